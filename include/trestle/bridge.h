@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trestle/bridge.h: the N-socket server. One listening Unix socket per device, an event engine
+ * behind them, and the dispatch of each access to its model.
+ *
+ * A bridge is one session: all its devices share one timeline. Life: create, add devices and
+ * links, listen, then poll until done, destroy. One thread at a time.
+ *
+ * Errors: 0 or negative errno. Where a function takes ret_error (may be NULL), a failure also
+ * gives a malloc'd one-line sentence for the user; the caller frees it.
+ */
+#ifndef TRESTLE_BRIDGE_H
+#define TRESTLE_BRIDGE_H
+
+#include "trestle/sim.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct trestle_bridge;
+
+/* How a side waits for the other. lib/ipc/wait.h has the reasons. */
+enum trestle_wait {
+    TRESTLE_WAIT_ADAPTIVE, /* spin while that pays, then sleep; never spins on one processor */
+    TRESTLE_WAIT_SLEEP,    /* always sleep in the kernel */
+    TRESTLE_WAIT_SPIN,     /* never sleep; for measurements */
+};
+
+struct trestle_bridge_options {
+    size_t size; /* sizeof(struct trestle_bridge_options) */
+    /* Where sockets without a path of their own go. NULL: a private directory (mode 0700) is
+     * made under $XDG_RUNTIME_DIR, as given in runtime_dir, or under /tmp, and removed at the
+     * end. */
+    const char *socket_dir;
+    const char *runtime_dir; /* the caller's $XDG_RUNTIME_DIR, or NULL */
+    enum trestle_wait wait;
+    /* text has no newline. Lines of TRESTLE_LOG_DEBUG are only formatted when log_debug. */
+    void (*log)(void *ctx, enum trestle_log_level level, const char *text);
+    void *ctx;
+    bool log_debug;
+};
+
+struct trestle_bridge_device {
+    size_t size; /* sizeof(struct trestle_bridge_device) */
+    const char *name;
+    const struct trestle_model *model; /* must outlive the bridge */
+    uint64_t base_addr;                /* guest-physical, a multiple of 8 */
+    uint64_t region_size;              /* bytes; 0: the model's */
+    const struct trestle_param *params;
+    size_t num_params;
+    const char *socket_path; /* NULL: device<index>.sock in the socket directory */
+};
+
+TRESTLE_API TRESTLE_CHECK int trestle_bridge_create(const struct trestle_bridge_options *options,
+                                                    struct trestle_bridge **ret_bridge,
+                                                    char **ret_error);
+/* Everything is copied. -EEXIST: the name is taken or the region overlaps another device's. */
+TRESTLE_API TRESTLE_CHECK int trestle_bridge_add_device(struct trestle_bridge *bridge,
+                                                        const struct trestle_bridge_device *device,
+                                                        uint32_t *ret_index, char **ret_error);
+/* Joins "device.port" to "device.port", for example "compute_device.peer". */
+TRESTLE_API TRESTLE_CHECK int trestle_bridge_link(struct trestle_bridge *bridge, const char *from,
+                                                  const char *to, trestle_time latency,
+                                                  char **ret_error);
+/* Opens every socket, or none. The engine's clock starts here. -EADDRINUSE: a live server, or a
+ * file that is no socket, is there. -ENAMETOOLONG: the path does not fit a socket address. */
+TRESTLE_API TRESTLE_CHECK int trestle_bridge_listen(struct trestle_bridge *bridge,
+                                                    char **ret_error);
+
+/* Serves what is ready, waiting at most timeout_ms for something to be (-1: without limit).
+ * Returns 0 or a negative errno for failures that concern the whole bridge. */
+TRESTLE_API TRESTLE_CHECK int trestle_bridge_poll(struct trestle_bridge *bridge, int timeout_ms);
+/* Readable when trestle_bridge_poll() has something to do: for a loop of the caller's. */
+TRESTLE_API int trestle_bridge_fd(const struct trestle_bridge *bridge);
+/* Calls ready(ctx) from trestle_bridge_poll() when fd is readable or hung up. fd stays the
+ * caller's; unwatch before closing it. */
+TRESTLE_API TRESTLE_CHECK int trestle_bridge_watch(struct trestle_bridge *bridge, int fd,
+                                                   void (*ready)(void *ctx), void *ctx);
+TRESTLE_API void trestle_bridge_unwatch(struct trestle_bridge *bridge, int fd);
+
+/* Closes and unlinks all sockets. NULL and half-built bridges are fine. */
+TRESTLE_API void trestle_bridge_destroy(struct trestle_bridge *bridge);
+
+TRESTLE_API uint32_t trestle_bridge_num_devices(const struct trestle_bridge *bridge);
+TRESTLE_API uint32_t trestle_bridge_num_connected(const struct trestle_bridge *bridge);
+/* Valid after listen, until destroy. */
+TRESTLE_API const char *trestle_bridge_socket_path(const struct trestle_bridge *bridge,
+                                                   uint32_t index);
+TRESTLE_API struct trestle_sim *trestle_bridge_sim(struct trestle_bridge *bridge);
+
+/* What a device has served. Latency is from a request's last byte read to its answer handed to
+ * the kernel, in nanoseconds of the host's clock; percentiles are exact to 1 in 32. */
+struct trestle_device_stats {
+    const char *name;
+    uint64_t base_addr;
+    uint64_t reads, writes; /* answered with success */
+    uint64_t bytes;         /* carried by those */
+    uint64_t errors;        /* answered with an error */
+    uint64_t latency_p50_ns, latency_p99_ns, latency_max_ns;
+};
+TRESTLE_API void trestle_bridge_stats(const struct trestle_bridge *bridge, uint32_t index,
+                                      struct trestle_device_stats *ret_stats);
+/* The same over all devices together; name is "total", base_addr 0. */
+TRESTLE_API void trestle_bridge_totals(const struct trestle_bridge *bridge,
+                                       struct trestle_device_stats *ret_stats);
+
+/* --- models ---------------------------------------------------------------------------------- */
+
+/* A bundled model by name, or NULL. */
+TRESTLE_API const struct trestle_model *trestle_model_find(const char *name);
+/* The bundled models, ended by NULL. */
+TRESTLE_API const struct trestle_model *const *trestle_models(void);
+
+struct trestle_model_library;
+/* Loads a model from a .so (a name with a '/' in it, as dlopen has it). The model is valid until
+ * unload. -ENOENT, or -ENOEXEC: not a model. */
+TRESTLE_API TRESTLE_CHECK int trestle_model_load(const char *path,
+                                                 struct trestle_model_library **ret_library,
+                                                 const struct trestle_model **ret_model,
+                                                 char **ret_error);
+TRESTLE_API void trestle_model_unload(struct trestle_model_library *library);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trestle/device.h: all that a device model needs.
+ *
+ * A model is one const table (struct trestle_model) and one state struct. The library
+ * allocates the state zeroed, checks every access against the table before the model sees
+ * it, and calls the model from one thread at a time: a model needs no locks.
+ *
+ * Time is counted in picoseconds from the start of the run. It stands still inside a
+ * callback and never runs backwards between two.
+ *
+ * Errors are negative errno values; 0 is success.
+ */
+#ifndef TRESTLE_DEVICE_H
+#define TRESTLE_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TRESTLE_API __attribute__((visibility("default")))
+#define TRESTLE_CHECK __attribute__((warn_unused_result))
+
+typedef uint64_t trestle_time; /* picoseconds */
+
+#define TRESTLE_PS ((trestle_time)1)
+#define TRESTLE_NS ((trestle_time)1000)
+#define TRESTLE_US ((trestle_time)1000 * 1000)
+#define TRESTLE_MS ((trestle_time)1000 * 1000 * 1000)
+#define TRESTLE_S ((trestle_time)1000 * 1000 * 1000 * 1000)
+#define TRESTLE_TIME_NEVER UINT64_MAX
+
+/* Longest message between linked devices, in bytes. */
+#define TRESTLE_MESSAGE_MAX 256
+
+struct trestle_device;  /* one instance of a model; owned by the library */
+struct trestle_params;  /* what the user configured for it; valid during init() only */
+struct trestle_request; /* one access under way; see trestle_request_complete() */
+
+/* One access of the guest. size is one of the model's access_sizes, offset is a multiple of
+ * it, and the access lies inside the region. data holds the value of a write in its low
+ * size bytes and zeroes above them; it is 0 for a read. */
+struct trestle_access {
+    uint64_t offset; /* bytes from the base of the region */
+    uint64_t data;
+    uint32_t size; /* bytes: 1, 2, 4 or 8 */
+};
+
+enum trestle_log_level {
+    TRESTLE_LOG_ERROR,   /* the run cannot go on as asked */
+    TRESTLE_LOG_WARNING, /* something failed and was contained; guest mistakes too */
+    TRESTLE_LOG_INFO,    /* once per run or per device */
+    TRESTLE_LOG_DEBUG,   /* per access */
+};
+
+/* The table of a model. Any callback may be NULL unless it says otherwise. */
+struct trestle_model {
+    size_t size;           /* sizeof(struct trestle_model): old models load into new libraries */
+    const char *name;      /* letters, digits, '_' and '-' */
+    uint64_t region_size;  /* bytes of registers; the configured size may be larger, and
+                            * what lies beyond region_size is a bus error */
+    uint32_t access_sizes; /* OR of 1, 2, 4, 8 */
+    uint32_t irq_lines;    /* 0 to 32 */
+    uint32_t peer_ports;   /* 0 to 32; a port is linked to one port of one other device */
+    uint32_t timers;       /* 0 to 32; see trestle_device_wake_at() */
+    size_t state_size;     /* bytes; may be 0 */
+
+    /* Before the first access. The state is zeroed. Non-zero: the device is not created. */
+    int (*init)(struct trestle_device *dev, const struct trestle_params *params);
+    /* After the last callback. The state itself is freed by the library. */
+    void (*fini)(struct trestle_device *dev);
+    /* The guest was reset. The library has already cancelled the timers, dropped the
+     * interrupt lines and cancelled the request under way. Time runs on. */
+    void (*reset)(struct trestle_device *dev);
+
+    /* An access. 0: done now. -EINPROGRESS: the model keeps req and completes it later,
+     * exactly once. Any other negative errno: a bus error to the guest. One request per
+     * device is under way at a time. A model without read (write) answers every read
+     * (write) with a bus error. */
+    int (*read)(struct trestle_device *dev, struct trestle_request *req,
+                const struct trestle_access *access, uint64_t *ret_data);
+    int (*write)(struct trestle_device *dev, struct trestle_request *req,
+                 const struct trestle_access *access);
+
+    /* A timer set by trestle_device_wake_at() has come. now is exactly the time asked for. */
+    void (*wake)(struct trestle_device *dev, uint32_t timer, trestle_time now);
+    /* A message from the peer linked to port, after the latency of the link. data is valid
+     * during the call. 1 <= size <= TRESTLE_MESSAGE_MAX. */
+    void (*message)(struct trestle_device *dev, uint32_t port, const void *data, size_t size);
+    /* A transfer started by trestle_device_dma_read() or _write() ended. status: 0, or
+     * -EFAULT for addresses that are not guest RAM, or -ENODEV when the guest is gone. */
+    void (*dma_done)(struct trestle_device *dev, uint64_t tag, int status);
+};
+
+/* The one symbol that a loadable model (a .so) exports. */
+TRESTLE_API extern const struct trestle_model *const trestle_model_entry;
+#define TRESTLE_MODEL_EXPORT(model) \
+    TRESTLE_API const struct trestle_model *const trestle_model_entry = &(model)
+
+/* --- what a model may ask for, in any callback unless noted ------------------------------ */
+
+/* The state struct, state_size bytes. */
+TRESTLE_API void *trestle_device_state(struct trestle_device *dev);
+/* The configured name and region. The string lives as long as the device. */
+TRESTLE_API const char *trestle_device_name(const struct trestle_device *dev);
+TRESTLE_API uint64_t trestle_device_base(const struct trestle_device *dev);
+TRESTLE_API uint64_t trestle_device_size(const struct trestle_device *dev);
+TRESTLE_API trestle_time trestle_device_now(const struct trestle_device *dev);
+
+/* Calls wake(dev, timer, when) when time has come to `when`; replaces what the timer was set
+ * to. A time in the past means now, after the current callback. TRESTLE_TIME_NEVER cancels. */
+TRESTLE_API void trestle_device_wake_at(struct trestle_device *dev, uint32_t timer,
+                                        trestle_time when);
+
+/* Ends a request that read() or write() answered with -EINPROGRESS. status: 0, or a negative
+ * errno for a bus error. data is ignored for writes. A second completion is logged and
+ * ignored. */
+TRESTLE_API void trestle_request_complete(struct trestle_request *req, int status, uint64_t data);
+
+/* Sends a copy of data to the peer linked to port. -ENOTCONN: no link there. -EINVAL: no such
+ * port. -EMSGSIZE: size is 0 or above TRESTLE_MESSAGE_MAX. */
+TRESTLE_API TRESTLE_CHECK int trestle_device_send(struct trestle_device *dev, uint32_t port,
+                                                  const void *data, size_t size);
+TRESTLE_API bool trestle_device_linked(const struct trestle_device *dev, uint32_t port);
+
+/* Sets a level interrupt line; setting it to what it is does nothing. */
+TRESTLE_API void trestle_device_irq(struct trestle_device *dev, uint32_t line, bool level);
+
+/* Starts a copy of size bytes between guest memory at addr and buf, which the model keeps
+ * valid until dma_done(tag). -ENOTSUP: this run has no DMA. -EINVAL: size is 0, or addr + size
+ * wraps. */
+TRESTLE_API TRESTLE_CHECK int trestle_device_dma_read(struct trestle_device *dev, uint64_t addr,
+                                                      void *buf, size_t size, uint64_t tag);
+TRESTLE_API TRESTLE_CHECK int trestle_device_dma_write(struct trestle_device *dev, uint64_t addr,
+                                                       const void *buf, size_t size, uint64_t tag);
+
+/* One line to the run's log, prefixed with the device's name. Guest mistakes are
+ * TRESTLE_LOG_WARNING; the library limits their rate. */
+TRESTLE_API void trestle_device_log(struct trestle_device *dev, enum trestle_log_level level,
+                                    const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* --- parameters, in init() only ---------------------------------------------------------- */
+
+/* Each gives the configured value, or fallback where the user said nothing. -EINVAL: the value
+ * does not parse; the library reports it by name, init() only has to return the error. A key
+ * that init() never asked for is an error as well.
+ * u64: decimal or 0x hexadecimal. period: a frequency such as "1GHz" or "2.5MHz", given as its
+ * period in picoseconds (1 Hz to 1 THz). time: "10ns", "1.5us", "2s". string: lives until
+ * init() returns. */
+TRESTLE_API TRESTLE_CHECK int trestle_params_u64(const struct trestle_params *params,
+                                                 const char *key, uint64_t fallback,
+                                                 uint64_t *ret_value);
+TRESTLE_API TRESTLE_CHECK int trestle_params_period(const struct trestle_params *params,
+                                                    const char *key, trestle_time fallback,
+                                                    trestle_time *ret_period);
+TRESTLE_API TRESTLE_CHECK int trestle_params_time(const struct trestle_params *params,
+                                                  const char *key, trestle_time fallback,
+                                                  trestle_time *ret_time);
+TRESTLE_API TRESTLE_CHECK int trestle_params_string(const struct trestle_params *params,
+                                                    const char *key, const char *fallback,
+                                                    const char **ret_value);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trestle/machine.h: the QEMU process: its arguments, launch, watch and stop.
+ *
+ * Errors: 0 or negative errno; ret_error (may be NULL) gets a malloc'd one-line sentence for the
+ * user on failure; the caller frees it.
+ */
+#ifndef TRESTLE_MACHINE_H
+#define TRESTLE_MACHINE_H
+
+#include <sys/types.h>
+
+#include "trestle/device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct trestle_machine;
+
+struct trestle_machine_device {
+    const char *name;
+    const char *socket_path;
+    uint64_t base_addr;
+    uint64_t region_size;
+    const char *on_error; /* "fault", "ones", "zeros"; NULL: the plugin's default */
+    int64_t timeout_ms;   /* 0: never; -1: the plugin's default */
+};
+
+struct trestle_machine_options {
+    size_t size;        /* sizeof(struct trestle_machine_options) */
+    const char *arch;   /* "riscv32" (default when NULL), "riscv64", "arm", "aarch64", "x86_64" */
+    const char *qemu;   /* path, or a name looked up in PATH; NULL: qemu-system-<arch> */
+    const char *kernel; /* ELF file; NULL: none */
+    /* The plugin's path; NULL: this QEMU contains an sst-device of its own, which gets only
+     * socket and base_address, and the older environment (SST_NUM_DEVICES,
+     * SST_DEVICE%d_SOCKET, SST_DEVICE%d_BASE). */
+    const char *plugin;
+    const struct trestle_machine_device *devices;
+    size_t num_devices;
+    const char *const *args; /* the user's, appended last; ended by NULL; NULL: none */
+    bool gdb;                /* -s -S, and time-outs off */
+    bool exit_when_idle;     /* the plugin ends QEMU with 125 when the guest can never wake */
+};
+
+/* The whole command line, ended by NULL, in one malloc'd block: free() it. Checks that QEMU,
+ * kernel and plugin are there: -ENOENT, -EACCES; -EINVAL: unknown arch. Starts nothing. */
+TRESTLE_API TRESTLE_CHECK int trestle_machine_args(const struct trestle_machine_options *options,
+                                                   char ***ret_argv, char **ret_error);
+
+/* Starts QEMU. Call it from the main thread: QEMU is killed when the thread that started it
+ * ends (PR_SET_PDEATHSIG). QEMU inherits only descriptors 0, 1 and 2. The terminal's settings
+ * are remembered and restored by trestle_machine_destroy(). */
+TRESTLE_API TRESTLE_CHECK int trestle_machine_launch(const struct trestle_machine_options *options,
+                                                     struct trestle_machine **ret_machine,
+                                                     char **ret_error);
+TRESTLE_API pid_t trestle_machine_pid(const struct trestle_machine *machine);
+/* Readable once QEMU has ended. */
+TRESTLE_API int trestle_machine_fd(const struct trestle_machine *machine);
+/* True once QEMU has ended; *ret_exit_code is then its exit code, or 128 + the signal. */
+TRESTLE_API bool trestle_machine_ended(struct trestle_machine *machine, int *ret_exit_code);
+/* Asks QEMU to end (SIGTERM), and kills it when it has not within grace_ms. Waits for it. */
+TRESTLE_API void trestle_machine_stop(struct trestle_machine *machine, int grace_ms);
+/* Stops QEMU if it still runs, and puts the terminal back in order. NULL is fine. */
+TRESTLE_API void trestle_machine_destroy(struct trestle_machine *machine);
+
+/* "7.2.22", from qemu --version. -ENOENT: not found. -EPROTO: it printed something else. */
+TRESTLE_API TRESTLE_CHECK int trestle_machine_version(const char *qemu, char **ret_version,
+                                                      char **ret_error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

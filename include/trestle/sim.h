@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trestle/sim.h: the event engine and the host of device models.
+ *
+ * A sim is a queue of events ordered by time, then by the order in which they were scheduled:
+ * the same calls give the same run, bit for bit. It does no I/O and reads no clock. One thread
+ * at a time may use a sim and everything that belongs to it.
+ *
+ * Most embedders need trestle_bridge (trestle/bridge.h) instead; this header is for those who
+ * put models behind something else.
+ */
+#ifndef TRESTLE_SIM_H
+#define TRESTLE_SIM_H
+
+#include <stdarg.h>
+
+#include "trestle/device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- engine ------------------------------------------------------------------------------- */
+
+struct trestle_sim;
+
+TRESTLE_API TRESTLE_CHECK int trestle_sim_create(struct trestle_sim **ret_sim);
+/* Events still pending are dropped, components and links freed. NULL is fine. */
+TRESTLE_API void trestle_sim_destroy(struct trestle_sim *sim);
+
+TRESTLE_API trestle_time trestle_sim_now(const struct trestle_sim *sim);
+/* Time of the next event, or TRESTLE_TIME_NEVER. */
+TRESTLE_API trestle_time trestle_sim_next(const struct trestle_sim *sim);
+/* Runs every event up to and including `until` in order, then sets now to `until`. A time in
+ * the past runs nothing. Returns the number of events run. Not re-entrant: from inside an
+ * event it returns 0. */
+TRESTLE_API uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time until);
+
+/* An event is embedded in its owner: scheduling never allocates beyond the growth of the
+ * queue. The fields are the engine's. */
+struct trestle_event {
+    void (*fire)(struct trestle_event *event, trestle_time now);
+    size_t slot; /* place in the queue, SIZE_MAX when idle */
+};
+TRESTLE_API void trestle_event_init(struct trestle_event *event,
+                                    void (*fire)(struct trestle_event *, trestle_time));
+/* Schedules, or moves, an event. A time in the past means now. The event must stay in place
+ * until it fired or was cancelled. -ENOMEM. */
+TRESTLE_API TRESTLE_CHECK int trestle_sim_schedule(struct trestle_sim *sim,
+                                                   struct trestle_event *event, trestle_time when);
+TRESTLE_API void trestle_sim_cancel(struct trestle_sim *sim, struct trestle_event *event);
+static inline bool trestle_event_pending(const struct trestle_event *event)
+{
+    return event->slot != SIZE_MAX;
+}
+
+/* --- components, links, clocks ------------------------------------------------------------- */
+
+/* A component owns numbered ports; a link joins two ports with a latency in each direction. */
+struct trestle_component;
+struct trestle_link;
+
+typedef void (*trestle_receive_fn)(void *ctx, uint32_t port, const void *data, size_t size);
+
+/* name is copied. receive may be NULL for a component that only sends. Owned by the sim. */
+TRESTLE_API TRESTLE_CHECK int trestle_component_create(struct trestle_sim *sim, const char *name,
+                                                       uint32_t ports, trestle_receive_fn receive,
+                                                       void *ctx,
+                                                       struct trestle_component **ret_component);
+TRESTLE_API const char *trestle_component_name(const struct trestle_component *component);
+/* -EBUSY: a port already has a link. -EINVAL: no such port. A link from a port to itself is
+ * -EINVAL. A latency of 0 delivers at the same time, after the current event. */
+TRESTLE_API TRESTLE_CHECK int trestle_link_create(struct trestle_component *a, uint32_t a_port,
+                                                  struct trestle_component *b, uint32_t b_port,
+                                                  trestle_time latency,
+                                                  struct trestle_link **ret_link);
+TRESTLE_API struct trestle_link *trestle_component_link(const struct trestle_component *component,
+                                                        uint32_t port);
+TRESTLE_API trestle_time trestle_link_latency(const struct trestle_link *link);
+/* Sends a copy of data out of a port. -ENOTCONN, -EINVAL, -EMSGSIZE, -ENOMEM. */
+TRESTLE_API TRESTLE_CHECK int trestle_component_send(struct trestle_component *component,
+                                                     uint32_t port, const void *data, size_t size);
+
+/* A clock calls its handler at every multiple of its period until the handler returns true
+ * ("stop"), as SST's clock handlers do. cycle counts from 1 and keeps in step with time over
+ * pauses: cycle = now / period. */
+struct trestle_clock;
+typedef bool (*trestle_clock_fn)(void *ctx, uint64_t cycle, trestle_time now);
+/* Created stopped. -EINVAL: period is 0. Owned by the sim. */
+TRESTLE_API TRESTLE_CHECK int trestle_clock_create(struct trestle_sim *sim, trestle_time period,
+                                                   trestle_clock_fn tick, void *ctx,
+                                                   struct trestle_clock **ret_clock);
+TRESTLE_API TRESTLE_CHECK int trestle_clock_start(struct trestle_clock *clock);
+TRESTLE_API void trestle_clock_stop(struct trestle_clock *clock);
+
+/* --- hosting a model ------------------------------------------------------------------------ */
+
+/* One access on its way through a device. Embedded in its owner, which sets the first five
+ * fields and reads status and ret_data once the access is done. */
+struct trestle_request {
+    struct trestle_access access;
+    bool write;
+    /* Called once when an access that trestle_device_submit() answered with -EINPROGRESS is
+     * done, from inside trestle_sim_run_until() or from another submit. */
+    void (*done)(struct trestle_request *req);
+    int status; /* 0 or negative errno */
+    uint64_t ret_data;
+    struct trestle_device *device; /* the library's; NULL when not under way */
+};
+
+/* What a device does to the world outside its engine. Every pointer may be NULL. The strings
+ * and buffers are valid during the call only. */
+struct trestle_host_ops {
+    size_t size; /* sizeof(struct trestle_host_ops) */
+    void (*irq)(void *ctx, struct trestle_device *dev, uint32_t line, bool level);
+    /* A transfer; the host answers with trestle_device_dma_complete(), now or later. */
+    int (*dma)(void *ctx, struct trestle_device *dev, bool write, uint64_t addr, void *buf,
+               size_t size, uint64_t tag);
+    /* A message out of a port that no link of this engine joins (in SST, an SST link). */
+    int (*send)(void *ctx, struct trestle_device *dev, uint32_t port, const void *data,
+                size_t size);
+    void (*log)(void *ctx, struct trestle_device *dev, enum trestle_log_level level,
+                const char *text);
+};
+
+struct trestle_param {
+    const char *key, *value;
+};
+
+struct trestle_device_options {
+    size_t size; /* sizeof(struct trestle_device_options) */
+    const char *name;
+    uint64_t base_addr;
+    uint64_t region_size; /* 0: the model's */
+    const struct trestle_param *params;
+    size_t num_params;
+    const struct trestle_host_ops *ops;
+    void *ctx;
+};
+
+/* Everything in options is copied but ops, which must outlive the device. On failure
+ * *ret_error (if wanted) is a malloc'd sentence for the user, the caller's to free.
+ * -EINVAL: the table or a parameter is wrong. */
+TRESTLE_API TRESTLE_CHECK int trestle_device_create(struct trestle_sim *sim,
+                                                    const struct trestle_model *model,
+                                                    const struct trestle_device_options *options,
+                                                    struct trestle_device **ret_dev,
+                                                    char **ret_error);
+/* Before its sim. NULL is fine. A request under way is dropped without done(). */
+TRESTLE_API void trestle_device_destroy(struct trestle_device *dev);
+
+TRESTLE_API const struct trestle_model *trestle_device_model(const struct trestle_device *dev);
+TRESTLE_API struct trestle_component *trestle_device_component(struct trestle_device *dev);
+/* The embedder's pointer from the options. */
+TRESTLE_API void *trestle_device_ctx(const struct trestle_device *dev);
+
+/* Checks the access against the model's table and performs it at the sim's current time.
+ * 0: done, status and ret_data are set (status tells whether it succeeded). -EINPROGRESS: done()
+ * will be called. -EBUSY: the device has a request under way; nothing happened.
+ * status is -EINVAL for a bad size or misalignment, -ERANGE outside the region, -EACCES
+ * where the model has no read or write. */
+TRESTLE_API TRESTLE_CHECK int trestle_device_submit(struct trestle_device *dev,
+                                                    struct trestle_request *req);
+/* Timers cancelled, lines dropped, a request under way ended with -ECANCELED, then the model's
+ * reset(). DMA under way is completed to nobody. */
+TRESTLE_API void trestle_device_reset(struct trestle_device *dev);
+/* True while a request is under way: until then the engine's events matter to the guest. */
+TRESTLE_API bool trestle_device_busy(const struct trestle_device *dev);
+TRESTLE_API bool trestle_device_irq_level(const struct trestle_device *dev, uint32_t line);
+TRESTLE_API void trestle_device_dma_complete(struct trestle_device *dev, uint64_t tag, int status);
+/* A message that arrived from outside the engine. -EINVAL, -EMSGSIZE. */
+TRESTLE_API TRESTLE_CHECK int trestle_device_deliver(struct trestle_device *dev, uint32_t port,
+                                                     const void *data, size_t size);
+
+/* The port number of "name" in the form the configuration uses ("peer" or "peer0" is 0, "peer1"
+ * is 1, ...). -ENOENT: not a port of this model. */
+TRESTLE_API TRESTLE_CHECK int trestle_model_port(const struct trestle_model *model,
+                                                 const char *name, uint32_t *ret_port);
+
+/* Parses "10ns" into picoseconds and "1GHz" into a period. -EINVAL. */
+TRESTLE_API TRESTLE_CHECK int trestle_parse_time(const char *text, trestle_time *ret_time);
+TRESTLE_API TRESTLE_CHECK int trestle_parse_frequency(const char *text, trestle_time *ret_period);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
