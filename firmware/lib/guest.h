@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * guest.h: what a bare-metal guest needs: a console, MMIO that survives bus errors, a clock, the
+ * kernel command line, and an exit code.
+ *
+ * One hart, no interrupts, no libc. A guest implements guest_main(); its return value becomes
+ * QEMU's exit code.
+ */
+#ifndef GUEST_H
+#define GUEST_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+int guest_main(void);
+
+/* --- console -------------------------------------------------------------------------------- */
+
+/* %s %c %d %u %x, with l or ll, and a zero-padded width as in %08x. */
+void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void vprint(const char *format, va_list args);
+
+/* --- MMIO ----------------------------------------------------------------------------------- */
+
+/* One access of 1, 2, 4 or 8 bytes, as one instruction (on riscv32 the 64-bit ones go through
+ * the floating-point registers). False: it ended in a bus error, and *ret_value is untouched. */
+bool mmio_read(uintptr_t addr, unsigned size, uint64_t *ret_value);
+bool mmio_write(uintptr_t addr, unsigned size, uint64_t value);
+
+/* Bus errors since the start. */
+unsigned mmio_faults(void);
+
+/* --- time and parameters -------------------------------------------------------------------- */
+
+/* Guest time in nanoseconds; its step is the platform timer's (100 ns on riscv virt). */
+uint64_t guest_now_ns(void);
+
+/* The text after QEMU's -append, "" without one. */
+const char *guest_bootargs(void);
+/* The number after "key=" in the command line (decimal, or hexadecimal with 0x), or fallback. */
+uint64_t bootarg_u64(const char *key, uint64_t fallback);
+/* True when the command line has exactly "key=value". */
+bool bootarg_is(const char *key, const char *value);
+
+/* Ends QEMU with this exit code, 0 to 127. */
+__attribute__((noreturn)) void guest_exit(int code);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* models.h: the registers of the bundled echo and compute models, as their guests see them. */
+#ifndef MODELS_H
+#define MODELS_H
+
+enum {
+    ECHO_DATA_IN = 0x00,
+    ECHO_DATA_OUT = 0x04,
+    ECHO_STATUS = 0x08,
+    ECHO_CONTROL = 0x0c,
+    ECHO_STATUS_BUSY = 1,
+    ECHO_STATUS_READY = 2,
+    ECHO_CONTROL_RESET = 1,
+};
+
+enum {
+    COMPUTE_OPERAND_A = 0x00,
+    COMPUTE_OPERAND_B = 0x04,
+    COMPUTE_OPERATION = 0x08,
+    COMPUTE_RESULT = 0x0c,
+    COMPUTE_STATUS = 0x10,
+    COMPUTE_CONTROL = 0x14,
+    COMPUTE_PEER_OUT = 0x18,
+    COMPUTE_PEER_IN = 0x1c,
+    COMPUTE_ADD = 0,
+    COMPUTE_SUB = 1,
+    COMPUTE_MUL = 2,
+    COMPUTE_DIV = 3,
+    COMPUTE_STATUS_BUSY = 1,
+    COMPUTE_STATUS_READY = 2,
+    COMPUTE_STATUS_ERROR = 4,
+    COMPUTE_STATUS_PEER_READY = 8,
+    COMPUTE_CONTROL_RESET = 1,
+    COMPUTE_CONTROL_TRIGGER = 2,
+};
+
+#endif

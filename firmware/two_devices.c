@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Drives an echo device at 0x10200000 and a compute device at 0x10300000 through all they do:
+ * every operation, its errors, the link between the two, every access width. */
+#include "check.h"
+#include "models.h"
+
+#define ECHO 0x10200000
+#define COMPUTE 0x10300000
+
+static void test_echo(void)
+{
+    check_write(ECHO + ECHO_CONTROL, 4, ECHO_CONTROL_RESET, "echo: reset");
+    check_write(ECHO + ECHO_DATA_IN, 4, 0xcafebabe, "echo: write");
+    check(wait_for(ECHO + ECHO_STATUS, ECHO_STATUS_READY | ECHO_STATUS_BUSY, ECHO_STATUS_READY),
+          "echo: ready");
+    check_read(ECHO + ECHO_DATA_OUT, 4, 0xcafebabe, "echo: comes back");
+    check_write(ECHO + ECHO_DATA_IN, 4, 0x00000000, "echo: write zero");
+    check(wait_for(ECHO + ECHO_STATUS, ECHO_STATUS_READY, ECHO_STATUS_READY), "echo: ready again");
+    check_read(ECHO + ECHO_DATA_OUT, 4, 0x00000000, "echo: zero comes back");
+}
+
+/* Starts an operation and waits for its end. False: it did not end. */
+static bool compute(uint32_t a, uint32_t b, uint32_t operation, uint32_t *ret_status,
+                    uint32_t *ret_result)
+{
+    uint64_t status, result;
+    if (!mmio_write(COMPUTE + COMPUTE_OPERAND_A, 4, a) ||
+        !mmio_write(COMPUTE + COMPUTE_OPERAND_B, 4, b) ||
+        !mmio_write(COMPUTE + COMPUTE_OPERATION, 4, operation) ||
+        !mmio_write(COMPUTE + COMPUTE_CONTROL, 4, COMPUTE_CONTROL_TRIGGER) ||
+        !wait_for(COMPUTE + COMPUTE_STATUS, COMPUTE_STATUS_BUSY, 0) ||
+        !mmio_read(COMPUTE + COMPUTE_STATUS, 4, &status) ||
+        !mmio_read(COMPUTE + COMPUTE_RESULT, 4, &result))
+        return false;
+    *ret_status = (uint32_t)status & (COMPUTE_STATUS_READY | COMPUTE_STATUS_ERROR);
+    *ret_result = (uint32_t)result;
+    return true;
+}
+
+static void expect_result(const char *what, uint32_t a, uint32_t b, uint32_t operation,
+                          uint32_t want)
+{
+    uint32_t status = 0, result = 0;
+    bool ended = compute(a, b, operation, &status, &result);
+    check(ended && status == COMPUTE_STATUS_READY && result == want,
+          "compute: %s (status %u, result 0x%x)", what, status, result);
+}
+
+static void expect_error(const char *what, uint32_t a, uint32_t b, uint32_t operation)
+{
+    uint32_t status = 0, result = ~0U;
+    bool ended = compute(a, b, operation, &status, &result);
+    check(ended && status & COMPUTE_STATUS_ERROR && result == 0,
+          "compute: %s is an error with result 0 (status %u, result 0x%x)", what, status, result);
+}
+
+static void test_compute(void)
+{
+    check_write(COMPUTE + COMPUTE_CONTROL, 4, COMPUTE_CONTROL_RESET, "compute: reset");
+    expect_result("1000 + 234", 1000, 234, COMPUTE_ADD, 1234);
+    expect_result("add wraps", 0xffffffff, 2, COMPUTE_ADD, 1);
+    expect_result("1000 - 234", 1000, 234, COMPUTE_SUB, 766);
+    expect_result("sub wraps", 1, 2, COMPUTE_SUB, 0xffffffff);
+    expect_result("1000 * 234", 1000, 234, COMPUTE_MUL, 234000);
+    expect_result("mul wraps", 0x10001, 0x10001, COMPUTE_MUL, 0x20001);
+    expect_result("1000 / 234", 1000, 234, COMPUTE_DIV, 4);
+    expect_error("division by zero", 1000, 0, COMPUTE_DIV);
+    expect_result("an error is over after the next trigger", 7, 5, COMPUTE_ADD, 12);
+    expect_error("an unknown operation", 1, 2, 99);
+    check_write(COMPUTE + COMPUTE_CONTROL, 4, COMPUTE_CONTROL_RESET, "compute: reset again");
+    check_read(COMPUTE + COMPUTE_OPERAND_A, 4, 0, "compute: reset clears the operands");
+    check_read(COMPUTE + COMPUTE_RESULT, 4, 0, "compute: reset clears the result");
+}
+
+/* Asks the linked echo device for what it last echoed. */
+static void test_peer(void)
+{
+    check_write(ECHO + ECHO_DATA_IN, 4, 0x5eed0001, "peer: echo has data");
+    check(wait_for(ECHO + ECHO_STATUS, ECHO_STATUS_READY, ECHO_STATUS_READY), "peer: echo ready");
+    check_write(COMPUTE + COMPUTE_PEER_OUT, 4, 1, "peer: compute asks");
+    check(wait_for(COMPUTE + COMPUTE_STATUS, COMPUTE_STATUS_PEER_READY, COMPUTE_STATUS_PEER_READY),
+          "peer: echo answered");
+    check_read(COMPUTE + COMPUTE_PEER_IN, 4, 0x5eed0001, "peer: the data");
+    check(wait_for(COMPUTE + COMPUTE_STATUS, COMPUTE_STATUS_PEER_READY, 0),
+          "peer: reading clears peer ready");
+}
+
+int guest_main(void)
+{
+    print("two_devices: echo at 0x%x, compute at 0x%x\n", ECHO, COMPUTE);
+    test_echo();
+    test_compute();
+    test_peer();
+    return check_summary("two_devices");
+}
