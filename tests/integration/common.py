@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""Helpers for the integration tests: bounded commands, fresh directories, leak counts.
+
+Meson sets TRESTLE_BUILD (the build directory) and TRESTLE_SOURCE. A file ends with
+common.main(), which exits with 77 ("skipped") when it could run none of its tests.
+"""
+import os
+import pathlib
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE = pathlib.Path(os.environ.get("TRESTLE_SOURCE", pathlib.Path(__file__).parents[2]))
+BUILD = pathlib.Path(os.environ.get("TRESTLE_BUILD", SOURCE / "build")).absolute()
+TRESTLE = BUILD / "trestle"
+PLUGIN = BUILD / "trestle-qemu.so"
+
+
+class Result:
+    """What a command that has ended left behind."""
+
+    def __init__(self, argv, code, out, err):
+        self.argv, self.code, self.out, self.err = argv, code, out, err
+
+    def __str__(self):
+        command = " ".join(map(str, self.argv))
+        return f"{command}\nexit {self.code}\n-- stdout\n{self.out}\n-- stderr\n{self.err}"
+
+
+def end_group(process):
+    """Ends a process started with start_new_session, and all it started in its group."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def run(argv, timeout=60, stdin="", env=None, cwd=None):
+    """Runs a command to its end. One that takes longer than timeout seconds is killed with its
+    children, and the AssertionError shows what it had printed."""
+    argv = [str(a) for a in argv]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, errors="replace",
+                               env={**os.environ, **(env or {})}, cwd=cwd,
+                               start_new_session=True)
+    try:
+        out, err = process.communicate(stdin, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        end_group(process)
+        out, err = process.communicate()
+        raise AssertionError(f"no end within {timeout} s: "
+                             f"{Result(argv, None, out, err)}") from None
+    finally:
+        end_group(process)
+    return Result(argv, process.returncode, out, err)
+
+
+def qemu(arch):
+    """The QEMU for arch, or the test is skipped."""
+    name = f"qemu-system-{arch}"
+    if not shutil.which(name):
+        raise unittest.SkipTest(f"{name} is not installed (tools/deps installs it)")
+    return name
+
+
+def guest(name, arch="riscv32"):
+    """The path of a guest program, or the test is skipped."""
+    path = BUILD / "firmware" / f"{name}-{arch}.elf"
+    if not path.exists():
+        raise unittest.SkipTest(f"{path.name} was not built (clang and lld build it)")
+    return path
+
+
+def descriptors(pid="self"):
+    """What the descriptors of a process point to, as {number: target}."""
+    found = {}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
+        except FileNotFoundError:  # the one that listed the directory
+            pass
+    return found
+
+
+def processes(session=None):
+    """The pids of a session's processes that still run (all processes without one)."""
+    found = set()
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            fields = pathlib.Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if fields[0] not in "ZX" and (session is None or int(fields[3]) == session):
+            found.add(int(entry))
+    return found
+
+
+def files(directory):
+    """Everything below a directory, sockets marked with a trailing '='."""
+    found = set()
+    for root, dirs, names in os.walk(directory):
+        for name in dirs + names:
+            path = os.path.join(root, name)
+            mark = "=" if stat.S_ISSOCK(os.lstat(path).st_mode) else ""
+            found.add(os.path.relpath(path, directory) + mark)
+    return found
+
+
+class TestCase(unittest.TestCase):
+    """A test with a fresh directory of its own (self.dir), removed at its end. The path is short
+    enough for a Unix socket inside it."""
+
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="trestle-", dir="/tmp"))
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+
+    def start(self, argv, **kwargs):
+        """Starts a command in a session of its own; it is ended with the test."""
+        process = subprocess.Popen([str(a) for a in argv], start_new_session=True, **kwargs)
+        self.addCleanup(end_group, process)
+        return process
+
+
+def main():
+    program = unittest.main(verbosity=2, exit=False)
+    result = program.result
+    for test, reason in result.skipped:
+        print(f"skipped: {test.id()}: {reason}")
+    if not result.wasSuccessful():
+        sys.exit(1)
+    sys.exit(77 if result.testsRun == len(result.skipped) else 0)
