@@ -74,25 +74,28 @@ struct trestle_model {
     /* After the last callback. The state itself is freed by the library. */
     void (*fini)(struct trestle_device *dev);
     /* The guest was reset. The library has already cancelled the timers, dropped the
-     * interrupt lines and cancelled the request under way. Time runs on. */
+     * interrupt lines, and forgotten the request under way, transfers under way and messages
+     * on their way here: none of them will be heard of again. Time runs on. */
     void (*reset)(struct trestle_device *dev);
 
     /* An access. 0: done now. -EINPROGRESS: the model keeps req and completes it later,
-     * exactly once. Any other negative errno: a bus error to the guest. One request per
-     * device is under way at a time. A model without read (write) answers every read
-     * (write) with a bus error. */
+     * exactly once. Any other negative errno: a bus error to the guest, which the library
+     * logs. One request per device is under way at a time. A model without read (write)
+     * answers every read (write) with a bus error. */
     int (*read)(struct trestle_device *dev, struct trestle_request *req,
                 const struct trestle_access *access, uint64_t *ret_data);
     int (*write)(struct trestle_device *dev, struct trestle_request *req,
                  const struct trestle_access *access);
 
-    /* A timer set by trestle_device_wake_at() has come. now is exactly the time asked for. */
+    /* A timer has come. now is exactly the time asked for, or for a time already past when
+     * it was asked for, the time of asking. */
     void (*wake)(struct trestle_device *dev, uint32_t timer, trestle_time now);
     /* A message from the peer linked to port, after the latency of the link. data is valid
      * during the call. 1 <= size <= TRESTLE_MESSAGE_MAX. */
     void (*message)(struct trestle_device *dev, uint32_t port, const void *data, size_t size);
     /* A transfer started by trestle_device_dma_read() or _write() ended. status: 0, or
-     * -EFAULT for addresses that are not guest RAM, or -ENODEV when the guest is gone. */
+     * -EFAULT for addresses that are not guest RAM, or -ENODEV when the guest is gone. Never
+     * called from inside those two. */
     void (*dma_done)(struct trestle_device *dev, uint64_t tag, int status);
 };
 
@@ -115,10 +118,15 @@ TRESTLE_API trestle_time trestle_device_now(const struct trestle_device *dev);
  * to. A time in the past means now, after the current callback. TRESTLE_TIME_NEVER cancels. */
 TRESTLE_API void trestle_device_wake_at(struct trestle_device *dev, uint32_t timer,
                                         trestle_time when);
+/* The same, `delay` from now. A sum beyond the end of time is its last picosecond. */
+TRESTLE_API void trestle_device_wake_after(struct trestle_device *dev, uint32_t timer,
+                                           trestle_time delay);
+/* When the timer will come, or TRESTLE_TIME_NEVER. */
+TRESTLE_API trestle_time trestle_device_wake_time(const struct trestle_device *dev, uint32_t timer);
 
-/* Ends a request that read() or write() answered with -EINPROGRESS. status: 0, or a negative
- * errno for a bus error. data is ignored for writes. A second completion is logged and
- * ignored. */
+/* Ends a request that read() or write() answers with -EINPROGRESS, from inside that call or
+ * later. status: 0, or a negative errno for a bus error. data is ignored for writes. A second
+ * completion, or one of a request that a reset has cancelled, is logged and ignored. */
 TRESTLE_API void trestle_request_complete(struct trestle_request *req, int status, uint64_t data);
 
 /* Sends a copy of data to the peer linked to port. -ENOTCONN: no link there. -EINVAL: no such
@@ -131,15 +139,17 @@ TRESTLE_API bool trestle_device_linked(const struct trestle_device *dev, uint32_
 TRESTLE_API void trestle_device_irq(struct trestle_device *dev, uint32_t line, bool level);
 
 /* Starts a copy of size bytes between guest memory at addr and buf, which the model keeps
- * valid until dma_done(tag). -ENOTSUP: this run has no DMA. -EINVAL: size is 0, or addr + size
- * wraps. */
+ * valid until dma_done(tag) or reset. tag is the model's own, any value. -ENOTSUP: this run has
+ * no DMA. -EINVAL: size is 0, or addr + size wraps. -ENOMEM. On an error dma_done() is not
+ * called. */
 TRESTLE_API TRESTLE_CHECK int trestle_device_dma_read(struct trestle_device *dev, uint64_t addr,
                                                       void *buf, size_t size, uint64_t tag);
 TRESTLE_API TRESTLE_CHECK int trestle_device_dma_write(struct trestle_device *dev, uint64_t addr,
                                                        const void *buf, size_t size, uint64_t tag);
 
 /* One line to the run's log, prefixed with the device's name. Guest mistakes are
- * TRESTLE_LOG_WARNING; the library limits their rate. */
+ * TRESTLE_LOG_WARNING. Of errors and of warnings the log gets at most 10 each per device and
+ * simulated second, and then the number of those left out. */
 TRESTLE_API void trestle_device_log(struct trestle_device *dev, enum trestle_log_level level,
                                     const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -149,8 +159,8 @@ TRESTLE_API void trestle_device_log(struct trestle_device *dev, enum trestle_log
  * does not parse; the library reports it by name, init() only has to return the error. A key
  * that init() never asked for is an error as well.
  * u64: decimal or 0x hexadecimal. period: a frequency such as "1GHz" or "2.5MHz", given as its
- * period in picoseconds (1 Hz to 1 THz). time: "10ns", "1.5us", "2s". string: lives until
- * init() returns. */
+ * period in picoseconds (1 Hz to 1 THz; a period such as "1ns" is taken too). time: "10ns",
+ * "1.5us", "2s"; units ps, ns, us, ms, s. string: lives until init() returns. */
 TRESTLE_API TRESTLE_CHECK int trestle_params_u64(const struct trestle_params *params,
                                                  const char *key, uint64_t fallback,
                                                  uint64_t *ret_value);

@@ -25,15 +25,17 @@ extern "C" {
 struct trestle_sim;
 
 TRESTLE_API TRESTLE_CHECK int trestle_sim_create(struct trestle_sim **ret_sim);
-/* Events still pending are dropped, components and links freed. NULL is fine. */
+/* Events still pending are forgotten and not touched; components, links and clocks are freed.
+ * Devices go first. NULL is fine. */
 TRESTLE_API void trestle_sim_destroy(struct trestle_sim *sim);
 
 TRESTLE_API trestle_time trestle_sim_now(const struct trestle_sim *sim);
 /* Time of the next event, or TRESTLE_TIME_NEVER. */
 TRESTLE_API trestle_time trestle_sim_next(const struct trestle_sim *sim);
 /* Runs every event up to and including `until` in order, then sets now to `until`. A time in
- * the past runs nothing. Returns the number of events run. Not re-entrant: from inside an
- * event it returns 0. */
+ * the past runs nothing. TRESTLE_TIME_NEVER: until nothing is pending; now is then the time of
+ * the last event. Returns the number of events run. Not re-entrant: from inside an event it
+ * returns 0. */
 TRESTLE_API uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time until);
 
 /* An event is embedded in its owner: scheduling never allocates beyond the growth of the
@@ -44,10 +46,13 @@ struct trestle_event {
 };
 TRESTLE_API void trestle_event_init(struct trestle_event *event,
                                     void (*fire)(struct trestle_event *, trestle_time));
-/* Schedules, or moves, an event. A time in the past means now. The event must stay in place
- * until it fired or was cancelled. -ENOMEM. */
+/* Schedules, or moves, an event: behind all that are already scheduled for that time. A time
+ * in the past means now. TRESTLE_TIME_NEVER cancels. The event must stay in place until it fired
+ * or was cancelled; while it fires it is idle and may be scheduled again or freed. -ENOMEM;
+ * never when moving. */
 TRESTLE_API TRESTLE_CHECK int trestle_sim_schedule(struct trestle_sim *sim,
                                                    struct trestle_event *event, trestle_time when);
+/* Idle events are fine. */
 TRESTLE_API void trestle_sim_cancel(struct trestle_sim *sim, struct trestle_event *event);
 static inline bool trestle_event_pending(const struct trestle_event *event)
 {
@@ -90,18 +95,21 @@ typedef bool (*trestle_clock_fn)(void *ctx, uint64_t cycle, trestle_time now);
 TRESTLE_API TRESTLE_CHECK int trestle_clock_create(struct trestle_sim *sim, trestle_time period,
                                                    trestle_clock_fn tick, void *ctx,
                                                    struct trestle_clock **ret_clock);
-TRESTLE_API TRESTLE_CHECK int trestle_clock_start(struct trestle_clock *clock);
+/* The first tick is at the next multiple after now. Starting a running clock or stopping a
+ * stopped one does nothing. */
+TRESTLE_API void trestle_clock_start(struct trestle_clock *clock);
 TRESTLE_API void trestle_clock_stop(struct trestle_clock *clock);
 
 /* --- hosting a model ------------------------------------------------------------------------ */
 
-/* One access on its way through a device. Embedded in its owner, which sets the first five
- * fields and reads status and ret_data once the access is done. */
+/* One access on its way through a device. Embedded in its owner, which sets access, write and
+ * done, and reads status and ret_data once the access is done. It stays in place until then. */
 struct trestle_request {
-    struct trestle_access access;
+    struct trestle_access access; /* of a write, data above the low size bytes is ignored */
     bool write;
     /* Called once when an access that trestle_device_submit() answered with -EINPROGRESS is
-     * done, from inside trestle_sim_run_until() or from another submit. */
+     * done: from trestle_sim_run_until(), trestle_device_reset() or _deliver(), after the
+     * model's callback has returned. It may submit again. */
     void (*done)(struct trestle_request *req);
     int status; /* 0 or negative errno */
     uint64_t ret_data;
@@ -109,16 +117,23 @@ struct trestle_request {
 };
 
 /* What a device does to the world outside its engine. Every pointer may be NULL. The strings
- * and buffers are valid during the call only. */
+ * and buffers are valid during the call only. All are called from inside the model's callbacks,
+ * where trestle_device_submit() on that device gives -EBUSY and reset, deliver and destroy are
+ * forbidden. */
 struct trestle_host_ops {
     size_t size; /* sizeof(struct trestle_host_ops) */
     void (*irq)(void *ctx, struct trestle_device *dev, uint32_t line, bool level);
-    /* A transfer; the host answers with trestle_device_dma_complete(), now or later. */
+    /* A transfer, write: to the guest. The host moves the bytes between addr and buf and
+     * answers with trestle_device_dma_complete(), now or later; a host that moves them later
+     * asks trestle_device_dma_buffer() for buf then. A negative errno: not started. */
     int (*dma)(void *ctx, struct trestle_device *dev, bool write, uint64_t addr, void *buf,
-               size_t size, uint64_t tag);
-    /* A message out of a port that no link of this engine joins (in SST, an SST link). */
+               size_t size, uint64_t id);
+    /* A message out of a port that no link of this engine joins (in SST, an SST link), and
+     * whether there is one. -ENOTCONN. */
     int (*send)(void *ctx, struct trestle_device *dev, uint32_t port, const void *data,
                 size_t size);
+    bool (*linked)(void *ctx, const struct trestle_device *dev, uint32_t port);
+    /* text begins with the device's name and has no newline. */
     void (*log)(void *ctx, struct trestle_device *dev, enum trestle_log_level level,
                 const char *text);
 };
@@ -134,21 +149,25 @@ struct trestle_device_options {
     uint64_t region_size; /* 0: the model's */
     const struct trestle_param *params;
     size_t num_params;
-    const struct trestle_host_ops *ops;
+    const struct trestle_host_ops *ops; /* NULL: none */
     void *ctx;
+    bool log_debug; /* lines of TRESTLE_LOG_DEBUG are only formatted when set */
 };
 
-/* Everything in options is copied but ops, which must outlive the device. On failure
- * *ret_error (if wanted) is a malloc'd sentence for the user, the caller's to free.
- * -EINVAL: the table or a parameter is wrong. */
+/* Everything in options is copied; the model must outlive the device. On failure *ret_error
+ * (if wanted) is a malloc'd sentence for the user that names the device, the caller's to free.
+ * -EINVAL: the table, the region or a parameter is wrong. -E2BIG: the table was made for a newer
+ * library and uses what this one does not have. Otherwise what the model's init() returned. */
 TRESTLE_API TRESTLE_CHECK int trestle_device_create(struct trestle_sim *sim,
                                                     const struct trestle_model *model,
                                                     const struct trestle_device_options *options,
                                                     struct trestle_device **ret_dev,
                                                     char **ret_error);
-/* Before its sim. NULL is fine. A request under way is dropped without done(). */
+/* Before its sim. NULL is fine. A request under way is dropped without done(). Its links are
+ * cut: peers that send get -ENOTCONN. */
 TRESTLE_API void trestle_device_destroy(struct trestle_device *dev);
 
+/* A copy of the model's table, in this library's size. */
 TRESTLE_API const struct trestle_model *trestle_device_model(const struct trestle_device *dev);
 TRESTLE_API struct trestle_component *trestle_device_component(struct trestle_device *dev);
 /* The embedder's pointer from the options. */
@@ -156,19 +175,26 @@ TRESTLE_API void *trestle_device_ctx(const struct trestle_device *dev);
 
 /* Checks the access against the model's table and performs it at the sim's current time.
  * 0: done, status and ret_data are set (status tells whether it succeeded). -EINPROGRESS: done()
- * will be called. -EBUSY: the device has a request under way; nothing happened.
+ * will be called. -EBUSY: the device has a request under way, or this is inside one of its
+ * callbacks; nothing happened.
  * status is -EINVAL for a bad size or misalignment, -ERANGE outside the region, -EACCES
- * where the model has no read or write. */
+ * where the model has no read or write, or the model's own. Each such is logged as a warning. */
 TRESTLE_API TRESTLE_CHECK int trestle_device_submit(struct trestle_device *dev,
                                                     struct trestle_request *req);
-/* Timers cancelled, lines dropped, a request under way ended with -ECANCELED, then the model's
- * reset(). DMA under way is completed to nobody. */
+/* Timers cancelled, lines dropped, DMA under way and messages on their way to it forgotten, then
+ * the model's reset(), then a request under way done() with -ECANCELED. */
 TRESTLE_API void trestle_device_reset(struct trestle_device *dev);
 /* True while a request is under way: until then the engine's events matter to the guest. */
 TRESTLE_API bool trestle_device_busy(const struct trestle_device *dev);
 TRESTLE_API bool trestle_device_irq_level(const struct trestle_device *dev, uint32_t line);
-TRESTLE_API void trestle_device_dma_complete(struct trestle_device *dev, uint64_t tag, int status);
-/* A message that arrived from outside the engine. -EINVAL, -EMSGSIZE. */
+/* Where a transfer's bytes are, or NULL when it is over or a reset has ended it. */
+TRESTLE_API void *trestle_device_dma_buffer(struct trestle_device *dev, uint64_t id,
+                                            size_t *ret_size);
+/* The model hears of it from an event at the sim's current time. -ENOENT: no such transfer; a
+ * reset may have ended it. */
+TRESTLE_API int trestle_device_dma_complete(struct trestle_device *dev, uint64_t id, int status);
+/* A message that arrived from outside the engine, given to the model at once. -EINVAL: no such
+ * port. -EMSGSIZE. -EBUSY: inside one of its callbacks. */
 TRESTLE_API TRESTLE_CHECK int trestle_device_deliver(struct trestle_device *dev, uint32_t port,
                                                      const void *data, size_t size);
 
@@ -177,7 +203,8 @@ TRESTLE_API TRESTLE_CHECK int trestle_device_deliver(struct trestle_device *dev,
 TRESTLE_API TRESTLE_CHECK int trestle_model_port(const struct trestle_model *model,
                                                  const char *name, uint32_t *ret_port);
 
-/* Parses "10ns" into picoseconds and "1GHz" into a period. -EINVAL. */
+/* Parses "10ns" into picoseconds, and "1GHz" or "1ns" into a period. -EINVAL: it does not parse,
+ * is finer than a picosecond or does not fit. */
 TRESTLE_API TRESTLE_CHECK int trestle_parse_time(const char *text, trestle_time *ret_time);
 TRESTLE_API TRESTLE_CHECK int trestle_parse_frequency(const char *text, trestle_time *ret_period);
 
