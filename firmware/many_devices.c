@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Gives each of N echo devices a word of its own, then asks all of them in another order.
+ *
+ * Command line: n=<devices> (without it: as many as answer in a row), base=, stride=, rounds=. */
+#include "check.h"
+#include "models.h"
+
+#define MAX_DEVICES 1024
+
+static struct {
+    uintptr_t base, stride;
+    unsigned n, rounds;
+} run;
+
+static uintptr_t device(unsigned i)
+{
+    return run.base + i * run.stride;
+}
+
+static uint32_t identity(unsigned round, unsigned i)
+{
+    return (i + 1) * 0x9e3779b1U ^ round << 28;
+}
+
+static unsigned count_devices(void)
+{
+    uint64_t status;
+    unsigned n = 0;
+    while (n < MAX_DEVICES && mmio_read(device(n) + ECHO_STATUS, 4, &status))
+        n++;
+    return n;
+}
+
+static void run_round(unsigned round)
+{
+    for (unsigned i = 0; i < run.n; i++)
+        quiet_write(device(i) + ECHO_DATA_IN, 4, identity(round, i), "data in");
+    for (unsigned i = run.n; i-- > 0;) {
+        if (!wait_for(device(i) + ECHO_STATUS, ECHO_STATUS_READY, ECHO_STATUS_READY))
+            check(false, "device %u: ready", i);
+    }
+    for (unsigned odd = 0; odd < 2; odd++) {
+        for (unsigned i = odd; i < run.n; i += 2)
+            quiet_read(device(i) + ECHO_DATA_OUT, 4, identity(round, i), "identity");
+    }
+}
+
+int guest_main(void)
+{
+    run.base = (uintptr_t)bootarg_u64("base", 0x10200000);
+    run.stride = (uintptr_t)bootarg_u64("stride", 0x1000);
+    run.n = (unsigned)bootarg_u64("n", 0);
+    run.rounds = (unsigned)bootarg_u64("rounds", 2);
+    if (!run.n)
+        run.n = count_devices();
+    print("many_devices: %u from 0x%lx, 0x%lx apart\n", run.n, (unsigned long)run.base,
+          (unsigned long)run.stride);
+    for (unsigned round = 0; round < run.rounds && run.n; round++)
+        run_round(round);
+    check(run.n > 0, "%u devices were there", run.n);
+    return check_summary("many_devices");
+}
