@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "ipc/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "ipc/error.h"
+
+#define BACKLOG 16
+
+static int address_set(struct sockaddr_un *address, const char *path, char **ret_error)
+{
+    size_t length = strlen(path);
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (length >= sizeof(address->sun_path))
+        return error_set(ret_error, -ENAMETOOLONG,
+                         "%s: the path of a socket has at most %zu bytes, this one has %zu; choose "
+                         "a shorter one",
+                         path, sizeof(address->sun_path) - 1, length);
+    memcpy(address->sun_path, path, length);
+    return 0;
+}
+
+/* The lock file may be removed by its holder between our open and our lock: then what we locked
+ * is a file that nobody else will ever see. */
+static bool lock_is_current(int fd, const char *lock_path)
+{
+    struct stat ours, there;
+    return fstat(fd, &ours) == 0 && lstat(lock_path, &there) == 0 && ours.st_ino == there.st_ino &&
+           ours.st_dev == there.st_dev;
+}
+
+static int lock_try(const char *path, const char *lock_path, int *ret_fd, char **ret_error)
+{
+    int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return error_set(ret_error, -errno,
+                         "cannot create %s: %s; choose a directory that you may write to",
+                         lock_path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        int error = -errno;
+        close(fd);
+        if (error == -EWOULDBLOCK)
+            return error_set(ret_error, -EADDRINUSE,
+                             "%s: another Trestle serves this socket; end it, or choose another "
+                             "path",
+                             path);
+        return error_set(ret_error, error, "cannot lock %s: %s", lock_path, strerror(-error));
+    }
+    if (!lock_is_current(fd, lock_path)) {
+        close(fd);
+        return -EAGAIN;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+static int lock_take(const char *path, int *ret_fd, char **ret_error)
+{
+    char *lock_path;
+    int error;
+    if (asprintf(&lock_path, "%s.lock", path) < 0)
+        return -ENOMEM;
+    do
+        error = lock_try(path, lock_path, ret_fd, ret_error);
+    while (error == -EAGAIN);
+    free(lock_path);
+    return error;
+}
+
+static void lock_release(int fd, const char *path)
+{
+    char *lock_path;
+    if (fd < 0)
+        return;
+    if (asprintf(&lock_path, "%s.lock", path) >= 0) {
+        unlink(lock_path);
+        free(lock_path);
+    }
+    close(fd);
+}
+
+/* Removes a socket that nobody listens on any more. */
+static int stale_socket_remove(const struct sockaddr_un *address, char **ret_error)
+{
+    const char *path = address->sun_path;
+    struct stat st;
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT
+                   ? 0
+                   : error_set(ret_error, -errno, "cannot look at %s: %s", path, strerror(errno));
+    if (!S_ISSOCK(st.st_mode))
+        return error_set(ret_error, -EADDRINUSE,
+                         "%s is there and is not a socket; it is left alone: choose another path, "
+                         "or remove it",
+                         path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    bool is_live =
+        connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN;
+    close(fd);
+    if (is_live)
+        return error_set(ret_error, -EADDRINUSE,
+                         "%s: a live server listens there; end it, or choose another path", path);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return error_set(ret_error, -errno, "cannot remove the stale socket %s: %s", path,
+                         strerror(errno));
+    return 0;
+}
+
+static int bind_and_listen(const struct sockaddr_un *address, int *ret_fd, char **ret_error)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return error_set(ret_error, -errno, "cannot make a socket for %s: %s", address->sun_path,
+                         strerror(errno));
+    /* bind() creates the file with the mode that the socket has by then (unix(7) does not say
+     * so, net/unix/af_unix.c does); a umask can only take bits away. */
+    if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
+        listen(fd, BACKLOG) < 0) {
+        int error = -errno;
+        close(fd);
+        return error_set(ret_error, error, "cannot listen at %s: %s", address->sun_path,
+                         strerror(-error));
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int listener_open(struct listener *listener, const char *path, bool is_private, char **ret_error)
+{
+    struct sockaddr_un address;
+    int error = address_set(&address, path, ret_error);
+    *listener = LISTENER_NONE;
+    if (error)
+        return error;
+    listener->path = strdup(path);
+    if (!listener->path)
+        return -ENOMEM;
+    if (!is_private) {
+        error = lock_take(path, &listener->lock_fd, ret_error);
+        if (!error)
+            error = stale_socket_remove(&address, ret_error);
+    }
+    if (!error)
+        error = bind_and_listen(&address, &listener->fd, ret_error);
+    if (error)
+        listener_close(listener);
+    return error;
+}
+
+void listener_close(struct listener *listener)
+{
+    if (listener->fd >= 0) {
+        unlink(listener->path);
+        close(listener->fd);
+    }
+    lock_release(listener->lock_fd, listener->path);
+    free(listener->path);
+    *listener = LISTENER_NONE;
+}
+
+int listener_accept(int listener_fd, int *ret_fd)
+{
+    struct ucred peer;
+    socklen_t length = sizeof(peer);
+    int fd;
+    do
+        fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        return errno == ECONNABORTED ? -EAGAIN : -errno;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ||
+        (peer.uid != geteuid() && peer.uid != 0)) {
+        close(fd);
+        return -EPERM;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int private_dir_create(const char *base, char **ret_path, char **ret_error)
+{
+    char *path;
+    if (!base || !*base)
+        base = "/tmp";
+    if (asprintf(&path, "%s/trestle-XXXXXX", base) < 0)
+        return -ENOMEM;
+    if (!mkdtemp(path)) {
+        int error = -errno;
+        free(path);
+        return error_set(ret_error, error,
+                         "cannot make a directory for the sockets under %s: %s; set "
+                         "XDG_RUNTIME_DIR to a directory that you may write to",
+                         base, strerror(-error));
+    }
+    *ret_path = path;
+    return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* A listening Unix socket at a path, and the private directory that most of them live in. */
+#ifndef TRESTLE_IPC_LISTENER_H
+#define TRESTLE_IPC_LISTENER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct listener {
+    int fd;
+    int lock_fd; /* holds the lock on <path>.lock; -1 in a private directory */
+    char *path;
+};
+
+#define LISTENER_NONE ((struct listener){.fd = -1, .lock_fd = -1})
+
+/* Listens at path with mode 0600, whatever the umask. A stale socket there is replaced, but only
+ * under the lock; a live one, or a file that is no socket, is -EADDRINUSE and stays untouched.
+ * `is_private`: the directory is ours alone, so that nobody else's socket can be there. */
+int listener_open(struct listener *listener, const char *path, bool is_private, char **ret_error);
+/* Closes, and removes socket and lock file. Fine on LISTENER_NONE. */
+void listener_close(struct listener *listener);
+/* Gives a connected, non-blocking socket. -EAGAIN: nobody is waiting. -EPERM: the peer belongs
+ * to another user (root is welcome) and was turned away. */
+int listener_accept(int listener_fd, int *ret_fd);
+
+/* Makes a fresh directory of mode 0700 under base (NULL: /tmp). *ret_path is malloc'd. */
+int private_dir_create(const char *base, char **ret_path, char **ret_error);
+
+#endif
