@@ -28,10 +28,11 @@ struct trestle_machine_device {
 };
 
 struct trestle_machine_options {
-    size_t size;        /* sizeof(struct trestle_machine_options) */
-    const char *arch;   /* "riscv32" (default when NULL), "riscv64", "arm", "aarch64", "x86_64" */
-    const char *qemu;   /* path, or a name looked up in PATH; NULL: qemu-system-<arch> */
-    const char *kernel; /* ELF file; NULL: none */
+    size_t size;      /* sizeof(struct trestle_machine_options) */
+    const char *arch; /* "riscv32" (default when NULL), "riscv64", "arm", "aarch64", "x86_64" */
+    const char *qemu; /* path, or a name looked up in search_path; NULL: qemu-system-<arch> */
+    const char *search_path; /* the caller's $PATH */
+    const char *kernel;      /* ELF file; NULL: none */
     /* The plugin's path; NULL: this QEMU contains an sst-device of its own, which gets only
      * socket and base_address, and the older environment (SST_NUM_DEVICES,
      * SST_DEVICE%d_SOCKET, SST_DEVICE%d_BASE). */
@@ -42,6 +43,11 @@ struct trestle_machine_options {
     bool gdb;                /* -s -S, and time-outs off */
     bool exit_when_idle;     /* the plugin ends QEMU with 125 when the guest can never wake */
 };
+
+/* Where QEMU is: options->qemu looked up in search_path. *ret_path is malloc'd. -ENOENT. */
+TRESTLE_API TRESTLE_CHECK int
+trestle_machine_find_qemu(const struct trestle_machine_options *options, char **ret_path,
+                          char **ret_error);
 
 /* The whole command line, ended by NULL, in one malloc'd block: free() it. Checks that QEMU,
  * kernel and plugin are there: -ENOENT, -EACCES; -EINVAL: unknown arch. Starts nothing. */
@@ -64,8 +70,9 @@ TRESTLE_API void trestle_machine_stop(struct trestle_machine *machine, int grace
 /* Stops QEMU if it still runs, and puts the terminal back in order. NULL is fine. */
 TRESTLE_API void trestle_machine_destroy(struct trestle_machine *machine);
 
-/* "7.2.22", from qemu --version. -ENOENT: not found. -EPROTO: it printed something else. */
-TRESTLE_API TRESTLE_CHECK int trestle_machine_version(const char *qemu, char **ret_version,
+/* "7.2.22", from `qemu_path --version`. -EPROTO: it printed something else. *ret_version is
+ * malloc'd. */
+TRESTLE_API TRESTLE_CHECK int trestle_machine_version(const char *qemu_path, char **ret_version,
                                                       char **ret_error);
 
 #ifdef __cplusplus

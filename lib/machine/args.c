@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of QEMU. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ipc/error.h"
+#include "trestle/machine.h"
+
+/* What each target needs to run a bare ELF file on its generic board. */
+static const struct arch {
+    const char *name, *qemu;
+    const char *args[8];
+} archs[] = {
+    {"riscv32", "qemu-system-riscv32", {"-M", "virt", "-bios", "none", "-nographic"}},
+    {"riscv64", "qemu-system-riscv64", {"-M", "virt", "-bios", "none", "-nographic"}},
+    {"arm", "qemu-system-arm", {"-M", "virt", "-cpu", "cortex-a15", "-nographic"}},
+    {"aarch64", "qemu-system-aarch64", {"-M", "virt", "-cpu", "cortex-a57", "-nographic"}},
+    {"x86_64", "qemu-system-x86_64", {"-M", "q35", "-nic", "none", "-nographic"}},
+};
+
+static int find_arch(const char *name, const struct arch **ret_arch, char **ret_error)
+{
+    for (size_t i = 0; i < sizeof(archs) / sizeof(archs[0]); i++) {
+        if (!name || strcmp(archs[i].name, name) == 0) {
+            *ret_arch = &archs[i];
+            return 0;
+        }
+    }
+    return error_set(ret_error, -EINVAL,
+                     "unknown arch %s; one of riscv32, riscv64, arm, aarch64, x86_64 is expected",
+                     name);
+}
+
+/* A growing argument list. The first failure sticks, so that one check at the end suffices. */
+struct arg_list {
+    char **args;
+    size_t count;
+    bool failed;
+};
+
+static void arg_add(struct arg_list *list, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void arg_add(struct arg_list *list, const char *format, ...)
+{
+    va_list ap;
+    char **args = realloc(list->args, (list->count + 2) * sizeof(*args));
+    if (!args) {
+        list->failed = true;
+        return;
+    }
+    list->args = args;
+    va_start(ap, format);
+    if (vasprintf(&args[list->count], format, ap) < 0)
+        list->failed = true;
+    else
+        list->count++;
+    va_end(ap);
+    args[list->count] = NULL;
+}
+
+static void args_free(struct arg_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->args[i]);
+    free(list->args);
+}
+
+/* QEMU splits options at commas; a doubled comma is one that belongs to the value. */
+static char *double_commas(const char *text)
+{
+    char *copy = malloc(2 * strlen(text) + 1), *to = copy;
+    if (!copy)
+        return NULL;
+    for (; *text; text++) {
+        *to++ = *text;
+        if (*text == ',')
+            *to++ = ',';
+    }
+    *to = '\0';
+    return copy;
+}
+
+static void add_device(struct arg_list *list, const struct trestle_machine_options *options,
+                       const struct trestle_machine_device *device)
+{
+    char *socket_path = double_commas(device->socket_path);
+    char on_error[32] = "", timeout[48] = "";
+    int64_t timeout_ms = options->gdb ? 0 : device->timeout_ms;
+    if (!socket_path) {
+        list->failed = true;
+        return;
+    }
+    if (device->on_error)
+        snprintf(on_error, sizeof(on_error), ",on_error=%s", device->on_error);
+    if (timeout_ms >= 0)
+        snprintf(timeout, sizeof(timeout), ",timeout_ms=%" PRId64, timeout_ms);
+    arg_add(list, "-device");
+    if (options->plugin)
+        arg_add(list, "sst-device,socket=%s,base_address=0x%" PRIx64 ",size=0x%" PRIx64 "%s%s",
+                socket_path, device->base_addr, device->region_size, on_error, timeout);
+    else
+        arg_add(list, "sst-device,socket=%s,base_address=0x%" PRIx64, socket_path,
+                device->base_addr);
+    free(socket_path);
+}
+
+static void add_plugin(struct arg_list *list, const struct trestle_machine_options *options)
+{
+    char *plugin = double_commas(options->plugin);
+    if (!plugin) {
+        list->failed = true;
+        return;
+    }
+    arg_add(list, "-plugin");
+    arg_add(list, "%s%s", plugin, options->exit_when_idle ? ",on_idle=exit" : "");
+    free(plugin);
+}
+
+/* Pointers and strings in one block, so that the caller frees it as a whole. */
+static int pack(const struct arg_list *list, char ***ret_argv)
+{
+    size_t table = (list->count + 1) * sizeof(char *), bytes = table;
+    for (size_t i = 0; i < list->count; i++)
+        bytes += strlen(list->args[i]) + 1;
+    char **argv = malloc(bytes);
+    if (!argv)
+        return -ENOMEM;
+    char *to = (char *)argv + table;
+    for (size_t i = 0; i < list->count; i++) {
+        argv[i] = to;
+        to = stpcpy(to, list->args[i]) + 1;
+    }
+    argv[list->count] = NULL;
+    *ret_argv = argv;
+    return 0;
+}
+
+static int check_file(const char *what, const char *path, const char *remedy, char **ret_error)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return error_set(ret_error, -errno, "%s %s: %s; %s", what, path, strerror(errno), remedy);
+    if (!S_ISREG(st.st_mode))
+        return error_set(ret_error, -EACCES, "%s %s: not a file; %s", what, path, remedy);
+    if (access(path, R_OK) < 0)
+        return error_set(ret_error, -errno, "%s %s: %s; %s", what, path, strerror(errno), remedy);
+    return 0;
+}
+
+static bool is_program(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+int trestle_machine_find_qemu(const struct trestle_machine_options *options, char **ret_path,
+                              char **ret_error)
+{
+    const struct arch *arch;
+    int error = find_arch(options->arch, &arch, ret_error);
+    if (error)
+        return error;
+    const char *name = options->qemu ? options->qemu : arch->qemu;
+    if (strchr(name, '/')) {
+        if (!is_program(name))
+            return error_set(ret_error, -ENOENT,
+                             "QEMU %s: not an executable file; check machine.qemu or --qemu", name);
+        *ret_path = strdup(name);
+        return *ret_path ? 0 : -ENOMEM;
+    }
+    for (const char *at = options->search_path ? options->search_path : "/usr/bin:/bin"; at;) {
+        size_t length = strcspn(at, ":");
+        char *path;
+        if (asprintf(&path, "%.*s/%s", (int)length, at, name) < 0)
+            return -ENOMEM;
+        if (length > 0 && is_program(path)) {
+            *ret_path = path;
+            return 0;
+        }
+        free(path);
+        at = at[length] ? at + length + 1 : NULL;
+    }
+    return error_set(ret_error, -ENOENT,
+                     "QEMU %s: not found in PATH; install it (Debian: qemu-system-misc for riscv, "
+                     "qemu-system-arm, qemu-system-x86), or name one with machine.qemu or --qemu",
+                     name);
+}
+
+static int check_files(const struct trestle_machine_options *options, char **ret_error)
+{
+    int error = 0;
+    if (options->kernel)
+        error = check_file("kernel", options->kernel,
+                           "build it, or name another with machine.kernel or --kernel", ret_error);
+    if (!error && options->plugin)
+        error = check_file("plugin", options->plugin,
+                           "build it, or name it with machine.plugin or --plugin", ret_error);
+    return error;
+}
+
+int trestle_machine_args(const struct trestle_machine_options *options, char ***ret_argv,
+                         char **ret_error)
+{
+    struct arg_list list = {0};
+    const struct arch *arch;
+    char *qemu;
+    int error = find_arch(options->arch, &arch, ret_error);
+    if (!error)
+        error = check_files(options, ret_error);
+    if (!error)
+        error = trestle_machine_find_qemu(options, &qemu, ret_error);
+    if (error)
+        return error;
+    arg_add(&list, "%s", qemu);
+    free(qemu);
+    for (const char *const *arg = arch->args; *arg; arg++)
+        arg_add(&list, "%s", *arg);
+    if (options->kernel) {
+        arg_add(&list, "-kernel");
+        arg_add(&list, "%s", options->kernel);
+    }
+    if (options->plugin)
+        add_plugin(&list, options);
+    for (size_t i = 0; i < options->num_devices; i++)
+        add_device(&list, options, &options->devices[i]);
+    if (options->gdb) {
+        arg_add(&list, "-s");
+        arg_add(&list, "-S");
+    }
+    for (const char *const *arg = options->args; arg && *arg; arg++)
+        arg_add(&list, "%s", *arg);
+    error = list.failed ? -ENOMEM : pack(&list, ret_argv);
+    args_free(&list);
+    return error;
+}
