@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: MIT */
+/* The bridge: devices, links, sockets, and the loop that serves them. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "bridge/internal.h"
+#include "ipc/error.h"
+
+#define RATE_LIMIT_LINES 10
+#define RATE_LIMIT_WINDOW_NS 1000000000u
+
+/* A deferred answer that is due this soon is waited for in place, since a timer would cost more;
+ * but other devices are not kept waiting longer than SPIN_MAX_NS for it. */
+#define SPIN_FOR_EVENT_NS 5000u
+#define SPIN_MAX_NS 20000u
+
+struct watch {
+    struct loop_source source;
+    void (*ready)(void *ctx);
+    void *ctx;
+    struct watch *next;
+};
+
+/* --- log ---------------------------------------------------------------------------------------
+ */
+
+void bridge_log(struct trestle_bridge *bridge, enum trestle_log_level level, const char *format,
+                ...)
+{
+    char text[512];
+    va_list args;
+    if (!bridge->options.log || (level == TRESTLE_LOG_DEBUG && !bridge->options.log_debug))
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    bridge->options.log(bridge->options.ctx, level, text);
+}
+
+bool rate_limit_allows(struct rate_limit *limit, uint64_t now_ns, uint32_t *ret_suppressed)
+{
+    *ret_suppressed = 0;
+    if (limit->window_start_ns == 0 || now_ns - limit->window_start_ns >= RATE_LIMIT_WINDOW_NS) {
+        *ret_suppressed = limit->suppressed;
+        *limit = (struct rate_limit){.window_start_ns = now_ns};
+    }
+    if (limit->lines == RATE_LIMIT_LINES) {
+        limit->suppressed++;
+        return false;
+    }
+    limit->lines++;
+    return true;
+}
+
+static void device_log(void *ctx, struct trestle_device *dev, enum trestle_log_level level,
+                       const char *text)
+{
+    struct device_info *device = ctx;
+    (void)dev;
+    bridge_log(device->bridge, level, "%s: %s", device->name, text);
+}
+
+static const struct trestle_host_ops host_ops = {.size = sizeof(host_ops), .log = device_log};
+
+/* --- create and destroy ------------------------------------------------------------------------
+ */
+
+static int copy_string(const char *text, char **ret_copy)
+{
+    *ret_copy = text ? strdup(text) : NULL;
+    return text && !*ret_copy ? -ENOMEM : 0;
+}
+
+static void timer_ready(struct loop_source *source, uint32_t events)
+{
+    uint64_t expirations;
+    (void)events;
+    while (read(source->fd, &expirations, sizeof(expirations)) < 0 && errno == EINTR)
+        ;
+}
+
+static int timer_create_source(struct trestle_bridge *bridge)
+{
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    bridge->timer.ready = timer_ready;
+    int error = loop_add(&bridge->loop, &bridge->timer, fd, EPOLLIN);
+    if (error)
+        close(fd);
+    return error;
+}
+
+int trestle_bridge_create(const struct trestle_bridge_options *options,
+                          struct trestle_bridge **ret_bridge, char **ret_error)
+{
+    struct trestle_bridge *bridge = calloc(1, sizeof(*bridge));
+    if (!bridge)
+        return -ENOMEM;
+    bridge->loop.epoll_fd = bridge->timer.fd = -1;
+    bridge->timer_at = TRESTLE_TIME_NEVER;
+    memcpy(&bridge->options, options,
+           options->size < sizeof(*options) ? options->size : sizeof(*options));
+    int error = copy_string(options->socket_dir, &bridge->socket_dir);
+    if (!error)
+        error = copy_string(options->runtime_dir, &bridge->runtime_dir);
+    if (!error)
+        error = trestle_sim_create(&bridge->sim);
+    if (!error)
+        error = loop_init(&bridge->loop);
+    if (!error)
+        error = timer_create_source(bridge);
+    if (error) {
+        trestle_bridge_destroy(bridge);
+        return error_set(ret_error, error, "cannot create the bridge: %s", strerror(-error));
+    }
+    *ret_bridge = bridge;
+    return 0;
+}
+
+static void device_info_free(struct device_info *device)
+{
+    if (!device)
+        return;
+    finish_device_socket(device);
+    trestle_device_destroy(device->device);
+    free(device->socket_path);
+    free(device->name);
+    free(device);
+}
+
+void trestle_bridge_destroy(struct trestle_bridge *bridge)
+{
+    if (!bridge)
+        return;
+    for (uint32_t i = 0; i < bridge->num_devices; i++)
+        device_info_free(bridge->devices[i]);
+    free(bridge->devices);
+    while (bridge->watches)
+        trestle_bridge_unwatch(bridge, bridge->watches->source.fd);
+    int timer_fd = bridge->timer.fd;
+    if (timer_fd >= 0) {
+        loop_remove(&bridge->loop, &bridge->timer);
+        close(timer_fd);
+    }
+    loop_finish(&bridge->loop);
+    trestle_sim_destroy(bridge->sim);
+    if (bridge->own_dir)
+        rmdir(bridge->own_dir);
+    if (bridge->socket_dir != bridge->own_dir)
+        free(bridge->own_dir);
+    free(bridge->socket_dir);
+    free(bridge->runtime_dir);
+    free(bridge);
+}
+
+/* --- devices and links --------------------------------------------------------------------------
+ */
+
+static struct device_info *device_by_name(struct trestle_bridge *bridge, const char *name,
+                                          size_t length)
+{
+    for (uint32_t i = 0; i < bridge->num_devices; i++) {
+        struct device_info *device = bridge->devices[i];
+        if (strlen(device->name) == length && memcmp(device->name, name, length) == 0)
+            return device;
+    }
+    return NULL;
+}
+
+static int check_region(struct trestle_bridge *bridge, const struct trestle_bridge_device *wanted,
+                        uint64_t size, char **ret_error)
+{
+    uint64_t last = wanted->base_addr + (size - 1);
+    if (size == 0)
+        return error_set(ret_error, -EINVAL, "%s: a region of 0 bytes; give it a size",
+                         wanted->name);
+    if (wanted->base_addr % 8)
+        return error_set(ret_error, -EINVAL, "%s: base 0x%" PRIx64 " is not a multiple of 8",
+                         wanted->name, wanted->base_addr);
+    if (last < wanted->base_addr)
+        return error_set(ret_error, -EINVAL,
+                         "%s: 0x%" PRIx64 " bytes at 0x%" PRIx64 " reach beyond 2^64", wanted->name,
+                         size, wanted->base_addr);
+    for (uint32_t i = 0; i < bridge->num_devices; i++) {
+        const struct device_info *other = bridge->devices[i];
+        if (wanted->base_addr <= other->base_addr + (other->size - 1) && other->base_addr <= last)
+            return error_set(ret_error, -EEXIST,
+                             "%s and %s overlap: 0x%" PRIx64 "-0x%" PRIx64 " and 0x%" PRIx64
+                             "-0x%" PRIx64,
+                             wanted->name, other->name, wanted->base_addr, last, other->base_addr,
+                             other->base_addr + (other->size - 1));
+    }
+    return 0;
+}
+
+static int create_device(struct trestle_bridge *bridge, const struct trestle_bridge_device *wanted,
+                         uint64_t size, struct device_info **ret_device, char **ret_error)
+{
+    struct device_info *device = calloc(1, sizeof(*device));
+    if (!device)
+        return -ENOMEM;
+    device->bridge = bridge;
+    device->listener = LISTENER_NONE;
+    device->server_fd = device->client_fd = -1;
+    device->server_source.fd = device->client_source.fd = -1;
+    device->base_addr = wanted->base_addr;
+    device->size = size;
+    struct trestle_device_options options = {.size = sizeof(options),
+                                             .name = wanted->name,
+                                             .base_addr = wanted->base_addr,
+                                             .region_size = size,
+                                             .params = wanted->params,
+                                             .num_params = wanted->num_params,
+                                             .ops = &host_ops,
+                                             .ctx = device};
+    int error = copy_string(wanted->name, &device->name);
+    if (!error)
+        error = copy_string(wanted->socket_path, &device->socket_path);
+    if (!error)
+        error =
+            trestle_device_create(bridge->sim, wanted->model, &options, &device->device, ret_error);
+    if (error) {
+        device_info_free(device);
+        return error;
+    }
+    *ret_device = device;
+    return 0;
+}
+
+int trestle_bridge_add_device(struct trestle_bridge *bridge,
+                              const struct trestle_bridge_device *wanted, uint32_t *ret_index,
+                              char **ret_error)
+{
+    uint64_t size = wanted->region_size ? wanted->region_size : wanted->model->region_size;
+    struct device_info *device, **devices;
+    if (bridge->is_listening)
+        return error_set(ret_error, -EBUSY, "%s: devices are added before the bridge listens",
+                         wanted->name);
+    if (device_by_name(bridge, wanted->name, strlen(wanted->name)))
+        return error_set(ret_error, -EEXIST, "two devices are called %s", wanted->name);
+    int error = check_region(bridge, wanted, size, ret_error);
+    if (error)
+        return error;
+    devices = realloc(bridge->devices, (bridge->num_devices + 1) * sizeof(struct device_info *));
+    if (!devices)
+        return -ENOMEM;
+    bridge->devices = devices;
+    error = create_device(bridge, wanted, size, &device, ret_error);
+    if (error)
+        return error;
+    if (ret_index)
+        *ret_index = bridge->num_devices;
+    bridge->devices[bridge->num_devices++] = device;
+    return 0;
+}
+
+static int resolve_port(struct trestle_bridge *bridge, const char *text,
+                        struct device_info **ret_device, uint32_t *ret_port, char **ret_error)
+{
+    const char *dot = strchr(text, '.');
+    if (!dot)
+        return error_set(ret_error, -EINVAL, "link end %s: write it as device.port", text);
+    struct device_info *device = device_by_name(bridge, text, (size_t)(dot - text));
+    if (!device)
+        return error_set(ret_error, -ENOENT, "link end %s: no device is called %.*s", text,
+                         (int)(dot - text), text);
+    const struct trestle_model *model = trestle_device_model(device->device);
+    if (trestle_model_port(model, dot + 1, ret_port) < 0)
+        return error_set(ret_error, -ENOENT, "link end %s: model %s has %" PRIu32 " peer port%s%s",
+                         text, model->name, model->peer_ports, model->peer_ports == 1 ? "" : "s",
+                         model->peer_ports ? ", counted from peer0" : "");
+    *ret_device = device;
+    return 0;
+}
+
+int trestle_bridge_link(struct trestle_bridge *bridge, const char *from, const char *to,
+                        trestle_time latency, char **ret_error)
+{
+    struct device_info *a, *b;
+    uint32_t a_port, b_port;
+    struct trestle_link *link;
+    int error = resolve_port(bridge, from, &a, &a_port, ret_error);
+    if (!error)
+        error = resolve_port(bridge, to, &b, &b_port, ret_error);
+    if (error)
+        return error;
+    error = trestle_link_create(trestle_device_component(a->device), a_port,
+                                trestle_device_component(b->device), b_port, latency, &link);
+    if (error)
+        return error_set(ret_error, error, "cannot link %s to %s: %s", from, to,
+                         error == -EBUSY ? "a port takes one link" : strerror(-error));
+    if (a_port == 0)
+        a->link = link;
+    if (b_port == 0)
+        b->link = link;
+    return 0;
+}
+
+/* --- listen --------------------------------------------------------------------------------------
+ */
+
+static bool needs_socket_dir(const struct trestle_bridge *bridge)
+{
+    for (uint32_t i = 0; i < bridge->num_devices; i++)
+        if (!bridge->devices[i]->socket_path)
+            return !bridge->socket_dir;
+    return false;
+}
+
+int trestle_bridge_listen(struct trestle_bridge *bridge, char **ret_error)
+{
+    int error = 0;
+    if (needs_socket_dir(bridge)) {
+        error = private_dir_create(bridge->runtime_dir, &bridge->own_dir, ret_error);
+        bridge->socket_dir = bridge->own_dir;
+    }
+    for (uint32_t i = 0; i < bridge->num_devices && !error; i++)
+        error = setup_device_socket(bridge->devices[i], i, ret_error);
+    if (error) {
+        for (uint32_t i = 0; i < bridge->num_devices; i++)
+            finish_device_socket(bridge->devices[i]);
+        return error;
+    }
+    bridge->start_ns = bridge->now_ns = host_clock_ns();
+    bridge->is_listening = true;
+    return 0;
+}
+
+/* --- serve ---------------------------------------------------------------------------------------
+ */
+
+/* While an access waits for its model, the engine has to go on at the host's pace. Otherwise
+ * nobody can see it, and it catches up at the next access. */
+static void run_engine_while_busy(struct trestle_bridge *bridge)
+{
+    uint64_t until_ns = bridge->num_busy ? host_clock_ns() + SPIN_MAX_NS : 0;
+    while (bridge->num_busy) {
+        engine_catch_up(bridge);
+        serve_resumed_devices(bridge);
+        trestle_time next = trestle_sim_next(bridge->sim);
+        if (next == TRESTLE_TIME_NEVER || bridge->now_ns >= until_ns ||
+            next > trestle_sim_now(bridge->sim) + SPIN_FOR_EVENT_NS * TRESTLE_NS)
+            break;
+    }
+    serve_resumed_devices(bridge);
+}
+
+static void arm_timer(struct trestle_bridge *bridge)
+{
+    trestle_time at = bridge->num_busy ? trestle_sim_next(bridge->sim) : TRESTLE_TIME_NEVER;
+    struct itimerspec when = {0};
+    if (at == bridge->timer_at)
+        return;
+    bridge->timer_at = at;
+    if (at != TRESTLE_TIME_NEVER) {
+        uint64_t ns = bridge->start_ns + (at + TRESTLE_NS - 1) / TRESTLE_NS;
+        when.it_value = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
+                                          .tv_nsec = (long)(ns % 1000000000u)};
+    }
+    timerfd_settime(bridge->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+int trestle_bridge_poll(struct trestle_bridge *bridge, int timeout_ms)
+{
+    run_engine_while_busy(bridge);
+    arm_timer(bridge);
+    int called = loop_run(&bridge->loop, timeout_ms);
+    if (called < 0)
+        return called;
+    run_engine_while_busy(bridge);
+    return 0;
+}
+
+int trestle_bridge_fd(const struct trestle_bridge *bridge)
+{
+    return bridge->loop.epoll_fd;
+}
+
+static void watch_ready(struct loop_source *source, uint32_t events)
+{
+    struct watch *watch = (struct watch *)(void *)source;
+    (void)events;
+    watch->ready(watch->ctx);
+}
+
+int trestle_bridge_watch(struct trestle_bridge *bridge, int fd, void (*ready)(void *ctx), void *ctx)
+{
+    struct watch *watch = calloc(1, sizeof(*watch));
+    if (!watch)
+        return -ENOMEM;
+    watch->source.ready = watch_ready;
+    watch->ready = ready;
+    watch->ctx = ctx;
+    int error = loop_add(&bridge->loop, &watch->source, fd, EPOLLIN);
+    if (error) {
+        free(watch);
+        return error;
+    }
+    watch->next = bridge->watches;
+    bridge->watches = watch;
+    return 0;
+}
+
+void trestle_bridge_unwatch(struct trestle_bridge *bridge, int fd)
+{
+    for (struct watch **at = &bridge->watches; *at; at = &(*at)->next) {
+        struct watch *watch = *at;
+        if (watch->source.fd == fd) {
+            *at = watch->next;
+            loop_remove(&bridge->loop, &watch->source);
+            free(watch);
+            return;
+        }
+    }
+}
+
+/* --- what the outside may ask --------------------------------------------------------------------
+ */
+
+uint32_t trestle_bridge_num_devices(const struct trestle_bridge *bridge)
+{
+    return bridge->num_devices;
+}
+
+uint32_t trestle_bridge_num_connected(const struct trestle_bridge *bridge)
+{
+    return bridge->num_connected;
+}
+
+const char *trestle_bridge_socket_path(const struct trestle_bridge *bridge, uint32_t index)
+{
+    return bridge->devices[index]->socket_path;
+}
+
+struct trestle_sim *trestle_bridge_sim(struct trestle_bridge *bridge)
+{
+    return bridge->sim;
+}
+
+static void stats_latency(struct trestle_device_stats *stats, const struct histogram *latency)
+{
+    stats->latency_p50_ns = histogram_percentile(latency, 500);
+    stats->latency_p99_ns = histogram_percentile(latency, 990);
+    stats->latency_max_ns = latency->max;
+}
+
+void trestle_bridge_stats(const struct trestle_bridge *bridge, uint32_t index,
+                          struct trestle_device_stats *ret_stats)
+{
+    const struct device_info *device = bridge->devices[index];
+    *ret_stats = (struct trestle_device_stats){.name = device->name,
+                                               .base_addr = device->base_addr,
+                                               .reads = device->reads,
+                                               .writes = device->writes,
+                                               .bytes = device->bytes,
+                                               .errors = device->errors};
+    stats_latency(ret_stats, &device->latency);
+}
+
+void trestle_bridge_totals(const struct trestle_bridge *bridge,
+                           struct trestle_device_stats *ret_stats)
+{
+    struct histogram *latency = calloc(1, sizeof(*latency));
+    *ret_stats = (struct trestle_device_stats){.name = "total"};
+    for (uint32_t i = 0; i < bridge->num_devices; i++) {
+        const struct device_info *device = bridge->devices[i];
+        ret_stats->reads += device->reads;
+        ret_stats->writes += device->writes;
+        ret_stats->bytes += device->bytes;
+        ret_stats->errors += device->errors;
+        if (latency)
+            histogram_merge(latency, &device->latency);
+    }
+    if (latency)
+        stats_latency(ret_stats, latency);
+    free(latency);
+}

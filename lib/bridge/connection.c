@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* One device's listener and its connection: accept, bytes in, bytes out, hang-up. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bridge/internal.h"
+
+static struct device_info *from_server_source(struct loop_source *source)
+{
+    return (struct device_info *)(void *)((char *)source -
+                                          offsetof(struct device_info, server_source));
+}
+
+static struct device_info *from_client_source(struct loop_source *source)
+{
+    return (struct device_info *)(void *)((char *)source -
+                                          offsetof(struct device_info, client_source));
+}
+
+static void set_interest(struct device_info *device, uint32_t events)
+{
+    if (device->interest == events)
+        return;
+    if (loop_modify(&device->bridge->loop, &device->client_source, events) == 0)
+        device->interest = events;
+}
+
+static bool has_output(const struct device_info *device)
+{
+    return device->out_end > device->out_start;
+}
+
+/* False while an answer is under way: until then further frames stay where they are. */
+static bool may_handle(const struct device_info *device)
+{
+    return device->socket_ready && !has_output(device) && !trestle_device_busy(device->device);
+}
+
+static bool is_transient(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+/* --- output ------------------------------------------------------------------------------------
+ */
+
+static void flush_output(struct device_info *device)
+{
+    while (has_output(device)) {
+        ssize_t n = send(device->client_fd, device->out + device->out_start,
+                         device->out_end - device->out_start, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && is_transient(errno)) {
+            set_interest(device, EPOLLOUT | EPOLLRDHUP);
+            return;
+        }
+        if (n < 0) {
+            close_device_connection(device);
+            return;
+        }
+        device->out_start += (size_t)n;
+    }
+    device->out_start = device->out_end = 0;
+}
+
+void connection_send(struct device_info *device, const uint8_t *bytes, size_t size)
+{
+    memcpy(device->out, bytes, size);
+    device->out_start = 0;
+    device->out_end = size;
+    flush_output(device);
+}
+
+/* --- input -------------------------------------------------------------------------------------
+ */
+
+static unsigned handle_buffered_frames(struct device_info *device)
+{
+    unsigned handled = 0;
+    while (may_handle(device) && device->in_end - device->in_start >= TRESTLE_V1_REQUEST_SIZE) {
+        const uint8_t *frame = device->in + device->in_start;
+        device->in_start += TRESTLE_V1_REQUEST_SIZE;
+        handle_mmio_request(device, frame);
+        handled++;
+    }
+    if (device->in_start == device->in_end)
+        device->in_start = device->in_end = 0;
+    return handled;
+}
+
+/* Reads once. Returns bytes read; 0 when there is nothing, or no room, or no connection left. */
+static size_t receive(struct device_info *device)
+{
+    if (device->in_start > 0) {
+        memmove(device->in, device->in + device->in_start, device->in_end - device->in_start);
+        device->in_end -= device->in_start;
+        device->in_start = 0;
+    }
+    if (device->in_end == sizeof(device->in))
+        return 0;
+    ssize_t n = recv(device->client_fd, device->in + device->in_end,
+                     sizeof(device->in) - device->in_end, MSG_DONTWAIT);
+    if (n < 0 && is_transient(errno))
+        return 0;
+    if (n <= 0) {
+        close_device_connection(device);
+        return 0;
+    }
+    device->in_end += (size_t)n;
+    return (size_t)n;
+}
+
+unsigned serve_device(struct device_info *device)
+{
+    unsigned handled = 0;
+    if (may_handle(device) && receive(device) > 0)
+        handled = handle_buffered_frames(device);
+    if (handled)
+        device->bridge->last_active = device;
+    return handled;
+}
+
+void connection_resume(struct device_info *device)
+{
+    if (device->is_resumed)
+        return;
+    device->is_resumed = true;
+    device->next_resumed = device->bridge->resumed;
+    device->bridge->resumed = device;
+}
+
+void serve_resumed_devices(struct trestle_bridge *bridge)
+{
+    while (bridge->resumed) {
+        struct device_info *device = bridge->resumed;
+        bridge->resumed = device->next_resumed;
+        device->is_resumed = false;
+        handle_buffered_frames(device);
+        if (may_handle(device))
+            set_interest(device, EPOLLIN | EPOLLRDHUP);
+    }
+}
+
+static void client_ready(struct loop_source *source, uint32_t events)
+{
+    struct device_info *device = from_client_source(source);
+    if (events & EPOLLOUT) {
+        flush_output(device);
+        if (may_handle(device))
+            connection_resume(device);
+        return;
+    }
+    if (may_handle(device))
+        serve_device(device);
+    else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        close_device_connection(device);
+    else
+        set_interest(device, EPOLLRDHUP); /* more came while one is under way: look later */
+}
+
+/* --- connect and disconnect ------------------------------------------------------------------- */
+
+/* Has the client hung up already, even though bytes of it may still be unread? */
+static bool client_is_gone(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+    return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+void accept_device_connection(struct device_info *device)
+{
+    struct trestle_bridge *bridge = device->bridge;
+    int fd, error = listener_accept(device->server_fd, &fd);
+    if (error == -EAGAIN)
+        return;
+    if (error) {
+        bridge_log(bridge, TRESTLE_LOG_WARNING, "%s: a connection was turned away: %s",
+                   device->name, error == -EPERM ? "it came from another user" : strerror(-error));
+        return;
+    }
+    /* A client that reconnects may be seen here before its old connection's end was. */
+    if (device->socket_ready && client_is_gone(device->client_fd))
+        close_device_connection(device);
+    if (device->socket_ready) {
+        bridge_log(bridge, TRESTLE_LOG_WARNING,
+                   "%s: a second client was turned away; one is connected already", device->name);
+        close(fd);
+        return;
+    }
+    device->client_source.ready = client_ready;
+    error = loop_add(&bridge->loop, &device->client_source, fd, EPOLLIN | EPOLLRDHUP);
+    if (error) {
+        bridge_log(bridge, TRESTLE_LOG_WARNING, "%s: cannot serve a connection: %s", device->name,
+                   strerror(-error));
+        close(fd);
+        return;
+    }
+    device->interest = EPOLLIN | EPOLLRDHUP;
+    device->client_fd = fd;
+    device->socket_ready = true;
+    bridge->num_connected++;
+    bridge_log(bridge, TRESTLE_LOG_INFO, "Device %s connected", device->name);
+}
+
+void close_device_connection(struct device_info *device)
+{
+    struct trestle_bridge *bridge = device->bridge;
+    if (!device->socket_ready)
+        return;
+    loop_remove(&bridge->loop, &device->client_source);
+    close(device->client_fd);
+    device->client_fd = -1;
+    device->socket_ready = false;
+    bridge->num_connected--;
+    if (bridge->last_active == device)
+        bridge->last_active = NULL;
+    size_t rest = (device->in_end - device->in_start) % TRESTLE_V1_REQUEST_SIZE;
+    if (rest)
+        bridge_log(bridge, TRESTLE_LOG_WARNING,
+                   "%s: the connection ended inside a request (%zu of %d bytes)", device->name,
+                   rest, TRESTLE_V1_REQUEST_SIZE);
+    device->in_start = device->in_end = device->out_start = device->out_end = 0;
+    bridge_log(bridge, TRESTLE_LOG_INFO, "Device %s disconnected", device->name);
+    /* Whoever asked is gone, and so is the access it waited for: only a reset lets a model
+     * forget a request. */
+    if (trestle_device_busy(device->device))
+        trestle_device_reset(device->device);
+}
+
+static void server_ready(struct loop_source *source, uint32_t events)
+{
+    (void)events;
+    accept_device_connection(from_server_source(source));
+}
+
+int setup_device_socket(struct device_info *device, uint32_t index, char **ret_error)
+{
+    struct trestle_bridge *bridge = device->bridge;
+    bool is_private = !device->socket_path && bridge->own_dir;
+    if (!device->socket_path && asprintf(&device->socket_path, "%s/device%u.sock",
+                                         bridge->socket_dir, (unsigned)index) < 0) {
+        device->socket_path = NULL;
+        return -ENOMEM;
+    }
+    int error = listener_open(&device->listener, device->socket_path, is_private, ret_error);
+    if (error)
+        return error;
+    device->server_fd = device->listener.fd;
+    device->server_source.ready = server_ready;
+    error = loop_add(&bridge->loop, &device->server_source, device->server_fd, EPOLLIN);
+    if (error)
+        return error;
+    bridge_log(bridge, TRESTLE_LOG_INFO, "Device %s socket listening at %s", device->name,
+               device->socket_path);
+    return 0;
+}
+
+void finish_device_socket(struct device_info *device)
+{
+    close_device_connection(device);
+    loop_remove(&device->bridge->loop, &device->server_source);
+    listener_close(&device->listener);
+    device->server_fd = -1;
+}
