@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "sim.h"
+
+int trestle_sim_create(struct trestle_sim **ret_sim)
+{
+    struct trestle_sim *sim = calloc(1, sizeof(*sim));
+    if (!sim)
+        return -ENOMEM;
+    *ret_sim = sim;
+    return 0;
+}
+
+void trestle_sim_destroy(struct trestle_sim *sim)
+{
+    if (!sim)
+        return;
+    components_free(sim);
+    clocks_free(sim);
+    queue_finish(&sim->queue);
+    free(sim);
+}
+
+trestle_time trestle_sim_now(const struct trestle_sim *sim)
+{
+    return sim->now;
+}
+
+trestle_time trestle_sim_next(const struct trestle_sim *sim)
+{
+    return queue_next(&sim->queue);
+}
+
+void trestle_event_init(struct trestle_event *event,
+                        void (*fire)(struct trestle_event *, trestle_time))
+{
+    *event = (struct trestle_event){.fire = fire, .slot = QUEUE_IDLE};
+}
+
+void sim_schedule_reserved(struct trestle_sim *sim, struct trestle_event *event, trestle_time when)
+{
+    if (when == TRESTLE_TIME_NEVER) {
+        trestle_sim_cancel(sim, event);
+        return;
+    }
+    if (when < sim->now)
+        when = sim->now;
+    if (trestle_event_pending(event))
+        queue_move(&sim->queue, event, when);
+    else
+        queue_push(&sim->queue, event, when);
+}
+
+int trestle_sim_schedule(struct trestle_sim *sim, struct trestle_event *event, trestle_time when)
+{
+    if (!trestle_event_pending(event)) {
+        int r = queue_make_room(&sim->queue);
+        if (r < 0)
+            return r;
+    }
+    sim_schedule_reserved(sim, event, when);
+    return 0;
+}
+
+void trestle_sim_cancel(struct trestle_sim *sim, struct trestle_event *event)
+{
+    if (trestle_event_pending(event))
+        queue_remove(&sim->queue, event);
+}
+
+uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time until)
+{
+    if (sim->running || until < sim->now)
+        return 0;
+    uint64_t fired = 0;
+    sim->running = true;
+    while (sim->queue.count > 0 && sim->queue.heap[0].when <= until) {
+        sim->now = sim->queue.heap[0].when;
+        struct trestle_event *event = queue_take(&sim->queue);
+        event->fire(event, sim->now);
+        queue_settle(&sim->queue);
+        fired++;
+    }
+    sim->running = false;
+    if (until != TRESTLE_TIME_NEVER)
+        sim->now = until;
+    return fired;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of the engine, shared by the files of lib/sim. */
+#ifndef TRESTLE_SIM_SIM_H
+#define TRESTLE_SIM_SIM_H
+
+#include "queue.h"
+#include "trestle/sim.h"
+
+struct message;
+
+struct trestle_sim {
+    trestle_time now;
+    bool running;
+    struct queue queue;
+    /* What the sim owns, freed with it. */
+    struct trestle_component *components;
+    struct trestle_link *links;
+    struct trestle_clock *clocks;
+    struct message_block *message_blocks;
+    struct message *free_messages;
+};
+
+/* Schedules, moves or cancels an event with a reserved entry: cannot fail. */
+void sim_schedule_reserved(struct trestle_sim *sim, struct trestle_event *event, trestle_time when);
+
+static inline trestle_time time_add(trestle_time now, trestle_time delay)
+{
+    /* The last picosecond rather than never: what was asked for stays pending. */
+    return delay < TRESTLE_TIME_NEVER - 1 - now ? now + delay : TRESTLE_TIME_NEVER - 1;
+}
+
+/* Drops the messages on their way to a component. */
+void component_forget_messages(struct trestle_component *component);
+/* Cuts its links and drops what is on its way; the sim keeps the husk. */
+void component_close(struct trestle_component *component);
+
+void components_free(struct trestle_sim *sim);
+void clocks_free(struct trestle_sim *sim);
+
+#endif
