@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "ipc/stream.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000u
+
+size_t ipc_path_max(void)
+{
+    return sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+}
+
+int ipc_connect(const char *path, int *ret_fd)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length == 0)
+        return -EINVAL;
+    if (length > ipc_path_max())
+        return -ENAMETOOLONG;
+    memcpy(addr.sun_path, path, length);
+
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int r;
+    do
+        r = connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
+    while (r < 0 &&
+           errno == EINTR); /* on a Unix socket, a connect that was interrupted is undone */
+    if (r < 0) {
+        r = -errno;
+        close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+/* 0: the descriptor is ready, or may be. -ETIMEDOUT. */
+static int sleep_until_ready(int fd, short events, uint64_t deadline_ns)
+{
+    struct pollfd pollfd = {.fd = fd, .events = events};
+    struct timespec left, *timeout = NULL;
+    if (deadline_ns != IPC_NEVER) {
+        uint64_t now = ipc_clock_ns();
+        if (now >= deadline_ns)
+            return -ETIMEDOUT;
+        left.tv_sec = (time_t)((deadline_ns - now) / NS_PER_S);
+        left.tv_nsec = (long)((deadline_ns - now) % NS_PER_S);
+        timeout = &left;
+    }
+    /* After a time-out the caller looks once more and comes back here for the verdict. */
+    return ppoll(&pollfd, 1, timeout, NULL) < 0 && errno != EINTR ? -errno : 0;
+}
+
+int ipc_send_all(int fd, const void *buf, size_t size, uint64_t deadline_ns)
+{
+    const char *next = buf;
+    while (size > 0) {
+        ssize_t n = send(fd, next, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            next += n;
+            size -= (size_t)n;
+        } else if (errno == EAGAIN) {
+            int r = sleep_until_ready(fd, POLLOUT, deadline_ns);
+            if (r < 0)
+                return r;
+        } else if (errno != EINTR) {
+            return errno == ECONNRESET ? -EPIPE : -errno;
+        }
+    }
+    return 0;
+}
+
+/* What is there, without waiting: a count, -EAGAIN, -ECONNRESET at the end. */
+static ssize_t recv_now(int fd, void *buf, size_t size)
+{
+    ssize_t n;
+    do
+        n = recv(fd, buf, size, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n == 0)
+        return -ECONNRESET;
+    return n < 0 ? -errno : n;
+}
+
+static ssize_t recv_some(int fd, void *buf, size_t size, uint64_t deadline_ns,
+                         struct ipc_wait *wait)
+{
+    struct ipc_spin spin = ipc_spin_start(deadline_ns);
+    ssize_t n;
+    while ((n = recv_now(fd, buf, size)) == -EAGAIN && ipc_spin_on(wait, &spin))
+        ;
+    while (n == -EAGAIN) {
+        int r = sleep_until_ready(fd, POLLIN, deadline_ns);
+        n = r < 0 ? r : recv_now(fd, buf, size);
+    }
+    ipc_spin_end(wait, &spin);
+    return n;
+}
+
+int ipc_recv_exact(int fd, void *buf, size_t size, uint64_t deadline_ns, struct ipc_wait *wait)
+{
+    char *next = buf;
+    while (size > 0) {
+        ssize_t n = recv_some(fd, next, size, deadline_ns, wait);
+        if (n < 0)
+            return (int)n;
+        next += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+bool ipc_has_input(int fd)
+{
+    struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+    return poll(&pollfd, 1, 0) > 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "ipc/wait.h"
+
+#include <sched.h>
+
+/* A look at a ring takes some nanoseconds and a look at a socket some hundred: the clock, at 25 ns,
+ * is read at every sixteenth only. */
+#define LOOKS_PER_CLOCK 16u
+
+/* Halving ends here: what is shorter than one look at a socket is no spin. */
+#define SPIN_MIN_NS 1000u
+
+static bool have_one_processor(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) == 1;
+}
+
+void ipc_wait_init(struct ipc_wait *wait, enum trestle_wait policy)
+{
+    wait->policy = have_one_processor() ? TRESTLE_WAIT_SLEEP : policy;
+    wait->spin_ns = wait->policy == TRESTLE_WAIT_ADAPTIVE ? IPC_SPIN_LIMIT_NS : 0;
+}
+
+static inline void relax_processor(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+bool ipc_spin_on(const struct ipc_wait *wait, struct ipc_spin *spin)
+{
+    if (spin->start_ns == 0) {
+        spin->start_ns = ipc_clock_ns();
+        spin->until_ns = wait->policy == TRESTLE_WAIT_SPIN
+                             ? spin->deadline_ns
+                             : earlier(spin->deadline_ns, spin->start_ns + wait->spin_ns);
+        return spin->until_ns > spin->start_ns;
+    }
+    relax_processor();
+    return ++spin->looks % LOOKS_PER_CLOCK != 0 || ipc_clock_ns() < spin->until_ns;
+}
+
+void ipc_spin_end(struct ipc_wait *wait, const struct ipc_spin *spin)
+{
+    if (spin->start_ns == 0 || wait->policy != TRESTLE_WAIT_ADAPTIVE)
+        return;
+    /* A sleep makes a wait look longer by the time it takes to wake up. */
+    if (ipc_clock_ns() - spin->start_ns <= 2 * IPC_SPIN_LIMIT_NS)
+        wait->spin_ns = IPC_SPIN_LIMIT_NS;
+    else
+        wait->spin_ns = wait->spin_ns / 2 < SPIN_MIN_NS ? 0 : wait->spin_ns / 2;
+}

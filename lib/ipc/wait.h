@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How one side waits for the other.
+ *
+ * Two processes that answer each other can wait in two ways. Looking again and again (spinning)
+ * sees the answer within a microsecond, but burns a processor and, if there are more runnable
+ * threads than processors, keeps the very peer away that is waited for. Sleeping in the kernel
+ * costs nothing while it lasts, but putting to sleep and waking up cost 20 to 50 us, ten times an
+ * access that was spun for. Which of them pays depends on the model, on the guest and on what else
+ * the machine does, so it is learnt:
+ *
+ * - A wait spins first, for IPC_SPIN_LIMIT_NS at most, about what a sleep costs: so a wait is never
+ *   more than twice as dear as the better choice would have been.
+ * - A wait that lasted longer halves the next spin, down to none at all: a server whose guest
+ *   computes for seconds sleeps at once.
+ * - A wait that ended within the limit, asleep or not, brings the whole spin back: spinning would
+ *   have paid. The length of a wait is known either way, so nothing has to be tried out.
+ * - On a single processor nobody spins, whatever was asked for: the peer could not run meanwhile.
+ *
+ * One wait goes like this; waits that end at the first look read no clock and teach nothing.
+ *
+ *     struct ipc_spin spin = ipc_spin_start(deadline_ns);
+ *     while (!(here = look()) && ipc_spin_on(&wait, &spin))
+ *         ;
+ *     if (!here)
+ *         here = sleep_until_it_comes_or(deadline_ns);
+ *     ipc_spin_end(&wait, &spin);
+ */
+#ifndef TRESTLE_IPC_WAIT_H
+#define TRESTLE_IPC_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "trestle/bridge.h"
+
+#define IPC_NEVER UINT64_MAX
+#define IPC_SPIN_LIMIT_NS 50000u
+
+/* What a side has learnt. One per place that waits, since places differ. */
+struct ipc_wait {
+    enum trestle_wait policy; /* as it is followed, which may not be what was asked for */
+    uint32_t spin_ns;         /* how long the next wait may spin */
+};
+
+/* One wait under way. */
+struct ipc_spin {
+    uint64_t deadline_ns;
+    uint64_t start_ns; /* 0: the first look has not failed yet */
+    uint64_t until_ns;
+    uint32_t looks;
+};
+
+/* Counts the processors that the calling thread may run on. */
+void ipc_wait_init(struct ipc_wait *wait, enum trestle_wait policy);
+
+/* CLOCK_MONOTONIC, the clock of all deadlines here. */
+static inline uint64_t ipc_clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static inline struct ipc_spin ipc_spin_start(uint64_t deadline_ns)
+{
+    return (struct ipc_spin){.deadline_ns = deadline_ns};
+}
+
+/* After a look that found nothing: true to look again, false to sleep (or to give up, when the
+ * deadline has come). */
+bool ipc_spin_on(const struct ipc_wait *wait, struct ipc_spin *spin);
+
+/* After the wait, however it ended. */
+void ipc_spin_end(struct ipc_wait *wait, const struct ipc_spin *spin);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* What a wait learns: no test here waits, the waits' beginnings are written by hand. */
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "ipc/wait.h"
+
+#define MS 1000000u
+
+/* A wait with a policy of its own, as on a machine with several processors. */
+static struct ipc_wait wait_with(enum trestle_wait policy)
+{
+    return (struct ipc_wait){policy, policy == TRESTLE_WAIT_ADAPTIVE ? IPC_SPIN_LIMIT_NS : 0};
+}
+
+/* A wait that has lasted for ns. */
+static struct ipc_spin waited(uint64_t ns)
+{
+    return (struct ipc_spin){.deadline_ns = IPC_NEVER, .start_ns = ipc_clock_ns() - ns};
+}
+
+static unsigned count_looks(const struct ipc_wait *wait, uint64_t deadline_ns, unsigned max)
+{
+    struct ipc_spin spin = ipc_spin_start(deadline_ns);
+    unsigned looks = 0;
+    while (looks < max && ipc_spin_on(wait, &spin))
+        looks++;
+    return looks;
+}
+
+static void test_one_processor_never_spins(void **state)
+{
+    (void)state;
+    cpu_set_t all, one;
+    assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+    CPU_ZERO(&one);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; cpu++)
+        if (CPU_ISSET(cpu, &all))
+            CPU_SET(cpu, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+    for (int policy = TRESTLE_WAIT_ADAPTIVE; policy <= TRESTLE_WAIT_SPIN; policy++) {
+        struct ipc_wait wait;
+        ipc_wait_init(&wait, (enum trestle_wait)policy);
+        assert_int_equal(wait.policy, TRESTLE_WAIT_SLEEP);
+        assert_int_equal(count_looks(&wait, IPC_NEVER, 10), 0);
+    }
+    assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+}
+
+static void test_spin_ends(void **state)
+{
+    (void)state;
+    struct ipc_wait adaptive = wait_with(TRESTLE_WAIT_ADAPTIVE);
+    struct ipc_wait spin = wait_with(TRESTLE_WAIT_SPIN);
+    struct ipc_wait sleep = wait_with(TRESTLE_WAIT_SLEEP);
+    unsigned bounded = count_looks(&adaptive, IPC_NEVER, UINT32_MAX);
+    assert_true(bounded > 0 && bounded < UINT32_MAX);
+    assert_int_equal(count_looks(&spin, IPC_NEVER, 100000), 100000);
+    assert_true(count_looks(&spin, ipc_clock_ns() + MS, UINT32_MAX) < UINT32_MAX);
+    assert_int_equal(count_looks(&sleep, IPC_NEVER, 10), 0);
+    assert_int_equal(count_looks(&adaptive, ipc_clock_ns() - 1, 10), 0);
+}
+
+static void test_long_waits_end_spinning(void **state)
+{
+    (void)state;
+    struct ipc_wait wait = wait_with(TRESTLE_WAIT_ADAPTIVE);
+    struct ipc_spin slow = waited(10 * MS);
+    ipc_spin_end(&wait, &slow);
+    assert_int_equal(wait.spin_ns, IPC_SPIN_LIMIT_NS / 2);
+    for (int i = 0; i < 20; i++)
+        ipc_spin_end(&wait, &slow);
+    assert_int_equal(wait.spin_ns, 0);
+    assert_int_equal(count_looks(&wait, IPC_NEVER, 10), 0);
+}
+
+static void test_short_wait_brings_spinning_back(void **state)
+{
+    (void)state;
+    struct ipc_wait wait = wait_with(TRESTLE_WAIT_ADAPTIVE);
+    wait.spin_ns = 0;
+    struct ipc_spin fast = waited(1);
+    ipc_spin_end(&wait, &fast);
+    assert_int_equal(wait.spin_ns, IPC_SPIN_LIMIT_NS);
+}
+
+static void test_first_look_teaches_nothing(void **state)
+{
+    (void)state;
+    struct ipc_wait wait = wait_with(TRESTLE_WAIT_ADAPTIVE);
+    wait.spin_ns = 7;
+    struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
+    ipc_spin_end(&wait, &spin);
+    assert_int_equal(wait.spin_ns, 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_processor_never_spins),
+        cmocka_unit_test(test_spin_ends),
+        cmocka_unit_test(test_long_waits_end_spinning),
+        cmocka_unit_test(test_short_wait_brings_spinning_back),
+        cmocka_unit_test(test_first_look_teaches_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
