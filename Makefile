@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+# A thin layer over Meson: every target is a command or two that you can type yourself.
+BUILD ?= build
+BUILD_ASAN ?= build-asan
+# Passed on to "meson setup", for example MESON_ARGS=-Dfirmware=disabled
+MESON_ARGS ?=
+prefix ?=
+DESTDIR ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help list demo build test check bench install clean hooks
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+list: help
+
+demo: ## install what is missing, build, run two devices behind a real QEMU
+	tools/deps demo
+	@$(MAKE) --no-print-directory build
+	$(BUILD)/trestle run -vv examples/01-two-devices/two_devices.json
+
+build: $(BUILD)/build.ninja ## build the command, the library, the plugin and the guests
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	meson setup $(MESON_ARGS) $(BUILD)
+
+test: ## install what is missing, build with ASan and UBSan, run all tests
+	tools/deps test
+	test -e $(BUILD_ASAN)/build.ninja || meson setup -Dwerror=true \
+		-Db_sanitize=address,undefined -Dtests=enabled \
+		-Dfirmware=enabled $(MESON_ARGS) $(BUILD_ASAN)
+	ninja -C $(BUILD_ASAN)
+	meson test -C $(BUILD_ASAN) --no-rebuild --print-errorlogs
+
+check: ## formatting, licences, direction of dependencies, static analysis
+	tools/deps demo check
+	@$(MAKE) --no-print-directory build
+	tools/check $(BUILD)
+
+bench: build ## measure one MMIO access from the guest to a device and back
+	$(BUILD)/trestle bench
+
+install: build ## install; takes prefix= and DESTDIR=
+	$(if $(prefix),meson configure $(BUILD) -Dprefix=$(prefix))
+	DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+
+hooks: ## run tools/check before each commit in this clone
+	git config core.hooksPath tools/githooks
+
+clean: ## remove both build directories
+	rm -rf $(BUILD) $(BUILD_ASAN)

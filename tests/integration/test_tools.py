@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""The repository's own rules hold, and the tools that check them do see violations."""
+import json
+import os
+import shutil
+import subprocess
+
+import common
+
+TOOLS = common.SOURCE / "tools"
+
+
+class Layout(common.TestCase):
+    def check(self, files):
+        for name, text in files.items():
+            path = self.dir / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return common.run([TOOLS / "check_layout.py", self.dir])
+
+    def test_this_tree(self):
+        result = common.run([TOOLS / "check_layout.py", common.SOURCE])
+        self.assertEqual((result.code, result.out), (0, ""), result)
+
+    def test_includes_point_one_way(self):
+        mit = "/* SPDX-License-Identifier: MIT */\n"
+        gpl = "/* SPDX-License-Identifier: GPL-2.0-or-later */\n"
+        result = self.check({
+            "include/trestle/sim.h": mit,
+            "lib/bridge/internal.h": mit + '#include "sim/sim.h"\n',
+            "lib/sim/sim.h": mit + '#include "trestle/sim.h"\n#include "bridge/internal.h"\n',
+            "lib/ipc/loop.c": mit + '#include "../sim/sim.h"\n',
+            "lib/wire/v1.c": mit + "#include <trestle/sim.h>\n#include <string.h>\n",
+            "models/echo.c": mit + '#include "sim/sim.h"\n',
+            "plugin/plugin.c": gpl + '#include "bridge/internal.h"\n',
+            "firmware/a.c": mit + '#include "trestle/sim.h"\n',
+            "tests/unit/a.c": mit + '#include "sim/sim.h"\n',
+        })
+        self.assertEqual(result.code, 1)
+        self.assertEqual(set(result.out.splitlines()), {
+            "lib/sim/sim.h:3: lib/sim may not include lib/bridge/internal.h",
+            "lib/ipc/loop.c:2: lib/ipc may not include lib/sim/sim.h",
+            "models/echo.c:2: models may not include lib/sim/sim.h",
+            "plugin/plugin.c:2: plugin may not include lib/bridge/internal.h",
+            "firmware/a.c:2: firmware may not include include/trestle/sim.h",
+        })
+
+    def test_licence_lines(self):
+        result = self.check({
+            "cli/none.c": "int a;\n",
+            "cli/meson.build": "# SPDX-License-Identifier: MIT\n",
+            "plugin/wrong.c": "/* SPDX-License-Identifier: MIT */\n",
+            "tools/run": "#!/bin/sh\n",
+            "docs/notes.md": "no line needed\n",
+        })
+        self.assertEqual(result.code, 1)
+        self.assertEqual([line.split(":")[0] for line in result.out.splitlines()],
+                         ["cli/none.c", "plugin/wrong.c", "tools/run"])
+
+
+class Symbols(common.TestCase):
+    def check(self, text):
+        (self.dir / "lib").mkdir()
+        source = self.dir / "lib" / "a.c"
+        source.write_text(text)
+        subprocess.run(["cc", "-c", "-O1", "-o", source.with_suffix(".o"), source], check=True)
+        return common.run([TOOLS / "check_symbols.py", self.dir])
+
+    def test_clean(self):
+        result = self.check("static const char *const names[] = {\"a\"};\n"
+                            "const char *f(int i) { return names[i]; }\n")
+        self.assertEqual((result.code, result.out), (0, ""), result)
+
+    def test_violations(self):
+        result = self.check("#include <stdio.h>\n#include <stdlib.h>\n"
+                            "int f(void) { static int n; if (n > 9) exit(1);\n"
+                            "              puts(getenv(\"HOME\")); return n++; }\n")
+        self.assertEqual(result.code, 1)
+        for word in "exit", "puts", "getenv", ".bss":
+            self.assertIn(word, result.out)
+
+    def test_nothing_built(self):
+        self.assertEqual(common.run([TOOLS / "check_symbols.py", self.dir]).code, 1)
+
+
+class Summary(common.TestCase):
+    def summarise(self, tests, *statuses):
+        log = self.dir / "testlog.json"
+        log.write_text("".join(json.dumps(t) + "\n" for t in tests))
+        return common.run([TOOLS / "summary.py", log, *statuses])
+
+    def test_counts(self):
+        tests = [{"name": "a", "result": "OK", "stdout": "skipped: part: no qemu\n"},
+                 {"name": "b", "result": "SKIP", "stdout": "skipped: all: no sst\n"}]
+        result = self.summarise(tests, 0, 0)
+        self.assertEqual(result.code, 0)
+        self.assertEqual(result.out, "a: skipped: part: no qemu\nb: skipped: all: no sst\n"
+                                     "2 passed, 0 failed, 1 skipped\n")
+
+    def test_failures(self):
+        result = self.summarise([{"name": "a", "result": "TIMEOUT"}], 1, 0)
+        self.assertEqual(result.code, 1)
+        self.assertEqual(result.out, "failed: a (TIMEOUT)\n1 passed, 1 failed, 0 skipped\n")
+        self.assertEqual(self.summarise([], 0, 2).code, 1)
+
+    def test_no_log(self):
+        result = common.run([TOOLS / "summary.py", self.dir / "none", 2, 0])
+        self.assertEqual(result.code, 1)
+        self.assertIn("failed: make test", result.out)
+
+
+class Dependencies(common.TestCase):
+    def deps(self, *purposes, commands=()):
+        """Runs tools/deps with a PATH that has what a bare system has, and these commands."""
+        for name in "dirname", "sed", "env", "mktemp", "rm", "cat", "id":
+            os.symlink(shutil.which(name), self.dir / name)
+        for name, text in dict(commands).items():
+            path = self.dir / name
+            path.write_text("#!/bin/sh\n" + text)
+            path.chmod(0o755)
+        return common.run(["/bin/sh", TOOLS / "deps", *purposes], env={"PATH": str(self.dir)})
+
+    def test_names_what_is_missing_without_apt_get(self):
+        result = self.deps("check", commands={"cppcheck": ""})
+        self.assertEqual(result.code, 1)
+        self.assertIn("no apt-get", result.err)
+        self.assertIn("clang-format-14", result.err)
+        self.assertNotIn("cppcheck", result.err)
+        self.assertNotIn("meson", result.err)
+
+    def test_updates_the_list_and_tries_again(self):
+        log = self.dir / "log"
+        apt = f'''echo "$@" >>{log}
+case $* in *update*) echo >{self.dir}/updated ;; *) [ -e {self.dir}/updated ] ;; esac
+'''
+        result = self.deps("check", commands={"apt-get": apt, "sudo": '"$@"'})
+        self.assertEqual(result.code, 0, result)
+        lines = log.read_text().splitlines()
+        self.assertEqual(len(lines), 3, lines)
+        self.assertIn("shellcheck", lines[2])
+        self.assertEqual(result.out, "")
+
+    def test_apt_get_fails(self):
+        result = self.deps("check", commands={"apt-get": "echo no network; exit 1",
+                                              "sudo": '"$@"'})
+        self.assertEqual(result.code, 1)
+        self.assertIn("no network", result.err)
+        self.assertIn("shellcheck", result.err)
+
+
+if __name__ == "__main__":
+    common.main()

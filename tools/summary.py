@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""usage: tools/summary.py TESTLOG_JSON TEST_STATUS CHECK_STATUS
+
+Says what failed, and what was skipped and why, then "N passed, N failed, N skipped" from Meson's
+log of a test run. The checks count as one. Exits with 1 on any failure.
+"""
+import json
+import re
+import sys
+
+PASSED = {"OK", "EXPECTEDFAIL"}
+
+
+def read_log(path):
+    try:
+        with open(path, encoding="utf-8") as log:
+            return [json.loads(line) for line in log if line.strip()]
+    except FileNotFoundError:
+        return []
+
+
+def reasons(test):
+    """The lines of a test's output that say what it left out."""
+    text = test.get("stdout", "") + test.get("stderr", "")
+    return re.findall(r"^(?:skipped|SKIP)[: ].*$", text, re.MULTILINE)
+
+
+def main():
+    tests = read_log(sys.argv[1])
+    test_status, check_status = int(sys.argv[2]), int(sys.argv[3])
+    passed = failed = skipped = 0
+    for test in tests:
+        if test["result"] == "SKIP":
+            skipped += 1
+        elif test["result"] in PASSED:
+            passed += 1
+        else:
+            failed += 1
+            print(f"failed: {test['name']} ({test['result']})")
+        for reason in reasons(test):
+            print(f"{test['name']}: {reason}")
+    if test_status and not failed:  # the build broke, or no test ran
+        failed += 1
+        print("failed: make test")
+    if check_status:
+        failed += 1
+        print("failed: make check")
+    else:
+        passed += 1
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
