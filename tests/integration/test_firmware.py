@@ -21,6 +21,31 @@ class NoDevices(common.TestCase):
                 self.assertIn("many_devices: 3 from 0x10300000, 0x2000 apart", result.out)
                 self.assertIn("FAIL identity: bus error, 4-byte read at 0x10302004", result.out)
 
+    def test_bench(self):
+        """RAM stands in for the devices; the numbers mean nothing, their form does."""
+        for arch, args in (("riscv32", "n=3 size=8 op=mixed order=random"),
+                           ("riscv64", "n=2 stride=64"),
+                           ("riscv32", "op=write batch=8 n=1000 stride=4")):
+            with self.subTest(arch=arch, args=args):
+                result = self.run_guest("mmio_bench", arch, "-append",
+                                        f"base=0x80100000 count=16000 {args}")
+                self.assertEqual(result.code, 0, result)
+                lines = [line.split() for line in result.out.splitlines()]
+                batch = 8 if "batch=8" in args else 16
+                self.assertEqual(lines[0], ["bench", "1", "16000", str(batch)])
+                self.assertEqual(lines[-1], ["end"])
+                self.assertGreater(int(next(v for k, v in lines[1:2] if k == "total")), 0)
+                times = {name: sum(int(line[2]) for line in lines if line[0] == name)
+                         for name in ("overhead", "latency")}
+                self.assertEqual(times, {"overhead": 1000, "latency": 16000 // batch})
+
+    def test_bench_refuses(self):
+        for args in "size=3", "n=0", "base=0x10200000", "base=0x80100000 clock=0x10200000":
+            with self.subTest(args=args):
+                result = self.run_guest("mmio_bench", "riscv32", "-append", args)
+                self.assertEqual(result.code, 1, result)
+                self.assertRegex(result.out, "^FAIL ")
+
     def test_every_access_fails(self):
         for arch in "riscv32", "riscv64":
             with self.subTest(arch=arch):
