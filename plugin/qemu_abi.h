@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All that the plugin knows of QEMU's binary interface.
+ *
+ * A QEMU built with loadable modules, as every distribution builds it, exports its internal
+ * functions. The declarations and layouts here were read from QEMU's sources and are the same in
+ * 7.2, 10.0 and 11.1; where the versions differ, a function of this file hides it. No QEMU header
+ * is needed, and one binary serves all versions and targets. Every function is looked up when the
+ * plugin is loaded: a QEMU that lacks one is refused by name then, and nothing can fail later.
+ *
+ * Everything here is called under QEMU's big lock: from the main thread while the machine is
+ * built, from its main loop, or from a vCPU's access.
+ */
+#ifndef TRESTLE_PLUGIN_QEMU_ABI_H
+#define TRESTLE_PLUGIN_QEMU_ABI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* QEMU's own types: pointers to them are passed around, never looked into. */
+struct qemu_error;
+struct qemu_object;
+struct qemu_class;
+struct qemu_visitor;
+struct qemu_region;
+struct qemu_timer;
+
+/* TypeInfo */
+struct qemu_type_info {
+    const char *name;
+    const char *parent;
+    size_t instance_size; /* 0: the parent's, which differs between versions */
+    size_t instance_align;
+    void (*instance_init)(struct qemu_object *object);
+    void (*instance_post_init)(struct qemu_object *object);
+    void (*instance_finalize)(struct qemu_object *object);
+    bool is_abstract;
+    size_t class_size;
+    void (*class_init)(struct qemu_class *class, const void *data);
+    void (*class_base_init)(struct qemu_class *class, const void *data);
+    const void *class_data;
+    const void *interfaces;
+};
+
+/* ObjectPropertyAccessor */
+typedef void (*qemu_accessor)(struct qemu_object *object, struct qemu_visitor *visitor,
+                              const char *name, void *opaque, struct qemu_error **errp);
+
+/* MemTxAttrs is a struct of bit fields, of four bytes in 7.2 and of eight later: passed by value,
+ * either comes in one register. */
+typedef uint64_t qemu_attrs;
+
+/* MemTxResult */
+enum {
+    QEMU_MEMTX_OK = 0,
+    QEMU_MEMTX_ERROR = 1, /* the device answered with an error: a bus fault, where there are any */
+};
+
+/* enum device_endian */
+enum {
+    QEMU_LITTLE_ENDIAN = 2,
+};
+
+/* MemoryRegionOps */
+struct qemu_region_ops {
+    uint64_t (*read)(void *opaque, uint64_t offset, unsigned size);
+    void (*write)(void *opaque, uint64_t offset, uint64_t data, unsigned size);
+    uint32_t (*read_with_attrs)(void *opaque, uint64_t offset, uint64_t *data, unsigned size,
+                                qemu_attrs attrs);
+    uint32_t (*write_with_attrs)(void *opaque, uint64_t offset, uint64_t data, unsigned size,
+                                 qemu_attrs attrs);
+    int endianness;
+    struct {
+        unsigned min_access_size, max_access_size;
+        bool unaligned;
+        bool (*accepts)(void *opaque, uint64_t offset, unsigned size, bool is_write,
+                        qemu_attrs attrs);
+    } valid;
+    struct {
+        unsigned min_access_size, max_access_size;
+        bool unaligned;
+    } impl;
+};
+
+/* MemoryRegionSection, returned by value: through memory of the caller's, for a struct of this
+ * size. Only the beginning is declared; QEMU writes at most the rest. */
+struct qemu_section {
+    uint64_t size_low, size_high;
+    struct qemu_region *region; /* NULL: nothing is mapped there */
+    void *view;
+    uint64_t offset_within_region;
+    uint64_t offset_within_address_space;
+    uint64_t rest[16];
+};
+
+/* Notifier */
+struct qemu_notifier {
+    void (*notify)(struct qemu_notifier *notifier, void *data);
+    void *node[2];
+};
+
+/* VersionInfo, VersionTriple */
+struct qemu_version {
+    struct {
+        int64_t major, minor, micro;
+    } * number;
+    char *package;
+};
+
+/* qemu_info_t, of the plugin interface proper */
+struct qemu_plugin_info {
+    const char *target_name;
+    struct {
+        int min, cur;
+    } version;
+    bool system_emulation;
+};
+
+/* Storage for what QEMU initialises in place; MemoryRegion has 272 bytes in 7.2, QEMUTimer 48. */
+#define QEMU_REGION_BYTES 2048
+#define QEMU_TIMER_BYTES 256
+
+enum { /* QEMUClockType */
+       QEMU_CLOCK_REALTIME = 0,
+       QEMU_CLOCK_VIRTUAL = 1,
+};
+
+#define QEMU_SCALE_NS 1
+#define QEMU_TIMER_ATTR_ALL (~0)
+
+/* F(return type, name, parameters) */
+#define QEMU_FUNCTIONS(F)                                                                         \
+    F(struct qemu_version *, qmp_query_version, (struct qemu_error **))                           \
+    F(void, error_setg_internal,                                                                  \
+      (struct qemu_error **, const char *, int, const char *, const char *, ...))                 \
+    F(const char *, error_get_pretty, (const struct qemu_error *))                                \
+    F(void, error_free, (struct qemu_error *))                                                    \
+    F(void *, type_register_static, (const struct qemu_type_info *))                              \
+    F(void *, object_class_property_add,                                                          \
+      (struct qemu_class *, const char *, const char *, qemu_accessor, qemu_accessor, void *,     \
+       void *))                                                                                   \
+    F(void, object_class_property_set_description,                                                \
+      (struct qemu_class *, const char *, const char *))                                          \
+    F(bool, visit_type_str, (struct qemu_visitor *, const char *, char **, struct qemu_error **)) \
+    F(bool, visit_type_bool, (struct qemu_visitor *, const char *, bool *, struct qemu_error **)) \
+    F(bool, visit_type_uint64,                                                                    \
+      (struct qemu_visitor *, const char *, uint64_t *, struct qemu_error **))                    \
+    F(bool, visit_type_size,                                                                      \
+      (struct qemu_visitor *, const char *, uint64_t *, struct qemu_error **))                    \
+    F(void, qemu_add_machine_init_done_notifier, (struct qemu_notifier *))                        \
+    F(struct qemu_object *, qdev_get_machine, (void))                                             \
+    F(void, qdev_add_unplug_blocker, (struct qemu_object *, struct qemu_error *))                 \
+    F(int, migrate_add_blocker, (void *, struct qemu_error **))                                   \
+    F(struct qemu_region *, get_system_memory, (void))                                            \
+    F(void, memory_region_init_io,                                                                \
+      (struct qemu_region *, struct qemu_object *, const struct qemu_region_ops *, void *,        \
+       const char *, uint64_t))                                                                   \
+    F(void, memory_region_add_subregion_overlap,                                                  \
+      (struct qemu_region *, uint64_t, struct qemu_region *, int))                                \
+    F(struct qemu_section, memory_region_find, (struct qemu_region *, uint64_t, uint64_t))        \
+    F(const char *, memory_region_name, (const struct qemu_region *))                             \
+    F(void, memory_region_unref, (struct qemu_region *))                                          \
+    F(void, memory_region_transaction_begin, (void))                                              \
+    F(void, memory_region_transaction_commit, (void))                                             \
+    F(int64_t, qemu_clock_get_ns, (int))                                                          \
+    F(int64_t, qemu_clock_deadline_ns_all, (int, int))                                            \
+    F(void, timer_init_full,                                                                      \
+      (struct qemu_timer *, void *, int, int, int, void (*)(void *), void *))                     \
+    F(void, timer_mod_ns, (struct qemu_timer *, int64_t))                                         \
+    F(bool, all_cpu_threads_idle, (void))                                                         \
+    F(bool, runstate_is_running, (void))
+
+struct qemu_abi {
+#define QEMU_MEMBER(type, name, params) type(*name) params;
+    QEMU_FUNCTIONS(QEMU_MEMBER)
+#undef QEMU_MEMBER
+    const struct qemu_version *version;
+    bool has_kvm; /* the guest runs on KVM: read it when the machine is there, not before */
+};
+
+/* Filled by qemu_abi_resolve(). */
+extern struct qemu_abi qemu;
+
+/* Looks everything up. 0; -ENOTSUP: this process is a QEMU that lacks *ret_missing;
+ * -ENOEXEC: it is no QEMU at all. */
+int qemu_abi_resolve(const char **ret_missing);
+
+/* What qemu_plugin_version must say for this QEMU to load the plugin. */
+int qemu_plugin_interface(void);
+
+/* True when an access that fails reaches this guest as a bus fault. */
+bool qemu_guest_has_bus_faults(const char *target_name);
+
+/* The same over all versions. reason is QEMU's from then on. 0, or -1 with *errp set. */
+int qemu_add_migration_blocker(struct qemu_error *reason, struct qemu_error **errp);
+
+#define qemu_error_set(errp, ...) \
+    qemu.error_setg_internal(errp, __FILE__, __LINE__, __func__, __VA_ARGS__)
+
+#endif

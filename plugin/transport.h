@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How an access gets to where it is answered: one implementation per protocol. */
+#ifndef TRESTLE_PLUGIN_TRANSPORT_H
+#define TRESTLE_PLUGIN_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sst_device;
+
+struct transport_access {
+    uint64_t offset; /* from the base of the region */
+    uint64_t data;   /* of a write, in the low size bytes */
+    uint8_t size;    /* bytes: 1, 2, 4, 8 */
+    bool is_write;
+};
+
+struct transport {
+    /* Before the guest starts: sets dev->connection. A device that is not there yet is no error,
+     * but is said. Ends QEMU only for lack of memory. */
+    void (*open)(struct sst_device *dev);
+    /* On a vCPU's thread, which waits, under QEMU's big lock. 0, with the data of a read in
+     * *ret_data; any negative errno: the access failed, and whatever the user has to know about it
+     * was said. Without malloc, and without a line of log while all is well. */
+    int (*perform)(struct sst_device *dev, const struct transport_access *access,
+                   uint64_t *ret_data);
+};
+
+extern const struct transport transport_v1;    /* the older protocol, over the device's socket */
+extern const struct transport transport_floor; /* no process crossed: for benchmarks */
+
+#endif
