@@ -3,7 +3,9 @@
  * trestle/wire.h: the bytes on a device's socket. Pure functions over byte buffers.
  *
  * Version 1 is the older QEMU-SST protocol, byte for byte: little-endian, packed, one request
- * in flight per socket, reads and writes both answered. docs/protocol.md is the normative text.
+ * in flight per socket, reads and writes both answered. Version 2 is Trestle's own: a handshake,
+ * then messages of 64 bytes, on the socket itself or in rings of shared memory. Each listener
+ * speaks both. docs/protocol.md is the normative text.
  */
 #ifndef TRESTLE_WIRE_H
 #define TRESTLE_WIRE_H
@@ -45,6 +47,120 @@ TRESTLE_API void trestle_v1_encode_response(uint8_t buf[TRESTLE_V1_RESPONSE_SIZE
 TRESTLE_API TRESTLE_CHECK int
 trestle_v1_decode_response(const uint8_t buf[TRESTLE_V1_RESPONSE_SIZE],
                            struct trestle_v1_response *ret_response);
+
+/* --- version 2: handshake ------------------------------------------------------------------- */
+
+#define TRESTLE_V2_VERSION 2
+#define TRESTLE_V2_MESSAGE_SIZE 64 /* of every message, handshake included */
+#define TRESTLE_V2_MAGIC "TRESTLE2"
+#define TRESTLE_V2_MAGIC_SIZE 8
+#define TRESTLE_V2_ID_SIZE 16
+
+/* Features. What both sides have is in force. */
+enum {
+    TRESTLE_V2_FEATURE_SHM = 1 << 0,    /* messages go through rings of shared memory */
+    TRESTLE_V2_FEATURE_POSTED = 1 << 1, /* writes may be posted */
+    TRESTLE_V2_FEATURE_TIME = 1 << 2,   /* times are meaningful, ADVANCE is sent */
+    TRESTLE_V2_FEATURE_IRQ = 1 << 3,
+    TRESTLE_V2_FEATURE_DMA = 1 << 4,
+};
+
+enum trestle_v2_status {
+    TRESTLE_V2_OK = 0,
+    TRESTLE_V2_MALFORMED = 1,   /* a field has no such value */
+    TRESTLE_V2_WIDTH = 2,       /* width or alignment that the device does not have */
+    TRESTLE_V2_RANGE = 3,       /* outside the device's registers */
+    TRESTLE_V2_REFUSED = 4,     /* the model answers this access with a bus error */
+    TRESTLE_V2_CANCELLED = 5,   /* a reset came in between */
+    TRESTLE_V2_NO_DEVICE = 6,   /* no such device, or not connected */
+    TRESTLE_V2_BAD_VERSION = 7, /* handshake: no version in common */
+    TRESTLE_V2_GEOMETRY = 8,    /* handshake: base or size differ from the device's */
+    TRESTLE_V2_BUSY = 9,        /* handshake: another client has the session */
+    TRESTLE_V2_NOT_RAM = 10,    /* DMA: the addresses are not guest RAM */
+    TRESTLE_V2_NO_MEMORY = 11,
+};
+
+/* Client to server, the first 64 bytes of a connection. */
+struct trestle_v2_hello {
+    uint16_t version_min, version_max;
+    uint32_t features;
+    uint8_t client_id[TRESTLE_V2_ID_SIZE]; /* random; the same on all sockets of a session */
+    uint64_t base_addr, size;              /* of the device that the client means */
+    uint32_t irq_lines;                    /* lines the client has connected */
+    trestle_time time;                     /* guest virtual time */
+};
+
+/* The answer. Unless status is TRESTLE_V2_OK the server closes the connection after it. */
+struct trestle_v2_welcome {
+    uint16_t version;
+    uint8_t status;
+    uint32_t features;
+    uint8_t session_id[TRESTLE_V2_ID_SIZE]; /* the same on all sockets of a session */
+    uint32_t device;                        /* what messages call this device */
+    uint32_t irq_lines;                     /* lines the model has */
+    uint64_t size;
+    trestle_time time; /* of the engine */
+    trestle_time next; /* as in a reply */
+};
+
+TRESTLE_API bool trestle_v2_is_hello(const uint8_t buf[TRESTLE_V2_MAGIC_SIZE]);
+TRESTLE_API void trestle_v2_encode_hello(uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
+                                         const struct trestle_v2_hello *hello);
+/* -EPROTO: wrong magic. -EINVAL: version_min above version_max. */
+TRESTLE_API TRESTLE_CHECK int trestle_v2_decode_hello(const uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
+                                                      struct trestle_v2_hello *ret_hello);
+TRESTLE_API void trestle_v2_encode_welcome(uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
+                                           const struct trestle_v2_welcome *welcome);
+/* -EPROTO: wrong magic. */
+TRESTLE_API TRESTLE_CHECK int trestle_v2_decode_welcome(const uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
+                                                        struct trestle_v2_welcome *ret_welcome);
+
+/* --- version 2: messages -------------------------------------------------------------------- */
+
+enum trestle_v2_type {
+    /* client to server */
+    TRESTLE_V2_READ = 0x01,
+    TRESTLE_V2_WRITE = 0x02,
+    TRESTLE_V2_ADVANCE = 0x03, /* run the engine up to `time` */
+    TRESTLE_V2_RESET = 0x04,   /* the guest was reset */
+    TRESTLE_V2_FLUSH = 0x05,   /* answered when all before it was performed */
+    TRESTLE_V2_DMA_DONE = 0x06,
+    TRESTLE_V2_GOODBYE = 0x07, /* the client ends the session in order; not answered */
+    /* server to client */
+    TRESTLE_V2_REPLY = 0x81,
+    TRESTLE_V2_IRQ = 0x82,
+    TRESTLE_V2_DMA_READ = 0x83,
+    TRESTLE_V2_DMA_WRITE = 0x84,
+};
+
+#define TRESTLE_V2_FLAG_POSTED 0x01 /* a write that is not answered */
+
+/* docs/protocol.md says which fields a type uses; the others are 0. */
+struct trestle_v2_message {
+    uint64_t seq;    /* counts the messages of one direction of one carrier, from 1 */
+    uint8_t type;    /* enum trestle_v2_type */
+    uint8_t flags;   /* TRESTLE_V2_FLAG_* */
+    uint8_t size;    /* width of an access: 1, 2, 4, 8 */
+    uint8_t status;  /* enum trestle_v2_status */
+    uint32_t device; /* from the welcome */
+    uint64_t id;     /* of a request; a reply carries that of its request */
+    uint64_t addr;   /* access: offset in the device's region; DMA: guest-physical; IRQ: line */
+    uint64_t data;   /* access: value; DMA: length in bytes; IRQ: level */
+    uint64_t time;   /* request: guest virtual time; reply, IRQ: engine time; picoseconds */
+    uint64_t next;   /* reply: guest time of the engine's next observable event, or never */
+    uint64_t extra;  /* reply: accumulated stall in picoseconds; DMA: offset in the bulk area */
+};
+
+TRESTLE_API void trestle_v2_encode(uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
+                                   const struct trestle_v2_message *message);
+/* Every 64 bytes decode; trestle_v2_check_*() tell whether they make sense. */
+TRESTLE_API void trestle_v2_decode(const uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
+                                   struct trestle_v2_message *ret_message);
+/* -EINVAL: not a message that a client (a server) may send, or a field out of its values. */
+TRESTLE_API TRESTLE_CHECK int trestle_v2_check_request(const struct trestle_v2_message *message);
+TRESTLE_API TRESTLE_CHECK int trestle_v2_check_event(const struct trestle_v2_message *message);
+/* "outside the device's registers"; never NULL. */
+TRESTLE_API const char *trestle_v2_status_text(unsigned status);
 
 #ifdef __cplusplus
 }
