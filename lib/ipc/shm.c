@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "ipc/shm.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define REQUESTS_CONSUMED 0x0u
+#define SERVER_SLEEPS 0x40u
+#define EVENTS_CONSUMED 0x80u
+#define CLIENT_SLEEPS 0xc0u
+#define REQUEST_RING 0x1000u
+#define EVENT_RING 0x11000u
+
+static_assert(REQUEST_RING + RING_SLOTS * TRESTLE_V2_MESSAGE_SIZE == EVENT_RING,
+              "the rings lie one behind the other");
+static_assert(SHM_BULK_OFFSET + SHM_BULK_SIZE == SHM_SIZE, "the bulk area is last");
+
+/* F_SEAL_WRITE would forbid the peer's mapping. Without the other three a truncated file would
+ * kill whoever has it mapped. */
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+static int map(struct shm *shm)
+{
+    void *memory =
+        mmap(NULL, SHM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, shm->fds[SHM_FD_MEMORY], 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    shm->memory = memory;
+    return 0;
+}
+
+static int create_fds(int fds[SHM_NUM_FDS])
+{
+    int memory = memfd_create("trestle", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    fds[SHM_FD_MEMORY] = memory;
+    if (memory < 0 || ftruncate(memory, SHM_SIZE) < 0 || fcntl(memory, F_ADD_SEALS, SEALS) < 0)
+        return -errno;
+    for (int i = SHM_FD_SERVER_DOORBELL; i < SHM_NUM_FDS; i++) {
+        fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (fds[i] < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+int shm_create(struct shm *shm)
+{
+    *shm = SHM_NONE;
+    int error = create_fds(shm->fds);
+    if (!error)
+        error = map(shm);
+    if (error)
+        shm_close(shm);
+    return error;
+}
+
+/* An eventfd has no kind of its own in st_mode; what matters is that reading it never blocks. */
+static bool is_doorbell(int fd)
+{
+    struct stat st;
+    int flags = fcntl(fd, F_GETFL);
+    return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0 && flags >= 0 &&
+           (flags & O_NONBLOCK) && (flags & O_ACCMODE) == O_RDWR;
+}
+
+static int check_fds(const int fds[SHM_NUM_FDS])
+{
+    struct stat st;
+    int seals = fcntl(fds[SHM_FD_MEMORY], F_GET_SEALS);
+    if (seals < 0)
+        return -EBADF;
+    if ((seals & SEALS) != SEALS)
+        return -EPERM;
+    if (fstat(fds[SHM_FD_MEMORY], &st) < 0 || st.st_size != SHM_SIZE)
+        return -EMSGSIZE;
+    if (!is_doorbell(fds[SHM_FD_SERVER_DOORBELL]) || !is_doorbell(fds[SHM_FD_CLIENT_DOORBELL]))
+        return -EBADF;
+    return 0;
+}
+
+int shm_open_received(struct shm *shm, const int fds[SHM_NUM_FDS])
+{
+    *shm = SHM_NONE;
+    memcpy(shm->fds, fds, sizeof(shm->fds));
+    int error = check_fds(fds);
+    if (!error)
+        error = map(shm);
+    if (error)
+        shm_close(shm);
+    return error;
+}
+
+void shm_close(struct shm *shm)
+{
+    if (shm->memory)
+        munmap(shm->memory, SHM_SIZE);
+    for (int i = 0; i < SHM_NUM_FDS; i++)
+        if (shm->fds[i] >= 0)
+            close(shm->fds[i]);
+    *shm = SHM_NONE;
+}
+
+static struct ring_producer producer(const struct shm *shm, uint32_t slots, uint32_t consumed,
+                                     uint32_t sleeps, int doorbell, bool needs_fence)
+{
+    return (struct ring_producer){
+        .slots = shm->memory + slots,
+        .consumed = (const _Atomic uint64_t *)(void *)(shm->memory + consumed),
+        .sleeps = (const _Atomic uint32_t *)(void *)(shm->memory + sleeps),
+        .doorbell_fd = shm->fds[doorbell],
+        .needs_fence = needs_fence};
+}
+
+static struct ring_consumer consumer(const struct shm *shm, uint32_t slots, uint32_t consumed,
+                                     uint32_t sleeps, int doorbell)
+{
+    return (struct ring_consumer){.slots = shm->memory + slots,
+                                  .consumed = (_Atomic uint64_t *)(void *)(shm->memory + consumed),
+                                  .sleeps = (_Atomic uint32_t *)(void *)(shm->memory + sleeps),
+                                  .doorbell_fd = shm->fds[doorbell]};
+}
+
+void shm_server_rings(const struct shm *shm, bool needs_fence, struct ring_consumer *ret_requests,
+                      struct ring_producer *ret_events)
+{
+    *ret_requests =
+        consumer(shm, REQUEST_RING, REQUESTS_CONSUMED, SERVER_SLEEPS, SHM_FD_SERVER_DOORBELL);
+    *ret_events = producer(shm, EVENT_RING, EVENTS_CONSUMED, CLIENT_SLEEPS, SHM_FD_CLIENT_DOORBELL,
+                           needs_fence);
+}
+
+void shm_client_rings(const struct shm *shm, bool needs_fence, struct ring_producer *ret_requests,
+                      struct ring_consumer *ret_events)
+{
+    *ret_requests = producer(shm, REQUEST_RING, REQUESTS_CONSUMED, SERVER_SLEEPS,
+                             SHM_FD_SERVER_DOORBELL, needs_fence);
+    *ret_events = consumer(shm, EVENT_RING, EVENTS_CONSUMED, CLIENT_SLEEPS, SHM_FD_CLIENT_DOORBELL);
+}
