@@ -43,7 +43,7 @@ struct trestle_request; /* one access under way; see trestle_request_complete() 
 
 /* One access of the guest. size is one of the model's access_sizes, offset is a multiple of
  * it, and the access lies inside the region. data holds the value of a write in its low
- * size bytes and zeroes above them; it is 0 for a read. */
+ * size bytes and zeroes above them; it is 0 for a read. Valid during the call. */
 struct trestle_access {
     uint64_t offset; /* bytes from the base of the region */
     uint64_t data;
@@ -69,7 +69,8 @@ struct trestle_model {
     uint32_t timers;       /* 0 to 32; see trestle_device_wake_at() */
     size_t state_size;     /* bytes; may be 0 */
 
-    /* Before the first access. The state is zeroed. Non-zero: the device is not created. */
+    /* Before the first access. The state is zeroed. Non-zero: the device is not created, and
+     * fini() is not called. */
     int (*init)(struct trestle_device *dev, const struct trestle_params *params);
     /* After the last callback. The state itself is freed by the library. */
     void (*fini)(struct trestle_device *dev);
@@ -173,6 +174,10 @@ TRESTLE_API TRESTLE_CHECK int trestle_params_time(const struct trestle_params *p
 TRESTLE_API TRESTLE_CHECK int trestle_params_string(const struct trestle_params *params,
                                                     const char *key, const char *fallback,
                                                     const char **ret_value);
+/* For a value that parses and yet cannot be: says that the value of key is not `expected`
+ * ("a multiple of 8") and returns -EINVAL, for init() to return. */
+TRESTLE_API TRESTLE_CHECK int trestle_params_refuse(const struct trestle_params *params,
+                                                    const char *key, const char *expected);
 
 #ifdef __cplusplus
 }

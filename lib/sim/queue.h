@@ -46,6 +46,12 @@ struct trestle_event *queue_take(struct queue *queue);
 /* Closes the hole if nothing has filled it; required before the next take. */
 void queue_settle(struct queue *queue);
 
+/* Time of an event, or TRESTLE_TIME_NEVER when it is idle. */
+static inline trestle_time queue_when(const struct queue *queue, const struct trestle_event *event)
+{
+    return trestle_event_pending(event) ? queue->heap[event->slot].when : TRESTLE_TIME_NEVER;
+}
+
 /* Time of the first event, or TRESTLE_TIME_NEVER. */
 trestle_time queue_next(const struct queue *queue);
 

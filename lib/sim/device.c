@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/* The host of a model: accesses, timers, interrupt lines, messages and reset. */
+#include "device.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+void *trestle_device_state(struct trestle_device *dev)
+{
+    return dev->state;
+}
+
+const char *trestle_device_name(const struct trestle_device *dev)
+{
+    return dev->name;
+}
+
+uint64_t trestle_device_base(const struct trestle_device *dev)
+{
+    return dev->base_addr;
+}
+
+uint64_t trestle_device_size(const struct trestle_device *dev)
+{
+    return dev->region_size;
+}
+
+trestle_time trestle_device_now(const struct trestle_device *dev)
+{
+    return dev->sim->now;
+}
+
+const struct trestle_model *trestle_device_model(const struct trestle_device *dev)
+{
+    return &dev->model;
+}
+
+struct trestle_component *trestle_device_component(struct trestle_device *dev)
+{
+    return dev->component;
+}
+
+void *trestle_device_ctx(const struct trestle_device *dev)
+{
+    return dev->ctx;
+}
+
+bool trestle_device_busy(const struct trestle_device *dev)
+{
+    return dev->request != NULL;
+}
+
+/* --- accesses -------------------------------------------------------------------------------- */
+
+static uint64_t size_mask(uint32_t size)
+{
+    return UINT64_MAX >> (64 - 8 * size);
+}
+
+/* What the embedder finds in its request. */
+static void request_set(struct trestle_request *req, int status, uint64_t data)
+{
+    req->status = status;
+    req->ret_data = status == 0 && !req->write ? data & size_mask(req->access.size) : 0;
+}
+
+static void log_refused(struct trestle_device *dev, const struct trestle_request *req,
+                        const char *why)
+{
+    trestle_device_log(dev, TRESTLE_LOG_WARNING,
+                       "%s of %" PRIu32 " bytes at offset 0x%" PRIx64 " refused: %s",
+                       req->write ? "write" : "read", req->access.size, req->access.offset, why);
+}
+
+static void log_failed(struct trestle_device *dev, const struct trestle_request *req)
+{
+    const char *why = strerrordesc_np(-req->status);
+    log_refused(dev, req, why ? why : "unknown error");
+}
+
+/* Ends the request under way, outside of the model's callbacks. */
+static void request_finish(struct trestle_device *dev)
+{
+    struct trestle_request *req = dev->request;
+    dev->request = NULL;
+    dev->completed = false;
+    dev->ticket = (dev->ticket + 1) % DEVICE_TICKETS;
+    req->device = NULL;
+    if (req->status < 0 && req->status != -ECANCELED)
+        log_failed(dev, req);
+    if (req->done)
+        req->done(req);
+}
+
+void device_enter(struct trestle_device *dev)
+{
+    dev->depth++;
+}
+
+void device_leave(struct trestle_device *dev)
+{
+    dev->depth--;
+    if (dev->depth == 0 && dev->completed)
+        request_finish(dev);
+}
+
+void trestle_request_complete(struct trestle_request *req, int status, uint64_t data)
+{
+    struct trestle_device *dev = req->device;
+    if (!dev->request || dev->completed || req != &dev->tickets[dev->ticket]) {
+        trestle_device_log(dev, TRESTLE_LOG_ERROR,
+                           "model '%s' completed a request that is not under way", dev->model.name);
+        return;
+    }
+    request_set(dev->request, status <= 0 ? status : -EIO, data);
+    dev->completed = true;
+    if (dev->depth == 0)
+        request_finish(dev);
+}
+
+/* 0, or the status of an access that the model must not see, with the reason. */
+static int access_check(const struct trestle_device *dev, const struct trestle_access *access,
+                        bool write, const char **ret_why)
+{
+    const struct trestle_model *model = &dev->model;
+    bool size_exists =
+        access->size == 1 || access->size == 2 || access->size == 4 || access->size == 8;
+    if (!size_exists || !(model->access_sizes & access->size)) {
+        *ret_why = "not an access size of the model";
+        return -EINVAL;
+    }
+    if (access->offset & (access->size - 1)) {
+        *ret_why = "misaligned";
+        return -EINVAL;
+    }
+    if (access->offset >= model->region_size ||
+        model->region_size - access->offset < access->size) {
+        *ret_why = "outside the registers";
+        return -ERANGE;
+    }
+    if (write ? !model->write : !model->read) {
+        *ret_why = write ? "the model cannot be written" : "the model cannot be read";
+        return -EACCES;
+    }
+    return 0;
+}
+
+static int request_refuse(struct trestle_device *dev, struct trestle_request *req, int status,
+                          const char *why)
+{
+    req->status = status;
+    req->ret_data = 0;
+    log_refused(dev, req, why);
+    return 0;
+}
+
+int trestle_device_submit(struct trestle_device *dev, struct trestle_request *req)
+{
+    if (dev->request || dev->depth > 0)
+        return -EBUSY;
+    const char *why;
+    int r = access_check(dev, &req->access, req->write, &why);
+    if (r < 0)
+        return request_refuse(dev, req, r, why);
+
+    struct trestle_access access = {.offset = req->access.offset, .size = req->access.size};
+    struct trestle_request *ticket = &dev->tickets[dev->ticket];
+    uint64_t data = 0;
+    dev->request = req;
+    req->device = dev;
+    dev->depth++;
+    if (req->write) {
+        access.data = req->access.data & size_mask(access.size);
+        r = dev->model.write(dev, ticket, &access);
+    } else {
+        r = dev->model.read(dev, ticket, &access, &data);
+    }
+    dev->depth--;
+    if (r == -EINPROGRESS && !dev->completed)
+        return r;
+
+    /* Done now: by its result, or by a completion from inside the callback. */
+    if (dev->completed) {
+        dev->ticket = (dev->ticket + 1) % DEVICE_TICKETS;
+        if (r != -EINPROGRESS)
+            trestle_device_log(dev, TRESTLE_LOG_ERROR,
+                               "model '%s' completed a request and answered it as well",
+                               dev->model.name);
+    } else {
+        request_set(req, r <= 0 ? r : -EIO, data);
+    }
+    dev->request = NULL;
+    dev->completed = false;
+    req->device = NULL;
+    if (req->status < 0)
+        log_failed(dev, req);
+    return 0;
+}
+
+/* --- timers ---------------------------------------------------------------------------------- */
+
+static bool timer_exists(const struct trestle_device *dev, uint32_t timer)
+{
+    return timer < dev->model.timers;
+}
+
+void trestle_device_wake_at(struct trestle_device *dev, uint32_t timer, trestle_time when)
+{
+    if (timer_exists(dev, timer))
+        sim_schedule_reserved(dev->sim, &dev->timers[timer].event, when);
+    else
+        trestle_device_log(dev, TRESTLE_LOG_ERROR, "model '%s' has no timer %" PRIu32,
+                           dev->model.name, timer);
+}
+
+void trestle_device_wake_after(struct trestle_device *dev, uint32_t timer, trestle_time delay)
+{
+    trestle_device_wake_at(dev, timer, time_add(dev->sim->now, delay));
+}
+
+trestle_time trestle_device_wake_time(const struct trestle_device *dev, uint32_t timer)
+{
+    if (!timer_exists(dev, timer))
+        return TRESTLE_TIME_NEVER;
+    return queue_when(&dev->sim->queue, &dev->timers[timer].event);
+}
+
+void device_timer_fire(struct trestle_event *event, trestle_time now)
+{
+    struct device_timer *timer = (struct device_timer *)event;
+    struct trestle_device *dev = timer->dev;
+    if (!dev->model.wake)
+        return;
+    device_enter(dev);
+    dev->model.wake(dev, (uint32_t)(timer - dev->timers), now);
+    device_leave(dev);
+}
+
+void device_cancel_timers(struct trestle_device *dev)
+{
+    for (uint32_t i = 0; i < dev->model.timers; i++)
+        trestle_sim_cancel(dev->sim, &dev->timers[i].event);
+}
+
+/* --- interrupt lines ------------------------------------------------------------------------- */
+
+void trestle_device_irq(struct trestle_device *dev, uint32_t line, bool level)
+{
+    if (line >= dev->model.irq_lines) {
+        trestle_device_log(dev, TRESTLE_LOG_ERROR, "model '%s' has no interrupt line %" PRIu32,
+                           dev->model.name, line);
+        return;
+    }
+    if (trestle_device_irq_level(dev, line) == level)
+        return;
+    dev->irq_levels ^= UINT32_C(1) << line;
+    if (dev->ops.irq)
+        dev->ops.irq(dev->ctx, dev, line, level);
+}
+
+bool trestle_device_irq_level(const struct trestle_device *dev, uint32_t line)
+{
+    return line < dev->model.irq_lines && (dev->irq_levels >> line & 1);
+}
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+void device_receive(void *ctx, uint32_t port, const void *data, size_t size)
+{
+    struct trestle_device *dev = ctx;
+    if (!dev->model.message)
+        return;
+    device_enter(dev);
+    dev->model.message(dev, port, data, size);
+    device_leave(dev);
+}
+
+int trestle_device_deliver(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
+{
+    if (port >= dev->model.peer_ports)
+        return -EINVAL;
+    if (size == 0 || size > TRESTLE_MESSAGE_MAX)
+        return -EMSGSIZE;
+    if (dev->depth > 0)
+        return -EBUSY;
+    device_receive(dev, port, data, size);
+    return 0;
+}
+
+int trestle_device_send(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
+{
+    int r = trestle_component_send(dev->component, port, data, size);
+    if (r == -ENOTCONN && dev->ops.send)
+        r = dev->ops.send(dev->ctx, dev, port, data, size);
+    return r;
+}
+
+bool trestle_device_linked(const struct trestle_device *dev, uint32_t port)
+{
+    if (port >= dev->model.peer_ports)
+        return false;
+    return trestle_component_link(dev->component, port) ||
+           (dev->ops.linked && dev->ops.linked(dev->ctx, dev, port));
+}
+
+/* --- reset --------------------------------------------------------------------------------- */
+
+void trestle_device_reset(struct trestle_device *dev)
+{
+    if (dev->depth > 0)
+        return;
+    dev->depth++;
+    device_cancel_timers(dev);
+    component_forget_messages(dev->component);
+    device_forget_transfers(dev);
+    for (uint32_t line = 0; line < dev->model.irq_lines; line++)
+        trestle_device_irq(dev, line, false);
+    struct trestle_request *canceled = dev->request;
+    if (canceled) {
+        /* The model must not complete it any more, and cannot answer in its place. */
+        dev->request = NULL;
+        dev->ticket = (dev->ticket + 1) % DEVICE_TICKETS;
+        canceled->device = NULL;
+        request_set(canceled, -ECANCELED, 0);
+    }
+    if (dev->model.reset)
+        dev->model.reset(dev);
+    dev->depth--;
+    if (canceled && canceled->done)
+        canceled->done(canceled);
+}

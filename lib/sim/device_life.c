@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* How a device comes to be, and how it goes. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device.h"
+#include "ipc/error.h"
+#include "model.h"
+#include "params.h"
+
+#define OPTIONS_MIN_SIZE offsetof(struct trestle_device_options, ops)
+
+static int import_options(const struct trestle_device_options *options,
+                          struct trestle_device_options *ret_options,
+                          struct trestle_host_ops *ret_ops)
+{
+    if (options->size < OPTIONS_MIN_SIZE)
+        return -EINVAL;
+    int r = sized_import(ret_options, sizeof(*ret_options), options, options->size);
+    if (r < 0)
+        return r;
+    *ret_ops = (struct trestle_host_ops){0};
+    const struct trestle_host_ops *ops = ret_options->ops;
+    if (!ops)
+        return 0;
+    if (ops->size < offsetof(struct trestle_host_ops, irq))
+        return -EINVAL;
+    return sized_import(ret_ops, sizeof(*ret_ops), ops, ops->size);
+}
+
+/* Sets region_size and base_addr. */
+static int place_region(struct trestle_device *dev, const struct trestle_device_options *options,
+                        char **ret_error)
+{
+    const struct trestle_model *model = &dev->model;
+    dev->base_addr = options->base_addr;
+    dev->region_size = options->region_size ? options->region_size : model->region_size;
+    if (dev->region_size < model->region_size)
+        return error_set(ret_error, -EINVAL,
+                         "size %" PRIu64 " is smaller than the %" PRIu64
+                         " bytes of registers of model '%s'",
+                         dev->region_size, model->region_size, model->name);
+    if (dev->base_addr % 8 != 0)
+        return error_set(ret_error, -EINVAL, "base 0x%" PRIx64 " is not a multiple of 8",
+                         dev->base_addr);
+    if (dev->region_size - 1 > UINT64_MAX - dev->base_addr)
+        return error_set(ret_error, -EINVAL,
+                         "base 0x%" PRIx64 " and size 0x%" PRIx64 " go beyond the last address",
+                         dev->base_addr, dev->region_size);
+    return 0;
+}
+
+static void device_free(struct trestle_device *dev)
+{
+    if (dev->component)
+        component_close(dev->component);
+    queue_unreserve(&dev->sim->queue, dev->model.timers);
+    free(dev->state);
+    free(dev->name);
+    free(dev);
+}
+
+/* All but the parameters and init(). */
+static int device_new(struct trestle_sim *sim, const struct trestle_model *model,
+                      const struct trestle_device_options *options,
+                      const struct trestle_host_ops *ops, struct trestle_device **ret_dev,
+                      char **ret_error)
+{
+    struct trestle_device *dev = calloc(1, sizeof(*dev) + model->timers * sizeof(dev->timers[0]));
+    if (!dev)
+        return error_set(ret_error, -ENOMEM, "out of memory");
+    int r = queue_reserve(&sim->queue, model->timers);
+    if (r < 0) {
+        free(dev);
+        return error_set(ret_error, r, "out of memory");
+    }
+    dev->sim = sim;
+    dev->model = *model;
+    dev->ops = *ops;
+    dev->ctx = options->ctx;
+    dev->log_debug = options->log_debug;
+    for (size_t i = 0; i < DEVICE_TICKETS; i++)
+        dev->tickets[i].device = dev;
+    for (uint32_t i = 0; i < model->timers; i++) {
+        dev->timers[i].dev = dev;
+        trestle_event_init(&dev->timers[i].event, device_timer_fire);
+    }
+    dev->name = strdup(options->name);
+    dev->state = calloc(1, model->state_size ? model->state_size : 1);
+    if (!dev->name || !dev->state ||
+        trestle_component_create(sim, options->name, model->peer_ports, device_receive, dev,
+                                 &dev->component) < 0)
+        r = error_set(ret_error, -ENOMEM, "out of memory");
+    else
+        r = place_region(dev, options, ret_error);
+    if (r < 0)
+        device_free(dev);
+    else
+        *ret_dev = dev;
+    return r;
+}
+
+static int device_init(struct trestle_device *dev, const struct trestle_device_options *options,
+                       char **ret_error)
+{
+    struct params_record record;
+    struct trestle_params params = {options->params, options->num_params, &record};
+    if (params_record_init(&record, params.num) < 0)
+        return error_set(ret_error, -ENOMEM, "out of memory");
+    int r = 0;
+    if (dev->model.init) {
+        device_enter(dev);
+        r = dev->model.init(dev, &params);
+        device_leave(dev);
+    }
+    bool started = r == 0;
+    /* A refused value says more than what init() made of it. */
+    int verdict = r == 0 || record.error ? params_verdict(&params, ret_error) : 0;
+    if (verdict < 0) {
+        r = verdict;
+    } else if (r != 0) {
+        r = r < 0 ? r : -EINVAL;
+        const char *why = strerrordesc_np(-r);
+        error_set(ret_error, r, "model '%s' did not start: %s", dev->model.name,
+                  why ? why : "unknown error");
+    }
+    params_record_finish(&record);
+    if (started && r < 0 && dev->model.fini) {
+        device_enter(dev);
+        dev->model.fini(dev);
+    }
+    return r;
+}
+
+static void device_stop(struct trestle_device *dev)
+{
+    device_cancel_timers(dev);
+    device_free_transfers(dev);
+    device_log_finish(dev);
+    device_free(dev);
+}
+
+static int create(struct trestle_sim *sim, const struct trestle_model *model,
+                  const struct trestle_device_options *options, const struct trestle_host_ops *ops,
+                  struct trestle_device **ret_dev, char **ret_error)
+{
+    struct trestle_model table;
+    struct trestle_device *dev = NULL;
+    int r = model_import(model, &table, ret_error);
+    if (r < 0)
+        return r;
+    r = device_new(sim, &table, options, ops, &dev, ret_error);
+    if (r < 0)
+        return r;
+    r = device_init(dev, options, ret_error);
+    if (r < 0) {
+        device_stop(dev);
+        return r;
+    }
+    *ret_dev = dev;
+    return 0;
+}
+
+int trestle_device_create(struct trestle_sim *sim, const struct trestle_model *model,
+                          const struct trestle_device_options *theirs,
+                          struct trestle_device **ret_dev, char **ret_error)
+{
+    struct trestle_device_options options;
+    struct trestle_host_ops ops;
+    char *why = NULL;
+    int r = import_options(theirs, &options, &ops);
+    if (r < 0)
+        return error_set(ret_error, r, "the device's options are of another version's size");
+    if (!options.name || !*options.name)
+        return error_set(ret_error, -EINVAL, "a device has no name");
+    r = create(sim, model, &options, &ops, ret_dev, ret_error ? &why : NULL);
+    if (r < 0)
+        error_set(ret_error, r, "device '%s': %s", options.name, why ? why : "out of memory");
+    free(why);
+    return r;
+}
+
+void trestle_device_destroy(struct trestle_device *dev)
+{
+    if (!dev)
+        return;
+    if (dev->request)
+        dev->request->device = NULL;
+    dev->request = NULL;
+    /* Nothing reaches the model any more but fini(). */
+    device_enter(dev);
+    if (dev->model.fini)
+        dev->model.fini(dev);
+    device_stop(dev);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/error.h"
+
+#define MAX_LINES 32 /* of interrupts, ports and timers each */
+
+/* The data at the beginning of the table was there from the first version on. */
+#define MODEL_MIN_SIZE offsetof(struct trestle_model, init)
+
+/* A larger table than any real one is no table. */
+#define MODEL_MAX_SIZE 4096
+
+int sized_import(void *ours, size_t our_size, const void *theirs, size_t their_size)
+{
+    const uint8_t *bytes = theirs;
+    for (size_t i = our_size; i < their_size; i++) {
+        if (bytes[i] != 0)
+            return -E2BIG;
+    }
+    memset(ours, 0, our_size);
+    memcpy(ours, theirs, their_size < our_size ? their_size : our_size);
+    return 0;
+}
+
+static bool name_is_valid(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    return name && *name && strspn(name, allowed) == strlen(name);
+}
+
+int model_import(const struct trestle_model *model, struct trestle_model *ret_model,
+                 char **ret_error)
+{
+    struct trestle_model copy;
+    if (!model)
+        return error_set(ret_error, -EINVAL, "there is no model table");
+    if (model->size < MODEL_MIN_SIZE || model->size > MODEL_MAX_SIZE)
+        return error_set(ret_error, -EINVAL,
+                         "the model table's size is %zu; it is sizeof(struct trestle_model)",
+                         model->size);
+    if (sized_import(&copy, sizeof(copy), model, model->size) < 0)
+        return error_set(ret_error, -E2BIG, "the model was built for a newer Trestle");
+    copy.size = sizeof(copy);
+    if (!name_is_valid(copy.name))
+        return error_set(ret_error, -EINVAL,
+                         "the model's name is not made of letters, digits, '_' and '-'");
+    if (copy.region_size == 0)
+        return error_set(ret_error, -EINVAL, "model '%s': region_size is 0", copy.name);
+    if (copy.access_sizes == 0 || (copy.access_sizes & ~15u) != 0)
+        return error_set(ret_error, -EINVAL, "model '%s': access_sizes is not an OR of 1, 2, 4, 8",
+                         copy.name);
+    if (copy.irq_lines > MAX_LINES || copy.peer_ports > MAX_LINES || copy.timers > MAX_LINES)
+        return error_set(ret_error, -EINVAL,
+                         "model '%s': more than %d interrupt lines, peer ports or timers",
+                         copy.name, MAX_LINES);
+    *ret_model = copy;
+    return 0;
+}
+
+int trestle_model_port(const struct trestle_model *model, const char *name, uint32_t *ret_port)
+{
+    static const char prefix[] = "peer";
+    uint32_t port = 0;
+    if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
+        return -ENOENT;
+    const char *digits = name + sizeof(prefix) - 1;
+    if (digits[0] == '0' && digits[1] != '\0')
+        return -ENOENT;
+    for (; *digits; digits++) {
+        if (*digits < '0' || *digits > '9' || port > MAX_LINES)
+            return -ENOENT;
+        port = port * 10 + (uint32_t)(*digits - '0');
+    }
+    if (port >= model->peer_ports)
+        return -ENOENT;
+    *ret_port = port;
+    return 0;
+}

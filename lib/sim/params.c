@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "params.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/error.h"
+
+int params_record_init(struct params_record *record, size_t num)
+{
+    *record = (struct params_record){.asked = calloc(num ? num : 1, sizeof(bool))};
+    return record->asked ? 0 : -ENOMEM;
+}
+
+void params_record_finish(struct params_record *record)
+{
+    for (size_t i = 0; i < record->num_known; i++)
+        free(record->known[i]);
+    free(record->known);
+    free(record->asked);
+    free(record->error);
+}
+
+static void record_known(struct params_record *record, const char *key)
+{
+    for (size_t i = 0; i < record->num_known; i++) {
+        if (strcmp(record->known[i], key) == 0)
+            return;
+    }
+    char **known = reallocarray(record->known, record->num_known + 1, sizeof(*known));
+    if (known)
+        record->known = known;
+    char *copy = known ? strdup(key) : NULL;
+    if (copy)
+        known[record->num_known++] = copy;
+    else
+        record->out_of_memory = true;
+}
+
+/* The configured text, or NULL. */
+static const char *params_find(const struct trestle_params *params, const char *key)
+{
+    const char *value = NULL;
+    record_known(params->record, key);
+    for (size_t i = 0; i < params->num; i++) {
+        if (strcmp(params->items[i].key, key) == 0) {
+            params->record->asked[i] = true;
+            value = params->items[i].value;
+        }
+    }
+    return value;
+}
+
+int trestle_params_refuse(const struct trestle_params *params, const char *key,
+                          const char *expected)
+{
+    const char *value = params_find(params, key);
+    if (params->record->error)
+        return -EINVAL;
+    if (value)
+        return error_set(&params->record->error, -EINVAL, "parameter '%s': '%s' is not %s", key,
+                         value, expected);
+    return error_set(&params->record->error, -EINVAL, "parameter '%s' is not %s", key, expected);
+}
+
+static bool parse_u64(const char *text, uint64_t *ret_value)
+{
+    bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+    const char *digits = hex ? text + 2 : text;
+    /* strtoull() would take blanks and signs too. */
+    if (*digits == '\0' ||
+        strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789") != strlen(digits))
+        return false;
+    errno = 0;
+    *ret_value = strtoull(digits, NULL, hex ? 16 : 10);
+    return errno == 0;
+}
+
+int trestle_params_u64(const struct trestle_params *params, const char *key, uint64_t fallback,
+                       uint64_t *ret_value)
+{
+    const char *text = params_find(params, key);
+    uint64_t value = fallback;
+    if (text && !parse_u64(text, &value))
+        return trestle_params_refuse(params, key,
+                                     "a whole number of 64 bits (decimal or 0x hexadecimal)");
+    *ret_value = value;
+    return 0;
+}
+
+int trestle_params_period(const struct trestle_params *params, const char *key,
+                          trestle_time fallback, trestle_time *ret_period)
+{
+    const char *text = params_find(params, key);
+    trestle_time period = fallback;
+    if (text && trestle_parse_frequency(text, &period) < 0)
+        return trestle_params_refuse(params, key,
+                                     "a frequency such as 1GHz (1Hz to 1THz) or its period");
+    *ret_period = period;
+    return 0;
+}
+
+int trestle_params_time(const struct trestle_params *params, const char *key, trestle_time fallback,
+                        trestle_time *ret_time)
+{
+    const char *text = params_find(params, key);
+    trestle_time time = fallback;
+    if (text && trestle_parse_time(text, &time) < 0)
+        return trestle_params_refuse(params, key, "a time such as 10ns (ps, ns, us, ms, s)");
+    *ret_time = time;
+    return 0;
+}
+
+int trestle_params_string(const struct trestle_params *params, const char *key,
+                          const char *fallback, const char **ret_value)
+{
+    const char *text = params_find(params, key);
+    *ret_value = text ? text : fallback;
+    return 0;
+}
+
+static char *join(char *const *words, size_t num)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < num; i++)
+        size += strlen(words[i]) + 2;
+    char *text = malloc(size), *end = text;
+    if (!text)
+        return NULL;
+    *end = '\0';
+    for (size_t i = 0; i < num; i++)
+        end += sprintf(end, "%s%s", i ? ", " : "", words[i]);
+    return text;
+}
+
+static int refuse_unknown(const struct trestle_params *params, const char *key, char **ret_error)
+{
+    const struct params_record *record = params->record;
+    if (record->num_known == 0)
+        return error_set(ret_error, -EINVAL, "unknown parameter '%s'; there are none", key);
+    char *known = join(record->known, record->num_known);
+    int r = error_set(ret_error, -EINVAL, "unknown parameter '%s'; known: %s", key,
+                      known ? known : "(out of memory)");
+    free(known);
+    return r;
+}
+
+int params_verdict(const struct trestle_params *params, char **ret_error)
+{
+    const struct params_record *record = params->record;
+    if (record->error)
+        return error_set(ret_error, -EINVAL, "%s", record->error);
+    if (record->out_of_memory)
+        return error_set(ret_error, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < params->num; i++) {
+        if (!record->asked[i])
+            return refuse_unknown(params, params->items[i].key, ret_error);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(params->items[i].key, params->items[j].key) == 0)
+                return error_set(ret_error, -EINVAL, "parameter '%s' is given twice",
+                                 params->items[i].key);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,966 @@
+/* SPDX-License-Identifier: MIT */
+/* The host of a model: what it checks, what it promises to a model, and what to its embedder. */
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "trestle/sim.h"
+
+/* --- a model whose every callback the test can direct ----------------------------------------- */
+
+struct state {
+    int answer; /* what read and write return */
+    uint64_t data;
+    struct trestle_request *req; /* the last one seen */
+    struct trestle_access access;
+    unsigned reads, writes, wakes, messages, resets, dma_dones;
+    uint32_t timer, port;
+    trestle_time woken;
+    uint64_t tag;
+    int status;
+    char message[TRESTLE_MESSAGE_MAX];
+    void (*in_read)(struct trestle_device *dev, struct trestle_request *req);
+    void (*in_wake)(struct trestle_device *dev);
+};
+
+static unsigned fini_calls;
+
+static void t_fini(struct trestle_device *dev)
+{
+    fini_calls++;
+}
+
+static int t_read(struct trestle_device *dev, struct trestle_request *req,
+                  const struct trestle_access *access, uint64_t *ret_data)
+{
+    struct state *s = trestle_device_state(dev);
+    s->reads++;
+    s->req = req;
+    s->access = *access;
+    *ret_data = s->data;
+    if (s->in_read)
+        s->in_read(dev, req);
+    return s->answer;
+}
+
+static int t_write(struct trestle_device *dev, struct trestle_request *req,
+                   const struct trestle_access *access)
+{
+    struct state *s = trestle_device_state(dev);
+    s->writes++;
+    s->req = req;
+    s->access = *access;
+    return s->answer;
+}
+
+static void t_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
+{
+    struct state *s = trestle_device_state(dev);
+    s->wakes++;
+    s->timer = timer;
+    s->woken = now;
+    assert_true(trestle_device_now(dev) == now);
+    assert_true(trestle_device_wake_time(dev, timer) == TRESTLE_TIME_NEVER);
+    if (s->in_wake)
+        s->in_wake(dev);
+}
+
+static void t_message(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
+{
+    struct state *s = trestle_device_state(dev);
+    s->messages++;
+    s->port = port;
+    memcpy(s->message, data, size);
+}
+
+static void t_reset(struct trestle_device *dev)
+{
+    struct state *s = trestle_device_state(dev);
+    s->resets++;
+    s->wakes = 0;
+}
+
+static void t_dma_done(struct trestle_device *dev, uint64_t tag, int status)
+{
+    struct state *s = trestle_device_state(dev);
+    s->dma_dones++;
+    s->tag = tag;
+    s->status = status;
+}
+
+static const struct trestle_model model = {
+    .size = sizeof(model),
+    .name = "test",
+    .region_size = 0x20,
+    .access_sizes = 2 | 4 | 8,
+    .irq_lines = 2,
+    .peer_ports = 2,
+    .timers = 3,
+    .state_size = sizeof(struct state),
+    .fini = t_fini,
+    .reset = t_reset,
+    .read = t_read,
+    .write = t_write,
+    .wake = t_wake,
+    .message = t_message,
+    .dma_done = t_dma_done,
+};
+
+/* --- a host that remembers -------------------------------------------------------------------- */
+
+struct host {
+    unsigned done, irqs, sends, dmas;
+    uint32_t line;
+    bool level;
+    int dma_answer;
+    bool dma_at_once;
+    uint64_t dma_id;
+    void *dma_buf;
+    bool dma_write;
+    unsigned logs[4];
+    char log[1024];
+    enum trestle_log_level log_level;
+};
+
+static struct trestle_sim *sim;
+static struct trestle_device *dev;
+static struct state *s;
+static struct host host;
+
+static void h_irq(void *ctx, struct trestle_device *d, uint32_t line, bool level)
+{
+    struct host *h = ctx;
+    h->irqs++;
+    h->line = line;
+    h->level = level;
+    assert_true(trestle_device_irq_level(d, line) == level);
+}
+
+static int h_dma(void *ctx, struct trestle_device *d, bool write, uint64_t addr, void *buf,
+                 size_t size, uint64_t id)
+{
+    struct host *h = ctx;
+    h->dmas++;
+    h->dma_id = id;
+    h->dma_buf = buf;
+    h->dma_write = write;
+    if (h->dma_at_once)
+        assert_int_equal(trestle_device_dma_complete(d, id, 0), 0);
+    return h->dma_answer;
+}
+
+static int h_send(void *ctx, struct trestle_device *d, uint32_t port, const void *data, size_t size)
+{
+    struct host *h = ctx;
+    h->sends++;
+    return port == 1 ? 0 : -ENOTCONN;
+}
+
+static bool h_linked(void *ctx, const struct trestle_device *d, uint32_t port)
+{
+    return port == 1;
+}
+
+static void h_log(void *ctx, struct trestle_device *d, enum trestle_log_level level,
+                  const char *text)
+{
+    struct host *h = ctx;
+    h->logs[level]++;
+    h->log_level = level;
+    snprintf(h->log, sizeof(h->log), "%s", text);
+}
+
+static const struct trestle_host_ops ops = {
+    .size = sizeof(ops),
+    .irq = h_irq,
+    .dma = h_dma,
+    .log = h_log,
+};
+
+static void h_done(struct trestle_request *req)
+{
+    host.done++;
+    assert_null(req->device);
+    assert_false(trestle_device_busy(dev));
+}
+
+static struct trestle_device *make(const struct trestle_model *of, const struct trestle_host_ops *o)
+{
+    struct trestle_device_options options = {
+        .size = sizeof(options), .name = "d0", .base_addr = 0x1000, .ops = o, .ctx = &host};
+    struct trestle_device *made = NULL;
+    char *error = NULL;
+    int r = trestle_device_create(sim, of, &options, &made, &error);
+    if (r < 0)
+        print_error("%s\n", error);
+    assert_int_equal(r, 0);
+    return made;
+}
+
+static int setup(void **state)
+{
+    assert_int_equal(trestle_sim_create(&sim), 0);
+    host = (struct host){0};
+    fini_calls = 0;
+    dev = make(&model, &ops);
+    s = trestle_device_state(dev);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    trestle_device_destroy(dev);
+    trestle_sim_destroy(sim);
+    return 0;
+}
+
+static struct trestle_request request(bool write, uint64_t offset, uint32_t size, uint64_t data)
+{
+    return (struct trestle_request){
+        .access = {.offset = offset, .size = size, .data = data}, .write = write, .done = h_done};
+}
+
+/* --- accesses --------------------------------------------------------------------------------- */
+
+static void test_state_is_zeroed_and_region_known(void **state)
+{
+    static const struct state zero;
+    assert_memory_equal(s, &zero, sizeof(zero));
+    assert_string_equal(trestle_device_name(dev), "d0");
+    assert_true(trestle_device_base(dev) == 0x1000 && trestle_device_size(dev) == 0x20);
+    assert_ptr_equal(trestle_device_ctx(dev), &host);
+    assert_string_equal(trestle_device_model(dev)->name, "test");
+}
+
+static void test_access_is_done_at_once(void **state)
+{
+    struct trestle_request req = request(true, 8, 4, 0x11223344aabbccdd);
+    req.ret_data = 7;
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_int_equal(req.status, 0);
+    assert_true(req.ret_data == 0);
+    assert_true(s->access.offset == 8 && s->access.size == 4 && s->access.data == 0xaabbccdd);
+    req = request(true, 8, 8, 0x11223344aabbccdd);
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_true(s->access.data == 0x11223344aabbccdd);
+
+    s->data = 0x8877665544332211;
+    req = request(false, 2, 2, 0xffff);
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_true(req.status == 0 && req.ret_data == 0x2211); /* no more than was asked for */
+    assert_true(s->access.data == 0);
+    req = request(false, 0x18, 8, 0);
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_true(req.ret_data == 0x8877665544332211);
+    assert_false(trestle_device_busy(dev));
+    assert_int_equal(host.done, 0);
+    assert_int_equal(host.logs[TRESTLE_LOG_WARNING], 0);
+}
+
+static void test_bad_accesses_never_reach_the_model(void **state)
+{
+    static const struct {
+        uint64_t offset;
+        uint32_t size;
+        int status;
+    } bad[] = {
+        {0, 0, -EINVAL},
+        {0, 1, -EINVAL}, /* a size, but not the model's */
+        {0, 3, -EINVAL},
+        {0, 6, -EINVAL},
+        {0, 16, -EINVAL},
+        {0, 0x80000004, -EINVAL},
+        {2, 4, -EINVAL},
+        {4, 8, -EINVAL},
+        {1, 2, -EINVAL},
+        {0x20, 4, -ERANGE},
+        {0x1c, 8, -EINVAL},
+        {0x100000000, 4, -ERANGE},
+        {UINT64_MAX - 7, 8, -ERANGE},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        for (int write = 0; write < 2; write++) {
+            struct trestle_request req = request(write, bad[i].offset, bad[i].size, 0);
+            req.ret_data = 7;
+            assert_int_equal(trestle_device_submit(dev, &req), 0);
+            assert_int_equal(req.status, bad[i].status);
+            assert_true(req.ret_data == 0);
+        }
+    }
+    assert_int_equal(s->reads + s->writes, 0);
+    assert_int_equal(host.done, 0);
+    assert_int_equal(host.logs[TRESTLE_LOG_WARNING], 10); /* and no more: see the limit */
+}
+
+static void test_registers_are_smaller_than_the_region(void **state)
+{
+    /* 12 bytes of registers: a 64-bit access at 8 would run over their end. */
+    struct trestle_model odd = model;
+    odd.region_size = 12;
+    struct trestle_device_options options = {
+        .size = sizeof(options), .name = "odd", .region_size = 4096, .ops = &ops, .ctx = &host};
+    struct trestle_device *d;
+    assert_int_equal(trestle_device_create(sim, &odd, &options, &d, NULL), 0);
+    assert_true(trestle_device_size(d) == 4096);
+    struct trestle_request req = request(false, 8, 8, 0);
+    assert_int_equal(trestle_device_submit(d, &req), 0);
+    assert_int_equal(req.status, -ERANGE);
+    req = request(false, 8, 4, 0);
+    assert_int_equal(trestle_device_submit(d, &req), 0);
+    assert_int_equal(req.status, 0);
+    req = request(false, 4088, 8, 0);
+    assert_int_equal(trestle_device_submit(d, &req), 0);
+    assert_int_equal(req.status, -ERANGE);
+    trestle_device_destroy(d);
+}
+
+static void test_refusal_names_the_access(void **state)
+{
+    struct trestle_request req = request(true, 0x40, 4, 0);
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_string_equal(host.log,
+                        "d0: write of 4 bytes at offset 0x40 refused: outside the registers");
+    assert_int_equal(host.log_level, TRESTLE_LOG_WARNING);
+    s->answer = -EIO;
+    req = request(false, 0, 4, 0);
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_int_equal(req.status, -EIO);
+    assert_string_equal(host.log, "d0: read of 4 bytes at offset 0x0 refused: Input/output error");
+}
+
+static void test_model_without_callbacks(void **state)
+{
+    static const struct trestle_model bare = {.size = sizeof(bare),
+                                              .name = "bare",
+                                              .region_size = 8,
+                                              .access_sizes = 4,
+                                              .timers = 1,
+                                              .peer_ports = 1};
+    struct trestle_device *d = make(&bare, NULL);
+    for (int write = 0; write < 2; write++) {
+        struct trestle_request req = request(write, 0, 4, 0);
+        assert_int_equal(trestle_device_submit(d, &req), 0);
+        assert_int_equal(req.status, -EACCES);
+    }
+    trestle_device_wake_at(d, 0, 5);
+    assert_int_equal(trestle_device_deliver(d, 0, "x", 1), 0);
+    (void)trestle_sim_run_until(sim, 10);
+    trestle_device_reset(d);
+    trestle_device_log(d, TRESTLE_LOG_ERROR, "to nobody");
+    uint8_t buf[1];
+    assert_int_equal(trestle_device_dma_read(d, 0, buf, 1, 0), -ENOTSUP);
+    trestle_device_destroy(d);
+}
+
+static void test_positive_answer_is_an_error(void **state)
+{
+    s->answer = 1;
+    struct trestle_request req = request(false, 0, 4, 0);
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_int_equal(req.status, -EIO);
+}
+
+/* --- deferred completion ---------------------------------------------------------------------- */
+
+static void complete_stored(struct trestle_device *d)
+{
+    trestle_request_complete(s->req, 0, 0x1122334455667788);
+    assert_int_equal(host.done, 0); /* not before the callback has returned */
+}
+
+static void test_deferred_access(void **state)
+{
+    struct trestle_request req = request(false, 4, 4, 0), second = request(false, 0, 4, 0);
+    s->answer = -EINPROGRESS;
+    s->in_wake = complete_stored;
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    assert_true(trestle_device_busy(dev));
+    assert_int_equal(trestle_device_submit(dev, &second), -EBUSY);
+    assert_int_equal(trestle_device_submit(dev, &req), -EBUSY);
+    assert_int_equal(s->reads, 1);
+    trestle_device_wake_at(dev, 0, 500);
+    (void)trestle_sim_run_until(sim, 499);
+    assert_int_equal(host.done, 0);
+    (void)trestle_sim_run_until(sim, 500);
+    assert_int_equal(host.done, 1);
+    assert_true(req.status == 0 && req.ret_data == 0x55667788);
+    assert_false(trestle_device_busy(dev));
+}
+
+static void test_deferred_failure(void **state)
+{
+    struct trestle_request req = request(true, 4, 4, 0);
+    s->answer = -EINPROGRESS;
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    trestle_request_complete(s->req, -EPERM, 7);
+    assert_int_equal(host.done, 1);
+    assert_true(req.status == -EPERM && req.ret_data == 0);
+    assert_string_equal(host.log,
+                        "d0: write of 4 bytes at offset 0x4 refused: Operation not permitted");
+}
+
+static void complete_inside(struct trestle_device *d, struct trestle_request *req)
+{
+    trestle_request_complete(req, 0, 42);
+}
+
+static void test_completion_inside_the_callback(void **state)
+{
+    struct trestle_request req = request(false, 0, 4, 0);
+    s->answer = -EINPROGRESS;
+    s->in_read = complete_inside;
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_true(req.status == 0 && req.ret_data == 42);
+    assert_int_equal(host.done, 0);
+    assert_false(trestle_device_busy(dev));
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 0);
+
+    s->answer = 0; /* completed and answered: the model's mistake */
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_true(req.status == 0 && req.ret_data == 42);
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
+}
+
+static void test_double_completion(void **state)
+{
+    struct trestle_request req = request(false, 0, 4, 0);
+    s->answer = -EINPROGRESS;
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    struct trestle_request *first = s->req;
+    trestle_request_complete(first, 0, 1);
+    trestle_request_complete(first, 0, 2);
+    assert_int_equal(host.done, 1);
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
+    assert_true(req.ret_data == 1);
+
+    /* An old handle must not end a newer access either, even of the same owner. */
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    trestle_request_complete(first, 0, 3);
+    assert_true(trestle_device_busy(dev));
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 2);
+    trestle_request_complete(s->req, 0, 4);
+    assert_true(req.ret_data == 4);
+    assert_int_equal(host.done, 2);
+}
+
+static void complete_twice(struct trestle_device *d)
+{
+    trestle_request_complete(s->req, 0, 1);
+    trestle_request_complete(s->req, 0, 2);
+}
+
+static void test_double_completion_in_one_callback(void **state)
+{
+    struct trestle_request req = request(false, 0, 4, 0);
+    s->answer = -EINPROGRESS;
+    s->in_wake = complete_twice;
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    trestle_device_wake_at(dev, 0, 0);
+    (void)trestle_sim_run_until(sim, 0);
+    assert_int_equal(host.done, 1);
+    assert_true(req.ret_data == 1);
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
+}
+
+static struct trestle_request *again;
+static int again_answer;
+
+static void done_submits_again(struct trestle_request *req)
+{
+    host.done++;
+    again_answer = trestle_device_submit(dev, again);
+}
+
+static void test_done_may_submit(void **state)
+{
+    struct trestle_request req = request(false, 0, 4, 0), next = request(false, 4, 4, 0);
+    req.done = done_submits_again;
+    again = &next;
+    s->answer = -EINPROGRESS;
+    s->in_wake = complete_stored;
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    trestle_device_wake_at(dev, 0, 1);
+    (void)trestle_sim_run_until(sim, 1);
+    assert_int_equal(again_answer, -EINPROGRESS);
+    assert_true(trestle_device_busy(dev) && s->access.offset == 4);
+    trestle_request_complete(s->req, 0, 0);
+    assert_int_equal(host.done, 2);
+}
+
+static int submitted_inside;
+
+static void submit_inside(struct trestle_device *d)
+{
+    submitted_inside = trestle_device_submit(d, again);
+    assert_int_equal(trestle_device_deliver(d, 0, "x", 1), -EBUSY);
+    trestle_device_reset(d); /* forbidden: nothing happens */
+}
+
+static void test_model_is_not_re_entered(void **state)
+{
+    struct trestle_request req = request(false, 0, 4, 0);
+    again = &req;
+    s->in_wake = submit_inside;
+    trestle_device_wake_at(dev, 0, 1);
+    (void)trestle_sim_run_until(sim, 1);
+    assert_int_equal(submitted_inside, -EBUSY);
+    assert_int_equal(s->reads + s->messages + s->resets, 0);
+}
+
+/* --- timers ----------------------------------------------------------------------------------- */
+
+static void test_timers(void **state)
+{
+    (void)trestle_sim_run_until(sim, 1000);
+    trestle_device_wake_at(dev, 1, 2000);
+    trestle_device_wake_at(dev, 2, 1500);
+    assert_true(trestle_device_wake_time(dev, 1) == 2000);
+    assert_true(trestle_device_wake_time(dev, 0) == TRESTLE_TIME_NEVER);
+    (void)trestle_sim_run_until(sim, 1500);
+    assert_true(s->wakes == 1 && s->timer == 2 && s->woken == 1500);
+    trestle_device_wake_at(dev, 1, 1600); /* replaces 2000 */
+    (void)trestle_sim_run_until(sim, 1600);
+    assert_true(s->wakes == 2 && s->timer == 1 && s->woken == 1600);
+    (void)trestle_sim_run_until(sim, 2500);
+    assert_int_equal(s->wakes, 2);
+    trestle_device_wake_after(dev, 0, 100);
+    trestle_device_wake_at(dev, 0, TRESTLE_TIME_NEVER);
+    (void)trestle_sim_run_until(sim, 3000);
+    assert_int_equal(s->wakes, 2);
+}
+
+static void wake_in_the_past(struct trestle_device *d)
+{
+    if (s->wakes == 1)
+        trestle_device_wake_at(d, 0, 1);
+    assert_true(s->wakes <= 2);
+}
+
+static void test_wake_in_the_past_is_now(void **state)
+{
+    s->in_wake = wake_in_the_past;
+    trestle_device_wake_at(dev, 0, 700);
+    (void)trestle_sim_run_until(sim, 800);
+    assert_int_equal(s->wakes, 2);
+    assert_true(s->woken == 700);
+}
+
+static void test_wake_after_cannot_overflow(void **state)
+{
+    (void)trestle_sim_run_until(sim, 1000);
+    trestle_device_wake_after(dev, 0, UINT64_MAX - 10);
+    assert_true(trestle_device_wake_time(dev, 0) == TRESTLE_TIME_NEVER - 1);
+    trestle_device_wake_after(dev, 0, TRESTLE_TIME_NEVER);
+    assert_true(trestle_device_wake_time(dev, 0) == TRESTLE_TIME_NEVER - 1);
+}
+
+static void test_timer_and_line_that_do_not_exist(void **state)
+{
+    trestle_device_wake_at(dev, 3, 10);
+    assert_true(trestle_sim_next(sim) == TRESTLE_TIME_NEVER);
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
+    trestle_device_irq(dev, 2, true);
+    assert_int_equal(host.irqs, 0);
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 2);
+    assert_false(trestle_device_irq_level(dev, 2));
+}
+
+/* --- interrupts ------------------------------------------------------------------------------- */
+
+static void test_irq_levels_are_idempotent(void **state)
+{
+    trestle_device_irq(dev, 1, false);
+    assert_int_equal(host.irqs, 0);
+    trestle_device_irq(dev, 1, true);
+    trestle_device_irq(dev, 1, true);
+    assert_true(host.irqs == 1 && host.line == 1 && host.level);
+    assert_true(trestle_device_irq_level(dev, 1) && !trestle_device_irq_level(dev, 0));
+    trestle_device_irq(dev, 1, false);
+    assert_true(host.irqs == 2 && !host.level);
+}
+
+/* --- reset ------------------------------------------------------------------------------------ */
+
+static void done_after_reset(struct trestle_request *req)
+{
+    host.done++;
+    assert_int_equal(s->resets, 1);
+}
+
+static void test_reset_cancels_everything(void **state)
+{
+    struct trestle_request req = request(false, 0, 4, 0);
+    struct trestle_component *peer;
+    assert_int_equal(trestle_component_create(sim, "peer", 1, NULL, NULL, &peer), 0);
+    assert_int_equal(trestle_link_create(peer, 0, trestle_device_component(dev), 0, 5, NULL), 0);
+    s->answer = -EINPROGRESS;
+    req.done = done_after_reset;
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    struct trestle_request *old = s->req;
+    trestle_device_wake_at(dev, 0, 10);
+    trestle_device_irq(dev, 0, true);
+    trestle_device_irq(dev, 1, true);
+    assert_int_equal(trestle_component_send(peer, 0, "x", 1), 0);
+    uint8_t buf[4];
+    assert_int_equal(trestle_device_dma_read(dev, 0x80000000, buf, 4, 1), 0);
+    uint64_t under_way = host.dma_id;
+    assert_int_equal(trestle_device_dma_read(dev, 0x80000000, buf, 4, 2), 0);
+    assert_int_equal(trestle_device_dma_complete(dev, host.dma_id, 0), 0);
+
+    trestle_device_reset(dev);
+    assert_int_equal(s->resets, 1);
+    assert_true(host.irqs == 4 && !trestle_device_irq_level(dev, 0));
+    assert_true(host.done == 1 && req.status == -ECANCELED && req.ret_data == 0);
+    assert_false(trestle_device_busy(dev));
+    assert_null(trestle_device_dma_buffer(dev, under_way, NULL));
+    assert_int_equal(trestle_device_dma_complete(dev, under_way, 0), -ENOENT);
+    (void)trestle_sim_run_until(sim, 100);
+    assert_int_equal(s->wakes + s->messages + s->dma_dones, 0);
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 0);
+
+    trestle_request_complete(old, 0, 1); /* too late, and said so */
+    assert_int_equal(host.done, 1);
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
+
+    /* And all is as new: messages arrive, accesses are served. */
+    assert_int_equal(trestle_component_send(peer, 0, "x", 1), 0);
+    (void)trestle_sim_run_until(sim, 105);
+    assert_int_equal(s->messages, 1);
+    s->answer = 0;
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+}
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+static void test_messages_over_a_link(void **state)
+{
+    struct trestle_device *other = make(&model, &ops);
+    struct state *o = trestle_device_state(other);
+    uint8_t big[TRESTLE_MESSAGE_MAX + 1] = {0};
+    assert_false(trestle_device_linked(dev, 0));
+    assert_int_equal(trestle_device_send(dev, 0, "hi", 3), -ENOTCONN);
+    assert_int_equal(trestle_link_create(trestle_device_component(dev), 0,
+                                         trestle_device_component(other), 1, 100, NULL),
+                     0);
+    assert_true(trestle_device_linked(dev, 0));
+    assert_false(trestle_device_linked(dev, 1));
+    assert_false(trestle_device_linked(dev, 2));
+    assert_int_equal(trestle_device_send(dev, 1, "hi", 3), -ENOTCONN);
+    assert_int_equal(trestle_device_send(dev, 2, "hi", 3), -EINVAL);
+    assert_int_equal(trestle_device_send(dev, 0, "hi", 0), -EMSGSIZE);
+    assert_int_equal(trestle_device_send(dev, 0, big, sizeof(big)), -EMSGSIZE);
+    assert_int_equal(trestle_device_send(dev, 0, "hi", 3), 0);
+    (void)trestle_sim_run_until(sim, 99);
+    assert_int_equal(o->messages, 0);
+    (void)trestle_sim_run_until(sim, 100);
+    assert_true(o->messages == 1 && o->port == 1);
+    assert_string_equal(o->message, "hi");
+
+    /* A peer that is gone: no message on its way reaches it, no more are taken. */
+    assert_int_equal(trestle_device_send(dev, 0, "hi", 3), 0);
+    trestle_device_destroy(other);
+    assert_int_equal(trestle_device_send(dev, 0, "hi", 3), -ENOTCONN);
+    assert_false(trestle_device_linked(dev, 0));
+    (void)trestle_sim_run_until(sim, 1000);
+}
+
+static void test_messages_beyond_the_engine(void **state)
+{
+    struct trestle_host_ops wider = ops;
+    wider.send = h_send;
+    wider.linked = h_linked;
+    struct trestle_device *d = make(&model, &wider);
+    struct state *ds = trestle_device_state(d);
+    assert_true(trestle_device_linked(d, 1) && !trestle_device_linked(d, 0));
+    assert_int_equal(trestle_device_send(d, 1, "hi", 3), 0);
+    assert_int_equal(trestle_device_send(d, 0, "hi", 3), -ENOTCONN);
+    assert_int_equal(trestle_device_send(d, 2, "hi", 3), -EINVAL);
+    assert_int_equal(host.sends, 2);
+    assert_int_equal(trestle_device_deliver(d, 1, "in", 3), 0);
+    assert_true(ds->messages == 1 && ds->port == 1);
+    assert_string_equal(ds->message, "in");
+    assert_int_equal(trestle_device_deliver(d, 2, "in", 3), -EINVAL);
+    assert_int_equal(trestle_device_deliver(d, 0, "in", 0), -EMSGSIZE);
+    assert_int_equal(trestle_device_deliver(d, 0, "in", TRESTLE_MESSAGE_MAX + 1), -EMSGSIZE);
+    assert_int_equal(ds->messages, 1);
+    trestle_device_destroy(d);
+}
+
+/* --- DMA -------------------------------------------------------------------------------------- */
+
+static void test_dma(void **state)
+{
+    uint8_t in[16], out[8];
+    size_t size;
+    assert_int_equal(trestle_device_dma_read(dev, 0x1000, in, sizeof(in), 77), 0);
+    assert_false(host.dma_write);
+    uint64_t first = host.dma_id;
+    assert_int_equal(trestle_device_dma_write(dev, 0x2000, out, sizeof(out), 77), 0);
+    assert_true(host.dma_write && host.dma_id != first);
+    assert_ptr_equal(trestle_device_dma_buffer(dev, first, &size), in);
+    assert_int_equal(size, sizeof(in));
+    assert_ptr_equal(trestle_device_dma_buffer(dev, host.dma_id, NULL), out);
+
+    assert_int_equal(trestle_device_dma_complete(dev, host.dma_id, -EFAULT), 0);
+    assert_int_equal(trestle_device_dma_complete(dev, host.dma_id, 0), -ENOENT); /* twice */
+    assert_null(trestle_device_dma_buffer(dev, host.dma_id, NULL));
+    assert_int_equal(s->dma_dones, 0); /* from an event only */
+    (void)trestle_sim_run_until(sim, 0);
+    assert_true(s->dma_dones == 1 && s->tag == 77 && s->status == -EFAULT);
+
+    assert_int_equal(trestle_device_dma_complete(dev, first, 5), 0);
+    (void)trestle_sim_run_until(sim, 0);
+    assert_true(s->dma_dones == 2 && s->status == -EIO); /* no such status */
+    assert_int_equal(trestle_device_dma_complete(dev, first + 99, 0), -ENOENT);
+    assert_int_equal(trestle_device_dma_complete(dev, UINT64_MAX, 0), -ENOENT);
+
+    /* An id is not used again for the next transfer, whose record may be the same. */
+    assert_int_equal(trestle_device_dma_read(dev, 0x1000, in, sizeof(in), 78), 0);
+    assert_int_equal(trestle_device_dma_complete(dev, first, 0), -ENOENT);
+}
+
+static void test_dma_completed_at_once_comes_later(void **state)
+{
+    uint8_t buf[1];
+    host.dma_at_once = true;
+    assert_int_equal(trestle_device_dma_read(dev, 0, buf, 1, 5), 0);
+    assert_int_equal(s->dma_dones, 0);
+    (void)trestle_sim_run_until(sim, 0);
+    assert_int_equal(s->dma_dones, 1);
+}
+
+static void test_dma_refused(void **state)
+{
+    uint8_t buf[8];
+    assert_int_equal(trestle_device_dma_read(dev, 0, buf, 0, 0), -EINVAL);
+    assert_int_equal(trestle_device_dma_write(dev, UINT64_MAX - 3, buf, 8, 0), -EINVAL);
+    assert_int_equal(host.dmas, 0);
+    host.dma_answer = -EFAULT;
+    assert_int_equal(trestle_device_dma_write(dev, 0, buf, 8, 0), -EFAULT);
+    host.dma_at_once = true; /* a host that answers twice over: the error counts */
+    assert_int_equal(trestle_device_dma_write(dev, 0, buf, 8, 0), -EFAULT);
+    (void)trestle_sim_run_until(sim, 10);
+    assert_int_equal(s->dma_dones, 0);
+}
+
+/* --- log -------------------------------------------------------------------------------------- */
+
+static void test_log_line(void **state)
+{
+    trestle_device_log(dev, TRESTLE_LOG_INFO, "a\nb %d", 3);
+    assert_string_equal(host.log, "d0: a b 3");
+    char longer[2000];
+    memset(longer, 'x', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    trestle_device_log(dev, TRESTLE_LOG_INFO, "%s", longer);
+    assert_true(strlen(host.log) < 600);
+}
+
+static void test_debug_lines_only_when_asked_for(void **state)
+{
+    trestle_device_log(dev, TRESTLE_LOG_DEBUG, "quiet");
+    assert_int_equal(host.logs[TRESTLE_LOG_DEBUG], 0);
+    struct trestle_device_options options = {
+        .size = sizeof(options), .name = "v", .ops = &ops, .ctx = &host, .log_debug = true};
+    struct trestle_device *d;
+    assert_int_equal(trestle_device_create(sim, &model, &options, &d, NULL), 0);
+    for (int i = 0; i < 100; i++)
+        trestle_device_log(d, TRESTLE_LOG_DEBUG, "line");
+    assert_int_equal(host.logs[TRESTLE_LOG_DEBUG], 100);
+    trestle_device_destroy(d);
+}
+
+static void test_log_limit(void **state)
+{
+    for (int i = 0; i < 25; i++)
+        trestle_device_log(dev, TRESTLE_LOG_WARNING, "mistake %d", i);
+    assert_int_equal(host.logs[TRESTLE_LOG_WARNING], 10);
+    trestle_device_log(dev, TRESTLE_LOG_ERROR, "errors have a limit of their own");
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
+    (void)trestle_sim_run_until(sim, TRESTLE_S);
+    trestle_device_log(dev, TRESTLE_LOG_WARNING, "later");
+    assert_int_equal(host.logs[TRESTLE_LOG_WARNING], 12); /* "15 more" and this one */
+    assert_string_equal(host.log, "d0: later");
+
+    for (int i = 0; i < 12; i++)
+        trestle_device_log(dev, TRESTLE_LOG_WARNING, "again");
+    trestle_device_destroy(dev); /* says what was left out to the end */
+    assert_string_equal(host.log, "d0: 3 more warnings left out");
+    dev = NULL;
+}
+
+/* --- creation --------------------------------------------------------------------------------- */
+
+static int init_fails(struct trestle_device *d, const struct trestle_params *params)
+{
+    trestle_device_wake_at(d, 0, 10);
+    return -ENODEV;
+}
+
+static void refused(const struct trestle_model *of, const struct trestle_device_options *options,
+                    int expected, const char *text)
+{
+    struct trestle_device *made = NULL;
+    char *error = NULL;
+    assert_int_equal(trestle_device_create(sim, of, options, &made, &error), expected);
+    assert_null(made);
+    assert_non_null(error);
+    if (!strstr(error, text))
+        print_error("got: %s\n", error);
+    assert_non_null(strstr(error, text));
+    free(error);
+    assert_int_equal(trestle_device_create(sim, of, options, &made, NULL), expected);
+}
+
+static void test_bad_tables(void **state)
+{
+    const struct trestle_device_options options = {.size = sizeof(options), .name = "d1"};
+    struct {
+        struct trestle_model m;
+        uint64_t beyond;
+    } big;
+    struct trestle_model *m = &big.m;
+#define BAD(change, expected, text)           \
+    do {                                      \
+        big.m = model;                        \
+        big.beyond = 0;                       \
+        change;                               \
+        refused(m, &options, expected, text); \
+    } while (0)
+    BAD(m->size = 0, -EINVAL, "'d1': the model table's size is 0");
+    BAD(m->size = offsetof(struct trestle_model, init) - 1, -EINVAL, "size");
+    BAD(m->size = 1 << 20, -EINVAL, "size");
+    BAD(m->name = NULL, -EINVAL, "name");
+    BAD(m->name = "", -EINVAL, "name");
+    BAD(m->name = "a b", -EINVAL, "name");
+    BAD(m->region_size = 0, -EINVAL, "'test': region_size");
+    BAD(m->access_sizes = 0, -EINVAL, "access_sizes");
+    BAD(m->access_sizes = 16, -EINVAL, "access_sizes");
+    BAD(m->irq_lines = 33, -EINVAL, "32");
+    BAD(m->peer_ports = 33, -EINVAL, "32");
+    BAD(m->timers = 33, -EINVAL, "32");
+    BAD((m->size = sizeof(big), big.beyond = 1), -E2BIG, "newer");
+    BAD(m->init = init_fails, -ENODEV, "'test' did not start: No such device");
+    assert_int_equal(fini_calls, 0);
+    assert_true(trestle_sim_next(sim) == TRESTLE_TIME_NEVER); /* init's timer is gone too */
+    refused(NULL, &options, -EINVAL, "no model");
+}
+
+static void test_tables_of_other_sizes(void **state)
+{
+    /* Older: without the last callbacks, which must be taken for NULL and not read. */
+    struct trestle_model older = model;
+    older.size = offsetof(struct trestle_model, wake);
+    struct trestle_device *d = make(&older, &ops);
+    struct state *ds = trestle_device_state(d);
+    trestle_device_wake_at(d, 0, 5);
+    (void)trestle_sim_run_until(sim, 10);
+    assert_int_equal(ds->wakes, 0);
+    assert_null(trestle_device_model(d)->message);
+    assert_int_equal(trestle_device_model(d)->size, sizeof(struct trestle_model));
+    trestle_device_destroy(d);
+    /* Newer, but using nothing new. */
+    struct {
+        struct trestle_model m;
+        void *beyond;
+    } newer = {.m = model};
+    newer.m.size = sizeof(newer);
+    trestle_device_destroy(make(&newer.m, &ops));
+}
+
+static void test_bad_options(void **state)
+{
+    struct trestle_device_options o = {.size = sizeof(o), .name = "d1"};
+#define BAD_OPTION(change, text)                                              \
+    do {                                                                      \
+        o = (struct trestle_device_options){.size = sizeof(o), .name = "d1"}; \
+        change;                                                               \
+        refused(&model, &o, -EINVAL, text);                                   \
+    } while (0)
+    BAD_OPTION(o.size = 8, "size");
+    BAD_OPTION(o.name = NULL, "no name");
+    BAD_OPTION(o.name = "", "no name");
+    BAD_OPTION(o.region_size = 0x1f, "size 31 is smaller than the 32 bytes");
+    BAD_OPTION(o.base_addr = 4, "base 0x4 is not a multiple of 8");
+    BAD_OPTION((o.base_addr = UINT64_MAX - 7, o.region_size = 4096), "beyond the last address");
+}
+
+static void test_destroy(void **state)
+{
+    struct trestle_request req = request(false, 0, 4, 0);
+    trestle_device_destroy(NULL);
+    s->answer = -EINPROGRESS;
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    trestle_device_wake_at(dev, 0, 1);
+    uint8_t buf[1];
+    assert_int_equal(trestle_device_dma_read(dev, 0, buf, 1, 0), 0);
+    trestle_device_destroy(dev);
+    dev = NULL;
+    assert_int_equal(fini_calls, 1);
+    assert_int_equal(host.done, 0);
+    assert_null(req.device);
+    assert_int_equal(trestle_sim_run_until(sim, 10), 0);
+}
+
+static void test_port_names(void **state)
+{
+    uint32_t port = 99;
+    assert_int_equal(trestle_model_port(&model, "peer", &port), 0);
+    assert_int_equal(port, 0);
+    assert_int_equal(trestle_model_port(&model, "peer1", &port), 0);
+    assert_int_equal(port, 1);
+    assert_int_equal(trestle_model_port(&model, "peer0", &port), 0);
+    assert_int_equal(port, 0);
+    static const char *const bad[] = {"peer2", "peer01", "peer1x", "pee",
+                                      "",      "Peer",   "peer-1", "peer99999999999999999999"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(trestle_model_port(&model, bad[i], &port), -ENOENT);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_state_is_zeroed_and_region_known),
+        TEST(test_access_is_done_at_once),
+        TEST(test_bad_accesses_never_reach_the_model),
+        TEST(test_registers_are_smaller_than_the_region),
+        TEST(test_refusal_names_the_access),
+        TEST(test_model_without_callbacks),
+        TEST(test_positive_answer_is_an_error),
+        TEST(test_deferred_access),
+        TEST(test_deferred_failure),
+        TEST(test_completion_inside_the_callback),
+        TEST(test_double_completion),
+        TEST(test_double_completion_in_one_callback),
+        TEST(test_done_may_submit),
+        TEST(test_model_is_not_re_entered),
+        TEST(test_timers),
+        TEST(test_wake_in_the_past_is_now),
+        TEST(test_wake_after_cannot_overflow),
+        TEST(test_timer_and_line_that_do_not_exist),
+        TEST(test_irq_levels_are_idempotent),
+        TEST(test_reset_cancels_everything),
+        TEST(test_messages_over_a_link),
+        TEST(test_messages_beyond_the_engine),
+        TEST(test_dma),
+        TEST(test_dma_completed_at_once_comes_later),
+        TEST(test_dma_refused),
+        TEST(test_log_line),
+        TEST(test_debug_lines_only_when_asked_for),
+        TEST(test_log_limit),
+        TEST(test_bad_tables),
+        TEST(test_tables_of_other_sizes),
+        TEST(test_bad_options),
+        TEST(test_destroy),
+        TEST(test_port_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
