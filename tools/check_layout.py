@@ -14,7 +14,7 @@ import sys
 ALLOWED = {
     "include": set(),
     "lib/wire": {"include"},
-    "lib/ipc": {"include"},
+    "lib/ipc": {"include", "lib/wire"},
     "lib/sim": {"include"},
     "lib/trace": {"include", "lib/wire"},
     "lib/bridge": {"include", "lib/sim", "lib/wire", "lib/ipc", "lib/trace"},
@@ -28,8 +28,8 @@ ALLOWED = {
 }
 GPL_PARTS = ("plugin/",)
 SOURCES = {".c", ".h", ".cc", ".hh", ".cpp", ".S"}
-LICENSED = SOURCES | {".py", ".sh", ".ld", ".build", ".txt"}
-NO_LICENCE_LINE = {"CMakeLists.txt"}
+LICENSED = SOURCES | {".py", ".sh", ".ld"}
+LICENSED_NAMES = {"Makefile", "meson.build", "meson_options.txt"}
 SKIPPED = re.compile(r"^(build[^/]*|\.git|subprojects)(/|$)")
 
 
@@ -73,10 +73,9 @@ def check_includes(source, path, name):
 
 
 def check_licence(path, name):
-    if path.name in NO_LICENCE_LINE:
-        return
     head = path.read_text(errors="replace")[:400]
-    if path.suffix not in LICENSED and not head.startswith("#!"):
+    licensed = path.suffix in LICENSED or path.name in LICENSED_NAMES
+    if not licensed and not head.startswith("#!"):
         return
     found = re.findall(r"SPDX-License-Identifier: ([\w.-]+)", head)
     wanted = "GPL-2.0-or-later" if name.startswith(GPL_PARTS) else "MIT"

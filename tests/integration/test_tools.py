@@ -48,6 +48,7 @@ class Layout(common.TestCase):
     def test_licence_lines(self):
         result = self.check({
             "cli/none.c": "int a;\n",
+            "tests/data.txt": "no line needed\n",
             "cli/meson.build": "# SPDX-License-Identifier: MIT\n",
             "plugin/wrong.c": "/* SPDX-License-Identifier: MIT */\n",
             "tools/run": "#!/bin/sh\n",
