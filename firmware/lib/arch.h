@@ -11,7 +11,7 @@ void arch_putc(char c);
  * error there is counted in arch_faults and the instruction skipped. size is 1, 2, 4 or 8. */
 uint64_t arch_load(uintptr_t addr, unsigned size);
 void arch_store(uintptr_t addr, unsigned size, uint64_t value);
-extern volatile unsigned arch_faults;
+extern volatile unsigned arch_faults, arch_last_fault;
 
 /* The flattened device tree the machine handed over, or NULL. */
 extern const void *arch_fdt;

@@ -3,7 +3,7 @@
  * guest.h: what a bare-metal guest needs: a console, MMIO that survives bus errors, a clock, the
  * kernel command line, and an exit code.
  *
- * One hart, no interrupts, no libc. A guest implements guest_main(); its return value becomes
+ * One processor, no interrupts, no libc. A guest implements guest_main(); its return value becomes
  * QEMU's exit code.
  */
 #ifndef GUEST_H
@@ -21,6 +21,8 @@ int guest_main(void);
 /* %s %c %d %u %x, with l or ll, and a zero-padded width as in %08x. */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void vprint(const char *format, va_list args);
+/* Waits for a character, busily. */
+char guest_getc(void);
 
 /* --- MMIO ----------------------------------------------------------------------------------- */
 
@@ -31,6 +33,8 @@ bool mmio_write(uintptr_t addr, unsigned size, uint64_t value);
 
 /* Bus errors since the start. */
 unsigned mmio_faults(void);
+/* What the processor said of the last one: mcause on riscv, the fault status on arm. */
+unsigned mmio_last_fault(void);
 
 /* --- time and parameters -------------------------------------------------------------------- */
 
@@ -44,7 +48,14 @@ uint64_t bootarg_u64(const char *key, uint64_t fallback);
 /* True when the command line has exactly "key=value". */
 bool bootarg_is(const char *key, const char *value);
 
-/* Ends QEMU with this exit code, 0 to 127. */
+/* Halts the processor until a timer of the machine has run for us microseconds of guest time. False: there is
+ * no support for it on this architecture. */
+bool guest_sleep_us(uint32_t us);
+/* Halts for ever, with interrupts off. */
+__attribute__((noreturn)) void guest_halt(void);
+
+/* Ends QEMU with this exit code, 0 to 127. On arm and aarch64 it needs QEMU's -semihosting, on
+ * x86 "-device isa-debug-exit,iobase=0xf4,iosize=1" and makes 2 * code + 1 of it. */
 __attribute__((noreturn)) void guest_exit(int code);
 
 #endif

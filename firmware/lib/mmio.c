@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "arch.h"
 
-volatile unsigned arch_faults;
+volatile unsigned arch_faults, arch_last_fault;
 
 bool mmio_read(uintptr_t addr, unsigned size, uint64_t *ret_value)
 {
@@ -23,4 +23,9 @@ bool mmio_write(uintptr_t addr, unsigned size, uint64_t value)
 unsigned mmio_faults(void)
 {
     return arch_faults;
+}
+
+unsigned mmio_last_fault(void)
+{
+    return arch_last_fault;
 }

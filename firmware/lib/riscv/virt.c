@@ -4,8 +4,14 @@
 
 #define UART 0x10000000
 #define UART_THR 0
+#define UART_RBR 0
 #define UART_LSR 5
+#define UART_LSR_DR 1
 #define UART_LSR_THRE 0x20
+#define MTIMECMP 0x2004000 /* 64 bits, in ticks */
+#define NS_PER_TICK 100
+#define TICKS_PER_US 10
+#define MIE_MTIE (1 << 7)
 #define FINISHER 0x100000
 #define FINISHER_PASS 0x5555
 #define FINISHER_FAIL 0x3333
@@ -34,28 +40,15 @@ void arch_putc(char c)
     uart[UART_THR] = (uint8_t)c;
 }
 
-void guest_exit(int code)
+char guest_getc(void)
 {
-    volatile uint32_t *finisher = (volatile uint32_t *)FINISHER;
-    *finisher = code ? (uint32_t)code << 16 | FINISHER_FAIL : FINISHER_PASS;
-    for (;;)
-        __asm__ volatile("wfi");
+    volatile uint8_t *uart = (volatile uint8_t *)UART;
+    while (!(uart[UART_LSR] & UART_LSR_DR))
+        ;
+    return (char)uart[UART_RBR];
 }
 
-/* Returns where to go on. Only the accesses of arch_load() and arch_store() may fail. */
-uintptr_t arch_trap(uintptr_t cause, uintptr_t pc, uintptr_t value)
-{
-    bool mmio = pc >= (uintptr_t)mmio_text_start && pc < (uintptr_t)mmio_text_end;
-    if (mmio && (cause == CAUSE_LOAD_ACCESS_FAULT || cause == CAUSE_STORE_ACCESS_FAULT)) {
-        arch_faults++;
-        return pc + 4;
-    }
-    print("FAIL unexpected trap: mcause 0x%lx mepc 0x%lx mtval 0x%lx\n", (unsigned long)cause,
-          (unsigned long)pc, (unsigned long)value);
-    guest_exit(3);
-}
-
-uint64_t guest_now_ns(void)
+static uint64_t read_ticks(void)
 {
 #if __riscv_xlen == 64
     uint64_t ticks;
@@ -68,5 +61,58 @@ uint64_t guest_now_ns(void)
     } while (high != again);
     uint64_t ticks = (uint64_t)high << 32 | low;
 #endif
-    return ticks * 100; /* 10 MHz */
+    return ticks;
+}
+
+uint64_t guest_now_ns(void)
+{
+    return read_ticks() * NS_PER_TICK;
+}
+
+static void write_mtimecmp(uint64_t ticks)
+{
+    volatile uint32_t *mtimecmp = (volatile uint32_t *)MTIMECMP;
+    mtimecmp[1] = UINT32_MAX;
+    mtimecmp[0] = (uint32_t)ticks;
+    mtimecmp[1] = (uint32_t)(ticks >> 32);
+}
+
+/* wfi goes on when an interrupt is pending, taken or not. */
+bool guest_sleep_us(uint32_t us)
+{
+    uint64_t until = read_ticks() + (uint64_t)us * TICKS_PER_US;
+    write_mtimecmp(until);
+    __asm__ volatile("csrs mie, %0" ::"r"(MIE_MTIE));
+    while (read_ticks() < until)
+        __asm__ volatile("wfi");
+    __asm__ volatile("csrc mie, %0" ::"r"(MIE_MTIE));
+    write_mtimecmp(UINT64_MAX);
+    return true;
+}
+
+void guest_halt(void)
+{
+    for (;;)
+        __asm__ volatile("wfi");
+}
+
+void guest_exit(int code)
+{
+    volatile uint32_t *finisher = (volatile uint32_t *)FINISHER;
+    *finisher = code ? (uint32_t)code << 16 | FINISHER_FAIL : FINISHER_PASS;
+    guest_halt();
+}
+
+/* Returns where to go on. Only the accesses of arch_load() and arch_store() may fail. */
+uintptr_t arch_trap(uintptr_t cause, uintptr_t pc, uintptr_t value)
+{
+    bool mmio = pc >= (uintptr_t)mmio_text_start && pc < (uintptr_t)mmio_text_end;
+    if (mmio && (cause == CAUSE_LOAD_ACCESS_FAULT || cause == CAUSE_STORE_ACCESS_FAULT)) {
+        arch_faults++;
+        arch_last_fault = (unsigned)cause;
+        return pc + 4;
+    }
+    print("FAIL unexpected trap: mcause 0x%lx mepc 0x%lx mtval 0x%lx\n", (unsigned long)cause,
+          (unsigned long)pc, (unsigned long)value);
+    guest_exit(3);
 }

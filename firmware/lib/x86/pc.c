@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* QEMU's pc board: 16550 console on its port, end by isa-debug-exit. */
+#include "arch.h"
+
+#define UART 0x3f8
+#define UART_DATA 0
+#define UART_LSR 5
+#define UART_LSR_DR 1
+#define UART_LSR_THRE 0x20
+#define DEBUG_EXIT 0xf4
+#define PM_TIMER 0x608 /* where SeaBIOS puts it: 24 bits at 3.58 MHz */
+#define PM_TIMER_MASK 0xffffff
+#define NS_PER_PM_TICK 279
+
+const void *arch_fdt; /* there is none */
+
+__attribute__((noreturn)) void arch_main(void);
+
+void arch_main(void)
+{
+    guest_exit(guest_main());
+}
+
+static uint8_t port_read(uint16_t port)
+{
+    uint8_t value;
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static void port_write(uint16_t port, uint8_t value)
+{
+    __asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port));
+}
+
+void arch_putc(char c)
+{
+    while (!(port_read(UART + UART_LSR) & UART_LSR_THRE))
+        ;
+    port_write(UART + UART_DATA, (uint8_t)c);
+}
+
+char guest_getc(void)
+{
+    while (!(port_read(UART + UART_LSR) & UART_LSR_DR))
+        ;
+    return (char)port_read(UART + UART_DATA);
+}
+
+/* Right if it is called every four seconds, before the counter wraps twice. */
+uint64_t guest_now_ns(void)
+{
+    static uint64_t ticks;
+    uint32_t now;
+    __asm__ volatile("inl %1, %0" : "=a"(now) : "Nd"((uint16_t)PM_TIMER));
+    ticks += (now - (uint32_t)ticks) & PM_TIMER_MASK;
+    return ticks * NS_PER_PM_TICK;
+}
+
+bool guest_sleep_us(uint32_t us)
+{
+    (void)us;
+    return false;
+}
+
+void guest_halt(void)
+{
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}
+
+void guest_exit(int code)
+{
+    port_write(DEBUG_EXIT, (uint8_t)code);
+    guest_halt();
+}
