@@ -10,15 +10,15 @@
 #include <unistd.h>
 
 #include "bridge/internal.h"
+#include "ipc/barrier.h"
 #include "ipc/error.h"
 
 #define RATE_LIMIT_LINES 10
 #define RATE_LIMIT_WINDOW_NS 1000000000u
 
-/* A deferred answer that is due this soon is waited for in place, since a timer would cost more;
- * but other devices are not kept waiting longer than SPIN_MAX_NS for it. */
-#define SPIN_FOR_EVENT_NS 5000u
-#define SPIN_MAX_NS 20000u
+/* While rings or busy waiting keep the bridge going, the sockets are looked at every so many
+ * turns. */
+#define TURNS_PER_LOOK 64u
 
 struct watch {
     struct loop_source source;
@@ -116,6 +116,8 @@ int trestle_bridge_create(const struct trestle_bridge_options *options,
         error = loop_init(&bridge->loop);
     if (!error)
         error = timer_create_source(bridge);
+    ipc_wait_init(&bridge->wait, bridge->options.wait);
+    bridge->needs_fence = !barrier_register();
     if (error) {
         trestle_bridge_destroy(bridge);
         return error_set(ret_error, error, "cannot create the bridge: %s", strerror(-error));
@@ -257,6 +259,7 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
         return error;
     if (ret_index)
         *ret_index = bridge->num_devices;
+    device->index = bridge->num_devices;
     bridge->devices[bridge->num_devices++] = device;
     return 0;
 }
@@ -328,7 +331,7 @@ int trestle_bridge_listen(struct trestle_bridge *bridge, char **ret_error)
             finish_device_socket(bridge->devices[i]);
         return error;
     }
-    bridge->start_ns = bridge->now_ns = host_clock_ns();
+    bridge->start_ns = bridge->now_ns = ipc_clock_ns();
     bridge->is_listening = true;
     return 0;
 }
@@ -336,25 +339,12 @@ int trestle_bridge_listen(struct trestle_bridge *bridge, char **ret_error)
 /* --- serve ---------------------------------------------------------------------------------------
  */
 
-/* While an access waits for its model, the engine has to go on at the host's pace. Otherwise
- * nobody can see it, and it catches up at the next access. */
-static void run_engine_while_busy(struct trestle_bridge *bridge)
-{
-    uint64_t until_ns = bridge->num_busy ? host_clock_ns() + SPIN_MAX_NS : 0;
-    while (bridge->num_busy) {
-        engine_catch_up(bridge);
-        serve_resumed_devices(bridge);
-        trestle_time next = trestle_sim_next(bridge->sim);
-        if (next == TRESTLE_TIME_NEVER || bridge->now_ns >= until_ns ||
-            next > trestle_sim_now(bridge->sim) + SPIN_FOR_EVENT_NS * TRESTLE_NS)
-            break;
-    }
-    serve_resumed_devices(bridge);
-}
-
+/* On the host's clock, an access that waits for its model needs the engine to go on by itself.
+ * Otherwise nobody can see it, and it catches up at the next access. */
 static void arm_timer(struct trestle_bridge *bridge)
 {
-    trestle_time at = bridge->num_busy ? trestle_sim_next(bridge->sim) : TRESTLE_TIME_NEVER;
+    bool is_needed = bridge->num_busy && !session_has_time(bridge->session);
+    trestle_time at = is_needed ? trestle_sim_next(bridge->sim) : TRESTLE_TIME_NEVER;
     struct itimerspec when = {0};
     if (at == bridge->timer_at)
         return;
@@ -367,15 +357,52 @@ static void arm_timer(struct trestle_bridge *bridge)
     timerfd_settime(bridge->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
+/* Serves whatever can be seen without the kernel's help, or with little of it. */
+static bool look(struct trestle_bridge *bridge)
+{
+    bool found = false;
+    if (bridge->session && bridge->session->shm.memory)
+        found = session_serve_ring(bridge->session) > 0;
+    else if (bridge->last_active)
+        found = serve_device(bridge->last_active) > 0;
+    if (engine_run_deferred(bridge))
+        found = true;
+    serve_resumed_devices(bridge);
+    return found;
+}
+
+static int sleep_until_ready(struct trestle_bridge *bridge, int timeout_ms)
+{
+    struct session *session = bridge->session;
+    if (!session || !session->shm.memory)
+        return loop_run(&bridge->loop, timeout_ms);
+    bool must_sleep = !session->has_held && ring_must_sleep(&session->requests);
+    int called = loop_run(&bridge->loop, must_sleep ? timeout_ms : 0);
+    if (bridge->session == session) /* it may have ended meanwhile */
+        session_awake(session);
+    return called;
+}
+
 int trestle_bridge_poll(struct trestle_bridge *bridge, int timeout_ms)
 {
-    run_engine_while_busy(bridge);
-    arm_timer(bridge);
-    int called = loop_run(&bridge->loop, timeout_ms);
-    if (called < 0)
-        return called;
-    run_engine_while_busy(bridge);
-    return 0;
+    uint64_t deadline_ns =
+        timeout_ms < 0 ? IPC_NEVER : ipc_clock_ns() + (uint64_t)timeout_ms * 1000000u;
+    struct ipc_spin spin = ipc_spin_start(deadline_ns);
+    bool found;
+    int called = 0;
+
+    do {
+        found = look(bridge);
+        if (++bridge->turns % TURNS_PER_LOOK == 0)
+            called = loop_run(&bridge->loop, 0);
+    } while (!found && !called && ipc_spin_on(&bridge->wait, &spin));
+    if (!found && !called) {
+        arm_timer(bridge);
+        called = sleep_until_ready(bridge, timeout_ms);
+    }
+    ipc_spin_end(&bridge->wait, &spin);
+    look(bridge);
+    return called < 0 ? called : 0;
 }
 
 int trestle_bridge_fd(const struct trestle_bridge *bridge)

@@ -51,7 +51,7 @@ static bool is_transient(int error)
 
 static void flush_output(struct device_info *device)
 {
-    while (has_output(device)) {
+    while (device->socket_ready && has_output(device)) {
         ssize_t n = send(device->client_fd, device->out + device->out_start,
                          device->out_end - device->out_start, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
@@ -71,22 +71,60 @@ static void flush_output(struct device_info *device)
 
 void connection_send(struct device_info *device, const uint8_t *bytes, size_t size)
 {
-    memcpy(device->out, bytes, size);
-    device->out_start = 0;
-    device->out_end = size;
+    if (device->out_end + size > sizeof(device->out)) {
+        bridge_log(device->bridge, TRESTLE_LOG_WARNING,
+                   "%s: the client does not read its answers; disconnected", device->name);
+        close_device_connection(device);
+        return;
+    }
+    memcpy(device->out + device->out_end, bytes, size);
+    device->out_end += size;
     flush_output(device);
 }
 
 /* --- input -------------------------------------------------------------------------------------
  */
 
+static size_t buffered(const struct device_info *device)
+{
+    return device->in_end - device->in_start;
+}
+
+/* Bytes of the next frame, or 0 while that is not known. Version 2 announces itself; everything
+ * else is version 1. */
+static size_t frame_size(struct device_info *device)
+{
+    const uint8_t *bytes = device->in + device->in_start;
+    size_t size = buffered(device);
+    if (device->protocol == PROTOCOL_UNKNOWN && size > 0) {
+        size_t known = size < TRESTLE_V2_MAGIC_SIZE ? size : TRESTLE_V2_MAGIC_SIZE;
+        if (memcmp(bytes, TRESTLE_V2_MAGIC, known) != 0)
+            device->protocol = PROTOCOL_V1;
+        else if (known == TRESTLE_V2_MAGIC_SIZE)
+            device->protocol = PROTOCOL_HELLO;
+    }
+    switch (device->protocol) {
+    case PROTOCOL_V1:
+        return TRESTLE_V1_REQUEST_SIZE;
+    case PROTOCOL_HELLO:
+    case PROTOCOL_V2:
+        return TRESTLE_V2_MESSAGE_SIZE;
+    default:
+        return 0;
+    }
+}
+
 static unsigned handle_buffered_frames(struct device_info *device)
 {
     unsigned handled = 0;
-    while (may_handle(device) && device->in_end - device->in_start >= TRESTLE_V1_REQUEST_SIZE) {
+    size_t size;
+    while (may_handle(device) && (size = frame_size(device)) > 0 && buffered(device) >= size) {
         const uint8_t *frame = device->in + device->in_start;
-        device->in_start += TRESTLE_V1_REQUEST_SIZE;
-        handle_mmio_request(device, frame);
+        device->in_start += size;
+        if (device->protocol == PROTOCOL_V1)
+            handle_mmio_request(device, frame);
+        else
+            session_handle_frame(device, frame);
         handled++;
     }
     if (device->in_start == device->in_end)
@@ -220,17 +258,21 @@ void close_device_connection(struct device_info *device)
     bridge->num_connected--;
     if (bridge->last_active == device)
         bridge->last_active = NULL;
-    size_t rest = (device->in_end - device->in_start) % TRESTLE_V1_REQUEST_SIZE;
+    size_t size = frame_size(device), rest = size ? buffered(device) % size : buffered(device);
     if (rest)
         bridge_log(bridge, TRESTLE_LOG_WARNING,
-                   "%s: the connection ended inside a request (%zu of %d bytes)", device->name,
-                   rest, TRESTLE_V1_REQUEST_SIZE);
+                   "%s: the connection ended inside a request, after %zu bytes of it", device->name,
+                   rest);
     device->in_start = device->in_end = device->out_start = device->out_end = 0;
+    device->protocol = PROTOCOL_UNKNOWN;
+    device->in_seq = device->out_seq = 0;
     bridge_log(bridge, TRESTLE_LOG_INFO, "Device %s disconnected", device->name);
     /* Whoever asked is gone, and so is the access it waited for: only a reset lets a model
      * forget a request. */
     if (trestle_device_busy(device->device))
         trestle_device_reset(device->device);
+    if (device->session)
+        session_leave(device);
 }
 
 static void server_ready(struct loop_source *source, uint32_t events)

@@ -1,28 +1,52 @@
 /* SPDX-License-Identifier: MIT */
-/* From a frame to the model and back. Wire v1 carries no time, so the engine follows the host's
+/* From a request to the model and back. Wire v1 carries no time, so the engine follows the host's
  * clock: it is brought up to it before each access. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
-#include <time.h>
 
 #include "bridge/internal.h"
 
-uint64_t host_clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
+/* Events that one turn may run for an access that waits: then the sockets are looked at. */
+#define EVENTS_PER_TURN 4096u
+
+/* A deferred answer that is due this soon on the host's clock is waited for in place, since a timer
+ * would cost more. */
+#define SPIN_FOR_EVENT_NS 5000u
 
 void engine_catch_up(struct trestle_bridge *bridge)
 {
-    bridge->now_ns = host_clock_ns();
-    trestle_sim_run_until(bridge->sim, (bridge->now_ns - bridge->start_ns) * TRESTLE_NS);
+    bridge->now_ns = ipc_clock_ns();
+    if (!session_has_time(bridge->session))
+        trestle_sim_run_until(bridge->sim, (bridge->now_ns - bridge->start_ns) * TRESTLE_NS);
 }
 
-static void log_bad_frame(struct device_info *device, const struct trestle_v1_request *request,
-                          const char *reason)
+/* Guest time stands while the guest waits, so the engine runs on as fast as it can. */
+static bool run_events(struct trestle_bridge *bridge)
+{
+    for (unsigned i = 0; i < EVENTS_PER_TURN && bridge->num_busy; i++) {
+        trestle_time next = trestle_sim_next(bridge->sim);
+        if (next == TRESTLE_TIME_NEVER)
+            return false;
+        trestle_sim_run_until(bridge->sim, next);
+    }
+    return bridge->num_busy > 0;
+}
+
+bool engine_run_deferred(struct trestle_bridge *bridge)
+{
+    if (!bridge->num_busy)
+        return false;
+    if (session_has_time(bridge->session))
+        return run_events(bridge);
+    engine_catch_up(bridge);
+    trestle_time next = trestle_sim_next(bridge->sim);
+    return bridge->num_busy && next != TRESTLE_TIME_NEVER &&
+           next <= trestle_sim_now(bridge->sim) + SPIN_FOR_EVENT_NS * TRESTLE_NS;
+}
+
+static void log_bad_request(struct device_info *device, const struct trestle_v1_request *request,
+                            const char *reason)
 {
     uint32_t suppressed;
     if (!rate_limit_allows(&device->frame_errors, device->bridge->now_ns, &suppressed))
@@ -59,7 +83,6 @@ static uint64_t mask_to_size(uint64_t value, uint32_t size)
 
 static void account(struct device_info *device, bool success)
 {
-    uint64_t end_ns = host_clock_ns();
     device->num_requests++;
     if (!success)
         device->errors++;
@@ -69,7 +92,8 @@ static void account(struct device_info *device, bool success)
         device->reads++;
     if (success)
         device->bytes += device->request.access.size;
-    histogram_record(&device->latency, end_ns - device->request_ns);
+    if (device->request_ns)
+        histogram_record(&device->latency, ipc_clock_ns() - device->request_ns);
 }
 
 void send_mmio_response(struct device_info *device, bool success, uint64_t data)
@@ -79,7 +103,6 @@ void send_mmio_response(struct device_info *device, bool success, uint64_t data)
     trestle_v1_encode_response(bytes, &response);
     if (device->socket_ready)
         connection_send(device, bytes, sizeof(bytes));
-    account(device, success);
 }
 
 static void finish_request(struct device_info *device)
@@ -92,9 +115,13 @@ static void finish_request(struct device_info *device)
         struct trestle_v1_request v1 = {request->write, (uint8_t)request->access.size,
                                         device->base_addr + request->access.offset,
                                         request->access.data};
-        log_bad_frame(device, &v1, failure_reason(request->status));
+        log_bad_request(device, &v1, failure_reason(request->status));
     }
-    send_mmio_response(device, success, data);
+    if (device->request_is_v2)
+        session_answer(device, data);
+    else
+        send_mmio_response(device, success, data);
+    account(device, success);
 }
 
 static void request_done(struct trestle_request *request)
@@ -106,32 +133,39 @@ static void request_done(struct trestle_request *request)
     connection_resume(device);
 }
 
-void handle_mmio_request(struct device_info *device, const uint8_t *frame)
+void perform_access(struct device_info *device, bool is_write, uint64_t offset, uint64_t data,
+                    uint8_t size)
 {
     struct trestle_bridge *bridge = device->bridge;
-    struct trestle_v1_request v1;
-    int error = trestle_v1_decode_request(frame, &v1);
-
-    engine_catch_up(bridge);
-    device->request_ns = bridge->now_ns;
-    device->request =
-        (struct trestle_request){.write = v1.type == TRESTLE_V1_WRITE, .done = request_done};
-    if (bridge->options.log_debug)
+    if (__builtin_expect(bridge->options.log_debug, 0))
         bridge_log(bridge, TRESTLE_LOG_DEBUG,
                    "MMIO from %s: type=%u addr=0x%016" PRIx64 " data=0x%08" PRIx64 " size=%u",
-                   device->name, v1.type, v1.addr, v1.data, v1.size);
-    if (error || v1.addr < device->base_addr || v1.addr - device->base_addr >= device->size) {
-        log_bad_frame(device, &v1, error ? "malformed request" : "address outside the device");
-        send_mmio_response(device, false, 0);
-        return;
-    }
-    device->request.access =
-        (struct trestle_access){.offset = v1.addr - device->base_addr,
-                                .data = device->request.write ? mask_to_size(v1.data, v1.size) : 0,
-                                .size = v1.size};
+                   device->name, is_write, device->base_addr + offset, data, size);
+    device->request = (struct trestle_request){
+        .access = {.offset = offset, .data = is_write ? mask_to_size(data, size) : 0, .size = size},
+        .write = is_write,
+        .done = request_done};
     bridge->num_busy++;
     if (trestle_device_submit(device->device, &device->request) == 0) {
         bridge->num_busy--;
         finish_request(device);
     }
+}
+
+void handle_mmio_request(struct device_info *device, const uint8_t *frame)
+{
+    struct trestle_v1_request v1;
+    int error = trestle_v1_decode_request(frame, &v1);
+
+    engine_catch_up(device->bridge);
+    device->request_ns = device->bridge->now_ns;
+    device->request_is_v2 = false;
+    if (!error && v1.addr >= device->base_addr && v1.addr - device->base_addr < device->size) {
+        perform_access(device, v1.type == TRESTLE_V1_WRITE, v1.addr - device->base_addr, v1.data,
+                       v1.size);
+        return;
+    }
+    log_bad_request(device, &v1, error ? "malformed request" : "address outside the device");
+    send_mmio_response(device, false, 0);
+    account(device, false);
 }

@@ -5,17 +5,42 @@
 
 #include "ipc/listener.h"
 #include "ipc/loop.h"
+#include "ipc/shm.h"
+#include "ipc/wait.h"
 #include "trace/histogram.h"
 #include "trestle/bridge.h"
 #include "trestle/wire.h"
 
-/* Frames of one connection that may wait in user space; more wait in the socket. */
-#define FRAMES_BUFFERED 16
+/* Bytes of one connection that may wait in user space, each way; more wait in the socket. */
+#define CONNECTION_BUFFER (16 * TRESTLE_V2_MESSAGE_SIZE)
 
 /* Log lines about one device's malformed frames: at most LIMIT in a second, then a count. */
 struct rate_limit {
     uint64_t window_start_ns;
     uint32_t lines, suppressed;
+};
+
+/* A connection's first bytes tell which version it speaks. */
+enum protocol { PROTOCOL_UNKNOWN, PROTOCOL_V1, PROTOCOL_HELLO, PROTOCOL_V2 };
+
+/*
+ * What one v2 client and this bridge share: one timeline, and one pair of rings if shared memory
+ * is the carrier. Guest time plus stall is engine time. A bridge has one session at a time.
+ */
+struct session {
+    struct trestle_bridge *bridge;
+    uint8_t client_id[TRESTLE_V2_ID_SIZE], id[TRESTLE_V2_ID_SIZE];
+    uint32_t features;
+    uint32_t num_devices;    /* connected; the session ends with the last */
+    trestle_time guest_time; /* of the latest request */
+    trestle_time stall;      /* how far deferred answers have put the engine ahead */
+    struct shm shm;          /* SHM_NONE: messages go over the sockets */
+    struct ring_consumer requests;
+    struct ring_producer events;
+    struct loop_source doorbell;
+    struct trestle_v2_message held; /* taken from the ring, but its device is busy */
+    bool has_held;
+    uint32_t requests_taken;
 };
 
 struct device_info {
@@ -31,19 +56,25 @@ struct device_info {
     bool socket_ready; /* a client is connected */
 
     struct trestle_bridge *bridge;
+    uint32_t index; /* in the bridge, and what v2 calls it */
     struct trestle_device *device;
     struct listener listener;
     struct loop_source server_source, client_source;
 
-    /* The connection. Bytes that came but are not handled yet: in[in_start..in_end). */
-    uint8_t in[FRAMES_BUFFERED * TRESTLE_V1_REQUEST_SIZE];
-    size_t in_start, in_end;
-    uint8_t out[TRESTLE_V1_RESPONSE_SIZE]; /* an answer that the socket did not take whole */
-    size_t out_start, out_end;
-    uint32_t interest; /* epoll events asked for */
+    /* The request under way, while trestle_device_busy(). */
+    struct trestle_request request;
+    uint64_t request_ns; /* when it came, host clock; 0: not measured */
+    uint64_t request_id; /* v2 */
+    bool request_is_v2, request_is_posted;
 
-    struct trestle_request request; /* under way while trestle_device_busy() */
-    uint64_t request_ns;            /* when it came, host clock */
+    /* The connection. Bytes that came but are not handled yet: in[in_start..in_end). */
+    enum protocol protocol;
+    struct session *session;  /* v2 */
+    uint64_t in_seq, out_seq; /* v2 on the socket: messages so far */
+    size_t in_start, in_end, out_start, out_end;
+    uint8_t in[CONNECTION_BUFFER];
+    uint8_t out[CONNECTION_BUFFER]; /* what the socket did not take yet */
+    uint32_t interest;              /* epoll events asked for */
     struct device_info *next_resumed;
     bool is_resumed; /* on the bridge's list: buffered frames may go on */
 
@@ -64,6 +95,10 @@ struct trestle_bridge {
 
     struct device_info **devices;
     uint32_t num_devices, num_connected, num_busy;
+    struct session *session;
+    struct ipc_wait wait;
+    bool needs_fence;
+    uint32_t turns;                  /* polls since the sockets were looked at */
     struct device_info *last_active; /* where spinning looks first */
     struct device_info *resumed;
     struct watch *watches;
@@ -72,7 +107,6 @@ struct trestle_bridge {
     char *runtime_dir;
 };
 
-uint64_t host_clock_ns(void);
 void bridge_log(struct trestle_bridge *bridge, enum trestle_log_level level, const char *format,
                 ...) __attribute__((format(printf, 3, 4)));
 /* True when one more line may be logged; *ret_suppressed lines were not since the last. */
@@ -87,16 +121,37 @@ void finish_device_socket(struct device_info *device);
 unsigned serve_device(struct device_info *device);
 /* Frames that waited for an answer under way go on. */
 void serve_resumed_devices(struct trestle_bridge *bridge);
-
-/* --- dispatch.c: from a frame to the model and back ------------------------------------------ */
-void handle_mmio_request(struct device_info *device, const uint8_t *frame);
-void send_mmio_response(struct device_info *device, bool success, uint64_t data);
-/* Brings the engine's time up to the host's. */
-void engine_catch_up(struct trestle_bridge *bridge);
-
 /* Writes an answer, now or as soon as the socket takes it. */
 void connection_send(struct device_info *device, const uint8_t *bytes, size_t size);
 /* Puts a device whose answer just went out on the list for serve_resumed_devices(). */
 void connection_resume(struct device_info *device);
+
+/* --- dispatch.c: from a request to the model and back ---------------------------------------- */
+/* A v1 frame. */
+void handle_mmio_request(struct device_info *device, const uint8_t *frame);
+void send_mmio_response(struct device_info *device, bool success, uint64_t data);
+/* An access of either version, which start_request() has filled in but for the access itself. */
+void perform_access(struct device_info *device, bool is_write, uint64_t offset, uint64_t data,
+                    uint8_t size);
+/* Brings the engine's time up to the host's, unless a session's guest has it. */
+void engine_catch_up(struct trestle_bridge *bridge);
+/* Lets the engine go on while an access waits for its model. True: more is due at once. */
+bool engine_run_deferred(struct trestle_bridge *bridge);
+
+/* --- session.c: wire v2 ------------------------------------------------------------------------
+ */
+/* Handles 64 bytes of a connection: the HELLO, or a message. */
+void session_handle_frame(struct device_info *device, const uint8_t *frame);
+void session_leave(struct device_info *device);
+/* Takes what is in the ring, within bounds. Returns the messages handled. */
+unsigned session_serve_ring(struct session *session);
+/* After a sleep: the ring says so to its producer. May end the session. */
+void session_awake(struct session *session);
+/* Answers the device's request, which has ended. */
+void session_answer(struct device_info *device, uint64_t data);
+static inline bool session_has_time(const struct session *session)
+{
+    return session && (session->features & TRESTLE_V2_FEATURE_TIME);
+}
 
 #endif

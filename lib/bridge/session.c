@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/* Wire v2: the handshake, the session that it makes, and its messages on either carrier. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "bridge/internal.h"
+#include "ipc/fds.h"
+
+/* Messages that one turn may take from the ring: then the sockets are looked at. */
+#define MESSAGES_PER_TURN 256u
+
+/* A request in so many is measured where measuring would cost as much as the access. */
+#define MEASURE_ONE_IN 16u
+
+/* How long the client may leave its event ring full. */
+#define EVENT_RING_PATIENCE_NS 1000000000u
+
+/* Sums with this stay below never; as a time it is 106 days. */
+#define TIME_MAX (UINT64_MAX / 2)
+
+#define FEATURES (TRESTLE_V2_FEATURE_SHM | TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME)
+
+/* --- life ----------------------------------------------------------------------------------------
+ */
+
+static void session_free(struct session *session)
+{
+    loop_remove(&session->bridge->loop, &session->doorbell);
+    shm_close(&session->shm);
+    free(session);
+}
+
+void session_leave(struct device_info *device)
+{
+    struct session *session = device->session;
+    struct trestle_bridge *bridge = session->bridge;
+    device->session = NULL;
+    if (session->has_held && session->held.device < bridge->num_devices &&
+        bridge->devices[session->held.device] == device)
+        session->has_held = false;
+    if (--session->num_devices > 0)
+        return;
+    /* Whoever comes next on the host's clock goes on from where the engine is. */
+    bridge->start_ns = ipc_clock_ns() - trestle_sim_now(bridge->sim) / TRESTLE_NS;
+    bridge->session = NULL;
+    session_free(session);
+}
+
+/* Closes all connections of the session, which is then gone. */
+static void session_end(struct session *session, const char *reason)
+{
+    struct trestle_bridge *bridge = session->bridge;
+    bridge_log(bridge, TRESTLE_LOG_WARNING, "the session with QEMU was ended: %s", reason);
+    for (uint32_t i = 0; i < bridge->num_devices && bridge->session == session; i++)
+        if (bridge->devices[i]->session == session)
+            close_device_connection(bridge->devices[i]);
+}
+
+static void doorbell_ready(struct loop_source *source, uint32_t events)
+{
+    (void)source; /* to be awake is all; session_awake() empties the doorbell */
+    (void)events;
+}
+
+static int create_carrier(struct session *session)
+{
+    struct trestle_bridge *bridge = session->bridge;
+    int error = shm_create(&session->shm);
+    if (error)
+        return error;
+    shm_server_rings(&session->shm, bridge->needs_fence, &session->requests, &session->events);
+    session->doorbell.ready = doorbell_ready;
+    return loop_add(&bridge->loop, &session->doorbell, session->shm.fds[SHM_FD_SERVER_DOORBELL],
+                    EPOLLIN);
+}
+
+static int session_create(struct trestle_bridge *bridge, const struct trestle_v2_hello *hello,
+                          struct session **ret_session)
+{
+    struct session *session = calloc(1, sizeof(*session));
+    if (!session)
+        return -ENOMEM;
+    session->bridge = bridge;
+    session->shm = SHM_NONE;
+    session->doorbell.fd = -1;
+    session->features = hello->features & FEATURES;
+    memcpy(session->client_id, hello->client_id, sizeof(session->client_id));
+    int error = 0;
+    if (getrandom(session->id, sizeof(session->id), 0) != sizeof(session->id))
+        error = -EIO;
+    if (!error && (session->features & TRESTLE_V2_FEATURE_SHM))
+        error = create_carrier(session);
+    if (error) {
+        session_free(session);
+        return error;
+    }
+    if (!session_has_time(session))
+        engine_catch_up(bridge);
+    trestle_time now = trestle_sim_now(bridge->sim);
+    session->guest_time = hello->time;
+    session->stall = now > hello->time ? now - hello->time : 0;
+    *ret_session = session;
+    return 0;
+}
+
+/* --- handshake
+ * ------------------------------------------------------------------------------------ */
+
+static enum trestle_v2_status check_hello(const struct device_info *device, int decode_error,
+                                          const struct trestle_v2_hello *hello)
+{
+    const struct session *session = device->bridge->session;
+    if (decode_error)
+        return TRESTLE_V2_MALFORMED;
+    if (hello->version_min > TRESTLE_V2_VERSION || hello->version_max < TRESTLE_V2_VERSION)
+        return TRESTLE_V2_BAD_VERSION;
+    if (hello->base_addr != device->base_addr || hello->size != device->size)
+        return TRESTLE_V2_GEOMETRY;
+    if (hello->time > TIME_MAX)
+        return TRESTLE_V2_MALFORMED;
+    if (!session)
+        return TRESTLE_V2_OK;
+    if (memcmp(session->client_id, hello->client_id, sizeof(session->client_id)) != 0)
+        return TRESTLE_V2_BUSY;
+    if ((hello->features & FEATURES) != session->features)
+        return TRESTLE_V2_MALFORMED;
+    return TRESTLE_V2_OK;
+}
+
+static void refuse(struct device_info *device, enum trestle_v2_status status,
+                   const struct trestle_v2_hello *hello)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    struct trestle_v2_welcome welcome = {
+        .version = TRESTLE_V2_VERSION, .status = (uint8_t)status, .next = TRESTLE_TIME_NEVER};
+    bridge_log(device->bridge, TRESTLE_LOG_WARNING,
+               "%s: a client was refused: %s (it speaks %u to %u and means 0x%" PRIx64
+               " bytes at 0x%" PRIx64 ")",
+               device->name, trestle_v2_status_text(status), hello->version_min, hello->version_max,
+               hello->size, hello->base_addr);
+    trestle_v2_encode_welcome(bytes, &welcome);
+    connection_send(device, bytes, sizeof(bytes));
+    close_device_connection(device);
+}
+
+/* False: the connection is closed. */
+static bool send_welcome(struct device_info *device, bool with_memory)
+{
+    struct session *session = device->session;
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    struct trestle_v2_welcome welcome = {.version = TRESTLE_V2_VERSION,
+                                         .features = session->features,
+                                         .device = device->index,
+                                         .irq_lines =
+                                             trestle_device_model(device->device)->irq_lines,
+                                         .size = device->size,
+                                         .time = trestle_sim_now(device->bridge->sim),
+                                         .next = TRESTLE_TIME_NEVER};
+    memcpy(welcome.session_id, session->id, sizeof(welcome.session_id));
+    trestle_v2_encode_welcome(bytes, &welcome);
+    int error = fds_send(device->client_fd, bytes, sizeof(bytes), session->shm.fds,
+                         with_memory ? SHM_NUM_FDS : 0);
+    if (!error)
+        return true;
+    bridge_log(device->bridge, TRESTLE_LOG_WARNING, "%s: cannot answer a client: %s", device->name,
+               strerror(-error));
+    close_device_connection(device);
+    return false;
+}
+
+static void handle_hello(struct device_info *device, const uint8_t *frame)
+{
+    struct trestle_bridge *bridge = device->bridge;
+    struct trestle_v2_hello hello = {0};
+    int error = trestle_v2_decode_hello(frame, &hello);
+    enum trestle_v2_status status = check_hello(device, error, &hello);
+    bool is_first = !bridge->session;
+    if (status == TRESTLE_V2_OK && is_first && session_create(bridge, &hello, &bridge->session) < 0)
+        status = TRESTLE_V2_NO_MEMORY;
+    if (status != TRESTLE_V2_OK) {
+        refuse(device, status, &hello);
+        return;
+    }
+    device->session = bridge->session;
+    device->session->num_devices++;
+    device->protocol = PROTOCOL_V2;
+    if (send_welcome(device, is_first && device->session->shm.memory) && is_first)
+        bridge_log(bridge, TRESTLE_LOG_INFO, "QEMU speaks protocol 2 over %s",
+                   device->session->shm.memory ? "shared memory" : "sockets");
+}
+
+/* --- messages out
+ * --------------------------------------------------------------------------------- */
+
+static void post_event(struct session *session, const struct trestle_v2_message *message)
+{
+    uint64_t give_up_ns = 0;
+    int error;
+    while ((error = ring_post(&session->events, message)) == -EAGAIN) {
+        uint64_t now_ns = ipc_clock_ns();
+        if (!give_up_ns)
+            give_up_ns = now_ns + EVENT_RING_PATIENCE_NS;
+        if (now_ns > give_up_ns)
+            break;
+    }
+    if (error)
+        session_end(session, error == -EAGAIN ? "QEMU does not take its answers"
+                                              : "QEMU wrote nonsense into the event ring");
+}
+
+static void send_event(struct device_info *via, struct trestle_v2_message *message)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    if (via->session->shm.memory) {
+        post_event(via->session, message);
+        return;
+    }
+    message->seq = ++via->out_seq;
+    trestle_v2_encode(bytes, message);
+    connection_send(via, bytes, sizeof(bytes));
+}
+
+static void send_reply(struct device_info *via, uint32_t device, uint64_t id,
+                       enum trestle_v2_status status, uint64_t data)
+{
+    struct session *session = via->session;
+    trestle_time now = trestle_sim_now(session->bridge->sim);
+    /* Guest time stood still while the engine went on to the answer. */
+    if (session_has_time(session) && now > session->guest_time + session->stall)
+        session->stall = now - session->guest_time;
+    struct trestle_v2_message reply = {.type = TRESTLE_V2_REPLY,
+                                       .status = (uint8_t)status,
+                                       .device = device,
+                                       .id = id,
+                                       .data = data,
+                                       .time = now,
+                                       .next = TRESTLE_TIME_NEVER,
+                                       .extra = session->stall};
+    send_event(via, &reply);
+}
+
+static enum trestle_v2_status status_of(int error)
+{
+    switch (error) {
+    case 0:
+        return TRESTLE_V2_OK;
+    case -EINVAL:
+        return TRESTLE_V2_WIDTH;
+    case -ERANGE:
+        return TRESTLE_V2_RANGE;
+    case -ECANCELED:
+        return TRESTLE_V2_CANCELLED;
+    default:
+        return TRESTLE_V2_REFUSED;
+    }
+}
+
+void session_answer(struct device_info *device, uint64_t data)
+{
+    if (device->socket_ready && !device->request_is_posted)
+        send_reply(device, device->index, device->request_id, status_of(device->request.status),
+                   data);
+}
+
+/* --- messages in
+ * ---------------------------------------------------------------------------------- */
+
+static void session_advance(struct session *session, trestle_time guest_time)
+{
+    if (!session_has_time(session)) {
+        engine_catch_up(session->bridge);
+        return;
+    }
+    if (guest_time > session->guest_time)
+        session->guest_time = guest_time;
+    trestle_sim_run_until(session->bridge->sim, session->guest_time + session->stall);
+}
+
+static void start_access(struct session *session, struct device_info *device,
+                         const struct trestle_v2_message *m)
+{
+    bool is_measured = !session->shm.memory || session->requests_taken % MEASURE_ONE_IN == 0;
+    device->request_ns = is_measured ? ipc_clock_ns() : 0;
+    device->request_is_v2 = true;
+    device->request_is_posted = m->flags & TRESTLE_V2_FLAG_POSTED;
+    device->request_id = m->id;
+    perform_access(device, m->type == TRESTLE_V2_WRITE, m->addr, m->data, m->size);
+}
+
+static void reset_devices(struct session *session)
+{
+    struct trestle_bridge *bridge = session->bridge;
+    for (uint32_t i = 0; i < bridge->num_devices; i++)
+        if (bridge->devices[i]->session == session)
+            trestle_device_reset(bridge->devices[i]->device);
+}
+
+/* READ, WRITE, FLUSH. False: the device is busy, and the message must wait. */
+static bool handle_device_message(struct session *session, struct device_info *via,
+                                  const struct trestle_v2_message *m)
+{
+    struct trestle_bridge *bridge = session->bridge;
+    struct device_info *device =
+        m->device < bridge->num_devices ? bridge->devices[m->device] : NULL;
+    /* On a socket, the message has to be for the device whose socket it is. */
+    if (!device || device->session != session || (!session->shm.memory && device != via)) {
+        if (!(m->flags & TRESTLE_V2_FLAG_POSTED))
+            send_reply(via, m->device, m->id, TRESTLE_V2_NO_DEVICE, 0);
+        return true;
+    }
+    if (trestle_device_busy(device->device))
+        return false;
+    session_advance(session, m->time);
+    if (m->type == TRESTLE_V2_FLUSH)
+        send_reply(device, m->device, m->id, TRESTLE_V2_OK, 0);
+    else
+        start_access(session, device, m);
+    return true;
+}
+
+static bool is_access(const struct trestle_v2_message *m)
+{
+    return m->type == TRESTLE_V2_READ || m->type == TRESTLE_V2_WRITE;
+}
+
+/* `via`: whose socket it came on, or any device of the session. False: must wait. */
+static bool handle_message(struct session *session, struct device_info *via,
+                           const struct trestle_v2_message *m)
+{
+    session->requests_taken++;
+    if (!v2_request_is_valid(m) || m->time > TIME_MAX) {
+        if (is_access(m) && m->time <= TIME_MAX)
+            send_reply(via, m->device, m->id, TRESTLE_V2_MALFORMED, 0);
+        else
+            session_end(session, "a message that this version does not have");
+        return true;
+    }
+    switch (m->type) {
+    case TRESTLE_V2_READ:
+    case TRESTLE_V2_WRITE:
+    case TRESTLE_V2_FLUSH:
+        return handle_device_message(session, via, m);
+    case TRESTLE_V2_ADVANCE:
+        session_advance(session, m->time);
+        send_reply(via, m->device, m->id, TRESTLE_V2_OK, 0);
+        return true;
+    case TRESTLE_V2_RESET:
+        session_advance(session, m->time);
+        reset_devices(session);
+        send_reply(via, m->device, m->id, TRESTLE_V2_OK, 0);
+        return true;
+    case TRESTLE_V2_GOODBYE:
+        return true; /* the connections end next */
+    default:
+        session_end(session, "a DMA answer that nobody asked for");
+        return true;
+    }
+}
+
+void session_handle_frame(struct device_info *device, const uint8_t *frame)
+{
+    struct trestle_v2_message message;
+    if (device->protocol == PROTOCOL_HELLO) {
+        handle_hello(device, frame);
+        return;
+    }
+    if (device->session->shm.memory) {
+        session_end(device->session, "bytes on a socket that only tells liveness");
+        return;
+    }
+    trestle_v2_decode(frame, &message);
+    if (message.seq != ++device->in_seq)
+        session_end(device->session, "a sequence number that jumps");
+    else
+        handle_message(device->session, device, &message);
+}
+
+/* --- shared memory
+ * -------------------------------------------------------------------------------- */
+
+static struct device_info *any_device(const struct session *session)
+{
+    uint32_t i = 0;
+    while (session->bridge->devices[i]->session != session)
+        i++;
+    return session->bridge->devices[i];
+}
+
+unsigned session_serve_ring(struct session *session)
+{
+    struct trestle_bridge *bridge = session->bridge;
+    struct device_info *via = NULL;
+    unsigned handled = 0;
+    while (handled < MESSAGES_PER_TURN) {
+        if (!session->has_held) {
+            int taken = ring_take(&session->requests, &session->held);
+            if (taken == 0)
+                return handled;
+            if (taken < 0) {
+                session_end(session, "QEMU wrote nonsense into the request ring");
+                return handled;
+            }
+        }
+        if (!via)
+            via = any_device(session);
+        session->has_held = false;
+        bool is_handled = handle_message(session, via, &session->held);
+        if (bridge->session != session)
+            return handled; /* it ended, and is freed */
+        session->has_held = !is_handled;
+        if (!is_handled)
+            return handled;
+        handled++;
+    }
+    return handled;
+}
+
+void session_awake(struct session *session)
+{
+    if (ring_awake(&session->requests) < 0)
+        session_end(session, "QEMU rings without a message");
+}

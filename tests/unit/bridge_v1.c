@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/* Raw version 1 frames, good and bad, against a live bridge. */
+#include "bridge_fixture.h"
+
+static void send_request(int fd, uint8_t type, uint8_t size, uint64_t addr, uint64_t data)
+{
+    uint8_t bytes[TRESTLE_V1_REQUEST_SIZE];
+    struct trestle_v1_request request = {type, size, addr, data};
+    trestle_v1_encode_request(bytes, &request);
+    client_send(fd, bytes, sizeof(bytes));
+}
+
+static struct trestle_v1_response receive(struct fixture *f, int fd)
+{
+    uint8_t bytes[TRESTLE_V1_RESPONSE_SIZE];
+    struct trestle_v1_response response;
+    if (!client_receive(f, fd, bytes, sizeof(bytes)))
+        fail_msg("the connection was closed; the log:\n%s", f->log);
+    assert_int_equal(trestle_v1_decode_response(bytes, &response), 0);
+    return response;
+}
+
+static void expect(struct fixture *f, int fd, bool success, uint64_t data)
+{
+    struct trestle_v1_response response = receive(f, fd);
+    assert_int_equal(response.success, success);
+    assert_true(response.data == data);
+}
+
+static void write_value(struct fixture *f, int fd, uint64_t addr, uint64_t value)
+{
+    send_request(fd, TRESTLE_V1_WRITE, 8, addr, value);
+    expect(f, fd, true, 0);
+}
+
+static void test_every_width(void **state)
+{
+    struct fixture *f = *state;
+    int fd = client_connect(f, 0);
+    write_value(f, fd, BASE, 0x1122334455667788);
+    static const uint64_t expected[] = {0x88, 0x7788, 0, 0x55667788};
+    for (uint8_t size = 1; size <= 4; size *= 2) {
+        send_request(fd, TRESTLE_V1_READ, size, BASE, 0);
+        expect(f, fd, true, expected[size - 1]);
+    }
+    send_request(fd, TRESTLE_V1_READ, 8, BASE, 0);
+    expect(f, fd, true, 0x1122334455667788);
+    /* The bytes above the width of a write are not the model's business. */
+    send_request(fd, TRESTLE_V1_WRITE, 1, BASE, 0xffffffffffffffab);
+    expect(f, fd, true, 0);
+    send_request(fd, TRESTLE_V1_READ, 8, BASE, 0);
+    expect(f, fd, true, 0xab);
+    close(fd);
+}
+
+static void test_a_byte_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    int fd = client_connect(f, 0);
+    uint8_t bytes[TRESTLE_V1_REQUEST_SIZE];
+    struct trestle_v1_request request = {TRESTLE_V1_READ, 4, BASE, 0};
+    write_value(f, fd, BASE, 77);
+    trestle_v1_encode_request(bytes, &request);
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        uint8_t none;
+        assert_int_equal(recv(fd, &none, 1, MSG_DONTWAIT), -1);
+        client_send(fd, bytes + i, 1);
+        turn(f);
+    }
+    expect(f, fd, true, 77);
+    close(fd);
+}
+
+static void test_many_frames_in_one_write(void **state)
+{
+    enum { FRAMES = 300 }; /* more than the bridge buffers */
+    struct fixture *f = *state;
+    static uint8_t bytes[FRAMES * TRESTLE_V1_REQUEST_SIZE];
+    int fd = client_connect(f, 0);
+    for (unsigned i = 0; i < FRAMES; i++) {
+        struct trestle_v1_request request = {i % 2 ? TRESTLE_V1_READ : TRESTLE_V1_WRITE, 4, BASE,
+                                             i % 2 ? 0 : i};
+        trestle_v1_encode_request(bytes + i * TRESTLE_V1_REQUEST_SIZE, &request);
+    }
+    client_send(fd, bytes, sizeof(bytes));
+    for (unsigned i = 0; i < FRAMES; i++)
+        expect(f, fd, true, i % 2 ? i - 1 : 0);
+    close(fd);
+}
+
+static void test_half_a_frame_then_close(void **state)
+{
+    struct fixture *f = *state;
+    int fd = client_connect(f, 0);
+    write_value(f, fd, BASE, 5);
+    uint8_t half[10] = {1, 4};
+    client_send(fd, half, sizeof(half));
+    close(fd);
+    wait_for_log(f, "dev0: the connection ended inside a request, after 10 bytes of it");
+    wait_for_log(f, "Device dev0 disconnected");
+    /* The device keeps its state, and the next connection starts afresh. */
+    fd = client_connect(f, 0);
+    send_request(fd, TRESTLE_V1_READ, 4, BASE, 0);
+    expect(f, fd, true, 5);
+    close(fd);
+}
+
+static void test_bad_frames_are_answered(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        uint8_t type, size;
+        uint64_t addr;
+        const char *log;
+    } bad[] = {
+        {2, 4, BASE, "dev0: malformed request: type=2"},
+        {255, 4, BASE, "type=255"},
+        {0, 0, BASE, "size=0"},
+        {0, 3, BASE, "size=3"},
+        {1, 16, BASE, "size=16"},
+        {0, 4, BASE + 2, "dev0: width or alignment that the device does not have"},
+        {0, 4, BASE - 4, "dev0: address outside the device"},
+        {0, 4, BASE + 4096, "address outside the device"},
+        {0, 4, BASE + REG_END, "dev0: outside the device's registers"},
+        {1, 8, UINT64_MAX - 7, "address outside the device"},
+    };
+    int fd = client_connect(f, 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        f->log[0] = '\0';
+        send_request(fd, bad[i].type, bad[i].size, bad[i].addr, 0);
+        expect(f, fd, false, 0);
+        assert_true(log_has(f, bad[i].log));
+    }
+    write_value(f, fd, BASE, 9); /* the connection still works */
+    struct trestle_device_stats stats;
+    trestle_bridge_stats(f->bridge, 0, &stats);
+    assert_int_equal(stats.errors, sizeof(bad) / sizeof(bad[0]));
+    close(fd);
+}
+
+static void test_refused_by_the_model(void **state)
+{
+    struct fixture *f = *state;
+    int fd = client_connect(f, 0);
+    send_request(fd, TRESTLE_V1_READ, 4, BASE + REG_FAIL, 0);
+    expect(f, fd, false, 0);
+    assert_true(log_has(f, "dev0: refused by the model"));
+    close(fd);
+}
+
+static void test_garbage_is_answered_and_logged_within_bounds(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t garbage[40 * TRESTLE_V1_REQUEST_SIZE];
+    int fd = client_connect(f, 0);
+    memset(garbage, 0xa5, sizeof(garbage));
+    client_send(fd, garbage, sizeof(garbage));
+    for (unsigned i = 0; i < 40; i++)
+        expect(f, fd, false, 0);
+    unsigned lines = 0;
+    for (const char *at = f->log; (at = strstr(at, "malformed")); at++)
+        lines++;
+    assert_int_equal(lines, 10);
+    write_value(f, fd, BASE, 1);
+    close(fd);
+}
+
+static void test_wrong_magic_is_version_1(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t bytes[TRESTLE_V1_REQUEST_SIZE] = "TRESTLE9";
+    int fd = client_connect(f, 0);
+    client_send(fd, bytes, sizeof(bytes));
+    expect(f, fd, false, 0);
+    write_value(f, fd, BASE, 1);
+    close(fd);
+}
+
+static void test_connected_devices_are_served_while_others_are_not(void **state)
+{
+    struct fixture *f = *state;
+    int fd = client_connect(f, 1);
+    write_value(f, fd, BASE + STRIDE, 3);
+    assert_int_equal(trestle_bridge_num_connected(f->bridge), 1);
+    int other = client_connect(f, 2);
+    write_value(f, other, BASE + 2 * STRIDE, 4);
+    send_request(fd, TRESTLE_V1_READ, 8, BASE + STRIDE, 0);
+    expect(f, fd, true, 3);
+    close(fd);
+    close(other);
+}
+
+static void test_answers_go_to_who_asked(void **state)
+{
+    struct fixture *f = *state;
+    int fds[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        fds[i] = client_connect(f, i);
+        write_value(f, fds[i], BASE + i * STRIDE, 100 + i);
+    }
+    for (uint32_t i = 0; i < 3; i++) /* all at once */
+        send_request(fds[i], TRESTLE_V1_READ, 8, BASE + i * STRIDE, 0);
+    for (uint32_t i = 3; i-- > 0;) {
+        expect(f, fds[i], true, 100 + i);
+        close(fds[i]);
+    }
+}
+
+static void test_client_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < 20; i++) {
+        int fd = client_connect(f, 0);
+        write_value(f, fd, BASE, i);
+        close(fd); /* and the next connect may be seen before this end is */
+    }
+}
+
+static void test_second_client_is_turned_away(void **state)
+{
+    struct fixture *f = *state;
+    int fd = client_connect(f, 0);
+    write_value(f, fd, BASE, 1);
+    int second = client_connect(f, 0);
+    assert_true(client_is_closed(f, second));
+    assert_true(log_has(f, "dev0: a second client was turned away"));
+    write_value(f, fd, BASE, 2);
+    close(second);
+    close(fd);
+}
+
+static void test_deferred_answer(void **state)
+{
+    struct fixture *f = *state;
+    int fd = client_connect(f, 0), other = client_connect(f, 1);
+    send_request(fd, TRESTLE_V1_READ, 4, BASE + REG_DEFERRED, 0);
+    send_request(fd, TRESTLE_V1_READ, 8, BASE, 0); /* waits for its turn */
+    write_value(f, other, BASE + STRIDE, 8);       /* does not */
+    expect(f, fd, true, 0xdef);
+    expect(f, fd, true, 0);
+    close(fd);
+    close(other);
+}
+
+static void test_lost_client_frees_a_device_that_never_answers(void **state)
+{
+    struct fixture *f = *state;
+    int fd = client_connect(f, 0);
+    send_request(fd, TRESTLE_V1_READ, 4, BASE + REG_NEVER, 0);
+    send_request(fd, TRESTLE_V1_READ, 4, BASE, 0);
+    turn(f);
+    turn(f);
+    close(fd);
+    fd = client_connect(f, 0);
+    send_request(fd, TRESTLE_V1_READ, 8, BASE + REG_RESETS, 0);
+    expect(f, fd, true, 1);
+    close(fd);
+}
+
+static void test_answers_wait_for_a_slow_reader(void **state)
+{
+    struct fixture *f = *state;
+    enum { FRAMES = 60000 }; /* far more answers than a socket holds */
+    int fd = client_connect(f, 0);
+    uint8_t bytes[TRESTLE_V1_REQUEST_SIZE], answer[TRESTLE_V1_RESPONSE_SIZE];
+    struct trestle_v1_request request = {TRESTLE_V1_READ, 8, BASE, 0};
+    trestle_v1_encode_request(bytes, &request);
+    unsigned sent = 0, stalled = 0, received = 0;
+    while (sent < FRAMES && stalled < 50) {
+        ssize_t n = send(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0) {
+            turn(f);
+            stalled++;
+            continue;
+        }
+        assert_int_equal(n, sizeof(bytes)); /* a stream takes 20 bytes whole or not at all here */
+        sent++;
+        stalled = 0;
+    }
+    assert_true(stalled == 50); /* the bridge stopped reading: back-pressure */
+    int other = client_connect(f, 1);
+    write_value(f, other, BASE + STRIDE, 1); /* the others are served */
+    while (received < sent) {
+        assert_true(client_receive(f, fd, answer, sizeof(answer)));
+        received++;
+    }
+    close(fd);
+    close(other);
+}
+
+static void test_statistics(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_device_stats stats;
+    int fd = client_connect(f, 0);
+    write_value(f, fd, BASE, 1);
+    send_request(fd, TRESTLE_V1_READ, 2, BASE, 0);
+    expect(f, fd, true, 1);
+    send_request(fd, TRESTLE_V1_READ, 4, BASE + REG_FAIL, 0);
+    expect(f, fd, false, 0);
+    trestle_bridge_stats(f->bridge, 0, &stats);
+    assert_string_equal(stats.name, "dev0");
+    assert_true(stats.base_addr == BASE && stats.reads == 1 && stats.writes == 1);
+    assert_true(stats.bytes == 10 && stats.errors == 1);
+    assert_true(stats.latency_p50_ns > 0 && stats.latency_p50_ns <= stats.latency_max_ns);
+    trestle_bridge_totals(f->bridge, &stats);
+    assert_true(stats.reads == 1 && stats.writes == 1 && stats.errors == 1);
+    close(fd);
+}
+
+#define BRIDGE_TEST(test) cmocka_unit_test_setup_teardown(test, open_fixture, close_fixture)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BRIDGE_TEST(test_every_width),
+        BRIDGE_TEST(test_a_byte_at_a_time),
+        BRIDGE_TEST(test_many_frames_in_one_write),
+        BRIDGE_TEST(test_half_a_frame_then_close),
+        BRIDGE_TEST(test_bad_frames_are_answered),
+        BRIDGE_TEST(test_refused_by_the_model),
+        BRIDGE_TEST(test_garbage_is_answered_and_logged_within_bounds),
+        BRIDGE_TEST(test_wrong_magic_is_version_1),
+        BRIDGE_TEST(test_connected_devices_are_served_while_others_are_not),
+        BRIDGE_TEST(test_answers_go_to_who_asked),
+        BRIDGE_TEST(test_client_comes_back),
+        BRIDGE_TEST(test_second_client_is_turned_away),
+        BRIDGE_TEST(test_deferred_answer),
+        BRIDGE_TEST(test_lost_client_frees_a_device_that_never_answers),
+        BRIDGE_TEST(test_answers_wait_for_a_slow_reader),
+        BRIDGE_TEST(test_statistics),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
