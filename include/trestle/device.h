@@ -174,6 +174,10 @@ TRESTLE_API TRESTLE_CHECK int trestle_params_time(const struct trestle_params *p
 TRESTLE_API TRESTLE_CHECK int trestle_params_string(const struct trestle_params *params,
                                                     const char *key, const char *fallback,
                                                     const char **ret_value);
+/* A number of cycles of a clock with that period, given as a time. */
+TRESTLE_API TRESTLE_CHECK int trestle_params_cycles(const struct trestle_params *params,
+                                                    const char *key, uint64_t fallback,
+                                                    trestle_time period, trestle_time *ret_time);
 /* For a value that parses and yet cannot be: says that the value of key is not `expected`
  * ("a multiple of 8") and returns -EINVAL, for init() to return. */
 TRESTLE_API TRESTLE_CHECK int trestle_params_refuse(const struct trestle_params *params,

@@ -102,6 +102,20 @@ int trestle_params_period(const struct trestle_params *params, const char *key,
     return 0;
 }
 
+int trestle_params_cycles(const struct trestle_params *params, const char *key, uint64_t fallback,
+                          trestle_time period, trestle_time *ret_time)
+{
+    uint64_t cycles;
+    trestle_time time;
+    int r = trestle_params_u64(params, key, fallback, &cycles);
+    if (r < 0)
+        return r;
+    if (__builtin_mul_overflow(cycles, period, &time))
+        return trestle_params_refuse(params, key, "as many cycles as simulated time can hold");
+    *ret_time = time;
+    return 0;
+}
+
 int trestle_params_time(const struct trestle_params *params, const char *key, trestle_time fallback,
                         trestle_time *ret_time)
 {
