@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Gives each of N echo devices a word of its own, then asks all of them in another order.
+/* Asks each of N id devices who it is, gives each a number of its own, and asks all of them for it
+ * in other orders.
  *
  * Command line: n=<devices> (without it: as many as answer in a row), base=, stride=, rounds=. */
 #include "check.h"
@@ -17,16 +18,16 @@ static uintptr_t device(unsigned i)
     return run.base + i * run.stride;
 }
 
-static uint32_t identity(unsigned round, unsigned i)
+static uint64_t number(unsigned round, unsigned i)
 {
-    return (i + 1) * 0x9e3779b1U ^ round << 28;
+    return (i + 1) * 0x9e3779b97f4a7c15 ^ round;
 }
 
 static unsigned count_devices(void)
 {
-    uint64_t status;
+    uint64_t id;
     unsigned n = 0;
-    while (n < MAX_DEVICES && mmio_read(device(n) + ECHO_STATUS, 4, &status))
+    while (n < MAX_DEVICES && mmio_read(device(n) + ID_ID, 8, &id))
         n++;
     return n;
 }
@@ -34,14 +35,12 @@ static unsigned count_devices(void)
 static void run_round(unsigned round)
 {
     for (unsigned i = 0; i < run.n; i++)
-        quiet_write(device(i) + ECHO_DATA_IN, 4, identity(round, i), "data in");
-    for (unsigned i = run.n; i-- > 0;) {
-        if (!wait_for(device(i) + ECHO_STATUS, ECHO_STATUS_READY, ECHO_STATUS_READY))
-            check(false, "device %u: ready", i);
-    }
+        quiet_write(device(i) + ID_SCRATCH, 8, number(round, i), "number");
+    for (unsigned i = run.n; i-- > 0;)
+        quiet_read(device(i) + ID_ID, 8, device(i), "identity");
     for (unsigned odd = 0; odd < 2; odd++) {
         for (unsigned i = odd; i < run.n; i += 2)
-            quiet_read(device(i) + ECHO_DATA_OUT, 4, identity(round, i), "identity");
+            quiet_read(device(i) + ID_SCRATCH, 8, number(round, i), "number");
     }
 }
 

@@ -19,6 +19,35 @@ static void test_echo(void)
     check_read(ECHO + ECHO_DATA_OUT, 4, 0x00000000, "echo: zero comes back");
 }
 
+/* Writes and reads of every width, at the 64-bit names of the data registers. */
+static void test_widths(void)
+{
+    static const uint64_t data = 0x8877665544332211;
+    for (unsigned size = 1; size <= 8; size *= 2) {
+        uint64_t want = data >> (64 - 8 * size), got = ~want;
+        bool ok = mmio_write(ECHO + ECHO_DATA_IN64, size, want) &&
+                  wait_for(ECHO + ECHO_STATUS, ECHO_STATUS_READY, ECHO_STATUS_READY) &&
+                  mmio_read(ECHO + ECHO_DATA_OUT64, 8, &got);
+        check(ok && got == want, "echo: %u-byte write (0x%llx)", size, (unsigned long long)got);
+    }
+    for (unsigned size = 1; size <= 8; size *= 2) {
+        uint64_t want = data & ~0ULL >> (64 - 8 * size), got = ~want;
+        bool ok = mmio_read(ECHO + ECHO_DATA_OUT64, size, &got);
+        check(ok && got == want, "echo: %u-byte read (0x%llx)", size, (unsigned long long)got);
+    }
+}
+
+/* What compute refuses. A device that answers nothing at all has not refused anything. */
+static void test_bus_errors(void)
+{
+    uint64_t value;
+    if (!check_read(COMPUTE + COMPUTE_CONTROL, 4, 0, "compute: answers"))
+        return;
+    check(!mmio_read(COMPUTE + COMPUTE_RESULT, 1, &value), "compute: 1-byte read is a bus error");
+    check(!mmio_write(COMPUTE + COMPUTE_OPERAND_A, 8, 1), "compute: 8-byte write is a bus error");
+    check(!mmio_read(COMPUTE + 0x800, 4, &value), "compute: a bus error beyond the registers");
+}
+
 /* Starts an operation and waits for its end. False: it did not end. */
 static bool compute(uint32_t a, uint32_t b, uint32_t operation, uint32_t *ret_status,
                     uint32_t *ret_result)
@@ -91,5 +120,7 @@ int guest_main(void)
     test_echo();
     test_compute();
     test_peer();
+    test_widths();
+    test_bus_errors();
     return check_summary("two_devices");
 }

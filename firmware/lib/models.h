@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* models.h: the registers of the bundled echo and compute models, as their guests see them. */
+/* models.h: the registers of the bundled models, as their guests see them. */
 #ifndef MODELS_H
 #define MODELS_H
 
@@ -8,6 +8,8 @@ enum {
     ECHO_DATA_OUT = 0x04,
     ECHO_STATUS = 0x08,
     ECHO_CONTROL = 0x0c,
+    ECHO_DATA_IN64 = 0x10,
+    ECHO_DATA_OUT64 = 0x18,
     ECHO_STATUS_BUSY = 1,
     ECHO_STATUS_READY = 2,
     ECHO_CONTROL_RESET = 1,
@@ -32,6 +34,11 @@ enum {
     COMPUTE_STATUS_PEER_READY = 8,
     COMPUTE_CONTROL_RESET = 1,
     COMPUTE_CONTROL_TRIGGER = 2,
+};
+
+enum {
+    ID_ID = 0x00, /* 64 bits: the base address of the device, unless configured otherwise */
+    ID_SCRATCH = 0x08,
 };
 
 #endif

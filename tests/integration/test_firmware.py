@@ -19,7 +19,7 @@ class NoDevices(common.TestCase):
                                         "xn=9 n=3 base=0x10300000 stride=8192 rounds=1")
                 self.assertEqual(result.code, 1, result)
                 self.assertIn("many_devices: 3 from 0x10300000, 0x2000 apart", result.out)
-                self.assertIn("FAIL identity: bus error, 4-byte read at 0x10302004", result.out)
+                self.assertIn("FAIL identity: bus error, 8-byte read at 0x10302000", result.out)
 
     def test_bench(self):
         """RAM stands in for the devices; the numbers mean nothing, their form does."""
