@@ -9,9 +9,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "bridge/internal.h"
 #include "ipc/barrier.h"
-#include "ipc/error.h"
 
 #define RATE_LIMIT_LINES 10
 #define RATE_LIMIT_WINDOW_NS 1000000000u

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ipc/error.h"
+#include "base/error.h"
 #include "sim/model.h"
 #include "trestle/bridge.h"
 

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "ipc/error.h"
+#include "base/error.h"
 
 #define BACKLOG 16
 

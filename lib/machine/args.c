@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ipc/error.h"
+#include "base/error.h"
 #include "trestle/machine.h"
 
 /* What each target needs to run a bare ELF file on its generic board. */

@@ -15,7 +15,7 @@
 #include <linux/close_range.h>
 #include <sys/pidfd.h>
 
-#include "ipc/error.h"
+#include "base/error.h"
 #include "machine/terminal.h"
 #include "trestle/machine.h"
 

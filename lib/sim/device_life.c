@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "device.h"
-#include "ipc/error.h"
 #include "model.h"
 #include "params.h"
 

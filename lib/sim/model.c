@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipc/error.h"
+#include "base/error.h"
 
 #define MAX_LINES 32 /* of interrupts, ports and timers each */
 

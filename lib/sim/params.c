@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipc/error.h"
+#include "base/error.h"
 
 int params_record_init(struct params_record *record, size_t num)
 {
