@@ -4,7 +4,7 @@
  * Command line (all optional):
  *   op=read|write|mixed   mixed alternates
  *   count=100000          accesses in each of the two passes
- *   n=1 base=0x10200000 stride=0x1000   the devices
+ *   n=1 base= stride=0x1000   the devices; base is 0x10200000 on riscv
  *   read_offset=8 write_offset=0        the register in each; defaults suit echo
  *   size=4                bytes per access: 1, 2, 4, 8
  *   order=round|random    which device comes next
@@ -157,7 +157,7 @@ static void measure_latency(void)
 
 static bool read_parameters(void)
 {
-    run.base = (uintptr_t)bootarg_u64("base", 0x10200000);
+    run.base = (uintptr_t)bootarg_u64("base", guest_device_base);
     run.stride = (uintptr_t)bootarg_u64("stride", 0x1000);
     run.read_offset = (uintptr_t)bootarg_u64("read_offset", ECHO_STATUS);
     run.write_offset = (uintptr_t)bootarg_u64("write_offset", ECHO_DATA_IN);

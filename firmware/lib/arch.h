@@ -13,7 +13,9 @@ uint64_t arch_load(uintptr_t addr, unsigned size);
 void arch_store(uintptr_t addr, unsigned size, uint64_t value);
 extern volatile unsigned arch_faults, arch_last_fault;
 
-/* The flattened device tree the machine handed over, or NULL. */
+/* The flattened device tree, or NULL. What lies there is looked at before it is believed. */
 extern const void *arch_fdt;
+/* The command line of a machine that hands it over in another way, or NULL. */
+extern const char *arch_command_line;
 
 #endif

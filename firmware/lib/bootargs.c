@@ -68,6 +68,8 @@ static const char *find_bootargs(const uint8_t *fdt)
 const char *guest_bootargs(void)
 {
     const uint8_t *fdt = arch_fdt;
+    if (arch_command_line)
+        return arch_command_line;
     return fdt && be32(fdt) == FDT_MAGIC ? find_bootargs(fdt) : "";
 }
 

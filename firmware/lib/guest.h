@@ -41,6 +41,11 @@ unsigned mmio_last_fault(void);
 /* Guest time in nanoseconds; its step is the platform timer's (100 ns on riscv virt). */
 uint64_t guest_now_ns(void);
 
+/* Where the machine has room for devices, at least 16 MiB. */
+extern const uintptr_t guest_device_base;
+/* False where an access to nothing reads as all ones instead (x86). */
+extern const bool guest_has_bus_errors;
+
 /* The text after QEMU's -append, "" without one. */
 const char *guest_bootargs(void);
 /* The number after "key=" in the command line (decimal, or hexadecimal with 0x), or fallback. */
@@ -48,14 +53,15 @@ uint64_t bootarg_u64(const char *key, uint64_t fallback);
 /* True when the command line has exactly "key=value". */
 bool bootarg_is(const char *key, const char *value);
 
-/* Halts the processor until a timer of the machine has run for us microseconds of guest time. False: there is
- * no support for it on this architecture. */
+/* Halts the processor until a timer of the machine has run for us microseconds of guest time.
+ * False: there is no support for it on this architecture. */
 bool guest_sleep_us(uint32_t us);
 /* Halts for ever, with interrupts off. */
 __attribute__((noreturn)) void guest_halt(void);
 
-/* Ends QEMU with this exit code, 0 to 127. On arm and aarch64 it needs QEMU's -semihosting, on
- * x86 "-device isa-debug-exit,iobase=0xf4,iosize=1" and makes 2 * code + 1 of it. */
+/* Ends QEMU with this exit code, 0 to 127. On arm and aarch64 it needs QEMU's -semihosting. On
+ * x86 a code other than 0 needs "-device isa-debug-exit,iobase=0xf4,iosize=1", which makes
+ * 2 * code + 1 of it. */
 __attribute__((noreturn)) void guest_exit(int code);
 
 #endif

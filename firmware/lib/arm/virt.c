@@ -11,7 +11,11 @@
 #define SYS_EXIT_EXTENDED 0x20
 #define ADP_STOPPED_APPLICATION_EXIT 0x20026
 
-const void *arch_fdt; /* never found: QEMU gives its address to Linux only */
+const uintptr_t guest_device_base = 0x0b200000;
+const bool guest_has_bus_errors = true;
+
+const void *arch_fdt = (const void *)0x40000000; /* start of RAM, for kernels that are no Linux */
+const char *arch_command_line;
 extern const char mmio_text_start[], mmio_text_end[];
 
 void arch_main(void);

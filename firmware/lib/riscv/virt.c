@@ -19,7 +19,11 @@
 #define CAUSE_LOAD_ACCESS_FAULT 5
 #define CAUSE_STORE_ACCESS_FAULT 7
 
+const uintptr_t guest_device_base = 0x10200000;
+const bool guest_has_bus_errors = true;
+
 const void *arch_fdt;
+const char *arch_command_line;
 extern const char mmio_text_start[], mmio_text_end[];
 
 void arch_main(const void *fdt);

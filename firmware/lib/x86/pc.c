@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* QEMU's pc board: 16550 console on its port, end by isa-debug-exit. */
+/* QEMU's pc board: 16550 console on its port, end by power-off or isa-debug-exit. */
 #include "arch.h"
 
 #define UART 0x3f8
@@ -8,16 +8,31 @@
 #define UART_LSR_DR 1
 #define UART_LSR_THRE 0x20
 #define DEBUG_EXIT 0xf4
-#define PM_TIMER 0x608 /* where SeaBIOS puts it: 24 bits at 3.58 MHz */
+#define PM_TIMER 0x608 /* where SeaBIOS puts them; 24 bits at 3.58 MHz */
+#define PM_CONTROL 0x604
+#define PM_CONTROL_POWER_OFF 0x2000
 #define PM_TIMER_MASK 0xffffff
 #define NS_PER_PM_TICK 279
 
+/* In the PCI hole, below what SeaBIOS uses of it. */
+const uintptr_t guest_device_base = 0xd0200000;
+const bool guest_has_bus_errors = false;
+
 const void *arch_fdt; /* there is none */
+const char *arch_command_line;
 
-__attribute__((noreturn)) void arch_main(void);
+/* The start of what multiboot hands over. */
+struct multiboot_info {
+    uint32_t flags, mem_lower, mem_upper, boot_device, cmdline;
+};
+#define MULTIBOOT_CMDLINE 4
 
-void arch_main(void)
+__attribute__((noreturn)) void arch_main(const struct multiboot_info *info);
+
+void arch_main(const struct multiboot_info *info)
 {
+    if (info->flags & MULTIBOOT_CMDLINE)
+        arch_command_line = (const char *)info->cmdline;
     guest_exit(guest_main());
 }
 
@@ -31,6 +46,11 @@ static uint8_t port_read(uint16_t port)
 static void port_write(uint16_t port, uint8_t value)
 {
     __asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port));
+}
+
+static void port_write16(uint16_t port, uint16_t value)
+{
+    __asm__ volatile("outw %0, %1" ::"a"(value), "Nd"(port));
 }
 
 void arch_putc(char c)
@@ -71,6 +91,9 @@ void guest_halt(void)
 
 void guest_exit(int code)
 {
-    port_write(DEBUG_EXIT, (uint8_t)code);
+    if (code)
+        port_write(DEBUG_EXIT, (uint8_t)code);
+    else
+        port_write16(PM_CONTROL, PM_CONTROL_POWER_OFF);
     guest_halt();
 }

@@ -13,6 +13,7 @@ _start:
     andl $~4, %eax                  /* CR0.EM off: the 64-bit accesses go through mm0 */
     movl %eax, %cr0
     fninit
+    pushl %ebx                      /* what multiboot hands over */
     call arch_main
 
 /* uint64_t arch_load(uintptr_t addr, unsigned size): eax and edx. */
