@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""The documentation runs: in README.md, CONTRIBUTING.md, docs/ and examples/ every ```sh block is
+executed, every ```c block compiles, every ```json block is valid.
+
+The sh blocks of one file run in order, as one script, in a copy of the tree whose build/ is the
+build under test. A block that cannot be run says why in a comment on the line before it:
+
+    <!-- not run: installs packages -->
+
+Likewise "not compiled" and "not checked". C blocks see all public headers and stand at file scope.
+"""
+import json
+import re
+import shutil
+import unittest
+
+import common
+
+LANGUAGES = {"sh": "not run", "c": "not compiled", "json": "not checked"}
+UNCHECKED_LANGUAGES = {"text", "make", "meson", "python", "diff"}
+BLOCK = re.compile(r"^(?:[ \t]*<!-- (?P<marker>not [a-z]+):(?P<reason>[^\n]*?)-->\n)?"
+                   r"(?P<indent>[ \t]*)```(?P<language>[^\n]*)\n(?P<text>.*?)^(?P=indent)```[ \t]*$",
+                   re.MULTILINE | re.DOTALL)
+PRELUDE = ("#include <errno.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n"
+           "#include <trestle/bridge.h>\n#include <trestle/device.h>\n"
+           "#include <trestle/machine.h>\n#include <trestle/sim.h>\n#include <trestle/wire.h>\n")
+
+
+class Block:
+    def __init__(self, name, text, match):
+        self.where = f"{name}:{text.count(chr(10), 0, match.start('language')) + 1}"
+        self.language = match["language"].strip()
+        self.left_out = match["marker"] is not None
+        indent = len(match["indent"])
+        self.text = "".join(line[indent:] if line.strip() else line
+                            for line in match["text"].splitlines(keepends=True))
+        if self.language not in UNCHECKED_LANGUAGES | LANGUAGES.keys():
+            raise AssertionError(f"{self.where}: '{self.language}' is none of sh, c, json, " +
+                                 ", ".join(sorted(UNCHECKED_LANGUAGES)))
+        if self.left_out and (match["marker"] != LANGUAGES.get(self.language) or
+                              not match["reason"].strip()):
+            raise AssertionError(f"{self.where}: wants '<!-- "
+                                 f"{LANGUAGES.get(self.language)}: REASON -->'")
+
+
+def blocks(name, text):
+    return [Block(name, text, match) for match in BLOCK.finditer(text)]
+
+
+def documents():
+    paths = [*common.SOURCE.glob("*.md"), *common.SOURCE.glob("docs/**/*.md"),
+             *common.SOURCE.glob("examples/*/README.md")]
+    return {path.relative_to(common.SOURCE).as_posix(): path.read_text() for path in sorted(paths)}
+
+
+def chosen(language):
+    """The blocks of a language that are not left out, by document."""
+    found = {}
+    for name, text in documents().items():
+        found[name] = [block for block in blocks(name, text)
+                       if block.language == language and not block.left_out]
+    return {name: those for name, those in found.items() if those}
+
+
+class Extraction(unittest.TestCase):
+    """What the tests below rest on."""
+
+    def test_blocks(self):
+        found = blocks("a.md", "x\n```sh\na\nb\n```\n- y\n  ```sh\n  c\n\n    d\n  ```\n"
+                               "<!-- not run: no network -->\n```sh\ne\n```\n```text\nf\n```\n")
+        self.assertEqual([(b.where, b.text, b.left_out) for b in found],
+                         [("a.md:2", "a\nb\n", False), ("a.md:7", "c\n\n  d\n", False),
+                          ("a.md:13", "e\n", True), ("a.md:16", "f\n", False)])
+
+    def test_refused(self):
+        for text in ("```\na\n```\n", "```bash\na\n```\n", "<!-- not run: -->\n```sh\na\n```\n",
+                     "<!-- not compiled: x -->\n```sh\na\n```\n"):
+            with self.assertRaises(AssertionError):
+                blocks("a.md", text)
+
+    def test_something_is_found(self):
+        self.assertIn("CONTRIBUTING.md", documents())
+
+
+class Documents(common.TestCase):
+    def copy_tree(self):
+        tree = self.dir / "trestle"
+        shutil.copytree(common.SOURCE, tree, symlinks=True,
+                        ignore=shutil.ignore_patterns("build", "build-*", ".git", "__pycache__"))
+        (tree / "build").symlink_to(common.BUILD)
+        return tree
+
+    def test_commands_run(self):
+        for name, those in chosen("sh").items():
+            with self.subTest(document=name):
+                # The last line on stderr that starts so names the block that failed.
+                script = "set -eu -o pipefail\n" + "".join(
+                    f"echo '== {block.where}' >&2\n{block.text}" for block in those)
+                result = common.run(["bash", "-c", script], timeout=150, cwd=self.copy_tree())
+                shutil.rmtree(self.dir / "trestle")
+                self.assertEqual(result.code, 0, result)
+
+    def test_c_compiles(self):
+        for block in sum(chosen("c").values(), []):
+            with self.subTest(block=block.where):
+                result = common.run(["cc", "-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra",
+                                     "-Wno-unused-parameter", "-Wno-unused-function", "-Werror",
+                                     "-I", common.SOURCE / "include", "-x", "c", "-"],
+                                    stdin=PRELUDE + f'#line 1 "{block.where}"\n' + block.text)
+                self.assertEqual(result.code, 0, result)
+
+    def test_json_is_valid(self):
+        for block in sum(chosen("json").values(), []):
+            with self.subTest(block=block.where):
+                json.loads(block.text)
+
+
+if __name__ == "__main__":
+    common.main()
