@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT */
+/* Raw version 2 on both carriers against a live bridge: the same suite for each, and then a QEMU
+ * that lies. */
+#include <sys/eventfd.h>
+
+#include "bridge_fixture.h"
+#include "ipc/barrier.h"
+#include "ipc/fds.h"
+#include "ipc/shm.h"
+
+#define FEATURES_SOCKET (TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME)
+#define FEATURES_SHM (FEATURES_SOCKET | TRESTLE_V2_FEATURE_SHM)
+
+struct client {
+    int fds[3];
+    uint32_t devices[3];
+    uint64_t out_seq[3], in_seq[3]; /* socket carrier */
+    uint64_t id;
+    struct shm shm;
+    struct ring_producer requests;
+    struct ring_consumer events;
+};
+
+/* --- a client ------------------------------------------------------------------------------------
+ */
+
+static struct trestle_v2_hello hello_for(uint32_t index, uint32_t features)
+{
+    return (struct trestle_v2_hello){.version_min = 2,
+                                     .version_max = 2,
+                                     .features = features,
+                                     .client_id = "a client's id..",
+                                     .base_addr = BASE + index * STRIDE,
+                                     .size = 4096};
+}
+
+static void send_hello(int fd, const struct trestle_v2_hello *hello)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    trestle_v2_encode_hello(bytes, hello);
+    client_send(fd, bytes, sizeof(bytes));
+}
+
+/* The welcome, and the descriptors that came with it. */
+static struct trestle_v2_welcome receive_welcome(struct fixture *f, int fd, int fds[FDS_MAX],
+                                                 size_t *ret_num_fds)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    struct trestle_v2_welcome welcome;
+    ssize_t n = -EAGAIN;
+    for (unsigned i = 0; i < 1000 && n == -EAGAIN; i++) {
+        turn(f);
+        n = fds_recv(fd, bytes, sizeof(bytes), fds, ret_num_fds);
+    }
+    assert_int_equal(n, sizeof(bytes));
+    assert_int_equal(trestle_v2_decode_welcome(bytes, &welcome), 0);
+    return welcome;
+}
+
+static void join(struct fixture *f, struct client *c, uint32_t index, uint32_t features)
+{
+    struct trestle_v2_hello hello = hello_for(index, features);
+    int fds[FDS_MAX];
+    size_t num_fds;
+    c->fds[index] = client_connect(f, index);
+    send_hello(c->fds[index], &hello);
+    struct trestle_v2_welcome welcome = receive_welcome(f, c->fds[index], fds, &num_fds);
+    assert_int_equal(welcome.status, TRESTLE_V2_OK);
+    assert_int_equal(welcome.version, 2);
+    assert_int_equal(welcome.features, features);
+    assert_true(welcome.size == 4096);
+    c->devices[index] = welcome.device;
+    c->out_seq[index] = c->in_seq[index] = 0;
+    if (!(features & TRESTLE_V2_FEATURE_SHM) || c->shm.memory) {
+        assert_int_equal(num_fds, 0);
+        return;
+    }
+    assert_int_equal(num_fds, SHM_NUM_FDS);
+    assert_int_equal(shm_open_received(&c->shm, fds), 0);
+    shm_client_rings(&c->shm, true, &c->requests, &c->events);
+}
+
+static void leave(struct client *c)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        if (c->fds[i] >= 0)
+            close(c->fds[i]);
+        c->fds[i] = -1;
+    }
+    shm_close(&c->shm);
+}
+
+static uint64_t post(struct client *c, uint32_t index, struct trestle_v2_message m)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    m.device = c->devices[index];
+    m.id = ++c->id;
+    if (c->shm.memory) {
+        assert_int_equal(ring_post(&c->requests, &m), 0);
+        return m.id;
+    }
+    m.seq = ++c->out_seq[index];
+    trestle_v2_encode(bytes, &m);
+    client_send(c->fds[index], bytes, sizeof(bytes));
+    return m.id;
+}
+
+static struct trestle_v2_message receive_event(struct fixture *f, struct client *c, uint32_t index)
+{
+    struct trestle_v2_message m;
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    if (c->shm.memory) {
+        int taken = 0;
+        for (unsigned i = 0; i < 100000 && taken == 0; i++) {
+            turn(f);
+            taken = ring_take(&c->events, &m);
+        }
+        if (taken != 1)
+            fail_msg("no event; the log:\n%s", f->log);
+    } else {
+        assert_true(client_receive(f, c->fds[index], bytes, sizeof(bytes)));
+        trestle_v2_decode(bytes, &m);
+        assert_true(m.seq == ++c->in_seq[index]);
+    }
+    assert_int_equal(trestle_v2_check_event(&m), 0);
+    return m;
+}
+
+static struct trestle_v2_message ask(struct fixture *f, struct client *c, uint32_t index,
+                                     struct trestle_v2_message m)
+{
+    uint64_t id = post(c, index, m);
+    struct trestle_v2_message reply = receive_event(f, c, index);
+    assert_int_equal(reply.type, TRESTLE_V2_REPLY);
+    assert_true(reply.id == id);
+    return reply;
+}
+
+static struct trestle_v2_message read_at(uint64_t addr, uint8_t size, trestle_time time)
+{
+    return (struct trestle_v2_message){
+        .type = TRESTLE_V2_READ, .size = size, .addr = addr, .time = time};
+}
+
+static struct trestle_v2_message write_at(uint64_t addr, uint64_t data, trestle_time time)
+{
+    return (struct trestle_v2_message){
+        .type = TRESTLE_V2_WRITE, .size = 8, .addr = addr, .data = data, .time = time};
+}
+
+/* --- the suite for both carriers
+ * ------------------------------------------------------------------ */
+
+static uint32_t features; /* of the carrier under test */
+static struct client client;
+
+static int open_client(void **state)
+{
+    int error = open_fixture(state);
+    client = (struct client){.fds = {-1, -1, -1}, .shm = SHM_NONE};
+    barrier_register();
+    if (!error && features)
+        for (uint32_t i = 0; i < 3; i++)
+            join(*state, &client, i, features);
+    return error;
+}
+
+static int close_client(void **state)
+{
+    leave(&client);
+    return close_fixture(state);
+}
+
+static void test_read_and_write(void **state)
+{
+    struct fixture *f = *state;
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(ask(f, &client, i, write_at(0, 0x1100 + i, 10)).status, TRESTLE_V2_OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct trestle_v2_message reply = ask(f, &client, i, read_at(0, 8, 20));
+        assert_int_equal(reply.status, TRESTLE_V2_OK);
+        assert_true(reply.data == 0x1100 + i);
+        assert_true(reply.device == client.devices[i]);
+        assert_true(reply.time == 20 && reply.next == TRESTLE_TIME_NEVER && reply.extra == 0);
+        assert_true(ask(f, &client, i, read_at(0, 1, 20)).data == i);
+    }
+}
+
+static void test_errors_have_a_status(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(ask(f, &client, 0, read_at(2, 4, 0)).status, TRESTLE_V2_WIDTH);
+    assert_int_equal(ask(f, &client, 0, read_at(REG_END, 4, 0)).status, TRESTLE_V2_RANGE);
+    assert_int_equal(ask(f, &client, 0, read_at(UINT64_MAX - 7, 8, 0)).status, TRESTLE_V2_RANGE);
+    assert_int_equal(ask(f, &client, 0, read_at(REG_FAIL, 4, 0)).status, TRESTLE_V2_REFUSED);
+    assert_int_equal(ask(f, &client, 0, read_at(0, 3, 0)).status, TRESTLE_V2_MALFORMED);
+    uint32_t saved = client.devices[1];
+    client.devices[1] = 99;
+    assert_int_equal(ask(f, &client, 1, read_at(0, 4, 0)).status, TRESTLE_V2_NO_DEVICE);
+    client.devices[1] = saved;
+    assert_int_equal(ask(f, &client, 1, read_at(0, 4, 0)).status, TRESTLE_V2_OK);
+}
+
+static void test_posted_writes_keep_order(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_message posted = write_at(0, 0, 0);
+    posted.flags = TRESTLE_V2_FLAG_POSTED;
+    for (uint64_t i = 1; i <= 500; i++) {
+        posted.data = i;
+        post(&client, 0, posted);
+        if (i % 8 == 0) /* a socket holds less than all of them */
+            turn(f);
+    }
+    assert_true(ask(f, &client, 0, read_at(0, 8, 0)).data == 500);
+    posted.addr = REG_FAIL;
+    post(&client, 0, posted);
+    struct trestle_v2_message flush = {.type = TRESTLE_V2_FLUSH};
+    assert_int_equal(ask(f, &client, 0, flush).status, TRESTLE_V2_OK);
+    struct trestle_device_stats stats;
+    trestle_bridge_stats(f->bridge, 0, &stats);
+    assert_true(stats.writes == 500 && stats.errors == 1);
+    assert_true(log_has(f, "dev0: refused by the model"));
+}
+
+static void test_deferred_answer_stalls(void **state)
+{
+    struct fixture *f = *state;
+    const trestle_time at = 1000 * TRESTLE_NS;
+    struct trestle_v2_message reply = ask(f, &client, 0, read_at(REG_DEFERRED, 4, at));
+    assert_true(reply.data == 0xdef);
+    assert_true(reply.time == at + 500 * TRESTLE_NS && reply.extra == 500 * TRESTLE_NS);
+    /* Guest time stood still; the engine stays ahead by the stall, on all devices. */
+    reply = ask(f, &client, 1, read_at(0, 4, at + 1 * TRESTLE_NS));
+    assert_true(reply.time == at + 501 * TRESTLE_NS && reply.extra == 500 * TRESTLE_NS);
+    reply = ask(f, &client, 0, read_at(REG_DEFERRED, 4, at + 2 * TRESTLE_NS));
+    assert_true(reply.extra == 1000 * TRESTLE_NS);
+}
+
+static void test_advance(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_message advance = {.type = TRESTLE_V2_ADVANCE, .time = 7 * TRESTLE_US};
+    struct trestle_v2_message reply = ask(f, &client, 0, advance);
+    assert_true(reply.status == TRESTLE_V2_OK && reply.time == 7 * TRESTLE_US);
+    advance.time = 3 * TRESTLE_US; /* time never runs backwards */
+    assert_true(ask(f, &client, 0, advance).time == 7 * TRESTLE_US);
+}
+
+static void test_reset(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_message reset = {.type = TRESTLE_V2_RESET, .time = 5};
+    uint64_t never = post(&client, 1, read_at(REG_NEVER, 4, 1));
+    turn(f);
+    uint64_t id = post(&client, 0, reset);
+    bool seen[2] = {false, false};
+    for (unsigned i = 0; i < 2; i++) {
+        struct trestle_v2_message m;
+        if (!client.shm.memory && i == 1)
+            m = receive_event(f, &client, 1); /* each on the socket that asked */
+        else
+            m = receive_event(f, &client, 0);
+        assert_true(m.id == never || m.id == id);
+        assert_int_equal(m.status, m.id == id ? TRESTLE_V2_OK : TRESTLE_V2_CANCELLED);
+        seen[m.id == id] = true;
+    }
+    assert_true(seen[0] && seen[1]);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_true(ask(f, &client, i, read_at(REG_RESETS, 8, 6)).data == 1);
+}
+
+static void test_one_lost_device_leaves_the_others(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(ask(f, &client, 0, write_at(0, 42, 0)).status, TRESTLE_V2_OK);
+    close(client.fds[0]);
+    client.fds[0] = -1;
+    wait_for_log(f, "Device dev0 disconnected");
+    assert_int_equal(ask(f, &client, 1, read_at(0, 4, 1)).status, TRESTLE_V2_OK);
+    if (client.shm.memory)
+        assert_int_equal(ask(f, &client, 0, read_at(0, 4, 1)).status, TRESTLE_V2_NO_DEVICE);
+    join(f, &client, 0, features);
+    assert_true(ask(f, &client, 0, read_at(0, 8, 2)).data == 42);
+}
+
+static void test_whole_client_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, &client, 0, read_at(0, 8, 50 * TRESTLE_US));
+    leave(&client);
+    for (uint32_t i = 0; i < 3; i++)
+        join(f, &client, i, features);
+    /* Its guest begins at 0 again; the engine does not. */
+    struct trestle_v2_message reply = ask(f, &client, 0, read_at(0, 8, 1 * TRESTLE_US));
+    assert_true(reply.time == 51 * TRESTLE_US && reply.extra == 50 * TRESTLE_US);
+}
+
+static void test_other_clients_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_hello hello = hello_for(0, features);
+    int fds[FDS_MAX], fd;
+    size_t num_fds;
+    close(client.fds[0]);
+    client.fds[0] = -1;
+    hello.client_id[0] = 'X';
+    fd = client_connect(f, 0);
+    send_hello(fd, &hello);
+    assert_int_equal(receive_welcome(f, fd, fds, &num_fds).status, TRESTLE_V2_BUSY);
+    assert_int_equal(num_fds, 0);
+    assert_true(client_is_closed(f, fd));
+    close(fd);
+    assert_int_equal(ask(f, &client, 1, read_at(0, 4, 1)).status, TRESTLE_V2_OK);
+}
+
+static void test_version_1_beside_a_session(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t frame[TRESTLE_V1_REQUEST_SIZE], answer[TRESTLE_V1_RESPONSE_SIZE];
+    struct trestle_v1_request request = {TRESTLE_V1_READ, 8, BASE, 0};
+    ask(f, &client, 0, write_at(0, 7, 9 * TRESTLE_US));
+    close(client.fds[0]);
+    client.fds[0] = client_connect(f, 0);
+    trestle_v1_encode_request(frame, &request);
+    client_send(client.fds[0], frame, sizeof(frame));
+    assert_true(client_receive(f, client.fds[0], answer, sizeof(answer)));
+    assert_true(answer[0] == 1 && answer[8] == 7);
+    /* It has no time of its own, and leaves the guest's alone. */
+    assert_true(ask(f, &client, 1, read_at(0, 4, 9 * TRESTLE_US)).time == 9 * TRESTLE_US);
+}
+
+/* --- what ends a session
+ * -------------------------------------------------------------------------- */
+
+static void expect_end(struct fixture *f, const char *reason)
+{
+    wait_for_log(f, reason);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(client_is_closed(f, client.fds[i]));
+    assert_null(strstr(strstr(f->log, "was ended") + 1, "was ended")); /* one reason */
+    leave(&client);
+    /* And the bridge serves the next one. */
+    for (uint32_t i = 0; i < 3; i++)
+        join(f, &client, i, features);
+    assert_int_equal(ask(f, &client, 0, read_at(0, 4, 0)).status, TRESTLE_V2_OK);
+}
+
+static void test_unknown_type(void **state)
+{
+    post(&client, 0, (struct trestle_v2_message){.type = 0x55});
+    expect_end(*state, "ended: a message that this version does not have");
+}
+
+static void test_event_from_a_client(void **state)
+{
+    post(&client, 0, (struct trestle_v2_message){.type = TRESTLE_V2_REPLY});
+    expect_end(*state, "ended: a message that this version does not have");
+}
+
+static void test_time_beyond_reason(void **state)
+{
+    post(&client, 0, read_at(0, 4, UINT64_MAX - 1));
+    expect_end(*state, "ended: a message that this version does not have");
+}
+
+static void test_dma_answer_unasked(void **state)
+{
+    post(&client, 0, (struct trestle_v2_message){.type = TRESTLE_V2_DMA_DONE});
+    expect_end(*state, "ended: a DMA answer that nobody asked for");
+}
+
+static void test_second_hello(void **state)
+{
+    struct trestle_v2_hello hello = hello_for(0, features);
+    send_hello(client.fds[0], &hello);
+    expect_end(*state, client.shm.memory ? "ended: bytes on a socket that only tells liveness"
+                                         : "ended: a sequence number that jumps");
+}
+
+static void test_peer_stops_in_mid_message(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t half[30] = {1};
+    client_send(client.fds[0], half, sizeof(half));
+    assert_int_equal(ask(f, &client, 1, read_at(0, 4, 0)).status, TRESTLE_V2_OK);
+    close(client.fds[0]);
+    client.fds[0] = -1;
+    wait_for_log(f, "dev0: the connection ended inside a request, after 30 bytes of it");
+    assert_int_equal(ask(f, &client, 1, read_at(0, 4, 0)).status, TRESTLE_V2_OK);
+}
+
+static void test_socket_sequence_jumps(void **state)
+{
+    client.out_seq[0]++;
+    post(&client, 0, read_at(0, 4, 0));
+    expect_end(*state, "ended: a sequence number that jumps");
+}
+
+static void test_ring_sequence_jumps(void **state)
+{
+    struct trestle_v2_message m = read_at(0, 4, 0);
+    client.requests.seq += 3;
+    assert_int_equal(ring_post(&client.requests, &m), 0);
+    atomic_store(ring_slot_seq(client.requests.slots, 1), 77);
+    expect_end(*state, "ended: QEMU wrote nonsense into the request ring");
+}
+
+static void test_doorbell_without_a_message(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < 2000 && !log_has(f, "was ended"); i++) {
+        ring_wake(&client.requests);
+        turn(f);
+    }
+    expect_end(f, "ended: QEMU rings without a message");
+}
+
+static void test_events_consumed_is_a_lie(void **state)
+{
+    /* The client's count says more than there was: seen once the ring looks full. */
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < RING_SLOTS; i++)
+        ask(f, &client, 0, read_at(0, 4, 0));
+    atomic_store(client.events.consumed, UINT64_MAX);
+    post(&client, 0, read_at(0, 4, 0));
+    expect_end(f, "ended: QEMU wrote nonsense into the event ring");
+}
+
+static void test_events_not_taken(void **state)
+{
+    for (unsigned i = 0; i < RING_SLOTS; i++) {
+        post(&client, 0, read_at(0, 4, 0));
+        turn(*state);
+    }
+    post(&client, 0, read_at(0, 4, 0));
+    expect_end(*state, "ended: QEMU does not take its answers");
+}
+
+/* --- handshakes that are refused
+ * ------------------------------------------------------------------ */
+
+static void expect_refusal(struct fixture *f, const struct trestle_v2_hello *hello,
+                           enum trestle_v2_status status, const char *log)
+{
+    int fds[FDS_MAX], fd = client_connect(f, 0);
+    size_t num_fds;
+    send_hello(fd, hello);
+    assert_int_equal(receive_welcome(f, fd, fds, &num_fds).status, status);
+    assert_int_equal(num_fds, 0);
+    assert_true(client_is_closed(f, fd));
+    wait_for_log(f, log);
+    close(fd);
+}
+
+static void test_refused_handshakes(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_hello hello = hello_for(0, FEATURES_SHM);
+    hello.version_min = hello.version_max = 99;
+    expect_refusal(f, &hello, TRESTLE_V2_BAD_VERSION, "no protocol version in common");
+    hello = hello_for(0, FEATURES_SHM);
+    hello.version_min = 3;
+    expect_refusal(f, &hello, TRESTLE_V2_MALFORMED, "malformed request");
+    hello = hello_for(1, FEATURES_SHM);
+    expect_refusal(f, &hello, TRESTLE_V2_GEOMETRY, "base address or size differ");
+    hello = hello_for(0, FEATURES_SHM);
+    hello.size = 8192;
+    expect_refusal(f, &hello, TRESTLE_V2_GEOMETRY, "base address or size differ");
+    hello = hello_for(0, FEATURES_SHM);
+    hello.time = UINT64_MAX;
+    expect_refusal(f, &hello, TRESTLE_V2_MALFORMED, "malformed request");
+    /* The highest version in common is chosen. */
+    hello = hello_for(0, FEATURES_SOCKET);
+    hello.version_max = 99;
+    int fds[FDS_MAX], fd = client_connect(f, 0);
+    size_t num_fds;
+    send_hello(fd, &hello);
+    struct trestle_v2_welcome welcome = receive_welcome(f, fd, fds, &num_fds);
+    assert_true(welcome.status == TRESTLE_V2_OK && welcome.version == 2);
+    close(fd);
+}
+
+static void test_carrier_is_decided_once(void **state)
+{
+    struct fixture *f = *state;
+    int fds[FDS_MAX], fd;
+    size_t num_fds;
+    struct trestle_v2_hello hello = hello_for(1, FEATURES_SOCKET);
+    join(f, &client, 0, FEATURES_SHM);
+    fd = client_connect(f, 1);
+    send_hello(fd, &hello);
+    assert_int_equal(receive_welcome(f, fd, fds, &num_fds).status, TRESTLE_V2_MALFORMED);
+    close(fd);
+}
+
+#define CLIENT_TEST(test) cmocka_unit_test_setup_teardown(test, open_client, close_client)
+
+#define CARRIER_TESTS                                                                           \
+    CLIENT_TEST(test_read_and_write), CLIENT_TEST(test_errors_have_a_status),                   \
+        CLIENT_TEST(test_posted_writes_keep_order), CLIENT_TEST(test_deferred_answer_stalls),   \
+        CLIENT_TEST(test_advance), CLIENT_TEST(test_reset),                                     \
+        CLIENT_TEST(test_one_lost_device_leaves_the_others),                                    \
+        CLIENT_TEST(test_whole_client_comes_back), CLIENT_TEST(test_other_clients_are_refused), \
+        CLIENT_TEST(test_version_1_beside_a_session), CLIENT_TEST(test_unknown_type),           \
+        CLIENT_TEST(test_event_from_a_client), CLIENT_TEST(test_time_beyond_reason),            \
+        CLIENT_TEST(test_dma_answer_unasked), CLIENT_TEST(test_second_hello),                   \
+        CLIENT_TEST(test_peer_stops_in_mid_message)
+
+int main(void)
+{
+    const struct CMUnitTest socket_tests[] = {
+        CARRIER_TESTS,
+        CLIENT_TEST(test_socket_sequence_jumps),
+    };
+    const struct CMUnitTest shm_tests[] = {
+        CARRIER_TESTS,
+        CLIENT_TEST(test_ring_sequence_jumps),
+        CLIENT_TEST(test_doorbell_without_a_message),
+        CLIENT_TEST(test_events_consumed_is_a_lie),
+        CLIENT_TEST(test_events_not_taken),
+    };
+    const struct CMUnitTest handshake_tests[] = {
+        CLIENT_TEST(test_refused_handshakes),
+        CLIENT_TEST(test_carrier_is_decided_once),
+    };
+    features = FEATURES_SOCKET;
+    int failed = cmocka_run_group_tests_name("v2 over sockets", socket_tests, NULL, NULL);
+    features = FEATURES_SHM;
+    failed += cmocka_run_group_tests_name("v2 over shared memory", shm_tests, NULL, NULL);
+    features = 0;
+    failed += cmocka_run_group_tests_name("v2 handshakes", handshake_tests, NULL, NULL);
+    return failed;
+}
