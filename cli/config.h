@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The configuration file: strict JSON. Whatever is wrong with it is one line that names the
+ * file, the line, the key and the remedy.
+ */
+#ifndef CLI_CONFIG_H
+#define CLI_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "trestle/bridge.h"
+
+struct config_device {
+    const char *name;
+    const char *model_name; /* a bundled model, or a path with a '/' in it */
+    const struct trestle_model *model;
+    uint64_t base_addr;
+    uint64_t size; /* the model's when the file gives none */
+    struct trestle_param *params;
+    size_t num_params;
+    const char *socket;   /* NULL: a private one */
+    const char *on_error; /* NULL: the plugin's default */
+    int64_t timeout_ms;   /* -1: the plugin's default */
+
+    struct trestle_model_library *library; /* of a model from a .so */
+};
+
+struct config_link {
+    const char *from, *to; /* "device.port" */
+    trestle_time latency;
+};
+
+struct config {
+    const char *arch, *qemu, *kernel; /* NULL: not said */
+    const char *plugin;               /* "auto", "none" or a path */
+    const char **args;                /* for QEMU, ended by NULL */
+    struct config_device *devices;
+    size_t num_devices;
+    struct config_link *links;
+    size_t num_links;
+    trestle_time stop_at; /* TRESTLE_TIME_NEVER: not said */
+
+    /* What the strings above live in, and what messages are made from. */
+    const char *file; /* NULL: not from a file */
+    char *text;
+    struct json_t *document;
+    void **kept;
+    size_t num_kept;
+};
+
+/* Loads path, the models it names included. -ENOENT and the like for a file that cannot be
+ * read; -EINVAL for what is wrong inside. *ret_error is one line, the caller's to free. */
+int config_load(const char *path, struct config **ret_config, char **ret_error);
+/* The same from text; file is for messages and for relative paths. */
+int config_parse(const char *file, const char *text, size_t size, struct config **ret_config,
+                 char **ret_error);
+/* The same from a document that stands in no file, for what a command line describes. Takes over
+ * the reference. Complaints begin with "trestle: ". */
+int config_from_document(struct json_t *document, struct config **ret_config, char **ret_error);
+/* NULL is fine. */
+void config_destroy(struct config *config);
+
+/* A line about machine.<key>, or about devices[index] when key is NULL, for what only shows
+ * later: a kernel that is not there, a parameter that the model refuses. malloc'd. */
+char *config_complain_machine(const struct config *config, const char *key, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+char *config_complain_device(const struct config *config, size_t index, const char *key,
+                             const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* The architecture in a name such as "qemu-system-riscv64", or NULL. */
+const char *config_arch_of_qemu(const char *qemu);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "util.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void *must(void *memory)
+{
+    if (!memory) {
+        fputs("trestle: out of memory\n", stderr);
+        exit(EXIT_FAILURE);
+    }
+    return memory;
+}
+
+void *xcalloc(size_t count, size_t size)
+{
+    return must(calloc(count ? count : 1, size ? size : 1));
+}
+
+void *xrealloc(void *memory, size_t count, size_t size)
+{
+    return must(reallocarray(memory, count, size));
+}
+
+char *xstrdup(const char *text)
+{
+    return must(strdup(text));
+}
+
+char *xvformat(const char *format, va_list args)
+{
+    char *text = NULL;
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    return must(text);
+}
+
+char *xformat(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = xvformat(format, args);
+    va_end(args);
+    return text;
+}
+
+static void strings_take(struct strings *list, char *text)
+{
+    list->items = xrealloc(list->items, list->count + 2, sizeof(*list->items));
+    list->items[list->count++] = text;
+    list->items[list->count] = NULL;
+}
+
+void strings_add(struct strings *list, const char *text)
+{
+    strings_take(list, xstrdup(text));
+}
+
+void strings_addf(struct strings *list, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    strings_vaddf(list, format, args);
+    va_end(args);
+}
+
+void strings_vaddf(struct strings *list, const char *format, va_list args)
+{
+    strings_take(list, xvformat(format, args));
+}
+
+void strings_finish(struct strings *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct strings){0};
+}
+
+char *strings_join(const struct strings *list, const char *separator)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < list->count; i++)
+        size += strlen(list->items[i]) + strlen(separator);
+    char *text = xcalloc(1, size), *end = text;
+    for (size_t i = 0; i < list->count; i++) {
+        if (i > 0)
+            end = stpcpy(end, separator);
+        end = stpcpy(end, list->items[i]);
+    }
+    return text;
+}
+
+static bool shell_reads_as_is(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "@%+=:,./-_";
+    return *word && !word[strspn(word, plain)];
+}
+
+char *shell_quote(char *const *words)
+{
+    struct strings quoted = {0};
+    for (; *words; words++) {
+        if (shell_reads_as_is(*words)) {
+            strings_add(&quoted, *words);
+            continue;
+        }
+        /* A single quote ends the quoting, stands there escaped, and begins it again. */
+        struct strings pieces = {0};
+        const char *rest = *words;
+        for (const char *quote; (quote = strchr(rest, '\'')); rest = quote + 1)
+            strings_addf(&pieces, "%.*s", (int)(quote - rest), rest);
+        strings_add(&pieces, rest);
+        char *word = strings_join(&pieces, "'\\''");
+        strings_addf(&quoted, "'%s'", word);
+        free(word);
+        strings_finish(&pieces);
+    }
+    char *line = strings_join(&quoted, " ");
+    strings_finish(&quoted);
+    return line;
+}
+
+bool parse_u64(const char *text, uint64_t *ret_value)
+{
+    bool hexadecimal = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+    const char *digits = hexadecimal ? text + 2 : text;
+    size_t length = strspn(digits, hexadecimal ? "0123456789abcdefABCDEF" : "0123456789");
+    if (length == 0 || digits[length])
+        return false;
+    errno = 0;
+    unsigned long long value = strtoull(digits, NULL, hexadecimal ? 16 : 10);
+    if (errno)
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+static size_t min_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Edits (insert, drop, replace, swap neighbours) from a to b, letter case aside. */
+static size_t edit_distance(const char *a, const char *b)
+{
+    enum { LONGEST = 63 };
+    size_t a_size = strlen(a), b_size = strlen(b);
+    if (a_size > LONGEST || b_size > LONGEST)
+        return SIZE_MAX;
+    size_t rows[3][LONGEST + 1];
+    size_t *before = rows[0], *above = rows[1], *row = rows[2];
+    for (size_t j = 0; j <= b_size; j++)
+        above[j] = j;
+    for (size_t i = 1; i <= a_size; i++) {
+        row[0] = i;
+        for (size_t j = 1; j <= b_size; j++) {
+            int x = tolower((unsigned char)a[i - 1]), y = tolower((unsigned char)b[j - 1]);
+            row[j] = min_of(min_of(above[j], row[j - 1]) + 1, above[j - 1] + (x != y));
+            if (i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
+                y == tolower((unsigned char)a[i - 2]))
+                row[j] = min_of(row[j], before[j - 2] + 1);
+        }
+        size_t *oldest = before;
+        before = above;
+        above = row;
+        row = oldest;
+    }
+    return above[b_size];
+}
+
+const char *suggest(const char *text, char *const *candidates)
+{
+    const char *best = NULL;
+    size_t best_distance = strlen(text) / 3 + 2; /* more edits than that is another word */
+    for (; candidates && *candidates; candidates++) {
+        size_t distance = edit_distance(text, *candidates);
+        if (distance < best_distance && distance < strlen(*candidates)) {
+            best = *candidates;
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
+char *suggest_or_list(const char *text, const struct strings *candidates, const char *listed_as)
+{
+    const char *near = suggest(text, candidates->items);
+    if (near)
+        return xformat("; did you mean \"%s\"?", near);
+    char *all = strings_join(candidates, ", ");
+    char *sentence = xformat("; %s %s", listed_as, all);
+    free(all);
+    return sentence;
+}
+
+void replace_control_characters(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
+int read_file(const char *path, size_t limit, char **ret_text, size_t *ret_size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    char *text = NULL;
+    size_t size = 0, room = 0;
+    int status = 0;
+    for (;;) {
+        if (room - size < 2) {
+            room = room ? room * 2 : 4096;
+            text = xrealloc(text, room, 1);
+        }
+        ssize_t got = read(fd, text + size, room - size - 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            status = got < 0 ? -errno : 0;
+            break;
+        }
+        size += (size_t)got;
+        if (size > limit) {
+            status = -EFBIG;
+            break;
+        }
+    }
+    close(fd);
+    if (status < 0) {
+        free(text);
+        return status;
+    }
+    text[size] = 0;
+    *ret_text = text;
+    *ret_size = size;
+    return 0;
+}
+
+char *path_beside(const char *file, const char *path)
+{
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    if (path[0] == '/' || !slash)
+        return xstrdup(path);
+    return xformat("%.*s/%s", (int)(slash - file), file, path);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Small helpers of the command. Memory never runs out here: a command that cannot allocate says
+ * so and ends, so callers check nothing.
+ */
+#ifndef CLI_UTIL_H
+#define CLI_UTIL_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+void *xcalloc(size_t count, size_t size);
+void *xrealloc(void *memory, size_t count, size_t size);
+char *xstrdup(const char *text);
+char *xformat(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *xvformat(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
+/* A growing list of strings, always ended by NULL. It owns its copies. */
+struct strings {
+    char **items;
+    size_t count;
+};
+void strings_add(struct strings *list, const char *text);
+void strings_addf(struct strings *list, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void strings_vaddf(struct strings *list, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+void strings_finish(struct strings *list);
+/* "a, b, c"; malloc'd. */
+char *strings_join(const struct strings *list, const char *separator);
+
+/* The words as one line that a shell reads as they are; ended by NULL; malloc'd. */
+char *shell_quote(char *const *words);
+
+/* Decimal or 0x hexadecimal digits and nothing around them. */
+bool parse_u64(const char *text, uint64_t *ret_value);
+/* The candidate that text was probably meant to be, or NULL. candidates is ended by NULL. */
+const char *suggest(const char *text, char *const *candidates);
+/* `; did you mean "echo"?`, or `; <listed as> a, b, c` when nothing is near; malloc'd. */
+char *suggest_or_list(const char *text, const struct strings *candidates, const char *listed_as);
+/* Keeps a message on its line whatever a file or a guest put into it. */
+void replace_control_characters(char *text);
+
+/* The whole of a file that may be a pipe, NUL-terminated. Negative errno; -EFBIG above limit. */
+int read_file(const char *path, size_t limit, char **ret_text, size_t *ret_size);
+/* path as seen from the directory that `file` stands in; malloc'd. file NULL: from here. */
+char *path_beside(const char *file, const char *path);
+
+#endif
