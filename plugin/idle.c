@@ -32,9 +32,12 @@ static struct qemu_timer *const timer = (struct qemu_timer *)timer_storage;
 static unsigned looks;
 static bool exit_when_idle;
 
+/* The user-mode network that a board has by default keeps a timer of its own on the guest's clock,
+ * for packets that no sleeping guest waits for; QEMU marks it as external. */
 static bool timer_is_armed(void)
 {
-    int64_t deadline_ns = qemu.qemu_clock_deadline_ns_all(QEMU_CLOCK_VIRTUAL, QEMU_TIMER_ATTR_ALL);
+    int64_t deadline_ns = qemu.qemu_clock_deadline_ns_all(
+        QEMU_CLOCK_VIRTUAL, QEMU_TIMER_ATTR_ALL & ~QEMU_TIMER_ATTR_EXTERNAL);
     return deadline_ns >= 0 && deadline_ns < NEVER_NS;
 }
 

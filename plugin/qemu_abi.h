@@ -127,6 +127,7 @@ enum { /* QEMUClockType */
 };
 
 #define QEMU_SCALE_NS 1
+#define QEMU_TIMER_ATTR_EXTERNAL 1 /* of the world outside the guest, such as the network's */
 #define QEMU_TIMER_ATTR_ALL (~0)
 
 /* F(return type, name, parameters) */
