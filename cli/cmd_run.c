@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* trestle run: the devices and QEMU together, from start to end. */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "launch.h"
+#include "session.h"
+#include "util.h"
+
+/* QEMU has this long to end in order; then it is killed. */
+#define GRACE_MS 3000
+
+static const struct command_option options[] = {
+    {'k', "kernel", "ELF", "the guest, instead of machine.kernel", .long_only = true},
+    {'q', "qemu", "BIN", "the QEMU, instead of machine.qemu", .long_only = true},
+    {'p', "plugin", "SO", "QEMU's plugin, or none", .long_only = true},
+    {'v', "verbose", NULL, "log what happens; -vv: log every access"},
+    {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
+    {'t', "timeout", "S", "end the run after S seconds, with exit code 124", .long_only = true},
+    {'g', "gdb", NULL, "start the guest halted, with QEMU's gdb stub; no time-outs",
+     .long_only = true},
+    {'i', "exit-on-idle", NULL, "exit with 125 when the guest can never wake again",
+     .long_only = true},
+    {0},
+};
+
+struct run_options {
+    const char *file, *stats;
+    int verbosity;
+    double timeout_s; /* 0: none */
+    struct launch_options launch;
+};
+
+struct run {
+    const struct run_options *options;
+    struct session session;
+    struct launch launch;
+    struct trestle_machine *machine;
+    bool qemu_ended;
+    int qemu_code;
+    int exit_code; /* of ours, when something else than QEMU ended the run; else 0 */
+};
+
+/* --- the command line --------------------------------------------------------------------------
+ */
+
+static bool parse_seconds(const char *text, double *ret_seconds)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+    if (end == text || *end || !isfinite(seconds) || seconds <= 0 || seconds > 1e9)
+        return false;
+    *ret_seconds = seconds;
+    return true;
+}
+
+static int parse(const struct command *command, int argc, char **argv,
+                 struct run_options *ret_options)
+{
+    struct run_options parsed = {0};
+    int operands = 0;
+    while (operands < argc && strcmp(argv[operands], "--") != 0)
+        operands++;
+    if (operands < argc) { /* QEMU's own: getopt must not see them */
+        parsed.launch.args = argv + operands + 1;
+        argc = operands;
+    }
+    const char *argument;
+    int letter;
+    while ((letter = command_next_option(command, argc, argv, &argument)) != 0) {
+        switch (letter) {
+        case 'k':
+            parsed.launch.kernel = argument;
+            break;
+        case 'q':
+            parsed.launch.qemu = argument;
+            break;
+        case 'p':
+            parsed.launch.plugin = argument;
+            break;
+        case 'v':
+            parsed.verbosity++;
+            break;
+        case 's':
+            parsed.stats = argument;
+            break;
+        case 't':
+            if (!parse_seconds(argument, &parsed.timeout_s))
+                return command_fail("--timeout %s is not a number of seconds; write for example "
+                                    "--timeout 10 or --timeout 0.5",
+                                    argument);
+            break;
+        case 'g':
+            parsed.launch.gdb = true;
+            break;
+        case 'i':
+            parsed.launch.exit_on_idle = true;
+            break;
+        default:
+            return EXIT_BAD_INPUT;
+        }
+    }
+    parsed.file = command_operand(command, argc, argv, "a configuration file");
+    if (!parsed.file)
+        return EXIT_BAD_INPUT;
+    *ret_options = parsed;
+    return 0;
+}
+
+/* --- running -----------------------------------------------------------------------------------
+ */
+
+/* When the run is to end by itself, in clock_ms(). Wire v1 carries no time: the engine follows
+ * the host's clock from the moment the bridge listens, and so does stop_at. */
+static int64_t deadline_of(const struct run *run)
+{
+    const struct run_options *run_options = run->options;
+    double wait_ms = INFINITY;
+    if (run_options->timeout_s > 0)
+        wait_ms = run_options->timeout_s * 1000;
+    trestle_time stop_at = run->session.config->stop_at;
+    if (stop_at != TRESTLE_TIME_NEVER && !run_options->launch.gdb)
+        wait_ms = fmin(wait_ms, (double)stop_at / (double)TRESTLE_MS);
+    return wait_ms > 1e15 ? INT64_MAX : clock_ms() + (int64_t)ceil(wait_ms);
+}
+
+static void qemu_ready(void *ctx)
+{
+    struct run *run = ctx;
+    run->qemu_ended = trestle_machine_ended(run->machine, &run->qemu_code);
+}
+
+static void poll_bridge(struct run *run, int64_t until)
+{
+    int status = trestle_bridge_poll(run->session.bridge, clock_ms_until(until));
+    if (status == 0 || status == -EINTR)
+        return;
+    session_log(&run->session, TRESTLE_LOG_ERROR, "cannot serve the devices: %s",
+                strerror(-status));
+    run->exit_code = EXIT_FAILURE;
+}
+
+/* The devices are served until QEMU has ended: an access under way would hold it up. */
+static void stop_qemu(struct run *run)
+{
+    int64_t kill_at = clock_ms() + GRACE_MS;
+    unsigned signals_seen = run->session.signals_seen;
+    kill(trestle_machine_pid(run->machine), SIGTERM);
+    kill(trestle_machine_pid(run->machine), SIGCONT);
+    while (!run->qemu_ended && run->exit_code != EXIT_FAILURE && clock_ms() < kill_at &&
+           run->session.signals_seen == signals_seen)
+        poll_bridge(run, kill_at);
+    if (!run->qemu_ended)
+        trestle_machine_stop(run->machine, 0);
+    run->qemu_ended = trestle_machine_ended(run->machine, &run->qemu_code);
+}
+
+static void serve(struct run *run)
+{
+    struct session *session = &run->session;
+    int64_t deadline = deadline_of(run);
+    while (!run->qemu_ended && !session->signal && !run->exit_code) {
+        poll_bridge(run, deadline);
+        if (!run->qemu_ended && clock_ms() >= deadline)
+            run->exit_code = EXIT_OUT_OF_TIME;
+    }
+    /* A Ctrl-C outside a terminal reaches QEMU too, and its end may be seen first. */
+    session_read_signals(session);
+    if (session->signal)
+        run->exit_code = 128 + session->signal;
+    if (!run->qemu_ended) {
+        session_log(session, TRESTLE_LOG_INFO, "Stopping QEMU: %s",
+                    session->signal                      ? strsignal(session->signal)
+                    : run->exit_code == EXIT_OUT_OF_TIME ? "time is up"
+                                                         : "the bridge failed");
+        stop_qemu(run);
+    }
+    if (!run->exit_code && run->qemu_code > 128)
+        session_log(session, TRESTLE_LOG_WARNING, "QEMU was ended by signal %d (%s)",
+                    run->qemu_code - 128, strsignal(run->qemu_code - 128));
+    session_log(session, TRESTLE_LOG_INFO, "QEMU ended with exit code %d", run->qemu_code);
+}
+
+static void report(struct run *run)
+{
+    struct trestle_device_stats totals;
+    struct stats_qemu qemu = {.has_ended = true, .exit_code = run->qemu_code};
+    char *path = NULL, *version = NULL, *error = NULL;
+    trestle_bridge_totals(run->session.bridge, &totals);
+    /* A QEMU that never got as far as its guest has said why, and that is all there is to say. */
+    if (totals.reads + totals.writes + totals.errors > 0 || run->qemu_code == 0 || run->exit_code)
+        stats_print(run->session.bridge, stderr);
+    if (!run->options->stats)
+        return;
+    if (trestle_machine_find_qemu(&run->launch.machine, &path, NULL) == 0 &&
+        trestle_machine_version(path, &version, NULL) == 0)
+        qemu.version = version;
+    if (stats_write(run->session.bridge, &qemu, run->options->stats, &error) < 0) {
+        command_fail_line(error);
+        if (!run->exit_code && run->qemu_code == 0)
+            run->exit_code = EXIT_FAILURE;
+    }
+    free(version);
+    free(path);
+}
+
+static int run_guest(struct run *run, char **ret_error)
+{
+    struct session *session = &run->session;
+    char *error = NULL;
+    int status = session_listen(session, ret_error);
+    if (status < 0)
+        return status;
+    launch_set_sockets(&run->launch, session->config, session->bridge);
+    status = trestle_machine_launch(&run->launch.machine, &run->machine, &error);
+    if (status == 0)
+        status = trestle_bridge_watch(session->bridge, trestle_machine_fd(run->machine), qemu_ready,
+                                      run);
+    if (status < 0) {
+        *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
+        free(error);
+        trestle_machine_destroy(run->machine);
+        return status;
+    }
+    session_log(session, TRESTLE_LOG_INFO, "QEMU PID: %d", (int)trestle_machine_pid(run->machine));
+    session_log(session, TRESTLE_LOG_INFO, "Waiting for %zu device connections...",
+                session->config->num_devices);
+    serve(run);
+    trestle_bridge_unwatch(session->bridge, trestle_machine_fd(run->machine));
+    trestle_machine_destroy(run->machine); /* from here on the terminal is ours again */
+    report(run);
+    return 0;
+}
+
+static int run_config(const struct run_options *run_options, const struct config *config)
+{
+    struct run run = {.options = run_options};
+    char *error = NULL;
+    int status = run_options->stats ? stats_check_path(run_options->stats, &error) : 0;
+    if (status == 0)
+        status = launch_init(&run.launch, config, &run_options->launch, &error);
+    if (status < 0)
+        return command_fail_line(error);
+    status = session_init(&run.session, config, run_options->verbosity, NULL, &error);
+    if (status == 0)
+        status = run_guest(&run, &error);
+    session_finish(&run.session);
+    launch_finish(&run.launch);
+    if (status < 0)
+        return command_fail_line(error);
+    return run.exit_code ? run.exit_code : run.qemu_code;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    struct run_options run_options;
+    struct config *config;
+    char *error = NULL;
+    int status = parse(command, argc, argv, &run_options);
+    if (status)
+        return status;
+    if (config_load(run_options.file, &config, &error) < 0)
+        return command_fail_line(error);
+    status = run_config(&run_options, config);
+    config_destroy(config);
+    return status;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .arguments = "CONFIG [OPTION]... [-- QEMU-ARGUMENT...]",
+    .summary = "Start the devices of CONFIG and a QEMU that is joined to them",
+    .options = options,
+    .run = run_command,
+    .help = "The guest's console is on standard output, everything else on standard error.\n"
+            "Ctrl-C goes to the guest when it has a terminal; Ctrl-A x ends QEMU.\n"
+            "\n"
+            "exit code: QEMU's, and 128 + N when it was ended by signal N; 2 for bad input,\n"
+            "124 after --timeout or stop_at, 125 after --exit-on-idle, 128 + N when trestle\n"
+            "itself was ended by signal N.\n",
+};

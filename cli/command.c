@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "command.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+enum { HELP = '?' + 256, OPTIONS_MAX = 32 };
+
+int command_fail_line(char *line)
+{
+    replace_control_characters(line);
+    fprintf(stderr, "%s\n", line);
+    free(line);
+    return EXIT_BAD_INPUT;
+}
+
+int command_fail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *sentence = xvformat(format, args);
+    va_end(args);
+    char *line = xformat("trestle: %s", sentence);
+    free(sentence);
+    return command_fail_line(line);
+}
+
+static void print_option(const struct command_option *option)
+{
+    char *left = xformat("  %c%c%c --%s%s%s", option->long_only ? ' ' : '-',
+                         option->long_only ? ' ' : option->letter, option->long_only ? ' ' : ',',
+                         option->name, option->argument ? " " : "",
+                         option->argument ? option->argument : "");
+    printf("%-28s %s\n", left, option->help);
+    free(left);
+}
+
+static void print_help(const struct command *command)
+{
+    static const struct command_option help = {
+        .letter = 'h', .name = "help", .help = "show this text"};
+    printf("usage: trestle %s %s\n%s.\n\noptions:\n", command->name, command->arguments,
+           command->summary);
+    for (const struct command_option *option = command->options; option && option->name; option++)
+        print_option(option);
+    print_option(&help);
+    if (command->help)
+        printf("\n%s", command->help);
+}
+
+static int fail_unknown_option(const struct command *command, const char *given)
+{
+    struct strings names = {0};
+    strings_add(&names, "--help");
+    for (const struct command_option *option = command->options; option && option->name; option++)
+        strings_addf(&names, "--%s", option->name);
+    char *word = xformat("%.*s", (int)strcspn(given, "="), given);
+    char *help = suggest_or_list(word, &names, "the options are");
+    command_fail("%s has no option %s%s", command->name, word, help);
+    free(help);
+    free(word);
+    strings_finish(&names);
+    return -1;
+}
+
+/* getopt names only the letter: unknown, or that of a long option that was given a value. */
+static int fail_option_letter(const struct command *command, int letter)
+{
+    const struct command_option *option = command->options;
+    while (option && option->name && option->letter != letter)
+        option++;
+    if (letter == HELP || (option && option->name))
+        command_fail("%s --%s takes no value; see trestle %s --help", command->name,
+                     letter == HELP ? "help" : option->name, command->name);
+    else
+        command_fail("%s has no option -%c; see trestle %s --help", command->name, letter,
+                     command->name);
+    return -1;
+}
+
+int command_next_option(const struct command *command, int argc, char **argv,
+                        const char **ret_argument)
+{
+    struct option longs[OPTIONS_MAX + 2] = {0};
+    char shorts[2 * OPTIONS_MAX + 4] = ":h", *end = shorts + strlen(shorts);
+    size_t count = 0;
+    for (const struct command_option *option = command->options;
+         option && option->name && count < OPTIONS_MAX; option++) {
+        longs[count++] = (struct option){
+            option->name, option->argument ? required_argument : no_argument, NULL, option->letter};
+        if (!option->long_only)
+            end += sprintf(end, "%c%s", option->letter, option->argument ? ":" : "");
+    }
+    longs[count] = (struct option){"help", no_argument, NULL, HELP};
+
+    opterr = 0;
+    int letter = getopt_long(argc, argv, shorts, longs, NULL);
+    switch (letter) {
+    case -1:
+        return 0;
+    case HELP:
+    case 'h':
+        print_help(command);
+        exit(EXIT_SUCCESS);
+    case ':':
+        command_fail("%s %s needs a value; see trestle %s --help", command->name, argv[optind - 1],
+                     command->name);
+        return -1;
+    case '?':
+        if (optopt == 0)
+            return fail_unknown_option(command, argv[optind - 1]);
+        return fail_option_letter(command, optopt);
+    default:
+        *ret_argument = optarg;
+        return letter;
+    }
+}
+
+const char *command_operand(const struct command *command, int argc, char **argv, const char *what)
+{
+    if (optind == argc - 1)
+        return argv[optind];
+    if (optind == argc)
+        command_fail("%s needs %s; usage: trestle %s %s", command->name, what, command->name,
+                     command->arguments);
+    else
+        command_fail("%s takes %s only, so \"%s\" is too much; usage: trestle %s %s", command->name,
+                     what, argv[optind + 1], command->name, command->arguments);
+    return NULL;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "launch.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util.h"
+
+#define PLUGIN_FILE "trestle-qemu.so"
+
+/* Why path cannot be read as a file, or NULL. */
+static const char *unreadable(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return strerror(errno);
+    if (S_ISDIR(st.st_mode))
+        return "it is a directory";
+    return access(path, R_OK) < 0 ? strerror(errno) : NULL;
+}
+
+static int check_kernel(const struct config *config, const struct launch_options *options,
+                        struct launch *launch, char **ret_error)
+{
+    const char *kernel = options->kernel ? options->kernel : config->kernel;
+    const char *reason = kernel ? unreadable(kernel) : NULL;
+    launch->machine.kernel = kernel;
+    if (!reason)
+        return 0;
+    if (options->kernel)
+        *ret_error = xformat("trestle: --kernel %s: %s; name the guest's ELF file", kernel, reason);
+    else
+        *ret_error = config_complain_machine(
+            config, "kernel",
+            "cannot read %s: %s; build it, correct the path, or name another with --kernel", kernel,
+            reason);
+    return -EINVAL;
+}
+
+/* The plugin beside the program (a build directory) or where it is installed. */
+static int find_plugin(char **ret_plugin, char **ret_error)
+{
+    char exe[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+    exe[length > 0 ? length : 0] = 0;
+    char *beside = path_beside(exe, PLUGIN_FILE);
+    char *installed = xstrdup(TRESTLE_PLUGIN_DIR "/" PLUGIN_FILE);
+    if (!unreadable(beside)) {
+        *ret_plugin = beside;
+        free(installed);
+        return 0;
+    }
+    if (!unreadable(installed)) {
+        *ret_plugin = installed;
+        free(beside);
+        return 0;
+    }
+    *ret_error = xformat("trestle: QEMU's plugin is neither at %s nor at %s; build it, or name it "
+                         "with --plugin, machine.plugin or TRESTLE_PLUGIN",
+                         beside, installed);
+    free(beside);
+    free(installed);
+    return -EINVAL;
+}
+
+static int choose_plugin(const struct config *config, const struct launch_options *options,
+                         struct launch *launch, char **ret_error)
+{
+    static const char remedy[] = "name the " PLUGIN_FILE " that came with trestle, or none";
+    const char *plugin = options->plugin, *from = "--plugin", *reason;
+    bool from_file = !plugin && strcmp(config->plugin, "auto") != 0;
+    if (from_file)
+        plugin = config->plugin;
+    if (!plugin || strcmp(plugin, "auto") == 0) {
+        plugin = getenv("TRESTLE_PLUGIN");
+        from = "TRESTLE_PLUGIN";
+    }
+    if (!plugin || !*plugin)
+        return find_plugin(&launch->plugin, ret_error);
+    if (strcmp(plugin, "none") == 0)
+        return 0;
+    reason = unreadable(plugin);
+    if (!reason) {
+        /* Without a slash QEMU would search the system's library directories. */
+        launch->plugin = strchr(plugin, '/') ? xstrdup(plugin) : xformat("./%s", plugin);
+        return 0;
+    }
+    if (from_file)
+        *ret_error = config_complain_machine(config, "plugin", "cannot read %s: %s; %s", plugin,
+                                             reason, remedy);
+    else
+        *ret_error = xformat("trestle: %s %s: %s; %s", from, plugin, reason, remedy);
+    return -EINVAL;
+}
+
+static int check_qemu(const struct config *config, const struct launch_options *options,
+                      struct launch *launch, char **ret_error)
+{
+    char *path = NULL, *error = NULL;
+    launch->machine.qemu = options->qemu ? options->qemu : config->qemu;
+    launch->machine.arch = config->arch;
+    if (!config->arch && options->qemu)
+        launch->machine.arch = config_arch_of_qemu(options->qemu);
+    launch->machine.search_path = getenv("PATH");
+    int status = trestle_machine_find_qemu(&launch->machine, &path, &error);
+    free(path);
+    if (status < 0 && config->qemu && !options->qemu)
+        *ret_error = config_complain_machine(config, "qemu", "%s", error);
+    else if (status < 0)
+        *ret_error = xformat("trestle: %s", error);
+    free(error);
+    return status;
+}
+
+/* An sst-device that QEMU contains has no properties of ours. */
+static int check_without_plugin(const struct config *config, const struct launch_options *options,
+                                char **ret_error)
+{
+    if (options->exit_on_idle) {
+        *ret_error = xstrdup("trestle: --exit-on-idle needs the plugin, and this run has none; "
+                             "leave one of the two out");
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct config_device *device = &config->devices[i];
+        const char *key = device->on_error          ? "on_error"
+                          : device->timeout_ms >= 0 ? "timeout_ms"
+                                                    : NULL;
+        if (!key)
+            continue;
+        *ret_error = config_complain_device(config, i, key,
+                                            "only the plugin can do this, and this run has none; "
+                                            "remove the key or use the plugin");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static void join_args(const struct config *config, const struct launch_options *options,
+                      struct launch *launch)
+{
+    size_t count = 0;
+    for (const char **arg = config->args; arg && *arg; arg++)
+        count++;
+    for (char **arg = options->args; arg && *arg; arg++)
+        count++;
+    launch->args = xcalloc(count + 1, sizeof(*launch->args));
+    count = 0;
+    for (const char **arg = config->args; arg && *arg; arg++)
+        launch->args[count++] = *arg;
+    for (char **arg = options->args; arg && *arg; arg++)
+        launch->args[count++] = *arg;
+    launch->machine.args = launch->args;
+}
+
+int launch_init(struct launch *launch, const struct config *config,
+                const struct launch_options *options, char **ret_error)
+{
+    *launch = (struct launch){.machine = {.size = sizeof(launch->machine)}};
+    launch->machine.gdb = options->gdb;
+    launch->machine.exit_when_idle = options->exit_on_idle;
+    int status = check_kernel(config, options, launch, ret_error);
+    if (status == 0)
+        status = choose_plugin(config, options, launch, ret_error);
+    if (status == 0 && !launch->plugin)
+        status = check_without_plugin(config, options, ret_error);
+    if (status == 0)
+        status = check_qemu(config, options, launch, ret_error);
+    if (status < 0) {
+        launch_finish(launch);
+        return -EINVAL;
+    }
+    launch->machine.plugin = launch->plugin;
+    join_args(config, options, launch);
+    return 0;
+}
+
+void launch_set_sockets(struct launch *launch, const struct config *config,
+                        const struct trestle_bridge *bridge)
+{
+    launch->devices = xcalloc(config->num_devices, sizeof(*launch->devices));
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct config_device *device = &config->devices[i];
+        launch->devices[i] = (struct trestle_machine_device){
+            .name = device->name,
+            .socket_path =
+                bridge ? trestle_bridge_socket_path(bridge, (uint32_t)i) : device->socket,
+            .base_addr = device->base_addr,
+            .region_size = device->size,
+            .on_error = device->on_error,
+            .timeout_ms = device->timeout_ms,
+        };
+    }
+    launch->machine.devices = launch->devices;
+    launch->machine.num_devices = config->num_devices;
+}
+
+void launch_finish(struct launch *launch)
+{
+    free(launch->devices);
+    free(launch->plugin);
+    free(launch->args);
+    *launch = (struct launch){0};
+}

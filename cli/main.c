@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "util.h"
+
+const struct command *const commands[] = {
+    &command_run,    &command_check,  &command_serve, &command_qemu_args,
+    &command_device, &command_models, NULL,
+};
+
+static void print_help(void)
+{
+    printf("usage: trestle COMMAND ...\n"
+           "Joins a QEMU to memory-mapped devices that live outside it.\n\ncommands:\n");
+    for (const struct command *const *command = commands; *command; command++)
+        printf("  %-10s %s\n", (*command)->name, (*command)->summary);
+    printf("\noptions:\n"
+           "  -h, --help     show this text; trestle COMMAND --help shows a command's\n"
+           "      --version  show the version\n"
+           "\nThe manual is trestle(1).\n");
+}
+
+static const struct command *find(const char *name)
+{
+    for (const struct command *const *command = commands; *command; command++)
+        if (strcmp((*command)->name, name) == 0)
+            return *command;
+    return NULL;
+}
+
+static int fail_unknown(const char *name)
+{
+    struct strings names = {0};
+    for (const struct command *const *command = commands; *command; command++)
+        strings_add(&names, (*command)->name);
+    char *help = suggest_or_list(name, &names, "the commands are");
+    int status = command_fail("there is no command \"%s\"%s", name, help);
+    free(help);
+    strings_finish(&names);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    /* A reader that went away must not end a run without its clean-up. */
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2)
+        return command_fail("name a command: trestle run CONFIG, or trestle --help");
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0) {
+        puts("trestle " TRESTLE_VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        print_help();
+        return EXIT_SUCCESS;
+    }
+    const struct command *command = find(name);
+    if (!command)
+        return fail_unknown(name);
+    int status = command->run(command, argc - 1, argv + 1);
+    if (fflush(stdout) != 0 && status == EXIT_SUCCESS)
+        status = EXIT_FAILURE;
+    return status;
+}

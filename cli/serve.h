@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Serving devices to a QEMU that is started elsewhere: trestle serve and trestle device. */
+#ifndef CLI_SERVE_H
+#define CLI_SERVE_H
+
+#include "config.h"
+
+struct serve_options {
+    int verbosity;
+    const char *stats;      /* NULL: none */
+    const char *socket_dir; /* NULL: a private directory */
+    const char *plugin;     /* NULL: as the configuration says */
+};
+
+/* Prints sockets and QEMU's arguments, serves until a signal comes, prints the statistics.
+ * Returns the exit code. */
+int serve_config(const struct config *config, const struct serve_options *options);
+
+#endif
