@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+# bash completion for trestle(1)
+
+_trestle_models()
+{
+    trestle models 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
+_trestle()
+{
+    local cur prev words cword
+    _init_completion -n = || return
+    local i command=
+    for ((i = 1; i < cword; i++)); do
+        [[ ${words[i]} == -- ]] && return
+        [[ -z $command && ${words[i]} != -* ]] && command=${words[i]}
+    done
+
+    case $prev in
+        --kernel) _filedir elf; return ;;
+        --plugin) _filedir so; [[ none == "$cur"* ]] && COMPREPLY+=(none); return ;;
+        --qemu)
+            if [[ $cur == */* ]]; then
+                _filedir
+            else
+                mapfile -t COMPREPLY < <(compgen -c -- "${cur:-qemu-system-}" | sort -u)
+            fi
+            return ;;
+        --stats | --socket) _filedir; return ;;
+        --socket-dir) _filedir -d; return ;;
+        --timeout | --base | --size | --name | --param) return ;;
+    esac
+
+    local options="--help"
+    case $command in
+        "")
+            mapfile -t COMPREPLY < <(compgen -W \
+                "run check serve qemu-args device models --help --version" -- "$cur")
+            return ;;
+        run)
+            options+=" --kernel --qemu --plugin --verbose --stats --timeout --gdb --exit-on-idle"
+            ;;
+        serve) options+=" --verbose --stats --socket-dir --plugin" ;;
+        qemu-args) options+=" --kernel --qemu --plugin --socket-dir" ;;
+        device) options+=" --socket --base --size --name --param --verbose --stats" ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+        return
+    fi
+    case $command in
+        run | check | serve | qemu-args) _filedir json ;;
+        device)
+            if [[ $cur == */* ]]; then
+                _filedir so
+            else
+                mapfile -t COMPREPLY < <(compgen -W "$(_trestle_models)" -- "$cur")
+            fi
+            ;;
+    esac
+} && complete -F _trestle trestle
