@@ -1,0 +1,817 @@
+# SPDX-License-Identifier: MIT
+"""The command: what each bad input gets, how runs end, and what they leave behind."""
+import fcntl
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import time
+
+import common
+
+TRESTLE = common.TRESTLE
+ECHO = {"name": "echo_device", "model": "echo", "base_addr": "0x10200000", "size": 4096}
+COMPUTE = {"name": "compute_device", "model": "compute", "base_addr": "0x10300000", "size": 4096}
+LINK = {"from": "compute_device.peer", "to": "echo_device.peer", "latency": "1ns"}
+
+
+class Case(common.TestCase):
+    """Configurations stand in self.dir. What trestle leaves in its directory for private sockets
+    (self.runtime) is a mistake that every test finds at its end."""
+
+    def setUp(self):
+        super().setUp()
+        self.runtime = self.dir / "runtime"
+        self.runtime.mkdir()
+        self.env = {**os.environ, "XDG_RUNTIME_DIR": str(self.runtime)}
+        self.env.pop("TRESTLE_PLUGIN", None)
+
+    def tearDown(self):
+        self.assertEqual(common.files(self.runtime), set(), "left behind")
+        super().tearDown()
+
+    def config(self, document, name="two.json"):
+        path = self.dir / name
+        text = document if isinstance(document, str) else json.dumps(document, indent=1)
+        path.write_text(text)
+        return path
+
+    def two(self, guest=None, **more):
+        machine = {"kernel": str(common.guest(guest))} if guest else {}
+        return self.config({"machine": machine, "devices": [ECHO, COMPUTE], "links": [LINK],
+                            **more})
+
+    def trestle(self, *args, **kwargs):
+        kwargs.setdefault("env", self.env)
+        kwargs.setdefault("cwd", self.dir)
+        return common.run([TRESTLE, *args], **kwargs)
+
+    def start_trestle(self, *args, **kwargs):
+        kwargs.setdefault("env", self.env)
+        kwargs.setdefault("cwd", self.dir)
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
+        kwargs.setdefault("stdout", subprocess.PIPE)
+        kwargs.setdefault("stderr", subprocess.PIPE)
+        process = self.start([TRESTLE, *args], **kwargs)
+        for stream in process.stdout, process.stderr:
+            if stream:
+                self.addCleanup(stream.close)
+        return process
+
+    def assert_refused(self, line, *args, **kwargs):
+        """Exit 2 with this one line on standard error, and nothing else anywhere."""
+        before = common.files(self.dir)
+        result = self.trestle(*args, **kwargs)
+        self.assertEqual(result.err, line + "\n", result)
+        self.assertEqual((result.code, result.out), (2, ""), result)
+        self.assertEqual(common.files(self.dir), before, "left behind")
+
+
+def read_until(stream, pattern, seconds=30):
+    """What comes from a stream (bytes) up to and with the first match; the rest is not lost."""
+    seen, deadline, fd = b"", time.monotonic() + seconds, stream.fileno()
+    while not re.search(pattern, seen):
+        ready, _, _ = select.select([fd], [], [], max(0, deadline - time.monotonic()))
+        if not ready:
+            raise AssertionError(f"no {pattern!r} within {seconds} s in {seen!r}")
+        chunk = os.read(fd, 4096)
+        if not chunk:
+            raise AssertionError(f"end before {pattern!r} in {seen!r}")
+        seen += chunk
+    return seen
+
+
+class BadCommandLine(Case):
+    def test_each_mistake_has_its_line(self):
+        usage = "usage: trestle run CONFIG [OPTION]... [-- QEMU-ARGUMENT...]"
+        two = self.two().name
+        for line, *args in [
+            ("name a command: trestle run CONFIG, or trestle --help",),
+            ('there is no command "rnu"; did you mean "run"?', "rnu"),
+            ('there is no command "frobnicate"; the commands are run, check, serve, qemu-args, '
+             "device, models", "frobnicate"),
+            (f"run needs a configuration file; {usage}", "run"),
+            (f'run takes a configuration file only, so "b" is too much; {usage}', "run", "a", "b"),
+            ('run has no option --kernl; did you mean "--kernel"?', "run", "--kernl", "x", "a"),
+            ("run has no option -x; see trestle run --help", "run", "-x", "a"),
+            ("run has no option -x; see trestle run --help", "run", "--gdb", "-vx", "a"),
+            ("run --gdb takes no value; see trestle run --help", "run", "--gdb=1", "a"),
+            ("run --help takes no value; see trestle run --help", "run", "--help=1"),
+            ("run --kernel needs a value; see trestle run --help", "run", "a", "--kernel"),
+            ("--timeout 1m is not a number of seconds; write for example --timeout 10 or "
+             "--timeout 0.5", "run", "a", "--timeout", "1m"),
+            ("--timeout 0 is not a number of seconds; write for example --timeout 10 or "
+             "--timeout 0.5", "run", "a", "--timeout", "0"),
+            ("--timeout nan is not a number of seconds; write for example --timeout 10 or "
+             "--timeout 0.5", "run", "a", "--timeout", "nan"),
+            ("cannot write --stats no/such/file: No such file or directory; name a file in a "
+             "directory that can be written, or -", "run", two, "--stats", "no/such/file"),
+            ("cannot write --stats runtime: it is a directory; name a file in a directory that "
+             "can be written, or -", "serve", two, "--stats", "runtime"),
+            ("check needs a configuration file; usage: trestle check CONFIG", "check"),
+            ('models takes no "x"; see trestle models --help', "models", "x"),
+            ("device needs a model; usage: trestle device MODEL --socket PATH --base ADDR "
+             "[OPTION]...", "device"),
+            ("device needs --socket PATH, where QEMU will connect", "device", "echo"),
+            ("device needs --base ADDR, the guest-physical base address", "device", "echo",
+             "--socket", "s"),
+            ("--base x is not an address; write for example --base 0x10200000", "device", "echo",
+             "--socket", "s", "--base", "x"),
+            ("--size 4K is not a size; write for example --size 0x1000", "device", "echo",
+             "--socket", "s", "--base", "8", "--size", "4K"),
+            ("0xc is not a multiple of 8; choose an aligned base address", "device", "echo",
+             "--socket", "s", "--base", "12"),
+            ("8 bytes do not hold the registers of echo; write 32 or more", "device", "echo",
+             "--socket", "s", "--base", "8", "--size", "8"),
+            ("--param x is not a parameter; write for example --param echo_latency=10", "device",
+             "echo", "--socket", "s", "--base", "8", "--param", "x"),
+            ("--param a is given twice; remove one", "device", "echo", "--socket", "s", "--base",
+             "8", "--param", "a=1", "--param", "a=2"),
+            ('"a b" is not a name; use letters, digits, _ and - only', "device", "echo",
+             "--socket", "s", "--base", "8", "--name", "a b"),
+        ]:
+            with self.subTest(args=args):
+                self.assert_refused("trestle: " + line, *args)
+
+    def test_help_is_no_mistake(self):
+        help_text = self.trestle("--help")
+        self.assertEqual((help_text.code, help_text.err), (0, ""))
+        for command in re.findall(r"^  ([a-z-]+) ", help_text.out, re.M):
+            result = self.trestle(command, "--help")
+            self.assertEqual((result.code, result.err), (0, ""), result)
+            self.assertIn(f"usage: trestle {command}", result.out)
+        self.assertRegex(self.trestle("--version").out, r"\Atrestle \d+\.\d+\.\d+\n\Z")
+
+
+class BadConfiguration(Case):
+    """The files that the unit test of the configuration cannot judge, and one that it can."""
+
+    def test_missing_file(self):
+        for command in "run", "check", "serve", "qemu-args":
+            self.assert_refused("no.json: cannot read the configuration: No such file or "
+                                "directory; check the path", command, "no.json")
+
+    def test_all_commands_read_it_alike(self):
+        self.config('{"devices": [\n {"model": "echo",\n  "base_addr": "0x10200004"}]}', "bad.json")
+        for command in "run", "check", "serve", "qemu-args":
+            self.assert_refused("bad.json:3: devices[0].base_addr: 0x10200004 is not a multiple "
+                                "of 8; choose an aligned base address", command, "bad.json")
+
+    def test_parameters(self):
+        self.config('{"devices": [\n {"model": "echo", "base_addr": 8,\n'
+                    '  "params": {"echo_latncy": 1}}]}', "bad.json")
+        for command in "run", "check", "serve":
+            result = self.trestle(command, "bad.json")
+            self.assertEqual((result.code, result.out), (2, ""), result)
+            self.assertRegex(result.err, r"\Abad\.json:2: devices\[0\]: .*echo_latncy.*\n\Z")
+
+    def test_kernel(self):
+        self.config('{"machine": {\n"kernel": "no.elf"},\n"devices": [{"model": "echo", '
+                    '"base_addr": 8}]}')
+        remedy = "build it, correct the path, or name another with --kernel"
+        for command in "run", "check":
+            self.assert_refused("two.json:2: machine.kernel: cannot read no.elf: No such file or "
+                                f"directory; {remedy}", command, "two.json")
+        (self.dir / "no.elf").mkdir()
+        self.assert_refused("two.json:2: machine.kernel: cannot read no.elf: it is a directory; "
+                            + remedy, "run", "two.json")
+        self.assert_refused("trestle: --kernel other.elf: No such file or directory; name the "
+                            "guest's ELF file", "run", "two.json", "--kernel", "other.elf")
+
+    def test_unreadable_kernel(self):
+        if os.geteuid() == 0:
+            self.skipTest("root reads everything; another user would run it")
+        self.config({"machine": {"kernel": "k.elf"}, "devices": [ECHO]})
+        (self.dir / "k.elf").touch(mode=0)
+        result = self.trestle("run", "two.json")
+        self.assertEqual(result.code, 2)
+        self.assertIn("cannot read k.elf: Permission denied", result.err)
+
+    def test_qemu(self):
+        self.config('{"machine": {\n"qemu": "qemu-system-nothing"},\n"devices": '
+                    '[{"model": "echo", "base_addr": 8}]}')
+        for command in "run", "check":
+            result = self.trestle(command, "two.json")
+            self.assertEqual((result.code, result.out), (2, ""), result)
+            self.assertRegex(result.err, r"\Atwo\.json:2: machine\.qemu: .*qemu-system-nothing.*"
+                                         r"; .*--qemu.*\n\Z")
+        result = self.trestle("run", "two.json", "--qemu", "./no-qemu")
+        self.assertEqual(result.code, 2)
+        self.assertRegex(result.err, r"\Atrestle: .*\./no-qemu.*; .*--qemu.*\n\Z")
+
+    def test_plugin(self):
+        remedy = "name the trestle-qemu.so that came with trestle, or none"
+        self.config('{"machine": {\n"plugin": "no.so"},\n"devices": [{"model": "echo", '
+                    '"base_addr": 8}]}')
+        self.assert_refused("two.json:2: machine.plugin: cannot read no.so: No such file or "
+                            f"directory; {remedy}", "run", "two.json")
+        self.assert_refused("trestle: --plugin a.so: No such file or directory; " + remedy,
+                            "run", "two.json", "--plugin", "a.so")
+        two = self.two().name
+        self.assert_refused("trestle: TRESTLE_PLUGIN b.so: No such file or directory; " + remedy,
+                            "run", two, env={**self.env, "TRESTLE_PLUGIN": "b.so"})
+
+    def test_no_plugin_anywhere(self):
+        # A copy of the program has no plugin beside it.
+        copy = self.dir / "bin" / "trestle"
+        copy.parent.mkdir()
+        copy.write_bytes(TRESTLE.read_bytes())
+        copy.chmod(0o755)
+        result = common.run([copy, "run", self.two()],
+                            env={**self.env, "LD_LIBRARY_PATH": common.BUILD / "lib"})
+        if result.code != 2 and re.search("^trestle-qemu", result.err, re.M):
+            self.skipTest("a plugin is installed on this machine; remove it to run this")
+        self.assertRegex(result.err, rf"\Atrestle: QEMU's plugin is neither at {copy.parent}/"
+                                     r"trestle-qemu\.so nor at /.*/trestle/trestle-qemu\.so; "
+                                     r"build it, or name it with .*\n\Z")
+
+    def test_without_plugin_its_keys_mean_nothing(self):
+        self.config('{"machine": {"plugin": "none"}, "devices": [{"model": "echo",\n'
+                    '"base_addr": 8,\n"timeout_ms": 5}]}')
+        self.assert_refused("two.json:3: devices[0].timeout_ms: only the plugin can do this, and "
+                            "this run has none; remove the key or use the plugin",
+                            "run", "two.json")
+        two = self.two().name
+        self.assert_refused("trestle: --exit-on-idle needs the plugin, and this run has none; "
+                            "leave one of the two out", "run", two, "--plugin", "none",
+                            "--exit-on-idle")
+
+    def test_model_file(self):
+        self.config('{"devices": [{"base_addr": 8,\n"model": "./no.so"}]}')
+        result = self.trestle("check", "two.json")
+        self.assertEqual(result.code, 2)
+        self.assertRegex(result.err, r"\Atwo\.json:2: devices\[0\]\.model: .*no\.so.*\n\Z")
+        (self.dir / "no.so").write_text("not a shared object")
+        result = self.trestle("check", "two.json")
+        self.assertEqual(result.code, 2)
+        self.assertRegex(result.err, r"\Atwo\.json:2: devices\[0\]\.model: .*no\.so.*\n\Z")
+
+    def test_model_file_without_its_entry(self):
+        # The plugin is a shared object that exports something else.
+        self.config({"devices": [{"base_addr": 8, "model": str(common.PLUGIN)}]})
+        result = self.trestle("check", "two.json")
+        self.assertEqual(result.code, 2)
+        self.assertRegex(result.err, r"\Atwo\.json:\d+: devices\[0\]\.model: .*\n\Z")
+
+    def test_socket_paths(self):
+        self.config({"devices": [{**ECHO, "socket": "s" * 110}]})
+        result = self.trestle("run", "two.json")
+        self.assertEqual(result.code, 2)
+        self.assertRegex(result.err, r"\Atwo\.json:\d+: devices\[0\]\.socket: a path of 110 "
+                                     r"bytes, and a Unix socket has room for 107; choose a "
+                                     r"shorter one\n\Z")
+        # A private directory that is too long is nobody's key.
+        deep = self.runtime / ("d" * 100)
+        deep.mkdir()
+        result = self.trestle("run", self.two(), env={**self.env, "XDG_RUNTIME_DIR": str(deep)})
+        deep.rmdir()
+        self.assertEqual((result.code, result.err.count("\n")), (2, 1), result)
+
+    def test_socket_path_is_taken(self):
+        (self.dir / "file.sock").write_text("precious")
+        self.config({"devices": [{**ECHO, "socket": "file.sock"}]})
+        for command in "run", "serve":
+            result = self.trestle(command, "two.json")
+            self.assertEqual((result.code, result.err.count("\n")), (2, 1), result)
+            self.assertIn("file.sock", result.err)
+        self.assertEqual((self.dir / "file.sock").read_text(), "precious")
+
+        self.config({"devices": [{**ECHO, "socket": "live.sock"}]})
+        server = self.start_trestle("serve", "two.json")
+        read_until(server.stdout, rb"live\.sock")
+        result = self.trestle("run", "two.json")
+        self.assertEqual((result.code, result.err.count("\n")), (2, 1), result)
+        self.assertIn("live.sock", result.err)
+        server.terminate()
+        self.assertEqual(server.wait(30), 128 + signal.SIGTERM)
+
+    def test_regions_of_the_machine(self):
+        common.qemu("riscv32")
+        for base in "0x80000000", "0x10000000":  # RAM, UART
+            self.config({"machine": {"kernel": str(common.guest("two_devices"))},
+                         "devices": [{**ECHO, "base_addr": base}]})
+            result = self.trestle("run", "two.json")
+            self.assertEqual((result.code, result.out), (2, ""), result)
+            self.assertEqual(result.err.count("\n"), 1, result)
+            self.assertIn(base, result.err)
+
+
+class Tables(Case):
+    def test_check(self):
+        result = self.trestle("check", self.two())
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        rows = [line.split() for line in result.out.splitlines()]
+        self.assertIn(["echo_device", "echo", "0x10200000", "0x10200fff", "(private)"], rows)
+        self.assertIn(["compute_device", "compute", "0x10300000", "0x10300fff", "(private)"], rows)
+        self.assertIn(["compute_device.peer", "echo_device.peer", "1", "ns"], rows)
+
+    def test_models(self):
+        result = self.trestle("models")
+        self.assertEqual(result.code, 0)
+        names = [line.split()[0] for line in result.out.splitlines()[1:]]
+        self.assertLessEqual({"echo", "compute"}, set(names))
+
+    def test_qemu_args(self):
+        self.config({"machine": {"kernel": "a b.elf", "args": ["-m", "64M"]},
+                     "devices": [{**ECHO, "socket": "it's,here.sock", "on_error": "ones",
+                                  "timeout_ms": 7}, COMPUTE]})
+        (self.dir / "a b.elf").touch()
+        result = self.trestle("qemu-args", "two.json")
+        self.assertEqual(result.code, 2)
+        self.assertRegex(result.err, r"\Atwo\.json:\d+: devices\[1\]: without a \"socket\" .*\n\Z")
+
+        result = self.trestle("qemu-args", "two.json", "--socket-dir", "/tmp/d")
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        self.assertEqual(result.out.count("\n"), 1)
+        words = shlex.split(result.out)
+        self.assertTrue(words[0].endswith("/qemu-system-riscv32"), words)
+        self.assertEqual(words[words.index("-kernel") + 1], "a b.elf")
+        self.assertEqual(words[words.index("-m") + 1], "64M")
+        devices = [words[i + 1] for i, word in enumerate(words) if word == "-device"]
+        self.assertEqual(len(devices), 2)
+        self.assertIn("socket=it's,,here.sock,base_address=0x10200000", devices[0])
+        self.assertIn("on_error=ones", devices[0])
+        self.assertIn("timeout_ms=7", devices[0])
+        self.assertIn("socket=/tmp/d/device1.sock,base_address=0x10300000", devices[1])
+
+
+class Documents(Case):
+    """--help, the manual and the completions name the same options."""
+
+    SOURCE = common.SOURCE
+
+    def options_of_help(self):
+        commands = re.findall(r"^  ([a-z-]+) ", self.trestle("--help").out, re.M)
+        return {command: set(re.findall(r"^  .{3,5}--([a-z-]+)",
+                                        self.trestle(command, "--help").out, re.M)) - {"help"}
+                for command in commands}
+
+    def test_manual(self):
+        text = (self.SOURCE / "docs" / "trestle.1").read_text()
+        synopsis = text[text.index(".Sh SYNOPSIS"):text.index(".Sh DESCRIPTION")]
+        described = set(re.findall(r"^\.It .*Fl -([a-z-]+)", text, re.M))
+        options = self.options_of_help()
+        for command, names in options.items():
+            block = re.search(rf"\.Cm {command}\n(.*?)(?=^\.Nm|\Z)", synopsis,
+                              re.S | re.M).group(1)
+            used = set(re.findall(r"Fl -([a-z][a-z-]*)", block))
+            if "Fl v" in block:
+                used.add("verbose")
+            self.assertEqual(used, names, command)
+        self.assertEqual(described - {"help", "version"}, set().union(*options.values()))
+
+    def test_bash_completion(self):
+        script = self.SOURCE / "cli" / "completion" / "trestle.bash"
+        for command, names in self.options_of_help().items():
+            result = common.run(["bash", "-c", """
+                _init_completion() { cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+                                     words=("${COMP_WORDS[@]}") cword=$COMP_CWORD; }
+                source "$0"; COMP_WORDS=(trestle "$1" --) COMP_CWORD=2
+                _trestle; printf '%s\\n' "${COMPREPLY[@]}" """, script, command])
+            self.assertEqual(set(result.out.split()) - {"--help"}, {f"--{n}" for n in names},
+                             result)
+        result = common.run(["bash", "-c", """
+            _init_completion() { cur= prev=trestle words=(trestle "") cword=1; }
+            source "$0"; _trestle; printf '%s\\n' "${COMPREPLY[@]}" """, script])
+        self.assertEqual(set(result.out.split()) - {"--help", "--version"},
+                         set(self.options_of_help()))
+
+    def test_zsh_completion(self):
+        text = (self.SOURCE / "cli" / "completion" / "_trestle").read_text()
+        groups = {"kernel", "qemu", "plugin", "verbose", "stats", "socket_dir"}
+        options = self.options_of_help()
+        self.assertIn(f"(run {' '.join(c for c in options if c != 'run')})", text)
+        for command, names in options.items():
+            block = re.search(rf"^        {command}\)(.*?);;", text, re.S | re.M).group(1)
+            used = set(re.findall(r"--([a-z-]+)\[", block)) - {"help"}
+            used |= {g.replace("_", "-") for g in groups if f"${g}" in block}
+            self.assertEqual(used, names, command)
+
+
+class Runs(Case):
+    def setUp(self):
+        super().setUp()
+        common.qemu("riscv32")
+
+    def test_two_devices(self):
+        result = self.trestle("run", self.two("two_devices"), "-vv", "--stats", "stats.json")
+        self.assertEqual(result.code, 0, result)
+        self.assertNotIn("FAIL", result.out)
+        for line in [
+            rf"^Device echo_device socket listening at {self.runtime}/\S+/device0\.sock$",
+            rf"^Device compute_device socket listening at {self.runtime}/\S+/device1\.sock$",
+            r"^QEMU PID: \d+$",
+            r"^Waiting for 2 device connections\.\.\.$",
+            r"^Device echo_device connected$",
+            r"^Device compute_device connected$",
+            r"^MMIO from echo_device: type=1 addr=0x0000000010200000 data=0x[0-9a-f]{8,16} size=4$",
+            r"^MMIO from compute_device: type=0 addr=0x0000000010300010 data=0x0+ size=4$",
+        ]:
+            self.assertRegex(result.err, re.compile(line, re.M))
+        rows = {line.split()[0]: line.split() for line in result.err.splitlines() if line}
+        stats = json.loads((self.dir / "stats.json").read_text())
+        self.assertEqual([d["name"] for d in stats["devices"]], ["echo_device", "compute_device"])
+        for device in stats["devices"]:
+            self.assertEqual(set(device), {"name", "base_addr", "reads", "writes", "bytes",
+                                           "errors", "latency_ns"})
+            self.assertEqual(rows[device["name"]][1:5],
+                             [device["base_addr"]] + [str(device[k]) for k in
+                                                      ("reads", "writes", "bytes")])
+            accesses = device["reads"] + device["writes"]
+            self.assertEqual(accesses, result.err.count(f"MMIO from {device['name']}:")
+                             - device["errors"])
+            self.assertGreater(accesses, 0)
+            latency = device["latency_ns"]
+            self.assertLess(0, latency["p50"])
+            self.assertLessEqual(latency["p50"], latency["p99"])
+            self.assertLessEqual(latency["p99"], latency["max"])
+        for key in "reads", "writes", "bytes", "errors":
+            self.assertEqual(stats["totals"][key], sum(d[key] for d in stats["devices"]))
+        self.assertEqual(stats["qemu"]["exit_code"], 0)
+        self.assertRegex(stats["qemu"]["version"], r"\A\d+\.\d+")
+
+    def test_quiet_by_default(self):
+        result = self.trestle("run", self.two("probe"), stdin="r 4 10200008\nq 0\n")
+        self.assertEqual(result.code, 0, result)
+        first = result.err.splitlines()[0].split()
+        self.assertEqual(first[:3], ["device", "base", "reads"], result)
+
+    def test_exit_code_is_the_guests(self):
+        # Without its second device the guest's accesses fail, and so does the guest.
+        self.config({"machine": {"kernel": str(common.guest("two_devices"))}, "devices": [ECHO]})
+        result = self.trestle("run", "two.json")
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("FAIL", result.out)
+
+    def test_qemu_that_dies_at_once(self):
+        result = self.trestle("run", self.two("two_devices"), "--", "-no-such-option")
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("-no-such-option: invalid option", result.err)
+        self.assertEqual(result.err.count("\n"), 1, result)
+
+    def test_arguments_behind_the_dashes(self):
+        self.config({"machine": {"kernel": str(common.guest("many_devices")),
+                                 "args": ["-append", "n=7"]}, "devices": [ECHO]})
+        result = self.trestle("run", "two.json", "--", "-append", "n=3 base=0x10400000")
+        self.assertIn("many_devices: 3 from 0x10400000", result.out)
+
+    def test_stats_on_standard_output(self):
+        result = self.trestle("run", self.two("two_devices"), "--stats", "-")
+        stats = json.loads(result.out[result.out.index("{\n"):])
+        self.assertEqual(stats["qemu"]["exit_code"], 0)
+
+    def test_stats_replace_what_was_there_whole(self):
+        real = self.dir / "real.json"
+        real.write_text("old")
+        (self.dir / "link.json").symlink_to("real.json")
+        self.trestle("run", self.two("two_devices"), "--stats", "link.json")
+        self.assertTrue((self.dir / "link.json").is_symlink())
+        json.loads(real.read_text())
+        self.assertEqual(sorted(p.name for p in self.dir.iterdir()),
+                         ["link.json", "real.json", "runtime", "two.json"])
+        result = self.trestle("run", self.two("two_devices"), "--stats", "/dev/null")
+        self.assertEqual(result.code, 0, result)
+        self.assertTrue(pathlib.Path("/dev/null").is_char_device())
+
+    def test_timeout(self):
+        # No kernel: nothing ever ends this machine.
+        start = time.monotonic()
+        result = self.trestle("run", self.two(), "--timeout", "0.5", "--stats", "s.json")
+        self.assertEqual(result.code, 124, result)
+        self.assertGreater(time.monotonic() - start, 0.5)
+        stats = json.loads((self.dir / "s.json").read_text())
+        self.assertIsInstance(stats["qemu"]["exit_code"], int)
+
+    def test_stop_at(self):
+        result = self.trestle("run", self.two(stop_at="300ms"))
+        self.assertEqual(result.code, 124, result)
+
+
+class Guest:
+    """A run with the probe guest, which does an access for each line on its console."""
+
+    def __init__(self, case, *args, config=None, **kwargs):
+        common.qemu("riscv32")
+        kwargs.setdefault("stdin", subprocess.PIPE)
+        self.case = case
+        self.process = case.start_trestle("run", config or case.two("probe"), *args, **kwargs)
+        if self.process.stdin:
+            case.addCleanup(self.process.stdin.close)
+        self.log = b""
+        read_until(self.process.stdout, rb"probe\n")
+
+    def ask(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        answer = read_until(self.process.stdout, rb"[=!?][^\n]*\n")
+        return answer.decode().strip()
+
+    def wait_for_log(self, pattern):
+        self.log += read_until(self.process.stderr, pattern)
+        return self.log.decode()
+
+    def qemu_pid(self):
+        """Needs -v."""
+        return int(re.search(r"QEMU PID: (\d+)", self.wait_for_log(rb"QEMU PID: \d+\n")).group(1))
+
+    def end(self, seconds=30):
+        """The exit code and the whole log. Nothing of the run may be left."""
+        code = self.process.wait(seconds)
+        self.log += self.process.stderr.read()
+        self.case.assertEqual(common.processes(session=self.process.pid), set())
+        return code, self.log.decode()
+
+
+class Endings(Case):
+    def test_the_guest_ends(self):
+        guest = Guest(self)
+        self.assertEqual(guest.ask("r 4 10200008"), "= 0")
+        self.assertEqual(guest.ask("w 4 10200000 cafe"), "=")
+        guest.process.stdin.write(b"q 2a\n")
+        guest.process.stdin.flush()
+        code, log = guest.end()
+        self.assertEqual(code, 0x2A, log)
+
+    def test_signals(self):
+        for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+            with self.subTest(signal=number.name):
+                guest = Guest(self, "-v")
+                self.assertEqual(guest.ask("r 4 10200008"), "= 0")
+                self.assertNotEqual(common.files(self.runtime), set())
+                guest.process.send_signal(number)
+                code, log = guest.end()
+                self.assertEqual(code, 128 + number, log)
+                self.assertRegex(log, r"\necho_device +0x10200000 +1 +0 +4 +0 ")
+                self.assertEqual(common.files(self.runtime), set())
+
+    def test_killed_qemu(self):
+        guest = Guest(self, "-v", "--stats", "s.json")
+        self.assertEqual(guest.ask("r 4 10200008"), "= 0")
+        os.kill(guest.qemu_pid(), signal.SIGKILL)
+        code, log = guest.end()
+        self.assertEqual(code, 128 + signal.SIGKILL, log)
+        self.assertIn("trestle: warning: QEMU was ended by signal 9 (Killed)\n", log)
+        self.assertEqual(json.loads((self.dir / "s.json").read_text())["qemu"]["exit_code"], 137)
+
+    def test_killed_trestle_takes_qemu_along(self):
+        guest = Guest(self, "-v")
+        self.assertEqual(guest.ask("r 4 10200008"), "= 0")
+        end_of_qemu = os.pidfd_open(guest.qemu_pid())
+        self.addCleanup(os.close, end_of_qemu)
+        guest.process.kill()
+        guest.process.wait(30)
+        ready, _, _ = select.select([end_of_qemu], [], [], 30)
+        self.assertTrue(ready, "QEMU lives on")
+        for path in self.runtime.iterdir():  # nobody was there to remove them
+            shutil.rmtree(path)
+
+    def fake_qemu(self, body):
+        path = self.dir / "fake-qemu"
+        path.write_text(f"#!{sys.executable}\n{body}")
+        path.chmod(0o755)
+        return path
+
+    def test_second_signal_ends_at_once(self):
+        qemu = self.fake_qemu("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+                              "print('up', flush=True)\nwhile True: signal.pause()\n")
+        process = self.start_trestle("run", self.two(), "-v", "--qemu", qemu)
+        read_until(process.stdout, b"up")
+        process.terminate()
+        read_until(process.stderr, b"Stopping QEMU")
+        start = time.monotonic()
+        process.terminate()
+        self.assertEqual(process.wait(30), 143)
+        self.assertLess(time.monotonic() - start, 2)  # without it: after the 3 s of grace
+        self.assertEqual(common.processes(session=process.pid), set())
+
+    def test_qemu_that_does_not_want_to_end(self):
+        qemu = self.fake_qemu("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+                              "while True: signal.pause()\n")
+        result = self.trestle("run", self.two(), "--qemu", qemu, "--timeout", "0.1")
+        self.assertEqual(result.code, 124, result)
+
+    def test_idle(self):
+        guest = Guest(self, "--exit-on-idle")
+        self.assertEqual(guest.ask("h"), "=")
+        code, log = guest.end()
+        self.assertEqual(code, 125, log)
+        self.assertEqual(log.count("the guest waits for ever"), 1, log)
+        guest = Guest(self)
+        self.assertEqual(guest.ask("h"), "=")
+        guest.wait_for_log(rb"the guest waits for ever.*\n")
+        self.assertIsNone(guest.process.poll())
+        guest.process.terminate()
+        self.assertEqual(guest.end()[0], 143)
+
+    def test_two_runs_side_by_side(self):
+        config = self.two("probe")
+        guests = [Guest(self, config=config) for _ in range(2)]
+        for i, guest in enumerate(guests):
+            self.assertEqual(guest.ask(f"w 4 10300000 {i + 7:x}"), "=")
+        for i, guest in enumerate(guests):
+            self.assertEqual(guest.ask("r 4 10300000"), f"= {i + 7:x}")
+        for guest in guests:
+            guest.process.stdin.write(b"q 0\n")
+            guest.process.stdin.flush()
+            self.assertEqual(guest.end()[0], 0)
+
+    def test_qemu_inherits_nothing(self):
+        guest = Guest(self, "-v")
+        self.assertEqual(guest.ask("r 4 10200008"), "= 0")
+
+        def sockets(pid):
+            return {target for fd, target in common.descriptors(pid).items()
+                    if fd > 2 and target.startswith("socket:")}
+        qemu = sockets(guest.qemu_pid())
+        self.assertEqual(len(qemu), 2)
+        self.assertEqual(qemu & sockets(guest.process.pid), set())
+        guest.process.terminate()
+        self.assertEqual(guest.end()[0], 143)
+
+    def test_qemu_with_a_device_of_its_own(self):
+        """A client of the older protocol in QEMU's place, told where to connect as it is used
+        to."""
+        qemu = self.fake_qemu("""if True:
+            import os, socket, struct, sys
+            assert os.environ["SST_NUM_DEVICES"] == "2"
+            assert "-plugin" not in sys.argv
+            for i, base in enumerate((0x10200000, 0x10300000)):
+                assert int(os.environ[f"SST_DEVICE{i}_BASE"], 16) == base
+                path = os.environ[f"SST_DEVICE{i}_SOCKET"]
+                assert f"sst-device,socket={path},base_address={base:#x}" in sys.argv
+                client = socket.socket(socket.AF_UNIX)
+                client.connect(path)
+                for kind, data in (1, 0x1234), (0, 0):
+                    client.sendall(struct.pack("<BBHQQ", kind, 4, 0, base, data))
+                    reply = client.recv(16, socket.MSG_WAITALL)
+                    assert reply[:8] == bytes([1] + 7 * [0]), reply
+            sys.exit(7)
+            """)
+        result = self.trestle("run", self.two(), "--qemu", qemu, "--plugin", "none")
+        self.assertEqual(result.code, 7, result)
+        self.assertRegex(result.err, r"\necho_device +0x10200000 +1 +1 +8 +0 ")
+        self.assertRegex(result.err, r"\ntotal +2 +2 +16 +0 ")
+
+    def test_gdb(self):
+        common.qemu("riscv32")
+        deadline = time.monotonic() + 60
+        while True:  # another test on this machine may be using the one port there is
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", 1234))
+                    break
+                except OSError:
+                    if time.monotonic() > deadline:
+                        self.skipTest("TCP port 1234 is taken; close what uses it")
+                    time.sleep(0.5)
+        process = self.start_trestle("run", self.two("two_devices", stop_at="100ms"), "-v",
+                                     "--gdb")
+        log = read_until(process.stderr, rb"QEMU PID: \d+\n").decode()
+        pid = int(re.search(r"QEMU PID: (\d+)", log).group(1))
+        read_until(process.stderr, rb"compute_device connected\n")
+        cmdline = pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+        self.assertEqual(cmdline.count("timeout_ms=0"), 2)
+        with socket.create_connection(("127.0.0.1", 1234), timeout=30) as gdb:
+            gdb.sendall(b"+$?#3f")
+            answer = b""
+            while b"#" not in answer:
+                answer += gdb.recv(256)
+            self.assertRegex(answer, rb"\$T05")  # halted
+            self.assertEqual(select.select([process.stdout], [], [], 0)[0], [])
+            gdb.sendall(b"+$c#63")
+            self.assertIn(b"PASS", read_until(process.stdout, rb"passed, 0 failed"))
+        self.assertEqual(process.wait(30), 0)
+
+
+class Terminal(Case):
+    """The guest's console on a terminal, and the terminal afterwards."""
+
+    def setUp(self):
+        super().setUp()
+        common.qemu("riscv32")
+        self.ours, self.theirs = pty.openpty()
+        self.addCleanup(os.close, self.ours)
+        self.addCleanup(os.close, self.theirs)
+        self.before = self.state()
+
+        def take_terminal():
+            fcntl.ioctl(self.theirs, termios.TIOCSCTTY, 0)
+        self.process = self.start_trestle("run", self.two("probe"), "-v", stdin=self.theirs,
+                                          stdout=self.theirs, stderr=subprocess.PIPE,
+                                          preexec_fn=take_terminal)
+        self.ask(b"r 4 10200008", rb"= 0\r\n")
+        # Otherwise this test could not fail.
+        self.assertFalse(termios.tcgetattr(self.theirs)[3] & termios.ISIG)
+
+    def state(self):
+        return (termios.tcgetattr(self.theirs),
+                fcntl.fcntl(self.theirs, fcntl.F_GETFL))
+
+    def ask(self, line, pattern):
+        os.write(self.ours, line + b"\n")
+        return read_until(open(self.ours, "rb", closefd=False), pattern)
+
+    def end(self):
+        code = self.process.wait(30)
+        self.assertEqual(common.processes(session=self.process.pid), set())
+        self.assertEqual(self.state(), self.before)
+        return code
+
+    def test_control_c_is_the_guests(self):
+        self.ask(b"\x03", rb"\?\r\n")
+        self.ask(b"r 4 10200008", rb"= 0\r\n")
+        os.write(self.ours, b"q 0\n")
+        self.assertEqual(self.end(), 0)
+
+    def test_control_a_x_ends(self):
+        os.write(self.ours, b"\x01x")
+        self.assertEqual(self.end(), 0)
+
+    def test_killed_qemu(self):
+        log = read_until(self.process.stderr, rb"QEMU PID: \d+\n").decode()
+        os.kill(int(re.search(r"QEMU PID: (\d+)", log).group(1)), signal.SIGKILL)
+        self.assertEqual(self.end(), 137)
+
+    def test_signal(self):
+        self.process.terminate()
+        self.assertEqual(self.end(), 143)
+
+
+class Served(Case):
+    """QEMU started by somebody else."""
+
+    def setUp(self):
+        super().setUp()
+        common.qemu("riscv32")
+
+    def test_serve(self):
+        server = self.start_trestle("serve", self.two("two_devices"), "-v", "--stats", "s.json")
+        shown = read_until(server.stdout, rb"start QEMU with:\n.*\n").decode()
+        argv = shlex.split(shown.splitlines()[-1])
+        sockets = re.findall(r"^\w+ +0x\w+ +(/\S+)$", shown, re.M)
+        self.assertEqual(len(sockets), 2, shown)
+        before = common.descriptors(server.pid)
+        for _ in range(3):  # QEMU may come and go
+            result = common.run(argv)
+            self.assertEqual(result.code, 0, result)
+            self.assertIn("passed, 0 failed", result.out)
+            read_until(server.stderr, rb"(?s)disconnected\n.*disconnected\n")
+        self.assertEqual(common.descriptors(server.pid), before)
+        server.terminate()
+        self.assertEqual(server.wait(30), 143)
+        self.assertEqual(common.processes(session=server.pid), set())
+        stats = json.loads((self.dir / "s.json").read_text())
+        self.assertEqual(stats["qemu"], {"version": None, "exit_code": None})
+        self.assertGreater(stats["totals"]["reads"], 0)
+
+    def test_serve_in_a_directory_and_qemu_args(self):
+        config = self.two("two_devices")
+        server = self.start_trestle("serve", config, "--socket-dir", self.runtime)
+        read_until(server.stdout, rb"device1\.sock")
+        args = self.trestle("qemu-args", config, "--socket-dir", self.runtime)
+        result = common.run(["sh", "-c", "eval \"$0\"", args.out])
+        self.assertEqual(result.code, 0, result)
+        server.send_signal(signal.SIGINT)
+        self.assertEqual(server.wait(30), 130)
+
+    def test_serve_without_qemu(self):
+        """Where QEMU is not installed the sockets are served all the same."""
+        config = self.config({"machine": {"qemu": "qemu-system-nothing"}, "devices": [ECHO]})
+        server = self.start_trestle("serve", config)
+        read_until(server.stdout, rb"device0\.sock")
+        log = read_until(server.stderr, rb"\n").decode()
+        self.assertRegex(log, r"\Atrestle: warning: no QEMU command line to show: .*nothing.*")
+        server.terminate()
+        self.assertEqual(server.wait(30), 143)
+
+    def test_device(self):
+        device = self.start_trestle("device", "echo", "--socket", "e.sock", "--base", "0x10200000",
+                                    "--size", "4096", "--name", "lonely", "--param",
+                                    "echo_latency=3", "-vv")
+        read_until(device.stdout, rb"e\.sock")
+        config = self.config({"machine": {"kernel": str(common.guest("probe"))},
+                              "devices": [{**ECHO, "socket": "e.sock"}]})
+        args = self.trestle("qemu-args", config)
+        script = "w 4 10200000 beef\nr 4 10200004\nr 4 10201000\nq 5\n"
+        result = common.run(shlex.split(args.out), stdin=script, cwd=self.dir)
+        self.assertEqual(result.code, 5, result)
+        self.assertEqual(result.out, "probe\n=\n= beef\n! 5\n")
+        device.terminate()
+        self.assertEqual(device.wait(30), 143)
+        log = device.stderr.read().decode()
+        self.assertIn("MMIO from lonely: type=1 addr=0x0000000010200000", log)
+        self.assertFalse((self.dir / "e.sock").exists())
+
+
+if __name__ == "__main__":
+    common.main()
