@@ -60,22 +60,6 @@ static void log_bad_request(struct device_info *device, const struct trestle_v1_
                device->name, reason, request->type, request->addr, request->data, request->size);
 }
 
-static const char *failure_reason(int status)
-{
-    switch (status) {
-    case -EINVAL:
-        return "width or alignment that the device does not have";
-    case -ERANGE:
-        return "outside the device's registers";
-    case -EACCES:
-        return "the device cannot be read or written there";
-    case -ECANCELED:
-        return "cancelled by a reset";
-    default:
-        return "refused by the model";
-    }
-}
-
 static uint64_t mask_to_size(uint64_t value, uint32_t size)
 {
     return size >= 8 ? value : value & ((UINT64_C(1) << (8 * size)) - 1);
@@ -111,12 +95,6 @@ static void finish_request(struct device_info *device)
     bool success = request->status == 0;
     uint64_t data =
         success && !request->write ? mask_to_size(request->ret_data, request->access.size) : 0;
-    if (!success) {
-        struct trestle_v1_request v1 = {request->write, (uint8_t)request->access.size,
-                                        device->base_addr + request->access.offset,
-                                        request->access.data};
-        log_bad_request(device, &v1, failure_reason(request->status));
-    }
     if (device->request_is_v2)
         session_answer(device, data);
     else

@@ -118,10 +118,10 @@ static void test_bad_frames_are_answered(void **state)
         {0, 0, BASE, "size=0"},
         {0, 3, BASE, "size=3"},
         {1, 16, BASE, "size=16"},
-        {0, 4, BASE + 2, "dev0: width or alignment that the device does not have"},
+        {0, 4, BASE + 2, "dev0: read of 4 bytes at offset 0x2 refused: misaligned"},
         {0, 4, BASE - 4, "dev0: address outside the device"},
         {0, 4, BASE + 4096, "address outside the device"},
-        {0, 4, BASE + REG_END, "dev0: outside the device's registers"},
+        {0, 4, BASE + REG_END, "refused: outside the registers"},
         {1, 8, UINT64_MAX - 7, "address outside the device"},
     };
     int fd = client_connect(f, 0);
@@ -144,7 +144,7 @@ static void test_refused_by_the_model(void **state)
     int fd = client_connect(f, 0);
     send_request(fd, TRESTLE_V1_READ, 4, BASE + REG_FAIL, 0);
     expect(f, fd, false, 0);
-    assert_true(log_has(f, "dev0: refused by the model"));
+    assert_true(log_has(f, "refused: Input/output error"));
     close(fd);
 }
 

@@ -220,7 +220,7 @@ static void test_posted_writes_keep_order(void **state)
     struct trestle_device_stats stats;
     trestle_bridge_stats(f->bridge, 0, &stats);
     assert_true(stats.writes == 500 && stats.errors == 1);
-    assert_true(log_has(f, "dev0: refused by the model"));
+    assert_true(log_has(f, "refused: Input/output error"));
 }
 
 static void test_deferred_answer_stalls(void **state)
