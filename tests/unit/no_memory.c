@@ -2,6 +2,7 @@
 /* The engine when memory runs out, and the promise that a running engine asks for none. The linker
  * puts the __wrap functions in the place of the allocator's (-Wl,--wrap). */
 #include "rig.h"
+#include "sim/sim.h"
 
 static unsigned allocations; /* so far */
 static unsigned fail_at;     /* the number of the allocation that fails; 0: none */
@@ -149,6 +150,7 @@ static void test_reserved_timers_and_clocks_never_fail(void **state)
     trestle_clock_start(clock);
     for (uint32_t i = 0; i < 20; i++)
         trestle_device_wake_at(dev, i, 4000);
+    assert_true(rig.sim->queue.count <= rig.sim->queue.capacity);
     fail_at = 0;
     assert_int_equal(trestle_sim_run_until(rig.sim, 4000), 24); /* 20 timers, 4 ticks */
     trestle_device_destroy(dev);
