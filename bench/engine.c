@@ -3,6 +3,7 @@
  * What the engine costs: events, messages, clock ticks and model accesses per second, each the
  * median of five runs. Reads the host's clock; the engine does not.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,79 @@ static double run_clock(size_t unused, uint64_t ticks)
     return rate;
 }
 
+/* A model with one register; it answers after a while when there is a latency. */
+struct unit {
+    uint64_t value;
+    struct trestle_request *waiting;
+};
+
+static trestle_time unit_latency;
+
+static int unit_read(struct trestle_device *dev, struct trestle_request *req,
+                     const struct trestle_access *access, uint64_t *ret_data)
+{
+    struct unit *unit = trestle_device_state(dev);
+    *ret_data = unit->value;
+    if (!unit_latency)
+        return 0;
+    unit->waiting = req;
+    trestle_device_wake_after(dev, 0, unit_latency);
+    return -EINPROGRESS;
+}
+
+static int unit_write(struct trestle_device *dev, struct trestle_request *req,
+                      const struct trestle_access *access)
+{
+    struct unit *unit = trestle_device_state(dev);
+    unit->value = access->data;
+    return 0;
+}
+
+static void unit_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
+{
+    struct unit *unit = trestle_device_state(dev);
+    trestle_request_complete(unit->waiting, 0, unit->value);
+}
+
+static const struct trestle_model unit_model = {
+    .size = sizeof(unit_model),
+    .name = "unit",
+    .region_size = 16,
+    .access_sizes = 4,
+    .timers = 1,
+    .state_size = sizeof(struct unit),
+    .read = unit_read,
+    .write = unit_write,
+    .wake = unit_wake,
+};
+
+static void unit_done(struct trestle_request *req)
+{
+    check(req->status, "access");
+}
+
+/* As a bridge does it: submit, and run the engine while the answer is not there. */
+static double run_accesses(size_t latency, uint64_t accesses)
+{
+    struct trestle_sim *sim = new_sim();
+    struct trestle_device *dev;
+    struct trestle_device_options options = {.size = sizeof(options), .name = "unit"};
+    check(trestle_device_create(sim, &unit_model, &options, &dev, NULL), "device");
+    unit_latency = latency;
+    double start = seconds();
+    for (uint64_t i = 0; i < accesses; i++) {
+        struct trestle_request req = {.access = {.offset = 4, .data = i, .size = 4},
+                                      .write = latency == 0 && (i & 1),
+                                      .done = unit_done};
+        if (trestle_device_submit(dev, &req) == -EINPROGRESS)
+            trestle_sim_run_until(sim, trestle_sim_next(sim));
+    }
+    double rate = (double)accesses / (seconds() - start);
+    trestle_device_destroy(dev);
+    trestle_sim_destroy(sim);
+    return rate;
+}
+
 static int compare(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -177,5 +251,7 @@ int main(int argc, char **argv)
     report("message over a link, 16 bytes", run_messages, 16, n);
     report("message over a link, 256 bytes", run_messages, 256, n);
     report("clock tick", run_clock, 0, n);
+    report("access to a model", run_accesses, 0, n);
+    report("access answered 10 ns later", run_accesses, 10 * TRESTLE_NS, n);
     return 0;
 }
