@@ -177,7 +177,6 @@ void component_forget_messages(struct trestle_component *component)
 void component_close(struct trestle_component *component)
 {
     component_forget_messages(component);
-    component->receive = NULL;
     for (uint32_t port = 0; port < component->num_ports; port++) {
         struct trestle_link *link = component->ports[port];
         if (!link)

@@ -87,7 +87,7 @@ static void request_finish(struct trestle_device *dev)
     dev->completed = false;
     dev->ticket = (dev->ticket + 1) % DEVICE_TICKETS;
     req->device = NULL;
-    if (req->status < 0 && req->status != -ECANCELED)
+    if (req->status < 0)
         log_failed(dev, req);
     if (req->done)
         req->done(req);

@@ -165,7 +165,7 @@ static int h_send(void *ctx, struct trestle_device *d, uint32_t port, const void
 
 static bool h_linked(void *ctx, const struct trestle_device *d, uint32_t port)
 {
-    return port == 1;
+    return port != 0;
 }
 
 static void h_log(void *ctx, struct trestle_device *d, enum trestle_log_level level,
@@ -382,6 +382,7 @@ static void test_deferred_access(void **state)
     s->in_wake = complete_stored;
     assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
     assert_true(trestle_device_busy(dev));
+    assert_ptr_equal(req.device, dev);
     assert_int_equal(trestle_device_submit(dev, &second), -EBUSY);
     assert_int_equal(trestle_device_submit(dev, &req), -EBUSY);
     assert_int_equal(s->reads, 1);
@@ -401,7 +402,16 @@ static void test_deferred_failure(void **state)
     assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
     trestle_request_complete(s->req, -EPERM, 7);
     assert_int_equal(host.done, 1);
+    assert_null(req.device);
     assert_true(req.status == -EPERM && req.ret_data == 0);
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    trestle_request_complete(s->req, 0, 7); /* a write has no data to give */
+    assert_true(req.status == 0 && req.ret_data == 0);
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    trestle_request_complete(s->req, 1, 7); /* no such status */
+    assert_int_equal(req.status, -EIO);
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    trestle_request_complete(s->req, -EPERM, 7);
     assert_string_equal(host.log,
                         "d0: write of 4 bytes at offset 0x4 refused: Operation not permitted");
 }
@@ -422,10 +432,20 @@ static void test_completion_inside_the_callback(void **state)
     assert_false(trestle_device_busy(dev));
     assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 0);
 
+    assert_null(req.device);
+    struct trestle_request *first = s->req;
     s->answer = 0; /* completed and answered: the model's mistake */
     assert_int_equal(trestle_device_submit(dev, &req), 0);
     assert_true(req.status == 0 && req.ret_data == 42);
     assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
+    struct trestle_request *last = s->req;
+    assert_ptr_not_equal(last, first);
+
+    s->answer = -EINPROGRESS; /* a handle that served inside a callback is as old as any other */
+    s->in_read = NULL;
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    trestle_request_complete(last, 0, 1);
+    assert_true(trestle_device_busy(dev));
 }
 
 static void test_double_completion(void **state)
@@ -523,6 +543,7 @@ static void test_timers(void **state)
     trestle_device_wake_at(dev, 2, 1500);
     assert_true(trestle_device_wake_time(dev, 1) == 2000);
     assert_true(trestle_device_wake_time(dev, 0) == TRESTLE_TIME_NEVER);
+    assert_true(trestle_device_wake_time(dev, 3) == TRESTLE_TIME_NEVER); /* there is none */
     (void)trestle_sim_run_until(sim, 1500);
     assert_true(s->wakes == 1 && s->timer == 2 && s->woken == 1500);
     trestle_device_wake_at(dev, 1, 1600); /* replaces 2000 */
@@ -592,6 +613,7 @@ static void done_after_reset(struct trestle_request *req)
 {
     host.done++;
     assert_int_equal(s->resets, 1);
+    assert_null(req->device);
 }
 
 static void test_reset_cancels_everything(void **state)
@@ -633,8 +655,11 @@ static void test_reset_cancels_everything(void **state)
     assert_int_equal(trestle_component_send(peer, 0, "x", 1), 0);
     (void)trestle_sim_run_until(sim, 105);
     assert_int_equal(s->messages, 1);
-    s->answer = 0;
-    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    trestle_request_complete(old, 0, 1);
+    assert_true(trestle_device_busy(dev));
+    trestle_request_complete(s->req, 0, 1);
+    assert_int_equal(host.done, 2);
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
@@ -686,10 +711,14 @@ static void test_messages_beyond_the_engine(void **state)
     assert_int_equal(trestle_device_deliver(d, 1, "in", 3), 0);
     assert_true(ds->messages == 1 && ds->port == 1);
     assert_string_equal(ds->message, "in");
+    uint8_t full[TRESTLE_MESSAGE_MAX] = {0};
+    assert_int_equal(trestle_device_deliver(d, 0, full, sizeof(full)), 0);
+    assert_int_equal(ds->messages, 2);
+    assert_false(trestle_device_linked(d, 2));
     assert_int_equal(trestle_device_deliver(d, 2, "in", 3), -EINVAL);
     assert_int_equal(trestle_device_deliver(d, 0, "in", 0), -EMSGSIZE);
     assert_int_equal(trestle_device_deliver(d, 0, "in", TRESTLE_MESSAGE_MAX + 1), -EMSGSIZE);
-    assert_int_equal(ds->messages, 1);
+    assert_int_equal(ds->messages, 2);
     trestle_device_destroy(d);
 }
 

@@ -71,6 +71,7 @@ static void test_message_arrives_after_the_latency(void **state)
     assert_ptr_equal(trestle_component_link(a.component, 1), link);
     assert_ptr_equal(trestle_component_link(b.component, 2), link);
     assert_null(trestle_component_link(b.component, 0));
+    assert_null(trestle_component_link(b.component, 3));
     assert_null(trestle_component_link(b.component, 99));
     assert_string_equal(trestle_component_name(b.component), "b");
 
