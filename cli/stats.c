@@ -148,7 +148,9 @@ static char *directory_of(const char *path)
     const char *slash = strrchr(path, '/');
     if (!slash)
         return xstrdup(".");
-    return slash == path ? xstrdup("/") : xformat("%.*s", (int)(slash - path), path);
+    char *directory = xstrdup(path);
+    directory[slash == path ? 1 : slash - path] = '\0';
+    return directory;
 }
 
 /* A symbolic link stays, and the file behind it is replaced. */
