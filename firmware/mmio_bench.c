@@ -34,7 +34,7 @@ static struct {
 /* What to access, in this order, over and over. */
 static uintptr_t slots[SLOTS];
 static uint8_t slot_writes[SLOTS];
-static uint32_t histogram[BUCKETS];
+static unsigned histogram[BUCKETS];
 
 static uint32_t bucket_of(uint64_t ns)
 {
@@ -44,17 +44,17 @@ static uint32_t bucket_of(uint64_t ns)
     return (shift << SUB_BITS) + (value >> shift);
 }
 
-static uint32_t bucket_edge(uint32_t bucket)
+static unsigned bucket_edge(unsigned bucket)
 {
     if (bucket < 2U << SUB_BITS)
         return bucket;
-    uint32_t shift = (bucket >> SUB_BITS) - 1;
+    unsigned shift = (bucket >> SUB_BITS) - 1;
     return (bucket - (shift << SUB_BITS)) << shift;
 }
 
 static void print_histogram(const char *name)
 {
-    for (uint32_t i = 0; i < BUCKETS; i++) {
+    for (unsigned i = 0; i < BUCKETS; i++) {
         if (histogram[i])
             print("%s %u %u\n", name, bucket_edge(i), histogram[i]);
         histogram[i] = 0;

@@ -50,8 +50,8 @@ static void test_bus_errors(void)
 }
 
 /* Starts an operation and waits for its end. False: it did not end. */
-static bool compute(uint32_t a, uint32_t b, uint32_t operation, uint32_t *ret_status,
-                    uint32_t *ret_result)
+static bool compute(uint32_t a, uint32_t b, uint32_t operation, unsigned *ret_status,
+                    unsigned *ret_result)
 {
     uint64_t status, result;
     if (!mmio_write(COMPUTE + COMPUTE_OPERAND_A, 4, a) ||
@@ -62,15 +62,15 @@ static bool compute(uint32_t a, uint32_t b, uint32_t operation, uint32_t *ret_st
         !mmio_read(COMPUTE + COMPUTE_STATUS, 4, &status) ||
         !mmio_read(COMPUTE + COMPUTE_RESULT, 4, &result))
         return false;
-    *ret_status = (uint32_t)status & (COMPUTE_STATUS_READY | COMPUTE_STATUS_ERROR);
-    *ret_result = (uint32_t)result;
+    *ret_status = (unsigned)status & (COMPUTE_STATUS_READY | COMPUTE_STATUS_ERROR);
+    *ret_result = (unsigned)result;
     return true;
 }
 
 static void expect_result(const char *what, uint32_t a, uint32_t b, uint32_t operation,
                           uint32_t want)
 {
-    uint32_t status = 0, result = 0;
+    unsigned status = 0, result = 0;
     bool ended = compute(a, b, operation, &status, &result);
     check(ended && status == COMPUTE_STATUS_READY && result == want,
           "compute: %s (status %u, result 0x%x)", what, status, result);
@@ -78,7 +78,7 @@ static void expect_result(const char *what, uint32_t a, uint32_t b, uint32_t ope
 
 static void expect_error(const char *what, uint32_t a, uint32_t b, uint32_t operation)
 {
-    uint32_t status = 0, result = ~0U;
+    unsigned status = 0, result = ~0U;
     bool ended = compute(a, b, operation, &status, &result);
     check(ended && status & COMPUTE_STATUS_ERROR && result == 0,
           "compute: %s is an error with result 0 (status %u, result 0x%x)", what, status, result);
