@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""The guest programs on the real QEMU with their devices behind the bridge: every target, 1 to 256
+devices."""
+import json
+
+import common
+
+ARCHES = {  # where the guests expect their devices, and what they need to end with an exit code
+    "riscv32": (0x10200000, []),
+    "riscv64": (0x10200000, []),
+    "arm": (0x0b200000, ["-semihosting"]),
+    "aarch64": (0x0b200000, ["-semihosting"]),
+    "x86_64": (0xd0200000, ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"]),
+}
+
+
+class Guests(common.TestCase):
+    def run_guest(self, name, arch, devices, links=(), args=(), timeout=60):
+        """Runs a guest to its end; returns what came of it and the statistics."""
+        config = self.dir / "config.json"
+        config.write_text(json.dumps({
+            "machine": {"arch": arch, "qemu": common.qemu(arch), "args": [*ARCHES[arch][1], *args],
+                        "kernel": str(common.guest(name, arch))},
+            "devices": devices, "links": list(links), "stop_at": f"{timeout}s"}))
+        stats = self.dir / "stats.json"
+        result = common.run([common.TRESTLE, "run", "--stats", stats, config], timeout=timeout + 20)
+        self.assertEqual(result.code, 0, result)
+        self.assertNotIn("FAIL", result.out)
+        return result, json.loads(stats.read_text())
+
+    def test_two_devices(self):
+        for arch, (base, _) in ARCHES.items():
+            with self.subTest(arch=arch):
+                devices = [{"name": "echo", "model": "echo", "base_addr": hex(base), "size": 4096},
+                           {"name": "compute", "model": "compute", "size": 4096,
+                            "base_addr": hex(base + 0x100000)}]
+                links = [{"from": "compute.peer", "to": "echo.peer", "latency": "1ns"}]
+                result, stats = self.run_guest("two_devices", arch, devices, links)
+                self.assertRegex(result.out, r"two_devices: \d\d passed, 0 failed")
+                errors = [device["errors"] for device in stats["devices"]]
+                self.assertEqual(errors, [0, 0 if arch == "x86_64" else 3])
+
+    def test_four_devices(self):
+        for arch in "riscv32", "riscv64":
+            with self.subTest(arch=arch):
+                devices = [{"name": f"{model}{i}", "model": model, "size": 4096,
+                            "base_addr": hex(0x10200000 + 0x100000 * i)}
+                           for i, model in enumerate(("echo", "compute", "echo", "compute"))]
+                result, _ = self.run_guest("four_devices", arch, devices)
+                self.assertIn("four_devices: 265 passed, 0 failed", result.out)
+
+    def many_devices(self, arch, n, rounds=2):
+        base = ARCHES[arch][0]
+        devices = [{"name": f"d{i}", "model": "id", "size": 4096,
+                    "base_addr": hex(base + 0x1000 * i)} for i in range(n)]
+        result, stats = self.run_guest("many_devices", arch, devices,
+                                       args=["-append", f"rounds={rounds}"])
+        self.assertIn(f"many_devices: {n} from {base:#x}, 0x1000 apart", result.out)
+        self.assertIn(f"many_devices: {3 * n * rounds + 1} passed, 0 failed", result.out)
+        # One more read by a guest that counts its devices.
+        self.assertEqual({(d["reads"], d["writes"]) for d in stats["devices"]},
+                         {(2 * rounds + 1, rounds)})
+
+    def test_many_devices(self):
+        for arch in "riscv32", "riscv64":
+            for n in 1, 2, 4, 64, 256:
+                with self.subTest(arch=arch, n=n):
+                    self.many_devices(arch, n)
+
+    def test_many_devices_elsewhere(self):
+        for arch in "arm", "aarch64", "x86_64":
+            with self.subTest(arch=arch):
+                self.many_devices(arch, 16)
+
+
+if __name__ == "__main__":
+    common.main()
