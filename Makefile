@@ -24,6 +24,8 @@ build: $(BUILD)/build.ninja ## build the command, the library, the plugin and th
 	ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
+	@command -v meson >/dev/null || { echo "meson is missing; tools/deps demo" \
+		"installs what the build needs" >&2; exit 1; }
 	meson setup $(MESON_ARGS) $(BUILD)
 
 test: ## install what is missing, build with ASan and UBSan, run all tests

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The documentation runs: in README.md, CONTRIBUTING.md, docs/ and examples/ every ```sh block is
-executed, every ```c block compiles, every ```json block is valid.
+executed, every ```c block compiles, every ```json block is valid: one with "devices" in it is a
+configuration that `trestle check` accepts.
 
 The sh blocks of one file run in order, as one script, in a copy of the tree whose build/ is the
 build under test. A block that cannot be run says why in a comment on the line before it:
@@ -112,7 +113,11 @@ class Documents(common.TestCase):
     def test_json_is_valid(self):
         for block in sum(chosen("json").values(), []):
             with self.subTest(block=block.where):
-                json.loads(block.text)
+                if "devices" in json.loads(block.text):
+                    (self.dir / "config.json").write_text(block.text)
+                    (self.dir / "guest.elf").touch()
+                    result = common.run([common.TRESTLE, "check", self.dir / "config.json"])
+                    self.assertEqual(result.code, 0, result)
 
 
 if __name__ == "__main__":
