@@ -63,7 +63,7 @@ static void device_log(void *ctx, struct trestle_device *dev, enum trestle_log_l
 {
     struct device_info *device = ctx;
     (void)dev;
-    bridge_log(device->bridge, level, "%s", text);
+    bridge_log(device->bridge, level, "%s", text); /* begins with the name */
 }
 
 static const struct trestle_host_ops host_ops = {.size = sizeof(host_ops), .log = device_log};
