@@ -45,7 +45,7 @@ static void init_instance(struct qemu_object *object)
     dev->number = ++created;
     dev->size = 4096;
     dev->timeout_ms = 1000;
-    dev->protocol = 1;
+    dev->protocol = 2;
     *last = dev;
     last = &dev->next;
 }
@@ -176,9 +176,12 @@ static void check_properties(const struct sst_device *dev)
                       dev->size);
     if (dev->timeout_ms > TIMEOUT_MS_MAX)
         refuse_device(dev, "timeout_ms is above %u; use 0 for no limit", TIMEOUT_MS_MAX);
-    if (dev->protocol != 1)
-        refuse_device(dev, "protocol %" PRIu64 " is not known to this plugin; use protocol=1",
+    if (dev->protocol != 1 && dev->protocol != 2)
+        refuse_device(dev, "protocol %" PRIu64 " is not known to this plugin; use 1 or 2",
                       dev->protocol);
+    if (dev->protocol == 1 && (dev->posted_writes || dev->carrier == CARRIER_SHM))
+        refuse_device(dev,
+                      "protocol 1 has neither posted writes nor shared memory; use protocol=2");
     check_socket(dev);
 }
 
@@ -249,7 +252,9 @@ void device_start_all(void)
     forbid_migration();
     qemu.memory_region_transaction_begin();
     for (struct sst_device *dev = first; dev; dev = dev->next) {
-        dev->transport = dev->floor ? &transport_floor : &transport_v1;
+        dev->transport = dev->floor           ? &transport_floor
+                         : dev->protocol == 1 ? &transport_v1
+                                              : &transport_v2;
         map_region(dev);
         forbid_unplug(dev);
     }

@@ -15,6 +15,7 @@
 #include "qemu_abi.h"
 #include "transport.h"
 
+enum carrier { CARRIER_AUTO, CARRIER_SOCKET, CARRIER_SHM };
 enum on_error { ON_ERROR_FAULT, ON_ERROR_ONES, ON_ERROR_ZEROS };
 
 struct sst_device {
@@ -25,8 +26,8 @@ struct sst_device {
     /* Properties, as they were given. */
     char *socket;
     uint64_t base, size, timeout_ms, protocol;
-    int on_error, wait; /* enum on_error, enum trestle_wait */
-    bool has_base, shadow, floor;
+    int on_error, wait, carrier; /* enum on_error, enum trestle_wait, enum carrier */
+    bool has_base, shadow, floor, posted_writes;
     char *wrong; /* the first thing that is wrong with them, or NULL */
 
     const struct transport *transport;

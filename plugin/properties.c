@@ -40,8 +40,14 @@ static const struct property PROPERTIES[] = {
     {"wait", CHOICE, offsetof(struct sst_device, wait), "adaptive, sleep or spin",
      .choices = {"adaptive", "sleep", "spin"},
      .description = "how a vCPU waits for an answer: adaptive (default), sleep, spin"},
-    {"protocol", NUMBER, offsetof(struct sst_device, protocol), "1",
-     .description = "version of the protocol on the socket (default 1)"},
+    {"protocol", NUMBER, offsetof(struct sst_device, protocol), "1 or 2",
+     .description = "version of the protocol on the socket: 2 (default), 1"},
+    {"carrier", CHOICE, offsetof(struct sst_device, carrier), "auto, socket or shm",
+     .choices = {"auto", "socket", "shm"},
+     .description = "what carries protocol 2: auto (default: shared memory where it is to be had), "
+                    "socket, shm"},
+    {"posted_writes", SWITCH, offsetof(struct sst_device, posted_writes), "on or off",
+     .description = "on: the guest does not wait for its writes (default off)"},
     {"floor", SWITCH, offsetof(struct sst_device, floor), "on or off",
      .description = "for benchmarks: answer with the guest's clock, no socket (default off)"},
 };

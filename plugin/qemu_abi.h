@@ -169,6 +169,7 @@ enum { /* QEMUClockType */
     F(void, timer_init_full,                                                                      \
       (struct qemu_timer *, void *, int, int, int, void (*)(void *), void *))                     \
     F(void, timer_mod_ns, (struct qemu_timer *, int64_t))                                         \
+    F(void, qemu_set_fd_handler, (int, void (*)(void *), void (*)(void *), void *))               \
     F(bool, all_cpu_threads_idle, (void))                                                         \
     F(bool, runstate_is_running, (void))
 

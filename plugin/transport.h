@@ -27,6 +27,7 @@ struct transport {
 };
 
 extern const struct transport transport_v1;    /* the older protocol, over the device's socket */
+extern const struct transport transport_v2;    /* Trestle's own, on either carrier */
 extern const struct transport transport_floor; /* no process crossed: for benchmarks */
 
 #endif

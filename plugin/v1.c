@@ -2,120 +2,59 @@
 /*
  * Wire version 1 over the device's socket: one request, one answer, no ids.
  *
- *            +------------------- connect, after a back-off -------------+
- *            v                                                           |
- *   DOWN --connect--> UP --no answer in time--> LATE --sign of life--> (closed)
- *     ^               |                          |
- *     +--- closed ----+                          +-- back-off over --> (closed)
- *
  * An answer that comes after its time-out would be taken for the answer to the next request, so
  * a connection that timed out is never used again. It is kept all the same: whatever arrives on
  * it, the late answer or its end, tells that the device is back. Only then, or when the back-off
- * is over, is it closed and another one made. All this happens at accesses of the guest: until the
- * device is back they fail at once, so that a polling guest does not stall at each.
+ * is over, is it closed and another one made.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "device.h"
 #include "ipc/stream.h"
+#include "recovery.h"
 #include "say.h"
 #include "trestle/wire.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-#define CONNECT_BACKOFF_MIN_NS (10 * NS_PER_MS)
-#define CONNECT_BACKOFF_MAX_NS (1000 * NS_PER_MS)
-#define LATE_BACKOFF_MAX_NS (8000 * NS_PER_MS)
-
-enum state { DOWN, UP, LATE };
-
 struct v1 {
-    enum state state;
-    int fd;                      /* -1 when DOWN */
-    bool said_lost;              /* and "answers again" is owed */
-    uint64_t retry_ns;           /* DOWN, LATE: not before that does an access try */
-    uint64_t connect_backoff_ns; /* what the next failure to connect costs */
-    uint64_t late_backoff_ns;    /* what the next time-out costs */
+    struct recovery recovery;
+    int fd; /* -1 when DOWN */
     struct ipc_wait wait;
 };
-
-static uint64_t doubled(uint64_t ns, uint64_t max)
-{
-    return ns < max / 2 ? ns * 2 : max;
-}
-
-static uint64_t first_late_backoff(const struct sst_device *dev)
-{
-    uint64_t ns = dev->timeout_ms * NS_PER_MS;
-    return ns < LATE_BACKOFF_MAX_NS ? ns : LATE_BACKOFF_MAX_NS;
-}
 
 static void close_connection(struct v1 *v1)
 {
     if (v1->fd >= 0)
         close(v1->fd);
     v1->fd = -1;
-    v1->state = DOWN;
-}
-
-static void put_connecting_off(struct v1 *v1)
-{
-    v1->retry_ns = ipc_clock_ns() + v1->connect_backoff_ns;
-    v1->connect_backoff_ns = doubled(v1->connect_backoff_ns, CONNECT_BACKOFF_MAX_NS);
+    v1->recovery.state = DOWN;
 }
 
 static int connect_now(struct sst_device *dev, struct v1 *v1)
 {
     int r = ipc_connect(dev->socket, &v1->fd);
     if (r < 0)
-        put_connecting_off(v1);
+        recovery_connect_failed(&v1->recovery);
     else
-        v1->state = UP;
+        v1->recovery.state = UP;
     return r;
-}
-
-static void say_lost(struct sst_device *dev, struct v1 *v1, const char *what)
-{
-    if (!v1->said_lost)
-        say_device(dev, "%s (%s); its accesses fail until it is back", what, dev->socket);
-    v1->said_lost = true;
 }
 
 static void connection_lost(struct sst_device *dev, struct v1 *v1, const char *what)
 {
     close_connection(v1);
-    put_connecting_off(v1);
-    say_lost(dev, v1, what);
-}
-
-static void answer_overdue(struct sst_device *dev, struct v1 *v1)
-{
-    v1->state = LATE;
-    v1->retry_ns = ipc_clock_ns() + v1->late_backoff_ns;
-    v1->late_backoff_ns = doubled(v1->late_backoff_ns, LATE_BACKOFF_MAX_NS);
-    char what[64];
-    snprintf(what, sizeof(what), "no answer within %u ms", (unsigned)dev->timeout_ms);
-    say_lost(dev, v1, what);
-}
-
-/* Not at the connection, but at the first answer: a peer that accepts and closes is not back. */
-static void device_is_back(struct sst_device *dev, struct v1 *v1)
-{
-    say_device(dev, "answers again");
-    v1->said_lost = false;
-    v1->connect_backoff_ns = CONNECT_BACKOFF_MIN_NS;
-    v1->late_backoff_ns = first_late_backoff(dev);
+    recovery_lost(&v1->recovery, dev, what);
 }
 
 /* From DOWN or LATE to UP, when it is time. */
 static int come_back(struct sst_device *dev, struct v1 *v1)
 {
-    bool sign_of_life = v1->state == LATE && ipc_has_input(v1->fd);
-    if (!sign_of_life && ipc_clock_ns() < v1->retry_ns)
-        return v1->state == LATE ? -ETIMEDOUT : -ENOTCONN;
+    bool is_late = v1->recovery.state == LATE;
+    bool sign_of_life = is_late && ipc_has_input(v1->fd);
+    if (!sign_of_life && !recovery_may_try(&v1->recovery))
+        return is_late ? -ETIMEDOUT : -ENOTCONN;
     close_connection(v1);
     return connect_now(dev, v1);
 }
@@ -137,7 +76,7 @@ static int send_request(struct sst_device *dev, struct v1 *v1,
     if (r != -EPIPE)
         return r;
     close_connection(v1);
-    say_lost(dev, v1, "the connection was closed");
+    recovery_lost_in_peace(&v1->recovery, dev, "the connection was closed");
     r = connect_now(dev, v1);
     return r < 0 ? r : ipc_send_all(v1->fd, frame, sizeof(frame), deadline_ns);
 }
@@ -154,10 +93,10 @@ static int receive_response(struct v1 *v1, struct trestle_v1_response *ret_respo
 
 static void exchange_failed(struct sst_device *dev, struct v1 *v1, int error)
 {
-    if (v1->state == DOWN)
+    if (v1->recovery.state == DOWN)
         return; /* send_request() has seen to it */
     if (error == -ETIMEDOUT)
-        answer_overdue(dev, v1);
+        recovery_overdue(&v1->recovery, dev);
     else if (error == -EPROTO)
         connection_lost(dev, v1, "an answer that is none of the protocol's; connection closed");
     else
@@ -169,7 +108,7 @@ static int perform_v1(struct sst_device *dev, const struct transport_access *acc
 {
     struct v1 *v1 = dev->connection;
     struct trestle_v1_response response;
-    if (v1->state != UP) {
+    if (v1->recovery.state != UP) {
         int r = come_back(dev, v1);
         if (r < 0)
             return r;
@@ -183,8 +122,7 @@ static int perform_v1(struct sst_device *dev, const struct transport_access *acc
         exchange_failed(dev, v1, r);
         return r;
     }
-    if (v1->said_lost)
-        device_is_back(dev, v1);
+    recovery_answered(&v1->recovery, dev);
     *ret_data = response.data;
     return response.success ? 0 : -EIO;
 }
@@ -196,14 +134,13 @@ static void open_v1(struct sst_device *dev)
         refuse("out of memory");
     dev->connection = v1;
     v1->fd = -1;
-    v1->connect_backoff_ns = CONNECT_BACKOFF_MIN_NS;
-    v1->late_backoff_ns = first_late_backoff(dev);
+    recovery_init(&v1->recovery, dev);
     ipc_wait_init(&v1->wait, (enum trestle_wait)dev->wait);
     int r = connect_now(dev, v1);
     if (r < 0) {
         say_device(dev, "nobody listens at %s (%s); its accesses fail until somebody does",
                    dev->socket, strerror(-r));
-        v1->said_lost = true;
+        v1->recovery.said_lost = true;
     }
 }
 

@@ -24,7 +24,7 @@ class PluginTest(common.TestCase):
         return device
 
     def properties(self, name="d0", base=BASE, **more):
-        return {"socket": self.dir / name, "base_address": hex(base), **more}
+        return {"socket": self.dir / name, "base_address": hex(base), "protocol": 1, **more}
 
     def probe(self, *devices, **kwargs):
         return Probe(self, devices or [self.properties()], **kwargs)
@@ -314,7 +314,13 @@ class Refusals(PluginTest):
                  {"timeout_ms": "1s"}),
                 (at + "timeout_ms is above 4294967295; use 0 for no limit$",
                  {"timeout_ms": 1 << 32}),
-                (at + "protocol 2 is not known to this plugin; use protocol=1$", {"protocol": 2}),
+                (at + "protocol 3 is not known to this plugin; use 1 or 2$", {"protocol": 3}),
+                (at + "protocol 1 has neither posted writes nor shared memory; use protocol=2$",
+                 {"protocol": 1, "posted_writes": "on"}),
+                (at + "protocol 1 has neither posted writes nor shared memory; use protocol=2$",
+                 {"protocol": 1, "carrier": "shm"}),
+                (at + "carrier is 'pigeon'; it must be auto, socket or shm$",
+                 {"carrier": "pigeon"}),
                 (at + "socket is missing; add socket=PATH$", {"socket": ""}),
                 (at + "socket has a path of 200 bytes, and at most 107 fit", {"socket": "x" * 200}),
                 ("device at 0x10200004: base_address is no multiple of 8; use 0x10200000$",
@@ -381,7 +387,8 @@ class Machine(PluginTest):
         """The other form of -device, with numbers that are numbers."""
         self.device()
         properties = {"driver": "sst-device", "socket": str(self.dir / "d0"),
-                      "base_address": BASE, "size": 8192, "timeout_ms": 5, "shadow": False}
+                      "base_address": BASE, "size": 8192, "timeout_ms": 5, "shadow": False,
+                      "protocol": 1}
         probe = Probe(self, [], args=["-device", json.dumps(properties)])
         probe.write(BASE + 8188, 5)
         self.assertEqual(probe.read(BASE + 8188), 5)

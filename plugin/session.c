@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "ipc/stream.h"
+#include "v2.h"
+
+/* Looks at a ring before the clock is read for the first time: most answers come by then. */
+#define FIRST_LOOKS 64u
+/* A spin without end looks for the other side's end, and for its own, every so many looks. */
+#define LOOKS_PER_CHECK 4096u
+/* A full ring empties without a sign: the socket is watched for so long between two looks. */
+#define FULL_RING_NAP_NS 1000000
+
+static uint64_t deadline_after(const struct v2 *v2, uint64_t start_ns)
+{
+    return v2->dev->timeout_ms ? start_ns + v2->dev->timeout_ms * NS_PER_MS : IPC_NEVER;
+}
+
+/* --- taking messages -----------------------------------------------------------------------------
+ */
+
+/* 1: *ret_message came. 0: nothing (yet). */
+static int receive_from_socket(struct v2 *v2, struct trestle_v2_message *ret_message)
+{
+    ssize_t n = recv(v2->fd, v2->in + v2->in_length, sizeof(v2->in) - v2->in_length, MSG_DONTWAIT);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -ECONNRESET;
+    if (n == 0)
+        return -ECONNRESET;
+    v2->in_length += (size_t)n;
+    if (v2->in_length < sizeof(v2->in))
+        return 0;
+    v2->in_length = 0;
+    v2_decode(v2->in, ret_message);
+    return ret_message->seq == ++v2->in_seq ? 1 : -EPROTO;
+}
+
+static inline int receive(struct v2 *v2, struct trestle_v2_message *ret_message)
+{
+    int r = v2->session->shm.memory ? ring_take(&v2->session->events, ret_message)
+                                    : receive_from_socket(v2, ret_message);
+    return r > 0 && !v2_event_is_valid(ret_message) ? -EPROTO : r;
+}
+
+/* A message that nobody waits for: a late answer tells that its device is alive. Nothing but
+ * answers was negotiated. */
+static int serve(struct session *session, const struct trestle_v2_message *message)
+{
+    if (message->type != TRESTLE_V2_REPLY)
+        return -EPROTO;
+    for (struct v2 *v2 = session->devices; v2; v2 = v2->next)
+        if (v2->recovery.state == LATE && v2->late_id == message->id)
+            v2->recovery.state = UP;
+    return 0;
+}
+
+int session_drain(struct v2 *v2)
+{
+    struct trestle_v2_message message;
+    int r;
+    while ((r = receive(v2, &message)) > 0) {
+        r = serve(v2->session, &message);
+        if (r < 0)
+            break;
+    }
+    return r;
+}
+
+/* --- waiting -------------------------------------------------------------------------------------
+ */
+
+static struct timespec left_until(uint64_t deadline_ns, uint64_t now_ns)
+{
+    uint64_t left_ns = deadline_ns - now_ns;
+    return (struct timespec){.tv_sec = (time_t)(left_ns / 1000000000u),
+                             .tv_nsec = (long)(left_ns % 1000000000u)};
+}
+
+/* Sleeps until something may have come. -ECONNRESET: the device is gone, though what it left in
+ * the ring may still be taken. -ETIMEDOUT. */
+static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
+{
+    bool is_shm = v2->session->shm.memory != NULL;
+    struct pollfd fds[2] = {{.fd = v2->fd, .events = POLLIN},
+                            {.fd = v2->session->shm.fds[SHM_FD_CLIENT_DOORBELL], .events = POLLIN}};
+    uint64_t now_ns = ipc_clock_ns();
+    struct timespec left;
+    int r = 0;
+    if (now_ns >= deadline_ns)
+        return -ETIMEDOUT;
+    left = left_until(deadline_ns, now_ns);
+    if (!is_shm || ring_must_sleep(&v2->session->events))
+        r = ppoll(fds, is_shm ? 2 : 1, deadline_ns == IPC_NEVER ? NULL : &left, NULL);
+    if (is_shm) {
+        if (ring_awake(&v2->session->events) < 0)
+            return -EPROTO;
+        if (r > 0 && fds[0].revents)
+            return -ECONNRESET;
+    }
+    return 0;
+}
+
+/* What a spin without end has to look at now and then. */
+static int check_while_spinning(const struct v2 *v2, uint64_t deadline_ns)
+{
+    if (ipc_clock_ns() >= deadline_ns)
+        return -ETIMEDOUT;
+    return v2->session->shm.memory && ipc_has_input(v2->fd) ? -ECONNRESET : 0;
+}
+
+/* After a look that found nothing. 0: look again. */
+static int wait_a_little(struct v2 *v2, struct ipc_spin *spin)
+{
+    bool goes_on = ipc_spin_on(&v2->wait, spin);
+    uint64_t deadline_ns = deadline_after(v2, spin->start_ns);
+    if (!goes_on)
+        return sleep_for_message(v2, deadline_ns);
+    if (v2->wait.policy == TRESTLE_WAIT_SPIN && spin->looks % LOOKS_PER_CHECK == 1)
+        return check_while_spinning(v2, deadline_ns);
+    return 0;
+}
+
+int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply)
+{
+    struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
+    unsigned first_looks = v2->session->shm.memory ? FIRST_LOOKS : 0;
+    int r, over = 0;
+    for (;;) {
+        r = receive(v2, ret_reply);
+        if (r > 0 && ret_reply->type == TRESTLE_V2_REPLY && ret_reply->id == id) {
+            r = 0;
+            break;
+        }
+        if (r > 0)
+            r = serve(v2->session, ret_reply);
+        else if (r == 0 && over == 0 && first_looks > 0)
+            first_looks--;
+        else if (r == 0)
+            /* When it is over, what was left behind is taken first. */
+            r = over ? over : (over = wait_a_little(v2, &spin), 0);
+        if (r < 0)
+            break;
+    }
+    ipc_spin_end(&v2->wait, &spin);
+    return r;
+}
+
+/* --- sending -------------------------------------------------------------------------------------
+ */
+
+/* Back-pressure: the guest waits until the other side has taken something. */
+static int wait_for_room(struct v2 *v2, struct ipc_spin *spin)
+{
+    bool goes_on = ipc_spin_on(&v2->wait, spin);
+    uint64_t now_ns;
+    int r = session_drain(v2); /* the other side may wait for room as well */
+    if (r < 0 || goes_on)
+        return r;
+    now_ns = ipc_clock_ns();
+    if (now_ns >= deadline_after(v2, spin->start_ns))
+        return -ETIMEDOUT;
+    struct pollfd poll_fd = {.fd = v2->fd, .events = POLLIN};
+    struct timespec nap = {.tv_nsec = FULL_RING_NAP_NS};
+    return ppoll(&poll_fd, 1, &nap, NULL) > 0 ? -ECONNRESET : 0;
+}
+
+static int send_to_ring(struct v2 *v2, const struct trestle_v2_message *message)
+{
+    int r = ring_post(&v2->session->requests, message);
+    if (__builtin_expect(r != -EAGAIN, 1))
+        return r;
+    struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
+    while ((r = ring_post(&v2->session->requests, message)) == -EAGAIN) {
+        r = wait_for_room(v2, &spin);
+        if (r < 0)
+            break;
+    }
+    ipc_spin_end(&v2->wait, &spin);
+    return r;
+}
+
+static int send_to_socket(struct v2 *v2, struct trestle_v2_message *message)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    message->seq = ++v2->out_seq;
+    trestle_v2_encode(bytes, message);
+    int r = ipc_send_all(v2->fd, bytes, sizeof(bytes), deadline_after(v2, ipc_clock_ns()));
+    return r == -EPIPE ? -ECONNRESET : r;
+}
+
+/* What was posted on one socket is done before anything is sent on another: on sockets nothing
+ * else would keep the guest's order between devices. A device that fails here loses its posted
+ * writes, and its own next access finds out. */
+static void flush_posted(struct v2 *posted)
+{
+    struct trestle_v2_message reply,
+        flush = {.type = TRESTLE_V2_FLUSH,
+                 .device = posted->index,
+                 .id = ++posted->session->last_id,
+                 .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
+    posted->session->posted_on = NULL;
+    int r = send_to_socket(posted, &flush);
+    if (r == 0)
+        r = session_await(posted, flush.id, &reply);
+    if (r < 0)
+        v2_hung_up(posted);
+}
+
+int session_send(struct v2 *v2, struct trestle_v2_message *message)
+{
+    struct session *session = v2->session;
+    message->device = v2->index;
+    message->id = ++session->last_id;
+    if (session->shm.memory)
+        return send_to_ring(v2, message);
+    if (session->posted_on && session->posted_on != v2)
+        flush_posted(session->posted_on);
+    session->posted_on = message->flags & TRESTLE_V2_FLAG_POSTED ? v2 : NULL;
+    return send_to_socket(v2, message);
+}

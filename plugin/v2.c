@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An access over wire version 2. A late answer is recognised by its id and dropped, so that, unlike
+ * in version 1, a connection outlives its time-outs; only when the answer does not come at all is
+ * the connection made anew, which resets the device.
+ */
+#include "v2.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/stream.h"
+#include "say.h"
+
+/* A session whose other side broke the protocol ends with all its devices, for one reason. */
+static void session_broken(struct v2 *v2)
+{
+    const char *what = "the other side broke the protocol; connections closed";
+    struct session *session = v2->session;
+    while (session && session->devices) {
+        struct v2 *each = session->devices;
+        if (!each->next)
+            session = NULL; /* goes with its last device */
+        v2_disconnect(each);
+        recovery_lost(&each->recovery, each->dev, what);
+    }
+}
+
+static void access_failed(struct v2 *v2, uint64_t id, int error)
+{
+    if (error == -ETIMEDOUT) {
+        v2->late_id = id;
+        recovery_overdue(&v2->recovery, v2->dev);
+    } else if (error == -EPROTO) {
+        session_broken(v2);
+    } else {
+        v2_disconnect(v2);
+        recovery_lost(&v2->recovery, v2->dev, "the connection was closed");
+    }
+}
+
+void v2_hung_up(struct v2 *v2)
+{
+    v2_disconnect(v2);
+    recovery_lost_in_peace(&v2->recovery, v2->dev, "the connection was closed");
+}
+
+static int connect_now(struct v2 *v2)
+{
+    const char *what;
+    int r = v2_connect(v2, &what);
+    if (r == 0)
+        return 0;
+    recovery_connect_failed(&v2->recovery);
+    if (!v2->recovery.said_lost)
+        say_device(v2->dev, "cannot connect to %s: %s; its accesses fail until it is there",
+                   v2->dev->socket, what);
+    v2->recovery.said_lost = true;
+    return r;
+}
+
+/* From DOWN or LATE to UP, when it is time. */
+static int come_back(struct v2 *v2)
+{
+    if (v2->recovery.state == LATE) {
+        int r = session_drain(v2);
+        if (r < 0)
+            access_failed(v2, 0, r);
+        if (v2->recovery.state == UP)
+            return 0;
+        if (v2->recovery.state == LATE && !recovery_may_try(&v2->recovery))
+            return -ETIMEDOUT;
+        if (v2->recovery.state == LATE)
+            v2_disconnect(v2);
+    } else if (!recovery_may_try(&v2->recovery)) {
+        return -ENOTCONN;
+    }
+    return connect_now(v2);
+}
+
+static int perform_v2(struct sst_device *dev, const struct transport_access *access,
+                      uint64_t *ret_data)
+{
+    struct v2 *v2 = dev->connection;
+    if (__builtin_expect(v2->recovery.state != UP, 0)) {
+        int r = come_back(v2);
+        if (r < 0)
+            return r;
+    }
+    bool is_posted = access->is_write && dev->posted_writes;
+    struct trestle_v2_message reply,
+        request = {.type = access->is_write ? TRESTLE_V2_WRITE : TRESTLE_V2_READ,
+                   .flags = is_posted ? TRESTLE_V2_FLAG_POSTED : 0,
+                   .size = access->size,
+                   .addr = access->offset,
+                   .data = access->data,
+                   .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
+    int r = session_send(v2, &request);
+    if (r == 0 && is_posted)
+        return 0;
+    if (r == 0)
+        r = session_await(v2, request.id, &reply);
+    if (__builtin_expect(r < 0, 0)) {
+        access_failed(v2, request.id, r);
+        return r;
+    }
+    if (__builtin_expect(v2->recovery.said_lost, 0))
+        recovery_answered(&v2->recovery, dev);
+    *ret_data = reply.data;
+    return reply.status == TRESTLE_V2_OK ? 0 : -EIO;
+}
+
+static void open_v2(struct sst_device *dev)
+{
+    struct v2 *v2 = calloc(1, sizeof(*v2));
+    if (!v2)
+        refuse("out of memory");
+    v2->dev = dev;
+    v2->fd = -1;
+    dev->connection = v2;
+    recovery_init(&v2->recovery, dev);
+    ipc_wait_init(&v2->wait, (enum trestle_wait)dev->wait);
+    connect_now(v2);
+}
+
+const struct transport transport_v2 = {.open = open_v2, .perform = perform_v2};

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Wire version 2, shared by its three files: handshake.c makes a connection and finds its session,
+ * session.c carries messages, v2.c is what an access sees.
+ *
+ * All of it runs under QEMU's big lock: so there is one request under way, and one producer in
+ * a session's ring.
+ */
+#ifndef TRESTLE_PLUGIN_V2_H
+#define TRESTLE_PLUGIN_V2_H
+
+#include "device.h"
+#include "ipc/shm.h"
+#include "recovery.h"
+
+/* One device's connection. */
+struct v2 {
+    struct sst_device *dev;
+    struct recovery recovery;
+    struct ipc_wait wait;
+    int fd;                  /* -1 when DOWN */
+    struct session *session; /* UP and LATE */
+    struct v2 *next;         /* in the session */
+    uint32_t index;          /* what the session calls this device */
+    uint64_t late_id;        /* LATE: the request whose answer is overdue */
+
+    /* The socket carrier's. */
+    uint64_t out_seq, in_seq;
+    size_t in_length; /* of a message that has not come whole yet */
+    uint8_t in[TRESTLE_V2_MESSAGE_SIZE];
+};
+
+/* What this QEMU shares with one process of devices. Ends with its last device. */
+struct session {
+    struct session *next;
+    uint8_t id[TRESTLE_V2_ID_SIZE];
+    uint32_t features;
+    struct v2 *devices;
+    uint64_t last_id;
+    struct v2 *posted_on; /* socket carrier: who has posted writes that nobody has seen done */
+    struct shm shm;       /* SHM_NONE: messages go over the sockets */
+    struct ring_producer requests;
+    struct ring_consumer events;
+};
+
+/* --- handshake.c -------------------------------------------------------------------------------
+ */
+
+/* Connects, and joins the session that the device's process is in. *ret_what: what went wrong, for
+ * the user. */
+int v2_connect(struct v2 *v2, const char **ret_what);
+/* Closes the connection and leaves the session. Fine when DOWN. */
+void v2_disconnect(struct v2 *v2);
+
+/* --- session.c ---------------------------------------------------------------------------------
+ */
+
+/* Sends a request of the device, whose id is set here. */
+int session_send(struct v2 *v2, struct trestle_v2_message *message);
+/* Waits for the answer to a request, for the device's time-out at most, and serves whatever else
+ * comes meanwhile. -ETIMEDOUT. -ECONNRESET: this device is gone. -EPROTO: the other side broke the
+ * protocol. */
+int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply);
+/* Takes what has come, without waiting. 0 or -EPROTO, -ECONNRESET. */
+int session_drain(struct v2 *v2);
+
+/* --- v2.c ---------------------------------------------------------------------------------------
+ */
+
+/* The end of the connection was seen while nobody waited for the device. */
+void v2_hung_up(struct v2 *v2);
+
+#endif
