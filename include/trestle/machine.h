@@ -25,6 +25,7 @@ struct trestle_machine_device {
     uint64_t region_size;
     const char *on_error; /* "fault", "ones", "zeros"; NULL: the plugin's default */
     int64_t timeout_ms;   /* 0: never; -1: the plugin's default */
+    const char *wait;     /* "adaptive", "sleep", "spin"; NULL: the plugin's default */
 };
 
 struct trestle_machine_options {

@@ -90,7 +90,7 @@ static void add_device(struct arg_list *list, const struct trestle_machine_optio
                        const struct trestle_machine_device *device)
 {
     char *socket_path = double_commas(device->socket_path);
-    char on_error[32] = "", timeout[48] = "";
+    char on_error[32] = "", timeout[48] = "", wait[32] = "";
     int64_t timeout_ms = options->gdb ? 0 : device->timeout_ms;
     if (!socket_path) {
         list->failed = true;
@@ -100,10 +100,12 @@ static void add_device(struct arg_list *list, const struct trestle_machine_optio
         snprintf(on_error, sizeof(on_error), ",on_error=%s", device->on_error);
     if (timeout_ms >= 0)
         snprintf(timeout, sizeof(timeout), ",timeout_ms=%" PRId64, timeout_ms);
+    if (device->wait)
+        snprintf(wait, sizeof(wait), ",wait=%s", device->wait);
     arg_add(list, "-device");
     if (options->plugin)
-        arg_add(list, "sst-device,socket=%s,base_address=0x%" PRIx64 ",size=0x%" PRIx64 "%s%s",
-                socket_path, device->base_addr, device->region_size, on_error, timeout);
+        arg_add(list, "sst-device,socket=%s,base_address=0x%" PRIx64 ",size=0x%" PRIx64 "%s%s%s",
+                socket_path, device->base_addr, device->region_size, on_error, timeout, wait);
     else
         arg_add(list, "sst-device,socket=%s,base_address=0x%" PRIx64, socket_path,
                 device->base_addr);
