@@ -63,11 +63,12 @@ static void print_links(const struct config *config)
 static int check(const struct config *config)
 {
     const struct launch_options as_configured = {0};
+    const struct session_options quiet = {0};
     struct launch launch;
     struct session session;
     char *error = NULL;
     /* The models see their parameters, and refuse what they do not know. */
-    int status = session_init(&session, config, 0, NULL, &error);
+    int status = session_init(&session, config, &quiet, &error);
     if (status == 0) {
         session_finish(&session);
         status = launch_init(&launch, config, &as_configured, &error);

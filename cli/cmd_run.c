@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "json_file.h"
 #include "launch.h"
 #include "session.h"
 #include "util.h"
@@ -241,12 +242,13 @@ static int run_config(const struct run_options *run_options, const struct config
 {
     struct run run = {.options = run_options};
     char *error = NULL;
-    int status = run_options->stats ? stats_check_path(run_options->stats, &error) : 0;
+    int status = run_options->stats ? json_file_check("--stats", run_options->stats, &error) : 0;
     if (status == 0)
         status = launch_init(&run.launch, config, &run_options->launch, &error);
     if (status < 0)
         return command_fail_line(error);
-    status = session_init(&run.session, config, run_options->verbosity, NULL, &error);
+    const struct session_options session_options = {.verbosity = run_options->verbosity};
+    status = session_init(&run.session, config, &session_options, &error);
     if (status == 0)
         status = run_guest(&run, &error);
     session_finish(&run.session);

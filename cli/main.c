@@ -9,7 +9,7 @@
 
 const struct command *const commands[] = {
     &command_run,    &command_check,  &command_serve, &command_qemu_args,
-    &command_device, &command_models, NULL,
+    &command_device, &command_models, &command_bench, NULL,
 };
 
 static void print_help(void)

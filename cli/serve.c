@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "json_file.h"
 #include "launch.h"
 #include "session.h"
 #include "table.h"
@@ -67,11 +68,13 @@ static int serve_until_signal(struct session *session)
 
 int serve_config(const struct config *config, const struct serve_options *options)
 {
+    const struct session_options session_options = {.verbosity = options->verbosity,
+                                                    .socket_dir = options->socket_dir};
     struct session session = {.signal_fd = -1};
     char *error = NULL;
-    int status = options->stats ? stats_check_path(options->stats, &error) : 0;
+    int status = options->stats ? json_file_check("--stats", options->stats, &error) : 0;
     if (status == 0)
-        status = session_init(&session, config, options->verbosity, options->socket_dir, &error);
+        status = session_init(&session, config, &session_options, &error);
     if (status == 0)
         status = session_listen(&session, &error);
     if (status < 0) {

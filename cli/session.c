@@ -128,18 +128,19 @@ static int add_links(struct session *session, char **ret_error)
     return 0;
 }
 
-int session_init(struct session *session, const struct config *config, int verbosity,
-                 const char *socket_dir, char **ret_error)
+int session_init(struct session *session, const struct config *config,
+                 const struct session_options *wanted, char **ret_error)
 {
-    *session = (struct session){.config = config, .verbosity = verbosity, .signal_fd = -1};
+    *session = (struct session){.config = config, .verbosity = wanted->verbosity, .signal_fd = -1};
     raise_descriptor_limit();
     struct trestle_bridge_options options = {
         .size = sizeof(options),
-        .socket_dir = socket_dir,
+        .socket_dir = wanted->socket_dir,
+        .wait = wanted->wait,
         .runtime_dir = getenv("XDG_RUNTIME_DIR"),
         .log = log_line,
         .ctx = session,
-        .log_debug = verbosity >= 2,
+        .log_debug = wanted->verbosity >= 2,
     };
     char *error = NULL;
     int status = trestle_bridge_create(&options, &session->bridge, &error);

@@ -9,20 +9,25 @@
 #include "config.h"
 #include "stats.h"
 
+struct session_options {
+    int verbosity;          /* 0: warnings; 1: what happens once; 2: every access */
+    const char *socket_dir; /* for devices without a path; NULL: a private directory */
+    enum trestle_wait wait;
+};
+
 struct session {
     const struct config *config;
     struct trestle_bridge *bridge;
-    int verbosity; /* 0: warnings; 1: what happens once; 2: every access */
+    int verbosity;
     int signal_fd;
     int signal;            /* the first that came, or 0 */
     unsigned signals_seen; /* a second one means: at once */
 };
 
 /* Devices and links, not listening yet. -EINVAL with the line. From here on SIGINT, SIGTERM and
- * SIGHUP only set session->signal. socket_dir: for devices without a path; NULL: a private
- * directory. */
-int session_init(struct session *session, const struct config *config, int verbosity,
-                 const char *socket_dir, char **ret_error);
+ * SIGHUP only set session->signal. */
+int session_init(struct session *session, const struct config *config,
+                 const struct session_options *options, char **ret_error);
 int session_listen(struct session *session, char **ret_error);
 /* Looks for signals that came since the last poll. */
 void session_read_signals(struct session *session);

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "stats.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "json_file.h"
 #include "table.h"
 #include "util.h"
 
@@ -98,8 +94,7 @@ static json_t *device_object(const struct trestle_device_stats *stats)
     return object;
 }
 
-/* The document as text with a newline at its end; malloc'd. */
-static char *document(const struct trestle_bridge *bridge, const struct stats_qemu *qemu)
+static json_t *document(const struct trestle_bridge *bridge, const struct stats_qemu *qemu)
 {
     struct trestle_device_stats stats;
     json_t *root = json_object(), *devices = json_array(), *process = json_object();
@@ -115,119 +110,14 @@ static char *document(const struct trestle_bridge *bridge, const struct stats_qe
     json_object_set_new(root, "devices", devices);
     json_object_set_new(root, "totals", counts(&stats));
     json_object_set_new(root, "qemu", process);
-    char *json = json_dumps(root, JSON_INDENT(2)), *text = xformat("%s\n", json ? json : "");
-    free(json);
-    json_decref(root);
-    return text;
-}
-
-static int write_all(int fd, const char *text)
-{
-    size_t left = strlen(text);
-    while (left > 0) {
-        ssize_t written = write(fd, text, left);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -errno;
-        text += written;
-        left -= (size_t)written;
-    }
-    return 0;
-}
-
-/* What must not be replaced by a file: a pipe, a terminal, /dev/null. */
-static bool is_special(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
-}
-
-static char *directory_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash)
-        return xstrdup(".");
-    char *directory = xstrdup(path);
-    directory[slash == path ? 1 : slash - path] = '\0';
-    return directory;
-}
-
-/* A symbolic link stays, and the file behind it is replaced. */
-static char *target_of(const char *path)
-{
-    char *real = realpath(path, NULL);
-    return real ? real : xstrdup(path);
-}
-
-int stats_check_path(const char *path, char **ret_error)
-{
-    struct stat st;
-    if (strcmp(path, "-") == 0)
-        return 0;
-    char *target = target_of(path), *directory = directory_of(target);
-    const char *reason = NULL;
-    if (stat(target, &st) == 0 && S_ISDIR(st.st_mode))
-        reason = "it is a directory";
-    else if (is_special(target) && access(target, W_OK) < 0)
-        reason = strerror(errno);
-    else if (!is_special(target) && access(directory, W_OK | X_OK) < 0)
-        reason = strerror(errno);
-    if (reason)
-        *ret_error = xformat("trestle: cannot write --stats %s: %s; name a file in a directory "
-                             "that can be written, or -",
-                             path, reason);
-    free(target);
-    free(directory);
-    return reason ? -EINVAL : 0;
-}
-
-static int replace_file(const char *target, const char *text)
-{
-    char *temporary = xformat("%s.XXXXXX", target);
-    int fd = mkostemp(temporary, O_CLOEXEC), status;
-    if (fd < 0) {
-        status = -errno;
-        free(temporary);
-        return status;
-    }
-    mode_t mask = umask(0);
-    umask(mask);
-    status = write_all(fd, text);
-    if (fchmod(fd, 0666 & ~mask) < 0 && status == 0)
-        status = -errno;
-    if (close(fd) < 0 && status == 0)
-        status = -errno;
-    if (status == 0 && rename(temporary, target) < 0)
-        status = -errno;
-    if (status < 0)
-        unlink(temporary);
-    free(temporary);
-    return status;
-}
-
-static int write_in_place(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    int status = write_all(fd, text);
-    close(fd);
-    return status;
+    return root;
 }
 
 int stats_write(const struct trestle_bridge *bridge, const struct stats_qemu *qemu,
                 const char *path, char **ret_error)
 {
-    char *text = document(bridge, qemu), *target = target_of(path);
-    int status;
-    if (strcmp(path, "-") == 0)
-        status = write_all(STDOUT_FILENO, text);
-    else
-        status = is_special(target) ? write_in_place(target, text) : replace_file(target, text);
-    if (status < 0)
-        *ret_error = xformat("trestle: cannot write --stats %s: %s", path, strerror(-status));
-    free(target);
-    free(text);
+    json_t *root = document(bridge, qemu);
+    int status = json_file_write(root, "--stats", path, ret_error);
+    json_decref(root);
     return status;
 }

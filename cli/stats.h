@@ -15,9 +15,7 @@ struct stats_qemu {
 
 void stats_print(const struct trestle_bridge *bridge, FILE *file);
 
-/* Whether path ("-": standard output) can be written later; -EINVAL with the line. */
-int stats_check_path(const char *path, char **ret_error);
-/* JSON, whole or not at all. */
+/* JSON for --stats; see json_file.h. */
 int stats_write(const struct trestle_bridge *bridge, const struct stats_qemu *qemu,
                 const char *path, char **ret_error);
 

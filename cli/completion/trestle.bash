@@ -26,22 +26,23 @@ _trestle()
                 mapfile -t COMPREPLY < <(compgen -c -- "${cur:-qemu-system-}" | sort -u)
             fi
             return ;;
-        --stats | --socket) _filedir; return ;;
+        --stats | --socket | --json) _filedir; return ;;
         --socket-dir) _filedir -d; return ;;
-        --timeout | --base | --size | --name | --param) return ;;
+        --timeout | --base | --size | --name | --param | --rounds | --count) return ;;
     esac
 
     local options="--help"
     case $command in
         "")
             mapfile -t COMPREPLY < <(compgen -W \
-                "run check serve qemu-args device models --help --version" -- "$cur")
+                "run check serve qemu-args device models bench --help --version" -- "$cur")
             return ;;
         run)
             options+=" --kernel --qemu --plugin --verbose --stats --timeout --gdb --exit-on-idle"
             ;;
         serve) options+=" --verbose --stats --socket-dir --plugin" ;;
         qemu-args) options+=" --kernel --qemu --plugin --socket-dir" ;;
+        bench) options+=" --json --rounds --count --kernel --qemu --plugin --verbose" ;;
         device) options+=" --socket --base --size --name --param --verbose --stats" ;;
     esac
     if [[ $cur == -* ]]; then

@@ -98,7 +98,7 @@ class BadCommandLine(Case):
             ("name a command: trestle run CONFIG, or trestle --help",),
             ('there is no command "rnu"; did you mean "run"?', "rnu"),
             ('there is no command "frobnicate"; the commands are run, check, serve, qemu-args, '
-             "device, models", "frobnicate"),
+             "device, models, bench", "frobnicate"),
             (f"run needs a configuration file; {usage}", "run"),
             (f'run takes a configuration file only, so "b" is too much; {usage}', "run", "a", "b"),
             ('run has no option --kernl; did you mean "--kernel"?', "run", "--kernl", "x", "a"),
@@ -119,6 +119,13 @@ class BadCommandLine(Case):
              "can be written, or -", "serve", two, "--stats", "runtime"),
             ("check needs a configuration file; usage: trestle check CONFIG", "check"),
             ('models takes no "x"; see trestle models --help', "models", "x"),
+            ('bench takes no "x"; see trestle bench --help', "bench", "x"),
+            ("--rounds 0 is not a number from 1 to 1000", "bench", "--rounds", "0"),
+            ("--count many is not a number from 1 to 4294967295", "bench", "--count", "many"),
+            ("cannot write --json no/file: No such file or directory; name a file in a directory "
+             "that can be written, or -", "bench", "--json", "no/file"),
+            ("--kernel no.elf: No such file or directory; name the guest's ELF file", "bench",
+             "--kernel", "no.elf"),
             ("device needs a model; usage: trestle device MODEL --socket PATH --base ADDR "
              "[OPTION]...", "device"),
             ("device needs --socket PATH, where QEMU will connect", "device", "echo"),
@@ -529,6 +536,39 @@ class Guest:
         self.log += self.process.stderr.read()
         self.case.assertEqual(common.processes(session=self.process.pid), set())
         return code, self.log.decode()
+
+
+class Bench(Case):
+    def test_all_sides(self):
+        common.guest("mmio_bench")
+        result = self.trestle("bench", "--rounds", "2", "--count", "200", "--json", "bench.json")
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        document = json.loads((self.dir / "bench.json").read_text())
+        self.assertRegex(document["qemu"], r"\A\d+\.\d+")
+        sides = {side["name"]: side for side in document["results"]}
+        self.assertEqual(list(sides), ["floor", "v1-spin", "v1-adaptive", "v1-sleep"])
+        self.assertEqual(result.out.count("\n"), len(sides) + 2, result)
+        for side in sides.values():
+            self.assertEqual((side["accesses"], len(side["rounds"])), (200, 2))
+            self.assertGreater(side["per_second"], 0)
+            self.assertLessEqual(side["p50_ns"], side["p99_ns"])
+        # No process is crossed there. A floor that is not the lowest is none.
+        for name in "v1-spin", "v1-adaptive", "v1-sleep":
+            self.assertLess(sides["floor"]["p50_ns"], sides[name]["p50_ns"])
+
+    def test_guest_without_result(self):
+        result = self.trestle("bench", "--kernel", common.guest("two_devices"), "--rounds", "1")
+        self.assertEqual(result.code, 1, result)
+        self.assertRegex(result.err, r"\Atrestle: the guest ended with code 1 and without a "
+                                     r"result; it last said \"two_devices: .*\"\n\Z")
+
+    def test_signal(self):
+        common.guest("mmio_bench")
+        process = self.start_trestle("bench", "-v")
+        read_until(process.stderr, b"listening")
+        process.terminate()
+        self.assertEqual(process.wait(30), 143)
+        self.assertEqual(common.processes(session=process.pid), set())
 
 
 class Endings(Case):
