@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The documentation runs: in README.md, CONTRIBUTING.md, docs/ and examples/ every ```sh block is
 executed, every ```c block compiles, every ```json block is valid: one with "devices" in it is a
-configuration that `trestle check` accepts.
+configuration that `trestle check` accepts. A model "./NAME.so" in it is made of the last C
+block before it that exports a model.
 
 The sh blocks of one file run in order, as one script, in a copy of the tree whose build/ is the
 build under test. A block that cannot be run says why in a comment on the line before it:
@@ -110,14 +111,32 @@ class Documents(common.TestCase):
                                     stdin=PRELUDE + f'#line 1 "{block.where}"\n' + block.text)
                 self.assertEqual(result.code, 0, result)
 
+    def build_model(self, source, name):
+        self.assertIsNotNone(source, f"no C block before it makes {name}")
+        result = common.run(["cc", "-std=gnu11", "-shared", "-fPIC", "-I",
+                             common.SOURCE / "include", "-x", "c", "-", "-o", self.dir / name],
+                            stdin=source)
+        self.assertEqual(result.code, 0, result)
+
+    def check_configuration(self, text, model_source):
+        (self.dir / "config.json").write_text(text)
+        (self.dir / "guest.elf").touch()
+        for name in re.findall(r'"\./(\w+\.so)"', text):
+            self.build_model(model_source, name)
+        result = common.run([common.TRESTLE, "check", self.dir / "config.json"])
+        self.assertEqual(result.code, 0, result)
+
     def test_json_is_valid(self):
-        for block in sum(chosen("json").values(), []):
-            with self.subTest(block=block.where):
-                if "devices" in json.loads(block.text):
-                    (self.dir / "config.json").write_text(block.text)
-                    (self.dir / "guest.elf").touch()
-                    result = common.run([common.TRESTLE, "check", self.dir / "config.json"])
-                    self.assertEqual(result.code, 0, result)
+        for name, text in documents().items():
+            model_source = None
+            for block in blocks(name, text):
+                if block.language == "c" and "TRESTLE_MODEL_EXPORT" in block.text:
+                    model_source = block.text
+                if block.language != "json" or block.left_out:
+                    continue
+                with self.subTest(block=block.where):
+                    if "devices" in json.loads(block.text):
+                        self.check_configuration(block.text, model_source)
 
 
 if __name__ == "__main__":
