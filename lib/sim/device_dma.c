@@ -61,8 +61,7 @@ static int transfer_add(struct trestle_device *dev)
     transfer->dev = dev;
     transfer->index = dev->num_transfers;
     transfers[dev->num_transfers++] = transfer;
-    transfer->next_free = dev->free_transfers;
-    dev->free_transfers = transfer;
+    dev->free_transfers = transfer; /* there was none */
     return 0;
 }
 

@@ -68,8 +68,6 @@ void trestle_device_log(struct trestle_device *dev, enum trestle_log_level level
 
 void device_log_finish(struct trestle_device *dev)
 {
-    if (!dev->ops.log)
-        return;
     emit_left_out(dev, TRESTLE_LOG_ERROR);
     emit_left_out(dev, TRESTLE_LOG_WARNING);
 }

@@ -746,7 +746,8 @@ static void test_dma(void **state)
 
     assert_int_equal(trestle_device_dma_complete(dev, first, 5), 0);
     (void)trestle_sim_run_until(sim, 0);
-    assert_true(s->dma_dones == 2 && s->status == -EIO); /* no such status */
+    assert_true(s->dma_dones == 2 && s->status == -EIO);               /* no such status */
+    assert_int_equal(trestle_device_dma_complete(dev, 2, 0), -ENOENT); /* there were two */
     assert_int_equal(trestle_device_dma_complete(dev, first + 99, 0), -ENOENT);
     assert_int_equal(trestle_device_dma_complete(dev, UINT64_MAX, 0), -ENOENT);
 
@@ -777,6 +778,23 @@ static void test_dma_refused(void **state)
     assert_int_equal(trestle_device_dma_write(dev, 0, buf, 8, 0), -EFAULT);
     (void)trestle_sim_run_until(sim, 10);
     assert_int_equal(s->dma_dones, 0);
+    uint32_t record = (uint32_t)host.dma_id;
+    host.dma_answer = 0;
+    assert_int_equal(trestle_device_dma_write(dev, UINT64_MAX - 8, buf, 8, 0), 0);
+    assert_true((uint32_t)host.dma_id == record); /* what was refused takes no room */
+}
+
+static void test_resets_leave_transfers_in_order(void **state)
+{
+    uint8_t buf[2];
+    assert_int_equal(trestle_device_dma_read(dev, 0, buf, 1, 1), 0);
+    trestle_device_reset(dev);
+    trestle_device_reset(dev);
+    assert_int_equal(trestle_device_dma_read(dev, 0, buf, 1, 2), 0);
+    uint64_t second = host.dma_id;
+    assert_int_equal(trestle_device_dma_read(dev, 0, buf + 1, 1, 3), 0);
+    assert_ptr_equal(trestle_device_dma_buffer(dev, second, NULL), buf);
+    assert_ptr_equal(trestle_device_dma_buffer(dev, host.dma_id, NULL), buf + 1);
 }
 
 /* --- log -------------------------------------------------------------------------------------- */
@@ -790,6 +808,15 @@ static void test_log_line(void **state)
     longer[sizeof(longer) - 1] = '\0';
     trestle_device_log(dev, TRESTLE_LOG_INFO, "%s", longer);
     assert_true(strlen(host.log) < 600);
+
+    /* A name that leaves no room for the text. */
+    struct trestle_device_options options = {
+        .size = sizeof(options), .name = longer, .ops = &ops, .ctx = &host};
+    struct trestle_device *d;
+    assert_int_equal(trestle_device_create(sim, &model, &options, &d, NULL), 0);
+    trestle_device_log(d, TRESTLE_LOG_INFO, "text");
+    assert_true(strlen(host.log) == 511 && strspn(host.log, "x") == 511);
+    trestle_device_destroy(d);
 }
 
 static void test_debug_lines_only_when_asked_for(void **state)
@@ -806,6 +833,17 @@ static void test_debug_lines_only_when_asked_for(void **state)
     trestle_device_destroy(d);
 }
 
+static void test_log_says_nothing_of_nothing(void **state)
+{
+    trestle_device_log(dev, TRESTLE_LOG_WARNING, "one");
+    (void)trestle_sim_run_until(sim, TRESTLE_S);
+    trestle_device_log(dev, TRESTLE_LOG_WARNING, "two");
+    trestle_device_destroy(dev);
+    dev = NULL;
+    assert_int_equal(host.logs[TRESTLE_LOG_WARNING], 2);
+    assert_string_equal(host.log, "d0: two");
+}
+
 static void test_log_limit(void **state)
 {
     for (int i = 0; i < 25; i++)
@@ -820,8 +858,12 @@ static void test_log_limit(void **state)
 
     for (int i = 0; i < 12; i++)
         trestle_device_log(dev, TRESTLE_LOG_WARNING, "again");
+    for (int i = 0; i < 12; i++)
+        trestle_device_log(dev, TRESTLE_LOG_ERROR, "again");
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 11);
     trestle_device_destroy(dev); /* says what was left out to the end */
     assert_string_equal(host.log, "d0: 3 more warnings left out");
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 12);
     dev = NULL;
 }
 
@@ -831,6 +873,11 @@ static int init_fails(struct trestle_device *d, const struct trestle_params *par
 {
     trestle_device_wake_at(d, 0, 10);
     return -ENODEV;
+}
+
+static int init_positive(struct trestle_device *d, const struct trestle_params *params)
+{
+    return 1;
 }
 
 static void refused(const struct trestle_model *of, const struct trestle_device_options *options,
@@ -877,6 +924,7 @@ static void test_bad_tables(void **state)
     BAD(m->timers = 33, -EINVAL, "32");
     BAD((m->size = sizeof(big), big.beyond = 1), -E2BIG, "newer");
     BAD(m->init = init_fails, -ENODEV, "'test' did not start: No such device");
+    BAD(m->init = init_positive, -EINVAL, "'test' did not start");
     assert_int_equal(fini_calls, 0);
     assert_true(trestle_sim_next(sim) == TRESTLE_TIME_NEVER); /* init's timer is gone too */
     refused(NULL, &options, -EINVAL, "no model");
@@ -895,6 +943,8 @@ static void test_tables_of_other_sizes(void **state)
     assert_null(trestle_device_model(d)->message);
     assert_int_equal(trestle_device_model(d)->size, sizeof(struct trestle_model));
     trestle_device_destroy(d);
+    older.size = offsetof(struct trestle_model, init); /* the oldest there can be */
+    trestle_device_destroy(make(&older, &ops));
     /* Newer, but using nothing new. */
     struct {
         struct trestle_model m;
@@ -902,6 +952,22 @@ static void test_tables_of_other_sizes(void **state)
     } newer = {.m = model};
     newer.m.size = sizeof(newer);
     trestle_device_destroy(make(&newer.m, &ops));
+}
+
+static void test_as_many_as_there_can_be(void **state)
+{
+    struct trestle_model full = model;
+    full.irq_lines = full.peer_ports = full.timers = 32;
+    struct trestle_device *d = make(&full, &ops);
+    struct state *ds = trestle_device_state(d);
+    trestle_device_irq(d, 31, true);
+    assert_true(host.irqs == 1 && host.line == 31 && trestle_device_irq_level(d, 31));
+    trestle_device_wake_at(d, 31, 7);
+    (void)trestle_sim_run_until(sim, 7);
+    assert_true(ds->wakes == 1 && ds->timer == 31);
+    assert_int_equal(trestle_device_deliver(d, 31, "x", 1), 0);
+    assert_int_equal(ds->port, 31);
+    trestle_device_destroy(d);
 }
 
 static void test_bad_options(void **state)
@@ -921,6 +987,28 @@ static void test_bad_options(void **state)
     BAD_OPTION((o.base_addr = UINT64_MAX - 7, o.region_size = 4096), "beyond the last address");
 }
 
+static void test_options_of_other_sizes(void **state)
+{
+    struct {
+        struct trestle_device_options o;
+        uint64_t beyond;
+    } big = {.o = {.size = sizeof(big), .name = "d1"}, .beyond = 1};
+    struct trestle_host_ops some = {0};
+    struct trestle_device *d = NULL;
+    refused(&model, &big.o, -E2BIG, "another version");
+    big.o.ops = &some;
+    big.o.size = sizeof(big.o);
+    refused(&model, &big.o, -EINVAL, "another version"); /* ops without a size */
+    some.size = offsetof(struct trestle_host_ops, irq);
+    assert_int_equal(trestle_device_create(sim, &model, &big.o, &d, NULL), 0);
+    trestle_device_destroy(d);
+    big.o.ops = (void *)8; /* beyond its size: not looked at */
+    big.o.size = offsetof(struct trestle_device_options, ops);
+    big.o.base_addr = UINT64_MAX - 0x1f; /* its last byte is the last there is */
+    assert_int_equal(trestle_device_create(sim, &model, &big.o, &d, NULL), 0);
+    trestle_device_destroy(d);
+}
+
 static void test_destroy(void **state)
 {
     struct trestle_request req = request(false, 0, 4, 0);
@@ -930,6 +1018,8 @@ static void test_destroy(void **state)
     trestle_device_wake_at(dev, 0, 1);
     uint8_t buf[1];
     assert_int_equal(trestle_device_dma_read(dev, 0, buf, 1, 0), 0);
+    assert_int_equal(trestle_device_dma_read(dev, 0, buf, 1, 0), 0);
+    assert_int_equal(trestle_device_dma_complete(dev, host.dma_id, 0), 0);
     trestle_device_destroy(dev);
     dev = NULL;
     assert_int_equal(fini_calls, 1);
@@ -947,8 +1037,8 @@ static void test_port_names(void **state)
     assert_int_equal(port, 1);
     assert_int_equal(trestle_model_port(&model, "peer0", &port), 0);
     assert_int_equal(port, 0);
-    static const char *const bad[] = {"peer2", "peer01", "peer1x", "pee",
-                                      "",      "Peer",   "peer-1", "peer99999999999999999999"};
+    static const char *const bad[] = {"peer2", "peer01", "peer1x",         "pee",   "",
+                                      "Peer",  "peer-1", "peer4294967296", "peer1&"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(trestle_model_port(&model, bad[i], &port), -ENOENT);
 }
@@ -982,12 +1072,16 @@ int main(void)
         TEST(test_dma),
         TEST(test_dma_completed_at_once_comes_later),
         TEST(test_dma_refused),
+        TEST(test_resets_leave_transfers_in_order),
         TEST(test_log_line),
         TEST(test_debug_lines_only_when_asked_for),
+        TEST(test_log_says_nothing_of_nothing),
         TEST(test_log_limit),
         TEST(test_bad_tables),
         TEST(test_tables_of_other_sizes),
+        TEST(test_as_many_as_there_can_be),
         TEST(test_bad_options),
+        TEST(test_options_of_other_sizes),
         TEST(test_destroy),
         TEST(test_port_names),
     };

@@ -112,6 +112,7 @@ static int all(void)
     free(error);
     trestle_device_destroy(a);
     trestle_device_destroy(b);
+    assert_true(!sim || sim->queue.reserved <= 1); /* the clock's */
     trestle_sim_destroy(sim);
     return r;
 }

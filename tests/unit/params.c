@@ -16,7 +16,7 @@ static struct {
     uint64_t count;
     trestle_time clock, delay;
     char text[32];
-    bool ignore_errors;
+    bool ignore_errors, ask_on;
     bool multiple_of_8;
     unsigned finis;
 } got;
@@ -25,7 +25,7 @@ static int init(struct trestle_device *dev, const struct trestle_params *params)
 {
     const char *text = NULL;
     int r = trestle_params_u64(params, "count", 3, &got.count);
-    if (r == 0)
+    if (r == 0 || got.ask_on)
         r = trestle_params_period(params, "clock", TRESTLE_NS, &got.clock);
     if (r == 0)
         r = trestle_params_time(params, "delay", 10 * TRESTLE_NS, &got.delay);
@@ -160,6 +160,33 @@ static void test_refused_value_counts_though_init_ignores_it(void **state)
            "device 'd': parameter 'count': 'x' is not a whole number of 64 bits (decimal or 0x "
            "hexadecimal)");
     assert_int_equal(got.finis, 2); /* init() had succeeded: it is undone */
+
+    got.ask_on = true; /* of two, the first is named */
+    const struct trestle_param both[] = {{"clock", "y"}, {"count", "x"}};
+    char *error = NULL;
+    assert_int_equal(create(&model, both, 2, &error), -EINVAL);
+    assert_non_null(strstr(error, "'count': 'x'"));
+    free(error);
+}
+
+static int init_asks_twice(struct trestle_device *dev, const struct trestle_params *params)
+{
+    uint64_t value;
+    int r = trestle_params_u64(params, "a", 1, &value);
+    if (r == 0)
+        r = trestle_params_u64(params, "b", 1, &value);
+    return r == 0 ? trestle_params_u64(params, "a", 1, &value) : r;
+}
+
+static void test_known_keys_are_listed_once(void **state)
+{
+    struct trestle_model twice = model;
+    const struct trestle_param param = {"c", "1"};
+    char *error = NULL;
+    twice.init = init_asks_twice;
+    assert_int_equal(create(&twice, &param, 1, &error), -EINVAL);
+    assert_string_equal(error, "device 'd': unknown parameter 'c'; known: a, b");
+    free(error);
 }
 
 static void test_unknown_and_repeated_keys(void **state)
@@ -263,6 +290,7 @@ int main(void)
         TEST(test_values),
         TEST(test_refused_values_are_named),
         TEST(test_refused_value_counts_though_init_ignores_it),
+        TEST(test_known_keys_are_listed_once),
         TEST(test_unknown_and_repeated_keys),
         TEST(test_times),
         TEST(test_frequencies),
