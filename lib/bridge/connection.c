@@ -132,6 +132,14 @@ static unsigned handle_buffered_frames(struct device_info *device)
     return handled;
 }
 
+/* The client is gone: what it posted before counts all the same. */
+static void hang_up(struct device_info *device)
+{
+    if (device->session)
+        session_drain(device->session);
+    close_device_connection(device);
+}
+
 /* Reads once. Returns bytes read; 0 when there is nothing, or no room, or no connection left. */
 static size_t receive(struct device_info *device)
 {
@@ -147,7 +155,7 @@ static size_t receive(struct device_info *device)
     if (n < 0 && is_transient(errno))
         return 0;
     if (n <= 0) {
-        close_device_connection(device);
+        hang_up(device);
         return 0;
     }
     device->in_end += (size_t)n;
@@ -197,7 +205,7 @@ static void client_ready(struct loop_source *source, uint32_t events)
     if (may_handle(device))
         serve_device(device);
     else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        close_device_connection(device);
+        hang_up(device);
     else
         set_interest(device, EPOLLRDHUP); /* more came while one is under way: look later */
 }

@@ -145,6 +145,8 @@ void session_handle_frame(struct device_info *device, const uint8_t *frame);
 void session_leave(struct device_info *device);
 /* Takes what is in the ring, within bounds. Returns the messages handled. */
 unsigned session_serve_ring(struct session *session);
+/* Handles what is left in the ring when a client has gone. May end the session. */
+void session_drain(struct session *session);
 /* After a sleep: the ring says so to its producer. May end the session. */
 void session_awake(struct session *session);
 /* Answers the device's request, which has ended. */

@@ -418,6 +418,20 @@ unsigned session_serve_ring(struct session *session)
     return handled;
 }
 
+void session_drain(struct session *session)
+{
+    struct trestle_bridge *bridge = session->bridge;
+    unsigned handled = 1;
+    if (!session->shm.memory)
+        return;
+    for (unsigned left = RING_SLOTS; left > 0 && handled > 0;
+         left -= handled < left ? handled : left) {
+        handled = session_serve_ring(session);
+        if (bridge->session != session)
+            return; /* it ended */
+    }
+}
+
 void session_awake(struct session *session)
 {
     if (ring_awake(&session->requests) < 0)

@@ -223,6 +223,27 @@ static void test_posted_writes_keep_order(void **state)
     assert_true(log_has(f, "refused: Input/output error"));
 }
 
+/* The end of the sockets may be seen at any moment: it is made to come at many. */
+static void test_posted_writes_outlive_the_client(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_message posted = write_at(0, 0, 0);
+    const uint64_t count = client.shm.memory ? RING_SLOTS : 100;
+    posted.flags = TRESTLE_V2_FLAG_POSTED;
+    for (unsigned round = 0; round < 70; round++) {
+        f->log[0] = '\0';
+        for (uint64_t i = 1; i <= count; i++) {
+            posted.data = round + i;
+            post(&client, 1, posted);
+        }
+        leave(&client);
+        wait_for_log(f, "Device dev1 disconnected");
+        for (uint32_t i = 0; i < 3; i++)
+            join(f, &client, i, features);
+        assert_true(ask(f, &client, 1, read_at(0, 8, 0)).data == round + count);
+    }
+}
+
 static void test_deferred_answer_stalls(void **state)
 {
     struct fixture *f = *state;
@@ -498,9 +519,10 @@ static void test_carrier_is_decided_once(void **state)
 
 #define CARRIER_TESTS                                                                           \
     CLIENT_TEST(test_read_and_write), CLIENT_TEST(test_errors_have_a_status),                   \
-        CLIENT_TEST(test_posted_writes_keep_order), CLIENT_TEST(test_deferred_answer_stalls),   \
-        CLIENT_TEST(test_advance), CLIENT_TEST(test_reset),                                     \
-        CLIENT_TEST(test_one_lost_device_leaves_the_others),                                    \
+        CLIENT_TEST(test_posted_writes_keep_order),                                             \
+        CLIENT_TEST(test_posted_writes_outlive_the_client),                                     \
+        CLIENT_TEST(test_deferred_answer_stalls), CLIENT_TEST(test_advance),                    \
+        CLIENT_TEST(test_reset), CLIENT_TEST(test_one_lost_device_leaves_the_others),           \
         CLIENT_TEST(test_whole_client_comes_back), CLIENT_TEST(test_other_clients_are_refused), \
         CLIENT_TEST(test_version_1_beside_a_session), CLIENT_TEST(test_unknown_type),           \
         CLIENT_TEST(test_event_from_a_client), CLIENT_TEST(test_time_beyond_reason),            \
