@@ -27,8 +27,7 @@ struct watch {
     struct watch *next;
 };
 
-/* --- log ---------------------------------------------------------------------------------------
- */
+/* --- log ------------------------------------------------------------------------------------- */
 
 void bridge_log(struct trestle_bridge *bridge, enum trestle_log_level level, const char *format,
                 ...)
@@ -68,8 +67,7 @@ static void device_log(void *ctx, struct trestle_device *dev, enum trestle_log_l
 
 static const struct trestle_host_ops host_ops = {.size = sizeof(host_ops), .log = device_log};
 
-/* --- create and destroy ------------------------------------------------------------------------
- */
+/* --- create and destroy ---------------------------------------------------------------------- */
 
 static int copy_string(const char *text, char **ret_copy)
 {
@@ -162,8 +160,7 @@ void trestle_bridge_destroy(struct trestle_bridge *bridge)
     free(bridge);
 }
 
-/* --- devices and links --------------------------------------------------------------------------
- */
+/* --- devices and links ----------------------------------------------------------------------- */
 
 static struct device_info *device_by_name(struct trestle_bridge *bridge, const char *name,
                                           size_t length)
@@ -306,8 +303,7 @@ int trestle_bridge_link(struct trestle_bridge *bridge, const char *from, const c
     return 0;
 }
 
-/* --- listen --------------------------------------------------------------------------------------
- */
+/* --- listen ---------------------------------------------------------------------------------- */
 
 static bool needs_socket_dir(const struct trestle_bridge *bridge)
 {
@@ -336,8 +332,7 @@ int trestle_bridge_listen(struct trestle_bridge *bridge, char **ret_error)
     return 0;
 }
 
-/* --- serve ---------------------------------------------------------------------------------------
- */
+/* --- serve ----------------------------------------------------------------------------------- */
 
 /* On the host's clock, an access that waits for its model needs the engine to go on by itself.
  * Otherwise nobody can see it, and it catches up at the next access. */
@@ -448,8 +443,7 @@ void trestle_bridge_unwatch(struct trestle_bridge *bridge, int fd)
     }
 }
 
-/* --- what the outside may ask --------------------------------------------------------------------
- */
+/* --- what the outside may ask ---------------------------------------------------------------- */
 
 uint32_t trestle_bridge_num_devices(const struct trestle_bridge *bridge)
 {

@@ -46,8 +46,7 @@ static bool is_transient(int error)
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
-/* --- output ------------------------------------------------------------------------------------
- */
+/* --- output ---------------------------------------------------------------------------------- */
 
 static void flush_output(struct device_info *device)
 {
@@ -82,8 +81,7 @@ void connection_send(struct device_info *device, const uint8_t *bytes, size_t si
     flush_output(device);
 }
 
-/* --- input -------------------------------------------------------------------------------------
- */
+/* --- input ----------------------------------------------------------------------------------- */
 
 static size_t buffered(const struct device_info *device)
 {
@@ -210,7 +208,7 @@ static void client_ready(struct loop_source *source, uint32_t events)
         set_interest(device, EPOLLRDHUP); /* more came while one is under way: look later */
 }
 
-/* --- connect and disconnect ------------------------------------------------------------------- */
+/* --- connect and disconnect ------------------------------------------------------------------ */
 
 /* Has the client hung up already, even though bytes of it may still be unread? */
 static bool client_is_gone(int fd)

@@ -23,8 +23,7 @@
 
 #define FEATURES (TRESTLE_V2_FEATURE_SHM | TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME)
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static void session_free(struct session *session)
 {
@@ -106,8 +105,7 @@ static int session_create(struct trestle_bridge *bridge, const struct trestle_v2
     return 0;
 }
 
-/* --- handshake
- * ------------------------------------------------------------------------------------ */
+/* --- handshake ------------------------------------------------------------------------------- */
 
 static enum trestle_v2_status check_hello(const struct device_info *device, int decode_error,
                                           const struct trestle_v2_hello *hello)
@@ -192,8 +190,7 @@ static void handle_hello(struct device_info *device, const uint8_t *frame)
                    device->session->shm.memory ? "shared memory" : "sockets");
 }
 
-/* --- messages out
- * --------------------------------------------------------------------------------- */
+/* --- messages out ---------------------------------------------------------------------------- */
 
 static void post_event(struct session *session, const struct trestle_v2_message *message)
 {
@@ -265,8 +262,7 @@ void session_answer(struct device_info *device, uint64_t data)
                    data);
 }
 
-/* --- messages in
- * ---------------------------------------------------------------------------------- */
+/* --- messages in ----------------------------------------------------------------------------- */
 
 static void session_advance(struct session *session, trestle_time guest_time)
 {
@@ -378,8 +374,7 @@ void session_handle_frame(struct device_info *device, const uint8_t *frame)
         handle_message(device->session, device, &message);
 }
 
-/* --- shared memory
- * -------------------------------------------------------------------------------- */
+/* --- shared memory --------------------------------------------------------------------------- */
 
 static struct device_info *any_device(const struct session *session)
 {

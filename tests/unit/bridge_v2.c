@@ -21,8 +21,7 @@ struct client {
     struct ring_consumer events;
 };
 
-/* --- a client ------------------------------------------------------------------------------------
- */
+/* --- a client -------------------------------------------------------------------------------- */
 
 static struct trestle_v2_hello hello_for(uint32_t index, uint32_t features)
 {
@@ -148,8 +147,7 @@ static struct trestle_v2_message write_at(uint64_t addr, uint64_t data, trestle_
         .type = TRESTLE_V2_WRITE, .size = 8, .addr = addr, .data = data, .time = time};
 }
 
-/* --- the suite for both carriers
- * ------------------------------------------------------------------ */
+/* --- the suite for both carriers ------------------------------------------------------------- */
 
 static uint32_t features; /* of the carrier under test */
 static struct client client;
@@ -351,8 +349,7 @@ static void test_version_1_beside_a_session(void **state)
     assert_true(ask(f, &client, 1, read_at(0, 4, 9 * TRESTLE_US)).time == 9 * TRESTLE_US);
 }
 
-/* --- what ends a session
- * -------------------------------------------------------------------------- */
+/* --- what ends a session --------------------------------------------------------------------- */
 
 static void expect_end(struct fixture *f, const char *reason)
 {
@@ -458,8 +455,7 @@ static void test_events_not_taken(void **state)
     expect_end(*state, "ended: QEMU does not take its answers");
 }
 
-/* --- handshakes that are refused
- * ------------------------------------------------------------------ */
+/* --- handshakes that are refused ------------------------------------------------------------- */
 
 static void expect_refusal(struct fixture *f, const struct trestle_v2_hello *hello,
                            enum trestle_v2_status status, const char *log)

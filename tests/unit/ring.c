@@ -159,8 +159,7 @@ static void test_doorbell_without_messages(void **state)
     assert_int_equal(rings, 1001);
 }
 
-/* --- two threads ---------------------------------------------------------------------------------
- */
+/* --- two threads ----------------------------------------------------------------------------- */
 
 #define PING_PONGS 20000u
 
@@ -202,8 +201,7 @@ static void test_no_wake_up_is_lost(void **state)
     pthread_join(thread, NULL);
 }
 
-/* --- descriptors of a hostile server
- * -------------------------------------------------------------- */
+/* --- descriptors of a hostile server --------------------------------------------------------- */
 
 static int memfd(off_t size, int seals)
 {
