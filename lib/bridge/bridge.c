@@ -65,7 +65,21 @@ static void device_log(void *ctx, struct trestle_device *dev, enum trestle_log_l
     bridge_log(device->bridge, level, "%s", text); /* begins with the name */
 }
 
-static const struct trestle_host_ops host_ops = {.size = sizeof(host_ops), .log = device_log};
+static void device_irq(void *ctx, struct trestle_device *dev, uint32_t line, bool level)
+{
+    (void)dev;
+    session_irq(ctx, line, level);
+}
+
+static int device_dma(void *ctx, struct trestle_device *dev, bool write, uint64_t addr, void *buf,
+                      size_t size, uint64_t id)
+{
+    (void)dev;
+    return session_dma(ctx, write, addr, buf, size, id);
+}
+
+static const struct trestle_host_ops host_ops = {
+    .size = sizeof(host_ops), .irq = device_irq, .dma = device_dma, .log = device_log};
 
 /* --- create and destroy ---------------------------------------------------------------------- */
 
@@ -258,6 +272,8 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
         *ret_index = bridge->num_devices;
     device->index = bridge->num_devices;
     bridge->devices[bridge->num_devices++] = device;
+    bridge->has_irq |= trestle_device_model(device->device)->irq_lines > 0;
+    bridge->has_dma |= trestle_device_model(device->device)->dma_done != NULL;
     return 0;
 }
 
@@ -362,6 +378,8 @@ static bool look(struct trestle_bridge *bridge)
         found = serve_device(bridge->last_active) > 0;
     if (engine_run_deferred(bridge))
         found = true;
+    if (bridge->session)
+        session_end_if_broken(bridge->session);
     serve_resumed_devices(bridge);
     return found;
 }
@@ -371,7 +389,8 @@ static int sleep_until_ready(struct trestle_bridge *bridge, int timeout_ms)
     struct session *session = bridge->session;
     if (!session || !session->shm.memory)
         return loop_run(&bridge->loop, timeout_ms);
-    bool must_sleep = !session->has_held && ring_must_sleep(&session->requests);
+    bool must_sleep = !session->has_held && session->stash.start == session->stash.end &&
+                      ring_must_sleep(&session->requests);
     int called = loop_run(&bridge->loop, must_sleep ? timeout_ms : 0);
     if (bridge->session == session) /* it may have ended meanwhile */
         session_awake(session);

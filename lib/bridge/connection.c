@@ -38,7 +38,8 @@ static bool has_output(const struct device_info *device)
 /* False while an answer is under way: until then further frames stay where they are. */
 static bool may_handle(const struct device_info *device)
 {
-    return device->socket_ready && !has_output(device) && !trestle_device_busy(device->device);
+    return device->socket_ready && !device->is_lost && !has_output(device) &&
+           !trestle_device_busy(device->device);
 }
 
 static bool is_transient(int error)
@@ -48,9 +49,17 @@ static bool is_transient(int error)
 
 /* --- output ---------------------------------------------------------------------------------- */
 
+/* An answer may be sent from inside a model, which must not be reset there: the connection is
+ * closed a little later. */
+static void lose_connection(struct device_info *device)
+{
+    device->is_lost = true;
+    connection_resume(device);
+}
+
 static void flush_output(struct device_info *device)
 {
-    while (device->socket_ready && has_output(device)) {
+    while (device->socket_ready && !device->is_lost && has_output(device)) {
         ssize_t n = send(device->client_fd, device->out + device->out_start,
                          device->out_end - device->out_start, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
@@ -60,7 +69,7 @@ static void flush_output(struct device_info *device)
             return;
         }
         if (n < 0) {
-            close_device_connection(device);
+            lose_connection(device);
             return;
         }
         device->out_start += (size_t)n;
@@ -73,7 +82,7 @@ void connection_send(struct device_info *device, const uint8_t *bytes, size_t si
     if (device->out_end + size > sizeof(device->out)) {
         bridge_log(device->bridge, TRESTLE_LOG_WARNING,
                    "%s: the client does not read its answers; disconnected", device->name);
-        close_device_connection(device);
+        lose_connection(device);
         return;
     }
     memcpy(device->out + device->out_end, bytes, size);
@@ -185,6 +194,8 @@ void serve_resumed_devices(struct trestle_bridge *bridge)
         struct device_info *device = bridge->resumed;
         bridge->resumed = device->next_resumed;
         device->is_resumed = false;
+        if (device->is_lost)
+            close_device_connection(device);
         handle_buffered_frames(device);
         if (may_handle(device))
             set_interest(device, EPOLLIN | EPOLLRDHUP);
@@ -271,6 +282,7 @@ void close_device_connection(struct device_info *device)
                    rest);
     device->in_start = device->in_end = device->out_start = device->out_end = 0;
     device->protocol = PROTOCOL_UNKNOWN;
+    device->is_lost = false;
     device->in_seq = device->out_seq = 0;
     bridge_log(bridge, TRESTLE_LOG_INFO, "Device %s disconnected", device->name);
     /* Whoever asked is gone, and so is the access it waited for: only a reset lets a model

@@ -23,6 +23,11 @@ struct rate_limit {
 /* A connection's first bytes tell which version it speaks. */
 enum protocol { PROTOCOL_UNKNOWN, PROTOCOL_V1, PROTOCOL_HELLO, PROTOCOL_V2 };
 
+struct v2_queue {
+    struct trestle_v2_message *messages;
+    size_t start, end, size;
+};
+
 /*
  * What one v2 client and this bridge share: one timeline, and one pair of rings if shared memory
  * is the carrier. Guest time plus stall is engine time. A bridge has one session at a time.
@@ -41,6 +46,11 @@ struct session {
     struct trestle_v2_message held; /* taken from the ring, but its device is busy */
     bool has_held;
     uint32_t requests_taken;
+    const char *end_reason;  /* not NULL: it ends as soon as no model is being called */
+    struct device_info *via; /* socket carrier: who asks, and so is told what comes of it */
+    bool is_asked;           /* the client waits for the answer to what is being handled */
+    uint64_t last_dma_id;
+    struct v2_queue stash; /* messages that came while a DMA was waited for */
 };
 
 struct device_info {
@@ -70,7 +80,9 @@ struct device_info {
     /* The connection. Bytes that came but are not handled yet: in[in_start..in_end). */
     enum protocol protocol;
     struct session *session;  /* v2 */
+    uint32_t irq_lines;       /* v2: that the client has connected */
     uint64_t in_seq, out_seq; /* v2 on the socket: messages so far */
+    bool is_lost;             /* to be closed as soon as no model is being called */
     size_t in_start, in_end, out_start, out_end;
     uint8_t in[CONNECTION_BUFFER];
     uint8_t out[CONNECTION_BUFFER]; /* what the socket did not take yet */
@@ -92,6 +104,7 @@ struct trestle_bridge {
     uint64_t start_ns;        /* host clock at engine time 0 */
     uint64_t now_ns;          /* host clock, read once per batch and request */
     bool is_listening;
+    bool has_irq, has_dma; /* some model has */
 
     struct device_info **devices;
     uint32_t num_devices, num_connected, num_busy;
@@ -130,7 +143,7 @@ void connection_resume(struct device_info *device);
 /* A v1 frame. */
 void handle_mmio_request(struct device_info *device, const uint8_t *frame);
 void send_mmio_response(struct device_info *device, bool success, uint64_t data);
-/* An access of either version, which start_request() has filled in but for the access itself. */
+/* An access of either version; request_ns, request_is_v2 and what goes with it are set. */
 void perform_access(struct device_info *device, bool is_write, uint64_t offset, uint64_t data,
                     uint8_t size);
 /* Brings the engine's time up to the host's, unless a session's guest has it. */
@@ -149,6 +162,17 @@ unsigned session_serve_ring(struct session *session);
 void session_drain(struct session *session);
 /* After a sleep: the ring says so to its producer. May end the session. */
 void session_awake(struct session *session);
+/* Marks the session for its end. `reason` is a constant. */
+void session_end(struct session *session, const char *reason);
+/* Sends an event that the client may not be waiting for. */
+void session_send_unasked(struct device_info *device, struct trestle_v2_message *message);
+/* Ends the session now, if something has asked for that meanwhile. */
+void session_end_if_broken(struct session *session);
+/* What a model does to the guest. */
+void session_irq(struct device_info *device, uint32_t line, bool level);
+/* dma.c */
+int session_dma(struct device_info *device, bool write, uint64_t addr, uint8_t *buf, size_t size,
+                uint64_t id);
 /* Answers the device's request, which has ended. */
 void session_answer(struct device_info *device, uint64_t data);
 static inline bool session_has_time(const struct session *session)

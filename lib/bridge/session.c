@@ -21,7 +21,9 @@
 /* Sums with this stay below never; as a time it is 106 days. */
 #define TIME_MAX (UINT64_MAX / 2)
 
-#define FEATURES (TRESTLE_V2_FEATURE_SHM | TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME)
+#define FEATURES                                                                    \
+    (TRESTLE_V2_FEATURE_SHM | TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | \
+     TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -29,6 +31,7 @@ static void session_free(struct session *session)
 {
     loop_remove(&session->bridge->loop, &session->doorbell);
     shm_close(&session->shm);
+    free(session->stash.messages);
     free(session);
 }
 
@@ -40,6 +43,8 @@ void session_leave(struct device_info *device)
     if (session->has_held && session->held.device < bridge->num_devices &&
         bridge->devices[session->held.device] == device)
         session->has_held = false;
+    if (session->via == device)
+        session->via = NULL;
     if (--session->num_devices > 0)
         return;
     /* Whoever comes next on the host's clock goes on from where the engine is. */
@@ -48,11 +53,22 @@ void session_leave(struct device_info *device)
     session_free(session);
 }
 
+/* The first reason counts. Models may be in the middle of a call, and cannot be reset there: so
+ * nothing goes out any more, and the rest is session_end_if_broken()'s. */
+void session_end(struct session *session, const char *reason)
+{
+    if (!session->end_reason)
+        session->end_reason = reason;
+}
+
 /* Closes all connections of the session, which is then gone. */
-static void session_end(struct session *session, const char *reason)
+void session_end_if_broken(struct session *session)
 {
     struct trestle_bridge *bridge = session->bridge;
-    bridge_log(bridge, TRESTLE_LOG_WARNING, "the session with QEMU was ended: %s", reason);
+    if (!session->end_reason)
+        return;
+    bridge_log(bridge, TRESTLE_LOG_WARNING, "the session with QEMU was ended: %s",
+               session->end_reason);
     for (uint32_t i = 0; i < bridge->num_devices && bridge->session == session; i++)
         if (bridge->devices[i]->session == session)
             close_device_connection(bridge->devices[i]);
@@ -76,6 +92,17 @@ static int create_carrier(struct session *session)
                     EPOLLIN);
 }
 
+/* On sockets, what a posted write causes would come to a client that does not listen: with DMA,
+ * writes are answered there. */
+static uint32_t features_for(const struct trestle_v2_hello *hello)
+{
+    uint32_t features = hello->features & FEATURES;
+    bool is_shm = features & TRESTLE_V2_FEATURE_SHM;
+    if (!is_shm && (features & TRESTLE_V2_FEATURE_DMA))
+        features &= ~(uint32_t)TRESTLE_V2_FEATURE_POSTED;
+    return features;
+}
+
 static int session_create(struct trestle_bridge *bridge, const struct trestle_v2_hello *hello,
                           struct session **ret_session)
 {
@@ -85,7 +112,7 @@ static int session_create(struct trestle_bridge *bridge, const struct trestle_v2
     session->bridge = bridge;
     session->shm = SHM_NONE;
     session->doorbell.fd = -1;
-    session->features = hello->features & FEATURES;
+    session->features = features_for(hello);
     memcpy(session->client_id, hello->client_id, sizeof(session->client_id));
     int error = 0;
     if (getrandom(session->id, sizeof(session->id), 0) != sizeof(session->id))
@@ -103,6 +130,28 @@ static int session_create(struct trestle_bridge *bridge, const struct trestle_v2
     session->stall = now > hello->time ? now - hello->time : 0;
     *ret_session = session;
     return 0;
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+/* Could the guest see an event of the engine without asking? Only as an interrupt or a DMA. Which
+ * events lead to one is not worth finding out: one such device makes all of them count. */
+static bool is_observable(const struct session *session)
+{
+    const struct trestle_bridge *bridge = session->bridge;
+    return (bridge->has_irq && (session->features & TRESTLE_V2_FEATURE_IRQ)) ||
+           (bridge->has_dma && (session->features & TRESTLE_V2_FEATURE_DMA));
+}
+
+/* When the guest has to look after the engine again: the time of its next event that it could see,
+ * on the guest's clock. */
+static trestle_time next_for_guest(const struct session *session)
+{
+    trestle_time next;
+    if (!session_has_time(session) || !is_observable(session))
+        return TRESTLE_TIME_NEVER;
+    next = trestle_sim_next(session->bridge->sim);
+    return next == TRESTLE_TIME_NEVER ? next : next - session->stall;
 }
 
 /* --- handshake ------------------------------------------------------------------------------- */
@@ -123,7 +172,7 @@ static enum trestle_v2_status check_hello(const struct device_info *device, int 
         return TRESTLE_V2_OK;
     if (memcmp(session->client_id, hello->client_id, sizeof(session->client_id)) != 0)
         return TRESTLE_V2_BUSY;
-    if ((hello->features & FEATURES) != session->features)
+    if (features_for(hello) != session->features)
         return TRESTLE_V2_MALFORMED;
     return TRESTLE_V2_OK;
 }
@@ -156,7 +205,7 @@ static bool send_welcome(struct device_info *device, bool with_memory)
                                              trestle_device_model(device->device)->irq_lines,
                                          .size = device->size,
                                          .time = trestle_sim_now(device->bridge->sim),
-                                         .next = TRESTLE_TIME_NEVER};
+                                         .next = next_for_guest(session)};
     memcpy(welcome.session_id, session->id, sizeof(welcome.session_id));
     trestle_v2_encode_welcome(bytes, &welcome);
     int error = fds_send(device->client_fd, bytes, sizeof(bytes), session->shm.fds,
@@ -185,9 +234,15 @@ static void handle_hello(struct device_info *device, const uint8_t *frame)
     device->session = bridge->session;
     device->session->num_devices++;
     device->protocol = PROTOCOL_V2;
-    if (send_welcome(device, is_first && device->session->shm.memory) && is_first)
+    device->irq_lines = hello.irq_lines;
+    if (!send_welcome(device, is_first && device->session->shm.memory))
+        return;
+    if (is_first)
         bridge_log(bridge, TRESTLE_LOG_INFO, "QEMU speaks protocol 2 over %s",
                    device->session->shm.memory ? "shared memory" : "sockets");
+    for (uint32_t line = 0; line < 32; line++)
+        if (trestle_device_irq_level(device->device, line))
+            session_irq(device, line, true);
 }
 
 /* --- messages out ---------------------------------------------------------------------------- */
@@ -211,6 +266,8 @@ static void post_event(struct session *session, const struct trestle_v2_message 
 static void send_event(struct device_info *via, struct trestle_v2_message *message)
 {
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    if (via->session->end_reason)
+        return;
     if (via->session->shm.memory) {
         post_event(via->session, message);
         return;
@@ -234,9 +291,30 @@ static void send_reply(struct device_info *via, uint32_t device, uint64_t id,
                                        .id = id,
                                        .data = data,
                                        .time = now,
-                                       .next = TRESTLE_TIME_NEVER,
+                                       .next = next_for_guest(session),
                                        .extra = session->stall};
     send_event(via, &reply);
+}
+
+void session_send_unasked(struct device_info *device, struct trestle_v2_message *message)
+{
+    struct session *session = device->session;
+    send_event(session->via && session->is_asked ? session->via : device, message);
+    if (session->shm.memory && !session->is_asked && !session->end_reason)
+        ring_wake(&session->events);
+}
+
+void session_irq(struct device_info *device, uint32_t line, bool level)
+{
+    if (!device->session || !(device->session->features & TRESTLE_V2_FEATURE_IRQ) ||
+        line >= device->irq_lines)
+        return;
+    struct trestle_v2_message irq = {.type = TRESTLE_V2_IRQ,
+                                     .device = device->index,
+                                     .addr = line,
+                                     .data = level,
+                                     .time = trestle_sim_now(device->bridge->sim)};
+    session_send_unasked(device, &irq);
 }
 
 static enum trestle_v2_status status_of(int error)
@@ -323,8 +401,8 @@ static bool is_access(const struct trestle_v2_message *m)
 }
 
 /* `via`: whose socket it came on, or any device of the session. False: must wait. */
-static bool handle_message(struct session *session, struct device_info *via,
-                           const struct trestle_v2_message *m)
+static bool perform_message(struct session *session, struct device_info *via,
+                            const struct trestle_v2_message *m)
 {
     session->requests_taken++;
     if (!v2_request_is_valid(m) || m->time > TIME_MAX) {
@@ -356,6 +434,16 @@ static bool handle_message(struct session *session, struct device_info *via,
     }
 }
 
+static bool handle_message(struct session *session, struct device_info *via,
+                           const struct trestle_v2_message *m)
+{
+    session->via = via;
+    session->is_asked = !(m->flags & TRESTLE_V2_FLAG_POSTED);
+    bool is_handled = perform_message(session, via, m);
+    session->is_asked = false;
+    return is_handled;
+}
+
 void session_handle_frame(struct device_info *device, const uint8_t *frame)
 {
     struct trestle_v2_message message;
@@ -363,15 +451,15 @@ void session_handle_frame(struct device_info *device, const uint8_t *frame)
         handle_hello(device, frame);
         return;
     }
-    if (device->session->shm.memory) {
-        session_end(device->session, "bytes on a socket that only tells liveness");
-        return;
-    }
+    struct session *session = device->session;
     trestle_v2_decode(frame, &message);
-    if (message.seq != ++device->in_seq)
-        session_end(device->session, "a sequence number that jumps");
+    if (session->shm.memory)
+        session_end(session, "bytes on a socket that only tells liveness");
+    else if (message.seq != ++device->in_seq)
+        session_end(session, "a sequence number that jumps");
     else
-        handle_message(device->session, device, &message);
+        handle_message(session, device, &message);
+    session_end_if_broken(session);
 }
 
 /* --- shared memory --------------------------------------------------------------------------- */
@@ -384,32 +472,40 @@ static struct device_info *any_device(const struct session *session)
     return session->bridge->devices[i];
 }
 
+/* The next message: what waited, then what came during a DMA, then the ring's. */
+static int take_message(struct session *session)
+{
+    struct v2_queue *stash = &session->stash;
+    if (session->has_held)
+        return 1;
+    if (stash->start == stash->end)
+        return ring_take(&session->requests, &session->held);
+    session->held = stash->messages[stash->start++];
+    if (stash->start == stash->end)
+        stash->start = stash->end = 0;
+    return 1;
+}
+
 unsigned session_serve_ring(struct session *session)
 {
-    struct trestle_bridge *bridge = session->bridge;
     struct device_info *via = NULL;
     unsigned handled = 0;
-    while (handled < MESSAGES_PER_TURN) {
-        if (!session->has_held) {
-            int taken = ring_take(&session->requests, &session->held);
-            if (taken == 0)
-                return handled;
-            if (taken < 0) {
-                session_end(session, "QEMU wrote nonsense into the request ring");
-                return handled;
-            }
+    while (handled < MESSAGES_PER_TURN && !session->end_reason) {
+        int taken = take_message(session);
+        if (taken == 0)
+            break;
+        if (taken < 0) {
+            session_end(session, "QEMU wrote nonsense into the request ring");
+            break;
         }
         if (!via)
             via = any_device(session);
-        session->has_held = false;
-        bool is_handled = handle_message(session, via, &session->held);
-        if (bridge->session != session)
-            return handled; /* it ended, and is freed */
-        session->has_held = !is_handled;
-        if (!is_handled)
-            return handled;
+        session->has_held = !handle_message(session, via, &session->held);
+        if (session->has_held)
+            break;
         handled++;
     }
+    session_end_if_broken(session);
     return handled;
 }
 
@@ -431,4 +527,5 @@ void session_awake(struct session *session)
 {
     if (ring_awake(&session->requests) < 0)
         session_end(session, "QEMU rings without a message");
+    session_end_if_broken(session);
 }

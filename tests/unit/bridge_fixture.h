@@ -31,12 +31,23 @@ enum {
     REG_NEVER = 0x10,    /* read: answered never, but by a reset */
     REG_FAIL = 0x18,     /* refused */
     REG_RESETS = 0x20,   /* how often the device was reset */
-    REG_END = 0x28,
+    REG_IRQ = 0x28,      /* write: the level of line 0 */
+    REG_TIMER = 0x30,    /* write: so many nanoseconds later, line 1 goes up */
+    REG_DMA = 0x38, /* write: copies so many bytes from DMA_FROM to DMA_TO in guest memory, then
+                     * line 0 goes up */
+    REG_DMA_STATUS = 0x40, /* read: minus what dma_done() said, or 1 while it runs */
+    REG_END = 0x48,
 };
 
+#define DMA_FROM UINT64_C(0x80000100)
+#define DMA_TO UINT64_C(0x80080000)
+#define DMA_MAX 0x40000u
+
 struct memory_state {
-    uint64_t value, resets;
+    uint64_t value, resets, dma_size;
+    int dma_status;
     struct trestle_request *pending;
+    uint8_t buffer[DMA_MAX];
 };
 
 static inline int memory_read(struct trestle_device *dev, struct trestle_request *req,
@@ -49,6 +60,9 @@ static inline int memory_read(struct trestle_device *dev, struct trestle_request
         return 0;
     case REG_RESETS:
         *ret_data = s->resets;
+        return 0;
+    case REG_DMA_STATUS:
+        *ret_data = s->dma_status > 0 ? 1 : (uint64_t)-s->dma_status;
         return 0;
     case REG_DEFERRED:
         s->pending = req;
@@ -67,18 +81,44 @@ static inline int memory_write(struct trestle_device *dev, struct trestle_reques
 {
     struct memory_state *s = trestle_device_state(dev);
     (void)req;
-    if (access->offset != REG_VALUE)
+    switch (access->offset) {
+    case REG_VALUE:
+        s->value = access->data;
+        return 0;
+    case REG_IRQ:
+        trestle_device_irq(dev, 0, access->data & 1);
+        return 0;
+    case REG_TIMER:
+        trestle_device_wake_at(dev, 1, trestle_device_now(dev) + access->data * TRESTLE_NS);
+        return 0;
+    case REG_DMA:
+        s->dma_status = 1;
+        s->dma_size = access->data;
+        return trestle_device_dma_read(dev, DMA_FROM, s->buffer, s->dma_size, 1);
+    default:
         return -EIO;
-    s->value = access->data;
-    return 0;
+    }
+}
+
+static inline void memory_dma_done(struct trestle_device *dev, uint64_t tag, int status)
+{
+    struct memory_state *s = trestle_device_state(dev);
+    if (tag == 1 && status == 0)
+        status = trestle_device_dma_write(dev, DMA_TO, s->buffer, s->dma_size, 2);
+    if (tag == 1 && status == 0)
+        return;
+    s->dma_status = status;
+    trestle_device_irq(dev, 0, true);
 }
 
 static inline void memory_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
 {
     struct memory_state *s = trestle_device_state(dev);
-    (void)timer;
     (void)now;
-    trestle_request_complete(s->pending, 0, 0xdef);
+    if (timer == 1)
+        trestle_device_irq(dev, 1, true);
+    else
+        trestle_request_complete(s->pending, 0, 0xdef);
 }
 
 static inline void memory_reset(struct trestle_device *dev)
@@ -92,12 +132,14 @@ static const struct trestle_model memory_model = {.size = sizeof(memory_model),
                                                   .name = "memory",
                                                   .region_size = REG_END,
                                                   .access_sizes = 1 | 2 | 4 | 8,
-                                                  .timers = 1,
+                                                  .irq_lines = 2,
+                                                  .timers = 2,
                                                   .state_size = sizeof(struct memory_state),
                                                   .reset = memory_reset,
                                                   .read = memory_read,
                                                   .write = memory_write,
-                                                  .wake = memory_wake};
+                                                  .wake = memory_wake,
+                                                  .dma_done = memory_dma_done};
 
 struct fixture {
     struct trestle_bridge *bridge;

@@ -122,7 +122,7 @@ static void test_bad_frames_are_answered(void **state)
         {0, 4, BASE - 4, "dev0: address outside the device"},
         {0, 4, BASE + 4096, "address outside the device"},
         {0, 4, BASE + REG_END,
-         "dev0: read of 4 bytes at offset 0x28 refused: outside the registers"},
+         "dev0: read of 4 bytes at offset 0x48 refused: outside the registers"},
         {1, 8, UINT64_MAX - 7, "address outside the device"},
     };
     int fd = client_connect(f, 0);

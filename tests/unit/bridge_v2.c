@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Raw version 2 on both carriers against a live bridge: the same suite for each, and then a QEMU
  * that lies. */
+#include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 
 #include "bridge_fixture.h"
@@ -10,6 +12,7 @@
 
 #define FEATURES_SOCKET (TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME)
 #define FEATURES_SHM (FEATURES_SOCKET | TRESTLE_V2_FEATURE_SHM)
+#define FEATURES_GUEST (TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA)
 
 struct client {
     int fds[3];
@@ -30,7 +33,8 @@ static struct trestle_v2_hello hello_for(uint32_t index, uint32_t features)
                                      .features = features,
                                      .client_id = "a client's id..",
                                      .base_addr = BASE + index * STRIDE,
-                                     .size = 4096};
+                                     .size = 4096,
+                                     .irq_lines = 2};
 }
 
 static void send_hello(int fd, const struct trestle_v2_hello *hello)
@@ -349,6 +353,224 @@ static void test_version_1_beside_a_session(void **state)
     assert_true(ask(f, &client, 1, read_at(0, 4, 9 * TRESTLE_US)).time == 9 * TRESTLE_US);
 }
 
+/* --- interrupts, timers and DMA, for both carriers as well ------------------------------------ */
+
+static void expect_irq(struct fixture *f, uint32_t index, uint64_t line, uint64_t level,
+                       trestle_time time)
+{
+    struct trestle_v2_message irq = receive_event(f, &client, index);
+    assert_int_equal(irq.type, TRESTLE_V2_IRQ);
+    assert_int_equal(irq.device, client.devices[index]);
+    assert_true(irq.addr == line && irq.data == level && irq.time == time);
+}
+
+static struct trestle_v2_message expect_reply(struct fixture *f, uint32_t index, uint64_t id)
+{
+    struct trestle_v2_message reply = receive_event(f, &client, index);
+    assert_int_equal(reply.type, TRESTLE_V2_REPLY);
+    assert_true(reply.id == id && reply.status == TRESTLE_V2_OK);
+    return reply;
+}
+
+static void test_irq_comes_before_the_reply(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id = post(&client, 1, write_at(REG_IRQ, 1, 100));
+    expect_irq(f, 1, 0, 1, 100);
+    expect_reply(f, 1, id);
+    ask(f, &client, 1, write_at(REG_IRQ, 1, 110)); /* is up already: nothing but the reply */
+    id = post(&client, 1, write_at(REG_IRQ, 0, 120));
+    expect_irq(f, 1, 0, 0, 120);
+    expect_reply(f, 1, id);
+}
+
+static void test_timer_is_announced_and_advanced_to(void **state)
+{
+    struct fixture *f = *state;
+    const trestle_time at = 10 * TRESTLE_US, due = at + 300 * TRESTLE_NS;
+    struct trestle_v2_message advance = {.type = TRESTLE_V2_ADVANCE, .time = due};
+    assert_true(ask(f, &client, 0, write_at(REG_TIMER, 300, at)).next == due);
+    assert_true(ask(f, &client, 2, read_at(0, 4, at + 5)).next == due); /* one timeline */
+    uint64_t id = post(&client, 0, advance);
+    expect_irq(f, 0, 1, 1, due);
+    assert_true(expect_reply(f, 0, id).next == TRESTLE_TIME_NEVER);
+}
+
+static void test_stall_brings_the_next_event_nearer(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(ask(f, &client, 0, write_at(REG_TIMER, 2000, 0)).next == 2000 * TRESTLE_NS);
+    struct trestle_v2_message reply = ask(f, &client, 1, read_at(REG_DEFERRED, 4, 0));
+    assert_true(reply.extra == 500 * TRESTLE_NS && reply.next == 1500 * TRESTLE_NS);
+}
+
+static void test_reset_drops_lines(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_message reset = {.type = TRESTLE_V2_RESET, .time = 30};
+    uint64_t id = post(&client, 0, write_at(REG_IRQ, 1, 10));
+    expect_irq(f, 0, 0, 1, 10);
+    expect_reply(f, 0, id);
+    ask(f, &client, 0, write_at(REG_TIMER, 100, 20));
+    id = post(&client, 0, reset);
+    expect_irq(f, 0, 0, 0, 30);
+    assert_true(expect_reply(f, 0, id).next == TRESTLE_TIME_NEVER); /* the timer is cancelled */
+}
+
+static void test_lines_are_told_to_who_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id = post(&client, 0, write_at(REG_IRQ, 1, 10));
+    expect_irq(f, 0, 0, 1, 10);
+    expect_reply(f, 0, id);
+    close(client.fds[0]);
+    wait_for_log(f, "Device dev0 disconnected");
+    join(f, &client, 0, features);
+    expect_irq(f, 0, 0, 1, 10);
+}
+
+static void test_posted_write_that_interrupts_rings(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_message posted = write_at(REG_IRQ, 1, 10);
+    posted.flags = TRESTLE_V2_FLAG_POSTED;
+    post(&client, 0, posted);
+    expect_irq(f, 0, 0, 1, 10);
+    struct pollfd bell = {.fd = client.shm.fds[SHM_FD_CLIENT_DOORBELL], .events = POLLIN};
+    assert_int_equal(poll(&bell, 1, 0), 1); /* nobody was waiting */
+}
+
+/* A guest with 1 MiB of memory at 0x80000000, on a thread of its own: the bridge waits for it. */
+#define RAM_BASE UINT64_C(0x80000000)
+#define RAM_SIZE 0x100000u
+
+static uint8_t ram[RAM_SIZE];
+
+struct guest {
+    uint64_t id; /* of the request whose reply ends it */
+    bool lies;
+    struct trestle_v2_message reply;
+    unsigned pieces;
+    _Atomic bool is_done;
+};
+
+static void transfer_all(int fd, uint8_t *bytes, size_t size, bool is_send)
+{
+    while (size > 0) {
+        ssize_t n = is_send ? send(fd, bytes, size, MSG_NOSIGNAL) : recv(fd, bytes, size, 0);
+        if (n <= 0)
+            return;
+        bytes += n;
+        size -= (size_t)n;
+    }
+}
+
+static bool take_event(struct trestle_v2_message *ret_message)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    int taken = 0;
+    if (!client.shm.memory) {
+        transfer_all(client.fds[0], bytes, sizeof(bytes), false);
+        trestle_v2_decode(bytes, ret_message);
+        return ret_message->seq == ++client.in_seq[0];
+    }
+    while (taken == 0)
+        taken = ring_take(&client.events, ret_message);
+    return taken > 0;
+}
+
+static void answer_dma(struct guest *guest, const struct trestle_v2_message *m)
+{
+    bool is_ram = m->addr >= RAM_BASE && m->addr - RAM_BASE + m->data <= RAM_SIZE;
+    bool is_read = m->type == TRESTLE_V2_DMA_READ;
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE], sink[65536];
+    uint8_t *at = is_ram ? ram + (m->addr - RAM_BASE) : sink;
+    uint8_t *bulk = client.shm.memory + SHM_BULK_OFFSET + m->extra;
+    struct trestle_v2_message done = {.type = TRESTLE_V2_DMA_DONE,
+                                      .status = is_ram ? TRESTLE_V2_OK : TRESTLE_V2_NOT_RAM,
+                                      .device = m->device,
+                                      .id = m->id + (guest->lies ? 1 : 0)};
+    guest->pieces++;
+    if (client.shm.memory) {
+        if (is_ram)
+            memcpy(is_read ? bulk : at, is_read ? at : bulk, m->data);
+        ring_post(&client.requests, &done);
+        return;
+    }
+    if (!is_read)
+        transfer_all(client.fds[0], at, m->data, false);
+    done.seq = ++client.out_seq[0];
+    trestle_v2_encode(bytes, &done);
+    transfer_all(client.fds[0], bytes, sizeof(bytes), true);
+    if (is_read && is_ram)
+        transfer_all(client.fds[0], at, m->data, true);
+}
+
+static void *run_guest(void *arg)
+{
+    struct guest *guest = arg;
+    struct trestle_v2_message m;
+    while (take_event(&m)) {
+        if (m.type == TRESTLE_V2_DMA_READ || m.type == TRESTLE_V2_DMA_WRITE)
+            answer_dma(guest, &m);
+        if (m.type == TRESTLE_V2_REPLY && m.id == guest->id)
+            break;
+        if (guest->lies)
+            break;
+    }
+    guest->reply = m;
+    atomic_store(&guest->is_done, true);
+    return NULL;
+}
+
+static void run_dma(struct fixture *f, struct guest *guest, size_t size)
+{
+    pthread_t thread;
+    guest->is_done = false;
+    guest->id = post(&client, 0, write_at(REG_DMA, size, 10));
+    assert_int_equal(pthread_create(&thread, NULL, run_guest, guest), 0);
+    while (!atomic_load(&guest->is_done))
+        turn(f);
+    pthread_join(thread, NULL);
+}
+
+static void test_dma(void **state)
+{
+    struct fixture *f = *state;
+    static const size_t sizes[] = {1, 7, 65535, 65536, 65537, 200001, 0x40000};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct guest guest = {.lies = false};
+        struct trestle_v2_message advance = {.type = TRESTLE_V2_ADVANCE, .time = 10};
+        for (size_t j = 0; j < RAM_SIZE; j++)
+            ram[j] = (uint8_t)(j * 7 + i + (j >> 8));
+        run_dma(f, &guest, sizes[i]);
+        /* The end of the first half begins the second, at the same time. */
+        guest.id = post(&client, 0, advance);
+        pthread_t thread;
+        guest.is_done = false;
+        assert_int_equal(pthread_create(&thread, NULL, run_guest, &guest), 0);
+        while (!atomic_load(&guest.is_done))
+            turn(f);
+        pthread_join(thread, NULL);
+        assert_true(ask(f, &client, 0, read_at(REG_DMA_STATUS, 8, 10)).data == 0);
+        assert_memory_equal(ram + (DMA_TO - RAM_BASE), ram + (DMA_FROM - RAM_BASE), sizes[i]);
+        assert_int_equal(guest.pieces, 2 * ((sizes[i] + 65535) / 65536));
+        uint64_t id = post(&client, 0, write_at(REG_IRQ, 0, 10));
+        expect_irq(f, 0, 0, 0, 10);
+        expect_reply(f, 0, id);
+    }
+}
+
+static void test_dma_answer_is_a_lie(void **state)
+{
+    struct fixture *f = *state;
+    struct guest guest = {.lies = true};
+    run_dma(f, &guest, 100);
+    wait_for_log(f, "ended: QEMU broke the protocol of a DMA");
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(client_is_closed(f, client.fds[i]));
+}
+
 /* --- what ends a session --------------------------------------------------------------------- */
 
 static void expect_end(struct fixture *f, const char *reason)
@@ -525,8 +747,20 @@ static void test_carrier_is_decided_once(void **state)
         CLIENT_TEST(test_dma_answer_unasked), CLIENT_TEST(test_second_hello),                   \
         CLIENT_TEST(test_peer_stops_in_mid_message)
 
+#define GUEST_TESTS                                                                                \
+    CLIENT_TEST(test_irq_comes_before_the_reply),                                                  \
+        CLIENT_TEST(test_timer_is_announced_and_advanced_to),                                      \
+        CLIENT_TEST(test_stall_brings_the_next_event_nearer), CLIENT_TEST(test_reset_drops_lines), \
+        CLIENT_TEST(test_lines_are_told_to_who_comes_back), CLIENT_TEST(test_dma),                 \
+        CLIENT_TEST(test_dma_answer_is_a_lie)
+
 int main(void)
 {
+    const struct CMUnitTest socket_guest_tests[] = {GUEST_TESTS};
+    const struct CMUnitTest shm_guest_tests[] = {
+        GUEST_TESTS,
+        CLIENT_TEST(test_posted_write_that_interrupts_rings),
+    };
     const struct CMUnitTest socket_tests[] = {
         CARRIER_TESTS,
         CLIENT_TEST(test_socket_sequence_jumps),
@@ -546,6 +780,12 @@ int main(void)
     int failed = cmocka_run_group_tests_name("v2 over sockets", socket_tests, NULL, NULL);
     features = FEATURES_SHM;
     failed += cmocka_run_group_tests_name("v2 over shared memory", shm_tests, NULL, NULL);
+    features = FEATURES_GUEST;
+    failed +=
+        cmocka_run_group_tests_name("v2 to the guest, sockets", socket_guest_tests, NULL, NULL);
+    features = FEATURES_GUEST | FEATURES_SHM;
+    failed +=
+        cmocka_run_group_tests_name("v2 to the guest, shared memory", shm_guest_tests, NULL, NULL);
     features = 0;
     failed += cmocka_run_group_tests_name("v2 handshakes", handshake_tests, NULL, NULL);
     return failed;

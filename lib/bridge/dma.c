@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Transfers between models and guest memory, carried by messages: a piece at a time, each answered
+ * before the next. A model's engine time stands while QEMU copies, so that two runs are the same.
+ * What else QEMU sends meanwhile waits in the session's stash.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "bridge/internal.h"
+
+#define PIECE_SIZE 65536u
+/* A QEMU that is alive answers within microseconds, unless its machine is stopped. */
+#define PATIENCE_NS 5000000000u
+
+/* --- shared memory --------------------------------------------------------------------------- */
+
+static int stash(struct session *session, const struct trestle_v2_message *message)
+{
+    struct v2_queue *queue = &session->stash;
+    if (queue->end == queue->size) {
+        size_t size = queue->size ? 2 * queue->size : 64;
+        struct trestle_v2_message *messages =
+            size <= 2 * RING_SLOTS ? reallocarray(queue->messages, size, sizeof(*messages)) : NULL;
+        if (!messages)
+            return -ENOMEM;
+        queue->messages = messages;
+        queue->size = size;
+    }
+    queue->messages[queue->end++] = *message;
+    return 0;
+}
+
+/* Waits for the doorbell or the end of the client's connection. */
+static int sleep_for_request(struct session *session, uint64_t deadline_ns)
+{
+    struct pollfd fds[2] = {
+        {.fd = session->shm.fds[SHM_FD_SERVER_DOORBELL], .events = POLLIN},
+        {.fd = session->via ? session->via->client_fd : -1, .events = POLLRDHUP}};
+    uint64_t now_ns = ipc_clock_ns();
+    int n = 0;
+    if (now_ns >= deadline_ns)
+        return -ETIMEDOUT;
+    if (ring_must_sleep(&session->requests))
+        n = poll(fds, 2, (int)((deadline_ns - now_ns) / 1000000u) + 1);
+    if (ring_awake(&session->requests) < 0)
+        return -EPROTO;
+    return n > 0 && fds[1].revents ? -ECONNRESET : 0;
+}
+
+static int await_in_ring(struct session *session, uint64_t id,
+                         struct trestle_v2_message *ret_message)
+{
+    struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
+    int r = 0;
+    while (r == 0) {
+        r = ring_take(&session->requests, ret_message);
+        if (r > 0 && ret_message->type == TRESTLE_V2_DMA_DONE)
+            return ret_message->id == id && v2_request_is_valid(ret_message) ? 0 : -EPROTO;
+        if (r > 0)
+            r = stash(session, ret_message);
+        else if (r == 0 && !ipc_spin_on(&session->bridge->wait, &spin))
+            r = sleep_for_request(session, spin.start_ns + PATIENCE_NS);
+    }
+    return r;
+}
+
+static int move_by_ring(struct device_info *device, struct trestle_v2_message *message,
+                        uint8_t *buf)
+{
+    struct session *session = device->session;
+    uint8_t *bulk = session->shm.memory + SHM_BULK_OFFSET;
+    struct trestle_v2_message done;
+    size_t size = (size_t)message->data;
+    message->extra = 0;
+    if (message->type == TRESTLE_V2_DMA_WRITE)
+        memcpy(bulk, buf, size);
+    session_send_unasked(device, message);
+    int r = await_in_ring(session, message->id, &done);
+    if (r < 0)
+        return r;
+    if (done.status == TRESTLE_V2_OK && message->type == TRESTLE_V2_DMA_READ)
+        memcpy(buf, bulk, size);
+    return done.status == TRESTLE_V2_OK ? 0 : -EFAULT;
+}
+
+/* --- sockets --------------------------------------------------------------------------------- */
+
+static int wait_for_socket(int fd, short events, uint64_t deadline_ns)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = events};
+    uint64_t now_ns = ipc_clock_ns();
+    if (now_ns >= deadline_ns)
+        return -ETIMEDOUT;
+    return poll(&poll_fd, 1, (int)((deadline_ns - now_ns) / 1000000u) + 1) < 0 && errno != EINTR
+               ? -errno
+               : 0;
+}
+
+static int transfer_bytes(int fd, uint8_t *bytes, size_t size, bool is_send, uint64_t deadline_ns)
+{
+    while (size > 0) {
+        ssize_t n = is_send ? send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT)
+                            : recv(fd, bytes, size, MSG_DONTWAIT);
+        if (n > 0) {
+            bytes += n;
+            size -= (size_t)n;
+            continue;
+        }
+        if (n == 0)
+            return -ECONNRESET;
+        if (errno != EAGAIN && errno != EINTR)
+            return -errno;
+        int r = wait_for_socket(fd, is_send ? POLLOUT : POLLIN, deadline_ns);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* Who asked sends nothing but the answer until it has its own. */
+static int move_by_socket(struct session *session, struct trestle_v2_message *message, uint8_t *buf)
+{
+    struct device_info *via = session->via;
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    struct trestle_v2_message done;
+    uint64_t deadline_ns = ipc_clock_ns() + PATIENCE_NS;
+    size_t size = (size_t)message->data;
+    bool is_read = message->type == TRESTLE_V2_DMA_READ;
+    if (!via || via->out_end > via->out_start || via->in_end > via->in_start)
+        return -EPROTO;
+    message->seq = ++via->out_seq;
+    trestle_v2_encode(bytes, message);
+    int r = transfer_bytes(via->client_fd, bytes, sizeof(bytes), true, deadline_ns);
+    if (r == 0 && !is_read)
+        r = transfer_bytes(via->client_fd, buf, size, true, deadline_ns);
+    if (r == 0)
+        r = transfer_bytes(via->client_fd, bytes, sizeof(bytes), false, deadline_ns);
+    if (r < 0)
+        return r;
+    trestle_v2_decode(bytes, &done);
+    if (done.seq != ++via->in_seq || done.type != TRESTLE_V2_DMA_DONE || done.id != message->id ||
+        !v2_request_is_valid(&done))
+        return -EPROTO;
+    if (done.status != TRESTLE_V2_OK)
+        return -EFAULT;
+    return is_read ? transfer_bytes(via->client_fd, buf, size, false, deadline_ns) : 0;
+}
+
+/* --- both ------------------------------------------------------------------------------------ */
+
+static int move_pieces(struct device_info *device, bool write, uint64_t addr, uint8_t *buf,
+                       size_t size)
+{
+    struct session *session = device->session;
+    int r = 0;
+    while (size > 0 && r == 0) {
+        size_t piece = size < PIECE_SIZE ? size : PIECE_SIZE;
+        struct trestle_v2_message message = {.type =
+                                                 write ? TRESTLE_V2_DMA_WRITE : TRESTLE_V2_DMA_READ,
+                                             .device = device->index,
+                                             .id = ++session->last_dma_id,
+                                             .addr = addr,
+                                             .data = piece,
+                                             .time = trestle_sim_now(device->bridge->sim)};
+        r = session->shm.memory ? move_by_ring(device, &message, buf)
+                                : move_by_socket(session, &message, buf);
+        addr += piece;
+        buf += piece;
+        size -= piece;
+    }
+    return r;
+}
+
+int session_dma(struct device_info *device, bool write, uint64_t addr, uint8_t *buf, size_t size,
+                uint64_t id)
+{
+    struct session *session = device->session;
+    int r;
+    if (!session || !(session->features & TRESTLE_V2_FEATURE_DMA))
+        return -ENOTSUP;
+    if (session->end_reason)
+        return trestle_device_dma_complete(device->device, id, -ENODEV);
+    r = move_pieces(device, write, addr, buf, size);
+    if (r < 0 && r != -EFAULT) {
+        session_end(session, r == -EPROTO ? "QEMU broke the protocol of a DMA"
+                                          : "QEMU did not answer a DMA");
+        r = -ENODEV;
+    }
+    return trestle_device_dma_complete(device->device, id, r);
+}
