@@ -63,6 +63,7 @@ static void finalize_instance(struct qemu_object *object)
     if (last == &dev->next)
         last = place;
     free(dev->socket);
+    free(dev->label);
     free(dev->wrong);
     free(dev);
 }
@@ -206,8 +207,8 @@ static void check_machine(const struct sst_device *dev)
         qemu.memory_region_find(qemu.get_system_memory(), dev->base, dev->size);
     if (found.region)
         refuse_device(dev,
-                      "the machine has '%s' at 0x%" PRIx64 "; use another base_address, or "
-                      "shadow=on to cover it",
+                      "the machine has '%s' at 0x%" PRIx64 "; choose another base address, or set "
+                      "shadow to cover it",
                       qemu.memory_region_name(found.region), found.offset_within_address_space);
 }
 

@@ -28,6 +28,7 @@ struct sst_device {
     uint64_t base, size, timeout_ms, protocol;
     int on_error, wait, carrier; /* enum on_error, enum trestle_wait, enum carrier */
     bool has_base, shadow, floor, posted_writes;
+    char *label; /* where the user described the device, or NULL */
     char *wrong; /* the first thing that is wrong with them, or NULL */
 
     const struct transport *transport;

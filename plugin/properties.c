@@ -48,6 +48,8 @@ static const struct property PROPERTIES[] = {
                     "socket, shm"},
     {"posted_writes", SWITCH, offsetof(struct sst_device, posted_writes), "on or off",
      .description = "on: the guest does not wait for its writes (default off)"},
+    {"label", STRING, offsetof(struct sst_device, label), "a text",
+     .description = "where the device was configured, for the line that refuses it"},
     {"floor", SWITCH, offsetof(struct sst_device, floor), "on or off",
      .description = "for benchmarks: answer with the guest's clock, no socket (default off)"},
 };

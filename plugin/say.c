@@ -11,11 +11,14 @@
 
 #define EXIT_REFUSED 2
 
-static void write_line(const char *where, const char *format, va_list args)
+static void write_line(const char *from, const char *where, const char *format, va_list args)
 {
-    char text[512], line[640];
+    char text[512], line[2048];
     vsnprintf(text, sizeof(text), format, args);
-    int length = snprintf(line, sizeof(line), "trestle-qemu: %s%s\n", where, text);
+    int length = snprintf(line, sizeof(line) - 1, "%s%s%s", from, where, text);
+    if (length > (int)sizeof(line) - 2)
+        length = (int)sizeof(line) - 2;
+    line[length++] = '\n';
     /* One write, so that no other thread's output comes in between. If stderr is gone there is
      * nobody to tell. */
     ssize_t written = write(STDERR_FILENO, line, (size_t)length);
@@ -30,14 +33,14 @@ static void write_device_line(const struct sst_device *dev, const char *format, 
         snprintf(where, sizeof(where), "device at 0x%" PRIx64 ": ", dev->base);
     else
         snprintf(where, sizeof(where), "sst-device number %u: ", dev->number);
-    write_line(where, format, args);
+    write_line("trestle-qemu: ", where, format, args);
 }
 
 void say(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    write_line("", format, args);
+    write_line("trestle-qemu: ", "", format, args);
     va_end(args);
 }
 
@@ -53,7 +56,7 @@ void refuse(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    write_line("", format, args);
+    write_line("trestle-qemu: ", "", format, args);
     va_end(args);
     exit(EXIT_REFUSED);
 }
@@ -62,7 +65,10 @@ void refuse_device(const struct sst_device *dev, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    write_device_line(dev, format, args);
+    if (dev->label)
+        write_line(dev->label, ": ", format, args);
+    else
+        write_device_line(dev, format, args);
     va_end(args);
     exit(EXIT_REFUSED);
 }

@@ -25,7 +25,11 @@ struct trestle_machine_device {
     uint64_t region_size;
     const char *on_error; /* "fault", "ones", "zeros"; NULL: the plugin's default */
     int64_t timeout_ms;   /* 0: never; -1: the plugin's default */
-    const char *wait;     /* "adaptive", "sleep", "spin"; NULL: the plugin's default */
+    bool shadow;          /* the region may cover what the machine has there */
+    /* Where the user described the device, such as "two.json:7: devices[1].base_addr": QEMU's
+     * refusal of it begins with that. NULL: with its address. */
+    const char *label;
+    const char *properties; /* more of the plugin's, such as "wait=spin,protocol=1"; or NULL */
 };
 
 struct trestle_machine_options {

@@ -72,56 +72,73 @@ static void args_free(struct arg_list *list)
 }
 
 /* QEMU splits options at commas; a doubled comma is one that belongs to the value. */
-static char *double_commas(const char *text)
+static void put_value(FILE *file, const char *text)
 {
-    char *copy = malloc(2 * strlen(text) + 1), *to = copy;
-    if (!copy)
-        return NULL;
     for (; *text; text++) {
-        *to++ = *text;
         if (*text == ',')
-            *to++ = ',';
+            putc(',', file);
+        putc(*text, file);
     }
-    *to = '\0';
-    return copy;
+}
+
+/* The properties that only the plugin's sst-device has. */
+static void put_properties(FILE *file, const struct trestle_machine_options *options,
+                           const struct trestle_machine_device *device)
+{
+    int64_t timeout_ms = options->gdb ? 0 : device->timeout_ms;
+    fprintf(file, ",size=0x%" PRIx64, device->region_size);
+    if (device->on_error)
+        fprintf(file, ",on_error=%s", device->on_error);
+    if (timeout_ms >= 0)
+        fprintf(file, ",timeout_ms=%" PRId64, timeout_ms);
+    if (device->shadow)
+        fputs(",shadow=on", file);
+    if (device->properties)
+        fprintf(file, ",%s", device->properties);
+    if (device->label) {
+        fputs(",label=", file);
+        put_value(file, device->label);
+    }
 }
 
 static void add_device(struct arg_list *list, const struct trestle_machine_options *options,
                        const struct trestle_machine_device *device)
 {
-    char *socket_path = double_commas(device->socket_path);
-    char on_error[32] = "", timeout[48] = "", wait[32] = "";
-    int64_t timeout_ms = options->gdb ? 0 : device->timeout_ms;
-    if (!socket_path) {
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    if (!file) {
         list->failed = true;
         return;
     }
-    if (device->on_error)
-        snprintf(on_error, sizeof(on_error), ",on_error=%s", device->on_error);
-    if (timeout_ms >= 0)
-        snprintf(timeout, sizeof(timeout), ",timeout_ms=%" PRId64, timeout_ms);
-    if (device->wait)
-        snprintf(wait, sizeof(wait), ",wait=%s", device->wait);
-    arg_add(list, "-device");
+    fputs("sst-device,socket=", file);
+    put_value(file, device->socket_path);
+    fprintf(file, ",base_address=0x%" PRIx64, device->base_addr);
     if (options->plugin)
-        arg_add(list, "sst-device,socket=%s,base_address=0x%" PRIx64 ",size=0x%" PRIx64 "%s%s%s",
-                socket_path, device->base_addr, device->region_size, on_error, timeout, wait);
-    else
-        arg_add(list, "sst-device,socket=%s,base_address=0x%" PRIx64, socket_path,
-                device->base_addr);
-    free(socket_path);
+        put_properties(file, options, device);
+    list->failed |= ferror(file) != 0;
+    list->failed |= fclose(file) != 0;
+    arg_add(list, "-device");
+    arg_add(list, "%s", text ? text : "");
+    free(text);
 }
 
 static void add_plugin(struct arg_list *list, const struct trestle_machine_options *options)
 {
-    char *plugin = double_commas(options->plugin);
-    if (!plugin) {
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    if (!file) {
         list->failed = true;
         return;
     }
+    put_value(file, options->plugin);
+    if (options->exit_when_idle)
+        fputs(",on_idle=exit", file);
+    list->failed |= fclose(file) != 0;
     arg_add(list, "-plugin");
-    arg_add(list, "%s%s", plugin, options->exit_when_idle ? ",on_idle=exit" : "");
-    free(plugin);
+    arg_add(list, "%s", text ? text : "");
+    free(text);
 }
 
 /* Pointers and strings in one block, so that the caller frees it as a whole. */

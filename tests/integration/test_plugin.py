@@ -339,7 +339,7 @@ class Refusals(PluginTest):
                 ("riscv_virt_board.ram", 0x80000000), ("serial", 0xffff008):
             with self.subTest(name=name, base=base):
                 self.refused(f"device at {base:#x}: the machine has '{name}' at 0x[0-9a-f]+; use "
-                             "another base_address, or shadow=on to cover it$",
+                             "another base address, or set shadow to cover it$",
                              self.properties(base=base))
 
     def test_each_other(self):
