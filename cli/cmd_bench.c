@@ -29,14 +29,23 @@
 /* One way for the two sides to meet. What is to be compared next is a row more. */
 static const struct side {
     const char *name, *what;
-    const char *plugin_wait; /* NULL: no device outside QEMU, the floor */
+    const char *properties; /* of the sst-device; NULL: no device outside QEMU, the floor */
     enum trestle_wait wait;
     unsigned accesses; /* about half a second's */
 } sides[] = {
     {"floor", "callback inside QEMU", NULL, TRESTLE_WAIT_SLEEP, 1000000},
-    {"v1-spin", "v1 socket, both sides spin", "spin", TRESTLE_WAIT_SPIN, 50000},
-    {"v1-adaptive", "v1 socket, as it is by default", "adaptive", TRESTLE_WAIT_ADAPTIVE, 50000},
-    {"v1-sleep", "v1 socket, both sides sleep", "sleep", TRESTLE_WAIT_SLEEP, 10000},
+    {"v2-shm-spin", "shared memory, both sides spin", "carrier=shm,wait=spin", TRESTLE_WAIT_SPIN,
+     300000},
+    {"v2-shm", "shared memory, as by default", "carrier=shm,wait=adaptive", TRESTLE_WAIT_ADAPTIVE,
+     300000},
+    {"v2-shm-sleep", "shared memory, both sides sleep", "carrier=shm,wait=sleep",
+     TRESTLE_WAIT_SLEEP, 10000},
+    {"v2-socket-spin", "v2 socket, both sides spin", "carrier=socket,wait=spin", TRESTLE_WAIT_SPIN,
+     50000},
+    {"v2-socket-sleep", "v2 socket, both sides sleep", "carrier=socket,wait=sleep",
+     TRESTLE_WAIT_SLEEP, 10000},
+    {"v1-spin", "v1 socket, both sides spin", "protocol=1,wait=spin", TRESTLE_WAIT_SPIN, 50000},
+    {"v1-sleep", "v1 socket, both sides sleep", "protocol=1,wait=sleep", TRESTLE_WAIT_SLEEP, 10000},
 };
 enum { SIDES = sizeof(sides) / sizeof(*sides) };
 
@@ -175,7 +184,7 @@ static void guest_arguments(const struct measurement *measurement, struct string
     strings_add(args, "none");
     strings_add(args, "-device");
     strings_addf(args, "sst-device,floor=on,base_address=0x%x,size=8", CLOCK_BASE);
-    if (!side->plugin_wait) {
+    if (!side->properties) {
         strings_add(args, "-device");
         strings_addf(args, "sst-device,floor=on,base_address=0x%x,size=4096", DEVICE_BASE);
     }
@@ -269,8 +278,8 @@ static int measure_with(struct measurement *measurement, const struct config *co
     }
     struct trestle_machine_options *machine = &measurement->launch.machine;
     launch_set_sockets(&measurement->launch, config, measurement->session.bridge);
-    measurement->launch.devices[0].wait = side->plugin_wait;
-    machine->num_devices = side->plugin_wait ? 1 : 0;
+    measurement->launch.devices[0].properties = side->properties;
+    machine->num_devices = side->properties ? 1 : 0;
     status = run_qemu(measurement);
     session_finish(&measurement->session);
     if (status == 0 && !measurement->bench->signal)

@@ -218,6 +218,7 @@ static int run_guest(struct run *run, char **ret_error)
     if (status < 0)
         return status;
     launch_set_sockets(&run->launch, session->config, session->bridge);
+    launch_set_labels(&run->launch, session->config);
     status = trestle_machine_launch(&run->launch.machine, &run->machine, &error);
     if (status == 0)
         status = trestle_bridge_watch(session->bridge, trestle_machine_fd(run->machine), qemu_ready,

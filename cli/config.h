@@ -23,6 +23,7 @@ struct config_device {
     const char *socket;   /* NULL: a private one */
     const char *on_error; /* NULL: the plugin's default */
     int64_t timeout_ms;   /* -1: the plugin's default */
+    bool shadow;          /* may cover what the machine has there */
 
     struct trestle_model_library *library; /* of a model from a .so */
 };
@@ -62,6 +63,8 @@ int config_from_document(struct json_t *document, struct config **ret_config, ch
 /* NULL is fine. */
 void config_destroy(struct config *config);
 
+/* "two.json:7: devices[1].base_addr", malloc'd; NULL for a configuration without a file. */
+char *config_where_device(const struct config *config, size_t index, const char *key);
 /* A line about machine.<key>, or about devices[index] when key is NULL, for what only shows
  * later: a kernel that is not there, a parameter that the model refuses. malloc'd. */
 char *config_complain_machine(const struct config *config, const char *key, const char *format, ...)

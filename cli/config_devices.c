@@ -225,6 +225,7 @@ static const struct config_key device_keys[] = {
     {"on_error", config_set_choice, DEVICE(on_error), "a choice here", .choices = on_error_choices},
     {"timeout_ms", config_set_count, DEVICE(timeout_ms), "a number of milliseconds",
      "\"timeout_ms\": 1000, or 0 for never", .max = INT32_MAX},
+    {"shadow", config_set_bool, DEVICE(shadow), "true or false", "\"shadow\": true"},
     {"irq", config_set_later, 0, "interrupts are"},
     {"process", config_set_later, 0, "a process per device is", .only_json = "\"shared\""},
     {"posted_writes", config_set_later, 0, "posted writes are", .only_json = "false"},

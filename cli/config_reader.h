@@ -53,6 +53,9 @@ int config_set_u64(struct config_reader *reader, const struct config_key *key,
 /* int64_t; 0 to key->max */
 int config_set_count(struct config_reader *reader, const struct config_key *key,
                      const struct json_place *where, const json_t *value, void *target);
+/* bool */
+int config_set_bool(struct config_reader *reader, const struct config_key *key,
+                    const struct json_place *where, const json_t *value, void *target);
 /* trestle_time */
 int config_set_time(struct config_reader *reader, const struct config_key *key,
                     const struct json_place *where, const json_t *value, void *target);

@@ -14,18 +14,25 @@ void *config_keep(struct config *config, void *memory)
     return memory;
 }
 
+/* "two.json:7: devices[1].base_addr", or "trestle" where there is no file; malloc'd. */
+static char *locate(const struct config *config, const struct json_place *where)
+{
+    if (!config->file)
+        return xstrdup("trestle");
+    char *name = json_place_name(where);
+    char *text = xformat("%s:%u%s%s", config->file, json_place_line(config->text, where),
+                         *name ? ": " : "", name);
+    free(name);
+    replace_control_characters(text);
+    return text;
+}
+
 static char *complain(const struct config *config, const struct json_place *where,
                       const char *format, va_list args)
 {
-    char *sentence = xvformat(format, args);
-    char *name = json_place_name(where);
-    char *line;
-    if (config->file)
-        line = xformat("%s:%u: %s%s%s", config->file, json_place_line(config->text, where), name,
-                       *name ? ": " : "", sentence);
-    else
-        line = xformat("trestle: %s", sentence);
-    free(name);
+    char *location = locate(config, where), *sentence = xvformat(format, args);
+    char *line = xformat("%s: %s", location, sentence);
+    free(location);
     free(sentence);
     replace_control_characters(line);
     return line;
@@ -51,17 +58,30 @@ char *config_complain_machine(const struct config *config, const char *key, cons
     return line;
 }
 
+/* The device of a file without "devices" stands at the top level, under other keys. */
+static bool is_alone(const struct config *config)
+{
+    return config->document && !json_object_get(config->document, "devices");
+}
+
+char *config_where_device(const struct config *config, size_t index, const char *key)
+{
+    struct json_place devices = {NULL, "devices", 0}, device = {&devices, NULL, index},
+                      place = {&device, key, 0};
+    if (!config->file)
+        return NULL;
+    return locate(config, is_alone(config) ? NULL : &place);
+}
+
 char *config_complain_device(const struct config *config, size_t index, const char *key,
                              const char *format, ...)
 {
     struct json_place devices = {NULL, "devices", 0}, device = {&devices, NULL, index},
                       place = {&device, key, 0};
+    const struct json_place *where = key ? &place : &device;
     va_list args;
     va_start(args, format);
-    const struct json_place *where = key ? &place : &device;
-    if (config->document && !json_object_get(config->document, "devices"))
-        where = NULL; /* the device stands at the top level */
-    char *line = complain(config, where, format, args);
+    char *line = complain(config, is_alone(config) ? NULL : where, format, args);
     va_end(args);
     return line;
 }
@@ -208,6 +228,15 @@ int config_set_count(struct config_reader *reader, const struct config_key *key,
     if (!json_is_integer(value) || number < 0 || (uint64_t)number > key->max)
         return config_fail_type(reader, key, where, value);
     *(int64_t *)field(key, target) = number;
+    return 0;
+}
+
+int config_set_bool(struct config_reader *reader, const struct config_key *key,
+                    const struct json_place *where, const json_t *value, void *target)
+{
+    if (!json_is_boolean(value))
+        return config_fail_type(reader, key, where, value);
+    *(bool *)field(key, target) = json_is_true(value);
     return 0;
 }
 

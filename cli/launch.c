@@ -129,6 +129,7 @@ static int check_without_plugin(const struct config *config, const struct launch
         const struct config_device *device = &config->devices[i];
         const char *key = device->on_error          ? "on_error"
                           : device->timeout_ms >= 0 ? "timeout_ms"
+                          : device->shadow          ? "shadow"
                                                     : NULL;
         if (!key)
             continue;
@@ -193,14 +194,26 @@ void launch_set_sockets(struct launch *launch, const struct config *config,
             .region_size = device->size,
             .on_error = device->on_error,
             .timeout_ms = device->timeout_ms,
+            .shadow = device->shadow,
         };
     }
     launch->machine.devices = launch->devices;
     launch->machine.num_devices = config->num_devices;
 }
 
+void launch_set_labels(struct launch *launch, const struct config *config)
+{
+    for (size_t i = 0; i < config->num_devices; i++) {
+        char *label = config_where_device(config, i, "base_addr");
+        strings_add(&launch->labels, label ? label : "trestle");
+        launch->devices[i].label = launch->labels.items[i];
+        free(label);
+    }
+}
+
 void launch_finish(struct launch *launch)
 {
+    strings_finish(&launch->labels);
     free(launch->devices);
     free(launch->plugin);
     free(launch->args);

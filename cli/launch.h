@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "trestle/machine.h"
+#include "util.h"
 
 struct launch_options {
     const char *kernel, *qemu, *plugin; /* NULL: as the configuration says */
@@ -15,7 +16,8 @@ struct launch_options {
 struct launch {
     struct trestle_machine_options machine;
     struct trestle_machine_device *devices;
-    char *plugin; /* where it was found */
+    struct strings labels; /* where the devices were configured */
+    char *plugin;          /* where it was found */
     const char **args;
 };
 
@@ -26,6 +28,9 @@ int launch_init(struct launch *launch, const struct config *config,
 /* From a bridge that listens, or the paths that the configuration gives (bridge NULL). */
 void launch_set_sockets(struct launch *launch, const struct config *config,
                         const struct trestle_bridge *bridge);
+/* Lets QEMU's refusal of a device begin with the place in the file. Such a command line is not to
+ * be shown to people. After launch_set_sockets(). */
+void launch_set_labels(struct launch *launch, const struct config *config);
 void launch_finish(struct launch *launch);
 
 #endif

@@ -182,6 +182,8 @@ static const struct {
     {"{'devices': [{'timeout_ms': 2147483648}]}",
      "1: devices[0].timeout_ms: 2147483648 is not a number of milliseconds; write for example "
      "\"timeout_ms\": 1000, or 0 for never"},
+    {"{'devices': [{'shadow': 1}]}", "1: devices[0].shadow: 1 is not true or false; write for "
+                                     "example \"shadow\": true"},
     {"{'devices': [{'socket': 5}]}",
      "1: devices[0].socket: 5 is not a path; write for example \"socket\": \"echo.sock\""},
     {"{'devices': [{'irq': 40}]}",
@@ -293,7 +295,8 @@ static void accepts_everything_that_the_format_has(void **state)
         " 'args':['-m','64M']},"
         "'devices': [{'name':'echo_device','model':'echo','base_addr':'0x10200000','size':4096,"
         "  'params':{'echo_latency':10,'clock':'1GHz','r':0.1,'b':true,'n':-3},'socket':'e.sock',"
-        "  'process':'shared','on_error':'ones','timeout_ms':0,'posted_writes':false},"
+        "  "
+        "'process':'shared','on_error':'ones','timeout_ms':0,'posted_writes':false,'shadow':true},"
         " {'name':'compute_device','model':'compute','base_addr':271581184,'size':'0x2000'}],"
         "'links': [{'from':'compute_device.peer','to':'echo_device.peer','latency':'1ns'}],"
         "'stop_at':'10s'}");
@@ -315,6 +318,7 @@ static void accepts_everything_that_the_format_has(void **state)
     assert_string_equal(echo->socket, "dir/e.sock");
     assert_string_equal(echo->on_error, "ones");
     assert_int_equal(echo->timeout_ms, 0);
+    assert_true(echo->shadow);
     static const char *const params[][2] = {
         {"echo_latency", "10"}, {"clock", "1GHz"}, {"r", "0.1"}, {"b", "true"}, {"n", "-3"}};
     assert_int_equal(echo->num_params, 5);
