@@ -50,6 +50,12 @@ struct trestle_bridge_device {
     const struct trestle_param *params;
     size_t num_params;
     const char *socket_path; /* NULL: device<index>.sock in the socket directory */
+    /* Another process serves it: this bridge only owns the listening socket, whose descriptor that
+     * process inherits (trestle_bridge_listen_fd()). model is NULL, region_size is not 0. */
+    bool external;
+    /* Not 0: a listening socket that somebody else owns, to serve in place of one of our own.
+     * It is not closed or removed here. socket_path then only names it. */
+    int listen_fd;
 };
 
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_create(const struct trestle_bridge_options *options,
@@ -87,6 +93,8 @@ TRESTLE_API uint32_t trestle_bridge_num_connected(const struct trestle_bridge *b
 /* Valid after listen, until destroy. */
 TRESTLE_API const char *trestle_bridge_socket_path(const struct trestle_bridge *bridge,
                                                    uint32_t index);
+/* The listening socket of a device, for the process that serves it. */
+TRESTLE_API int trestle_bridge_listen_fd(const struct trestle_bridge *bridge, uint32_t index);
 TRESTLE_API struct trestle_sim *trestle_bridge_sim(struct trestle_bridge *bridge);
 
 /* What a device has served. Latency is from a request's last byte read to its answer handed to

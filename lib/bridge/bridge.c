@@ -225,6 +225,7 @@ static int create_device(struct trestle_bridge *bridge, const struct trestle_bri
     device->server_source.fd = device->client_source.fd = -1;
     device->base_addr = wanted->base_addr;
     device->size = size;
+    device->inherited_fd = wanted->listen_fd;
     struct trestle_device_options options = {.size = sizeof(options),
                                              .name = wanted->name,
                                              .base_addr = wanted->base_addr,
@@ -236,7 +237,7 @@ static int create_device(struct trestle_bridge *bridge, const struct trestle_bri
     int error = copy_string(wanted->name, &device->name);
     if (!error)
         error = copy_string(wanted->socket_path, &device->socket_path);
-    if (!error)
+    if (!error && !wanted->external)
         error =
             trestle_device_create(bridge->sim, wanted->model, &options, &device->device, ret_error);
     if (error) {
@@ -251,7 +252,8 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
                               const struct trestle_bridge_device *wanted, uint32_t *ret_index,
                               char **ret_error)
 {
-    uint64_t size = wanted->region_size ? wanted->region_size : wanted->model->region_size;
+    bool needs_size = !wanted->region_size && wanted->model;
+    uint64_t size = needs_size ? wanted->model->region_size : wanted->region_size;
     struct device_info *device, **devices;
     if (bridge->is_listening)
         return error_set(ret_error, -EBUSY, "%s: devices are added before the bridge listens",
@@ -272,8 +274,11 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
         *ret_index = bridge->num_devices;
     device->index = bridge->num_devices;
     bridge->devices[bridge->num_devices++] = device;
-    bridge->has_irq |= trestle_device_model(device->device)->irq_lines > 0;
-    bridge->has_dma |= trestle_device_model(device->device)->dma_done != NULL;
+    if (device->device) {
+        const struct trestle_model *model = trestle_device_model(device->device);
+        bridge->has_irq |= model->irq_lines > 0;
+        bridge->has_dma |= model->dma_done != NULL;
+    }
     return 0;
 }
 
@@ -287,6 +292,10 @@ static int resolve_port(struct trestle_bridge *bridge, const char *text,
     if (!device)
         return error_set(ret_error, -ENOENT, "link end %s: no device is called %.*s", text,
                          (int)(dot - text), text);
+    if (!device->device)
+        return error_set(ret_error, -EINVAL,
+                         "link end %s: %s lives in a process of its own, which no link reaches",
+                         text, device->name);
     const struct trestle_model *model = trestle_device_model(device->device);
     if (trestle_model_port(model, dot + 1, ret_port) < 0)
         return error_set(ret_error, -ENOENT, "link end %s: model %s has %" PRIu32 " peer port%s%s",
@@ -324,7 +333,7 @@ int trestle_bridge_link(struct trestle_bridge *bridge, const char *from, const c
 static bool needs_socket_dir(const struct trestle_bridge *bridge)
 {
     for (uint32_t i = 0; i < bridge->num_devices; i++)
-        if (!bridge->devices[i]->socket_path)
+        if (!bridge->devices[i]->socket_path && !bridge->devices[i]->inherited_fd)
             return !bridge->socket_dir;
     return false;
 }
@@ -477,6 +486,11 @@ uint32_t trestle_bridge_num_connected(const struct trestle_bridge *bridge)
 const char *trestle_bridge_socket_path(const struct trestle_bridge *bridge, uint32_t index)
 {
     return bridge->devices[index]->socket_path;
+}
+
+int trestle_bridge_listen_fd(const struct trestle_bridge *bridge, uint32_t index)
+{
+    return bridge->devices[index]->server_fd;
 }
 
 struct trestle_sim *trestle_bridge_sim(struct trestle_bridge *bridge)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One device's listener and its connection: accept, bytes in, bytes out, hang-up. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "bridge/internal.h"
 
 static struct device_info *from_server_source(struct loop_source *source)
@@ -299,9 +301,24 @@ static void server_ready(struct loop_source *source, uint32_t events)
     accept_device_connection(from_server_source(source));
 }
 
-int setup_device_socket(struct device_info *device, uint32_t index, char **ret_error)
+/* The descriptor's flags are shared with its owner, to whom they do no harm: it never accepts. */
+static int take_inherited_listener(struct device_info *device, char **ret_error)
+{
+    int fd = device->inherited_fd, is_listening = 0;
+    socklen_t length = sizeof(is_listening);
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &length) < 0 || !is_listening ||
+        fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+        return error_set(ret_error, -EBADF, "%s: descriptor %d is no listening socket",
+                         device->name, fd);
+    device->server_fd = fd;
+    return 0;
+}
+
+static int open_listener(struct device_info *device, uint32_t index, char **ret_error)
 {
     struct trestle_bridge *bridge = device->bridge;
+    if (device->inherited_fd)
+        return take_inherited_listener(device, ret_error);
     bool is_private = !device->socket_path && bridge->own_dir;
     if (!device->socket_path && asprintf(&device->socket_path, "%s/device%u.sock",
                                          bridge->socket_dir, (unsigned)index) < 0) {
@@ -312,12 +329,21 @@ int setup_device_socket(struct device_info *device, uint32_t index, char **ret_e
     if (error)
         return error;
     device->server_fd = device->listener.fd;
+    return 0;
+}
+
+int setup_device_socket(struct device_info *device, uint32_t index, char **ret_error)
+{
+    struct trestle_bridge *bridge = device->bridge;
+    int error = open_listener(device, index, ret_error);
+    if (error || !device->device)
+        return error;
     device->server_source.ready = server_ready;
     error = loop_add(&bridge->loop, &device->server_source, device->server_fd, EPOLLIN);
     if (error)
         return error;
     bridge_log(bridge, TRESTLE_LOG_INFO, "Device %s socket listening at %s", device->name,
-               device->socket_path);
+               device->socket_path ? device->socket_path : "an inherited descriptor");
     return 0;
 }
 

@@ -66,8 +66,9 @@ struct device_info {
     bool socket_ready; /* a client is connected */
 
     struct trestle_bridge *bridge;
-    uint32_t index; /* in the bridge, and what v2 calls it */
-    struct trestle_device *device;
+    uint32_t index;                /* in the bridge, and what v2 calls it */
+    struct trestle_device *device; /* NULL: another process serves it */
+    int inherited_fd;              /* not 0: a listener that is not ours */
     struct listener listener;
     struct loop_source server_source, client_source;
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Raw version 1 frames, good and bad, against a live bridge. */
+#include <fcntl.h>
+
 #include "bridge_fixture.h"
 
 static void send_request(int fd, uint8_t type, uint8_t size, uint64_t addr, uint64_t data)
@@ -289,6 +291,53 @@ static void test_answers_wait_for_a_slow_reader(void **state)
     close(other);
 }
 
+/* The parent owns the socket and a child serves it: here both are in one process. */
+static void test_external_device(void **state)
+{
+    struct fixture *f = *state, child = {0};
+    struct trestle_bridge_options options = {
+        .size = sizeof(options), .wait = TRESTLE_WAIT_SLEEP, .log = fixture_log, .ctx = &child};
+    struct trestle_bridge_device device = {.size = sizeof(device),
+                                           .name = "own",
+                                           .base_addr = BASE + 10 * STRIDE,
+                                           .region_size = 4096,
+                                           .external = true};
+    char *error = NULL;
+    trestle_bridge_destroy(f->bridge);
+    assert_int_equal(trestle_bridge_create(&options, &f->bridge, NULL), 0);
+    assert_int_equal(trestle_bridge_add_device(f->bridge, &device, NULL, NULL), 0);
+    assert_int_equal(trestle_bridge_link(f->bridge, "own.peer", "own.peer", 1, &error), -EINVAL);
+    assert_non_null(strstr(error, "lives in a process of its own"));
+    free(error);
+    assert_int_equal(trestle_bridge_listen(f->bridge, NULL), 0);
+    int fd = client_connect(f, 0);
+    send_request(fd, TRESTLE_V1_WRITE, 8, BASE + 10 * STRIDE, 7);
+    turn(f); /* the owner leaves it alone */
+    assert_int_equal(trestle_bridge_num_connected(f->bridge), 0);
+
+    device.external = false;
+    device.model = &memory_model;
+    device.listen_fd = trestle_bridge_listen_fd(f->bridge, 0);
+    assert_int_equal(trestle_bridge_create(&options, &child.bridge, NULL), 0);
+    assert_int_equal(trestle_bridge_add_device(child.bridge, &device, NULL, NULL), 0);
+    assert_int_equal(trestle_bridge_listen(child.bridge, NULL), 0);
+    expect(&child, fd, true, 0);
+    trestle_bridge_destroy(child.bridge);
+    close(fd);
+    /* The socket outlives the child, and the next one finds its clients waiting. */
+    close(client_connect(f, 0));
+
+    child = (struct fixture){0};
+    device.listen_fd = open("/dev/null", O_RDONLY);
+    assert_int_equal(trestle_bridge_create(&options, &child.bridge, NULL), 0);
+    assert_int_equal(trestle_bridge_add_device(child.bridge, &device, NULL, NULL), 0);
+    assert_int_equal(trestle_bridge_listen(child.bridge, &error), -EBADF);
+    assert_non_null(strstr(error, "is no listening socket"));
+    free(error);
+    trestle_bridge_destroy(child.bridge);
+    close(device.listen_fd);
+}
+
 static void test_statistics(void **state)
 {
     struct fixture *f = *state;
@@ -329,6 +378,7 @@ int main(void)
         BRIDGE_TEST(test_deferred_answer),
         BRIDGE_TEST(test_lost_client_frees_a_device_that_never_answers),
         BRIDGE_TEST(test_answers_wait_for_a_slow_reader),
+        BRIDGE_TEST(test_external_device),
         BRIDGE_TEST(test_statistics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
