@@ -79,7 +79,7 @@ struct dma {
     uint64_t src, dst;
     uint32_t left, piece;
     /* A transfer outlives a reset by the guest's CTRL, and so does its hold on the buffer. The
-     * generation tells its end from that of a newer one's. */
+     * generation, which counts resets, tells its end from that of a newer one. */
     bool in_flight;
     uint64_t generation;
     uint8_t buffer[PIECE];
@@ -210,7 +210,6 @@ static void start(struct trestle_device *dev)
     dma->src = dma->regs.src;
     dma->dst = dma->regs.dst;
     dma->left = dma->regs.length;
-    dma->generation++;
     dma->regs.status = STATUS_BUSY;
     if (__builtin_mul_overflow(dma->clock, (trestle_time)dma->latency, &latency))
         latency = TRESTLE_TIME_NEVER;

@@ -220,14 +220,23 @@ static void test_answers_to_older_questions_are_dropped(void **state)
     uint32_t second = asked_tag(&peer);
     reply(&peer, first, 111);
     assert_int_equal(rig_read(dev, STATUS), 0);
+    rig_write(dev, CONTROL, TRIGGER);
     reply(&peer, second, 222);
+    assert_int_equal(rig_read(dev, STATUS), PEER_READY | BUSY);
+    finish();
+    assert_int_equal(rig_read(dev, STATUS), PEER_READY | READY);
+    assert_int_equal(rig_read(dev, PEER_IN), 222);
+    rig_write(dev, CONTROL, RESET);
+    rig_write(dev, PEER_OUT, 3);
+    rig_run_until(trestle_sim_now(rig.sim) + 1);
+    reply(&peer, asked_tag(&peer), 333);
     assert_int_equal(rig_read(dev, STATUS), PEER_READY);
-    rig_write(dev, PEER_OUT, 3); /* asks anew: not ready until the answer */
+    rig_write(dev, PEER_OUT, 4); /* asks anew: not ready until the answer */
     assert_int_equal(rig_read(dev, STATUS), 0);
     rig_run_until(trestle_sim_now(rig.sim) + 1);
     uint32_t third = asked_tag(&peer);
     rig_write(dev, CONTROL, RESET);
-    reply(&peer, third, 333);
+    reply(&peer, third, 444);
     assert_int_equal(rig_read(dev, STATUS), 0);
     assert_int_equal(rig_read(dev, PEER_IN), 0);
 }
@@ -251,6 +260,15 @@ static void test_answers_its_peer_with_the_result(void **state)
     assert_int_equal(rig.warnings, 1);
 }
 
+static void test_reply_to_nobody(void **state)
+{
+    struct trestle_peer message = {TRESTLE_PEER_REQUEST, 1, 0};
+    uint8_t buf[TRESTLE_PEER_SIZE];
+    trestle_peer_encode(buf, &message);
+    assert_int_equal(trestle_device_deliver(dev, 0, buf, sizeof(buf)), 0);
+    assert_int_equal(rig.warnings, 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -265,6 +283,7 @@ int main(void)
         TEST(test_unlinked_peer),
         TEST(test_answers_to_older_questions_are_dropped),
         TEST(test_answers_its_peer_with_the_result),
+        TEST(test_reply_to_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,17 +199,25 @@ static void test_interrupt_is_level(void **state)
     assert_true(high());
     rig_write(dev, CTRL, RESET);
     assert_false(high());
+
+    copy(RAM_BASE, RAM_BASE + 16, 16, START | INT_EN); /* bits add up until they are cleared */
+    finish();
+    copy(0, RAM_BASE + 16, 16, START | INT_EN);
+    finish();
+    assert_int_equal(rig_read(dev, INT_STATUS), 3);
 }
 
 static void test_bad_addresses(void **state)
 {
     static const struct {
         uint32_t src, dst, length;
+        const char *log;
     } bad[] = {
-        {0x1000, RAM_BASE, 16},
-        {RAM_BASE, 0x1000, 16},
-        {RAM_BASE + RAM_SIZE - 8, RAM_BASE, 16},
-        {RAM_BASE, RAM_BASE, (16u << 20) + 1}, /* longer than max_length */
+        {0x1000, RAM_BASE, 16, "dma: copy failed: source 0x1000 is not guest memory"},
+        {RAM_BASE, 0x1000, 16, "dma: copy failed: destination 0x1000 is not guest memory"},
+        {RAM_BASE + RAM_SIZE - 8, RAM_BASE, 16,
+         "dma: copy failed: source 0x8000fff8 is not guest memory"},
+        {RAM_BASE, RAM_BASE, (16u << 20) + 1, "dma: length 16777217 is above max_length"},
     };
     rig_write(dev, INT_ENABLE, 2);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -220,6 +228,7 @@ static void test_bad_addresses(void **state)
         assert_int_equal(rig_read(dev, STATUS), ERROR);
         assert_int_equal(rig_read(dev, INT_STATUS), 2);
         assert_true(high());
+        assert_string_equal(rig.log, bad[i].log);
         rig_write(dev, INT_STATUS, 2);
     }
     copy(RAM_BASE, RAM_BASE + 16, 16, START);
@@ -237,6 +246,43 @@ static void test_bad_addresses(void **state)
     copy(RAM_BASE, RAM_BASE, 16, START);
     finish();
     assert_int_equal(rig_read(dev, STATUS), ERROR);
+}
+
+static void test_parameters(void **state)
+{
+    struct trestle_device *d =
+        rig_device(trestle_model_find("dma"), (const char *const[]){"max_length=16", NULL});
+    rig_write(d, SRC, RAM_BASE);
+    rig_write(d, DST, RAM_BASE + 0x100);
+    rig_write(d, LENGTH, 17);
+    rig_write(d, CTRL, START);
+    finish();
+    assert_int_equal(rig_read(d, STATUS), ERROR);
+    assert_int_equal(host.transfers, 0);
+    rig_write(d, LENGTH, 16);
+    rig_write(d, CTRL, START);
+    finish();
+    assert_int_equal(rig_read(d, STATUS), DONE);
+    trestle_device_destroy(d);
+
+    struct trestle_param param = {"default_latency", "0x100000000"};
+    struct trestle_device_options options = {
+        .size = sizeof(options), .name = "d", .params = &param, .num_params = 1};
+    char *error = NULL;
+    assert_int_equal(
+        trestle_device_create(rig.sim, trestle_model_find("dma"), &options, &d, &error), -EINVAL);
+    assert_string_equal(
+        error, "device 'd': parameter 'default_latency': '0x100000000' is not a number of 32 bits");
+    free(error);
+}
+
+static void test_reset_while_waiting(void **state)
+{
+    copy(RAM_BASE, RAM_BASE + 0x100, 16, START | INT_EN);
+    rig_write(dev, CTRL, RESET);
+    finish();
+    assert_int_equal(rig_read(dev, STATUS), 0);
+    assert_int_equal(host.transfers, 0);
 }
 
 static void test_run_without_memory(void **state)
@@ -259,6 +305,18 @@ static void test_start_while_busy(void **state)
     finish();
     assert_memory_equal(ram + 0x100, ram, 16);
     assert_int_equal(host.transfers, 2);
+}
+
+static void test_reset_ends_a_copy(void **state)
+{
+    host.hold = true;
+    copy(RAM_BASE, RAM_BASE + 0x8000, 16, START | INT_EN);
+    finish();
+    rig_write(dev, CTRL, RESET);
+    release(); /* the piece arrives, and nothing comes of it */
+    assert_int_equal(rig_read(dev, STATUS), 0);
+    assert_int_equal(rig_read(dev, INT_STATUS), 0);
+    assert_int_equal(host.transfers, 1);
 }
 
 /* A reset and a new start while the memory has not answered: the old piece must neither count for
@@ -323,6 +381,9 @@ int main(void)
         TEST(test_latency_register),
         TEST(test_interrupt_is_level),
         TEST(test_bad_addresses),
+        TEST(test_parameters),
+        TEST(test_reset_while_waiting),
+        TEST(test_reset_ends_a_copy),
         TEST(test_run_without_memory),
         TEST(test_start_while_busy),
         TEST(test_reset_while_memory_is_slow),

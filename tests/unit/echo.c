@@ -123,6 +123,19 @@ static void test_accesses_that_fail(void **state)
     assert_int_equal(rig.warnings, 8);
     assert_string_equal(rig.log, "echo: write to read-only register 0x04");
     assert_int_equal(rig_read(dev, DATA_OUT), 0);
+    rig_write(dev, STATUS, READY);
+    assert_int_equal(rig.warnings, 9);
+    assert_int_equal(rig_read(dev, STATUS), 0);
+    trestle_device_destroy(dev);
+}
+
+static void test_no_access_latency_is_at_once(void **state)
+{
+    struct trestle_device *dev = echo(NULL);
+    struct trestle_request req = {.access = {.offset = STATUS, .size = 4}};
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    req.write = true;
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
     trestle_device_destroy(dev);
 }
 
@@ -208,6 +221,17 @@ static void test_answers_its_peer(void **state)
     trestle_device_destroy(dev);
 }
 
+static void test_reply_to_nobody(void **state)
+{
+    struct trestle_device *dev = echo(NULL);
+    struct trestle_peer message = {TRESTLE_PEER_REQUEST, 1, 0};
+    uint8_t buf[TRESTLE_PEER_SIZE];
+    trestle_peer_encode(buf, &message);
+    assert_int_equal(trestle_device_deliver(dev, 0, buf, sizeof(buf)), 0);
+    assert_int_equal(rig.warnings, 1);
+    trestle_device_destroy(dev);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,10 +241,12 @@ int main(void)
         RIG_TEST(test_write_while_busy_replaces_the_datum_only),
         RIG_TEST(test_every_access_width),
         RIG_TEST(test_accesses_that_fail),
+        RIG_TEST(test_no_access_latency_is_at_once),
         RIG_TEST(test_control_reset),
         RIG_TEST(test_access_latency),
         RIG_TEST(test_guest_reset),
         RIG_TEST(test_answers_its_peer),
+        RIG_TEST(test_reply_to_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
