@@ -41,6 +41,13 @@ struct trestle_bridge_options {
     bool log_debug;
 };
 
+/* An access that the embedder performs itself. */
+struct trestle_bridge_access {
+    struct trestle_access access; /* inside the region, aligned */
+    bool write;
+    trestle_time when; /* the engine's time: when it is to be performed */
+};
+
 struct trestle_bridge_device {
     size_t size; /* sizeof(struct trestle_bridge_device) */
     const char *name;
@@ -56,6 +63,15 @@ struct trestle_bridge_device {
     /* Not 0: a listening socket that somebody else owns, to serve in place of one of our own.
      * It is not closed or removed here. socket_path then only names it. */
     int listen_fd;
+    /* model NULL, not external: the embedder is the device, for another simulator behind the
+     * bridge. All widths, region_size bytes. The devices of a bridge are either all models or all
+     * the embedder's. access() is called from trestle_bridge_poll() and answered by
+     * trestle_bridge_complete(), from inside or later; per device one access is under way at a
+     * time. reset() (may be NULL) says that the guest was reset or has gone: an access under way is
+     * not to be answered. */
+    void (*access)(void *ctx, uint32_t index, const struct trestle_bridge_access *access);
+    void (*reset)(void *ctx, uint32_t index);
+    void *ctx;
 };
 
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_create(const struct trestle_bridge_options *options,
@@ -84,6 +100,12 @@ TRESTLE_API int trestle_bridge_fd(const struct trestle_bridge *bridge);
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_watch(struct trestle_bridge *bridge, int fd,
                                                    void (*ready)(void *ctx), void *ctx);
 TRESTLE_API void trestle_bridge_unwatch(struct trestle_bridge *bridge, int fd);
+
+/* Answers the access under way of a device without a model, at the embedder's time `now`: the
+ * engine's time becomes that, and guest time plus stall too. status: 0, or a negative errno for a
+ * bus error. -ENOENT: none is under way, a reset may have ended it. */
+TRESTLE_API int trestle_bridge_complete(struct trestle_bridge *bridge, uint32_t index,
+                                        trestle_time now, int status, uint64_t data);
 
 /* Closes and unlinks all sockets. NULL and half-built bridges are fine. */
 TRESTLE_API void trestle_bridge_destroy(struct trestle_bridge *bridge);

@@ -213,9 +213,29 @@ static int check_region(struct trestle_bridge *bridge, const struct trestle_brid
     return 0;
 }
 
+/* Models run in the bridge's time, the embedder's devices in the embedder's. */
+static int check_kind(const struct trestle_bridge *bridge,
+                      const struct trestle_bridge_device *wanted, char **ret_error)
+{
+    if (!wanted->model && !wanted->access && !wanted->external)
+        return error_set(ret_error, -EINVAL, "%s: a device has a model or an access()",
+                         wanted->name);
+    for (uint32_t i = 0; i < bridge->num_devices; i++) {
+        const struct device_info *other = bridge->devices[i];
+        if (other->device && (wanted->model || wanted->access) &&
+            !other->embedder.access != !wanted->access)
+            return error_set(ret_error, -EINVAL,
+                             "%s: the devices of a bridge are all models or all the embedder's",
+                             wanted->name);
+    }
+    return 0;
+}
+
 static int create_device(struct trestle_bridge *bridge, const struct trestle_bridge_device *wanted,
                          uint64_t size, struct device_info **ret_device, char **ret_error)
 {
+    struct trestle_model external = embedder_model(size);
+    const struct trestle_model *model = wanted->model ? wanted->model : &external;
     struct device_info *device = calloc(1, sizeof(*device));
     if (!device)
         return -ENOMEM;
@@ -226,6 +246,7 @@ static int create_device(struct trestle_bridge *bridge, const struct trestle_bri
     device->base_addr = wanted->base_addr;
     device->size = size;
     device->inherited_fd = wanted->listen_fd;
+    device->embedder = (struct embedder){wanted->access, wanted->reset, wanted->ctx};
     struct trestle_device_options options = {.size = sizeof(options),
                                              .name = wanted->name,
                                              .base_addr = wanted->base_addr,
@@ -238,8 +259,7 @@ static int create_device(struct trestle_bridge *bridge, const struct trestle_bri
     if (!error)
         error = copy_string(wanted->socket_path, &device->socket_path);
     if (!error && !wanted->external)
-        error =
-            trestle_device_create(bridge->sim, wanted->model, &options, &device->device, ret_error);
+        error = trestle_device_create(bridge->sim, model, &options, &device->device, ret_error);
     if (error) {
         device_info_free(device);
         return error;
@@ -249,9 +269,12 @@ static int create_device(struct trestle_bridge *bridge, const struct trestle_bri
 }
 
 int trestle_bridge_add_device(struct trestle_bridge *bridge,
-                              const struct trestle_bridge_device *wanted, uint32_t *ret_index,
+                              const struct trestle_bridge_device *theirs, uint32_t *ret_index,
                               char **ret_error)
 {
+    struct trestle_bridge_device own = {0};
+    const struct trestle_bridge_device *wanted = &own;
+    memcpy(&own, theirs, theirs->size < sizeof(own) ? theirs->size : sizeof(own));
     bool needs_size = !wanted->region_size && wanted->model;
     uint64_t size = needs_size ? wanted->model->region_size : wanted->region_size;
     struct device_info *device, **devices;
@@ -260,7 +283,9 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
                          wanted->name);
     if (device_by_name(bridge, wanted->name, strlen(wanted->name)))
         return error_set(ret_error, -EEXIST, "two devices are called %s", wanted->name);
-    int error = check_region(bridge, wanted, size, ret_error);
+    int error = check_kind(bridge, wanted, ret_error);
+    if (!error)
+        error = check_region(bridge, wanted, size, ret_error);
     if (error)
         return error;
     devices = realloc(bridge->devices, (bridge->num_devices + 1) * sizeof(struct device_info *));

@@ -53,6 +53,13 @@ struct session {
     struct v2_queue stash; /* messages that came while a DMA was waited for */
 };
 
+/* Whoever answers the accesses to a device without a model. */
+struct embedder {
+    void (*access)(void *ctx, uint32_t index, const struct trestle_bridge_access *access);
+    void (*reset)(void *ctx, uint32_t index);
+    void *ctx;
+};
+
 struct device_info {
     uint64_t base_addr;        /* guest-physical */
     uint64_t size;             /* bytes */
@@ -69,6 +76,7 @@ struct device_info {
     uint32_t index;                /* in the bridge, and what v2 calls it */
     struct trestle_device *device; /* NULL: another process serves it */
     int inherited_fd;              /* not 0: a listener that is not ours */
+    struct embedder embedder;      /* of a device without a model */
     struct listener listener;
     struct loop_source server_source, client_source;
 
@@ -151,6 +159,11 @@ void perform_access(struct device_info *device, bool is_write, uint64_t offset, 
 void engine_catch_up(struct trestle_bridge *bridge);
 /* Lets the engine go on while an access waits for its model. True: more is due at once. */
 bool engine_run_deferred(struct trestle_bridge *bridge);
+
+/* --- embedder.c: devices without a model -------------------------------------------------------
+ */
+/* The table of a model that hands every access to the device's embedder. */
+struct trestle_model embedder_model(uint64_t region_size);
 
 /* --- session.c: wire v2 ------------------------------------------------------------------------
  */
