@@ -113,13 +113,20 @@ def files(directory):
     return found
 
 
-class TestCase(unittest.TestCase):
-    """A test with a fresh directory of its own (self.dir), removed at its end. The path is short
+def fresh_directory(test):
+    """A new directory, removed at the end of a test, or of a class of tests. Its path is short
     enough for a Unix socket inside it."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="trestle-", dir="/tmp"))
+    cleanup = test.addClassCleanup if isinstance(test, type) else test.addCleanup
+    cleanup(shutil.rmtree, directory, ignore_errors=True)
+    return directory
+
+
+class TestCase(unittest.TestCase):
+    """A test with a fresh directory of its own (self.dir)."""
 
     def setUp(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="trestle-", dir="/tmp"))
-        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.dir = fresh_directory(self)
 
     def start(self, argv, **kwargs):
         """Starts a command in a session of its own; it is ended with the test."""

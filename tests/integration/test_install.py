@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""What "make install" leaves: a command that runs from there, and headers, libraries and a
+pkg-config file that serve C and C++ programs and models outside the tree."""
+import json
+import os
+import shutil
+import subprocess
+import unittest
+
+import common
+
+CONSUMER = """
+#include <cstdio_or_stdio>
+#include <trestle/bridge.h>
+#include <trestle/device.h>
+#include <trestle/machine.h>
+#include <trestle/peer.h>
+#include <trestle/sim.h>
+#include <trestle/wire.h>
+
+int main(void)
+{
+    struct trestle_sim *sim;
+    if (trestle_sim_create(&sim) < 0)
+        return 1;
+    trestle_sim_run_until(sim, 5 * TRESTLE_NS);
+    printf("%d %s\\n", (int)trestle_sim_now(sim), trestle_model_find("echo")->name);
+    trestle_sim_destroy(sim);
+    return 0;
+}
+"""
+
+
+def build_option(name):
+    options = subprocess.run(["meson", "introspect", "--buildoptions", common.BUILD], check=True,
+                             capture_output=True, text=True).stdout
+    return next(o["value"] for o in json.loads(options) if o["name"] == name)
+
+
+class Install(common.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stage = common.fresh_directory(cls)
+        subprocess.run(["meson", "install", "-C", common.BUILD, "--no-rebuild", "--destdir",
+                        cls.stage], check=True, capture_output=True)
+        cls.prefix = cls.stage / build_option("prefix").lstrip("/")
+        pkgconfig = cls.prefix / build_option("libdir") / "pkgconfig"
+        cls.env = {"PKG_CONFIG_PATH": str(pkgconfig), "PKG_CONFIG_SYSROOT_DIR": str(cls.stage),
+                   "LD_LIBRARY_PATH": ""}  # Meson's would find the build's library
+
+    def pkg_config(self, *args):
+        result = common.run(["pkg-config", *args, "trestle"], env=self.env)
+        self.assertEqual(result.code, 0, result)
+        return result.out.split()
+
+    def test_files(self):
+        libdir = build_option("libdir")
+        found = common.files(self.prefix)
+        headers = {f"include/trestle/{path.name}"
+                   for path in (common.SOURCE / "include/trestle").iterdir()}
+        wanted = headers | {
+            "bin/trestle", f"{libdir}/libtrestle.so", f"{libdir}/libtrestle.so.0",
+            f"{libdir}/libtrestle.a", f"{libdir}/trestle/trestle-qemu.so",
+            f"{libdir}/pkgconfig/trestle.pc", "share/man/man1/trestle.1",
+        }
+        self.assertEqual(wanted - found, set())
+
+    def test_command(self):
+        trestle = self.prefix / "bin" / "trestle"
+        result = common.run([trestle, "--version"], env=self.env)
+        self.assertEqual(result.code, 0, result)
+        self.assertIn(self.pkg_config("--modversion")[0], result.out)
+        plugin = self.prefix / build_option("libdir") / "trestle" / "trestle-qemu.so"
+        common.qemu("riscv32")
+        result = common.run([trestle, "run", "--plugin", plugin, "--kernel",
+                             common.guest("two_devices"),
+                             common.SOURCE / "examples/01-two-devices/two_devices.json"],
+                            env=self.env)
+        self.assertEqual(result.code, 0, result)
+
+    def compile_and_run(self, compiler, suffix, flags):
+        source = self.dir / f"consumer{suffix}"
+        header = "cstdio" if suffix == ".cc" else "stdio.h"
+        source.write_text(CONSUMER.replace("cstdio_or_stdio", header))
+        sanitize = build_option("b_sanitize")
+        if sanitize != "none":
+            flags = [*flags, f"-fsanitize={sanitize}"]
+        result = common.run([compiler, *flags, "-Wall", "-Wextra", "-Werror", source, "-o",
+                             self.dir / "consumer", *self.pkg_config("--cflags", "--libs")])
+        self.assertEqual(result.code, 0, result)
+        library = self.prefix / build_option("libdir")
+        result = common.run([self.dir / "consumer"], env={"LD_LIBRARY_PATH": str(library)})
+        self.assertEqual((result.code, result.out), (0, "5000 echo\n"), result)
+
+    def test_c_program(self):
+        for standard in "c11", "gnu17":
+            with self.subTest(standard=standard):
+                self.compile_and_run("cc", ".c", [f"-std={standard}"])
+
+    def test_cxx_program(self):
+        if not shutil.which("c++"):
+            raise unittest.SkipTest("there is no C++ compiler (tools/deps installs g++)")
+        for standard in "c++11", "c++17":
+            with self.subTest(standard=standard):
+                self.compile_and_run("c++", ".cc", [f"-std={standard}", "-Wno-unused-parameter"])
+
+    def test_model_outside_the_tree(self):
+        example = self.dir / "mine"
+        shutil.copytree(common.SOURCE / "examples/03-your-own-model", example,
+                        ignore=shutil.ignore_patterns("*.so"))
+        common.run(["make", "-C", example], env=self.env)
+        self.assertIn("adler32.so", os.listdir(example))
+        common.qemu("riscv32")
+        result = common.run([common.TRESTLE, "run", "--kernel", common.guest("adler32"),
+                             example / "adler32.json"])
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("PASS the sum of \"Wikipedia\"", result.out)
+
+
+if __name__ == "__main__":
+    common.main()
