@@ -196,6 +196,8 @@ static const char *syntax_remedy(const char *message)
         {"invalid token", "put text into double quotes; numbers have no leading zero"},
         {"end of file expected", "remove what follows the last }"},
         {"unable to decode", "save the file as UTF-8"},
+        {"':' expected", "put a : between key and value"},
+        {"invalid escape", "write a backslash in text as \\\\"},
     };
     for (size_t i = 0; i < sizeof(remedies) / sizeof(*remedies); i++)
         if (strstr(message, remedies[i].found))

@@ -499,6 +499,16 @@ class Runs(Case):
         self.assertEqual(result.code, 0, result)
         self.assertTrue(pathlib.Path("/dev/null").is_char_device())
 
+    def test_more_devices_than_the_soft_limit_of_descriptors(self):
+        count = 64
+        self.config({"machine": {"kernel": str(common.guest("many_devices")),
+                                 "args": ["-append", f"n={count} base=0x10200000 stride=0x1000"]},
+                     "devices": [{"model": "id", "base_addr": hex(0x10200000 + 0x1000 * i)}
+                                 for i in range(count)]})
+        result = common.run(["sh", "-c", 'ulimit -Sn 48 && exec "$@"', "sh", TRESTLE, "run",
+                             "two.json"], env=self.env, cwd=self.dir)
+        self.assertEqual(result.code, 0, result)
+
     def test_timeout(self):
         # No kernel: nothing ever ends this machine.
         start = time.monotonic()

@@ -60,6 +60,9 @@ static const struct {
     {"{'devices': 18446744073709551616}",
      "1:32: not JSON: too big integer near '18446744073709551616'; write large numbers as text: "
      "\"0xffffffff00000000\""},
+    {"{'devices' []}", "1:12: not JSON: ':' expected near '['; put a : between key and value"},
+    {"{'machine': 'C:\\qemu'}", "1:17: not JSON: invalid escape near '\"C:\\q'; write a backslash "
+                                "in text as \\\\"},
     {"[]", "1: a list is not a configuration; begin with { and \"devices\""},
     {"{'devices': [\n" ECHO "],\n'links': [],\n'devices': []}",
      "4: devices: the key is there already, on line 1; remove one"},
