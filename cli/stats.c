@@ -23,7 +23,6 @@ static void add_time(struct table *table, uint64_t ns)
 
 static void add_row(struct table *table, const struct trestle_device_stats *stats, bool is_total)
 {
-    bool was_used = stats->reads + stats->writes + stats->errors > 0;
     uint64_t times[] = {stats->latency_p50_ns, stats->latency_p99_ns, stats->latency_max_ns};
     table_addf(table, "%s", stats->name);
     if (is_total)
@@ -35,7 +34,7 @@ static void add_row(struct table *table, const struct trestle_device_stats *stat
     table_addf(table, "%" PRIu64, stats->bytes);
     table_addf(table, "%" PRIu64, stats->errors);
     for (size_t i = 0; i < 3; i++) {
-        if (was_used)
+        if (stats->latency_max_ns > 0)
             add_time(table, times[i]);
         else
             table_addf(table, "-");
