@@ -210,8 +210,9 @@ static int serve(struct measurement *measurement)
             return EXIT_FAILURE;
         }
         if (!measurement->qemu_ended && clock_ms() >= deadline) {
-            command_fail("no result within %d s; try --count with a smaller number",
-                         MEASUREMENT_MS / 1000);
+            command_fail("%s: no result within %d s; let the machine come to rest, or try a "
+                         "smaller --count",
+                         measurement->side->what, MEASUREMENT_MS / 1000);
             return EXIT_FAILURE;
         }
     }
