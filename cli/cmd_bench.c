@@ -4,7 +4,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,25 +123,18 @@ static int parse(const struct command *command, int argc, char **argv, struct be
     return status;
 }
 
-/* Beside the program (a build directory) or where it is installed. */
 static int find_guest(struct bench *bench)
 {
-    char exe[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-    exe[length > 0 ? length : 0] = 0;
-    char *beside = path_beside(exe, "firmware/" GUEST);
-    char *installed = xstrdup(TRESTLE_DATA_DIR "/" GUEST);
-    bool is_beside = access(beside, R_OK) == 0, is_installed = access(installed, R_OK) == 0;
-    int status = 0;
-    if (!is_beside && !is_installed)
-        status = command_fail("the guest that measures is neither at %s nor at %s; build it "
-                              "(clang and lld), or name it with --kernel",
-                              beside, installed);
-    bench->kernel = xstrdup(is_beside ? beside : installed);
+    char *places;
+    bench->kernel = find_own_file("firmware/" GUEST, TRESTLE_DATA_DIR "/" GUEST, &places);
     bench->launch.kernel = bench->kernel;
-    free(beside);
-    free(installed);
-    return status;
+    if (bench->kernel)
+        return 0;
+    command_fail("the guest that measures is %s; build it (clang and lld), or name it with "
+                 "--kernel",
+                 places);
+    free(places);
+    return EXIT_BAD_INPUT;
 }
 
 /* --- one measurement ---------------------------------------------------------------------------

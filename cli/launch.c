@@ -2,7 +2,6 @@
 #include "launch.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -41,29 +40,16 @@ static int check_kernel(const struct config *config, const struct launch_options
     return -EINVAL;
 }
 
-/* The plugin beside the program (a build directory) or where it is installed. */
 static int find_plugin(char **ret_plugin, char **ret_error)
 {
-    char exe[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-    exe[length > 0 ? length : 0] = 0;
-    char *beside = path_beside(exe, PLUGIN_FILE);
-    char *installed = xstrdup(TRESTLE_PLUGIN_DIR "/" PLUGIN_FILE);
-    if (!unreadable(beside)) {
-        *ret_plugin = beside;
-        free(installed);
+    char *places;
+    *ret_plugin = find_own_file(PLUGIN_FILE, TRESTLE_PLUGIN_DIR "/" PLUGIN_FILE, &places);
+    if (*ret_plugin)
         return 0;
-    }
-    if (!unreadable(installed)) {
-        *ret_plugin = installed;
-        free(beside);
-        return 0;
-    }
-    *ret_error = xformat("trestle: QEMU's plugin is neither at %s nor at %s; build it, or name it "
-                         "with --plugin, machine.plugin or TRESTLE_PLUGIN",
-                         beside, installed);
-    free(beside);
-    free(installed);
+    *ret_error = xformat("trestle: QEMU's plugin is %s; build it, or name it with --plugin, "
+                         "machine.plugin or TRESTLE_PLUGIN",
+                         places);
+    free(places);
     return -EINVAL;
 }
 

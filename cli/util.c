@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,4 +252,21 @@ char *path_beside(const char *file, const char *path)
     if (path[0] == '/' || !slash)
         return xstrdup(path);
     return xformat("%.*s/%s", (int)(slash - file), file, path);
+}
+
+char *find_own_file(const char *built, const char *installed, char **ret_places)
+{
+    char exe[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+    exe[length > 0 ? length : 0] = '\0';
+    char *first = path_beside(exe, built), *second = path_beside(exe, installed), *found = NULL;
+    if (access(first, R_OK) == 0)
+        found = xstrdup(first);
+    else if (access(second, R_OK) == 0)
+        found = xstrdup(second);
+    else
+        *ret_places = xformat("neither at %s nor at %s", first, second);
+    free(first);
+    free(second);
+    return found;
 }

@@ -62,6 +62,7 @@ class Install(common.TestCase):
             "bin/trestle", f"{libdir}/libtrestle.so", f"{libdir}/libtrestle.so.0",
             f"{libdir}/libtrestle.a", f"{libdir}/trestle/trestle-qemu.so",
             f"{libdir}/pkgconfig/trestle.pc", "share/man/man1/trestle.1",
+            "share/bash-completion/completions/trestle", "share/zsh/site-functions/_trestle",
         }
         self.assertEqual(wanted - found, set())
 
@@ -70,13 +71,19 @@ class Install(common.TestCase):
         result = common.run([trestle, "--version"], env=self.env)
         self.assertEqual(result.code, 0, result)
         self.assertIn(self.pkg_config("--modversion")[0], result.out)
-        plugin = self.prefix / build_option("libdir") / "trestle" / "trestle-qemu.so"
         common.qemu("riscv32")
-        result = common.run([trestle, "run", "--plugin", plugin, "--kernel",
-                             common.guest("two_devices"),
+        result = common.run([trestle, "run", "--kernel", common.guest("two_devices"),
                              common.SOURCE / "examples/01-two-devices/two_devices.json"],
                             env=self.env)
         self.assertEqual(result.code, 0, result)
+
+    def test_command_finds_its_files(self):
+        """The plugin, and the guest that measures."""
+        common.guest("mmio_bench")
+        common.qemu("riscv32")
+        trestle = self.prefix / "bin" / "trestle"
+        result = common.run([trestle, "bench", "--rounds", "1", "--count", "20"], env=self.env)
+        self.assertEqual((result.code, result.err), (0, ""), result)
 
     def compile_and_run(self, compiler, suffix, flags):
         source = self.dir / f"consumer{suffix}"
