@@ -71,74 +71,93 @@ static void args_free(struct arg_list *list)
     free(list->args);
 }
 
-/* QEMU splits options at commas; a doubled comma is one that belongs to the value. */
-static void put_value(FILE *file, const char *text)
+/* A growing text; the first failure sticks, as above. */
+struct text {
+    char *bytes;
+    size_t length;
+    bool failed;
+};
+
+static void text_add(struct text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void text_add(struct text *text, const char *format, ...)
 {
-    for (; *text; text++) {
-        if (*text == ',')
-            putc(',', file);
-        putc(*text, file);
+    char *piece;
+    va_list ap;
+    va_start(ap, format);
+    int length = vasprintf(&piece, format, ap);
+    va_end(ap);
+    char *bytes = length < 0 ? NULL : realloc(text->bytes, text->length + (size_t)length + 1);
+    if (bytes) {
+        memcpy(bytes + text->length, piece, (size_t)length + 1);
+        text->bytes = bytes;
+        text->length += (size_t)length;
+    }
+    text->failed |= !bytes;
+    if (length >= 0)
+        free(piece);
+}
+
+/* QEMU splits options at commas; a doubled comma is one that belongs to the value. */
+static void text_add_value(struct text *text, const char *value)
+{
+    for (;;) {
+        int length = (int)strcspn(value, ",");
+        text_add(text, "%.*s", length, value);
+        if (!value[length])
+            return;
+        text_add(text, ",,");
+        value += length + 1;
     }
 }
 
+static void arg_add_text(struct arg_list *list, const char *option, struct text *text)
+{
+    list->failed |= text->failed;
+    arg_add(list, "%s", option);
+    arg_add(list, "%s", text->bytes ? text->bytes : "");
+    free(text->bytes);
+}
+
 /* The properties that only the plugin's sst-device has. */
-static void put_properties(FILE *file, const struct trestle_machine_options *options,
+static void add_properties(struct text *text, const struct trestle_machine_options *options,
                            const struct trestle_machine_device *device)
 {
     int64_t timeout_ms = options->gdb ? 0 : device->timeout_ms;
-    fprintf(file, ",size=0x%" PRIx64, device->region_size);
+    text_add(text, ",size=0x%" PRIx64, device->region_size);
     if (device->on_error)
-        fprintf(file, ",on_error=%s", device->on_error);
+        text_add(text, ",on_error=%s", device->on_error);
     if (timeout_ms >= 0)
-        fprintf(file, ",timeout_ms=%" PRId64, timeout_ms);
+        text_add(text, ",timeout_ms=%" PRId64, timeout_ms);
     if (device->shadow)
-        fputs(",shadow=on", file);
+        text_add(text, ",shadow=on");
     if (device->properties)
-        fprintf(file, ",%s", device->properties);
+        text_add(text, ",%s", device->properties);
     if (device->label) {
-        fputs(",label=", file);
-        put_value(file, device->label);
+        text_add(text, ",label=");
+        text_add_value(text, device->label);
     }
 }
 
 static void add_device(struct arg_list *list, const struct trestle_machine_options *options,
                        const struct trestle_machine_device *device)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *file = open_memstream(&text, &size);
-    if (!file) {
-        list->failed = true;
-        return;
-    }
-    fputs("sst-device,socket=", file);
-    put_value(file, device->socket_path);
-    fprintf(file, ",base_address=0x%" PRIx64, device->base_addr);
+    struct text text = {0};
+    text_add(&text, "sst-device,socket=");
+    text_add_value(&text, device->socket_path);
+    text_add(&text, ",base_address=0x%" PRIx64, device->base_addr);
     if (options->plugin)
-        put_properties(file, options, device);
-    list->failed |= ferror(file) != 0;
-    list->failed |= fclose(file) != 0;
-    arg_add(list, "-device");
-    arg_add(list, "%s", text ? text : "");
-    free(text);
+        add_properties(&text, options, device);
+    arg_add_text(list, "-device", &text);
 }
 
 static void add_plugin(struct arg_list *list, const struct trestle_machine_options *options)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *file = open_memstream(&text, &size);
-    if (!file) {
-        list->failed = true;
-        return;
-    }
-    put_value(file, options->plugin);
+    struct text text = {0};
+    text_add_value(&text, options->plugin);
     if (options->exit_when_idle)
-        fputs(",on_idle=exit", file);
-    list->failed |= fclose(file) != 0;
-    arg_add(list, "-plugin");
-    arg_add(list, "%s", text ? text : "");
-    free(text);
+        text_add(&text, ",on_idle=exit");
+    arg_add_text(list, "-plugin", &text);
 }
 
 /* Pointers and strings in one block, so that the caller frees it as a whole. */
