@@ -284,7 +284,7 @@ static int measure_with(struct measurement *measurement, const struct config *co
 static int measure(struct bench *bench, const struct side *side, struct bench_result *ret_result)
 {
     struct measurement measurement = {.bench = bench, .side = side};
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    const char *runtime = runtime_dir();
     measurement.directory = xformat("%s/trestle-bench-XXXXXX", runtime ? runtime : "/tmp");
     if (!mkdtemp(measurement.directory)) {
         int code = command_fail("cannot make a directory like %s: %s", measurement.directory,

@@ -116,17 +116,21 @@ static int parse(const struct command *command, int argc, char **argv,
 /* --- running -----------------------------------------------------------------------------------
  */
 
-/* When the run is to end by itself, in clock_ms(). Wire v1 carries no time: the engine follows
- * the host's clock from the moment the bridge listens, and so does stop_at. */
-static int64_t deadline_of(const struct run *run)
+/* When the run is to end by itself, in clock_ms(), and what says so. Simulated time follows the
+ * host's clock from the moment the bridge listens, and so does stop_at. */
+static int64_t deadline_of(const struct run *run, const char **ret_reason)
 {
     const struct run_options *run_options = run->options;
     double wait_ms = INFINITY;
-    if (run_options->timeout_s > 0)
-        wait_ms = run_options->timeout_s * 1000;
     trestle_time stop_at = run->session.config->stop_at;
-    if (stop_at != TRESTLE_TIME_NEVER && !run_options->launch.gdb)
-        wait_ms = fmin(wait_ms, (double)stop_at / (double)TRESTLE_MS);
+    if (stop_at != TRESTLE_TIME_NEVER && !run_options->launch.gdb) {
+        wait_ms = (double)stop_at / (double)TRESTLE_MS;
+        *ret_reason = "stop_at";
+    }
+    if (run_options->timeout_s > 0 && run_options->timeout_s * 1000 < wait_ms) {
+        wait_ms = run_options->timeout_s * 1000;
+        *ret_reason = "--timeout";
+    }
     return wait_ms > 1e15 ? INT64_MAX : clock_ms() + (int64_t)ceil(wait_ms);
 }
 
@@ -164,21 +168,21 @@ static void stop_qemu(struct run *run)
 static void serve(struct run *run)
 {
     struct session *session = &run->session;
-    int64_t deadline = deadline_of(run);
+    const char *reason = NULL;
+    int64_t deadline = deadline_of(run, &reason);
     while (!run->qemu_ended && !session->signal && !run->exit_code) {
         poll_bridge(run, deadline);
-        if (!run->qemu_ended && clock_ms() >= deadline)
+        if (!run->qemu_ended && clock_ms() >= deadline) {
             run->exit_code = EXIT_OUT_OF_TIME;
+            fprintf(stderr, "trestle: %s ends the run\n", reason);
+        }
     }
     /* A Ctrl-C outside a terminal reaches QEMU too, and its end may be seen first. */
     session_read_signals(session);
     if (session->signal)
         run->exit_code = 128 + session->signal;
     if (!run->qemu_ended) {
-        session_log(session, TRESTLE_LOG_INFO, "Stopping QEMU: %s",
-                    session->signal                      ? strsignal(session->signal)
-                    : run->exit_code == EXIT_OUT_OF_TIME ? "time is up"
-                                                         : "the bridge failed");
+        session_log(session, TRESTLE_LOG_INFO, "Stopping QEMU");
         stop_qemu(run);
     }
     if (!run->exit_code && run->qemu_code > 128)
@@ -232,6 +236,8 @@ static int run_guest(struct run *run, char **ret_error)
     session_log(session, TRESTLE_LOG_INFO, "QEMU PID: %d", (int)trestle_machine_pid(run->machine));
     session_log(session, TRESTLE_LOG_INFO, "Waiting for %zu device connections...",
                 session->config->num_devices);
+    if (run->options->launch.gdb)
+        fprintf(stderr, "trestle: the guest is halted; in gdb: target remote :1234\n");
     serve(run);
     trestle_bridge_unwatch(session->bridge, trestle_machine_fd(run->machine));
     trestle_machine_destroy(run->machine); /* from here on the terminal is ours again */

@@ -71,6 +71,8 @@ char *config_complain_machine(const struct config *config, const char *key, cons
     __attribute__((format(printf, 3, 4)));
 char *config_complain_device(const struct config *config, size_t index, const char *key,
                              const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* What a model said of its parameters: about the one that the sentence names in quotes. */
+char *config_complain_params(const struct config *config, size_t index, const char *sentence);
 
 /* The architecture in a name such as "qemu-system-riscv64", or NULL. */
 const char *config_arch_of_qemu(const char *qemu);

@@ -86,6 +86,30 @@ char *config_complain_device(const struct config *config, size_t index, const ch
     return line;
 }
 
+char *config_complain_params(const struct config *config, size_t index, const char *sentence)
+{
+    const struct config_device *device = &config->devices[index];
+    struct json_place devices = {NULL, "devices", 0}, entry = {&devices, NULL, index},
+                      params = {is_alone(config) ? NULL : &entry, "params", 0},
+                      place = {&params, NULL, 0};
+    /* The library names the device, which the place does as well. */
+    char *prefix = xformat("device '%s': ", device->name);
+    if (strncmp(sentence, prefix, strlen(prefix)) == 0)
+        sentence += strlen(prefix);
+    free(prefix);
+    for (size_t i = 0; i < device->num_params && !place.key; i++) {
+        char *quoted = xformat("'%s'", device->params[i].key);
+        if (strstr(sentence, quoted))
+            place.key = device->params[i].key;
+        free(quoted);
+    }
+    if (!place.key)
+        return config_complain_device(config, index, NULL, "%s", sentence);
+    char *location = locate(config, &place), *line = xformat("%s: %s", location, sentence);
+    free(location);
+    return line;
+}
+
 /* As a person would call the value; malloc'd. */
 static char *describe(const json_t *value)
 {

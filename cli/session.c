@@ -88,6 +88,13 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* The environment may still name the directory of a session that has ended, or another user's. */
+const char *runtime_dir(void)
+{
+    const char *directory = getenv("XDG_RUNTIME_DIR");
+    return directory && access(directory, W_OK | X_OK) == 0 ? directory : NULL;
+}
+
 static int add_devices(struct session *session, char **ret_error)
 {
     const struct config *config = session->config;
@@ -106,7 +113,7 @@ static int add_devices(struct session *session, char **ret_error)
         char *error = NULL;
         if (trestle_bridge_add_device(session->bridge, &added, NULL, &error) == 0)
             continue;
-        *ret_error = config_complain_device(config, i, NULL, "%s", error ? error : "no memory");
+        *ret_error = config_complain_params(config, i, error ? error : "no memory");
         free(error);
         return -EINVAL;
     }
@@ -137,7 +144,7 @@ int session_init(struct session *session, const struct config *config,
         .size = sizeof(options),
         .socket_dir = wanted->socket_dir,
         .wait = wanted->wait,
-        .runtime_dir = getenv("XDG_RUNTIME_DIR"),
+        .runtime_dir = runtime_dir(),
         .log = log_line,
         .ctx = session,
         .log_debug = wanted->verbosity >= 2,

@@ -37,6 +37,9 @@ void session_log(struct session *session, enum trestle_log_level level, const ch
 /* Removes the sockets. A session of zeroes is fine. */
 void session_finish(struct session *session);
 
+/* $XDG_RUNTIME_DIR where it can be used, or NULL. */
+const char *runtime_dir(void);
+
 /* Host clock in milliseconds, from an arbitrary start. */
 int64_t clock_ms(void);
 /* Milliseconds until `until` for poll(), rounded so that it has come then; INT64_MAX: -1. */

@@ -90,6 +90,18 @@ def read_until(stream, pattern, seconds=30):
     return seen
 
 
+def connect(host, port, seconds=30):
+    """Nothing tells when a server has begun to listen."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return socket.create_connection((host, port), timeout=seconds)
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
 class BadCommandLine(Case):
     def test_each_mistake_has_its_line(self):
         usage = "usage: trestle run CONFIG [OPTION]... [-- QEMU-ARGUMENT...]"
@@ -175,11 +187,19 @@ class BadConfiguration(Case):
 
     def test_parameters(self):
         self.config('{"devices": [\n {"model": "echo", "base_addr": 8,\n'
-                    '  "params": {"echo_latncy": 1}}]}', "bad.json")
+                    '  "params": {\n"clock": "1GHz",\n"echo_latncy": 1}}]}', "bad.json")
         for command in "run", "check", "serve":
-            result = self.trestle(command, "bad.json")
-            self.assertEqual((result.code, result.out), (2, ""), result)
-            self.assertRegex(result.err, r"\Abad\.json:2: devices\[0\]: .*echo_latncy.*\n\Z")
+            self.assert_refused("bad.json:5: devices[0].params.echo_latncy: unknown parameter "
+                                "'echo_latncy'; known: clock, echo_latency, access_latency",
+                                command, "bad.json")
+        self.config('{"device_base": 8,\n "params": {"clock":\n"fast"}}', "bad.json")
+        result = self.trestle("check", "bad.json")
+        self.assertEqual((result.code, result.out), (2, ""), result)
+        self.assertRegex(result.err, r"\Abad\.json:2: params\.clock: parameter 'clock': 'fast' is "
+                                     r"not a frequency such as 1GHz.*\n\Z")
+        self.assert_refused("trestle: unknown parameter 'x'; known: clock, echo_latency, "
+                            "access_latency", "device", "echo", "--socket", "s", "--base", "8",
+                            "--param", "x=1")
 
     def test_kernel(self):
         self.config('{"machine": {\n"kernel": "no.elf"},\n"devices": [{"model": "echo", '
@@ -513,13 +533,20 @@ class Runs(Case):
         start = time.monotonic()
         result = self.trestle("run", self.two(), "--timeout", "0.5", "--stats", "s.json")
         self.assertEqual(result.code, 124, result)
+        self.assertIn("trestle: --timeout ends the run\n", result.err)
         self.assertGreater(time.monotonic() - start, 0.5)
         stats = json.loads((self.dir / "s.json").read_text())
         self.assertIsInstance(stats["qemu"]["exit_code"], int)
 
     def test_stop_at(self):
-        result = self.trestle("run", self.two(stop_at="300ms"))
+        result = self.trestle("run", self.two(stop_at="300ms"), "--timeout", "60")
         self.assertEqual(result.code, 124, result)
+        self.assertIn("trestle: stop_at ends the run\n", result.err)
+
+    def test_runtime_directory_that_is_gone(self):
+        result = self.trestle("run", self.two("probe"), stdin="q 0\n",
+                              env={**self.env, "XDG_RUNTIME_DIR": str(self.dir / "gone")})
+        self.assertEqual(result.code, 0, result)
 
 
 class Guest:
@@ -742,7 +769,7 @@ class Endings(Case):
         read_until(process.stderr, rb"compute_device connected\n")
         cmdline = pathlib.Path(f"/proc/{pid}/cmdline").read_text()
         self.assertEqual(cmdline.count("timeout_ms=0"), 2)
-        with socket.create_connection(("127.0.0.1", 1234), timeout=30) as gdb:
+        with connect("127.0.0.1", 1234) as gdb:
             gdb.sendall(b"+$?#3f")
             answer = b""
             while b"#" not in answer:
