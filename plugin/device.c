@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "ipc/stream.h"
+#include "memory.h"
 #include "say.h"
+#include "v2.h"
 
 #define TIMEOUT_MS_MAX UINT32_MAX
 /* A line for each failed access that a guest without bus faults cannot notice, up to so many. */
@@ -64,6 +66,7 @@ static void finalize_instance(struct qemu_object *object)
         last = place;
     free(dev->socket);
     free(dev->label);
+    free(dev->irq);
     free(dev->wrong);
     free(dev);
 }
@@ -159,7 +162,7 @@ static void check_socket(const struct sst_device *dev)
                       strlen(dev->socket), ipc_path_max());
 }
 
-static void check_properties(const struct sst_device *dev)
+static void check_properties(struct sst_device *dev)
 {
     if (dev->wrong)
         refuse_device(dev, "%s", dev->wrong);
@@ -175,6 +178,11 @@ static void check_properties(const struct sst_device *dev)
                       "size 0x%" PRIx64 " goes beyond the end of the address space; "
                       "use a smaller size or base_address",
                       dev->size);
+    if (dev->irq && irq_parse(dev->irq, dev->irqs, &dev->num_irqs) < 0)
+        refuse_device(dev, "irq is '%s'; it must be a number, or up to 32 with ':' between them",
+                      dev->irq);
+    if (dev->protocol == 1 && dev->irq)
+        refuse_device(dev, "protocol 1 has no interrupts; use protocol=2");
     if (dev->timeout_ms > TIMEOUT_MS_MAX)
         refuse_device(dev, "timeout_ms is above %u; use 0 for no limit", TIMEOUT_MS_MAX);
     if (dev->protocol != 1 && dev->protocol != 2)
@@ -258,8 +266,11 @@ void device_start_all(void)
                                               : &transport_v2;
         map_region(dev);
         forbid_unplug(dev);
+        irq_connect(dev);
     }
     qemu.memory_region_transaction_commit();
+    memory_check(first->base);
+    clockwork_start();
     for (struct sst_device *dev = first; dev; dev = dev->next)
         dev->transport->open(dev);
 }

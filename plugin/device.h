@@ -12,6 +12,7 @@
 #include <stdalign.h>
 
 #include "ipc/wait.h"
+#include "irq.h"
 #include "qemu_abi.h"
 #include "transport.h"
 
@@ -29,7 +30,10 @@ struct sst_device {
     int on_error, wait, carrier; /* enum on_error, enum trestle_wait, enum carrier */
     bool has_base, shadow, floor, posted_writes;
     char *label; /* where the user described the device, or NULL */
-    char *wrong; /* the first thing that is wrong with them, or NULL */
+    char *irq;   /* inputs of the interrupt controller, as they were given */
+    uint32_t irqs[IRQ_LINES_MAX], num_irqs;
+    uint32_t irq_levels; /* a bit per line */
+    char *wrong;         /* the first thing that is wrong with them, or NULL */
 
     const struct transport *transport;
     void *connection; /* the transport's */

@@ -10,6 +10,7 @@
 #include "ipc/barrier.h"
 #include "ipc/fds.h"
 #include "ipc/stream.h"
+#include "irq.h"
 #include "say.h"
 #include "v2.h"
 
@@ -44,10 +45,11 @@ static int send_hello(struct v2 *v2, uint64_t deadline_ns)
     struct trestle_v2_hello hello = {
         .version_min = TRESTLE_V2_VERSION,
         .version_max = TRESTLE_V2_VERSION,
-        .features = TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME |
-                    (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u),
+        .features = TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ |
+                    TRESTLE_V2_FEATURE_DMA | (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u),
         .base_addr = v2->dev->base,
         .size = v2->dev->size,
+        .irq_lines = v2->dev->num_irqs,
         .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
     int r = client_id(is_shm, hello.client_id);
     if (r < 0)
@@ -117,11 +119,16 @@ static int receive_welcome(int fd, uint64_t deadline_ns, struct trestle_v2_welco
 
 /* --- sessions --------------------------------------------------------------------------------- */
 
+struct session *session_first(void)
+{
+    return sessions;
+}
+
 static struct session *session_by_id(const uint8_t id[TRESTLE_V2_ID_SIZE])
 {
     struct session *session = sessions;
     while (session && memcmp(session->id, id, TRESTLE_V2_ID_SIZE) != 0)
-        session = session->next;
+        session = session->next_session;
     return session;
 }
 
@@ -133,9 +140,10 @@ static int session_create(const struct trestle_v2_welcome *welcome, const int *f
         close_all(fds, num_fds);
         return -EPROTO;
     }
-    struct session *session = calloc(1, sizeof(*session));
+    struct session *session = aligned_alloc(alignof(struct session), sizeof(*session));
     if (!session)
         refuse("out of memory");
+    memset(session, 0, sizeof(*session));
     session->shm = SHM_NONE;
     session->features = welcome->features;
     memcpy(session->id, welcome->session_id, sizeof(session->id));
@@ -147,7 +155,8 @@ static int session_create(const struct trestle_v2_welcome *welcome, const int *f
         }
         shm_client_rings(&session->shm, !barrier_register(), &session->requests, &session->events);
     }
-    session->next = sessions;
+    session_start_timer(session);
+    session->next_session = sessions;
     sessions = session;
     *ret_session = session;
     return 0;
@@ -157,8 +166,9 @@ static void session_free(struct session *session)
 {
     struct session **place = &sessions;
     while (*place != session)
-        place = &(*place)->next;
-    *place = session->next;
+        place = &(*place)->next_session;
+    *place = session->next_session;
+    session_stop_timer(session);
     shm_close(&session->shm);
     free(session);
 }
@@ -182,6 +192,7 @@ static int session_join(struct v2 *v2, const struct trestle_v2_welcome *welcome,
     v2->in_length = 0;
     v2->next = session->devices;
     session->devices = v2;
+    session_set_next(session, welcome->next);
     return 0;
 }
 
@@ -195,6 +206,7 @@ void v2_disconnect(struct v2 *v2)
     v2->fd = -1;
     v2->recovery.state = DOWN;
     v2->session = NULL;
+    irq_drop_all(v2->dev);
     if (!session)
         return;
     struct v2 **place = &session->devices;

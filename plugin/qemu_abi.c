@@ -29,6 +29,11 @@ int qemu_abi_resolve(const char **ret_missing)
     }
     QEMU_FUNCTIONS(QEMU_FIND)
 #undef QEMU_FIND
+    qemu.address_space_memory = dlsym(RTLD_DEFAULT, "address_space_memory");
+    if (!qemu.address_space_memory) {
+        *ret_missing = "address_space_memory";
+        return -ENOTSUP;
+    }
     qemu.version = qemu.qmp_query_version(NULL); /* kept for the life of the process */
     return 0;
 }
@@ -54,6 +59,12 @@ bool qemu_guest_has_bus_faults(const char *target_name)
     const bool *kvm_allowed = dlsym(RTLD_DEFAULT, "kvm_allowed");
     bool x86 = strcmp(target_name, "x86_64") == 0 || strcmp(target_name, "i386") == 0;
     return !x86 && !(kvm_allowed && *kvm_allowed);
+}
+
+/* The bit "memory" of MemTxAttrs. */
+qemu_attrs qemu_memory_only(void)
+{
+    return UINT64_C(1) << (version_is_at_least(10, 0) ? 4 : 3);
 }
 
 int qemu_add_migration_blocker(struct qemu_error *reason, struct qemu_error **errp)

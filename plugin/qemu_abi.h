@@ -25,6 +25,7 @@ struct qemu_class;
 struct qemu_visitor;
 struct qemu_region;
 struct qemu_timer;
+struct qemu_irq;
 
 /* TypeInfo */
 struct qemu_type_info {
@@ -129,6 +130,7 @@ enum { /* QEMUClockType */
 #define QEMU_SCALE_NS 1
 #define QEMU_TIMER_ATTR_EXTERNAL 1 /* of the world outside the guest, such as the network's */
 #define QEMU_TIMER_ATTR_ALL (~0)
+#define QEMU_TIMER_ATTR_NONE 0
 
 /* F(return type, name, parameters) */
 #define QEMU_FUNCTIONS(F)                                                                         \
@@ -169,6 +171,14 @@ enum { /* QEMUClockType */
     F(void, timer_init_full,                                                                      \
       (struct qemu_timer *, void *, int, int, int, void (*)(void *), void *))                     \
     F(void, timer_mod_ns, (struct qemu_timer *, int64_t))                                         \
+    F(void, timer_del, (struct qemu_timer *))                                                     \
+    F(struct qemu_object *, object_resolve_path_type, (const char *, const char *, bool *))       \
+    F(uint64_t, object_property_get_uint,                                                         \
+      (struct qemu_object *, const char *, struct qemu_error **))                                 \
+    F(struct qemu_irq *, qdev_get_gpio_in, (struct qemu_object *, int))                           \
+    F(void, qemu_set_irq, (struct qemu_irq *, int))                                               \
+    F(void, qemu_register_reset, (void (*)(void *), void *))                                      \
+    F(uint32_t, address_space_rw, (void *, uint64_t, qemu_attrs, void *, uint64_t, bool))         \
     F(void, qemu_set_fd_handler, (int, void (*)(void *), void (*)(void *), void *))               \
     F(bool, all_cpu_threads_idle, (void))                                                         \
     F(bool, runstate_is_running, (void))
@@ -178,6 +188,7 @@ struct qemu_abi {
     QEMU_FUNCTIONS(QEMU_MEMBER)
 #undef QEMU_MEMBER
     const struct qemu_version *version;
+    void *address_space_memory; /* AddressSpace: all of the guest's physical memory */
     bool has_kvm; /* the guest runs on KVM: read it when the machine is there, not before */
 };
 
@@ -193,6 +204,9 @@ int qemu_plugin_interface(void);
 
 /* True when an access that fails reaches this guest as a bus fault. */
 bool qemu_guest_has_bus_faults(const char *target_name);
+
+/* Attributes of a transfer that reaches RAM and no device. */
+qemu_attrs qemu_memory_only(void);
 
 /* The same over all versions. reason is QEMU's from then on. 0, or -1 with *errp set. */
 int qemu_add_migration_blocker(struct qemu_error *reason, struct qemu_error **errp);

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 
 #include "ipc/stream.h"
+#include "irq.h"
+#include "memory.h"
 #include "v2.h"
 
 /* Looks at a ring before the clock is read for the first time: most answers come by then. */
@@ -18,6 +20,9 @@ static uint64_t deadline_after(const struct v2 *v2, uint64_t start_ns)
 {
     return v2->dev->timeout_ms ? start_ns + v2->dev->timeout_ms * NS_PER_MS : IPC_NEVER;
 }
+
+static int send_to_ring(struct v2 *v2, const struct trestle_v2_message *message);
+static int send_to_socket(struct v2 *v2, struct trestle_v2_message *message);
 
 /* --- taking messages -----------------------------------------------------------------------------
  */
@@ -45,15 +50,79 @@ static inline int receive(struct v2 *v2, struct trestle_v2_message *ret_message)
     return r > 0 && !v2_event_is_valid(ret_message) ? -EPROTO : r;
 }
 
-/* A message that nobody waits for: a late answer tells that its device is alive. Nothing but
- * answers was negotiated. */
-static int serve(struct session *session, const struct trestle_v2_message *message)
+/* --- what the other side wants of the guest ----------------------------------------------------
+ */
+
+static struct v2 *device_by_index(struct session *session, uint32_t index)
 {
-    if (message->type != TRESTLE_V2_REPLY)
+    struct v2 *v2 = session->devices;
+    while (v2 && v2->index != index)
+        v2 = v2->next;
+    return v2;
+}
+
+static int transfer_in_memory(struct session *session, const struct trestle_v2_message *message)
+{
+    if (message->extra > SHM_BULK_SIZE || message->data > SHM_BULK_SIZE - message->extra)
         return -EPROTO;
-    for (struct v2 *v2 = session->devices; v2; v2 = v2->next)
-        if (v2->recovery.state == LATE && v2->late_id == message->id)
-            v2->recovery.state = UP;
+    return memory_copy(message->type == TRESTLE_V2_DMA_WRITE, message->addr,
+                       session->shm.memory + SHM_BULK_OFFSET + message->extra,
+                       (size_t)message->data);
+}
+
+/* The payload comes behind the message, or goes behind the answer. */
+static int receive_payload(struct v2 *v2, const struct trestle_v2_message *message, uint8_t *buf)
+{
+    if (message->type == TRESTLE_V2_DMA_READ)
+        return memory_copy(false, message->addr, buf, (size_t)message->data);
+    int r = ipc_recv_exact(v2->fd, buf, (size_t)message->data, deadline_after(v2, ipc_clock_ns()),
+                           &v2->wait);
+    return r < 0 ? r : memory_copy(true, message->addr, buf, (size_t)message->data);
+}
+
+static int serve_dma(struct v2 *v2, const struct trestle_v2_message *message)
+{
+    static uint8_t payload[TRESTLE_V2_DMA_MAX]; /* under the big lock, like all of this */
+    bool is_shm = v2->session->shm.memory;
+    struct trestle_v2_message done = {
+        .type = TRESTLE_V2_DMA_DONE, .device = message->device, .id = message->id};
+    if (message->data > TRESTLE_V2_DMA_MAX)
+        return -EPROTO;
+    int r =
+        is_shm ? transfer_in_memory(v2->session, message) : receive_payload(v2, message, payload);
+    if (r < 0 && r != -EFAULT)
+        return r;
+    done.status = r == 0 ? TRESTLE_V2_OK : TRESTLE_V2_NOT_RAM;
+    bool has_payload = !is_shm && r == 0 && message->type == TRESTLE_V2_DMA_READ;
+    r = is_shm ? send_to_ring(v2, &done) : send_to_socket(v2, &done);
+    if (r == 0 && has_payload)
+        r = ipc_send_all(v2->fd, payload, (size_t)message->data,
+                         deadline_after(v2, ipc_clock_ns()));
+    return r;
+}
+
+static int serve_irq(struct session *session, const struct trestle_v2_message *message)
+{
+    struct v2 *v2 = device_by_index(session, message->device);
+    if (!v2 || message->addr >= v2->dev->num_irqs)
+        return -EPROTO;
+    irq_set(v2->dev, (uint32_t)message->addr, message->data);
+    return 0;
+}
+
+/* A message that nobody waits for. A late answer tells that its device is alive. */
+static int serve(struct v2 *v2, const struct trestle_v2_message *message)
+{
+    struct session *session = v2->session;
+    if (message->type == TRESTLE_V2_IRQ)
+        return serve_irq(session, message);
+    if (message->type != TRESTLE_V2_REPLY)
+        return serve_dma(v2, message);
+    for (struct v2 *each = session->devices; each; each = each->next)
+        if (each->recovery.state == LATE && each->late_id == message->id)
+            each->recovery.state = UP;
+    if (message->next != session->next)
+        session_set_next(session, message->next);
     return 0;
 }
 
@@ -62,7 +131,7 @@ int session_drain(struct v2 *v2)
     struct trestle_v2_message message;
     int r;
     while ((r = receive(v2, &message)) > 0) {
-        r = serve(v2->session, &message);
+        r = serve(v2, &message);
         if (r < 0)
             break;
     }
@@ -131,11 +200,13 @@ int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_rep
     for (;;) {
         r = receive(v2, ret_reply);
         if (r > 0 && ret_reply->type == TRESTLE_V2_REPLY && ret_reply->id == id) {
+            if (ret_reply->next != v2->session->next)
+                session_set_next(v2->session, ret_reply->next);
             r = 0;
             break;
         }
         if (r > 0)
-            r = serve(v2->session, ret_reply);
+            r = serve(v2, ret_reply);
         else if (r == 0 && over == 0 && first_looks > 0)
             first_looks--;
         else if (r == 0)

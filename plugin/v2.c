@@ -27,7 +27,7 @@ static void session_broken(struct v2 *v2)
     }
 }
 
-static void access_failed(struct v2 *v2, uint64_t id, int error)
+void v2_failed(struct v2 *v2, uint64_t id, int error)
 {
     if (error == -ETIMEDOUT) {
         v2->late_id = id;
@@ -66,7 +66,7 @@ static int come_back(struct v2 *v2)
     if (v2->recovery.state == LATE) {
         int r = session_drain(v2);
         if (r < 0)
-            access_failed(v2, 0, r);
+            v2_failed(v2, 0, r);
         if (v2->recovery.state == UP)
             return 0;
         if (v2->recovery.state == LATE && !recovery_may_try(&v2->recovery))
@@ -88,7 +88,8 @@ static int perform_v2(struct sst_device *dev, const struct transport_access *acc
         if (r < 0)
             return r;
     }
-    bool is_posted = access->is_write && dev->posted_writes;
+    bool is_posted = access->is_write && dev->posted_writes &&
+                     (v2->session->features & TRESTLE_V2_FEATURE_POSTED);
     struct trestle_v2_message reply,
         request = {.type = access->is_write ? TRESTLE_V2_WRITE : TRESTLE_V2_READ,
                    .flags = is_posted ? TRESTLE_V2_FLAG_POSTED : 0,
@@ -102,7 +103,7 @@ static int perform_v2(struct sst_device *dev, const struct transport_access *acc
     if (r == 0)
         r = session_await(v2, request.id, &reply);
     if (__builtin_expect(r < 0, 0)) {
-        access_failed(v2, request.id, r);
+        v2_failed(v2, request.id, r);
         return r;
     }
     if (__builtin_expect(v2->recovery.said_lost, 0))

@@ -32,15 +32,17 @@ struct v2 {
 
 /* What this QEMU shares with one process of devices. Ends with its last device. */
 struct session {
-    struct session *next;
+    struct session *next_session;
     uint8_t id[TRESTLE_V2_ID_SIZE];
     uint32_t features;
     struct v2 *devices;
     uint64_t last_id;
+    trestle_time next;    /* guest time of the engine's next event, for which the timer is armed */
     struct v2 *posted_on; /* socket carrier: who has posted writes that nobody has seen done */
     struct shm shm;       /* SHM_NONE: messages go over the sockets */
     struct ring_producer requests;
     struct ring_consumer events;
+    alignas(64) unsigned char timer[QEMU_TIMER_BYTES]; /* QEMUTimer */
 };
 
 /* --- handshake.c -------------------------------------------------------------------------------
@@ -51,6 +53,9 @@ struct session {
 int v2_connect(struct v2 *v2, const char **ret_what);
 /* Closes the connection and leaves the session. Fine when DOWN. */
 void v2_disconnect(struct v2 *v2);
+
+/* The first of all sessions. */
+struct session *session_first(void);
 
 /* --- session.c ---------------------------------------------------------------------------------
  */
@@ -64,9 +69,21 @@ int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_rep
 /* Takes what has come, without waiting. 0 or -EPROTO, -ECONNRESET. */
 int session_drain(struct v2 *v2);
 
+/* --- clockwork.c -------------------------------------------------------------------------------
+ */
+
+void session_start_timer(struct session *session);
+void session_stop_timer(struct session *session);
+/* Arms the timer for a time of the guest's, or disarms it. */
+void session_set_next(struct session *session, trestle_time next);
+/* Once: sessions hear of resets from then on. */
+void clockwork_start(void);
+
 /* --- v2.c ---------------------------------------------------------------------------------------
  */
 
+/* A request has failed: what becomes of the connection, and what the user hears. */
+void v2_failed(struct v2 *v2, uint64_t id, int error);
 /* The end of the connection was seen while nobody waited for the device. */
 void v2_hung_up(struct v2 *v2);
 

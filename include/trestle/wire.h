@@ -133,6 +133,7 @@ enum trestle_v2_type {
     TRESTLE_V2_DMA_WRITE = 0x84,
 };
 
+#define TRESTLE_V2_DMA_MAX 65536u   /* bytes of one DMA message */
 #define TRESTLE_V2_FLAG_POSTED 0x01 /* a write that is not answered */
 
 /* docs/protocol.md says which fields a type uses; the others are 0. */

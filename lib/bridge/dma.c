@@ -12,7 +12,6 @@
 
 #include "bridge/internal.h"
 
-#define PIECE_SIZE 65536u
 /* A QEMU that is alive answers within microseconds, unless its machine is stopped. */
 #define PATIENCE_NS 5000000000u
 
@@ -158,7 +157,7 @@ static int move_pieces(struct device_info *device, bool write, uint64_t addr, ui
     struct session *session = device->session;
     int r = 0;
     while (size > 0 && r == 0) {
-        size_t piece = size < PIECE_SIZE ? size : PIECE_SIZE;
+        size_t piece = size < TRESTLE_V2_DMA_MAX ? size : TRESTLE_V2_DMA_MAX;
         struct trestle_v2_message message = {.type =
                                                  write ? TRESTLE_V2_DMA_WRITE : TRESTLE_V2_DMA_READ,
                                              .device = device->index,

@@ -95,13 +95,17 @@ static int create_carrier(struct session *session)
                     EPOLLIN);
 }
 
-/* On sockets, what a posted write causes would come to a client that does not listen: with DMA,
- * writes are answered there. */
-static uint32_t features_for(const struct trestle_v2_hello *hello)
+/* Interrupts and DMA only where some model has them. On sockets, what a posted write causes would
+ * come to a client that does not listen: with DMA, writes are answered there. */
+static uint32_t features_for(const struct trestle_bridge *bridge,
+                             const struct trestle_v2_hello *hello)
 {
     uint32_t features = hello->features & FEATURES;
-    bool is_shm = features & TRESTLE_V2_FEATURE_SHM;
-    if (!is_shm && (features & TRESTLE_V2_FEATURE_DMA))
+    if (!bridge->has_irq)
+        features &= ~(uint32_t)TRESTLE_V2_FEATURE_IRQ;
+    if (!bridge->has_dma)
+        features &= ~(uint32_t)TRESTLE_V2_FEATURE_DMA;
+    if (!(features & TRESTLE_V2_FEATURE_SHM) && (features & TRESTLE_V2_FEATURE_DMA))
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_POSTED;
     return features;
 }
@@ -115,7 +119,7 @@ static int session_create(struct trestle_bridge *bridge, const struct trestle_v2
     session->bridge = bridge;
     session->shm = SHM_NONE;
     session->doorbell.fd = -1;
-    session->features = features_for(hello);
+    session->features = features_for(bridge, hello);
     memcpy(session->client_id, hello->client_id, sizeof(session->client_id));
     int error = 0;
     if (getrandom(session->id, sizeof(session->id), 0) != sizeof(session->id))
@@ -141,9 +145,7 @@ static int session_create(struct trestle_bridge *bridge, const struct trestle_v2
  * events lead to one is not worth finding out: one such device makes all of them count. */
 static bool is_observable(const struct session *session)
 {
-    const struct trestle_bridge *bridge = session->bridge;
-    return (bridge->has_irq && (session->features & TRESTLE_V2_FEATURE_IRQ)) ||
-           (bridge->has_dma && (session->features & TRESTLE_V2_FEATURE_DMA));
+    return session->features & (TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA);
 }
 
 /* When the guest has to look after the engine again: the time of its next event that it could see,
@@ -175,7 +177,7 @@ static enum trestle_v2_status check_hello(const struct device_info *device, int 
         return TRESTLE_V2_OK;
     if (memcmp(session->client_id, hello->client_id, sizeof(session->client_id)) != 0)
         return TRESTLE_V2_BUSY;
-    if (features_for(hello) != session->features)
+    if (features_for(device->bridge, hello) != session->features)
         return TRESTLE_V2_MALFORMED;
     return TRESTLE_V2_OK;
 }

@@ -67,7 +67,7 @@ static inline bool v2_event_is_valid(const struct trestle_v2_message *m)
         return m->flags == 0 && m->addr < 32 && m->data <= 1;
     case TRESTLE_V2_DMA_READ:
     case TRESTLE_V2_DMA_WRITE:
-        return m->flags == 0 && m->data > 0;
+        return m->flags == 0 && m->data > 0 && m->data <= TRESTLE_V2_DMA_MAX;
     default:
         return false;
     }

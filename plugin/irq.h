@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Interrupt lines from devices to the guest's interrupt controller: the PLIC, a GICv2 or GICv3 (by
+ * SPI number, INTID - 32), or the I/O APIC.
+ *
+ * Lines are levels, and several may share an input of the controller, which is then high while any
+ * of them is. QEMU's PLIC takes a level for an edge: it forgets the input once the guest has
+ * claimed it, and a line that stays high is not delivered again. So, there, an input is set again
+ * whenever another line goes up, and when one falls while another stays high. On the I/O APIC that
+ * would make an edge-triggered pin fire twice.
+ */
+#ifndef TRESTLE_PLUGIN_IRQ_H
+#define TRESTLE_PLUGIN_IRQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define IRQ_LINES_MAX 32
+
+struct sst_device;
+
+/* What an irq property means. 0, or -1 and the property is nonsense. */
+int irq_parse(const char *text, uint32_t ret_inputs[IRQ_LINES_MAX], uint32_t *ret_count);
+
+/* Before the guest starts: finds the controller and checks the device's inputs. Ends QEMU on those
+ * that cannot be. */
+void irq_connect(struct sst_device *dev);
+
+/* Sets a line of the device, under the big lock. Setting it to what it is does nothing. */
+void irq_set(struct sst_device *dev, uint32_t line, bool level);
+/* All of them low: the device is gone. */
+void irq_drop_all(struct sst_device *dev);
+
+#endif
