@@ -70,6 +70,8 @@ TRESTLE_API pid_t trestle_machine_pid(const struct trestle_machine *machine);
 TRESTLE_API int trestle_machine_fd(const struct trestle_machine *machine);
 /* True once QEMU has ended; *ret_exit_code is then its exit code, or 128 + the signal. */
 TRESTLE_API bool trestle_machine_ended(struct trestle_machine *machine, int *ret_exit_code);
+/* The signal that ended QEMU, or 0: it runs, or exited by itself. */
+TRESTLE_API int trestle_machine_signal(const struct trestle_machine *machine);
 /* Asks QEMU to end (SIGTERM), and kills it when it has not within grace_ms. Waits for it. */
 TRESTLE_API void trestle_machine_stop(struct trestle_machine *machine, int grace_ms);
 /* Stops QEMU if it still runs, and puts the terminal back in order. NULL is fine. */

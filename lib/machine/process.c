@@ -25,6 +25,7 @@ struct trestle_machine {
     pid_t pid; /* -1 once it was reaped */
     int pid_fd;
     int exit_code;
+    int signal; /* that ended it, or 0 */
     struct terminal terminal;
 };
 
@@ -184,10 +185,16 @@ bool trestle_machine_ended(struct trestle_machine *machine, int *ret_exit_code)
         if (waitpid(machine->pid, &status, WNOHANG) != machine->pid)
             return false;
         machine->pid = -1;
-        machine->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+        machine->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+        machine->exit_code = machine->signal ? 128 + machine->signal : WEXITSTATUS(status);
     }
     *ret_exit_code = machine->exit_code;
     return true;
+}
+
+int trestle_machine_signal(const struct trestle_machine *machine)
+{
+    return machine->signal;
 }
 
 static bool wait_for_end(struct trestle_machine *machine, int timeout_ms)
