@@ -11,6 +11,7 @@
 
 #include "bench_guest.h"
 #include "command.h"
+#include "guest.h"
 #include "json_file.h"
 #include "launch.h"
 #include "session.h"
@@ -145,10 +146,8 @@ struct measurement {
     const struct side *side;
     struct session session;
     struct launch launch;
-    struct trestle_machine *machine;
+    struct guest guest;
     char *directory, *console; /* where QEMU writes what the guest prints */
-    bool qemu_ended;
-    int qemu_code;
 };
 
 static struct config *echo_config(void)
@@ -185,52 +184,26 @@ static void guest_arguments(const struct measurement *measurement, struct string
                  DEVICE_BASE, CLOCK_BASE);
 }
 
-static void qemu_ready(void *ctx)
-{
-    struct measurement *measurement = ctx;
-    measurement->qemu_ended = trestle_machine_ended(measurement->machine, &measurement->qemu_code);
-}
-
-static int serve(struct measurement *measurement)
-{
-    struct session *session = &measurement->session;
-    int64_t deadline = clock_ms() + MEASUREMENT_MS;
-    while (!measurement->qemu_ended && !session->signal) {
-        int status = trestle_bridge_poll(session->bridge, clock_ms_until(deadline));
-        if (status < 0 && status != -EINTR) {
-            command_fail("cannot serve the device: %s", strerror(-status));
-            return EXIT_FAILURE;
-        }
-        if (!measurement->qemu_ended && clock_ms() >= deadline) {
-            command_fail("%s: no result within %d s; let the machine come to rest, or try a "
-                         "smaller --count",
-                         measurement->side->what, MEASUREMENT_MS / 1000);
-            return EXIT_FAILURE;
-        }
-    }
-    measurement->bench->signal = session->signal;
-    return 0;
-}
-
 static int run_qemu(struct measurement *measurement)
 {
     struct session *session = &measurement->session;
+    struct guest *guest = &measurement->guest;
     char *error = NULL;
-    int status =
-        trestle_machine_launch(&measurement->launch.machine, &measurement->machine, &error);
-    if (status == 0)
-        status = trestle_bridge_watch(session->bridge, trestle_machine_fd(measurement->machine),
-                                      qemu_ready, measurement);
-    if (status < 0) {
-        command_fail("%s", error ? error : strerror(-status));
-        free(error);
-        trestle_machine_destroy(measurement->machine);
+    if (guest_start(guest, session, &measurement->launch.machine, &error) < 0) {
+        command_fail_line(error);
         return EXIT_FAILURE;
     }
-    status = serve(measurement);
-    trestle_bridge_unwatch(session->bridge, trestle_machine_fd(measurement->machine));
-    trestle_machine_destroy(measurement->machine);
-    return status;
+    int status = guest_serve(guest, clock_ms() + MEASUREMENT_MS);
+    measurement->bench->signal = session->signal;
+    if (status == 0 && !session->signal && !guest->has_ended) {
+        command_fail("%s: no result within %d s; let the machine come to rest, or try a smaller "
+                     "--count",
+                     measurement->side->what, MEASUREMENT_MS / 1000);
+        status = -ETIMEDOUT;
+    }
+    guest_stop(guest);
+    guest_finish(guest);
+    return status < 0 ? EXIT_FAILURE : 0;
 }
 
 static int read_result(struct measurement *measurement, struct bench_result *ret_result)
@@ -242,7 +215,7 @@ static int read_result(struct measurement *measurement, struct bench_result *ret
         command_fail("cannot read what the guest printed: %s", strerror(-status));
         return EXIT_FAILURE;
     }
-    if (measurement->qemu_code == 0 && bench_guest_parse(text, ret_result)) {
+    if (measurement->guest.exit_code == 0 && bench_guest_parse(text, ret_result)) {
         free(text);
         return 0;
     }
@@ -250,7 +223,7 @@ static int read_result(struct measurement *measurement, struct bench_result *ret
         end[-1] = 0;
     const char *last = strrchr(text, '\n');
     command_fail("the guest ended with code %d and without a result; it last said \"%s\"",
-                 measurement->qemu_code, last ? last + 1 : text);
+                 measurement->guest.exit_code, last ? last + 1 : text);
     free(text);
     return EXIT_FAILURE;
 }

@@ -8,13 +8,11 @@
 #include <string.h>
 
 #include "command.h"
+#include "guest.h"
 #include "json_file.h"
 #include "launch.h"
 #include "session.h"
 #include "util.h"
-
-/* QEMU has this long to end in order; then it is killed. */
-#define GRACE_MS 3000
 
 static const struct command_option options[] = {
     {'k', "kernel", "ELF", "the guest, instead of machine.kernel", .long_only = true},
@@ -41,9 +39,7 @@ struct run {
     const struct run_options *options;
     struct session session;
     struct launch launch;
-    struct trestle_machine *machine;
-    bool qemu_ended;
-    int qemu_code;
+    struct guest guest;
     int exit_code; /* of ours, when something else than QEMU ended the run; else 0 */
 };
 
@@ -134,71 +130,38 @@ static int64_t deadline_of(const struct run *run, const char **ret_reason)
     return wait_ms > 1e15 ? INT64_MAX : clock_ms() + (int64_t)ceil(wait_ms);
 }
 
-static void qemu_ready(void *ctx)
-{
-    struct run *run = ctx;
-    run->qemu_ended = trestle_machine_ended(run->machine, &run->qemu_code);
-}
-
-static void poll_bridge(struct run *run, int64_t until)
-{
-    int status = trestle_bridge_poll(run->session.bridge, clock_ms_until(until));
-    if (status == 0 || status == -EINTR)
-        return;
-    session_log(&run->session, TRESTLE_LOG_ERROR, "cannot serve the devices: %s",
-                strerror(-status));
-    run->exit_code = EXIT_FAILURE;
-}
-
-/* The devices are served until QEMU has ended: an access under way would hold it up. */
-static void stop_qemu(struct run *run)
-{
-    int64_t kill_at = clock_ms() + GRACE_MS;
-    unsigned signals_seen = run->session.signals_seen;
-    kill(trestle_machine_pid(run->machine), SIGTERM);
-    kill(trestle_machine_pid(run->machine), SIGCONT);
-    while (!run->qemu_ended && run->exit_code != EXIT_FAILURE && clock_ms() < kill_at &&
-           run->session.signals_seen == signals_seen)
-        poll_bridge(run, kill_at);
-    if (!run->qemu_ended)
-        trestle_machine_stop(run->machine, 0);
-    run->qemu_ended = trestle_machine_ended(run->machine, &run->qemu_code);
-}
-
 static void serve(struct run *run)
 {
     struct session *session = &run->session;
+    struct guest *guest = &run->guest;
     const char *reason = NULL;
-    int64_t deadline = deadline_of(run, &reason);
-    while (!run->qemu_ended && !session->signal && !run->exit_code) {
-        poll_bridge(run, deadline);
-        if (!run->qemu_ended && clock_ms() >= deadline) {
-            run->exit_code = EXIT_OUT_OF_TIME;
-            fprintf(stderr, "trestle: %s ends the run\n", reason);
-        }
-    }
-    /* A Ctrl-C outside a terminal reaches QEMU too, and its end may be seen first. */
-    session_read_signals(session);
-    if (session->signal)
+    if (guest_serve(guest, deadline_of(run, &reason)) < 0) {
+        run->exit_code = EXIT_FAILURE;
+    } else if (session->signal) {
         run->exit_code = 128 + session->signal;
-    if (!run->qemu_ended) {
-        session_log(session, TRESTLE_LOG_INFO, "Stopping QEMU");
-        stop_qemu(run);
+    } else if (!guest->has_ended) {
+        run->exit_code = EXIT_OUT_OF_TIME;
+        fprintf(stderr, "trestle: %s ends the run\n", reason);
     }
-    if (!run->exit_code && run->qemu_code > 128)
-        session_log(session, TRESTLE_LOG_WARNING, "QEMU was ended by signal %d (%s)",
-                    run->qemu_code - 128, strsignal(run->qemu_code - 128));
-    session_log(session, TRESTLE_LOG_INFO, "QEMU ended with exit code %d", run->qemu_code);
+    if (!guest->has_ended) {
+        session_log(session, TRESTLE_LOG_INFO, "Stopping QEMU");
+        guest_stop(guest);
+    }
+    if (!run->exit_code && guest->signal)
+        session_log(session, TRESTLE_LOG_WARNING, "QEMU was ended by signal %d (%s)", guest->signal,
+                    strsignal(guest->signal));
+    session_log(session, TRESTLE_LOG_INFO, "QEMU ended with exit code %d", guest->exit_code);
 }
 
 static void report(struct run *run)
 {
     struct trestle_device_stats totals;
-    struct stats_qemu qemu = {.has_ended = true, .exit_code = run->qemu_code};
+    struct stats_qemu qemu = {.has_ended = true, .exit_code = run->guest.exit_code};
     char *path = NULL, *version = NULL, *error = NULL;
     trestle_bridge_totals(run->session.bridge, &totals);
     /* A QEMU that never got as far as its guest has said why, and that is all there is to say. */
-    if (totals.reads + totals.writes + totals.errors > 0 || run->qemu_code == 0 || run->exit_code)
+    if (totals.reads + totals.writes + totals.errors > 0 || run->guest.exit_code == 0 ||
+        run->exit_code)
         stats_print(run->session.bridge, stderr);
     if (!run->options->stats)
         return;
@@ -207,7 +170,7 @@ static void report(struct run *run)
         qemu.version = version;
     if (stats_write(run->session.bridge, &qemu, run->options->stats, &error) < 0) {
         command_fail_line(error);
-        if (!run->exit_code && run->qemu_code == 0)
+        if (!run->exit_code && run->guest.exit_code == 0)
             run->exit_code = EXIT_FAILURE;
     }
     free(version);
@@ -217,30 +180,22 @@ static void report(struct run *run)
 static int run_guest(struct run *run, char **ret_error)
 {
     struct session *session = &run->session;
-    char *error = NULL;
     int status = session_listen(session, ret_error);
     if (status < 0)
         return status;
     launch_set_sockets(&run->launch, session->config, session->bridge);
     launch_set_labels(&run->launch, session->config);
-    status = trestle_machine_launch(&run->launch.machine, &run->machine, &error);
-    if (status == 0)
-        status = trestle_bridge_watch(session->bridge, trestle_machine_fd(run->machine), qemu_ready,
-                                      run);
-    if (status < 0) {
-        *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
-        free(error);
-        trestle_machine_destroy(run->machine);
+    status = guest_start(&run->guest, session, &run->launch.machine, ret_error);
+    if (status < 0)
         return status;
-    }
-    session_log(session, TRESTLE_LOG_INFO, "QEMU PID: %d", (int)trestle_machine_pid(run->machine));
+    session_log(session, TRESTLE_LOG_INFO, "QEMU PID: %d",
+                (int)trestle_machine_pid(run->guest.machine));
     session_log(session, TRESTLE_LOG_INFO, "Waiting for %zu device connections...",
                 session->config->num_devices);
     if (run->options->launch.gdb)
         fprintf(stderr, "trestle: the guest is halted; in gdb: target remote :1234\n");
     serve(run);
-    trestle_bridge_unwatch(session->bridge, trestle_machine_fd(run->machine));
-    trestle_machine_destroy(run->machine); /* from here on the terminal is ours again */
+    guest_finish(&run->guest);
     report(run);
     return 0;
 }
@@ -262,7 +217,7 @@ static int run_config(const struct run_options *run_options, const struct config
     launch_finish(&run.launch);
     if (status < 0)
         return command_fail_line(error);
-    return run.exit_code ? run.exit_code : run.qemu_code;
+    return run.exit_code ? run.exit_code : run.guest.exit_code;
 }
 
 static int run_command(const struct command *command, int argc, char **argv)
