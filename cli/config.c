@@ -76,7 +76,8 @@ static const struct config_key machine_keys[] = {
     {"kernel", config_set_path, MACHINE(kernel), "a path", "\"kernel\": \"guest.elf\""},
     {"args", set_args, 0, "a list of texts", "\"args\": [\"-m\", \"256M\"]"},
     {"plugin", set_plugin, MACHINE(plugin), "\"auto\", \"none\" or a path", "\"plugin\": \"auto\""},
-    {"icount", config_set_later, 0, "instruction-counted time is"},
+    {"icount", config_set_count, MACHINE(icount), "a number from 0 to 10",
+     "\"icount\": 0, for a nanosecond per instruction; each step up doubles it", .max = 10},
     {0},
 };
 
@@ -235,6 +236,7 @@ static struct config *config_create(void)
 {
     struct config *config = xcalloc(1, sizeof(*config));
     config->plugin = "auto";
+    config->icount = -1;
     config->stop_at = TRESTLE_TIME_NEVER;
     return config;
 }

@@ -24,6 +24,8 @@ struct config_device {
     const char *on_error; /* NULL: the plugin's default */
     int64_t timeout_ms;   /* -1: the plugin's default */
     bool shadow;          /* may cover what the machine has there */
+    const char *irq;      /* inputs of the interrupt controller, "40:41"; NULL: none */
+    size_t num_irqs;
 
     struct trestle_model_library *library; /* of a model from a .so */
 };
@@ -37,6 +39,7 @@ struct config {
     const char *arch, *qemu, *kernel; /* NULL: not said */
     const char *plugin;               /* "auto", "none" or a path */
     const char **args;                /* for QEMU, ended by NULL */
+    int64_t icount;                   /* shift; -1: guest time follows the host's clock */
     struct config_device *devices;
     size_t num_devices;
     struct config_link *links;

@@ -208,6 +208,35 @@ int config_set_params(struct config_reader *reader, const struct config_key *key
     return 0;
 }
 
+/* One number, or one for each of the model's lines. Which of them the machine has, only QEMU knows.
+ */
+static int set_irq(struct config_reader *reader, const struct config_key *key,
+                   const struct json_place *where, const json_t *value, void *target)
+{
+    enum { INPUT_MAX = UINT16_MAX };
+    struct config_device *device = target;
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    struct strings inputs = {0};
+    int status = 0;
+    if (count == 0)
+        return config_fail_type(reader, key, where, value);
+    for (size_t i = 0; i < count && status == 0; i++) {
+        const json_t *input = json_is_array(value) ? json_array_get(value, i) : value;
+        struct json_place item = {where, NULL, i};
+        json_int_t number = json_integer_value(input);
+        if (!json_is_integer(input) || number < 0 || number > INPUT_MAX)
+            status = config_fail_type(reader, key, json_is_array(value) ? &item : where, input);
+        else
+            strings_addf(&inputs, "%d", (int)number);
+    }
+    if (status == 0) {
+        device->irq = config_keep(reader->config, strings_join(&inputs, ":"));
+        device->num_irqs = count;
+    }
+    strings_finish(&inputs);
+    return status;
+}
+
 static char *const on_error_choices[] = {"fault", "ones", "zeros", NULL};
 
 #define DEVICE(name) offsetof(struct config_device, name)
@@ -226,7 +255,8 @@ static const struct config_key device_keys[] = {
     {"timeout_ms", config_set_count, DEVICE(timeout_ms), "a number of milliseconds",
      "\"timeout_ms\": 1000, or 0 for never", .max = INT32_MAX},
     {"shadow", config_set_bool, DEVICE(shadow), "true or false", "\"shadow\": true"},
-    {"irq", config_set_later, 0, "interrupts are"},
+    {"irq", set_irq, 0, "an interrupt number, or a list of them",
+     "\"irq\": 40, or \"irq\": [40, 41] for two lines"},
     {"process", config_set_later, 0, "a process per device is", .only_json = "\"shared\""},
     {"posted_writes", config_set_later, 0, "posted writes are", .only_json = "false"},
     {0},
@@ -253,6 +283,14 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
                            "0x%llx plus %llu bytes runs past the end of the address space; "
                            "choose a lower base address or a smaller size",
                            (unsigned long long)device->base_addr, (unsigned long long)device->size);
+    struct json_place irq = {where, "irq", 0};
+    if (device->num_irqs > 0 && device->model->irq_lines == 0)
+        return config_fail(reader, &irq, "%s has no interrupt line; remove the key",
+                           device->model->name);
+    if (device->num_irqs > device->model->irq_lines)
+        return config_fail(reader, &irq,
+                           "%zu interrupts are given, and %s has %u; give so many or fewer",
+                           device->num_irqs, device->model->name, device->model->irq_lines);
     return 0;
 }
 

@@ -111,11 +111,18 @@ static int check_without_plugin(const struct config *config, const struct launch
                              "leave one of the two out");
         return -EINVAL;
     }
+    if (config->icount >= 0) {
+        *ret_error = config_complain_machine(config, "icount",
+                                             "devices learn the guest's time from the plugin, and "
+                                             "this run has none; remove the key or use the plugin");
+        return -EINVAL;
+    }
     for (size_t i = 0; i < config->num_devices; i++) {
         const struct config_device *device = &config->devices[i];
         const char *key = device->on_error          ? "on_error"
                           : device->timeout_ms >= 0 ? "timeout_ms"
                           : device->shadow          ? "shadow"
+                          : device->irq             ? "irq"
                                                     : NULL;
         if (!key)
             continue;
@@ -149,6 +156,8 @@ int launch_init(struct launch *launch, const struct config *config,
 {
     *launch = (struct launch){.machine = {.size = sizeof(launch->machine)}};
     launch->machine.gdb = options->gdb;
+    launch->machine.is_repeatable = config->icount >= 0;
+    launch->machine.icount_shift = config->icount >= 0 ? (uint32_t)config->icount : 0;
     launch->machine.exit_when_idle = options->exit_on_idle;
     int status = check_kernel(config, options, launch, ret_error);
     if (status == 0)
@@ -181,6 +190,7 @@ void launch_set_sockets(struct launch *launch, const struct config *config,
             .on_error = device->on_error,
             .timeout_ms = device->timeout_ms,
             .shadow = device->shadow,
+            .irq = device->irq,
         };
     }
     launch->machine.devices = launch->devices;

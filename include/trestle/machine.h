@@ -26,6 +26,7 @@ struct trestle_machine_device {
     const char *on_error; /* "fault", "ones", "zeros"; NULL: the plugin's default */
     int64_t timeout_ms;   /* 0: never; -1: the plugin's default */
     bool shadow;          /* the region may cover what the machine has there */
+    const char *irq;      /* inputs of the interrupt controller, "40" or "40:41"; NULL: none */
     /* Where the user described the device, such as "two.json:7: devices[1].base_addr": QEMU's
      * refusal of it begins with that. NULL: with its address. */
     const char *label;
@@ -47,6 +48,10 @@ struct trestle_machine_options {
     const char *const *args; /* the user's, appended last; ended by NULL; NULL: none */
     bool gdb;                /* -s -S, and time-outs off */
     bool exit_when_idle;     /* the plugin ends QEMU with 125 when the guest can never wake */
+    /* Two runs are the same: guest time counts instructions, 2^icount_shift ns each (0 to 10), one
+     * vCPU; the guest's date begins at 2000-01-01 and its random numbers with a fixed seed. */
+    bool is_repeatable;
+    uint32_t icount_shift;
 };
 
 /* Where QEMU is: options->qemu looked up in search_path. *ret_path is malloc'd. -ENOENT. */

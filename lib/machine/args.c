@@ -16,11 +16,12 @@
 static const struct arch {
     const char *name, *qemu;
     const char *args[8];
+    bool has_dtb_randomness; /* the board puts random numbers into the device tree */
 } archs[] = {
     {"riscv32", "qemu-system-riscv32", {"-M", "virt", "-bios", "none", "-nographic"}},
     {"riscv64", "qemu-system-riscv64", {"-M", "virt", "-bios", "none", "-nographic"}},
-    {"arm", "qemu-system-arm", {"-M", "virt", "-cpu", "cortex-a15", "-nographic"}},
-    {"aarch64", "qemu-system-aarch64", {"-M", "virt", "-cpu", "cortex-a57", "-nographic"}},
+    {"arm", "qemu-system-arm", {"-M", "virt", "-cpu", "cortex-a15", "-nographic"}, true},
+    {"aarch64", "qemu-system-aarch64", {"-M", "virt", "-cpu", "cortex-a57", "-nographic"}, true},
     {"x86_64", "qemu-system-x86_64", {"-M", "q35", "-nic", "none", "-nographic"}},
 };
 
@@ -131,6 +132,8 @@ static void add_properties(struct text *text, const struct trestle_machine_optio
         text_add(text, ",timeout_ms=%" PRId64, timeout_ms);
     if (device->shadow)
         text_add(text, ",shadow=on");
+    if (device->irq)
+        text_add(text, ",irq=%s", device->irq);
     if (device->properties)
         text_add(text, ",%s", device->properties);
     if (device->label) {
@@ -158,6 +161,34 @@ static void add_plugin(struct arg_list *list, const struct trestle_machine_optio
     if (options->exit_when_idle)
         text_add(&text, ",on_idle=exit");
     arg_add_text(list, "-plugin", &text);
+}
+
+static bool names_a_machine(const char *const *args)
+{
+    for (; args && *args; args++)
+        if (strcmp(*args, "-M") == 0 || strcmp(*args, "-machine") == 0 ||
+            strcmp(*args, "--machine") == 0)
+            return true;
+    return false;
+}
+
+/* Whatever would make one run differ from another: the host's clock, its random numbers. */
+static void add_repeatable(struct arg_list *list, const struct trestle_machine_options *options,
+                           const struct arch *arch)
+{
+    arg_add(list, "-icount");
+    arg_add(list, "shift=%" PRIu32 ",sleep=off", options->icount_shift);
+    arg_add(list, "-rtc");
+    arg_add(list, "base=2000-01-01T00:00:00,clock=vm");
+    arg_add(list, "-seed");
+    arg_add(list, "1");
+    arg_add(list, "-smp");
+    arg_add(list, "1");
+    /* The user's machine may not know it. riscv's takes its random numbers from the seed. */
+    if (arch->has_dtb_randomness && !names_a_machine(options->args)) {
+        arg_add(list, "-M");
+        arg_add(list, "virt,dtb-randomness=off");
+    }
 }
 
 /* Pointers and strings in one block, so that the caller frees it as a whole. */
@@ -263,6 +294,8 @@ int trestle_machine_args(const struct trestle_machine_options *options, char ***
         arg_add(&list, "-kernel");
         arg_add(&list, "%s", options->kernel);
     }
+    if (options->is_repeatable)
+        add_repeatable(&list, options, arch);
     if (options->plugin)
         add_plugin(&list, options);
     for (size_t i = 0; i < options->num_devices; i++)

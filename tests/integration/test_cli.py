@@ -270,6 +270,15 @@ class BadConfiguration(Case):
         self.assert_refused("two.json:3: devices[0].timeout_ms: only the plugin can do this, and "
                             "this run has none; remove the key or use the plugin",
                             "run", "two.json")
+        self.config('{"machine": {"plugin": "none"}, "devices": [{"model": "timer",\n'
+                    '"base_addr": 8,\n"irq": 40}]}')
+        self.assert_refused("two.json:3: devices[0].irq: only the plugin can do this, and "
+                            "this run has none; remove the key or use the plugin",
+                            "run", "two.json")
+        self.config({"machine": {"plugin": "none", "icount": 0}, "devices": [ECHO]})
+        result = self.trestle("run", "two.json")
+        self.assertEqual(result.code, 2)
+        self.assertRegex(result.err, r"\Atwo\.json:\d+: machine\.icount: devices learn .*\n\Z")
         two = self.two().name
         self.assert_refused("trestle: --exit-on-idle needs the plugin, and this run has none; "
                             "leave one of the two out", "run", two, "--plugin", "none",
@@ -378,6 +387,22 @@ class Tables(Case):
         self.assertIn("on_error=ones", devices[0])
         self.assertIn("timeout_ms=7", devices[0])
         self.assertIn("socket=/tmp/d/device1.sock,base_address=0x10300000", devices[1])
+
+    def test_qemu_args_for_interrupts_and_repeatable_runs(self):
+        def words(arch, *args):
+            self.config({"machine": {"arch": arch, "icount": 3, "args": list(args)},
+                         "devices": [{"model": "timer", "base_addr": "0x10200000", "irq": 40}]})
+            result = self.trestle("qemu-args", "two.json", "--socket-dir", "/tmp/d")
+            self.assertEqual((result.code, result.err), (0, ""), result)
+            return shlex.split(result.out)
+        riscv = words("riscv32")
+        for option, value in (("-icount", "shift=3,sleep=off"), ("-seed", "1"), ("-smp", "1"),
+                              ("-rtc", "base=2000-01-01T00:00:00,clock=vm")):
+            self.assertEqual(riscv[riscv.index(option) + 1], value)
+        self.assertIn(",irq=40,", riscv[riscv.index("-device") + 1] + ",")
+        self.assertNotIn("virt,dtb-randomness=off", riscv)
+        self.assertIn("virt,dtb-randomness=off", words("aarch64"))
+        self.assertNotIn("virt,dtb-randomness=off", words("aarch64", "-M", "raspi3b"))
 
 
 class Documents(Case):

@@ -112,8 +112,12 @@ static const struct {
     {"{'machine': {\n'plugin': false}}",
      "2: machine.plugin: false is not \"auto\", \"none\" or a path; write for example "
      "\"plugin\": \"auto\""},
-    {"{'machine': {\n'icount': 0}}",
-     "2: machine.icount: instruction-counted time is not in trestle 0.1.0; remove the key"},
+    {"{'machine': {\n'icount': 11}}",
+     "2: machine.icount: 11 is not a number from 0 to 10; write for example \"icount\": 0, for a "
+     "nanosecond per instruction; each step up doubles it"},
+    {"{'machine': {\n'icount': 'auto'}}", "2: machine.icount: \"auto\" is not a number from 0 to "
+                                          "10; write for example \"icount\": 0, for "
+                                          "a nanosecond per instruction; each step up doubles it"},
 
     /* a device */
     {"{'devices': [\n7]}", "2: devices[0]: 7 is not a device; write for example { \"model\": "
@@ -189,8 +193,22 @@ static const struct {
                                      "example \"shadow\": true"},
     {"{'devices': [{'socket': 5}]}",
      "1: devices[0].socket: 5 is not a path; write for example \"socket\": \"echo.sock\""},
-    {"{'devices': [{'irq': 40}]}",
-     "1: devices[0].irq: interrupts are not in trestle 0.1.0; remove the key"},
+    {"{'devices': [{'irq': '40'}]}",
+     "1: devices[0].irq: \"40\" is not an interrupt number, or a list of them; write for example "
+     "\"irq\": 40, or \"irq\": [40, 41] for two lines"},
+    {"{'devices': [{'irq': []}]}",
+     "1: devices[0].irq: a list [...] is not an interrupt number, or a list of them; write for "
+     "example \"irq\": 40, or \"irq\": [40, 41] for two lines"},
+    {"{'devices': [{'irq': [40,\n-1]}]}",
+     "2: devices[0].irq[1]: -1 is not an interrupt number, or a list of them; write for example "
+     "\"irq\": 40, or \"irq\": [40, 41] for two lines"},
+    {"{'devices': [{'irq': 65536}]}",
+     "1: devices[0].irq: 65536 is not an interrupt number, or a list of them; write for example "
+     "\"irq\": 40, or \"irq\": [40, 41] for two lines"},
+    {"{'devices': [{'model':'timer','base_addr': 8,\n'irq': [40, 41]}]}",
+     "2: devices[0].irq: 2 interrupts are given, and timer has 1; give so many or fewer"},
+    {"{'devices': [{'model':'echo','base_addr': 8,\n'irq': 40}]}",
+     "2: devices[0].irq: echo has no interrupt line; remove the key"},
     {"{'devices': [{'process': 'own'}]}",
      "1: devices[0].process: a process per device is not in trestle 0.1.0; write \"shared\" or "
      "remove the key"},
@@ -291,6 +309,20 @@ static void mistakes_give_their_line(void **state)
     }
 }
 
+static void reads_interrupts(void **state)
+{
+    struct config *config =
+        accepted("{'machine': {'icount': 10},"
+                 "'devices': [{'model':'timer','base_addr':'0x10200000','irq':40},"
+                 " {'model':'dma','base_addr':'0x10300000','irq':[0]},"
+                 " {'model':'echo','base_addr':'0x10400000'}]}");
+    assert_int_equal(config->icount, 10);
+    assert_string_equal(config->devices[0].irq, "40");
+    assert_string_equal(config->devices[1].irq, "0");
+    assert_null(config->devices[2].irq);
+    config_destroy(config);
+}
+
 static void accepts_everything_that_the_format_has(void **state)
 {
     struct config *config = accepted(
@@ -311,6 +343,7 @@ static void accepts_everything_that_the_format_has(void **state)
     assert_string_equal(config->args[1], "64M");
     assert_null(config->args[2]);
     assert_int_equal(config->stop_at, 10 * TRESTLE_S);
+    assert_int_equal(config->icount, -1);
 
     assert_int_equal(config->num_devices, 2);
     const struct config_device *echo = &config->devices[0], *compute = &config->devices[1];
@@ -486,6 +519,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_give_their_line),
         cmocka_unit_test(accepts_everything_that_the_format_has),
+        cmocka_unit_test(reads_interrupts),
         cmocka_unit_test(fills_in_what_is_not_said),
         cmocka_unit_test(accepts_the_older_form),
         cmocka_unit_test(accepts_a_single_device),
