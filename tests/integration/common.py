@@ -4,6 +4,7 @@
 Meson sets TRESTLE_BUILD (the build directory) and TRESTLE_SOURCE. A file ends with
 common.main(), which exits with 77 ("skipped") when it could run none of its tests.
 """
+import ctypes
 import os
 import pathlib
 import shutil
@@ -31,6 +32,15 @@ class Result:
         return f"{command}\nexit {self.code}\n-- stdout\n{self.out}\n-- stderr\n{self.err}"
 
 
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    """In a child: a test that is killed leaves nothing running."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def end_group(process):
     """Ends a process started with start_new_session, and all it started in its group."""
     try:
@@ -47,7 +57,7 @@ def run(argv, timeout=60, stdin="", env=None, cwd=None):
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, errors="replace",
                                env={**os.environ, **(env or {})}, cwd=cwd,
-                               start_new_session=True)
+                               start_new_session=True, preexec_fn=die_with_parent)
     try:
         out, err = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -130,7 +140,8 @@ class TestCase(unittest.TestCase):
 
     def start(self, argv, **kwargs):
         """Starts a command in a session of its own; it is ended with the test."""
-        process = subprocess.Popen([str(a) for a in argv], start_new_session=True, **kwargs)
+        process = subprocess.Popen([str(a) for a in argv], start_new_session=True,
+                                   preexec_fn=die_with_parent, **kwargs)
         self.addCleanup(end_group, process)
         return process
 
