@@ -86,7 +86,17 @@ static int set_machine(struct config_reader *reader, const struct config_key *ke
 {
     if (!json_is_object(value))
         return config_fail_type(reader, key, where, value);
-    return config_read_object(reader, where, value, machine_keys, reader->config);
+    struct config *config = reader->config;
+    int status = config_read_object(reader, where, value, machine_keys, config);
+    if (status < 0 || !config->qemu)
+        return status;
+    const char *arch = config_arch_of_qemu(config->qemu);
+    if (config->arch && arch && strcmp(config->arch, arch) != 0) {
+        struct json_place here = {where, "qemu", 0};
+        return config_fail(reader, &here, "%s does not run %s, the \"arch\"; correct one of them",
+                           json_string_value(json_object_get(value, "qemu")), config->arch);
+    }
+    return 0;
 }
 
 static int set_stop_at(struct config_reader *reader, const struct config_key *key,
@@ -247,8 +257,6 @@ static int finish_or_destroy(struct config *config, int status, struct config **
         config_destroy(config);
         return status;
     }
-    if (!config->arch && config->qemu)
-        config->arch = config_arch_of_qemu(config->qemu);
     *ret_config = config;
     return 0;
 }

@@ -87,10 +87,16 @@ static int check_qemu(const struct config *config, const struct launch_options *
                       struct launch *launch, char **ret_error)
 {
     char *path = NULL, *error = NULL;
-    launch->machine.qemu = options->qemu ? options->qemu : config->qemu;
-    launch->machine.arch = config->arch;
-    if (!config->arch && options->qemu)
-        launch->machine.arch = config_arch_of_qemu(options->qemu);
+    const char *qemu = options->qemu ? options->qemu : config->qemu;
+    const char *arch = qemu ? config_arch_of_qemu(qemu) : NULL;
+    launch->machine.qemu = qemu;
+    launch->machine.arch = config->arch ? config->arch : arch;
+    if (arch && config->arch && strcmp(arch, config->arch) != 0) { /* in a file: told already */
+        *ret_error = xformat("trestle: --qemu %s does not run %s, the configuration's arch; name "
+                             "another, or change machine.arch",
+                             options->qemu, config->arch);
+        return -EINVAL;
+    }
     launch->machine.search_path = getenv("PATH");
     int status = trestle_machine_find_qemu(&launch->machine, &path, &error);
     free(path);

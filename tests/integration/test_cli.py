@@ -235,6 +235,10 @@ class BadConfiguration(Case):
             self.assertEqual((result.code, result.out), (2, ""), result)
             self.assertRegex(result.err, r"\Atwo\.json:2: machine\.qemu: .*qemu-system-nothing.*"
                                          r"; .*--qemu.*\n\Z")
+        self.config({"machine": {"arch": "arm"}, "devices": [ECHO]})
+        self.assert_refused("trestle: --qemu /x/qemu-system-riscv32 does not run arm, the "
+                            "configuration's arch; name another, or change machine.arch",
+                            "run", "two.json", "--qemu", "/x/qemu-system-riscv32")
         result = self.trestle("run", "two.json", "--qemu", "./no-qemu")
         self.assertEqual(result.code, 2)
         self.assertRegex(result.err, r"\Atrestle: .*\./no-qemu.*; .*--qemu.*\n\Z")
@@ -364,6 +368,19 @@ class Tables(Case):
         self.assertEqual(result.code, 0)
         names = [line.split()[0] for line in result.out.splitlines()[1:]]
         self.assertLessEqual({"echo", "compute"}, set(names))
+
+    def test_qemu_names_the_architecture(self):
+        common.qemu("aarch64")
+        self.config({"devices": [{**ECHO, "socket": "s"}]})
+        result = self.trestle("qemu-args", "two.json", "--qemu", "qemu-system-aarch64")
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("-cpu", shlex.split(result.out))
+        self.config({"machine": {"qemu": "qemu-system-aarch64"},
+                     "devices": [{**ECHO, "socket": "s"}]})
+        common.qemu("riscv32")
+        result = self.trestle("qemu-args", "two.json", "--qemu", "qemu-system-riscv32")
+        self.assertEqual(result.code, 0, result)
+        self.assertNotIn("-cpu", shlex.split(result.out))
 
     def test_qemu_args(self):
         self.config({"machine": {"kernel": "a b.elf", "args": ["-m", "64M"]},

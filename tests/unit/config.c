@@ -102,6 +102,9 @@ static const struct {
                                       "\"kernel\": \"guest.elf\""},
     {"{'machine': {\n'qemu': 7}}", "2: machine.qemu: 7 is not a program; write for example "
                                    "\"qemu\": \"qemu-system-riscv32\""},
+    {"{'machine': {'arch': 'riscv32',\n'qemu': 'a/qemu-system-riscv64'}}",
+     "2: machine.qemu: a/qemu-system-riscv64 does not run riscv32, the \"arch\"; correct one of "
+     "them"},
     {"{'machine': {\n'args': '-m 256M'}}",
      "2: machine.args: \"-m 256M\" is not a list of texts; write for example \"args\": [\"-m\", "
      "\"256M\"]"},
@@ -377,8 +380,11 @@ static void accepts_everything_that_the_format_has(void **state)
 static void fills_in_what_is_not_said(void **state)
 {
     struct config *config = accepted(TWO ", 'machine': {'qemu': 'qemu-system-aarch64'}}");
-    assert_string_equal(config->arch, "aarch64");
+    assert_null(config->arch);
     assert_string_equal(config->qemu, "qemu-system-aarch64");
+    assert_string_equal(config_arch_of_qemu(config->qemu), "aarch64");
+    assert_null(config_arch_of_qemu("/opt/my-qemu"));
+    assert_null(config_arch_of_qemu("qemu-system-m68k"));
     assert_string_equal(config->plugin, "auto");
     assert_null(config->kernel);
     assert_int_equal(config->stop_at, TRESTLE_TIME_NEVER);
