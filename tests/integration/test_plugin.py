@@ -338,8 +338,8 @@ class Refusals(PluginTest):
         for name, base in ("serial", 0x10000000), ("virt.flash0", 0x20000000), \
                 ("riscv_virt_board.ram", 0x80000000), ("serial", 0xffff008):
             with self.subTest(name=name, base=base):
-                self.refused(f"device at {base:#x}: the machine has '{name}' at 0x[0-9a-f]+; use "
-                             "another base address, or set shadow to cover it$",
+                self.refused(f"device at {base:#x}: the machine has '{name}' at 0x[0-9a-f]+; "
+                             "choose another base address, or set shadow to cover it$",
                              self.properties(base=base))
 
     def test_each_other(self):
