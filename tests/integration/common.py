@@ -138,10 +138,15 @@ class TestCase(unittest.TestCase):
     def setUp(self):
         self.dir = fresh_directory(self)
 
-    def start(self, argv, **kwargs):
+    def start(self, argv, preexec_fn=None, **kwargs):
         """Starts a command in a session of its own; it is ended with the test."""
+        def before():
+            die_with_parent()
+            if preexec_fn:
+                preexec_fn()
+
         process = subprocess.Popen([str(a) for a in argv], start_new_session=True,
-                                   preexec_fn=die_with_parent, **kwargs)
+                                   preexec_fn=before, **kwargs)
         self.addCleanup(end_group, process)
         return process
 
