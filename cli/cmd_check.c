@@ -86,13 +86,9 @@ static int run_command(const struct command *command, int argc, char **argv)
     const char *argument;
     if (command_next_option(command, argc, argv, &argument) != 0)
         return EXIT_BAD_INPUT;
-    const char *file = command_operand(command, argc, argv, "a configuration file");
-    if (!file)
+    struct config *config = command_config(command, argc, argv);
+    if (!config)
         return EXIT_BAD_INPUT;
-    struct config *config;
-    char *error = NULL;
-    if (config_load(file, &config, &error) < 0)
-        return command_fail_line(error);
     int code = check(config);
     config_destroy(config);
     return code;

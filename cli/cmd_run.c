@@ -29,7 +29,7 @@ static const struct command_option options[] = {
 };
 
 struct run_options {
-    const char *file, *stats;
+    const char *stats;
     int verbosity;
     double timeout_s; /* 0: none */
     struct launch_options launch;
@@ -57,7 +57,7 @@ static bool parse_seconds(const char *text, double *ret_seconds)
 }
 
 static int parse(const struct command *command, int argc, char **argv,
-                 struct run_options *ret_options)
+                 struct run_options *ret_options, struct config **ret_config)
 {
     struct run_options parsed = {0};
     int operands = 0;
@@ -102,8 +102,8 @@ static int parse(const struct command *command, int argc, char **argv,
             return EXIT_BAD_INPUT;
         }
     }
-    parsed.file = command_operand(command, argc, argv, "a configuration file");
-    if (!parsed.file)
+    *ret_config = command_config(command, argc, argv);
+    if (!*ret_config)
         return EXIT_BAD_INPUT;
     *ret_options = parsed;
     return 0;
@@ -223,13 +223,10 @@ static int run_config(const struct run_options *run_options, const struct config
 static int run_command(const struct command *command, int argc, char **argv)
 {
     struct run_options run_options;
-    struct config *config;
-    char *error = NULL;
-    int status = parse(command, argc, argv, &run_options);
+    struct config *config = NULL;
+    int status = parse(command, argc, argv, &run_options, &config);
     if (status)
         return status;
-    if (config_load(run_options.file, &config, &error) < 0)
-        return command_fail_line(error);
     status = run_config(&run_options, config);
     config_destroy(config);
     return status;

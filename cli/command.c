@@ -132,3 +132,16 @@ const char *command_operand(const struct command *command, int argc, char **argv
                      what, argv[optind + 1], command->name, command->arguments);
     return NULL;
 }
+
+struct config *command_config(const struct command *command, int argc, char **argv)
+{
+    struct config *config;
+    char *error = NULL;
+    const char *file = command_operand(command, argc, argv, "a configuration file");
+    if (!file)
+        return NULL;
+    if (config_load(file, &config, &error) == 0)
+        return config;
+    command_fail_line(error);
+    return NULL;
+}

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config.h"
+
 enum {
     EXIT_BAD_INPUT = 2,
     EXIT_OUT_OF_TIME = 124,
@@ -38,6 +40,8 @@ int command_next_option(const struct command *command, int argc, char **argv,
                         const char **ret_argument);
 /* The one operand that a command takes, or NULL after a complaint. */
 const char *command_operand(const struct command *command, int argc, char **argv, const char *what);
+/* The configuration that the one operand names, or NULL after a complaint. */
+struct config *command_config(const struct command *command, int argc, char **argv);
 
 /* Prints "trestle: ..." and returns EXIT_BAD_INPUT. */
 int command_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
