@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* trestle device: one model on one socket, without a configuration file. */
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 
 static const struct command_option options[] = {
     {'S', "socket", "PATH", "where to listen; required", .long_only = true},
+    {'F', "listen-fd", "FD", "serve this listening socket instead, which stays its owner's",
+     .long_only = true},
     {'b', "base", "ADDR", "guest-physical base address; required", .long_only = true},
     {'z', "size", "N", "bytes of the region; default: the model's", .long_only = true},
     {'n', "name", "NAME", "the device's name; default: device0", .long_only = true},
@@ -61,6 +64,18 @@ static int set_param(json_t *params, const char *text)
     return status;
 }
 
+static int set_listen_fd(const char *text, struct serve_options *serve)
+{
+    uint64_t fd;
+    if (!parse_u64(text, &fd) || fd < 3 || fd > INT_MAX)
+        return command_fail("--listen-fd %s is not a descriptor; write the number of an open "
+                            "listening socket, 3 or more",
+                            text);
+    serve->listen_fd = (int)fd;
+    serve->quiet = true;
+    return 0;
+}
+
 /* The command line as the configuration's one device, so that one reader judges both. */
 static int parse(const struct command *command, int argc, char **argv, json_t *device,
                  struct serve_options *serve)
@@ -73,6 +88,9 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
         switch (letter) {
         case 'S':
             status = set_text(device, "socket", "--socket", argument);
+            break;
+        case 'F':
+            status = set_listen_fd(argument, serve);
             break;
         case 'b':
             status = set_number(device, "base_addr", "--base", argument, "an address");
@@ -102,7 +120,7 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
     const char *model = command_operand(command, argc, argv, "a model");
     if (!model)
         return EXIT_BAD_INPUT;
-    if (!json_object_get(device, "socket"))
+    if (!json_object_get(device, "socket") && !serve->listen_fd)
         return command_fail("device needs --socket PATH, where QEMU will connect");
     if (!json_object_get(device, "base_addr"))
         return command_fail("device needs --base ADDR, the guest-physical base address");
@@ -122,6 +140,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     char *error = NULL;
     if (config_from_document(document, &config, &error) < 0)
         return command_fail_line(error);
+    config->devices[0].listen_fd = serve.listen_fd;
     code = serve_config(config, &serve);
     config_destroy(config);
     return code;

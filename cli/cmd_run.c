@@ -162,13 +162,14 @@ static void report(struct run *run)
     /* A QEMU that never got as far as its guest has said why, and that is all there is to say. */
     if (totals.reads + totals.writes + totals.errors > 0 || run->guest.exit_code == 0 ||
         run->exit_code)
-        stats_print(run->session.bridge, stderr);
+        stats_print(run->session.bridge, run->session.own, stderr);
     if (!run->options->stats)
         return;
     if (trestle_machine_find_qemu(&run->launch.machine, &path, NULL) == 0 &&
         trestle_machine_version(path, &version, NULL) == 0)
         qemu.version = version;
-    if (stats_write(run->session.bridge, &qemu, run->options->stats, &error) < 0) {
+    if (stats_write(run->session.bridge, run->session.own, &qemu, run->options->stats, &error) <
+        0) {
         command_fail_line(error);
         if (!run->exit_code && run->guest.exit_code == 0)
             run->exit_code = EXIT_FAILURE;
@@ -196,6 +197,7 @@ static int run_guest(struct run *run, char **ret_error)
         fprintf(stderr, "trestle: the guest is halted; in gdb: target remote :1234\n");
     serve(run);
     guest_finish(&run->guest);
+    own_stop(session->own);
     report(run);
     return 0;
 }

@@ -21,11 +21,17 @@ struct config_device {
     struct trestle_param *params;
     size_t num_params;
     const char *socket;   /* NULL: a private one */
+    int listen_fd;        /* not 0: a socket that whoever started us has opened */
     const char *on_error; /* NULL: the plugin's default */
     int64_t timeout_ms;   /* -1: the plugin's default */
     bool shadow;          /* may cover what the machine has there */
     const char *irq;      /* inputs of the interrupt controller, "40:41"; NULL: none */
     size_t num_irqs;
+    bool own_process;    /* served by a `trestle device` of its own */
+    const char *restart; /* "never", "on-failure", "always"; NULL: on-failure */
+    bool posted_writes;  /* the guest does not wait for its writes */
+    const char *carrier; /* "auto", "socket", "shm"; NULL: the plugin's default */
+    int64_t protocol;    /* 1, 2; -1: the plugin's default */
 
     struct trestle_model_library *library; /* of a model from a .so */
 };

@@ -11,7 +11,7 @@ enum { NAME_LENGTH_MAX = 64 };
 
 void config_init_device(struct config_device *device)
 {
-    *device = (struct config_device){.timeout_ms = -1, .base_addr = UINT64_MAX};
+    *device = (struct config_device){.timeout_ms = -1, .protocol = -1, .base_addr = UINT64_MAX};
 }
 
 int config_set_name(struct config_reader *reader, const struct config_key *key,
@@ -237,6 +237,21 @@ static int set_irq(struct config_reader *reader, const struct config_key *key,
     return status;
 }
 
+static char *const process_choices[] = {"shared", "own", NULL};
+static char *const restart_choices[] = {"never", "on-failure", "always", NULL};
+static char *const carrier_choices[] = {"auto", "socket", "shm", NULL};
+
+static int set_process(struct config_reader *reader, const struct config_key *key,
+                       const struct json_place *where, const json_t *value, void *target)
+{
+    struct config_device *device = target;
+    const char *process = NULL;
+    int status = config_set_choice(reader, key, where, value, &process);
+    if (status == 0)
+        device->own_process = strcmp(process, "own") == 0;
+    return status;
+}
+
 static char *const on_error_choices[] = {"fault", "ones", "zeros", NULL};
 
 #define DEVICE(name) offsetof(struct config_device, name)
@@ -257,8 +272,13 @@ static const struct config_key device_keys[] = {
     {"shadow", config_set_bool, DEVICE(shadow), "true or false", "\"shadow\": true"},
     {"irq", set_irq, 0, "an interrupt number, or a list of them",
      "\"irq\": 40, or \"irq\": [40, 41] for two lines"},
-    {"process", config_set_later, 0, "a process per device is", .only_json = "\"shared\""},
-    {"posted_writes", config_set_later, 0, "posted writes are", .only_json = "false"},
+    {"process", set_process, 0, "a choice here", .choices = process_choices},
+    {"restart", config_set_choice, DEVICE(restart), "a choice here", .choices = restart_choices},
+    {"posted_writes", config_set_bool, DEVICE(posted_writes), "true or false",
+     "\"posted_writes\": true"},
+    {"carrier", config_set_choice, DEVICE(carrier), "a choice here", .choices = carrier_choices},
+    {"protocol", config_set_count, DEVICE(protocol), "a version of the protocol",
+     "\"protocol\": 2, or 1 for the older one", .max = 2},
     {0},
 };
 
@@ -283,6 +303,14 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
                            "0x%llx plus %llu bytes runs past the end of the address space; "
                            "choose a lower base address or a smaller size",
                            (unsigned long long)device->base_addr, (unsigned long long)device->size);
+    struct json_place protocol = {where, "protocol", 0}, restart = {where, "restart", 0};
+    if (device->protocol == 0)
+        return config_fail(reader, &protocol,
+                           "0 is not a version of the protocol; write 2, or 1 for the older one");
+    if (device->restart && !device->own_process)
+        return config_fail(reader, &restart,
+                           "only a device in a process of its own is started again; add "
+                           "\"process\": \"own\" or remove the key");
     struct json_place irq = {where, "irq", 0};
     if (device->num_irqs > 0 && device->model->irq_lines == 0)
         return config_fail(reader, &irq, "%s has no interrupt line; remove the key",

@@ -128,6 +128,9 @@ static int check_without_plugin(const struct config *config, const struct launch
         const char *key = device->on_error          ? "on_error"
                           : device->timeout_ms >= 0 ? "timeout_ms"
                           : device->shadow          ? "shadow"
+                          : device->posted_writes   ? "posted_writes"
+                          : device->carrier         ? "carrier"
+                          : device->protocol == 2   ? "protocol"
                           : device->irq             ? "irq"
                                                     : NULL;
         if (!key)
@@ -181,12 +184,32 @@ int launch_init(struct launch *launch, const struct config *config,
     return 0;
 }
 
+/* What the plugin has to know of a device beyond what machine.h has fields for. */
+static void add_properties(struct launch *launch, const struct config *config,
+                           const struct config_device *device)
+{
+    struct strings parts = {0};
+    if (device->carrier)
+        strings_addf(&parts, "carrier=%s", device->carrier);
+    if (device->protocol >= 0)
+        strings_addf(&parts, "protocol=%d", (int)device->protocol);
+    /* In a repeatable run, what a write causes must have its time known. */
+    if (device->posted_writes && config->icount < 0)
+        strings_add(&parts, "posted_writes=on");
+    char *joined = parts.count ? strings_join(&parts, ",") : xstrdup("");
+    strings_add(&launch->properties, joined);
+    free(joined);
+    strings_finish(&parts);
+}
+
 void launch_set_sockets(struct launch *launch, const struct config *config,
                         const struct trestle_bridge *bridge)
 {
     launch->devices = xcalloc(config->num_devices, sizeof(*launch->devices));
     for (size_t i = 0; i < config->num_devices; i++) {
         const struct config_device *device = &config->devices[i];
+        add_properties(launch, config, device);
+        const char *properties = launch->properties.items[i];
         launch->devices[i] = (struct trestle_machine_device){
             .name = device->name,
             .socket_path =
@@ -197,6 +220,7 @@ void launch_set_sockets(struct launch *launch, const struct config *config,
             .timeout_ms = device->timeout_ms,
             .shadow = device->shadow,
             .irq = device->irq,
+            .properties = *properties ? properties : NULL,
         };
     }
     launch->machine.devices = launch->devices;
@@ -216,6 +240,7 @@ void launch_set_labels(struct launch *launch, const struct config *config)
 void launch_finish(struct launch *launch)
 {
     strings_finish(&launch->labels);
+    strings_finish(&launch->properties);
     free(launch->devices);
     free(launch->plugin);
     free(launch->args);

@@ -14,6 +14,7 @@ struct launch_options {
 };
 
 struct launch {
+    struct strings properties; /* of each device, "" for none */
     struct trestle_machine_options machine;
     struct trestle_machine_device *devices;
     struct strings labels; /* where the devices were configured */

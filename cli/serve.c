@@ -81,14 +81,19 @@ int serve_config(const struct config *config, const struct serve_options *option
         session_finish(&session);
         return command_fail_line(error);
     }
-    print_sockets(&session);
-    print_qemu(&session, options);
+    if (!options->quiet) {
+        print_sockets(&session);
+        print_qemu(&session, options);
+    }
     fflush(stdout); /* whoever waits for the sockets may read from a pipe */
 
     int code = serve_until_signal(&session);
-    stats_print(session.bridge, stderr);
+    own_stop(session.own);
+    if (!options->quiet)
+        stats_print(session.bridge, session.own, stderr);
     const struct stats_qemu elsewhere = {0};
-    if (options->stats && stats_write(session.bridge, &elsewhere, options->stats, &error) < 0)
+    if (options->stats &&
+        stats_write(session.bridge, session.own, &elsewhere, options->stats, &error) < 0)
         command_fail_line(error);
     session_finish(&session);
     return code;

@@ -10,6 +10,8 @@ struct serve_options {
     const char *stats;      /* NULL: none */
     const char *socket_dir; /* NULL: a private directory */
     const char *plugin;     /* NULL: as the configuration says */
+    int listen_fd;          /* not 0: the first device's socket, inherited */
+    bool quiet;             /* for another trestle: standard output is the statistics' alone */
 };
 
 /* Prints sockets and QEMU's arguments, serves until a signal comes, prints the statistics.

@@ -103,7 +103,9 @@ static int add_devices(struct session *session, char **ret_error)
         struct trestle_bridge_device added = {
             .size = sizeof(added),
             .name = device->name,
-            .model = device->model,
+            .model = device->own_process ? NULL : device->model,
+            .external = device->own_process,
+            .listen_fd = device->listen_fd,
             .base_addr = device->base_addr,
             .region_size = device->size,
             .params = device->params,
@@ -166,6 +168,14 @@ int session_init(struct session *session, const struct config *config,
     return status;
 }
 
+static bool session_has_own(const struct session *session)
+{
+    for (size_t i = 0; i < session->config->num_devices; i++)
+        if (session->config->devices[i].own_process)
+            return true;
+    return false;
+}
+
 int session_listen(struct session *session, char **ret_error)
 {
     char *error = NULL;
@@ -174,11 +184,16 @@ int session_listen(struct session *session, char **ret_error)
         *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
         free(error);
     }
+    if (status == 0 && session_has_own(session))
+        status = own_start(session->config, session->bridge, session->verbosity, &session->own,
+                           ret_error);
     return status;
 }
 
 void session_finish(struct session *session)
 {
+    own_finish(session->own);
+    session->own = NULL;
     if (session->bridge && session->signal_fd >= 0)
         trestle_bridge_unwatch(session->bridge, session->signal_fd);
     trestle_bridge_destroy(session->bridge);

@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "config.h"
+#include "own.h"
 #include "stats.h"
 
 struct session_options {
@@ -18,6 +19,7 @@ struct session_options {
 struct session {
     const struct config *config;
     struct trestle_bridge *bridge;
+    struct own_processes *own; /* of devices in processes of their own */
     int verbosity;
     int signal_fd;
     int signal;            /* the first that came, or 0 */

@@ -6,8 +6,44 @@
 #include <stdlib.h>
 
 #include "json_file.h"
+#include "own.h"
 #include "table.h"
 #include "util.h"
+
+/* --- what there is to say ----------------------------------------------------------------------
+ */
+
+/* Returns how often the device's own process was started again, or -1 for a shared device. */
+static int device_stats(const struct trestle_bridge *bridge, const struct own_processes *own,
+                        uint32_t index, struct trestle_device_stats *ret_stats)
+{
+    unsigned restarts;
+    if (own_stats(own, index, ret_stats, &restarts))
+        return (int)restarts;
+    trestle_bridge_stats(bridge, index, ret_stats);
+    return -1;
+}
+
+/* Percentiles of several processes do not add up: with own processes, those of the total are left
+ * out. */
+static void total_stats(const struct trestle_bridge *bridge, const struct own_processes *own,
+                        struct trestle_device_stats *ret_stats)
+{
+    struct trestle_device_stats stats;
+    trestle_bridge_totals(bridge, ret_stats);
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(bridge); i++) {
+        unsigned restarts;
+        if (!own_stats(own, i, &stats, &restarts))
+            continue;
+        ret_stats->reads += stats.reads;
+        ret_stats->writes += stats.writes;
+        ret_stats->bytes += stats.bytes;
+        ret_stats->errors += stats.errors;
+        if (stats.latency_max_ns > ret_stats->latency_max_ns)
+            ret_stats->latency_max_ns = stats.latency_max_ns;
+        ret_stats->latency_p50_ns = ret_stats->latency_p99_ns = 0;
+    }
+}
 
 /* --- for people ------------------------------------------------------------------------------ */
 
@@ -34,14 +70,14 @@ static void add_row(struct table *table, const struct trestle_device_stats *stat
     table_addf(table, "%" PRIu64, stats->bytes);
     table_addf(table, "%" PRIu64, stats->errors);
     for (size_t i = 0; i < 3; i++) {
-        if (stats->latency_max_ns > 0)
+        if (times[i] > 0)
             add_time(table, times[i]);
         else
             table_addf(table, "-");
     }
 }
 
-void stats_print(const struct trestle_bridge *bridge, FILE *file)
+void stats_print(const struct trestle_bridge *bridge, const struct own_processes *own, FILE *file)
 {
     static const char *const titles[] = {"device",  "base", ">reads", ">writes", ">bytes",
                                          ">errors", ">p50", ">p99",   ">max",    NULL};
@@ -49,11 +85,11 @@ void stats_print(const struct trestle_bridge *bridge, FILE *file)
     struct trestle_device_stats stats;
     uint32_t count = trestle_bridge_num_devices(bridge);
     for (uint32_t i = 0; i < count; i++) {
-        trestle_bridge_stats(bridge, i, &stats);
+        device_stats(bridge, own, i, &stats);
         add_row(&table, &stats, false);
     }
     if (count > 1) {
-        trestle_bridge_totals(bridge, &stats);
+        total_stats(bridge, own, &stats);
         add_row(&table, &stats, true);
     }
     table_print(&table, file);
@@ -93,15 +129,19 @@ static json_t *device_object(const struct trestle_device_stats *stats)
     return object;
 }
 
-static json_t *document(const struct trestle_bridge *bridge, const struct stats_qemu *qemu)
+static json_t *document(const struct trestle_bridge *bridge, const struct own_processes *own,
+                        const struct stats_qemu *qemu)
 {
     struct trestle_device_stats stats;
     json_t *root = json_object(), *devices = json_array(), *process = json_object();
     for (uint32_t i = 0; i < trestle_bridge_num_devices(bridge); i++) {
-        trestle_bridge_stats(bridge, i, &stats);
-        json_array_append_new(devices, device_object(&stats));
+        int restarts = device_stats(bridge, own, i, &stats);
+        json_t *device = device_object(&stats);
+        if (restarts >= 0)
+            json_object_set_new(device, "restarts", json_integer(restarts));
+        json_array_append_new(devices, device);
     }
-    trestle_bridge_totals(bridge, &stats);
+    total_stats(bridge, own, &stats);
     json_object_set_new(process, "version",
                         qemu->version ? json_string(qemu->version) : json_null());
     json_object_set_new(process, "exit_code",
@@ -112,10 +152,10 @@ static json_t *document(const struct trestle_bridge *bridge, const struct stats_
     return root;
 }
 
-int stats_write(const struct trestle_bridge *bridge, const struct stats_qemu *qemu,
-                const char *path, char **ret_error)
+int stats_write(const struct trestle_bridge *bridge, const struct own_processes *own,
+                const struct stats_qemu *qemu, const char *path, char **ret_error)
 {
-    json_t *root = document(bridge, qemu);
+    json_t *root = document(bridge, own, qemu);
     int status = json_file_write(root, "--stats", path, ret_error);
     json_decref(root);
     return status;

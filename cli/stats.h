@@ -13,10 +13,12 @@ struct stats_qemu {
     int exit_code;
 };
 
-void stats_print(const struct trestle_bridge *bridge, FILE *file);
+struct own_processes; /* see own.h; NULL: none */
+
+void stats_print(const struct trestle_bridge *bridge, const struct own_processes *own, FILE *file);
 
 /* JSON for --stats; see json_file.h. */
-int stats_write(const struct trestle_bridge *bridge, const struct stats_qemu *qemu,
-                const char *path, char **ret_error);
+int stats_write(const struct trestle_bridge *bridge, const struct own_processes *own,
+                const struct stats_qemu *qemu, const char *path, char **ret_error);
 
 #endif

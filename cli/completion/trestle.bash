@@ -43,7 +43,7 @@ _trestle()
         serve) options+=" --verbose --stats --socket-dir --plugin" ;;
         qemu-args) options+=" --kernel --qemu --plugin --socket-dir" ;;
         bench) options+=" --json --rounds --count --kernel --qemu --plugin --verbose" ;;
-        device) options+=" --socket --base --size --name --param --verbose --stats" ;;
+        device) options+=" --socket --listen-fd --base --size --name --param --verbose --stats" ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

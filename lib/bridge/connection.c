@@ -336,15 +336,15 @@ int setup_device_socket(struct device_info *device, uint32_t index, char **ret_e
 {
     struct trestle_bridge *bridge = device->bridge;
     int error = open_listener(device, index, ret_error);
-    if (error || !device->device)
-        return error;
-    device->server_source.ready = server_ready;
-    error = loop_add(&bridge->loop, &device->server_source, device->server_fd, EPOLLIN);
     if (error)
         return error;
-    bridge_log(bridge, TRESTLE_LOG_INFO, "Device %s socket listening at %s", device->name,
-               device->socket_path ? device->socket_path : "an inherited descriptor");
-    return 0;
+    if (!device->inherited_fd)
+        bridge_log(bridge, TRESTLE_LOG_INFO, "Device %s socket listening at %s", device->name,
+                   device->socket_path);
+    if (!device->device)
+        return 0;
+    device->server_source.ready = server_ready;
+    return loop_add(&bridge->loop, &device->server_source, device->server_fd, EPOLLIN);
 }
 
 void finish_device_socket(struct device_info *device)

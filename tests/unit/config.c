@@ -212,12 +212,19 @@ static const struct {
      "2: devices[0].irq: 2 interrupts are given, and timer has 1; give so many or fewer"},
     {"{'devices': [{'model':'echo','base_addr': 8,\n'irq': 40}]}",
      "2: devices[0].irq: echo has no interrupt line; remove the key"},
-    {"{'devices': [{'process': 'own'}]}",
-     "1: devices[0].process: a process per device is not in trestle 0.1.0; write \"shared\" or "
-     "remove the key"},
-    {"{'devices': [{'posted_writes': true}]}",
-     "1: devices[0].posted_writes: posted writes are not in trestle 0.1.0; write false or remove "
-     "the key"},
+    {"{'devices': [{'process': 'apart'}]}",
+     "1: devices[0].process: \"apart\" is not a choice here; choose one of shared, own"},
+    {"{'devices': [{'model':'echo','base_addr': 8,\n'restart': 'never'}]}",
+     "2: devices[0].restart: only a device in a process of its own is started again; add "
+     "\"process\": \"own\" or remove the key"},
+    {"{'devices': [{'posted_writes': 'yes'}]}",
+     "1: devices[0].posted_writes: \"yes\" is not true or false; write for example "
+     "\"posted_writes\": true"},
+    {"{'devices': [{'carrier': 'pigeon'}]}",
+     "1: devices[0].carrier: \"pigeon\" is not a choice here; choose one of auto, socket, shm"},
+    {"{'devices': [{'model':'echo','base_addr': 8,'protocol': 0}]}",
+     "1: devices[0].protocol: 0 is not a version of the protocol; write 2, or 1 for the older "
+     "one"},
 
     /* devices among each other */
     {"{'devices':[{'name':'a','model':'echo','base_addr':'0x10200000'},\n"

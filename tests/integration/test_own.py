@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""Devices in processes of their own, in one QEMU beside shared ones."""
+import json
+import os
+import pathlib
+import re
+import select
+import signal
+
+import common
+from test_cli import Case, Guest
+
+BASE = 0x10200000
+
+
+def device(name, index, **more):
+    return {"name": name, "model": "echo", "base_addr": hex(BASE + index * 0x100000), **more}
+
+
+class Own(Case):
+    def guest(self, *devices, args=("-v",)):
+        config = self.config({"machine": {"kernel": str(common.guest("probe"))},
+                              "devices": list(devices)})
+        return Guest(self, *args, config=config)
+
+    def write_and_read(self, guest, index, value):
+        """Echo: what is written at 00 comes back at 04."""
+        base = BASE + index * 0x100000
+        self.assertEqual(guest.ask(f"w 4 {base:x} {value:x}"), "=")
+        self.assertEqual(guest.ask(f"r 4 {base + 4:x}"), f"= {value:x}")
+
+    def children(self, guest):
+        """The pids of the run's `trestle device` processes, by device."""
+        found = {}
+        for pid in common.processes():
+            try:
+                status = pathlib.Path(f"/proc/{pid}/status").read_text()
+                parent = re.search(r"PPid:\s+(\d+)", status).group(1)
+                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(parent) == guest.process.pid and words[1:2] == ["device"]:
+                found[next(w[7:] for w in words if w.startswith("--name="))] = pid
+        return found
+
+    def test_beside_a_shared_one(self):
+        guest = self.guest(device("a", 0), device("b", 1, process="own"),
+                           device("c", 2, process="own", posted_writes=True),
+                           args=("-v", "--stats", "stats.json"))
+        for index in range(3):
+            self.write_and_read(guest, index, 0x100 + index)
+        children = self.children(guest)
+        self.assertEqual(set(children), {"b", "c"})
+        guest.process.stdin.write(b"q 0\n")
+        guest.process.stdin.flush()
+        code, _ = guest.end()
+        self.assertEqual(code, 0)
+        document = json.loads((self.dir / "stats.json").read_text())
+        for entry in document["devices"]:
+            self.assertEqual((entry["reads"], entry["writes"], entry["errors"]), (1, 1, 0), entry)
+            self.assertEqual(entry.get("restarts"), None if entry["name"] == "a" else 0)
+        self.assertEqual(document["totals"]["reads"], 3)
+        for pid in children.values():
+            self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())
+
+    def test_killed_and_started_again(self):
+        guest = self.guest(device("a", 0), device("b", 1, process="own"),
+                           args=("-v", "--stats", "stats.json"))
+        self.write_and_read(guest, 0, 1)
+        self.write_and_read(guest, 1, 2)
+        victim = self.children(guest)["b"]
+        os.kill(victim, signal.SIGKILL)
+        guest.wait_for_log(rb"b: its process %d ended with signal 9; another one is started\n"
+                           % victim)
+        self.write_and_read(guest, 0, 3)  # the other one has noticed nothing
+        while guest.ask(f"w 4 {BASE + 0x100000:x} 4") != "=":
+            pass  # a bus error until it is back
+        self.write_and_read(guest, 1, 5)
+        guest.process.stdin.write(b"q 0\n")
+        guest.process.stdin.flush()
+        code, log = guest.end()
+        self.assertEqual(code, 0, log)
+        entry = json.loads((self.dir / "stats.json").read_text())["devices"][1]
+        self.assertEqual(entry["restarts"], 1)
+
+    def test_never_started_again(self):
+        guest = self.guest(device("b", 0, process="own", restart="never"))
+        self.write_and_read(guest, 0, 2)
+        os.kill(self.children(guest)["b"], signal.SIGKILL)
+        guest.wait_for_log(rb"signal 9; it is not started again\n")
+        self.assertRegex(guest.ask(f"r 4 {BASE:x}"), "^! ")
+        guest.process.stdin.write(b"q 7\n")
+        guest.process.stdin.flush()
+        self.assertEqual(guest.end()[0], 7)
+
+    def test_a_killed_run_takes_them_along(self):
+        guest = self.guest(device("b", 0, process="own"))
+        self.write_and_read(guest, 0, 2)
+        children = self.children(guest)
+        qemu = guest.qemu_pid()
+        descriptors = [os.pidfd_open(pid) for pid in [*children.values(), qemu]]
+        guest.process.kill()
+        for descriptor in descriptors:
+            ready, _, _ = select.select([descriptor], [], [], 30)
+            self.assertTrue(ready)
+            os.close(descriptor)
+        for path in self.runtime.rglob("*"):  # SIGKILL leaves the sockets
+            if not path.is_dir():
+                path.unlink()
+        for path in list(self.runtime.iterdir()):
+            path.rmdir()
+
+    def test_links_do_not_reach_it(self):
+        config = self.config({"devices": [device("a", 0), device("b", 1, process="own")],
+                              "links": [{"from": "a.peer", "to": "b.peer", "latency": "1ns"}]})
+        result = self.trestle("serve", config)
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("b lives in a process of its own, which no link reaches", result.err)
+
+    def test_bad_listen_fd(self):
+        self.assert_refused("trestle: --listen-fd 1 is not a descriptor; write the number of an "
+                            "open listening socket, 3 or more",
+                            "device", "echo", "--listen-fd", "1", "--base", "0x10200000")
+        result = self.trestle("device", "echo", "--listen-fd", "9", "--base", "0x10200000")
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("descriptor 9 is no listening socket", result.err)
+
+
+if __name__ == "__main__":
+    common.main()
