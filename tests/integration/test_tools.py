@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import unittest
 
 import common
 
@@ -82,6 +83,24 @@ class Symbols(common.TestCase):
 
     def test_nothing_built(self):
         self.assertEqual(common.run([TOOLS / "check_symbols.py", self.dir]).code, 1)
+
+
+class Clang(common.TestCase):
+    def check(self, text):
+        (self.dir / "a.c").write_text(text)
+        (self.dir / "compile_commands.json").write_text(json.dumps([
+            {"directory": str(self.dir), "file": "a.c",
+             "command": "cc -Wall -Wno-gcc-knows-this -MD -MF a.d -o a.o -c a.c"}]))
+        return common.run([TOOLS / "check_clang.py", self.dir])
+
+    @unittest.skipUnless(shutil.which("clang"), "there is no clang (tools/deps installs it)")
+    def test_warnings(self):
+        result = self.check("int f(int a);\nint f(int a) { return a; }\n")
+        self.assertEqual((result.code, result.out), (0, ""), result)
+        result = self.check("int f(int a);\nint f(int a) { a = a; return a; }\n")
+        self.assertEqual(result.code, 1)
+        self.assertIn("-Wself-assign", result.out)
+        self.assertEqual(common.files(self.dir), {"a.c", "compile_commands.json"})
 
 
 class Summary(common.TestCase):
