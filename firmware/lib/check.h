@@ -11,6 +11,8 @@ bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)
 bool check_read(uintptr_t addr, unsigned size, uint64_t want, const char *what);
 /* A write that must not end in a bus error. */
 bool check_write(uintptr_t addr, unsigned size, uint64_t value, const char *what);
+/* Prints and counts only what is not so. */
+bool check_quiet(bool ok, const char *what);
 /* Quiet forms for loops over many devices: count, and print only failures. */
 bool quiet_read(uintptr_t addr, unsigned size, uint64_t want, const char *what);
 bool quiet_write(uintptr_t addr, unsigned size, uint64_t value, const char *what);

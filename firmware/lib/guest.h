@@ -3,8 +3,8 @@
  * guest.h: what a bare-metal guest needs: a console, MMIO that survives bus errors, a clock, the
  * kernel command line, and an exit code.
  *
- * One processor, no interrupts, no libc. A guest implements guest_main(); its return value becomes
- * QEMU's exit code.
+ * One processor, no libc, interrupts where irq.h has them. A guest implements guest_main(); its
+ * return value becomes QEMU's exit code.
  */
 #ifndef GUEST_H
 #define GUEST_H

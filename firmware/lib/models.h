@@ -37,6 +37,36 @@ enum {
 };
 
 enum {
+    TIMER_COUNT = 0x00,   /* 64 bits */
+    TIMER_COMPARE = 0x08, /* 64 bits */
+    TIMER_CONTROL = 0x10,
+    TIMER_STATUS = 0x14,
+    TIMER_CONTROL_ENABLE = 1,
+    TIMER_STATUS_EXPIRED = 1,
+};
+
+enum {
+    DMA_CTRL = 0x00,
+    DMA_STATUS = 0x04,
+    DMA_INT_STATUS = 0x08,
+    DMA_INT_ENABLE = 0x0c,
+    DMA_SRC = 0x10,
+    DMA_DST = 0x14,
+    DMA_LENGTH = 0x18,
+    DMA_LATENCY = 0x1c,
+    DMA_SRC_HIGH = 0x2c,
+    DMA_DST_HIGH = 0x30,
+    DMA_CTRL_START = 1,
+    DMA_CTRL_RESET = 2,
+    DMA_CTRL_INT_ENABLE = 4,
+    DMA_STATUS_BUSY = 1,
+    DMA_STATUS_DONE = 2,
+    DMA_STATUS_ERROR = 4,
+    DMA_INT_DONE = 1,
+    DMA_INT_ERROR = 2,
+};
+
+enum {
     ID_ID = 0x00, /* 64 bits: the base address of the device, unless configured otherwise */
     ID_SCRATCH = 0x08,
 };

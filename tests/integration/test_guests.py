@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The guest programs on the real QEMU with their devices behind the bridge: every target, 1 to 256
-devices."""
+devices; interrupts and DMA where the guests have drivers for their controller."""
 import json
 
 import common
@@ -12,15 +12,16 @@ ARCHES = {  # where the guests expect their devices, and what they need to end w
     "aarch64": (0x0b200000, ["-semihosting"]),
     "x86_64": (0xd0200000, ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"]),
 }
+INPUTS = {"riscv32": 40, "riscv64": 40, "aarch64": 180}  # irq_first_input of their guests
 
 
 class Guests(common.TestCase):
-    def run_guest(self, name, arch, devices, links=(), args=(), timeout=60):
+    def run_guest(self, name, arch, devices, links=(), args=(), timeout=60, **machine):
         """Runs a guest to its end; returns what came of it and the statistics."""
         config = self.dir / "config.json"
         config.write_text(json.dumps({
             "machine": {"arch": arch, "qemu": common.qemu(arch), "args": [*ARCHES[arch][1], *args],
-                        "kernel": str(common.guest(name, arch))},
+                        "kernel": str(common.guest(name, arch)), **machine},
             "devices": devices, "links": list(links), "stop_at": f"{timeout}s"}))
         stats = self.dir / "stats.json"
         result = common.run([common.TRESTLE, "run", "--stats", stats, config], timeout=timeout + 20)
@@ -71,6 +72,43 @@ class Guests(common.TestCase):
         for arch in "arm", "aarch64", "x86_64":
             with self.subTest(arch=arch):
                 self.many_devices(arch, 16)
+
+    def each_run(self, check):
+        """On each target and carrier, with the host's time and with that of instructions."""
+        for arch, first in INPUTS.items():
+            for carrier in "shm", "socket":
+                args = ["-global", f"sst-device.carrier={carrier}"]
+                for machine in {}, {"icount": 0}, {"icount": 5}:
+                    with self.subTest(arch=arch, carrier=carrier, **machine):
+                        check(arch, ARCHES[arch][0], first, args, machine)
+
+    def test_interrupts(self):
+        printed = {}
+
+        def check(arch, base, first, args, machine):
+            devices = [{"model": "timer", "base_addr": hex(base + 0x1000 * i), "size": 4096,
+                        "irq": first + (i > 0)} for i in range(3)]
+            shift = machine.get("icount")
+            if shift is not None:
+                args = [*args, "-append", f"icount={shift}"]
+            result, _ = self.run_guest("interrupts", arch, devices, args=args, **machine)
+            exact = shift is not None and arch.startswith("riscv")
+            self.assertIn(f"interrupts: {15 + exact} passed, 0 failed", result.out)
+            self.assertEqual(result.out.count("\ntaken "), 50 if exact else 0)
+            if shift is not None:  # the same over both carriers
+                self.assertEqual(printed.setdefault((arch, shift), result.out), result.out)
+        self.each_run(check)
+
+    def test_dma(self):
+        def check(arch, base, first, args, machine):
+            devices = [{"model": "dma", "base_addr": hex(base), "size": 4096, "irq": [first]},
+                       {"model": "id", "base_addr": hex(base + 0x1000), "size": 4096}]
+            result, stats = self.run_guest("dma", arch, devices, args=args, **machine)
+            self.assertIn("dma: 32 passed, 0 failed", result.out)
+            self.assertNotIn("~", result.out)  # what a DMA to the console would print
+            bystander = stats["devices"][1]
+            self.assertEqual((bystander["reads"], bystander["writes"]), (2, 1))
+        self.each_run(check)
 
 
 if __name__ == "__main__":

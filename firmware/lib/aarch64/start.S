@@ -34,7 +34,8 @@ vectors:
     slot unexpected
     .endr
     slot synchronous                /* from this EL, with its own stack */
-    .rept 11
+    slot interrupt
+    .rept 10
     slot unexpected
     .endr
 
@@ -48,6 +49,36 @@ synchronous:
     msr elr_el1, x0
     ldp x2, x30, [sp, #16]
     ldp x0, x1, [sp], #32
+    eret
+/* A bus error in an interrupt's handler comes here in between, hence the two registers of state. */
+interrupt:
+    stp x0, x1, [sp, #-192]!
+    stp x2, x3, [sp, #16]
+    stp x4, x5, [sp, #32]
+    stp x6, x7, [sp, #48]
+    stp x8, x9, [sp, #64]
+    stp x10, x11, [sp, #80]
+    stp x12, x13, [sp, #96]
+    stp x14, x15, [sp, #112]
+    stp x16, x17, [sp, #128]
+    stp x18, x30, [sp, #144]
+    mrs x0, elr_el1
+    mrs x1, spsr_el1
+    stp x0, x1, [sp, #160]
+    bl arch_interrupt
+    ldp x0, x1, [sp, #160]
+    msr elr_el1, x0
+    msr spsr_el1, x1
+    ldp x18, x30, [sp, #144]
+    ldp x16, x17, [sp, #128]
+    ldp x14, x15, [sp, #112]
+    ldp x12, x13, [sp, #96]
+    ldp x10, x11, [sp, #80]
+    ldp x8, x9, [sp, #64]
+    ldp x6, x7, [sp, #48]
+    ldp x4, x5, [sp, #32]
+    ldp x2, x3, [sp, #16]
+    ldp x0, x1, [sp], #192
     eret
 unexpected:
     mrs x0, esr_el1

@@ -33,11 +33,19 @@ park:
     wfi
     j park
 
-/* mtvec wants the low two bits clear. */
+/* mtvec wants the low two bits clear. The time of an interrupt is read as early as can be: one
+ * instruction comes before. mstatus is kept, since a bus error in an interrupt's handler is a trap
+ * inside of another; ft0, since an interrupt may come in the middle of a 64-bit access. */
+#define FRAME (16 * REG + 32)
     .balign 4
 trap_vector:
-    addi sp, sp, -16 * REG
+    csrw mscratch, t0
+    csrr t0, mcycle
+    addi sp, sp, -FRAME
     STORE ra, 0 * REG(sp)
+    la ra, trap_cycles
+    STORE t0, 0(ra)
+    csrr t0, mscratch
     STORE t0, 1 * REG(sp)
     STORE t1, 2 * REG(sp)
     STORE t2, 3 * REG(sp)
@@ -53,11 +61,17 @@ trap_vector:
     STORE a5, 13 * REG(sp)
     STORE a6, 14 * REG(sp)
     STORE a7, 15 * REG(sp)
+    fsd ft0, 16 * REG(sp)
+    csrr a0, mstatus
+    STORE a0, 16 * REG + 8(sp)
     csrr a0, mcause
     csrr a1, mepc
     csrr a2, mtval
     call arch_trap
     csrw mepc, a0
+    LOAD a0, 16 * REG + 8(sp)
+    csrw mstatus, a0
+    fld ft0, 16 * REG(sp)
     LOAD ra, 0 * REG(sp)
     LOAD t0, 1 * REG(sp)
     LOAD t1, 2 * REG(sp)
@@ -74,7 +88,7 @@ trap_vector:
     LOAD a5, 13 * REG(sp)
     LOAD a6, 14 * REG(sp)
     LOAD a7, 15 * REG(sp)
-    addi sp, sp, 16 * REG
+    addi sp, sp, FRAME
     mret
 
 /* uint64_t arch_load(uintptr_t addr, unsigned size): the value in a0, and a1 on riscv32.
@@ -140,6 +154,10 @@ arch_store:
 mmio_text_end:
 
     .section .bss
+    .globl trap_cycles
+    .balign 16
+trap_cycles:
+    .space REG
     .balign 16
     .space 65536
 stack_top:

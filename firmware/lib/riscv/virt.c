@@ -28,6 +28,8 @@ extern const char mmio_text_start[], mmio_text_end[];
 
 void arch_main(const void *fdt);
 uintptr_t arch_trap(uintptr_t cause, uintptr_t pc, uintptr_t value);
+void arch_interrupt(uintptr_t cause);
+uint64_t arch_ticks(void);
 
 void arch_main(const void *fdt)
 {
@@ -52,7 +54,7 @@ char guest_getc(void)
     return (char)uart[UART_RBR];
 }
 
-static uint64_t read_ticks(void)
+uint64_t arch_ticks(void)
 {
 #if __riscv_xlen == 64
     uint64_t ticks;
@@ -70,7 +72,7 @@ static uint64_t read_ticks(void)
 
 uint64_t guest_now_ns(void)
 {
-    return read_ticks() * NS_PER_TICK;
+    return arch_ticks() * NS_PER_TICK;
 }
 
 static void write_mtimecmp(uint64_t ticks)
@@ -84,10 +86,10 @@ static void write_mtimecmp(uint64_t ticks)
 /* wfi goes on when an interrupt is pending, taken or not. */
 bool guest_sleep_us(uint32_t us)
 {
-    uint64_t until = read_ticks() + (uint64_t)us * TICKS_PER_US;
+    uint64_t until = arch_ticks() + (uint64_t)us * TICKS_PER_US;
     write_mtimecmp(until);
     __asm__ volatile("csrs mie, %0" ::"r"(MIE_MTIE));
-    while (read_ticks() < until)
+    while (arch_ticks() < until)
         __asm__ volatile("wfi");
     __asm__ volatile("csrc mie, %0" ::"r"(MIE_MTIE));
     write_mtimecmp(UINT64_MAX);
@@ -110,6 +112,10 @@ void guest_exit(int code)
 /* Returns where to go on. Only the accesses of arch_load() and arch_store() may fail. */
 uintptr_t arch_trap(uintptr_t cause, uintptr_t pc, uintptr_t value)
 {
+    if ((intptr_t)cause < 0) {
+        arch_interrupt(cause);
+        return pc;
+    }
     bool mmio = pc >= (uintptr_t)mmio_text_start && pc < (uintptr_t)mmio_text_end;
     if (mmio && (cause == CAUSE_LOAD_ACCESS_FAULT || cause == CAUSE_STORE_ACCESS_FAULT)) {
         arch_faults++;

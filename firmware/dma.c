@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A dma device at guest_device_base, on interrupt input irq_first_input, and an id device 4 KiB
+ * above it, which a DMA must not reach.
+ *
+ * Command line: rounds=N copies (default 100), bytes=N: the longest (default 20000, at most 65536).
+ */
+#include "check.h"
+#include "irq.h"
+#include "models.h"
+
+#define DMA (guest_device_base)
+#define ID (guest_device_base + 0x1000)
+
+enum { LIMIT_US = 1000000, ROOM = 65536, MARGIN = 16 };
+
+static uint8_t source[ROOM + 2 * MARGIN], target[ROOM + 2 * MARGIN], wanted[ROOM + 2 * MARGIN];
+static volatile unsigned interrupts, done, errors;
+
+static uint32_t get(unsigned offset)
+{
+    uint64_t value = 0;
+    check_quiet(mmio_read(DMA + offset, 4, &value), "the device answers a read");
+    return (uint32_t)value;
+}
+
+static void set(unsigned offset, uint32_t value)
+{
+    check_quiet(mmio_write(DMA + offset, 4, value), "the device answers a write");
+}
+
+static void on_interrupt(unsigned input)
+{
+    uint32_t why = get(DMA_INT_STATUS);
+    set(DMA_INT_STATUS, why);
+    done += (why & DMA_INT_DONE) != 0;
+    errors += (why & DMA_INT_ERROR) != 0;
+    interrupts += input == irq_first_input;
+}
+
+/* Starts a copy and waits for its interrupt. Returns the status, or busy when none came. */
+static uint32_t copy(uint64_t to, uint64_t from, uint32_t length)
+{
+    unsigned before = interrupts;
+    set(DMA_SRC, (uint32_t)from);
+    set(DMA_SRC_HIGH, (uint32_t)(from >> 32));
+    set(DMA_DST, (uint32_t)to);
+    set(DMA_DST_HIGH, (uint32_t)(to >> 32));
+    set(DMA_LENGTH, length);
+    set(DMA_CTRL, DMA_CTRL_START | DMA_CTRL_INT_ENABLE);
+    if (!irq_wait(&interrupts, before + 1, LIMIT_US))
+        return DMA_STATUS_BUSY;
+    return get(DMA_STATUS);
+}
+
+static uint32_t random_number(void)
+{
+    static uint32_t state = 1;
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    return state;
+}
+
+/* What is around the copy must stay as it is. */
+static bool copies_right(uint32_t from, uint32_t to, uint32_t length)
+{
+    for (unsigned i = 0; i < sizeof(source); i++) {
+        source[i] = (uint8_t)random_number();
+        wanted[i] = target[i] = (uint8_t)~source[i];
+    }
+    for (uint32_t i = 0; i < length; i++)
+        wanted[to + i] = source[from + i];
+    uint32_t status = copy((uintptr_t)target + to, (uintptr_t)source + from, length);
+    for (unsigned i = 0; i < sizeof(target); i++)
+        if (target[i] != wanted[i])
+            return false;
+    return status == DMA_STATUS_DONE;
+}
+
+static void test_copies(void)
+{
+    static const uint32_t lengths[] = {1, 7, 4095, 4096, 4097, 8192, ROOM};
+    uint32_t longest = (uint32_t)bootarg_u64("bytes", 20000);
+    unsigned rounds = (unsigned)bootarg_u64("rounds", 100), right = 0;
+    for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+        check(copies_right(i, 3 * i % MARGIN, lengths[i]), "copy: %u bytes", lengths[i]);
+    for (unsigned i = 0; i < rounds; i++)
+        right += copies_right(random_number() % MARGIN, random_number() % MARGIN,
+                              random_number() % (longest + 1));
+    check(right == rounds, "copy: %u of %u at random", right, rounds);
+    check(copy((uintptr_t)target, (uintptr_t)source, 0) == DMA_STATUS_DONE, "copy: nothing");
+    check(errors == 0 && done == interrupts, "copy: an interrupt each (%u)", interrupts);
+}
+
+static void expect_error(const char *what, uint64_t to, uint64_t from, uint32_t length)
+{
+    unsigned before = errors;
+    uint32_t status = copy(to, from, length);
+    check(status == DMA_STATUS_ERROR, "error: %s (status %u)", what, (unsigned)status);
+    check(errors == before + 1, "error: %s interrupts", what);
+}
+
+/* Addresses that are nothing, and those that are something else than memory. */
+static void test_errors(void)
+{
+    static uint8_t text[4] = "~~~";
+    const uintptr_t uart = guest_device_base == 0x0b200000 ? 0x09000000 : 0x10000000;
+    uint64_t before = 0, after = 1;
+    check(mmio_write(ID + ID_SCRATCH, 8, 0x1122334455667788) &&
+              mmio_read(ID + ID_SCRATCH, 8, &before),
+          "error: there is another device");
+    expect_error("from nowhere", (uintptr_t)target, 0x3000000, 64);
+    expect_error("to nowhere", 0x3000000, (uintptr_t)source, 64);
+    expect_error("beyond all memory", 0xfffffffffffffff0, (uintptr_t)source, 8);
+    expect_error("past the end of the addresses", 0xfffffffffffffff0, (uintptr_t)source, 64);
+    expect_error("to the console", uart, (uintptr_t)text, 1);
+    expect_error("from the console", (uintptr_t)target, uart, 1);
+    expect_error("to another device", ID + ID_SCRATCH, (uintptr_t)text, 4);
+    expect_error("from another device", (uintptr_t)target, ID + ID_SCRATCH, 8);
+    expect_error("to itself", DMA + DMA_CTRL, (uintptr_t)text, 4);
+    check(mmio_read(ID + ID_SCRATCH, 8, &after) && after == before,
+          "error: the other device is as it was");
+    check(copies_right(1, 2, 300), "error: a copy after them");
+}
+
+/* Code that runs, is overwritten by a copy, and runs again as what it is then. */
+static void test_code(void)
+{
+    static uint32_t code[2][2] __attribute__((aligned(4096))), place[2];
+    bool right = true;
+    for (unsigned i = 0; i < 2; i++) {
+#ifdef __riscv
+        code[i][0] = 0x00000513 | (11 + i) << 20; /* li a0, 11 + i */
+        code[i][1] = 0x00008067;                  /* ret */
+#else
+        code[i][0] = 0x52800000 | (11 + i) << 5; /* mov w0, 11 + i */
+        code[i][1] = 0xd65f03c0;                 /* ret */
+#endif
+    }
+    unsigned (*run)(void) = (unsigned (*)(void))(uintptr_t)place;
+    for (unsigned i = 0; i < 20; i++) {
+        right = right &&
+                copy((uintptr_t)place, (uintptr_t)code[i % 2], sizeof(place)) == DMA_STATUS_DONE;
+        irq_sync_code();
+        for (unsigned times = 0; times < 100; times++)
+            right = right && run() == 11 + i % 2;
+    }
+    check(right, "code: what was copied runs");
+}
+
+int guest_main(void)
+{
+    print("dma: at 0x%lx, input %u\n", (unsigned long)DMA, irq_first_input);
+    irq_start(on_interrupt);
+    irq_enable(irq_first_input);
+    set(DMA_INT_ENABLE, DMA_INT_DONE | DMA_INT_ERROR);
+    test_copies();
+    test_errors();
+    test_code();
+    return check_summary("dma");
+}

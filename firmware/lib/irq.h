@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * irq.h: interrupts from the machine's controller (the PLIC on riscv, a GICv2 on aarch64), and
+ * waiting for them.
+ *
+ * An input is a number as QEMU's -device sst-device,irq= has it: a source of the PLIC, an SPI of
+ * the GIC.
+ */
+#ifndef IRQ_H
+#define IRQ_H
+
+#include "guest.h"
+
+/* Called with interrupts off, between claim and completion. */
+typedef void irq_handler(unsigned input);
+
+/* From here on interrupts are taken, of those inputs that irq_enable() names. */
+void irq_start(irq_handler *handler);
+void irq_enable(unsigned input);
+
+/* Halts until *count has reached want, which a handler sees to. False: it has not after limit_us
+ * of guest time. An interrupt between a look at *count and the halt is not slept through. */
+bool irq_wait(const volatile unsigned *count, unsigned want, uint32_t limit_us);
+
+/* Interrupts off and on, for what handlers change as well. */
+void irq_mask(void);
+void irq_unmask(void);
+
+/* What the processor's cycle counter said in the last interrupt, after the first two instructions
+ * of it, the one that reads it included. Under QEMU's -icount it is guest time in nanoseconds. */
+extern volatile uintptr_t irq_taken_at;
+/* False: there is nothing to read it from. */
+extern const bool irq_has_cycles;
+
+/* Makes instructions that something else has written visible to the processor. */
+void irq_sync_code(void);
+
+/* Where inputs begin that the board leaves free, at least 8. */
+extern const unsigned irq_first_input;
+
+/* --- of each architecture ----------------------------------------------------------------------
+ */
+
+void arch_irq_start(void);
+/* An interrupt becomes pending so much later, and is gone when it was taken. UINT32_MAX: never. */
+void arch_wake_after(uint32_t us);
+void arch_wait_for_interrupt(void);
+extern irq_handler *arch_irq_handler;
+
+#endif

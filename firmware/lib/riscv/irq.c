@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Interrupts of QEMU's riscv virt board: the PLIC, and the CLINT's timer for the limits of waits.
+ */
+#include "irq.h"
+#include "arch.h"
+
+#define PLIC 0x0c000000
+#define PLIC_PRIORITY 0x000000
+#define PLIC_ENABLE 0x002000 /* of hart 0, machine mode */
+#define PLIC_THRESHOLD 0x200000
+#define PLIC_CLAIM 0x200004
+#define MTIMECMP 0x2004000
+#define TICKS_PER_US 10
+#define MIE_MTIE (1 << 7)
+#define MIE_MEIE (1 << 11)
+#define MSTATUS_MIE (1 << 3)
+#define CAUSE_TIMER 7
+#define CAUSE_EXTERNAL 11
+
+const unsigned irq_first_input = 40;
+volatile uintptr_t irq_taken_at;
+const bool irq_has_cycles = true;
+
+extern volatile uintptr_t trap_cycles; /* of start.S */
+
+uint64_t arch_ticks(void);
+void arch_interrupt(uintptr_t cause);
+
+static volatile uint32_t *plic(uintptr_t offset)
+{
+    return (volatile uint32_t *)(PLIC + offset);
+}
+
+void arch_irq_start(void)
+{
+    *plic(PLIC_THRESHOLD) = 0;
+    arch_wake_after(UINT32_MAX);
+    __asm__ volatile("csrs mie, %0" ::"r"(MIE_MEIE | MIE_MTIE));
+}
+
+void irq_enable(unsigned input)
+{
+    *plic(PLIC_PRIORITY + 4 * input) = 1;
+    *plic(PLIC_ENABLE + input / 32 * 4) |= 1U << input % 32;
+}
+
+void irq_mask(void)
+{
+    __asm__ volatile("csrc mstatus, %0" ::"r"(MSTATUS_MIE) : "memory");
+}
+
+void irq_unmask(void)
+{
+    __asm__ volatile("csrs mstatus, %0" ::"r"(MSTATUS_MIE) : "memory");
+}
+
+void arch_wait_for_interrupt(void)
+{
+    __asm__ volatile("wfi" ::: "memory");
+}
+
+void irq_sync_code(void)
+{
+    __asm__ volatile("fence.i" ::: "memory");
+}
+
+void arch_wake_after(uint32_t us)
+{
+    volatile uint32_t *mtimecmp = (volatile uint32_t *)MTIMECMP;
+    uint64_t ticks = us == UINT32_MAX ? UINT64_MAX : arch_ticks() + (uint64_t)us * TICKS_PER_US;
+    mtimecmp[1] = UINT32_MAX;
+    mtimecmp[0] = (uint32_t)ticks;
+    mtimecmp[1] = (uint32_t)(ticks >> 32);
+}
+
+/* From arch_trap(). */
+void arch_interrupt(uintptr_t cause)
+{
+    cause &= 0xff;
+    if (cause == CAUSE_TIMER)
+        arch_wake_after(UINT32_MAX);
+    if (cause != CAUSE_EXTERNAL)
+        return;
+    uint32_t input = *plic(PLIC_CLAIM);
+    if (input == 0)
+        return;
+    irq_taken_at = trap_cycles;
+    arch_irq_handler(input);
+    *plic(PLIC_CLAIM) = input;
+}
