@@ -47,6 +47,7 @@ struct trestle_machine_options {
     size_t num_devices;
     const char *const *args; /* the user's, appended last; ended by NULL; NULL: none */
     bool gdb;                /* -s -S, and time-outs off */
+    bool no_input;           /* QEMU's standard input is /dev/null, not ours */
     bool exit_when_idle;     /* the plugin ends QEMU with 125 when the guest can never wake */
     /* Two runs are the same: guest time counts instructions, 2^icount_shift ns each (0 to 10), one
      * vCPU; the guest's date begins at 2000-01-01 and its random numbers with a fixed seed. */

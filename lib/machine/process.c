@@ -72,7 +72,8 @@ static void environment_free(char **env, size_t own)
  */
 
 /* Between fork and exec: only async-signal-safe calls. */
-static void exec_child(char **argv, char **env, pid_t parent, int error_fd, int output_fd)
+static void exec_child(char **argv, char **env, pid_t parent, int error_fd, int input_fd,
+                       int output_fd)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -83,6 +84,8 @@ static void exec_child(char **argv, char **env, pid_t parent, int error_fd, int 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127); /* the parent died before it could be watched */
+    if (input_fd >= 0)
+        dup2(input_fd, STDIN_FILENO);
     if (output_fd >= 0)
         dup2(output_fd, STDOUT_FILENO);
     close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
@@ -93,8 +96,9 @@ static void exec_child(char **argv, char **env, pid_t parent, int error_fd, int 
     _exit(127);
 }
 
-/* Starts argv[0]. output_fd: what its standard output becomes, or -1 for ours. */
-static int spawn(char **argv, char **env, int output_fd, pid_t *ret_pid)
+/* Starts argv[0]. input_fd, output_fd: what its standard input and output become, or -1 for ours.
+ */
+static int spawn(char **argv, char **env, int input_fd, int output_fd, pid_t *ret_pid)
 {
     int report[2], error = 0;
     pid_t parent = getpid();
@@ -102,7 +106,7 @@ static int spawn(char **argv, char **env, int output_fd, pid_t *ret_pid)
         return -errno;
     pid_t pid = fork();
     if (pid == 0)
-        exec_child(argv, env, parent, report[1], output_fd);
+        exec_child(argv, env, parent, report[1], input_fd, output_fd);
     if (pid < 0)
         error = errno;
     close(report[1]);
@@ -131,7 +135,11 @@ static int launch_qemu(const struct trestle_machine_options *options, char **arg
             return -ENOMEM;
     }
     terminal_save(&machine->terminal);
-    int error = spawn(argv, env, -1, &machine->pid);
+    int input_fd = options->no_input ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+    int error =
+        options->no_input && input_fd < 0 ? -errno : spawn(argv, env, input_fd, -1, &machine->pid);
+    if (input_fd >= 0)
+        close(input_fd);
     if (env != environ)
         environment_free(env, own);
     if (error)
@@ -260,7 +268,7 @@ int trestle_machine_version(const char *qemu_path, char **ret_version, char **re
     pid_t pid;
     if (pipe2(out, O_CLOEXEC) < 0)
         return -errno;
-    int error = spawn(argv, environ, out[1], &pid);
+    int error = spawn(argv, environ, -1, out[1], &pid);
     close(out[1]);
     if (!error) {
         output[read_output(out[0], output, sizeof(output) - 1)] = '\0';
