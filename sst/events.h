@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+/*
+ * trestle/sst/events.h: what crosses the links between a QEMU host and its devices. All that an
+ * SST component of your own needs to be a device: take AccessEvents on a port, answer each with a
+ * ResponseEvent. docs/sst.md has a whole example.
+ */
+#ifndef TRESTLE_SST_EVENTS_H
+#define TRESTLE_SST_EVENTS_H
+
+#include <sst/core/event.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace Trestle
+{
+
+// Host to device, in init(): where the guest finds the device. A device that does not care ignores
+// it.
+class RegionEvent : public SST::Event
+{
+  public:
+    RegionEvent() = default;
+    RegionEvent(std::string name_, uint64_t base_, uint64_t size_)
+        : name(std::move(name_)), base(base_), size(size_)
+    {
+    }
+    SST::Event *clone() override
+    {
+        return new RegionEvent(*this);
+    }
+
+    std::string name;  // what the host calls the device
+    uint64_t base = 0; // guest-physical
+    uint64_t size = 0; // bytes
+
+    void serialize_order(SST::Core::Serialization::serializer &ser) override
+    {
+        SST::Event::serialize_order(ser);
+        SST_SER(name);
+        SST_SER(base);
+        SST_SER(size);
+    }
+    ImplementSerializable(Trestle::RegionEvent);
+};
+
+// Host to device: the guest reads or writes. It waits, and its time stands still, until the
+// ResponseEvent with the same id.
+class AccessEvent : public SST::Event
+{
+  public:
+    AccessEvent() = default;
+    SST::Event *clone() override
+    {
+        return new AccessEvent(*this);
+    }
+
+    uint64_t id = 0;
+    uint64_t offset = 0; // from the device's base; inside its region, a multiple of size
+    uint64_t data = 0;   // of a write, in its low size bytes
+    uint8_t size = 0;    // 1, 2, 4 or 8 bytes
+    bool write = false;
+
+    void serialize_order(SST::Core::Serialization::serializer &ser) override
+    {
+        SST::Event::serialize_order(ser);
+        SST_SER(id);
+        SST_SER(offset);
+        SST_SER(data);
+        SST_SER(size);
+        SST_SER(write);
+    }
+    ImplementSerializable(Trestle::AccessEvent);
+};
+
+// Device to host: the answer, once for each AccessEvent.
+class ResponseEvent : public SST::Event
+{
+  public:
+    ResponseEvent() = default;
+    ResponseEvent(uint64_t id_, uint64_t data_, bool success_)
+        : id(id_), data(data_), success(success_)
+    {
+    }
+    SST::Event *clone() override
+    {
+        return new ResponseEvent(*this);
+    }
+
+    uint64_t id = 0;
+    uint64_t data = 0;   // of a read
+    bool success = true; // false: a bus error in the guest
+
+    void serialize_order(SST::Core::Serialization::serializer &ser) override
+    {
+        SST::Event::serialize_order(ser);
+        SST_SER(id);
+        SST_SER(data);
+        SST_SER(success);
+    }
+    ImplementSerializable(Trestle::ResponseEvent);
+};
+
+// Host to device: the guest was reset. An access under way is not to be answered.
+class ResetEvent : public SST::Event
+{
+  public:
+    ResetEvent() = default;
+    SST::Event *clone() override
+    {
+        return new ResetEvent(*this);
+    }
+    void serialize_order(SST::Core::Serialization::serializer &ser) override
+    {
+        SST::Event::serialize_order(ser);
+    }
+    ImplementSerializable(Trestle::ResetEvent);
+};
+
+// Device to host, on the device's irq_port: a line changed its level.
+class InterruptEvent : public SST::Event
+{
+  public:
+    InterruptEvent() = default;
+    InterruptEvent(uint32_t line_, bool level_) : line(line_), level(level_)
+    {
+    }
+    SST::Event *clone() override
+    {
+        return new InterruptEvent(*this);
+    }
+
+    uint32_t line = 0; // of the device's own lines, from 0
+    bool level = false;
+
+    void serialize_order(SST::Core::Serialization::serializer &ser) override
+    {
+        SST::Event::serialize_order(ser);
+        SST_SER(line);
+        SST_SER(level);
+    }
+    ImplementSerializable(Trestle::InterruptEvent);
+};
+
+// Between linked devices: the bytes of one message, 1 to 256. trestle/peer.h has what the bundled
+// models say to each other.
+class MessageEvent : public SST::Event
+{
+  public:
+    MessageEvent() = default;
+    MessageEvent(const void *data, size_t size)
+        : bytes(static_cast<const uint8_t *>(data), static_cast<const uint8_t *>(data) + size)
+    {
+    }
+    SST::Event *clone() override
+    {
+        return new MessageEvent(*this);
+    }
+
+    std::vector<uint8_t> bytes;
+
+    void serialize_order(SST::Core::Serialization::serializer &ser) override
+    {
+        SST::Event::serialize_order(ser);
+        SST_SER(bytes);
+    }
+    ImplementSerializable(Trestle::MessageEvent);
+};
+
+} // namespace Trestle
+
+#endif

@@ -1,0 +1,597 @@
+// SPDX-License-Identifier: MIT
+#include "qemu.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cinttypes>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <sstream>
+#include <time.h>
+
+namespace Trestle
+{
+
+namespace
+{
+
+// QEMU has this long to end in order; then it is killed.
+constexpr int graceMs = 1000;
+
+// The longest wait before others get their turn. SST acts on a signal only between two events, and
+// lets other QEMUs of the same process go on only then.
+constexpr uint64_t sliceNs = 50 * 1000 * 1000, sharedSliceNs = 1000 * 1000,
+                   crowdedSliceNs = 100 * 1000;
+
+unsigned hostsInProcess;
+
+// --- signals ------------------------------------------------------------------------------------
+
+// In a parallel run SST acts on a signal at its next synchronization, which a waiting host may keep
+// from coming: so the host has to know by itself. SST's own handlers run as before.
+volatile sig_atomic_t interrupted;
+struct sigaction previousInt, previousTerm;
+
+void onSignal(int number)
+{
+    const struct sigaction &previous = number == SIGINT ? previousInt : previousTerm;
+    interrupted = 1;
+    if (!(previous.sa_flags & SA_SIGINFO) && previous.sa_handler != SIG_DFL &&
+        previous.sa_handler != SIG_IGN)
+        previous.sa_handler(number);
+}
+
+void watchSignals()
+{
+    struct sigaction action = {};
+    if (++hostsInProcess > 1)
+        return;
+    action.sa_handler = onSignal;
+    sigaction(SIGINT, &action, &previousInt);
+    sigaction(SIGTERM, &action, &previousTerm);
+}
+
+void unwatchSignals()
+{
+    if (--hostsInProcess > 0)
+        return;
+    sigaction(SIGINT, &previousInt, nullptr);
+    sigaction(SIGTERM, &previousTerm, nullptr);
+}
+
+// --- small things -------------------------------------------------------------------------------
+
+uint64_t clockNs()
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
+}
+
+// As the older component had it: hexadecimal, with or without 0x.
+bool parseHex(const std::string &text, uint64_t &value)
+{
+    char *end;
+    errno = 0;
+    value = strtoull(text.c_str(), &end, 16);
+    return !text.empty() && *end == '\0' && errno == 0 && text[0] != '-';
+}
+
+std::vector<std::string> stringList(SST::Params &params, const char *key)
+{
+    std::vector<std::string> list;
+    std::string text = params.find<std::string>(key, "");
+    if (!text.empty() && text[0] == '[') {
+        params.find_array<std::string>(key, list);
+        return list;
+    }
+    std::istringstream words(text);
+    for (std::string word; words >> word;)
+        list.push_back(word);
+    return list;
+}
+
+std::string archOf(const std::string &qemuPath)
+{
+    static const std::string prefix = "qemu-system-";
+    size_t at = qemuPath.rfind(prefix);
+    if (at == std::string::npos)
+        return "riscv32";
+    return qemuPath.substr(at + prefix.size());
+}
+
+// trestle-qemu.so lies one directory above this library, in the build and where it is installed.
+std::string findPlugin()
+{
+    Dl_info info;
+    if (!dladdr(reinterpret_cast<void *>(&findPlugin), &info))
+        return "";
+    char *real = realpath(info.dli_fname, nullptr);
+    if (!real)
+        return "";
+    std::string directory(real);
+    free(real);
+    directory.resize(directory.rfind('/') + 1);
+    for (const char *place : {"../trestle-qemu.so", "trestle-qemu.so"})
+        if (access((directory + place).c_str(), R_OK) == 0)
+            return directory + place;
+    return directory + "../trestle-qemu.so"; // the library then says that it is not there
+}
+
+} // namespace
+
+// --- construction -------------------------------------------------------------------------------
+
+QEMUHost::QEMUHost(SST::ComponentId_t id, SST::Params &params) : Component(id)
+{
+    verbose_ = params.find<int>("verbose", 1);
+    out_.init(getName() + ": ", static_cast<uint32_t>(verbose_), 0, SST::Output::STDOUT);
+    picosecond_ = getTimeConverter("1ps");
+
+    kernel_ = params.find<std::string>("binary_path", "");
+    if (kernel_.empty())
+        out_.fatal(CALL_INFO, 1, "binary_path is missing; it names the guest, an ELF file\n");
+    qemuPath_ = params.find<std::string>("qemu_path", "qemu-system-riscv32");
+    arch_ = params.find<std::string>("arch", "");
+    if (arch_.empty())
+        arch_ = archOf(qemuPath_);
+    args_ = stringList(params, "qemu_args");
+    plugin_ = params.find<std::string>("plugin", "");
+    if (plugin_.empty())
+        plugin_ = findPlugin();
+    onError_ = params.find<std::string>("on_error", "fault");
+    timeoutMs_ = params.find<int64_t>("timeout_ms", 0);
+    icount_ = params.find<int>("icount", -1);
+    isInteractive_ = params.find<std::string>("console", "output") == "interactive";
+    failureIsFatal_ = params.find<std::string>("qemu_failure", "fatal") != "report";
+    accessTimeout_ =
+        getTimeConverter(params.find<std::string>("access_timeout", "10ms")).getFactor() /
+        picosecond_.getFactor();
+    std::string wait = params.find<std::string>("wait", "adaptive");
+    wait_ = wait == "sleep"  ? TRESTLE_WAIT_SLEEP
+            : wait == "spin" ? TRESTLE_WAIT_SPIN
+                             : TRESTLE_WAIT_ADAPTIVE;
+
+    readDevices(params);
+    checkPorts();
+    createBridge();
+    configureLinks();
+    registerAsPrimaryComponent();
+    primaryComponentDoNotEndSim();
+}
+
+QEMUHost::~QEMUHost()
+{
+    stop();
+}
+
+void QEMUHost::fatalError(const char *what, char *error, int status)
+{
+    std::string text = error ? error : strerror(-status);
+    free(error);
+    stop();
+    out_.fatal(CALL_INFO, 1, "%s%s\n", what, text.c_str());
+    abort(); // fatal() does not return, but does not say so
+}
+
+void QEMUHost::readDevices(SST::Params &params)
+{
+    uint32_t count = params.find<uint32_t>("num_devices", 1);
+    if (count == 0)
+        out_.fatal(CALL_INFO, 1, "num_devices is 0; it is at least 1\n");
+    devices_.resize(count);
+    for (uint32_t i = 0; i < count; i++) {
+        std::string prefix = "device" + std::to_string(i);
+        Device &device = devices_[i];
+        std::string base =
+            params.find<std::string>(prefix + "_base", count > 1 ? "0x10000000" : "");
+        std::string key = prefix + "_base";
+        if (base.empty()) {
+            key = "device_base";
+            base = params.find<std::string>(key, "0x20000000");
+        }
+        if (!parseHex(base, device.base))
+            out_.fatal(CALL_INFO, 1, "%s is '%s'; it is a hexadecimal address such as 0x10200000\n",
+                       key.c_str(), base.c_str());
+        device.size = params.find<uint64_t>(prefix + "_size", 4096);
+        device.name = params.find<std::string>(prefix + "_name", prefix);
+        device.socket = params.find<std::string>(prefix + "_socket", "");
+        device.properties = params.find<std::string>(prefix + "_properties", "");
+    }
+    if (count == 1 && devices_[0].socket.empty())
+        devices_[0].socket = params.find<std::string>("socket_path", "");
+}
+
+static std::string portName(size_t index)
+{
+    return "device_port_" + std::to_string(index);
+}
+
+void QEMUHost::checkPorts()
+{
+    constexpr size_t mostDevices = 4096;
+    bool isSingle = devices_.size() == 1 && isPortConnected("device_port");
+    for (size_t i = 0; i < devices_.size() && !isSingle; i++) {
+        std::string port = portName(i);
+        if (!isPortConnected(port))
+            out_.fatal(CALL_INFO, 1,
+                       "%s is not connected; num_devices is %zu, and each of them needs a device\n",
+                       devices_.size() == 1 ? "device_port" : port.c_str(), devices_.size());
+    }
+    for (size_t i = isSingle ? 0 : devices_.size(); i < mostDevices; i++) {
+        if (isPortConnected(portName(i)))
+            out_.fatal(CALL_INFO, 1, "%s is connected, but num_devices is %zu\n",
+                       portName(i).c_str(), devices_.size());
+    }
+    if (devices_.size() > 1 && isPortConnected("device_port"))
+        out_.fatal(
+            CALL_INFO, 1,
+            "device_port is connected, but num_devices is %zu: they are device_port_0 and on\n",
+            devices_.size());
+}
+
+void QEMUHost::createBridge()
+{
+    struct trestle_bridge_options options = {};
+    char *error = nullptr;
+    options.size = sizeof(options);
+    options.runtime_dir = getenv("XDG_RUNTIME_DIR");
+    options.wait = wait_;
+    options.log = log;
+    options.ctx = this;
+    options.log_debug = verbose_ >= 2;
+    int status = trestle_bridge_create(&options, &bridge_, &error);
+    if (status < 0)
+        fatalError("", error, status);
+    for (const Device &device : devices_) {
+        struct trestle_bridge_device added = {};
+        added.size = sizeof(added);
+        added.name = device.name.c_str();
+        added.base_addr = device.base;
+        added.region_size = device.size;
+        added.socket_path = device.socket.empty() ? nullptr : device.socket.c_str();
+        added.access = [](void *ctx, uint32_t index, const struct trestle_bridge_access *access) {
+            static_cast<QEMUHost *>(ctx)->onAccess(index, *access);
+        };
+        added.reset = [](void *ctx, uint32_t index) {
+            static_cast<QEMUHost *>(ctx)->onReset(index);
+        };
+        added.ctx = this;
+        status = trestle_bridge_add_device(bridge_, &added, nullptr, &error);
+        if (status < 0)
+            fatalError("", error, status);
+    }
+}
+
+void QEMUHost::configureLinks()
+{
+    bool isSingle = devices_.size() == 1 && isPortConnected("device_port");
+    for (uint32_t i = 0; i < devices_.size(); i++) {
+        Device &device = devices_[i];
+        device.link =
+            configureLink(isSingle ? "device_port" : portName(i),
+                          new EventHandler<QEMUHost, &QEMUHost::onDevice, uint32_t>(this, i));
+        device.reads = registerStatistic<uint64_t>("reads", device.name);
+        device.writes = registerStatistic<uint64_t>("writes", device.name);
+        device.errors = registerStatistic<uint64_t>("errors", device.name);
+        device.latency = registerStatistic<uint64_t>("latency", device.name);
+    }
+    wake_ =
+        configureSelfLink("wake", picosecond_, new EventHandler<QEMUHost, &QEMUHost::onWake>(this));
+    watch_ = configureSelfLink("watch", picosecond_,
+                               new EventHandler<QEMUHost, &QEMUHost::onWatch>(this));
+}
+
+// --- start and end ------------------------------------------------------------------------------
+
+void QEMUHost::init(unsigned phase)
+{
+    if (phase > 0)
+        return;
+    for (Device &device : devices_)
+        device.link->sendUntimedData(new RegionEvent(device.name, device.base, device.size));
+}
+
+void QEMUHost::setup()
+{
+    thread_ = std::this_thread::get_id();
+    launch();
+    wake_->send(0, new WakeEvent());
+}
+
+void QEMUHost::launch()
+{
+    std::vector<struct trestle_machine_device> devices;
+    std::vector<const char *> args;
+    static const char *const repeatable[] = {"-rtc", "base=2026-01-01T00:00:00,clock=vm", "-seed",
+                                             "1"};
+    std::string shift = "shift=" + std::to_string(icount_) + ",sleep=off";
+
+    char *error = nullptr;
+    int status = trestle_bridge_listen(bridge_, &error);
+    if (status < 0)
+        fatalError("", error, status);
+    for (uint32_t i = 0; i < devices_.size(); i++) {
+        struct trestle_machine_device device = {};
+        device.name = devices_[i].name.c_str();
+        device.socket_path = trestle_bridge_socket_path(bridge_, i);
+        device.base_addr = devices_[i].base;
+        device.region_size = devices_[i].size;
+        device.on_error = onError_.c_str();
+        device.timeout_ms = timeoutMs_;
+        device.properties =
+            devices_[i].properties.empty() ? nullptr : devices_[i].properties.c_str();
+        devices.push_back(device);
+    }
+    if (icount_ >= 0) {
+        args.insert(args.end(), {"-icount", shift.c_str()});
+        args.insert(args.end(), std::begin(repeatable), std::end(repeatable));
+    }
+    for (const std::string &arg : args_)
+        args.push_back(arg.c_str());
+    args.push_back(nullptr);
+
+    struct trestle_machine_options options = {};
+    options.size = sizeof(options);
+    options.arch = arch_.c_str();
+    options.qemu = qemuPath_.c_str();
+    options.search_path = getenv("PATH");
+    options.kernel = kernel_.c_str();
+    options.plugin = plugin_ == "none" ? nullptr : plugin_.c_str();
+    options.devices = devices.data();
+    options.num_devices = devices.size();
+    options.args = args.data();
+    options.no_input = !isInteractive_;
+    watchSignals();
+    status = trestle_machine_launch(&options, &machine_, &error);
+    if (status < 0) {
+        unwatchSignals();
+        fatalError("", error, status);
+    }
+    status = trestle_bridge_watch(
+        bridge_, trestle_machine_fd(machine_),
+        [](void *ctx) { static_cast<QEMUHost *>(ctx)->hasEnded_ = true; }, this);
+    if (status < 0)
+        fatalError("cannot watch QEMU: ", nullptr, status);
+    out_.verbose(CALL_INFO, 1, 0, "QEMU PID: %d\n",
+                 static_cast<int>(trestle_machine_pid(machine_)));
+    out_.verbose(CALL_INFO, 1, 0, "Waiting for %zu device connections...\n", devices_.size());
+}
+
+// Whatever is still there goes; may be called at any time, and again.
+void QEMUHost::stop()
+{
+    if (machine_) {
+        trestle_bridge_unwatch(bridge_, trestle_machine_fd(machine_));
+        trestle_machine_stop(machine_, graceMs);
+        trestle_machine_destroy(machine_);
+        machine_ = nullptr;
+        unwatchSignals();
+    }
+    struct trestle_bridge *bridge = bridge_;
+    bridge_ = nullptr; // before it ends: what it resets is of no interest any more
+    trestle_bridge_destroy(bridge);
+}
+
+void QEMUHost::finish()
+{
+    for (uint32_t i = 0; bridge_ && i < devices_.size(); i++) {
+        struct trestle_device_stats stats;
+        trestle_bridge_stats(bridge_, i, &stats);
+        out_.verbose(CALL_INFO, 1, 0,
+                     "%s: %" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64 " errors\n", stats.name,
+                     stats.reads, stats.writes, stats.errors);
+    }
+    stop();
+}
+
+void QEMUHost::emergencyShutdown()
+{
+    if (thread_ == std::thread::id() || thread_ == std::this_thread::get_id()) {
+        stop();
+        return;
+    }
+    // Another thread failed, while this component's may be waiting for QEMU: only what is safe
+    // beside that. The process ends next.
+    if (!machine_)
+        return;
+    kill(trestle_machine_pid(machine_), SIGKILL);
+    for (uint32_t i = 0; i < devices_.size(); i++)
+        unlink(trestle_bridge_socket_path(bridge_, i));
+}
+
+void QEMUHost::qemuEnded()
+{
+    int code = 0;
+    if (!trestle_machine_ended(machine_, &code)) {
+        hasEnded_ = false;
+        return;
+    }
+    if (code != 0 && failureIsFatal_) {
+        stop();
+        out_.fatal(CALL_INFO, code, "QEMU ended with exit code %d%s\n", code,
+                   code > 128 ? " (killed by a signal)" : "");
+    }
+    if (code != 0)
+        out_.output("QEMU ended with exit code %d\n", code);
+    else
+        out_.verbose(CALL_INFO, 1, 0, "QEMU ended\n");
+    isOver_ = true;
+    primaryComponentOKToEndSim();
+}
+
+// --- serving ------------------------------------------------------------------------------------
+
+// True: an access came, and SST's time is to go on. False: the slice is over.
+bool QEMUHost::waitForAccess()
+{
+    bool isAlone = hostsInProcess == 1;
+    bool isWhole = getNumRanks().rank == 1 && getNumRanks().thread == 1;
+    uint64_t slice = !isAlone ? crowdedSliceNs : isWhole ? sliceNs : sharedSliceNs;
+    uint64_t end = clockNs() + slice;
+    for (uint64_t time = end - slice; time < end; time = clockNs()) {
+        int status = trestle_bridge_poll(bridge_, static_cast<int>((end - time) / 1000000u));
+        if (status < 0 && status != -EINTR)
+            fatalError("cannot serve the devices: ", nullptr, status);
+        if (underWay_ > 0)
+            return true;
+        if (hasEnded_ || interrupted)
+            return false;
+    }
+    return false;
+}
+
+/*
+ * When nothing comes in a slice, SST gets the processor, and its time moves on by as much as the
+ * guest's has: a guest that follows the host's clock has come that far. One that counts
+ * instructions has not said where it is, and SST's time stands until it does.
+ */
+void QEMUHost::serve()
+{
+    uint64_t start = clockNs();
+    if (waitForAccess())
+        return;
+    if (hasEnded_)
+        qemuEnded();
+    if (isOver_)
+        return;
+    if (interrupted) {
+        stop();
+        isOver_ = true;
+        primaryComponentOKToEndSim();
+        return;
+    }
+    bool isFree = icount_ < 0 && trestle_bridge_num_connected(bridge_) == devices_.size();
+    uint64_t elapsed = isFree ? (clockNs() - start) * TRESTLE_NS : 0;
+    wake_->send(elapsed, new WakeEvent());
+}
+
+void QEMUHost::onWake(SST::Event *event)
+{
+    delete event;
+    if (bridge_ && !isOver_)
+        serve();
+}
+
+void QEMUHost::onAccess(uint32_t index, const struct trestle_bridge_access &access)
+{
+    Device &device = devices_[index];
+    uint64_t time = now();
+    uint64_t delay = access.when > time ? access.when - time : 0;
+    auto *event = new AccessEvent();
+    event->id = ++lastId_;
+    event->offset = access.access.offset;
+    event->data = access.access.data;
+    event->size = static_cast<uint8_t>(access.access.size);
+    event->write = access.write;
+    device.id = event->id;
+    device.started = time + delay;
+    device.write = access.write;
+    underWay_++;
+    armWatch(time);
+    device.link->send(delay, picosecond_, event);
+}
+
+void QEMUHost::onReset(uint32_t index)
+{
+    Device &device = devices_[index];
+    if (!bridge_)
+        return;
+    if (device.id != 0)
+        underWay_--;
+    device.id = 0;
+    device.link->send(new ResetEvent());
+}
+
+void QEMUHost::onDevice(SST::Event *event, uint32_t index)
+{
+    Device &device = devices_[index];
+    auto *response = dynamic_cast<ResponseEvent *>(event);
+    if (!response)
+        out_.fatal(CALL_INFO, 1, "%s sent an event that is no Trestle::ResponseEvent\n",
+                   device.name.c_str());
+    bool isWanted = response->id == device.id && device.id != 0;
+    bool success = response->success;
+    uint64_t data = response->data;
+    delete event;
+    if (!isWanted || !bridge_)
+        return; // too late: it was answered with an error, or reset
+    answer(device, index, success ? 0 : -EIO, data);
+    if (underWay_ == 0 && !isOver_)
+        serve();
+}
+
+void QEMUHost::answer(Device &device, uint32_t index, int status, uint64_t data)
+{
+    uint64_t time = now();
+    device.id = 0;
+    underWay_--;
+    device.latency->addData(time - device.started);
+    if (status < 0)
+        device.errors->addData(1);
+    else if (device.write)
+        device.writes->addData(1);
+    else
+        device.reads->addData(1);
+    trestle_bridge_complete(bridge_, index, time, status, data);
+}
+
+// --- devices that do not answer -----------------------------------------------------------------
+
+// One event is on its way at most, so that an access costs nothing for being watched.
+void QEMUHost::armWatch(uint64_t time)
+{
+    if (watchAt_ != 0)
+        return;
+    uint64_t first = UINT64_MAX;
+    for (const Device &device : devices_)
+        if (device.id != 0)
+            first = std::min(first, device.started + accessTimeout_);
+    if (first == UINT64_MAX)
+        return;
+    watchAt_ = std::max(first, time + 1);
+    watch_->send(watchAt_ - time, new WakeEvent());
+}
+
+void QEMUHost::onWatch(SST::Event *event)
+{
+    uint64_t time = now();
+    bool had = false;
+    delete event;
+    watchAt_ = 0;
+    if (!bridge_ || isOver_)
+        return;
+    for (uint32_t i = 0; i < devices_.size(); i++) {
+        Device &device = devices_[i];
+        if (device.id == 0 || device.started + accessTimeout_ > time)
+            continue;
+        out_.output("ERROR: %s has not answered a %s for %" PRIu64
+                    " us of simulated time (access_timeout); the guest "
+                    "gets an error\n",
+                    device.name.c_str(), device.write ? "write" : "read",
+                    accessTimeout_ / TRESTLE_US);
+        answer(device, i, -ETIMEDOUT, 0);
+        had = true;
+    }
+    armWatch(time);
+    if (had && underWay_ == 0)
+        serve();
+}
+
+void QEMUHost::log(void *ctx, enum trestle_log_level level, const char *text)
+{
+    auto *qemu = static_cast<QEMUHost *>(ctx);
+    if (level == TRESTLE_LOG_DEBUG)
+        qemu->out_.verbose(CALL_INFO, 2, 0, "%s\n", text);
+    else if (level == TRESTLE_LOG_INFO)
+        qemu->out_.verbose(CALL_INFO, 1, 0, "%s\n", text);
+    else
+        qemu->out_.output("%s: %s\n", level == TRESTLE_LOG_ERROR ? "ERROR" : "WARNING", text);
+}
+
+} // namespace Trestle
