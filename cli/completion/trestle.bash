@@ -28,20 +28,21 @@ _trestle()
             return ;;
         --stats | --socket | --json) _filedir; return ;;
         --socket-dir) _filedir -d; return ;;
-        --timeout | --base | --size | --name | --param | --rounds | --count) return ;;
+        --timeout | --base | --size | --name | --param | --rounds | --count | --latency) return ;;
     esac
 
     local options="--help"
     case $command in
         "")
             mapfile -t COMPREPLY < <(compgen -W \
-                "run check serve qemu-args device models bench --help --version" -- "$cur")
+                "run check serve qemu-args device models bench sst-config --help --version" -- "$cur")
             return ;;
         run)
             options+=" --kernel --qemu --plugin --verbose --stats --timeout --gdb --exit-on-idle"
             ;;
         serve) options+=" --verbose --stats --socket-dir --plugin" ;;
         qemu-args) options+=" --kernel --qemu --plugin --socket-dir" ;;
+        sst-config) options+=" --latency" ;;
         bench) options+=" --json --rounds --count --kernel --qemu --plugin --verbose" ;;
         device) options+=" --socket --listen-fd --base --size --name --param --verbose --stats" ;;
     esac
@@ -50,7 +51,7 @@ _trestle()
         return
     fi
     case $command in
-        run | check | serve | qemu-args) _filedir json ;;
+        run | check | serve | qemu-args | sst-config) _filedir json ;;
         device)
             if [[ $cur == */* ]]; then
                 _filedir so

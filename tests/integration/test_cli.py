@@ -110,7 +110,7 @@ class BadCommandLine(Case):
             ("name a command: trestle run CONFIG, or trestle --help",),
             ('there is no command "rnu"; did you mean "run"?', "rnu"),
             ('there is no command "frobnicate"; the commands are run, check, serve, qemu-args, '
-             "device, models, bench", "frobnicate"),
+             "device, models, bench, sst-config", "frobnicate"),
             (f"run needs a configuration file; {usage}", "run"),
             (f'run takes a configuration file only, so "b" is too much; {usage}', "run", "a", "b"),
             ('run has no option --kernl; did you mean "--kernel"?', "run", "--kernl", "x", "a"),
@@ -175,13 +175,13 @@ class BadConfiguration(Case):
     """The files that the unit test of the configuration cannot judge, and one that it can."""
 
     def test_missing_file(self):
-        for command in "run", "check", "serve", "qemu-args":
+        for command in "run", "check", "serve", "qemu-args", "sst-config":
             self.assert_refused("no.json: cannot read the configuration: No such file or "
                                 "directory; check the path", command, "no.json")
 
     def test_all_commands_read_it_alike(self):
         self.config('{"devices": [\n {"model": "echo",\n  "base_addr": "0x10200004"}]}', "bad.json")
-        for command in "run", "check", "serve", "qemu-args":
+        for command in "run", "check", "serve", "qemu-args", "sst-config":
             self.assert_refused("bad.json:3: devices[0].base_addr: 0x10200004 is not a multiple "
                                 "of 8; choose an aligned base address", command, "bad.json")
 
@@ -362,6 +362,17 @@ class Tables(Case):
         self.assertIn(["echo_device", "echo", "0x10200000", "0x10200fff", "(private)"], rows)
         self.assertIn(["compute_device", "compute", "0x10300000", "0x10300fff", "(private)"], rows)
         self.assertIn(["compute_device.peer", "echo_device.peer", "1", "ns"], rows)
+
+    def test_sst_config(self):
+        result = self.trestle("sst-config", self.two(), "--latency", "5ns")
+        self.assertEqual(result.code, 0, result)
+        compile(result.out, "written.py", "exec")
+        for line in ('LATENCY = "5ns"', 'sst.Component("qemu", "trestle.QEMU")',
+                     'qemu.addParam("num_devices", 2)', 'addParam("model", "echo")',
+                     '"device_port_1", LATENCY), (device1, "cpu_port", LATENCY)'):
+            self.assertIn(line, result.out)
+        self.assert_refused("trestle: --latency 0 is not a time above 0; write for example 10ns",
+                            "sst-config", "two.json", "--latency", "0")
 
     def test_models(self):
         result = self.trestle("models")

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* trestle sst-config: the same machine and devices, as a configuration of SST. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "config.h"
+#include "util.h"
+
+static const struct command_option options[] = {
+    {'l', "latency", "TIME", "of the links between QEMU and its devices (1ns)", .long_only = true},
+    {0},
+};
+
+/* A string as Python reads it. */
+static void print_string(const char *text)
+{
+    putchar('"');
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '"' || c == '\\')
+            printf("\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            printf("\\x%02x", c);
+        else
+            putchar(c);
+    }
+    putchar('"');
+}
+
+static void print_param(const char *component, const char *key, const char *value)
+{
+    printf("%s.addParam(", component);
+    print_string(key);
+    printf(", ");
+    print_string(value);
+    printf(")\n");
+}
+
+/* SST may be started anywhere. */
+static void print_path(const char *component, const char *key, const char *path)
+{
+    char *whole = realpath(path, NULL);
+    print_param(component, key, whole ? whole : path);
+    free(whole);
+}
+
+static void print_host(const struct config *config)
+{
+    printf("qemu = sst.Component(\"qemu\", \"trestle.QEMU\")\n");
+    if (config->kernel)
+        print_path("qemu", "binary_path", config->kernel);
+    if (config->arch)
+        print_param("qemu", "arch", config->arch);
+    if (config->qemu)
+        print_param("qemu", "qemu_path", config->qemu);
+    else if (config->arch) {
+        char *qemu = xformat("qemu-system-%s", config->arch);
+        print_param("qemu", "qemu_path", qemu);
+        free(qemu);
+    }
+    if (strcmp(config->plugin, "none") == 0)
+        print_param("qemu", "plugin", "none");
+    else if (strcmp(config->plugin, "auto") != 0)
+        print_path("qemu", "plugin", config->plugin);
+    if (config->args && config->args[0]) {
+        printf("qemu.addParam(\"qemu_args\", [");
+        for (size_t i = 0; config->args[i]; i++) {
+            printf(i ? ", " : "");
+            print_string(config->args[i]);
+        }
+        printf("])\n");
+    }
+    printf("qemu.addParam(\"num_devices\", %zu)\n", config->num_devices);
+}
+
+static void print_host_param(size_t index, const char *suffix, const char *value)
+{
+    char *key = xformat("device%zu_%s", index, suffix);
+    print_param("qemu", key, value);
+    free(key);
+}
+
+static void print_device(const struct config *config, size_t index)
+{
+    const struct config_device *device = &config->devices[index];
+    char *component = xformat("device%zu", index);
+    printf("\n");
+    print_host_param(index, "name", device->name);
+    printf("qemu.addParam(\"device%zu_base\", \"0x%" PRIx64 "\")\n", index, device->base_addr);
+    printf("qemu.addParam(\"device%zu_size\", %" PRIu64 ")\n", index, device->size);
+    if (device->socket)
+        print_host_param(index, "socket", device->socket);
+    if (device->shadow)
+        print_host_param(index, "properties", "shadow=on");
+    printf("%s = sst.Component(", component);
+    print_string(device->name);
+    printf(", \"trestle.Device\")\n");
+    char *model = device->library ? path_beside(config->file, device->model_name) : NULL;
+    if (model)
+        print_path(component, "model", model);
+    else
+        print_param(component, "model", device->model_name);
+    free(model);
+    for (size_t i = 0; i < device->num_params; i++)
+        print_param(component, device->params[i].key, device->params[i].value);
+    printf("sst.Link(\"qemu_%zu\").connect((qemu, \"device_port_%zu\", LATENCY), "
+           "(%s, \"cpu_port\", LATENCY))\n",
+           index, index, component);
+    free(component);
+}
+
+/* "name.port" as a Python tuple; config_load() has seen to it that both are there. */
+static void print_end(const struct config *config, const char *end, trestle_time latency)
+{
+    const char *dot = strrchr(end, '.');
+    uint32_t port = 0;
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct config_device *device = &config->devices[i];
+        if (strlen(device->name) != (size_t)(dot - end) ||
+            strncmp(device->name, end, (size_t)(dot - end)) != 0)
+            continue;
+        if (trestle_model_port(device->model, dot + 1, &port) < 0)
+            port = 0;
+        /* SST has no links without latency. */
+        printf("(device%zu, \"peer_port_%" PRIu32 "\", \"%" PRIu64 "ps\")", i, port,
+               latency ? latency : 1);
+    }
+}
+
+static void print_config(const struct config *config, const char *latency)
+{
+    printf("# Written by trestle sst-config.\nimport sst\n\nLATENCY = ");
+    print_string(latency);
+    printf("  # of the links between QEMU and its devices, each way\n\n");
+    if (config->stop_at != TRESTLE_TIME_NEVER)
+        printf("sst.setProgramOption(\"stop-at\", \"%" PRIu64 "ps\")\n", config->stop_at);
+    print_host(config);
+    for (size_t i = 0; i < config->num_devices; i++)
+        print_device(config, i);
+    for (size_t i = 0; i < config->num_links; i++) {
+        printf("\nsst.Link(\"link_%zu\").connect(", i);
+        print_end(config, config->links[i].from, config->links[i].latency);
+        printf(", ");
+        print_end(config, config->links[i].to, config->links[i].latency);
+        printf(")\n");
+    }
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    const char *argument, *latency = "1ns";
+    trestle_time time;
+    int letter;
+    while ((letter = command_next_option(command, argc, argv, &argument)) != 0) {
+        if (letter != 'l')
+            return EXIT_BAD_INPUT;
+        if (trestle_parse_time(argument, &time) < 0 || time == 0)
+            return command_fail("--latency %s is not a time above 0; write for example 10ns",
+                                argument);
+        latency = argument;
+    }
+    const char *file = command_operand(command, argc, argv, "a configuration file");
+    struct config *config;
+    char *error = NULL;
+    if (!file)
+        return EXIT_BAD_INPUT;
+    if (config_load(file, &config, &error) < 0)
+        return command_fail_line(error);
+    print_config(config, latency);
+    config_destroy(config);
+    return EXIT_SUCCESS;
+}
+
+const struct command command_sst_config = {
+    .name = "sst-config",
+    .arguments = "CONFIG [OPTION]...",
+    .summary = "Print CONFIG as a Python configuration for SST",
+    .options = options,
+    .run = run_command,
+    .help = "The output is for sst, with the element library of Trestle; docs/sst.md tells more.\n",
+};
