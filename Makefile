@@ -2,16 +2,16 @@
 # A thin layer over Meson: every target is a command or two that you can type yourself.
 BUILD ?= build
 BUILD_ASAN ?= build-asan
-# Passed on to "meson setup", for example MESON_ARGS=-Dfirmware=disabled
+# Passed on to "meson setup", for example MESON_ARGS=-Dsst_prefix=/opt/sst
 MESON_ARGS ?=
 prefix ?=
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo build test check bench install clean hooks
+.PHONY: help list demo build test test-sst sst-install check bench install clean hooks
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
 list: help
 
@@ -35,6 +35,14 @@ test: ## install what is missing, build with ASan and UBSan, run all tests
 		-Dfirmware=enabled $(MESON_ARGS) $(BUILD_ASAN)
 	ninja -C $(BUILD_ASAN)
 	meson test -C $(BUILD_ASAN) --no-rebuild --print-errorlogs
+	@$(MAKE) --no-print-directory test-sst
+
+# Without sanitizers, which cannot be loaded into sst.
+test-sst: build ## run the tests of the SST element, when SST-Core is installed
+	@if [ -e $(BUILD)/sst/libtrestle.so ]; then \
+		meson test -C $(BUILD) --no-rebuild --print-errorlogs --suite sst; \
+	else echo "skipped: the SST element, since no sst-config was found; install SST-Core," \
+		"then MESON_ARGS=-Dsst_prefix=PREFIX (docs/sst.md)"; fi
 
 check: ## formatting, licences, direction of dependencies, static analysis
 	tools/deps demo check
@@ -47,6 +55,11 @@ bench: build ## measure one MMIO access from the guest to a device and back
 install: build ## install; takes prefix= and DESTDIR=
 	$(if $(prefix),meson configure $(BUILD) -Dprefix=$(prefix))
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+
+sst-install: install ## install, and tell SST about the element library; takes prefix=
+	@test -e $(BUILD)/sst/libtrestle.so || { echo "the SST element was not built: no" \
+		"sst-config was found (docs/sst.md)" >&2; exit 1; }
+	tools/sst_register $(BUILD)
 
 hooks: ## run tools/check before each commit in this clone
 	git config core.hooksPath tools/githooks
