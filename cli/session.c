@@ -176,12 +176,23 @@ static bool session_has_own(const struct session *session)
     return false;
 }
 
+/* The sentence begins with the path that it is about: the user gave it, or we made it. */
+static char *complain_socket(const struct config *config, const char *sentence)
+{
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const char *path = config->devices[i].socket;
+        if (path && strncmp(sentence, path, strlen(path)) == 0)
+            return config_complain_device(config, i, "socket", "%s", sentence);
+    }
+    return xformat("trestle: %s", sentence);
+}
+
 int session_listen(struct session *session, char **ret_error)
 {
     char *error = NULL;
     int status = trestle_bridge_listen(session->bridge, &error);
     if (status < 0) {
-        *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
+        *ret_error = complain_socket(session->config, error ? error : strerror(-status));
         free(error);
     }
     if (status == 0 && session_has_own(session))

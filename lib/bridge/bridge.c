@@ -418,7 +418,7 @@ static bool look(struct trestle_bridge *bridge)
     return found;
 }
 
-static int sleep_until_ready(struct trestle_bridge *bridge, int timeout_ms)
+static int poll_device_sockets(struct trestle_bridge *bridge, int timeout_ms)
 {
     struct session *session = bridge->session;
     if (!session || !session->shm.memory)
@@ -446,7 +446,7 @@ int trestle_bridge_poll(struct trestle_bridge *bridge, int timeout_ms)
     } while (!found && !called && ipc_spin_on(&bridge->wait, &spin));
     if (!found && !called) {
         arm_timer(bridge);
-        called = sleep_until_ready(bridge, timeout_ms);
+        called = poll_device_sockets(bridge, timeout_ms);
     }
     ipc_spin_end(&bridge->wait, &spin);
     look(bridge);

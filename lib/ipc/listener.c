@@ -43,7 +43,7 @@ static int lock_try(const char *path, const char *lock_path, int *ret_fd, char *
     int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_set(ret_error, -errno,
-                         "cannot create %s: %s; choose a directory that you may write to",
+                         "%s: cannot be created: %s; choose a directory that you may write to",
                          lock_path, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         int error = -errno;
@@ -129,8 +129,8 @@ static int bind_and_listen(const struct sockaddr_un *address, int *ret_fd, char 
         listen(fd, BACKLOG) < 0) {
         int error = -errno;
         close(fd);
-        return error_set(ret_error, error, "cannot listen at %s: %s", address->sun_path,
-                         strerror(-error));
+        return error_set(ret_error, error, "%s: cannot listen there: %s; choose another path",
+                         address->sun_path, strerror(-error));
     }
     *ret_fd = fd;
     return 0;

@@ -319,24 +319,6 @@ class BadConfiguration(Case):
         deep.rmdir()
         self.assertEqual((result.code, result.err.count("\n")), (2, 1), result)
 
-    def test_socket_path_is_taken(self):
-        (self.dir / "file.sock").write_text("precious")
-        self.config({"devices": [{**ECHO, "socket": "file.sock"}]})
-        for command in "run", "serve":
-            result = self.trestle(command, "two.json")
-            self.assertEqual((result.code, result.err.count("\n")), (2, 1), result)
-            self.assertIn("file.sock", result.err)
-        self.assertEqual((self.dir / "file.sock").read_text(), "precious")
-
-        self.config({"devices": [{**ECHO, "socket": "live.sock"}]})
-        server = self.start_trestle("serve", "two.json")
-        read_until(server.stdout, rb"live\.sock")
-        result = self.trestle("run", "two.json")
-        self.assertEqual((result.code, result.err.count("\n")), (2, 1), result)
-        self.assertIn("live.sock", result.err)
-        server.terminate()
-        self.assertEqual(server.wait(30), 128 + signal.SIGTERM)
-
     def test_regions_of_the_machine(self):
         common.qemu("riscv32")
         for base, part in ("0x80000000", "riscv_virt_board.ram"), ("0x10000000", "serial"):
@@ -635,6 +617,37 @@ class Guest:
         self.log += self.process.stderr.read()
         self.case.assertEqual(common.processes(session=self.process.pid), set())
         return code, self.log.decode()
+
+
+class SocketPaths(Case):
+    """A socket's path is taken: said with the place that asks for it."""
+
+    def config_with(self, path):
+        return self.config({"devices": [{**ECHO, "socket": path}]}).name
+
+    def test_regular_file(self):
+        (self.dir / "taken").write_text("precious")
+        self.assert_refused(f"{self.config_with('taken')}:8: devices[0].socket: taken is there and "
+                            "is not a socket; it is left alone: choose another path, or remove it",
+                            "serve", "two.json")
+        self.assertEqual((self.dir / "taken").read_text(), "precious")
+
+    def test_live_server(self):
+        config = self.config_with("live")
+        first = self.start_trestle("serve", config)
+        read_until(first.stdout, rb"live")
+        result = self.trestle("serve", config)
+        self.assertEqual((result.code, result.out), (2, ""))
+        self.assertRegex(result.err, r"^two.json:8: devices\[0\].socket: live: another Trestle "
+                                     r"serves this socket; end it, or choose another path\n$")
+        first.terminate()
+        self.assertEqual(first.wait(30), 128 + signal.SIGTERM)
+
+    def test_no_directory(self):
+        config = self.config_with("no/such")
+        self.assert_refused("two.json:8: devices[0].socket: no/such.lock: cannot be created: No "
+                            "such file or directory; choose a directory that you may write to",
+                            "serve", config)
 
 
 class Bench(Case):
