@@ -9,6 +9,9 @@ import unittest
 
 import common
 
+# Of the same make as the C compiler that built the library: their sanitizers must match.
+CXX = os.environ.get("TRESTLE_CXX", "g++")
+
 CONSUMER = """
 #include <cstdio_or_stdio>
 #include <trestle/bridge.h>
@@ -105,11 +108,11 @@ class Install(common.TestCase):
                 self.compile_and_run("cc", ".c", [f"-std={standard}"])
 
     def test_cxx_program(self):
-        if not shutil.which("c++"):
-            raise unittest.SkipTest("there is no C++ compiler (tools/deps installs g++)")
+        if not shutil.which(CXX):
+            raise unittest.SkipTest(f"there is no {CXX} (tools/deps installs g++)")
         for standard in "c++11", "c++17":
             with self.subTest(standard=standard):
-                self.compile_and_run("c++", ".cc", [f"-std={standard}", "-Wno-unused-parameter"])
+                self.compile_and_run(CXX, ".cc", [f"-std={standard}", "-Wno-unused-parameter"])
 
     def test_model_outside_the_tree(self):
         example = self.dir / "mine"
