@@ -78,7 +78,9 @@ bool bench_guest_parse(const char *text, struct bench_result *ret_result)
     if (whole)
         *ret_result = (struct bench_result){
             .p50_ns = per_access(&output, 0.50),
+            .p90_ns = per_access(&output, 0.90),
             .p99_ns = per_access(&output, 0.99),
+            .p999_ns = per_access(&output, 0.999),
             .per_second = (double)output.accesses * 1e9 / (double)output.total_ns,
             .accesses = output.accesses,
         };

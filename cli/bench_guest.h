@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 struct bench_result {
-    double p50_ns, p99_ns; /* without the cost of looking at the clock */
-    double per_second;     /* accesses, one after the other */
+    double p50_ns, p90_ns, p99_ns, p999_ns; /* without the cost of looking at the clock */
+    double per_second;                      /* accesses, one after the other */
     uint64_t accesses;
 };
 

@@ -108,10 +108,9 @@ static int write_in_place(const char *path, const char *text)
     return status;
 }
 
-int json_file_write(const json_t *document, const char *option, const char *path, char **ret_error)
+int text_file_write(const char *text, const char *option, const char *path, char **ret_error)
 {
-    char *json = json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    char *text = xformat("%s\n", json ? json : ""), *target = target_of(path);
+    char *target = target_of(path);
     int status;
     if (strcmp(path, "-") == 0)
         status = write_all(STDOUT_FILENO, text);
@@ -120,6 +119,14 @@ int json_file_write(const json_t *document, const char *option, const char *path
     if (status < 0)
         *ret_error = xformat("trestle: cannot write %s %s: %s", option, path, strerror(-status));
     free(target);
+    return status;
+}
+
+int json_file_write(const json_t *document, const char *option, const char *path, char **ret_error)
+{
+    char *json = json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    char *text = xformat("%s\n", json ? json : "");
+    int status = text_file_write(text, option, path, ret_error);
     free(text);
     free(json);
     return status;

@@ -26,9 +26,10 @@ _trestle()
                 mapfile -t COMPREPLY < <(compgen -c -- "${cur:-qemu-system-}" | sort -u)
             fi
             return ;;
-        --stats | --socket | --json) _filedir; return ;;
+        --stats | --socket | --json | --html) _filedir; return ;;
         --socket-dir) _filedir -d; return ;;
-        --timeout | --base | --size | --name | --param | --rounds | --count | --latency) return ;;
+        --timeout | --base | --size | --name | --param | --only | --rounds | --count | --latency)
+            return ;;
     esac
 
     local options="--help"
@@ -43,7 +44,10 @@ _trestle()
         serve) options+=" --verbose --stats --socket-dir --plugin" ;;
         qemu-args) options+=" --kernel --qemu --plugin --socket-dir" ;;
         sst-config) options+=" --latency" ;;
-        bench) options+=" --json --rounds --count --kernel --qemu --plugin --verbose" ;;
+        bench)
+            options+=" --json --html --quick --only --rounds --count --kernel --qemu --plugin"
+            options+=" --verbose"
+            ;;
         device) options+=" --socket --listen-fd --base --size --name --param --verbose --stats" ;;
     esac
     if [[ $cur == -* ]]; then

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import termios
 import time
+from xml.etree import ElementTree
 
 import common
 
@@ -651,26 +652,72 @@ class SocketPaths(Case):
 
 
 class Bench(Case):
-    def test_all_sides(self):
+    def bench(self, *args, timeout=120):
         common.guest("mmio_bench")
-        # Few: two sides that spin are slow where others want the processors, too.
-        result = self.trestle("bench", "--rounds", "2", "--count", "20", "--json", "bench.json",
-                              timeout=120)
+        result = self.trestle("bench", "--json", "bench.json", *args, timeout=timeout)
         self.assertEqual((result.code, result.err), (0, ""), result)
-        document = json.loads((self.dir / "bench.json").read_text())
-        self.assertRegex(document["qemu"], r"\A\d+\.\d+")
-        sides = {side["name"]: side for side in document["results"]}
-        self.assertEqual(list(sides), ["floor", "v2-shm-spin", "v2-shm", "v2-shm-sleep",
-                                       "v2-socket-spin", "v2-socket-sleep", "v1-spin",
-                                       "v1-sleep"])
-        self.assertEqual(result.out.count("\n"), len(sides) + 2, result)
-        for side in sides.values():
-            self.assertEqual((side["accesses"], len(side["rounds"])), (20, 2))
+        return result, json.loads((self.dir / "bench.json").read_text())
+
+    def test_all_sides(self):
+        # Few: two sides that spin are slow where others want the processors, too.
+        result, document = self.bench("--rounds", "1", "--count", "20", "--html", "bench.html",
+                                      timeout=300)
+        self.assertEqual(sorted(document), ["machine", "results"])
+        self.assertRegex(document["machine"]["qemu"], r"\A\d+\.\d+")
+        self.assertEqual(result.out.count("\n"), len(document["results"]) + 3, result)
+        sides = {}
+        for side in document["results"]:
+            self.assertEqual(list(side), ["path", "wait", "op", "devices", "vcpus", "p50_ns",
+                                          "p90_ns", "p99_ns", "p999_ns", "per_second"])
+            parts = [side[part] for part in ("p50_ns", "p90_ns", "p99_ns", "p999_ns")]
+            self.assertEqual(parts, sorted(parts))
             self.assertGreater(side["per_second"], 0)
-            self.assertLessEqual(side["p50_ns"], side["p99_ns"])
+            sides[tuple(side.values())[:5]] = side
+        self.assertEqual(len(sides), len(document["results"]))
         # No process is crossed there, no system call made.
-        for name in "v2-socket-spin", "v2-socket-sleep", "v1-spin", "v1-sleep":
-            self.assertLess(sides["floor"]["p50_ns"], sides[name]["p50_ns"])
+        floor = sides.pop(("floor", "spin", "read", 1, 1))
+        for path in "v1", "v2-socket":
+            for wait in "sleep", "spin", "adaptive":
+                self.assertLess(floor["p50_ns"], sides[path, wait, "read", 1, 1]["p50_ns"])
+        for wait in "sleep", "spin", "adaptive":
+            self.assertIn(("v2-shm", wait, "read", 1, 1), sides)
+        for devices in 4, 16, 64, 256, 1024:
+            self.assertIn(("v2-shm", "adaptive", "read", devices, 1), sides)
+        for op in "write", "posted":
+            self.assertIn(("v2-shm", "adaptive", op, 1, 1), sides)
+        self.check_page(len(document["results"]))
+
+    def check_page(self, sides):
+        """Well-formed drawings, every side in the table, nothing from elsewhere."""
+        page = (self.dir / "bench.html").read_text()
+        drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+        self.assertEqual(len(drawings), 3)
+        for drawing in drawings:
+            ElementTree.fromstring(drawing)
+            self.assertNotIn("nan", drawing)
+        self.assertEqual(page.count("<tr class="), sides)
+        self.assertNotRegex(page, r"https?:|src=|href=|url\(|@import|<script")
+
+    def test_only(self):
+        result, document = self.bench("--quick", "--only", "v2-shm,posted", "--rounds", "2",
+                                      "--count", "3000")
+        self.assertEqual([list(side.values())[:5] for side in document["results"]],
+                         [["v2-shm", "adaptive", "posted", 1, 1]])
+        self.assertIn("medians of 2 rounds", result.out)
+
+    def test_only_nothing(self):
+        for words in "pigeon", "v1,posted", "", "floor,sleep":
+            result = self.trestle("bench", "--only", words)
+            self.assertEqual((result.code, result.out), (2, ""))
+            self.assertIn(f"trestle: --only {words} leaves nothing to measure; ", result.err)
+
+    def test_outputs_are_checked_first(self):
+        result = self.trestle("bench", "--html", "missing/page.html")
+        self.assertEqual((result.code, result.out), (2, ""))
+        self.assertIn("cannot write --html missing/page.html", result.err)
+        result = self.trestle("bench", "--html", "-", "--json", "-")
+        self.assertEqual(result.code, 2)
+        self.assertIn("cannot both go to standard output", result.err)
 
     def test_guest_without_result(self):
         result = self.trestle("bench", "--kernel", common.guest("two_devices"), "--rounds", "1")

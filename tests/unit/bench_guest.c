@@ -17,7 +17,9 @@ static void takes_the_clock_off(void **state)
                                   "latency 400 980\nlatency 900 15\nlatency 5000 5\nend\n",
                                   &result));
     assert_int_equal(result.p50_ns, 300);
+    assert_int_equal(result.p90_ns, 300);
     assert_int_equal(result.p99_ns, 800);
+    assert_int_equal(result.p999_ns, 4900);
     assert_int_equal(result.per_second, 2000000);
     assert_int_equal(result.accesses, 1000);
 }
