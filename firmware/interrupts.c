@@ -3,8 +3,9 @@
  * Three timer devices, 4 KiB apart from guest_device_base: the first on an interrupt input of its
  * own (irq_first_input), the others together on the next.
  *
- * Command line: icount=N under QEMU's -icount shift=N. On riscv it then checks that each interrupt
- * is taken at the first instruction that does not begin before it was raised, and prints the times.
+ * Command line: repeat=N does it all so often. icount=N under QEMU's -icount shift=N. On riscv it
+ * then checks that each interrupt is taken at the first instruction that does not begin before it
+ * was raised, and prints the times.
  */
 #include "check.h"
 #include "irq.h"
@@ -165,6 +166,15 @@ static void test_exact(unsigned shift)
     check(late == 0, "exact: %u of %u interrupts late", late, rounds);
 }
 
+static void test_timers(void)
+{
+    test_once();
+    test_often();
+    test_in_access();
+    test_shared();
+    test_all();
+}
+
 int guest_main(void)
 {
     print("interrupts: timers at 0x%lx, inputs %u and %u\n", (unsigned long)timer(0),
@@ -173,11 +183,8 @@ int guest_main(void)
     irq_enable(irq_first_input);
     irq_enable(irq_first_input + 1);
     check(!irq_wait(&interrupts, 1, 1000), "timer: silent at first");
-    test_once();
-    test_often();
-    test_in_access();
-    test_shared();
-    test_all();
+    for (uint64_t i = bootarg_u64("repeat", 1); i > 0; i--)
+        test_timers();
     uint64_t shift = bootarg_u64("icount", NO_SHIFT);
     if (shift != NO_SHIFT && irq_has_cycles)
         test_exact((unsigned)shift);

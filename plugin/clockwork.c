@@ -61,14 +61,15 @@ static void on_reset(void *opaque)
 {
     (void)opaque;
     uint64_t now_ns = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
-    for (unsigned i = 0;; i++) {
-        struct session *session = session_first();
-        for (unsigned j = 0; j < i && session; j++)
-            session = session->next_session;
-        if (!session)
-            return;
+    struct session *session = session_first();
+    irq_hold();
+    for (unsigned i = 0; session; i++) {
         ask(session, TRESTLE_V2_RESET, now_ns * TRESTLE_NS);
+        session = session_first();
+        for (unsigned j = 0; j <= i && session; j++)
+            session = session->next_session;
     }
+    irq_release();
 }
 
 void clockwork_start(void)

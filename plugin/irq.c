@@ -29,10 +29,16 @@ static const struct controller {
 };
 #define NUM_CONTROLLERS (sizeof(CONTROLLERS) / sizeof(CONTROLLERS[0]))
 
+/* Of the controller: the lines of ours that are connected to it, and those of them that are up. */
+struct input {
+    uint16_t num_lines, num_high;
+};
+
 static const struct controller *controller;
 static struct qemu_object *object;
 static uint32_t num_inputs;
-static uint16_t *high; /* per input: how many lines hold it up */
+static struct input *inputs;
+static bool is_held;
 
 int irq_parse(const char *text, uint32_t ret_inputs[IRQ_LINES_MAX], uint32_t *ret_count)
 {
@@ -89,8 +95,8 @@ static void count_inputs(struct sst_device *dev)
         num_inputs =
             (uint32_t)qemu.object_property_get_uint(object, controller->count_property, NULL) -
             controller->count;
-    high = calloc(num_inputs, sizeof(*high));
-    if (!high || num_inputs > UINT16_MAX)
+    inputs = calloc(num_inputs, sizeof(*inputs));
+    if (!inputs || num_inputs > UINT16_MAX)
         refuse_device(dev, "irq: the %s has no inputs that make sense", controller->name);
 }
 
@@ -120,21 +126,41 @@ void irq_connect(struct sst_device *dev)
     }
     for (uint32_t line = 0; line < dev->num_irqs; line++)
         check_input(dev, dev->irqs[line]);
+    for (uint32_t line = 0; line < dev->num_irqs; line++)
+        inputs[dev->irqs[line]].num_lines++;
 }
 
 /* --- levels -------------------------------------------------------------------------------------
  */
 
+static void tell_controller(uint32_t input)
+{
+    qemu.qemu_set_irq(qemu.qdev_get_gpio_in(object, (int)input), inputs[input].num_high > 0);
+}
+
 void irq_set(struct sst_device *dev, uint32_t line, bool level)
 {
     if (line >= dev->num_irqs || (dev->irq_levels >> line & 1) == level)
         return;
-    uint32_t input = dev->irqs[line];
+    struct input *input = &inputs[dev->irqs[line]];
+    bool was_high = input->num_high > 0;
     dev->irq_levels ^= UINT32_C(1) << line;
-    high[input] = (uint16_t)(level ? high[input] + 1 : high[input] - 1);
-    bool is_high = high[input] > 0, was_high = level ? high[input] > 1 : true;
-    if (is_high != was_high || controller->is_edge)
-        qemu.qemu_set_irq(qemu.qdev_get_gpio_in(object, (int)input), is_high);
+    input->num_high = (uint16_t)(level ? input->num_high + 1 : input->num_high - 1);
+    if (!is_held && (was_high != (input->num_high > 0) || controller->is_edge))
+        tell_controller(dev->irqs[line]);
+}
+
+void irq_hold(void)
+{
+    is_held = true;
+}
+
+void irq_release(void)
+{
+    is_held = false;
+    for (uint32_t input = 0; input < num_inputs; input++)
+        if (inputs[input].num_lines > 0)
+            tell_controller(input);
 }
 
 void irq_drop_all(struct sst_device *dev)

@@ -28,6 +28,11 @@ void irq_connect(struct sst_device *dev);
 
 /* Sets a line of the device, under the big lock. Setting it to what it is does nothing. */
 void irq_set(struct sst_device *dev, uint32_t line, bool level);
+/* While the machine is being reset, lines change but the controller does not hear of it; what it
+ * has forgotten it is told anew at the end. In between a line may go up and down: the PLIC, reset
+ * already, would keep that as an interrupt for the guest's next life. */
+void irq_hold(void);
+void irq_release(void);
 /* All of them low: the device is gone. */
 void irq_drop_all(struct sst_device *dev);
 

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""Interrupts where something is wrong with them, and resets while they come."""
+import json
+import re
+import socket
+import subprocess
+
+import common
+from probe import TARGETS, qemu_argv
+
+BASE = 0x10200000
+
+
+class Refusals(common.TestCase):
+    """One line on stderr that says what is wrong and what to do, and status 2."""
+
+    def refused(self, pattern, irq, arch="riscv32", args=(), **more):
+        device = {"socket": "none", "base_address": hex(TARGETS[arch][0]), "irq": irq, **more}
+        result = common.run(qemu_argv(arch, [device], args))
+        self.assertEqual(result.code, 2, result)
+        lines = [line for line in result.err.splitlines() if line.startswith("trestle-qemu: ")]
+        self.assertEqual(len(lines), 1, result)
+        self.assertRegex(lines[0], rf"^trestle-qemu: device at 0x[0-9a-f]+: {pattern}$")
+
+    def test_texts(self):
+        for irq in "x", "40:", ":40", "40:x", "-40", "70000", "18446744073709551656", \
+                ":".join("40" for _ in range(33)):
+            with self.subTest(irq=irq):
+                self.refused(rf"irq is '{irq}'; it must be a number, or up to 32 with ':' between "
+                             "them", irq)
+
+    def test_protocol_1(self):
+        self.refused("protocol 1 has no interrupts; use protocol=2", "40", protocol=1)
+
+    def test_numbers_that_the_controller_does_not_have(self):
+        """QEMU itself would abort."""
+        for arch, name, first, end, args in (
+                ("riscv32", "PLIC", 1, 96, []), ("riscv64", "PLIC", 1, 96, []),
+                ("arm", "GIC", 0, 256, []), ("aarch64", "GIC", 0, 256, []),
+                ("aarch64", "GIC", 0, 256, ["-M", "gic-version=3"]),
+                ("x86_64", "I/O APIC", 0, 24, [])):
+            for irq in end, 65535, *([0] if first else []), f"50:{end}" if end > 50 else end:
+                with self.subTest(arch=arch, irq=irq, args=args):
+                    number = str(irq).rpartition(":")[2]
+                    self.refused(rf"irq is {number}; the {name} of this machine has {first} to "
+                                 rf"{end - 1}", irq, arch, args)
+
+    def test_numbers_that_the_board_uses(self):
+        for arch, irq, used in ("riscv32", 10, "10 to 11"), ("riscv64", 35, "32 to 35"), \
+                ("arm", 1, "1 to 9"), ("aarch64", 47, "16 to 47"), ("x86_64", 4, "0 to 15"):
+            with self.subTest(arch=arch, irq=irq):
+                self.refused(rf"irq is {irq}; the board uses {used} itself; use another, or "
+                             "shadow=on to share it", irq, arch)
+
+    def test_machines_without_a_controller(self):
+        for arch, args in ("riscv32", ["-M", "spike"]), ("riscv64", ["-M", "virt,aia=aplic"]), \
+                ("x86_64", ["-M", "isapc"]):
+            with self.subTest(arch=arch, args=args):
+                self.refused(r"irq needs an interrupt controller that is known \(PLIC, GICv2, "
+                             r"GICv3, I/O APIC\), and this machine has none; leave irq out",
+                             40, arch, args)
+
+    def test_machine_with_several_controllers(self):
+        args = ["-smp", "2", "-m", "256M"]
+        for node in 0, 1:
+            args += ["-object", f"memory-backend-ram,id=m{node},size=128M",
+                     "-numa", f"node,cpus={node},memdev=m{node}"]
+        self.refused(r"irq needs one interrupt controller, and this machine has: "
+                     r"riscv\.sifive\.plic \(several\); use another machine, or leave irq out",
+                     40, args=args)
+
+    def test_run_names_the_place(self):
+        config = self.dir / "config.json"
+        config.write_text('{"machine": {"kernel": "%s"}, "devices": [{"model": "timer",\n'
+                          '"base_addr": "0x10200000", "irq": 10}]}' % common.guest("interrupts"))
+        result = common.run([common.TRESTLE, "run", config])
+        self.assertEqual(result.code, 2, result)
+        self.assertRegex(result.err, rf"\A{config}:2: devices\[0\].*: irq is 10; the board .*\n\Z")
+
+
+class Monitor:
+    """QEMU's QMP socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(str(path))
+        self.file = self.socket.makefile("r")
+        self.file.readline()  # its greeting
+        self.command("qmp_capabilities")
+
+    def command(self, name):
+        self.socket.sendall(json.dumps({"execute": name}).encode())
+        while "return" not in json.loads(self.file.readline()):
+            pass  # events
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Resets(common.TestCase):
+    RESETS = 100
+
+    def reset_often(self, args=(), **machine):
+        """At each point of the guest's tests in turn; each time it finds silent devices at its
+        start, and the last time it passes all of them."""
+        devices = [{"model": "timer", "base_addr": hex(BASE + 0x1000 * i), "size": 4096,
+                    "irq": 40 + (i > 0)} for i in range(3)]
+        config = self.dir / "config.json"
+        config.write_text(json.dumps({
+            "machine": {"qemu": common.qemu("riscv32"), "kernel": str(common.guest("interrupts")),
+                        "args": ["-append", "repeat=1000000", *args], **machine},
+            "devices": devices}))
+        qmp = self.dir / "qmp"
+        trestle = self.start([common.TRESTLE, "run", "--timeout", "120", config, "--",
+                              "-qmp", f"unix:{qmp},server=on,wait=off"], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(trestle.stdout.close)
+        self.addCleanup(trestle.stderr.close)
+        said = []
+
+        def wait_for(pattern):
+            for line in trestle.stdout:
+                said.append(line)
+                if re.search(pattern, line):
+                    return
+            raise AssertionError(f"no {pattern!r} in\n{''.join(said)}\n{trestle.stderr.read()}")
+        wait_for("interrupts: timers at")
+        monitor = Monitor(qmp)
+        self.addCleanup(monitor.close)
+        for i in range(self.RESETS):
+            for _ in range(i % 17):
+                wait_for("^(PASS|FAIL)")
+            monitor.command("system_reset")
+            wait_for("interrupts: timers at")  # maybe behind half a line
+        wait_for("^PASS all: 600 of 600 interrupts")
+        self.assertEqual([line for line in said if "FAIL" in line], [])
+        monitor.command("quit")
+        trestle.communicate(timeout=30)
+        self.assertEqual(trestle.returncode, 0)
+
+    def test_shared_memory(self):
+        self.reset_often()
+
+    def test_sockets(self):
+        self.reset_often(args=["-global", "sst-device.carrier=socket"])
+
+    def test_icount(self):
+        self.reset_often(icount=0)
+
+
+if __name__ == "__main__":
+    common.main()
