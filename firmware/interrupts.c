@@ -112,6 +112,21 @@ static void test_in_access(void)
     check(interrupts == 2, "access: twice in all (%u)", interrupts);
 }
 
+/* Times of centuries to come, at the limits of what the device can count. */
+static void test_far(void)
+{
+    static const uint64_t far[] = {UINT64_MAX - 1, UINT64_MAX / 1000,     UINT64_MAX / 1000 - 1,
+                                   INT64_MAX,      INT64_MAX / 1000 + 99, INT64_MAX / 1000};
+    start_counting();
+    for (unsigned i = 0; i < sizeof(far) / sizeof(far[0]); i++) {
+        set_compare(0, far[i]);
+        irq_wait(&interrupts, 1, 50);
+    }
+    check(interrupts == 0, "far: nothing comes");
+    set_compare(0, timer_count(0) + 1000);
+    check(irq_wait(&all_expired, 1, LIMIT_US), "far: the device still works");
+}
+
 /* Two devices on one input, at the same time, closely after each other, and far apart. */
 static void test_shared(void)
 {
@@ -171,6 +186,7 @@ static void test_timers(void)
     test_once();
     test_often();
     test_in_access();
+    test_far();
     test_shared();
     test_all();
 }

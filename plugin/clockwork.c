@@ -52,7 +52,7 @@ void session_set_next(struct session *session, trestle_time next)
     if (next == TRESTLE_TIME_NEVER)
         qemu.timer_del(timer_of(session));
     else
-        qemu.timer_mod_ns(timer_of(session), (int64_t)((next + PS_PER_NS - 1) / PS_PER_NS));
+        qemu.timer_mod_ns(timer_of(session), (int64_t)(next / PS_PER_NS + (next % PS_PER_NS != 0)));
 }
 
 /* A session may end while it is asked, and its neighbours in the list with it: so each is asked

@@ -149,14 +149,17 @@ static bool is_observable(const struct session *session)
 }
 
 /* When the guest has to look after the engine again: the time of its next event that it could see,
- * on the guest's clock. */
+ * on the guest's clock. A guest can have a device wait for centuries; it will not come back then.
+ */
 static trestle_time next_for_guest(const struct session *session)
 {
     trestle_time next;
     if (!session_has_time(session) || !is_observable(session))
         return TRESTLE_TIME_NEVER;
     next = trestle_sim_next(session->bridge->sim);
-    return next == TRESTLE_TIME_NEVER ? next : next - session->stall;
+    if (next == TRESTLE_TIME_NEVER || next - session->stall > TIME_MAX)
+        return TRESTLE_TIME_NEVER;
+    return next - session->stall;
 }
 
 /* --- handshake ------------------------------------------------------------------------------- */

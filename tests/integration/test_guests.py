@@ -93,7 +93,7 @@ class Guests(common.TestCase):
                 args = [*args, "-append", f"icount={shift}"]
             result, _ = self.run_guest("interrupts", arch, devices, args=args, **machine)
             exact = shift is not None and arch.startswith("riscv")
-            self.assertIn(f"interrupts: {15 + exact} passed, 0 failed", result.out)
+            self.assertIn(f"interrupts: {17 + exact} passed, 0 failed", result.out)
             self.assertEqual(result.out.count("\ntaken "), 50 if exact else 0)
             if shift is not None:  # the same over both carriers
                 self.assertEqual(printed.setdefault((arch, shift), result.out), result.out)

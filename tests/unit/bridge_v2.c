@@ -396,6 +396,17 @@ static void test_timer_is_announced_and_advanced_to(void **state)
     assert_true(expect_reply(f, 0, id).next == TRESTLE_TIME_NEVER);
 }
 
+/* A client that was told of it would come at that time, which is none that a request may have. */
+static void test_timer_in_centuries_is_not_announced(void **state)
+{
+    struct fixture *f = *state;
+    const uint64_t last_ns = INT64_MAX / TRESTLE_NS;
+    assert_true(ask(f, &client, 0, write_at(REG_TIMER, last_ns, 0)).next == last_ns * TRESTLE_NS);
+    assert_true(ask(f, &client, 0, write_at(REG_TIMER, last_ns + 1, 0)).next == TRESTLE_TIME_NEVER);
+    assert_true(ask(f, &client, 0, write_at(REG_TIMER, UINT64_MAX / TRESTLE_NS, 0)).next ==
+                TRESTLE_TIME_NEVER);
+}
+
 static void test_stall_brings_the_next_event_nearer(void **state)
 {
     struct fixture *f = *state;
@@ -750,6 +761,7 @@ static void test_carrier_is_decided_once(void **state)
 #define GUEST_TESTS                                                                                \
     CLIENT_TEST(test_irq_comes_before_the_reply),                                                  \
         CLIENT_TEST(test_timer_is_announced_and_advanced_to),                                      \
+        CLIENT_TEST(test_timer_in_centuries_is_not_announced),                                     \
         CLIENT_TEST(test_stall_brings_the_next_event_nearer), CLIENT_TEST(test_reset_drops_lines), \
         CLIENT_TEST(test_lines_are_told_to_who_comes_back), CLIENT_TEST(test_dma),                 \
         CLIENT_TEST(test_dma_answer_is_a_lie)
