@@ -16,9 +16,9 @@
 #define RATE_LIMIT_LINES 10
 #define RATE_LIMIT_WINDOW_NS 1000000000u
 
-/* While rings or busy waiting keep the bridge going, the sockets are looked at every so many
- * turns. */
-#define TURNS_PER_LOOK 64u
+/* Looks that found something, in one call of trestle_bridge_poll(): then the sockets and the caller
+ * have their turn. */
+#define FOUND_PER_CALL 64u
 
 struct watch {
     struct loop_source source;
@@ -431,24 +431,50 @@ static int poll_device_sockets(struct trestle_bridge *bridge, int timeout_ms)
     return called;
 }
 
+/* Empty looks between two looks at all sockets: a look at a ring costs some nanoseconds, one at a
+ * socket as much as one at all of them. */
+static uint32_t empty_looks_max(const struct trestle_bridge *bridge)
+{
+    return bridge->session && bridge->session->shm.memory ? 4096u : 8u;
+}
+
+/* Serves what comes while busy waiting pays. 0: it does not any more; else what loop_run() said
+ * when it found something, or 1 when there was enough for one call. */
+static int serve_spinning(struct trestle_bridge *bridge, uint64_t deadline_ns)
+{
+    struct ipc_spin spin = ipc_spin_start(deadline_ns);
+    uint32_t empty_looks = 0;
+    for (unsigned found = 0; found < FOUND_PER_CALL;) {
+        if (look(bridge)) {
+            found++;
+            ipc_spin_end(&bridge->wait, &spin);
+            spin = ipc_spin_start(deadline_ns);
+            continue;
+        }
+        if (++empty_looks % empty_looks_max(bridge) == 0) {
+            int called = loop_run(&bridge->loop, 0);
+            if (called)
+                return called;
+        }
+        if (!ipc_spin_on(&bridge->wait, &spin)) {
+            bridge->spin = spin;
+            return 0;
+        }
+    }
+    int called = loop_run(&bridge->loop, 0);
+    return called ? called : 1;
+}
+
 int trestle_bridge_poll(struct trestle_bridge *bridge, int timeout_ms)
 {
     uint64_t deadline_ns =
         timeout_ms < 0 ? IPC_NEVER : ipc_clock_ns() + (uint64_t)timeout_ms * 1000000u;
-    struct ipc_spin spin = ipc_spin_start(deadline_ns);
-    bool found;
-    int called = 0;
-
-    do {
-        found = look(bridge);
-        if (++bridge->turns % TURNS_PER_LOOK == 0)
-            called = loop_run(&bridge->loop, 0);
-    } while (!found && !called && ipc_spin_on(&bridge->wait, &spin));
-    if (!found && !called) {
+    int called = serve_spinning(bridge, deadline_ns);
+    if (called == 0) {
         arm_timer(bridge);
         called = poll_device_sockets(bridge, timeout_ms);
+        ipc_spin_end(&bridge->wait, &bridge->spin);
     }
-    ipc_spin_end(&bridge->wait, &spin);
     look(bridge);
     return called < 0 ? called : 0;
 }

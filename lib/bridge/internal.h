@@ -119,7 +119,7 @@ struct trestle_bridge {
     struct session *session;
     struct ipc_wait wait;
     bool needs_fence;
-    uint32_t turns;                  /* polls since the sockets were looked at */
+    struct ipc_spin spin;            /* the wait under way */
     struct device_info *last_active; /* where spinning looks first */
     struct device_info *resumed;
     struct watch *watches;
