@@ -46,13 +46,18 @@ void session_stop_timer(struct session *session)
     qemu.timer_del(timer_of(session));
 }
 
+/* What was due before now, or is due always, comes a nanosecond later: QEMU runs its timers until
+ * none is due, and would do nothing else any more. */
 void session_set_next(struct session *session, trestle_time next)
 {
     session->next = next;
-    if (next == TRESTLE_TIME_NEVER)
+    if (next == TRESTLE_TIME_NEVER) {
         qemu.timer_del(timer_of(session));
-    else
-        qemu.timer_mod_ns(timer_of(session), (int64_t)(next / PS_PER_NS + (next % PS_PER_NS != 0)));
+        return;
+    }
+    int64_t next_ns = (int64_t)(next / PS_PER_NS) + (next % PS_PER_NS != 0);
+    int64_t soon_ns = qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) + 1;
+    qemu.timer_mod_ns(timer_of(session), next_ns > soon_ns ? next_ns : soon_ns);
 }
 
 /* A session may end while it is asked, and its neighbours in the list with it: so each is asked
