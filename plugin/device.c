@@ -273,4 +273,5 @@ void device_start_all(void)
     clockwork_start();
     for (struct sst_device *dev = first; dev; dev = dev->next)
         dev->transport->open(dev);
+    v2_start_all();
 }

@@ -17,13 +17,19 @@
 #define DEFAULT_PATIENCE_MS 1000u
 
 static struct session *sessions;
-/* Shared memory that came could not be used: from then on, carrier=auto means sockets. */
-static bool shm_is_unusable;
+/* One device's way to its connection. */
+struct attempt {
+    struct v2 *v2;
+    int result; /* -EINPROGRESS: not known yet */
+    const char *what;
+    struct trestle_v2_welcome welcome;
+    int fds[FDS_MAX];
+    size_t num_fds;
+};
 
 static bool wants_shm(const struct v2 *v2)
 {
-    return v2->dev->carrier == CARRIER_SHM ||
-           (v2->dev->carrier == CARRIER_AUTO && !shm_is_unusable);
+    return v2->dev->carrier == CARRIER_SHM || (v2->dev->carrier == CARRIER_AUTO && !v2->no_shm);
 }
 
 /* One identity per carrier, since a session has one carrier. */
@@ -38,24 +44,30 @@ static int client_id(bool is_shm, uint8_t ret_id[TRESTLE_V2_ID_SIZE])
     return 0;
 }
 
-static int send_hello(struct v2 *v2, uint64_t deadline_ns)
+static uint32_t features_offered(bool is_shm)
+{
+    return TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ |
+           TRESTLE_V2_FEATURE_DMA | (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u);
+}
+
+static int send_hello(struct v2 *v2)
 {
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
     bool is_shm = wants_shm(v2);
-    struct trestle_v2_hello hello = {
-        .version_min = TRESTLE_V2_VERSION,
-        .version_max = TRESTLE_V2_VERSION,
-        .features = TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ |
-                    TRESTLE_V2_FEATURE_DMA | (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u),
-        .base_addr = v2->dev->base,
-        .size = v2->dev->size,
-        .irq_lines = v2->dev->num_irqs,
-        .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
+    struct trestle_v2_hello hello = {.version_min = TRESTLE_V2_VERSION,
+                                     .version_max = TRESTLE_V2_VERSION,
+                                     .features = features_offered(is_shm),
+                                     .base_addr = v2->dev->base,
+                                     .size = v2->dev->size,
+                                     .irq_lines = v2->dev->num_irqs,
+                                     .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) *
+                                             TRESTLE_NS};
     int r = client_id(is_shm, hello.client_id);
     if (r < 0)
         return r;
     trestle_v2_encode_hello(bytes, &hello);
-    return ipc_send_all(v2->fd, bytes, sizeof(bytes), deadline_ns);
+    /* A new socket takes that much at once. */
+    return ipc_send_all(v2->fd, bytes, sizeof(bytes), ipc_clock_ns());
 }
 
 static void close_all(const int *fds, size_t count)
@@ -64,18 +76,20 @@ static void close_all(const int *fds, size_t count)
         close(fds[count]);
 }
 
+/* What is there counts, even after the deadline. */
 static int wait_for_input(int fd, uint64_t deadline_ns)
 {
     struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
     for (;;) {
         uint64_t now_ns = ipc_clock_ns();
-        if (now_ns >= deadline_ns)
-            return -ETIMEDOUT;
-        int n = poll(&poll_fd, 1, (int)((deadline_ns - now_ns) / NS_PER_MS) + 1);
+        bool is_over = now_ns >= deadline_ns;
+        int n = poll(&poll_fd, 1, is_over ? 0 : (int)((deadline_ns - now_ns) / NS_PER_MS) + 1);
         if (n > 0)
             return 0;
         if (n < 0 && errno != EINTR)
             return -errno;
+        if (n == 0 && is_over)
+            return -ETIMEDOUT;
     }
 }
 
@@ -138,7 +152,7 @@ static int session_create(const struct trestle_v2_welcome *welcome, const int *f
     bool is_shm = welcome->features & TRESTLE_V2_FEATURE_SHM;
     if (num_fds != (is_shm ? SHM_NUM_FDS : 0)) {
         close_all(fds, num_fds);
-        return -EPROTO;
+        return -ENOMSG;
     }
     struct session *session = aligned_alloc(alignof(struct session), sizeof(*session));
     if (!session)
@@ -173,14 +187,26 @@ static void session_free(struct session *session)
     free(session);
 }
 
+static bool has_device(const struct session *session, uint32_t index)
+{
+    const struct v2 *v2 = session->devices;
+    while (v2 && v2->index != index)
+        v2 = v2->next;
+    return v2 != NULL;
+}
+
 static int session_join(struct v2 *v2, const struct trestle_v2_welcome *welcome, const int *fds,
                         size_t num_fds)
 {
     struct session *session = session_by_id(welcome->session_id);
     if (session && num_fds > 0) {
         close_all(fds, num_fds);
-        return -EPROTO;
+        return -ENOMSG;
     }
+    if (session && session->features != welcome->features)
+        return -EINVAL;
+    if (session && has_device(session, welcome->device))
+        return -EEXIST;
     if (!session) {
         int r = session_create(welcome, fds, num_fds, &session);
         if (r < 0)
@@ -190,6 +216,7 @@ static int session_join(struct v2 *v2, const struct trestle_v2_welcome *welcome,
     v2->index = welcome->device;
     v2->out_seq = v2->in_seq = 0;
     v2->in_length = 0;
+    v2->is_out_of_step = false;
     v2->next = session->devices;
     session->devices = v2;
     session_set_next(session, welcome->next);
@@ -236,59 +263,161 @@ static const char *failure_text(int error)
     case -ECONNRESET:
     case -EPIPE:
         return "the connection was closed during the handshake";
+    case -ENOMSG:
+        return "its answer came with the wrong number of descriptors";
+    case -EINVAL:
+        return "its features are not those of its other devices";
+    case -EEXIST:
+        return "it gave the number of another device";
     default:
         return strerror(-error);
     }
 }
 
-static int shake_hands(struct v2 *v2, const char **ret_what)
+/* 0, or what is wrong with an answer. */
+static int check_welcome(const struct v2 *v2, const struct trestle_v2_welcome *welcome,
+                         const char **ret_what)
 {
-    uint64_t patience_ms = v2->dev->timeout_ms ? v2->dev->timeout_ms : DEFAULT_PATIENCE_MS;
-    uint64_t deadline_ns = ipc_clock_ns() + patience_ms * NS_PER_MS;
-    struct trestle_v2_welcome welcome;
-    int fds[FDS_MAX];
-    size_t num_fds = 0;
-    int r = send_hello(v2, deadline_ns);
-    if (r == 0)
-        r = receive_welcome(v2->fd, deadline_ns, &welcome, fds, &num_fds);
-    if (r < 0) {
-        *ret_what = failure_text(r);
-        return r;
+    if (welcome->status != TRESTLE_V2_OK) {
+        *ret_what = trestle_v2_status_text(welcome->status);
+        return welcome->status == TRESTLE_V2_BUSY ? -EBUSY : -ECONNREFUSED;
     }
-    if (welcome.status != TRESTLE_V2_OK) {
-        close_all(fds, num_fds);
-        *ret_what = trestle_v2_status_text(welcome.status);
-        return -ECONNREFUSED;
-    }
-    if (v2->dev->carrier == CARRIER_SHM && !(welcome.features & TRESTLE_V2_FEATURE_SHM)) {
-        close_all(fds, num_fds);
+    if (welcome->version != TRESTLE_V2_VERSION)
+        *ret_what = "it chose a version of the protocol that this plugin does not speak";
+    else if (welcome->features & ~features_offered(wants_shm(v2)))
+        *ret_what = "it answered with features that were not offered";
+    else if (welcome->size != v2->dev->size)
+        *ret_what = trestle_v2_status_text(TRESTLE_V2_GEOMETRY);
+    else if (v2->dev->carrier == CARRIER_SHM && !(welcome->features & TRESTLE_V2_FEATURE_SHM))
         *ret_what = "the other side has no shared memory; use carrier=auto";
-        return -ENOTSUP;
-    }
-    r = session_join(v2, &welcome, fds, num_fds);
+    else
+        return 0;
+    return -ENOTSUP;
+}
+
+static void attempt_failed(struct attempt *attempt, int error, const char *what)
+{
+    attempt->result = error;
+    attempt->what = what ? what : failure_text(error);
+    v2_disconnect(attempt->v2);
+}
+
+static void begin(struct attempt *attempt)
+{
+    struct v2 *v2 = attempt->v2;
+    int r = ipc_connect(v2->dev->socket, &v2->fd);
     if (r < 0) {
-        *ret_what = failure_text(r);
-        if (r != -EPROTO)
-            shm_is_unusable = true;
+        v2->fd = -1;
+        attempt_failed(attempt, r, strerror(-r));
+        return;
     }
-    return r;
+    r = send_hello(v2);
+    if (r < 0)
+        attempt_failed(attempt, r, NULL);
+}
+
+static void hear_answer(struct attempt *attempt, uint64_t start_ns)
+{
+    const struct v2 *v2 = attempt->v2;
+    uint64_t patience_ms = v2->dev->timeout_ms ? v2->dev->timeout_ms : DEFAULT_PATIENCE_MS;
+    const char *what = NULL;
+    int r = receive_welcome(v2->fd, start_ns + patience_ms * NS_PER_MS, &attempt->welcome,
+                            attempt->fds, &attempt->num_fds);
+    if (r == 0) {
+        r = check_welcome(v2, &attempt->welcome, &what);
+        if (r < 0)
+            close_all(attempt->fds, attempt->num_fds);
+    }
+    if (r < 0)
+        attempt_failed(attempt, r, what);
+}
+
+static void finish(struct attempt *attempt)
+{
+    struct v2 *v2 = attempt->v2;
+    int r = session_join(v2, &attempt->welcome, attempt->fds, attempt->num_fds);
+    if (r == 0)
+        r = hangup_watch(v2);
+    if (r < 0) {
+        attempt_failed(attempt, r, NULL);
+        return;
+    }
+    v2->recovery.state = UP;
+    attempt->result = 0;
+}
+
+/* All HELLOs are sent before the first answer is waited for, so that servers that do not answer are
+ * waited for at the same time. The answer that brings the descriptors of a session need not be
+ * that to its first HELLO: it is taken before those that bring none. */
+static void attempt_all(struct attempt *attempts, size_t count)
+{
+    uint64_t start_ns = ipc_clock_ns();
+    for (size_t i = 0; i < count; i++)
+        if (attempts[i].result == -EINPROGRESS)
+            begin(&attempts[i]);
+    for (size_t i = 0; i < count; i++)
+        if (attempts[i].result == -EINPROGRESS)
+            hear_answer(&attempts[i], start_ns);
+    for (size_t i = 0; i < count; i++)
+        if (attempts[i].result == -EINPROGRESS && attempts[i].num_fds > 0)
+            finish(&attempts[i]);
+    for (size_t i = 0; i < count; i++)
+        if (attempts[i].result == -EINPROGRESS)
+            finish(&attempts[i]);
+}
+
+/* carrier=auto: shared memory that cannot be used, or a session that exists already with the other
+ * carrier, because another device of it went through this before. */
+static bool is_worth_the_other_carrier(const struct attempt *attempt)
+{
+    switch (attempt->result) {
+    case -EBUSY:
+        return attempt->v2->dev->carrier == CARRIER_AUTO;
+    case -EPERM:
+    case -EMSGSIZE:
+    case -EBADF:
+    case -ENOMEM:
+    case -ENOMSG:
+        return attempt->v2->dev->carrier == CARRIER_AUTO && wants_shm(attempt->v2);
+    default:
+        return false;
+    }
+}
+
+static void connect_all(struct attempt *attempts, size_t count)
+{
+    bool again = false;
+    attempt_all(attempts, count);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_worth_the_other_carrier(&attempts[i]))
+            continue;
+        attempts[i].v2->no_shm = !attempts[i].v2->no_shm;
+        attempts[i].result = -EINPROGRESS;
+        attempts[i].num_fds = 0;
+        again = true;
+    }
+    if (again)
+        attempt_all(attempts, count);
 }
 
 int v2_connect(struct v2 *v2, const char **ret_what)
 {
-    int r = ipc_connect(v2->dev->socket, &v2->fd);
-    if (r < 0) {
-        v2->fd = -1;
-        *ret_what = strerror(-r);
-        return r;
-    }
-    r = shake_hands(v2, ret_what);
-    if (r == 0)
-        r = hangup_watch(v2);
-    if (r < 0) {
-        v2_disconnect(v2);
-        return r;
-    }
-    v2->recovery.state = UP;
-    return 0;
+    struct attempt attempt = {.v2 = v2, .result = -EINPROGRESS};
+    connect_all(&attempt, 1);
+    *ret_what = attempt.what;
+    return attempt.result;
+}
+
+void v2_connect_all(struct v2 **v2s, size_t count,
+                    void (*done)(struct v2 *v2, int result, const char *what))
+{
+    struct attempt *attempts = calloc(count, sizeof(*attempts));
+    if (!attempts)
+        refuse("out of memory");
+    for (size_t i = 0; i < count; i++)
+        attempts[i] = (struct attempt){.v2 = v2s[i], .result = -EINPROGRESS};
+    connect_all(attempts, count);
+    for (size_t i = 0; i < count; i++)
+        done(v2s[i], attempts[i].result, attempts[i].what);
+    free(attempts);
 }

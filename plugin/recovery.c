@@ -22,7 +22,7 @@ static void reset_backoffs(struct recovery *r, const struct sst_device *dev)
     r->late_backoff_ns = ns < LATE_BACKOFF_MAX_NS ? ns : LATE_BACKOFF_MAX_NS;
 }
 
-static void say_lost(struct recovery *r, struct sst_device *dev, const char *what)
+void recovery_say_lost(struct recovery *r, struct sst_device *dev, const char *what)
 {
     if (!r->said_lost)
         say_device(dev, "%s (%s); its accesses fail until it is back", what, dev->socket);
@@ -42,17 +42,24 @@ void recovery_connect_failed(struct recovery *r)
     r->connect_backoff_ns = doubled(r->connect_backoff_ns, CONNECT_BACKOFF_MAX_NS);
 }
 
+void recovery_connect_overdue(struct recovery *r)
+{
+    r->state = DOWN;
+    r->retry_ns = ipc_clock_ns() + r->late_backoff_ns;
+    r->late_backoff_ns = doubled(r->late_backoff_ns, LATE_BACKOFF_MAX_NS);
+}
+
 void recovery_lost(struct recovery *r, struct sst_device *dev, const char *what)
 {
     recovery_connect_failed(r);
-    say_lost(r, dev, what);
+    recovery_say_lost(r, dev, what);
 }
 
 void recovery_lost_in_peace(struct recovery *r, struct sst_device *dev, const char *what)
 {
     r->state = DOWN;
     r->retry_ns = 0;
-    say_lost(r, dev, what);
+    recovery_say_lost(r, dev, what);
 }
 
 void recovery_overdue(struct recovery *r, struct sst_device *dev)
@@ -62,7 +69,7 @@ void recovery_overdue(struct recovery *r, struct sst_device *dev)
     r->retry_ns = ipc_clock_ns() + r->late_backoff_ns;
     r->late_backoff_ns = doubled(r->late_backoff_ns, LATE_BACKOFF_MAX_NS);
     snprintf(what, sizeof(what), "no answer within %u ms", (unsigned)dev->timeout_ms);
-    say_lost(r, dev, what);
+    recovery_say_lost(r, dev, what);
 }
 
 void recovery_answered(struct recovery *r, struct sst_device *dev)

@@ -38,7 +38,11 @@ void recovery_init(struct recovery *r, const struct sst_device *dev);
 void recovery_lost(struct recovery *r, struct sst_device *dev, const char *what);
 /* Lost while nobody looked: the next access may connect at once. */
 void recovery_lost_in_peace(struct recovery *r, struct sst_device *dev, const char *what);
+/* Says `what`, if the user does not know yet that the device is lost. */
+void recovery_say_lost(struct recovery *r, struct sst_device *dev, const char *what);
 void recovery_connect_failed(struct recovery *r);
+/* Connecting took as long as the time-out: that is not tried as often. */
+void recovery_connect_overdue(struct recovery *r);
 /* No answer in time: UP becomes LATE. */
 void recovery_overdue(struct recovery *r, struct sst_device *dev);
 /* An answer came. */

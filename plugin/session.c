@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -15,10 +16,20 @@
 #define LOOKS_PER_CHECK 4096u
 /* A full ring empties without a sign: the socket is watched for so long between two looks. */
 #define FULL_RING_NAP_NS 1000000
+/* Messages that nobody waits for may come without end: after so many a look at the clock is due. */
+#define SERVED_PER_CHECK 256u
 
 static uint64_t deadline_after(const struct v2 *v2, uint64_t start_ns)
 {
     return v2->dev->timeout_ms ? start_ns + v2->dev->timeout_ms * NS_PER_MS : IPC_NEVER;
+}
+
+/* The first reason counts. */
+static int broken(struct session *session, const char *why)
+{
+    if (!session->why[0])
+        snprintf(session->why, sizeof(session->why), "%s", why);
+    return -EPROTO;
 }
 
 static int send_to_ring(struct v2 *v2, const struct trestle_v2_message *message);
@@ -43,11 +54,22 @@ static int receive_from_socket(struct v2 *v2, struct trestle_v2_message *ret_mes
     return ret_message->seq == ++v2->in_seq ? 1 : -EPROTO;
 }
 
+static int event_refused(struct session *session, const struct trestle_v2_message *message)
+{
+    char why[sizeof(session->why)];
+    bool is_known = message->type >= TRESTLE_V2_REPLY && message->type <= TRESTLE_V2_DMA_WRITE;
+    snprintf(why, sizeof(why), "a message of type 0x%02x%s", message->type,
+             is_known ? " with a field out of its values" : "");
+    return broken(session, why);
+}
+
 static inline int receive(struct v2 *v2, struct trestle_v2_message *ret_message)
 {
     int r = v2->session->shm.memory ? ring_take(&v2->session->events, ret_message)
                                     : receive_from_socket(v2, ret_message);
-    return r > 0 && !v2_event_is_valid(ret_message) ? -EPROTO : r;
+    if (r == -EPROTO)
+        return broken(v2->session, "a sequence number that is not the next");
+    return r > 0 && !v2_event_is_valid(ret_message) ? event_refused(v2->session, ret_message) : r;
 }
 
 /* --- what the other side wants of the guest ----------------------------------------------------
@@ -64,7 +86,7 @@ static struct v2 *device_by_index(struct session *session, uint32_t index)
 static int transfer_in_memory(struct session *session, const struct trestle_v2_message *message)
 {
     if (message->extra > SHM_BULK_SIZE || message->data > SHM_BULK_SIZE - message->extra)
-        return -EPROTO;
+        return broken(session, "a DMA outside the bulk area");
     return memory_copy(message->type == TRESTLE_V2_DMA_WRITE, message->addr,
                        session->shm.memory + SHM_BULK_OFFSET + message->extra,
                        (size_t)message->data);
@@ -77,17 +99,16 @@ static int receive_payload(struct v2 *v2, const struct trestle_v2_message *messa
         return memory_copy(false, message->addr, buf, (size_t)message->data);
     int r = ipc_recv_exact(v2->fd, buf, (size_t)message->data, deadline_after(v2, ipc_clock_ns()),
                            &v2->wait);
+    v2->is_out_of_step |= r == -ETIMEDOUT;
     return r < 0 ? r : memory_copy(true, message->addr, buf, (size_t)message->data);
 }
 
-static int serve_dma(struct v2 *v2, const struct trestle_v2_message *message)
+static int transfer(struct v2 *v2, const struct trestle_v2_message *message)
 {
     static uint8_t payload[TRESTLE_V2_DMA_MAX]; /* under the big lock, like all of this */
     bool is_shm = v2->session->shm.memory;
     struct trestle_v2_message done = {
         .type = TRESTLE_V2_DMA_DONE, .device = message->device, .id = message->id};
-    if (message->data > TRESTLE_V2_DMA_MAX)
-        return -EPROTO;
     int r =
         is_shm ? transfer_in_memory(v2->session, message) : receive_payload(v2, message, payload);
     if (r < 0 && r != -EFAULT)
@@ -98,6 +119,18 @@ static int serve_dma(struct v2 *v2, const struct trestle_v2_message *message)
     if (r == 0 && has_payload)
         r = ipc_send_all(v2->fd, payload, (size_t)message->data,
                          deadline_after(v2, ipc_clock_ns()));
+    v2->is_out_of_step |= r == -ETIMEDOUT && !is_shm;
+    return r == -EPIPE ? -ECONNRESET : r;
+}
+
+/* While its end is announced nothing else is served: whoever sends a second transfer before that
+ * breaks the protocol, and could otherwise nest them without a bound. */
+static int serve_dma(struct v2 *v2, const struct trestle_v2_message *message)
+{
+    struct session *session = v2->session;
+    session->serves_dma = true;
+    int r = transfer(v2, message);
+    session->serves_dma = false;
     return r;
 }
 
@@ -105,7 +138,7 @@ static int serve_irq(struct session *session, const struct trestle_v2_message *m
 {
     struct v2 *v2 = device_by_index(session, message->device);
     if (!v2 || message->addr >= v2->dev->num_irqs)
-        return -EPROTO;
+        return broken(session, "an interrupt of a line that is not there");
     irq_set(v2->dev, (uint32_t)message->addr, message->data);
     return 0;
 }
@@ -129,11 +162,12 @@ static int serve(struct v2 *v2, const struct trestle_v2_message *message)
 int session_drain(struct v2 *v2)
 {
     struct trestle_v2_message message;
-    int r;
-    while ((r = receive(v2, &message)) > 0) {
-        r = serve(v2, &message);
-        if (r < 0)
+    int r = 0;
+    for (unsigned i = 0; i < RING_SLOTS && r == 0; i++) {
+        r = receive(v2, &message);
+        if (r <= 0)
             break;
+        r = serve(v2, &message);
     }
     return r;
 }
@@ -146,6 +180,15 @@ static struct timespec left_until(uint64_t deadline_ns, uint64_t now_ns)
     uint64_t left_ns = deadline_ns - now_ns;
     return (struct timespec){.tv_sec = (time_t)(left_ns / 1000000000u),
                              .tv_nsec = (long)(left_ns % 1000000000u)};
+}
+
+/* Shared memory: the socket has something, which should be its end. */
+static int end_of_socket(struct v2 *v2)
+{
+    char byte;
+    if (recv(v2->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0)
+        return broken(v2->session, "bytes on a socket beside the shared memory");
+    return -ECONNRESET;
 }
 
 /* Sleeps until something may have come. -ECONNRESET: the device is gone, though what it left in
@@ -165,19 +208,19 @@ static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
         r = ppoll(fds, is_shm ? 2 : 1, deadline_ns == IPC_NEVER ? NULL : &left, NULL);
     if (is_shm) {
         if (ring_awake(&v2->session->events) < 0)
-            return -EPROTO;
+            return broken(v2->session, "rings without a message");
         if (r > 0 && fds[0].revents)
-            return -ECONNRESET;
+            return end_of_socket(v2);
     }
     return 0;
 }
 
 /* What a spin without end has to look at now and then. */
-static int check_while_spinning(const struct v2 *v2, uint64_t deadline_ns)
+static int check_while_spinning(struct v2 *v2, uint64_t deadline_ns)
 {
     if (ipc_clock_ns() >= deadline_ns)
         return -ETIMEDOUT;
-    return v2->session->shm.memory && ipc_has_input(v2->fd) ? -ECONNRESET : 0;
+    return v2->session->shm.memory && ipc_has_input(v2->fd) ? end_of_socket(v2) : 0;
 }
 
 /* After a look that found nothing. 0: look again. */
@@ -192,10 +235,24 @@ static int wait_a_little(struct v2 *v2, struct ipc_spin *spin)
     return 0;
 }
 
+/* Serves what came instead of the answer, which must not go on for longer than the wait itself. */
+static int serve_among(struct v2 *v2, const struct trestle_v2_message *message,
+                       unsigned *ref_served, uint64_t *ref_until_ns)
+{
+    int r = serve(v2, message);
+    if (r < 0 || ++*ref_served % SERVED_PER_CHECK != 0)
+        return r;
+    uint64_t now_ns = ipc_clock_ns();
+    if (*ref_until_ns == 0)
+        *ref_until_ns = deadline_after(v2, now_ns);
+    return now_ns < *ref_until_ns ? 0 : -ETIMEDOUT;
+}
+
 int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply)
 {
     struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
-    unsigned first_looks = v2->session->shm.memory ? FIRST_LOOKS : 0;
+    unsigned first_looks = v2->session->shm.memory ? FIRST_LOOKS : 0, served = 0;
+    uint64_t served_until_ns = 0;
     int r, over = 0;
     for (;;) {
         r = receive(v2, ret_reply);
@@ -206,7 +263,7 @@ int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_rep
             break;
         }
         if (r > 0)
-            r = serve(v2, ret_reply);
+            r = serve_among(v2, ret_reply, &served, &served_until_ns);
         else if (r == 0 && over == 0 && first_looks > 0)
             first_looks--;
         else if (r == 0)
@@ -227,7 +284,8 @@ static int wait_for_room(struct v2 *v2, struct ipc_spin *spin)
 {
     bool goes_on = ipc_spin_on(&v2->wait, spin);
     uint64_t now_ns;
-    int r = session_drain(v2); /* the other side may wait for room as well */
+    /* The other side may wait for room as well. */
+    int r = v2->session->serves_dma ? 0 : session_drain(v2);
     if (r < 0 || goes_on)
         return r;
     now_ns = ipc_clock_ns();
@@ -235,14 +293,14 @@ static int wait_for_room(struct v2 *v2, struct ipc_spin *spin)
         return -ETIMEDOUT;
     struct pollfd poll_fd = {.fd = v2->fd, .events = POLLIN};
     struct timespec nap = {.tv_nsec = FULL_RING_NAP_NS};
-    return ppoll(&poll_fd, 1, &nap, NULL) > 0 ? -ECONNRESET : 0;
+    return ppoll(&poll_fd, 1, &nap, NULL) > 0 ? end_of_socket(v2) : 0;
 }
 
 static int send_to_ring(struct v2 *v2, const struct trestle_v2_message *message)
 {
     int r = ring_post(&v2->session->requests, message);
-    if (__builtin_expect(r != -EAGAIN, 1))
-        return r;
+    if (__builtin_expect(r == 0, 1))
+        return 0;
     struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
     while ((r = ring_post(&v2->session->requests, message)) == -EAGAIN) {
         r = wait_for_room(v2, &spin);
@@ -250,7 +308,7 @@ static int send_to_ring(struct v2 *v2, const struct trestle_v2_message *message)
             break;
     }
     ipc_spin_end(&v2->wait, &spin);
-    return r;
+    return r == -EPROTO ? broken(v2->session, "its count of what it has consumed is wrong") : r;
 }
 
 static int send_to_socket(struct v2 *v2, struct trestle_v2_message *message)
@@ -259,6 +317,7 @@ static int send_to_socket(struct v2 *v2, struct trestle_v2_message *message)
     message->seq = ++v2->out_seq;
     trestle_v2_encode(bytes, message);
     int r = ipc_send_all(v2->fd, bytes, sizeof(bytes), deadline_after(v2, ipc_clock_ns()));
+    v2->is_out_of_step |= r == -ETIMEDOUT;
     return r == -EPIPE ? -ECONNRESET : r;
 }
 

@@ -7,29 +7,44 @@
 #include "v2.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ipc/stream.h"
 #include "say.h"
 
-/* A session whose other side broke the protocol ends with all its devices, for one reason. */
+/* A session whose other side broke the protocol ends with all its devices, for one reason, which
+ * is said once. */
 static void session_broken(struct v2 *v2)
 {
-    const char *what = "the other side broke the protocol; connections closed";
+    char what[160];
     struct session *session = v2->session;
-    while (session && session->devices) {
+    unsigned others = 0;
+    for (struct v2 *each = session->devices; each; each = each->next)
+        others += each != v2;
+    snprintf(what, sizeof(what), "the other side broke the protocol: %s; connection closed",
+             session->why);
+    if (others > 0)
+        snprintf(what + strlen(what), sizeof(what) - strlen(what),
+                 ", and those of %u other devices of the same session", others);
+    recovery_say_lost(&v2->recovery, v2->dev, what);
+    while (session) {
         struct v2 *each = session->devices;
         if (!each->next)
             session = NULL; /* goes with its last device */
         v2_disconnect(each);
-        recovery_lost(&each->recovery, each->dev, what);
+        each->recovery.said_lost = true;
+        recovery_connect_failed(&each->recovery);
     }
 }
 
 void v2_failed(struct v2 *v2, uint64_t id, int error)
 {
-    if (error == -ETIMEDOUT) {
+    if (error == -ETIMEDOUT && v2->is_out_of_step) {
+        v2_disconnect(v2);
+        recovery_lost(&v2->recovery, v2->dev, "it stopped in the middle of a message");
+    } else if (error == -ETIMEDOUT) {
         v2->late_id = id;
         recovery_overdue(&v2->recovery, v2->dev);
     } else if (error == -EPROTO) {
@@ -46,17 +61,25 @@ void v2_hung_up(struct v2 *v2)
     recovery_lost_in_peace(&v2->recovery, v2->dev, "the connection was closed");
 }
 
-static int connect_now(struct v2 *v2)
+static void connected(struct v2 *v2, int result, const char *what)
 {
-    const char *what;
-    int r = v2_connect(v2, &what);
-    if (r == 0)
-        return 0;
-    recovery_connect_failed(&v2->recovery);
+    if (result == 0)
+        return;
+    if (result == -ETIMEDOUT)
+        recovery_connect_overdue(&v2->recovery);
+    else
+        recovery_connect_failed(&v2->recovery);
     if (!v2->recovery.said_lost)
         say_device(v2->dev, "cannot connect to %s: %s; its accesses fail until it is there",
                    v2->dev->socket, what);
     v2->recovery.said_lost = true;
+}
+
+static int connect_now(struct v2 *v2)
+{
+    const char *what;
+    int r = v2_connect(v2, &what);
+    connected(v2, r, what);
     return r;
 }
 
@@ -122,7 +145,22 @@ static void open_v2(struct sst_device *dev)
     dev->connection = v2;
     recovery_init(&v2->recovery, dev);
     ipc_wait_init(&v2->wait, (enum trestle_wait)dev->wait);
-    connect_now(v2);
+}
+
+void v2_start_all(void)
+{
+    size_t count = 0, i = 0;
+    for (const struct sst_device *dev = device_first(); dev; dev = dev->next)
+        count += dev->transport == &transport_v2;
+    struct v2 **v2s = calloc(count + 1, sizeof(struct v2 *));
+    if (!v2s)
+        refuse("out of memory");
+    for (const struct sst_device *dev = device_first(); dev; dev = dev->next)
+        if (dev->transport == &transport_v2)
+            v2s[i++] = dev->connection;
+    if (count > 0)
+        v2_connect_all(v2s, count, connected);
+    free(v2s);
 }
 
 const struct transport transport_v2 = {.open = open_v2, .perform = perform_v2};

@@ -23,6 +23,8 @@ struct v2 {
     struct v2 *next;         /* in the session */
     uint32_t index;          /* what the session calls this device */
     uint64_t late_id;        /* LATE: the request whose answer is overdue */
+    bool no_shm;             /* carrier=auto: sockets it is */
+    bool is_out_of_step;     /* socket carrier: a message was cut off by a time-out */
 
     /* The socket carrier's. */
     uint64_t out_seq, in_seq;
@@ -39,7 +41,9 @@ struct session {
     uint64_t last_id;
     trestle_time next;    /* guest time of the engine's next event, for which the timer is armed */
     struct v2 *posted_on; /* socket carrier: who has posted writes that nobody has seen done */
-    struct shm shm;       /* SHM_NONE: messages go over the sockets */
+    bool serves_dma;
+    char why[64];   /* how the other side broke the protocol */
+    struct shm shm; /* SHM_NONE: messages go over the sockets */
     struct ring_producer requests;
     struct ring_consumer events;
     alignas(64) unsigned char timer[QEMU_TIMER_BYTES]; /* QEMUTimer */
@@ -51,6 +55,9 @@ struct session {
 /* Connects, and joins the session that the device's process is in. *ret_what: what went wrong, for
  * the user. */
 int v2_connect(struct v2 *v2, const char **ret_what);
+/* The same for many, which wait at the same time; tells of each. */
+void v2_connect_all(struct v2 **v2s, size_t count,
+                    void (*done)(struct v2 *v2, int result, const char *what));
 /* Closes the connection and leaves the session. Fine when DOWN. */
 void v2_disconnect(struct v2 *v2);
 
@@ -66,7 +73,8 @@ int session_send(struct v2 *v2, struct trestle_v2_message *message);
  * comes meanwhile. -ETIMEDOUT. -ECONNRESET: this device is gone. -EPROTO: the other side broke the
  * protocol. */
 int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply);
-/* Takes what has come, without waiting. 0 or -EPROTO, -ECONNRESET. */
+/* Takes what has come, without waiting, and no more than a ring holds. 0 or -EPROTO, -ECONNRESET.
+ */
 int session_drain(struct v2 *v2);
 
 /* --- clockwork.c -------------------------------------------------------------------------------
@@ -82,6 +90,8 @@ void clockwork_start(void);
 /* --- v2.c ---------------------------------------------------------------------------------------
  */
 
+/* Once, when all devices are there: makes their connections. */
+void v2_start_all(void);
 /* A request has failed: what becomes of the connection, and what the user hears. */
 void v2_failed(struct v2 *v2, uint64_t id, int error);
 /* The end of the connection was seen while nobody waited for the device. */
