@@ -95,8 +95,8 @@ static int create_carrier(struct session *session)
                     EPOLLIN);
 }
 
-/* Interrupts and DMA only where some model has them. On sockets, what a posted write causes would
- * come to a client that does not listen: with DMA, writes are answered there. */
+/* Interrupts and DMA only where some model has them. Where they are, writes are answered: what a
+ * posted one causes, or the time of it, would come to a client that does not listen. */
 static uint32_t features_for(const struct trestle_bridge *bridge,
                              const struct trestle_v2_hello *hello)
 {
@@ -105,7 +105,7 @@ static uint32_t features_for(const struct trestle_bridge *bridge,
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_IRQ;
     if (!bridge->has_dma)
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_DMA;
-    if (!(features & TRESTLE_V2_FEATURE_SHM) && (features & TRESTLE_V2_FEATURE_DMA))
+    if (features & (TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA))
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_POSTED;
     return features;
 }

@@ -81,6 +81,9 @@ class Guests(common.TestCase):
                 for machine in {}, {"icount": 0}, {"icount": 5}:
                     with self.subTest(arch=arch, carrier=carrier, **machine):
                         check(arch, ARCHES[arch][0], first, args, machine)
+                with self.subTest(arch=arch, carrier=carrier, posted_writes="on"):
+                    check(arch, ARCHES[arch][0], first,
+                          [*args, "-global", "sst-device.posted_writes=on"], {})
 
     def test_interrupts(self):
         printed = {}

@@ -396,6 +396,20 @@ static void test_timer_is_announced_and_advanced_to(void **state)
     assert_true(expect_reply(f, 0, id).next == TRESTLE_TIME_NEVER);
 }
 
+/* The client would not listen to what a posted write causes, nor hear of the time of it. */
+static void test_no_posted_writes_with_interrupts(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_hello hello = hello_for(0, features | TRESTLE_V2_FEATURE_POSTED);
+    int fds[FDS_MAX];
+    size_t num_fds;
+    close(client.fds[0]);
+    wait_for_log(f, "Device dev0 disconnected");
+    client.fds[0] = client_connect(f, 0);
+    send_hello(client.fds[0], &hello);
+    assert_int_equal(receive_welcome(f, client.fds[0], fds, &num_fds).features, features);
+}
+
 /* A client that was told of it would come at that time, which is none that a request may have. */
 static void test_timer_in_centuries_is_not_announced(void **state)
 {
@@ -440,6 +454,7 @@ static void test_lines_are_told_to_who_comes_back(void **state)
     expect_irq(f, 0, 0, 1, 10);
 }
 
+/* Though POSTED is not in force here. */
 static void test_posted_write_that_interrupts_rings(void **state)
 {
     struct fixture *f = *state;
@@ -762,6 +777,7 @@ static void test_carrier_is_decided_once(void **state)
     CLIENT_TEST(test_irq_comes_before_the_reply),                                                  \
         CLIENT_TEST(test_timer_is_announced_and_advanced_to),                                      \
         CLIENT_TEST(test_timer_in_centuries_is_not_announced),                                     \
+        CLIENT_TEST(test_no_posted_writes_with_interrupts),                                        \
         CLIENT_TEST(test_stall_brings_the_next_event_nearer), CLIENT_TEST(test_reset_drops_lines), \
         CLIENT_TEST(test_lines_are_told_to_who_comes_back), CLIENT_TEST(test_dma),                 \
         CLIENT_TEST(test_dma_answer_is_a_lie)
@@ -795,7 +811,7 @@ int main(void)
     features = FEATURES_GUEST;
     failed +=
         cmocka_run_group_tests_name("v2 to the guest, sockets", socket_guest_tests, NULL, NULL);
-    features = FEATURES_GUEST | FEATURES_SHM;
+    features = FEATURES_GUEST | TRESTLE_V2_FEATURE_SHM;
     failed +=
         cmocka_run_group_tests_name("v2 to the guest, shared memory", shm_guest_tests, NULL, NULL);
     features = 0;
