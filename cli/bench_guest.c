@@ -39,7 +39,7 @@ static double quantile(const struct bench_histogram *histogram, double part)
 }
 
 struct bench_output {
-    uint64_t accesses, batch, total_ns;
+    uint64_t accesses, others, batch, total_ns;
     struct bench_histogram overhead, latency;
     bool has_begun, has_total, has_ended;
 };
@@ -51,6 +51,8 @@ static void parse_line(const char *line, struct bench_output *output)
         output->has_begun = true;
     else if (sscanf(line, "total %" SCNu64, &output->total_ns) == 1)
         output->has_total = true;
+    else if (sscanf(line, "others %" SCNu64, &a) == 1)
+        output->others = a;
     else if (sscanf(line, "overhead %" SCNu64 " %" SCNu64, &a, &b) == 2)
         add_bucket(&output->overhead, a, b);
     else if (sscanf(line, "latency %" SCNu64 " %" SCNu64, &a, &b) == 2)
@@ -81,7 +83,7 @@ bool bench_guest_parse(const char *text, struct bench_result *ret_result)
             .p90_ns = per_access(&output, 0.90),
             .p99_ns = per_access(&output, 0.99),
             .p999_ns = per_access(&output, 0.999),
-            .per_second = (double)output.accesses * 1e9 / (double)output.total_ns,
+            .per_second = (double)(output.accesses + output.others) * 1e9 / (double)output.total_ns,
             .accesses = output.accesses,
         };
     free(output.overhead.buckets);

@@ -8,7 +8,7 @@
 
 struct bench_result {
     double p50_ns, p90_ns, p99_ns, p999_ns; /* without the cost of looking at the clock */
-    double per_second;                      /* accesses, one after the other */
+    double per_second;                      /* accesses of all vCPUs */
     uint64_t accesses;
 };
 

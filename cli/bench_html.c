@@ -348,9 +348,9 @@ static void put_keys(FILE *file, const struct bench_report *report)
     put_ratio(file, shm, find(report, BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_READ),
               "the floor, a callback inside QEMU");
     put_ratio(file, find(report, BENCH_V2_SOCKET, TRESTLE_WAIT_SPIN, BENCH_READ), shm,
-              "of that over a socket with both sides spinning");
+              "as long over a socket with both sides spinning");
     put_ratio(file, find(report, BENCH_V2_SOCKET, TRESTLE_WAIT_SLEEP, BENCH_READ), shm,
-              "of that over a socket with both sides sleeping");
+              "as long over a socket with both sides sleeping");
     fputs("</div>\n", file);
 }
 

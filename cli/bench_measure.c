@@ -78,11 +78,14 @@ static void guest_arguments(const struct measurement *measurement, struct string
         strings_addf(args, "sst-device,floor=on,base_address=0x%x,size=%u",
                      DEVICE_BASE + i * DEVICE_SIZE, DEVICE_SIZE);
     }
+    strings_add(args, "-smp");
+    strings_addf(args, "%u", side->vcpus);
     strings_add(args, "-append");
-    strings_addf(
-        args, "op=%s size=4 count=%" PRIu64 " n=%u order=random base=0x%x stride=0x%x clock=0x%x",
-        side->op == BENCH_READ ? "read" : "write", count, side->devices, DEVICE_BASE, DEVICE_SIZE,
-        CLOCK_BASE);
+    strings_addf(args,
+                 "op=%s size=4 count=%" PRIu64 " n=%u harts=%u order=random base=0x%x stride=0x%x "
+                 "clock=0x%x",
+                 side->op == BENCH_READ ? "read" : "write", count, side->devices, side->vcpus,
+                 DEVICE_BASE, DEVICE_SIZE, CLOCK_BASE);
 }
 
 static int run_qemu(struct measurement *measurement)

@@ -34,8 +34,8 @@ char *bench_side_text(const struct bench_side *side)
 {
     char *way = side->path == BENCH_FLOOR ? xstrdup("floor")
                                           : xformat("%s %s", paths[side->path], waits[side->wait]);
-    char *text = xformat("%s %s, %u device%s", way, ops[side->op], side->devices,
-                         side->devices == 1 ? "" : "s");
+    char *text = xformat("%s %s, %u device%s, %u vCPU%s", way, ops[side->op], side->devices,
+                         side->devices == 1 ? "" : "s", side->vcpus, side->vcpus == 1 ? "" : "s");
     free(way);
     return text;
 }
@@ -87,6 +87,13 @@ static void add_sweep(struct bench_plan *plan, bool quick)
     }
 }
 
+/* Each vCPU has a device to itself; what they share is QEMU's big lock. */
+static void add_vcpus(struct bench_plan *plan)
+{
+    add(plan, (struct bench_side){BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_READ, 2, 2});
+    add(plan, (struct bench_side){BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ, 2, 2});
+}
+
 static bool side_has(const struct bench_side *side, const char *word)
 {
     uint64_t devices;
@@ -111,6 +118,8 @@ int bench_plan_init(struct bench_plan *plan, bool quick, const char *only, char 
     add_ways(plan, quick);
     add_writes(plan);
     add_sweep(plan, quick);
+    if (!quick)
+        add_vcpus(plan);
     char *words = only ? xstrdup(only) : NULL, *rest = words;
     int status = 0;
     for (char *word; status == 0 && (word = strsep(&rest, ","));)

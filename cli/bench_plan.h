@@ -26,7 +26,7 @@ struct bench_plan {
 const char *bench_path_name(enum bench_path path);
 const char *bench_wait_name(enum trestle_wait wait);
 const char *bench_op_name(enum bench_op op);
-/* "v2-shm adaptive read, 64 devices"; malloc'd. */
+/* "v2-shm adaptive read, 64 devices, 1 vCPU"; malloc'd. */
 char *bench_side_text(const struct bench_side *side);
 /* What a measurement of about half a second takes; quick: a third of it. */
 unsigned bench_side_accesses(const struct bench_side *side, bool quick);

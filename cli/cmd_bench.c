@@ -251,6 +251,5 @@ const struct command command_bench = {
             "floor is a callback inside QEMU that reads the guest's clock and leaves no process.\n"
             "WORDS of --only, with commas between them: a path (floor, v1, v2-socket, v2-shm), a\n"
             "wait (sleep, spin, adaptive), an access (read, write, posted), a number of devices.\n"
-            "A quiet machine and a release build give numbers worth comparing. The guest has one\n"
-            "vCPU; two are not measured.\n",
+            "A quiet machine and a release build give numbers worth comparing.\n",
 };

@@ -10,11 +10,14 @@
  *   order=round|random    which device comes next
  *   seed=1                of order=random
  *   clock=0               address of a 64-bit register that reads as guest time in nanoseconds
+ *   harts=1               2: a second processor (-smp 2; riscv) does the same meanwhile; each has
+ *                         half of the n devices to itself
  *   batch=                accesses between two looks at the clock; default 1 with clock=, else 16
  *
  * Output, one item a line:
  *   bench 1 <accesses> <batch>      version of this form
  *   total <ns>                      the first pass: all accesses, clock read at both ends
+ *   others <accesses>               of the second processor in the first pass
  *   overhead <ns> <times>           histogram of the clock read twice with nothing between
  *   latency <ns> <times>            histogram of the second pass: one batch between two looks
  *   end
@@ -23,16 +26,17 @@
 #include "models.h"
 
 #define SLOTS 4096U /* of the precomputed order; a power of two */
+#define HARTS_MAX 2
 #define SUB_BITS 5
 #define BUCKETS ((32 - SUB_BITS + 1) << SUB_BITS)
 
 static struct {
     uintptr_t base, stride, read_offset, write_offset, clock;
-    unsigned n, count, size, batch, seed;
+    unsigned n, count, size, batch, seed, harts;
 } run;
 
-/* What to access, in this order, over and over. */
-static uintptr_t slots[SLOTS];
+/* What each processor accesses, in this order, over and over. */
+static uintptr_t slots[HARTS_MAX][SLOTS];
 static uint8_t slot_writes[SLOTS];
 static unsigned histogram[BUCKETS];
 
@@ -74,22 +78,23 @@ static void fill_slots(void)
     bool random = bootarg_is("order", "random");
     bool mixed = bootarg_is("op", "mixed"), write = bootarg_is("op", "write");
     uint32_t state = run.seed ? run.seed : 1;
-    unsigned device = 0;
+    unsigned share = run.harts == 2 ? run.n / 2 : run.n, device = 0;
     for (unsigned i = 0; i < SLOTS; i++) {
         if (random)
-            device = (unsigned)((uint64_t)next_random(&state) * run.n >> 32);
+            device = (unsigned)((uint64_t)next_random(&state) * share >> 32);
         slot_writes[i] = write || (mixed && i & 1);
-        slots[i] =
-            run.base + device * run.stride + (slot_writes[i] ? run.write_offset : run.read_offset);
-        if (!random && ++device == run.n)
+        for (unsigned hart = 0; hart < run.harts; hart++)
+            slots[hart][i] = run.base + (hart * share + device) * run.stride +
+                             (slot_writes[i] ? run.write_offset : run.read_offset);
+        if (!random && ++device == share)
             device = 0;
     }
 }
 
 /* The usual size goes without the detour through arch_load(): a bus error here ends the run. */
-static inline void access_slot(unsigned i)
+static inline void access_slot(unsigned hart, unsigned i)
 {
-    uintptr_t addr = slots[i % SLOTS];
+    uintptr_t addr = slots[hart][i % SLOTS];
     if (slot_writes[i % SLOTS]) {
         if (run.size == 4)
             *(volatile uint32_t *)addr = i;
@@ -127,31 +132,72 @@ static bool devices_answer(void)
     return true;
 }
 
+/* --- the second processor ------------------------------------------------------------------- */
+
+/* It stands still while results are printed: they would be slow to come. */
+static volatile bool second_here, second_goes;
+static volatile unsigned second_count;
+
+static void second_main(void)
+{
+    second_here = true;
+    for (unsigned i = 0;;) {
+        if (!second_goes)
+            continue;
+        access_slot(1, i++);
+        second_count = i;
+    }
+}
+
+static bool start_second(void)
+{
+    uint64_t until = guest_now_ns() + 1000000000;
+    if (run.harts == 1)
+        return true;
+    if (!guest_start_second(second_main))
+        return check(false, "harts=2 is for riscv");
+    while (!second_here && guest_now_ns() < until)
+        ;
+    return second_here || check(false, "no second processor: harts=2 goes with -smp 2");
+}
+
+/* --- measurements --------------------------------------------------------------------------- */
+
 static void measure_total(void)
 {
+    second_goes = true;
+    unsigned others = second_count;
     uint64_t start = look();
     for (unsigned i = 0; i < run.count; i++)
-        access_slot(i);
-    print("total %llu\n", (unsigned long long)(look() - start));
+        access_slot(0, i);
+    uint64_t end = look();
+    others = second_count - others;
+    second_goes = false;
+    print("total %llu\n", (unsigned long long)(end - start));
+    print("others %u\n", others);
 }
 
 static void measure_overhead(void)
 {
+    second_goes = true;
     for (unsigned i = 0; i < 1000; i++) {
         uint64_t start = look();
         histogram[bucket_of(look() - start)]++;
     }
+    second_goes = false;
     print_histogram("overhead");
 }
 
 static void measure_latency(void)
 {
+    second_goes = true;
     for (unsigned i = 0; i < run.count;) {
         uint64_t start = look();
         for (unsigned end = i + run.batch; i < end; i++)
-            access_slot(i);
+            access_slot(0, i);
         histogram[bucket_of(look() - start)]++;
     }
+    second_goes = false;
     print_histogram("latency");
 }
 
@@ -167,9 +213,12 @@ static bool read_parameters(void)
     run.size = (unsigned)bootarg_u64("size", 4);
     run.batch = (unsigned)bootarg_u64("batch", run.clock ? 1 : 16);
     run.seed = (unsigned)bootarg_u64("seed", 1);
+    run.harts = (unsigned)bootarg_u64("harts", 1);
     bool size_ok = run.size == 1 || run.size == 2 || run.size == 4 || run.size == 8;
-    return (size_ok && run.n && run.batch) ||
-           check(false, "size= is 1, 2, 4 or 8; n= and batch= are not 0");
+    bool harts_ok = (run.harts == 1 || run.harts == 2) && run.n >= run.harts;
+    return (size_ok && harts_ok && run.n && run.batch) ||
+           check(false, "size= is 1, 2, 4 or 8; harts= is 1 or 2; n= is at least that; batch= is "
+                        "not 0");
 }
 
 int guest_main(void)
@@ -177,6 +226,8 @@ int guest_main(void)
     if (!read_parameters() || !devices_answer())
         return 1;
     fill_slots();
+    if (!start_second())
+        return 1;
     print("bench 1 %u %u\n", run.count, run.batch);
     measure_total();
     measure_overhead();

@@ -56,6 +56,9 @@ bool bootarg_is(const char *key, const char *value);
 /* Halts the processor until a timer of the machine has run for us microseconds of guest time.
  * False: there is no support for it on this architecture. */
 bool guest_sleep_us(uint32_t us);
+/* Has the second processor, if the machine has one, call run(), once. False: there is no support
+ * for it on this architecture. */
+bool guest_start_second(void (*run)(void));
 /* Halts for ever, with interrupts off. */
 __attribute__((noreturn)) void guest_halt(void);
 

@@ -685,6 +685,7 @@ class Bench(Case):
             self.assertIn(("v2-shm", "adaptive", "read", devices, 1), sides)
         for op in "write", "posted":
             self.assertIn(("v2-shm", "adaptive", op, 1, 1), sides)
+        self.assertIn(("v2-shm", "adaptive", "read", 2, 2), sides)
         self.check_page(len(document["results"]))
 
     def check_page(self, sides):

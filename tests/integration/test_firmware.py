@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The guests on a QEMU without any device: every access is a bus error, which they must survive,
 report, and turn into their exit code."""
+import re
+
 import common
 
 MACHINES = {
@@ -80,8 +82,23 @@ class NoDevices(common.TestCase):
                          for name in ("overhead", "latency")}
                 self.assertEqual(times, {"overhead": 1000, "latency": 16000 // batch})
 
+    def test_bench_second_processor(self):
+        """It works while the first one measures, on devices of its own."""
+        for arch in "riscv32", "riscv64":
+            with self.subTest(arch=arch):
+                base = int(RAM[arch], 16)
+                result = self.run_guest("mmio_bench", arch, "-smp", "2", "-append",
+                                        f"base={base:#x} n=2 harts=2 op=write size=4 count=300000")
+                self.assertEqual(result.code, 0, result)
+                others = re.search(r"^others (\d+)", result.out, re.MULTILINE)
+                self.assertGreater(int(others[1]), 0)
+        result = self.run_guest("mmio_bench", "riscv32", "-append",
+                                f"base={RAM['riscv32']} n=2 harts=2")
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("FAIL no second processor", result.out)
+
     def test_bench_refuses(self):
-        for args in "size=3", "n=0", "base=0x10200000", "base=0x80100000 clock=0x10200000":
+        for args in "size=3", "n=0", "harts=3 n=3", "harts=2", "base=0x10200000", "base=0x80100000 clock=0x10200000":
             with self.subTest(args=args):
                 result = self.run_guest("mmio_bench", "riscv32", "-append", args)
                 self.assertEqual(result.code, 1, result)

@@ -34,6 +34,16 @@ static void divides_a_batch(void **state)
     assert_int_equal(result.p99_ns, 20);
 }
 
+static void counts_the_second_processor(void **state)
+{
+    struct bench_result result;
+    assert_true(bench_guest_parse("bench 1 1000 1\ntotal 500000\nothers 500\noverhead 1 1\n"
+                                  "latency 2 1\nend\n",
+                                  &result));
+    assert_int_equal(result.per_second, 3000000);
+    assert_int_equal(result.accesses, 1000);
+}
+
 static void a_clock_slower_than_the_access_gives_zero(void **state)
 {
     struct bench_result result;
@@ -66,6 +76,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_the_clock_off),
         cmocka_unit_test(divides_a_batch),
+        cmocka_unit_test(counts_the_second_processor),
         cmocka_unit_test(a_clock_slower_than_the_access_gives_zero),
         cmocka_unit_test(refuses_what_is_not_whole),
     };

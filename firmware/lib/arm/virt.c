@@ -46,6 +46,12 @@ char guest_getc(void)
     return (char)*uart(UART_DR);
 }
 
+bool guest_start_second(void (*run)(void))
+{
+    (void)run;
+    return false;
+}
+
 bool guest_sleep_us(uint32_t us)
 {
     (void)us;

@@ -15,7 +15,7 @@
     .globl _start
 _start:
     csrr t0, mhartid
-    bnez t0, park
+    bnez t0, other_hart
     la sp, stack_top
     la t0, trap_vector
     csrw mtvec, t0
@@ -31,6 +31,23 @@ _start:
     call arch_main
 park:
     wfi
+    j park
+
+/* Until guest_start_second() sends a software interrupt, which ends wfi and is never taken. */
+other_hart:
+    li t0, 1 << 3                   /* mie.MSIE */
+    csrw mie, t0
+1:  wfi
+    csrr t0, mip
+    andi t0, t0, 1 << 3
+    beqz t0, 1b
+    csrw mie, zero
+    la sp, second_stack_top
+    la t0, trap_vector
+    csrw mtvec, t0
+    li t0, 1 << 13
+    csrs mstatus, t0
+    call arch_second_main
     j park
 
 /* mtvec wants the low two bits clear. The time of an interrupt is read as early as can be: one
@@ -161,3 +178,5 @@ trap_cycles:
     .balign 16
     .space 65536
 stack_top:
+    .space 4096
+second_stack_top:

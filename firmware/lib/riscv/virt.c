@@ -8,6 +8,7 @@
 #define UART_LSR 5
 #define UART_LSR_DR 1
 #define UART_LSR_THRE 0x20
+#define MSIP 0x2000000     /* 32 bits for each hart */
 #define MTIMECMP 0x2004000 /* 64 bits, in ticks */
 #define NS_PER_TICK 100
 #define TICKS_PER_US 10
@@ -27,6 +28,7 @@ const char *arch_command_line;
 extern const char mmio_text_start[], mmio_text_end[];
 
 void arch_main(const void *fdt);
+void arch_second_main(void);
 uintptr_t arch_trap(uintptr_t cause, uintptr_t pc, uintptr_t value);
 void arch_interrupt(uintptr_t cause);
 uint64_t arch_ticks(void);
@@ -35,6 +37,21 @@ void arch_main(const void *fdt)
 {
     arch_fdt = fdt;
     guest_exit(guest_main());
+}
+
+static void (*second_run)(void);
+
+void arch_second_main(void)
+{
+    second_run();
+}
+
+bool guest_start_second(void (*run)(void))
+{
+    second_run = run;
+    __asm__ volatile("fence" ::: "memory");
+    ((volatile uint32_t *)MSIP)[1] = 1;
+    return true;
 }
 
 /* Waits while the console is full: nothing is lost when its reader is slow. */

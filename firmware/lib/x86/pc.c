@@ -77,6 +77,12 @@ uint64_t guest_now_ns(void)
     return ticks * NS_PER_PM_TICK;
 }
 
+bool guest_start_second(void (*run)(void))
+{
+    (void)run;
+    return false;
+}
+
 bool guest_sleep_us(uint32_t us)
 {
     (void)us;
