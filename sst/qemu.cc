@@ -159,6 +159,11 @@ QEMUHost::QEMUHost(SST::ComponentId_t id, SST::Params &params) : Component(id)
 
     readDevices(params);
     checkPorts();
+    // Where the guest's clock is the host's, it would spend all its time on shorter ones.
+    const char *usual = !hasInterrupts() ? "0" : icount_ >= 0 ? "10us" : "1ms";
+    std::string quantum = params.find<std::string>("quantum", usual);
+    if (quantum != "0")
+        quantum_ = getTimeConverter(quantum).getFactor() / picosecond_.getFactor();
     createBridge();
     configureLinks();
     registerAsPrimaryComponent();
@@ -202,6 +207,7 @@ void QEMUHost::readDevices(SST::Params &params)
         device.name = params.find<std::string>(prefix + "_name", prefix);
         device.socket = params.find<std::string>(prefix + "_socket", "");
         device.properties = params.find<std::string>(prefix + "_properties", "");
+        device.irq = params.find<std::string>(prefix + "_irq", "");
     }
     if (count == 1 && devices_[0].socket.empty())
         devices_[0].socket = params.find<std::string>("socket_path", "");
@@ -235,6 +241,29 @@ void QEMUHost::checkPorts()
             devices_.size());
 }
 
+bool QEMUHost::hasInterrupts()
+{
+    bool found = false;
+    for (size_t i = 0; i < devices_.size(); i++) {
+        bool isConnected = isPortConnected("irq_port_" + std::to_string(i));
+        found = found || isConnected;
+        if (isConnected == devices_[i].irq.empty())
+            out_.fatal(CALL_INFO, 1,
+                       isConnected
+                           ? "irq_port_%zu is connected, but device%zu_irq does not say "
+                             "which interrupt that is\n"
+                           : "irq_port_%zu is not connected, but there is a device%zu_irq\n",
+                       i, i);
+    }
+    return found;
+}
+
+// "40:41" are two.
+static uint32_t countLines(const std::string &irq)
+{
+    return irq.empty() ? 0 : static_cast<uint32_t>(std::count(irq.begin(), irq.end(), ':')) + 1;
+}
+
 void QEMUHost::createBridge()
 {
     struct trestle_bridge_options options = {};
@@ -245,6 +274,10 @@ void QEMUHost::createBridge()
     options.log = log;
     options.ctx = this;
     options.log_debug = verbose_ >= 2;
+    options.quantum = quantum_;
+    options.advance = [](void *ctx, trestle_time until) {
+        static_cast<QEMUHost *>(ctx)->onAdvance(until);
+    };
     int status = trestle_bridge_create(&options, &bridge_, &error);
     if (status < 0)
         fatalError("", error, status);
@@ -262,6 +295,7 @@ void QEMUHost::createBridge()
             static_cast<QEMUHost *>(ctx)->onReset(index);
         };
         added.ctx = this;
+        added.irq_lines = countLines(device.irq);
         status = trestle_bridge_add_device(bridge_, &added, nullptr, &error);
         if (status < 0)
             fatalError("", error, status);
@@ -279,10 +313,15 @@ void QEMUHost::configureLinks()
         device.reads = registerStatistic<uint64_t>("reads", device.name);
         device.writes = registerStatistic<uint64_t>("writes", device.name);
         device.errors = registerStatistic<uint64_t>("errors", device.name);
+        configureLink("irq_port_" + std::to_string(i),
+                      new EventHandler<QEMUHost, &QEMUHost::onInterrupt, uint32_t>(this, i));
+        device.interrupts = registerStatistic<uint64_t>("interrupts", device.name);
         device.latency = registerStatistic<uint64_t>("latency", device.name);
     }
     wake_ =
         configureSelfLink("wake", picosecond_, new EventHandler<QEMUHost, &QEMUHost::onWake>(this));
+    quantumEnd_ = configureSelfLink("quantum_end", picosecond_,
+                                    new EventHandler<QEMUHost, &QEMUHost::onQuantum>(this));
     watch_ = configureSelfLink("watch", picosecond_,
                                new EventHandler<QEMUHost, &QEMUHost::onWatch>(this));
 }
@@ -308,9 +347,6 @@ void QEMUHost::launch()
 {
     std::vector<struct trestle_machine_device> devices;
     std::vector<const char *> args;
-    static const char *const repeatable[] = {"-rtc", "base=2026-01-01T00:00:00,clock=vm", "-seed",
-                                             "1"};
-    std::string shift = "shift=" + std::to_string(icount_) + ",sleep=off";
 
     char *error = nullptr;
     int status = trestle_bridge_listen(bridge_, &error);
@@ -324,13 +360,10 @@ void QEMUHost::launch()
         device.region_size = devices_[i].size;
         device.on_error = onError_.c_str();
         device.timeout_ms = timeoutMs_;
+        device.irq = devices_[i].irq.empty() ? nullptr : devices_[i].irq.c_str();
         device.properties =
             devices_[i].properties.empty() ? nullptr : devices_[i].properties.c_str();
         devices.push_back(device);
-    }
-    if (icount_ >= 0) {
-        args.insert(args.end(), {"-icount", shift.c_str()});
-        args.insert(args.end(), std::begin(repeatable), std::end(repeatable));
     }
     for (const std::string &arg : args_)
         args.push_back(arg.c_str());
@@ -347,6 +380,8 @@ void QEMUHost::launch()
     options.num_devices = devices.size();
     options.args = args.data();
     options.no_input = !isInteractive_;
+    options.is_repeatable = icount_ >= 0;
+    options.icount_shift = icount_ >= 0 ? static_cast<uint32_t>(icount_) : 0;
     watchSignals();
     status = trestle_machine_launch(&options, &machine_, &error);
     if (status < 0) {
@@ -462,8 +497,7 @@ void QEMUHost::serve()
         return;
     if (interrupted) {
         stop();
-        isOver_ = true;
-        primaryComponentOKToEndSim();
+        isOver_ = true; // SST itself ends the simulation
         return;
     }
     bool isFree = icount_ < 0 && trestle_bridge_num_connected(bridge_) == devices_.size();
@@ -539,6 +573,42 @@ void QEMUHost::answer(Device &device, uint32_t index, int status, uint64_t data)
     else
         device.reads->addData(1);
     trestle_bridge_complete(bridge_, index, time, status, data);
+}
+
+// --- interrupts ---------------------------------------------------------------------------------
+
+void QEMUHost::onInterrupt(SST::Event *event, uint32_t index)
+{
+    auto *interrupt = dynamic_cast<InterruptEvent *>(event);
+    if (!interrupt)
+        out_.fatal(CALL_INFO, 1, "an event on irq_port_%u that is no Trestle::InterruptEvent\n",
+                   index);
+    if (bridge_ && !isOver_ &&
+        trestle_bridge_irq(bridge_, index, now(), interrupt->line, interrupt->level) < 0)
+        out_.output("WARNING: %s has no interrupt line %u; device%u_irq names them\n",
+                    devices_[index].name.c_str(), interrupt->line, index);
+    if (interrupt->level)
+        devices_[index].interrupts->addData(1);
+    delete event;
+}
+
+// The guest has come this far without an access: SST may, too.
+void QEMUHost::onAdvance(trestle_time until)
+{
+    uint64_t time = now();
+    underWay_++;
+    quantumEnd_->send(until > time ? until - time : 0, new WakeEvent());
+}
+
+void QEMUHost::onQuantum(SST::Event *event)
+{
+    delete event;
+    underWay_--;
+    if (!bridge_ || isOver_)
+        return;
+    trestle_bridge_advanced(bridge_, now());
+    if (underWay_ == 0)
+        serve();
 }
 
 // --- devices that do not answer -----------------------------------------------------------------

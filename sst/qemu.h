@@ -52,6 +52,15 @@ class QEMUHost : public SST::Component
         {"device%(num_devices)d_size", "Bytes of a device's region", "4096"},
         {"device%(num_devices)d_name", "Name of a device, for the log and for statistics",
          "device%d"},
+        {"device%(num_devices)d_irq",
+         "Inputs of the guest's interrupt controller for the device's lines, as 40 or 40:41; its "
+         "irq_port_%d is then connected",
+         ""},
+        {"quantum",
+         "How often SST's time goes on while the guest makes no access, in guest time: an "
+         "interrupt is at most that late. 0: never; empty: 0 without interrupts, 10us with icount, "
+         "otherwise 1ms, since shorter ones leave a guest on the host's clock no time",
+         ""},
         {"device%(num_devices)d_socket",
          "Unix socket of a device; empty: one in a private directory", ""},
         {"device%(num_devices)d_properties",
@@ -85,12 +94,16 @@ class QEMUHost : public SST::Component
                             {"Trestle.AccessEvent", "Trestle.ResponseEvent"}},
                            {"device_port_%(num_devices)d",
                             "To each device",
-                            {"Trestle.AccessEvent", "Trestle.ResponseEvent"}})
+                            {"Trestle.AccessEvent", "Trestle.ResponseEvent"}},
+                           {"irq_port_%(num_devices)d",
+                            "To each device's irq_port; may be left open",
+                            {"Trestle.InterruptEvent"}})
 
     SST_ELI_DOCUMENT_STATISTICS(
         {"reads", "Reads answered, per device", "accesses", 1},
         {"writes", "Writes answered, per device", "accesses", 1},
         {"errors", "Accesses answered with an error, per device", "accesses", 1},
+        {"interrupts", "Interrupt lines raised, per device", "interrupts", 1},
         {"latency", "Simulated time from an access to its answer, per device", "ps", 2})
 
     QEMUHost(SST::ComponentId_t id, SST::Params &params);
@@ -104,17 +117,18 @@ class QEMUHost : public SST::Component
   private:
     struct Device {
         uint64_t base = 0, size = 0;
-        std::string name, socket, properties;
+        std::string name, socket, properties, irq;
         SST::Link *link = nullptr;
         uint64_t id = 0;      // of the access under way; 0: none
         uint64_t started = 0; // simulated
         bool write = false;
         SST::Statistics::Statistic<uint64_t> *reads = nullptr, *writes = nullptr, *errors = nullptr,
-                                             *latency = nullptr;
+                                             *latency = nullptr, *interrupts = nullptr;
     };
 
     void readDevices(SST::Params &params);
     void checkPorts();
+    bool hasInterrupts();
     void createBridge();
     void configureLinks();
     void launch();
@@ -123,6 +137,9 @@ class QEMUHost : public SST::Component
     void onWake(SST::Event *event);
     void onWatch(SST::Event *event);
     void onDevice(SST::Event *event, uint32_t index);
+    void onInterrupt(SST::Event *event, uint32_t index);
+    void onQuantum(SST::Event *event);
+    void onAdvance(trestle_time until);
     void onAccess(uint32_t index, const struct trestle_bridge_access &access);
     void onReset(uint32_t index);
 
@@ -145,7 +162,9 @@ class QEMUHost : public SST::Component
     SST::Link *wake_ = nullptr;  // to itself
     SST::Link *watch_ = nullptr; // to itself: accesses that nobody answers
     std::vector<Device> devices_;
-    uint32_t underWay_ = 0; // accesses
+    SST::Link *quantumEnd_ = nullptr; // to itself
+    uint64_t quantum_ = 0;
+    uint32_t underWay_ = 0; // accesses, and quanta of SST's time
     uint64_t lastId_ = 0;
     uint64_t accessTimeout_;
     uint64_t watchAt_ = 0; // 0: not armed

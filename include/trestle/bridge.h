@@ -39,6 +39,12 @@ struct trestle_bridge_options {
     void (*log)(void *ctx, enum trestle_log_level level, const char *text);
     void *ctx;
     bool log_debug;
+    /* For devices without a model, whose next event only the embedder knows: after every quantum
+     * of guest time without an access, advance() says how far the embedder's time may go; it goes
+     * there, and answers with trestle_bridge_advanced(), from inside or later. 0, NULL: never. An
+     * interrupt is at most that late. */
+    trestle_time quantum;
+    void (*advance)(void *ctx, trestle_time until);
 };
 
 /* An access that the embedder performs itself. */
@@ -72,6 +78,7 @@ struct trestle_bridge_device {
     void (*access)(void *ctx, uint32_t index, const struct trestle_bridge_access *access);
     void (*reset)(void *ctx, uint32_t index);
     void *ctx;
+    uint32_t irq_lines; /* of a device without a model, 0 to 32 */
 };
 
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_create(const struct trestle_bridge_options *options,
@@ -106,6 +113,13 @@ TRESTLE_API void trestle_bridge_unwatch(struct trestle_bridge *bridge, int fd);
  * bus error. -ENOENT: none is under way, a reset may have ended it. */
 TRESTLE_API int trestle_bridge_complete(struct trestle_bridge *bridge, uint32_t index,
                                         trestle_time now, int status, uint64_t data);
+
+/* Answers the advance() under way, at the embedder's time `now`. -ENOENT: QEMU has gone. */
+TRESTLE_API int trestle_bridge_advanced(struct trestle_bridge *bridge, trestle_time now);
+/* An interrupt line of a device without a model changed its level at the embedder's time `now`.
+ * -EINVAL: no such device or line. */
+TRESTLE_API int trestle_bridge_irq(struct trestle_bridge *bridge, uint32_t index, trestle_time now,
+                                   uint32_t line, bool level);
 
 /* Closes and unlinks all sockets. NULL and half-built bridges are fine. */
 TRESTLE_API void trestle_bridge_destroy(struct trestle_bridge *bridge);

@@ -117,6 +117,7 @@ int trestle_bridge_create(const struct trestle_bridge_options *options,
         return -ENOMEM;
     bridge->loop.epoll_fd = bridge->timer.fd = -1;
     bridge->timer_at = TRESTLE_TIME_NEVER;
+    embedder_init(bridge);
     memcpy(&bridge->options, options,
            options->size < sizeof(*options) ? options->size : sizeof(*options));
     int error = copy_string(options->socket_dir, &bridge->socket_dir);
@@ -234,7 +235,7 @@ static int check_kind(const struct trestle_bridge *bridge,
 static int create_device(struct trestle_bridge *bridge, const struct trestle_bridge_device *wanted,
                          uint64_t size, struct device_info **ret_device, char **ret_error)
 {
-    struct trestle_model external = embedder_model(size);
+    struct trestle_model external = embedder_model(wanted);
     const struct trestle_model *model = wanted->model ? wanted->model : &external;
     struct device_info *device = calloc(1, sizeof(*device));
     if (!device)
@@ -301,6 +302,7 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
     bridge->devices[bridge->num_devices++] = device;
     if (device->device) {
         const struct trestle_model *model = trestle_device_model(device->device);
+        bridge->is_embedded |= wanted->access != NULL;
         bridge->has_irq |= model->irq_lines > 0;
         bridge->has_dma |= model->dma_done != NULL;
     }

@@ -35,7 +35,7 @@ static bool run_events(struct trestle_bridge *bridge)
 
 bool engine_run_deferred(struct trestle_bridge *bridge)
 {
-    if (!bridge->num_busy)
+    if (!bridge->num_busy || bridge->is_embedded)
         return false;
     if (session_has_time(bridge->session))
         return run_events(bridge);

@@ -45,17 +45,61 @@ static void embedder_reset(struct trestle_device *dev)
         device->embedder.reset(device->embedder.ctx, device->index);
 }
 
-struct trestle_model embedder_model(uint64_t region_size)
+struct trestle_model embedder_model(const struct trestle_bridge_device *wanted)
 {
     return (struct trestle_model){.size = sizeof(struct trestle_model),
                                   .name = "embedder",
-                                  .region_size = region_size,
+                                  .region_size = wanted->region_size,
                                   .access_sizes = 1 | 2 | 4 | 8,
+                                  .irq_lines = wanted->irq_lines,
                                   .state_size = sizeof(struct embedder_state),
                                   .reset = embedder_reset,
                                   .read = embedder_read,
                                   .write = embedder_write};
 }
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+static void quantum_is_over(struct trestle_event *event, trestle_time now)
+{
+    (void)event; /* that it was the engine's next event is all: the guest has been told */
+    (void)now;
+}
+
+void embedder_init(struct trestle_bridge *bridge)
+{
+    trestle_event_init(&bridge->quantum_end, quantum_is_over);
+}
+
+void embedder_set_time(struct trestle_bridge *bridge, trestle_time now)
+{
+    trestle_sim_run_until(bridge->sim, now);
+    if (!bridge->options.quantum || !bridge->options.advance)
+        return;
+    if (trestle_sim_schedule(bridge->sim, &bridge->quantum_end,
+                             trestle_sim_now(bridge->sim) + bridge->options.quantum) < 0)
+        bridge_log(bridge, TRESTLE_LOG_ERROR, "no memory for an event; the quantum is lost");
+}
+
+int trestle_bridge_advanced(struct trestle_bridge *bridge, trestle_time now)
+{
+    embedder_set_time(bridge, now);
+    return bridge->session && session_advanced(bridge->session) ? 0 : -ENOENT;
+}
+
+int trestle_bridge_irq(struct trestle_bridge *bridge, uint32_t index, trestle_time now,
+                       uint32_t line, bool level)
+{
+    struct device_info *device = index < bridge->num_devices ? bridge->devices[index] : NULL;
+    if (!device || !device->embedder.access ||
+        line >= trestle_device_model(device->device)->irq_lines)
+        return -EINVAL;
+    trestle_sim_run_until(bridge->sim, now);
+    trestle_device_irq(device->device, line, level);
+    return 0;
+}
+
+/* --- accesses -------------------------------------------------------------------------------- */
 
 int trestle_bridge_complete(struct trestle_bridge *bridge, uint32_t index, trestle_time now,
                             int status, uint64_t data)
@@ -68,7 +112,7 @@ int trestle_bridge_complete(struct trestle_bridge *bridge, uint32_t index, trest
     if (!request)
         return -ENOENT;
     state->pending = NULL;
-    trestle_sim_run_until(bridge->sim, now);
+    embedder_set_time(bridge, now);
     trestle_request_complete(request, status, data);
     return 0;
 }

@@ -49,7 +49,8 @@ struct session {
     struct device_info *via; /* socket carrier: who asks, and so is told what comes of it */
     bool is_asked;           /* the client waits for the answer to what is being handled */
     uint64_t last_dma_id;
-    struct v2_queue stash; /* messages that came while a DMA was waited for */
+    struct v2_queue stash;             /* messages that came while a DMA was waited for */
+    struct trestle_v2_message advance; /* that the embedder has been asked for; type 0: none */
 };
 
 /* Whoever answers the accesses to a device without a model. */
@@ -112,7 +113,9 @@ struct trestle_bridge {
     uint64_t start_ns;        /* host clock at engine time 0 */
     uint64_t now_ns;          /* host clock, read once per batch and request */
     bool is_listening;
-    bool has_irq, has_dma; /* some model has */
+    bool has_irq, has_dma;            /* some model has */
+    bool is_embedded;                 /* the devices are the embedder's, and so is time */
+    struct trestle_event quantum_end; /* of the embedder's */
 
     struct device_info **devices;
     uint32_t num_devices, num_connected, num_busy;
@@ -162,7 +165,10 @@ bool engine_run_deferred(struct trestle_bridge *bridge);
 /* --- embedder.c: devices without a model -------------------------------------------------------
  */
 /* The table of a model that hands every access to the device's embedder. */
-struct trestle_model embedder_model(uint64_t region_size);
+struct trestle_model embedder_model(const struct trestle_bridge_device *wanted);
+void embedder_init(struct trestle_bridge *bridge);
+/* The embedder's time is `now`; its next event may come a quantum later. */
+void embedder_set_time(struct trestle_bridge *bridge, trestle_time now);
 
 /* --- session.c: wire v2 ------------------------------------------------------------------------
  */
@@ -188,6 +194,8 @@ int session_dma(struct device_info *device, bool write, uint64_t addr, uint8_t *
                 uint64_t id);
 /* Answers the device's request, which has ended. */
 void session_answer(struct device_info *device, uint64_t data);
+/* Answers the ADVANCE that the embedder was asked for. False: there is none. */
+bool session_advanced(struct session *session);
 static inline bool session_has_time(const struct session *session)
 {
     return session && (session->features & TRESTLE_V2_FEATURE_TIME);

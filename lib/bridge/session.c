@@ -409,6 +409,27 @@ static bool is_access(const struct trestle_v2_message *m)
     return m->type == TRESTLE_V2_READ || m->type == TRESTLE_V2_WRITE;
 }
 
+/* True: the embedder's time has to come first, and then the answer. */
+static bool ask_embedder(struct session *session, const struct trestle_v2_message *m)
+{
+    const struct trestle_bridge_options *options = &session->bridge->options;
+    if (!options->advance || !options->quantum)
+        return false;
+    session->advance = *m;
+    options->advance(options->ctx, trestle_sim_now(session->bridge->sim));
+    return true;
+}
+
+bool session_advanced(struct session *session)
+{
+    struct trestle_v2_message m = session->advance;
+    session->advance.type = 0;
+    if (m.type != TRESTLE_V2_ADVANCE || !session->via)
+        return false;
+    send_reply(session->via, m.device, m.id, TRESTLE_V2_OK, 0);
+    return true;
+}
+
 /* `via`: whose socket it came on, or any device of the session. False: must wait. */
 static bool perform_message(struct session *session, struct device_info *via,
                             const struct trestle_v2_message *m)
@@ -427,7 +448,8 @@ static bool perform_message(struct session *session, struct device_info *via,
         return handle_device_message(session, via, m);
     case TRESTLE_V2_ADVANCE:
         session_advance(session, m->time);
-        send_reply(via, m->device, m->id, TRESTLE_V2_OK, 0);
+        if (!ask_embedder(session, m))
+            send_reply(via, m->device, m->id, TRESTLE_V2_OK, 0);
         return true;
     case TRESTLE_V2_RESET:
         session_advance(session, m->time);

@@ -136,6 +136,16 @@ class Guests(SSTCase):
                 self.assertEqual(result.code, 0, result)
                 self.assertIn(f"many_devices: {6 * n + 1} passed, 0 failed", result.out)
 
+    def test_interrupts(self):
+        times = set()
+        for icount in "-1", "0", "0":
+            result = self.sst(TESTS / "interrupts.py", TRESTLE_ICOUNT=icount)
+            self.assertEqual(result.code, 0, result)
+            self.assertIn("interrupts: 15 passed, 0 failed", result.out)
+            if icount == "0":
+                times.add(end_time(result))
+        self.assertEqual(len(times), 1, times)
+
     def test_written_configuration(self):
         """What trestle sst-config makes of a Trestle configuration."""
         example = common.SOURCE / "examples" / "01-two-devices" / "two_devices.json"

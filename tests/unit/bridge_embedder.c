@@ -3,11 +3,14 @@
  * its own. */
 #include "bridge_fixture.h"
 
+#define QUANTUM (10 * TRESTLE_US)
+
 struct embedder {
     struct fixture f;
     struct trestle_bridge_access access; /* the latest, and whose it was */
     uint32_t index;
-    unsigned accesses, resets;
+    unsigned accesses, resets, advances;
+    trestle_time until;
     bool answers_at_once;
 };
 
@@ -28,6 +31,13 @@ static void take_reset(void *ctx, uint32_t index)
     e->resets++;
 }
 
+static void take_advance(void *ctx, trestle_time until)
+{
+    struct embedder *e = ctx;
+    e->advances++;
+    e->until = until;
+}
+
 static int add_embedded(struct embedder *e, const char *name, uint64_t base, uint64_t size,
                         char **ret_error)
 {
@@ -37,7 +47,8 @@ static int add_embedded(struct embedder *e, const char *name, uint64_t base, uin
                                            .region_size = size,
                                            .access = take_access,
                                            .reset = take_reset,
-                                           .ctx = e};
+                                           .ctx = e,
+                                           .irq_lines = 2};
     return trestle_bridge_add_device(e->f.bridge, &device, NULL, ret_error);
 }
 
@@ -47,6 +58,8 @@ static int create(void **state)
     e = (struct embedder){0};
     struct trestle_bridge_options options = {
         .size = sizeof(options), .wait = TRESTLE_WAIT_SLEEP, .log = fixture_log, .ctx = &e.f};
+    options.quantum = QUANTUM;
+    options.advance = take_advance;
     assert_int_equal(trestle_bridge_create(&options, &e.f.bridge, NULL), 0);
     *state = &e;
     return 0;
@@ -76,7 +89,8 @@ static int join(struct embedder *e, uint32_t index)
     struct trestle_v2_welcome welcome;
     struct trestle_v2_hello hello = {.version_min = 2,
                                      .version_max = 2,
-                                     .features = TRESTLE_V2_FEATURE_TIME,
+                                     .features = TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ,
+                                     .irq_lines = 2,
                                      .client_id = "a client's id..",
                                      .base_addr = BASE + index * STRIDE,
                                      .size = 4096};
@@ -89,20 +103,24 @@ static int join(struct embedder *e, uint32_t index)
     return fd;
 }
 
+static void send_message(int fd, uint64_t seq, struct trestle_v2_message m)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    m.seq = m.id = seq;
+    trestle_v2_encode(bytes, &m);
+    client_send(fd, bytes, sizeof(bytes));
+}
+
 static void send_access(int fd, uint32_t index, uint64_t seq, uint8_t type, uint64_t addr,
                         trestle_time time)
 {
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    struct trestle_v2_message m = {.seq = seq,
-                                   .type = type,
-                                   .size = 4,
-                                   .device = index,
-                                   .id = seq,
-                                   .addr = addr,
-                                   .data = type == TRESTLE_V2_WRITE ? 0x1234 : 0,
-                                   .time = time};
-    trestle_v2_encode(bytes, &m);
-    client_send(fd, bytes, sizeof(bytes));
+    send_message(fd, seq,
+                 (struct trestle_v2_message){.type = type,
+                                             .size = 4,
+                                             .device = index,
+                                             .addr = addr,
+                                             .data = type == TRESTLE_V2_WRITE ? 0x1234 : 0,
+                                             .time = time});
 }
 
 static void wait_for_access(struct embedder *e, unsigned count)
@@ -181,6 +199,41 @@ static void test_errors_and_checks(void **state)
     close(fd);
 }
 
+static void test_quantum_and_interrupt(void **state)
+{
+    struct embedder *e = *state;
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    struct trestle_v2_message m;
+    int fd = join(e, 0);
+    send_access(fd, 0, 1, TRESTLE_V2_READ, 0, 1000 * TRESTLE_NS);
+    wait_for_access(e, 1);
+    assert_int_equal(trestle_bridge_complete(e->f.bridge, 0, 1300 * TRESTLE_NS, 0, 0), 0);
+    m = receive_reply(e, fd);
+    assert_true(m.next == 1000 * TRESTLE_NS + QUANTUM); /* on the guest's clock */
+
+    /* The guest comes to that time without an access: the embedder goes there first. */
+    send_message(fd, 2, (struct trestle_v2_message){.type = TRESTLE_V2_ADVANCE, .time = m.next});
+    for (unsigned i = 0; i < 100000 && e->advances == 0; i++)
+        turn(&e->f);
+    assert_int_equal(e->advances, 1);
+    assert_true(e->until == 1300 * TRESTLE_NS + QUANTUM);
+    assert_int_equal(trestle_bridge_irq(e->f.bridge, 0, 2000 * TRESTLE_NS, 1, true), 0);
+    assert_int_equal(trestle_bridge_advanced(e->f.bridge, e->until), 0);
+    assert_int_equal(trestle_bridge_advanced(e->f.bridge, e->until), -ENOENT);
+    assert_true(client_receive(&e->f, fd, bytes, sizeof(bytes)));
+    trestle_v2_decode(bytes, &m);
+    assert_int_equal(m.type, TRESTLE_V2_IRQ);
+    assert_int_equal(m.addr, 1);
+    assert_int_equal(m.data, 1);
+    m = receive_reply(e, fd);
+    assert_int_equal(m.id, 2);
+    assert_true(m.next == 1000 * TRESTLE_NS + 2 * QUANTUM);
+
+    assert_int_equal(trestle_bridge_irq(e->f.bridge, 0, 0, 2, true), -EINVAL);
+    assert_int_equal(trestle_bridge_irq(e->f.bridge, 7, 0, 0, true), -EINVAL);
+    close(fd);
+}
+
 static void test_answer_from_inside(void **state)
 {
     struct embedder *e = *state;
@@ -242,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_time_is_the_embedders, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_errors_and_checks, listen_with_two, destroy),
+        cmocka_unit_test_setup_teardown(test_quantum_and_interrupt, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_answer_from_inside, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_client_goes_away, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_kinds_do_not_mix, create, destroy),
