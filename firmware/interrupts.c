@@ -204,5 +204,7 @@ int guest_main(void)
     uint64_t shift = bootarg_u64("icount", NO_SHIFT);
     if (shift != NO_SHIFT && irq_has_cycles)
         test_exact((unsigned)shift);
+    if (shift != NO_SHIFT)
+        print("ended at %llu ns\n", (unsigned long long)guest_now_ns());
     return check_summary("interrupts");
 }

@@ -98,12 +98,17 @@ class Guests(common.TestCase):
             exact = shift is not None and arch.startswith("riscv")
             self.assertIn(f"interrupts: {17 + exact} passed, 0 failed", result.out)
             self.assertEqual(result.out.count("\ntaken "), 50 if exact else 0)
-            if shift is not None:  # the same over both carriers
+            if shift is not None:  # the same over both carriers, the time of the end included
                 self.assertEqual(printed.setdefault((arch, shift), result.out), result.out)
+                self.assertIn("\nended at ", result.out)
         self.each_run(check)
 
     def test_dma(self):
+        printed = {}
+
         def check(arch, base, first, args, machine):
+            if machine:
+                args = [*args, "-append", "time=1"]
             devices = [{"model": "dma", "base_addr": hex(base), "size": 4096, "irq": [first]},
                        {"model": "id", "base_addr": hex(base + 0x1000), "size": 4096}]
             result, stats = self.run_guest("dma", arch, devices, args=args, **machine)
@@ -111,6 +116,10 @@ class Guests(common.TestCase):
             self.assertNotIn("~", result.out)  # what a DMA to the console would print
             bystander = stats["devices"][1]
             self.assertEqual((bystander["reads"], bystander["writes"]), (2, 1))
+            if machine:  # the same over both carriers, the time of the end included
+                key = arch, machine["icount"]
+                self.assertEqual(printed.setdefault(key, result.out), result.out)
+                self.assertIn("\nended at ", result.out)
         self.each_run(check)
 
 
