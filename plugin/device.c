@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "idle.h"
 #include "ipc/stream.h"
 #include "memory.h"
 #include "say.h"
@@ -120,6 +121,7 @@ static uint32_t on_read(void *opaque, uint64_t offset, uint64_t *ret_data, unsig
     struct sst_device *dev = opaque;
     struct transport_access access = {.offset = offset, .size = (uint8_t)size};
     (void)attrs;
+    idle_device_used = true;
     if (dev->transport->perform(dev, &access, ret_data) < 0)
         return access_failed(dev, &access, ret_data);
     return QEMU_MEMTX_OK;
@@ -133,6 +135,7 @@ static uint32_t on_write(void *opaque, uint64_t offset, uint64_t data, unsigned 
         .offset = offset, .data = data, .size = (uint8_t)size, .is_write = true};
     uint64_t unused;
     (void)attrs;
+    idle_device_used = true;
     if (dev->transport->perform(dev, &access, &unused) < 0)
         return access_failed(dev, &access, &unused);
     return QEMU_MEMTX_OK;

@@ -3,10 +3,16 @@
 server that does all that it must not. Each time the user hears in one line why the device is lost,
 the guest gets its bus error, and a device of another server notices nothing."""
 import os
+import pathlib
+import re
+import resource
 import socket
+import subprocess
 import time
+import unittest.mock
 
 import common
+import probe
 import v2_device as v2
 from probe import TARGETS, Fault, Probe
 from v2_device import NEVER, Server
@@ -16,6 +22,7 @@ RAM = 0x80800000
 UART = 0x10000000
 VALUE = 0xF1E2D3C4B5A69788
 ONES = 0xFFFFFFFF
+SECONDS = 5  # of measuring an idle QEMU
 
 
 class PluginTest(common.TestCase):
@@ -706,6 +713,98 @@ class HostileSocket(Hostile, PluginTest):
         self.server.devices[0].answer = None
         while probe.fails(BASE):
             pass
+
+
+class Scale(PluginTest):
+    """Many devices, as many as a guest may have. Needs more descriptors than the usual limit."""
+
+    def setUp(self):
+        super().setUp()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < 4096:
+            self.skipTest(f"{hard} descriptors are too few (ulimit -Hn 4096)")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+
+    def test_1024_devices(self):
+        def answer(device, request):
+            if not measured:
+                measured.append(time.monotonic() - start)
+                measured.append(len(common.descriptors(process.pid)))
+            return device.perform(request)
+
+        n, measured = 1024, []
+        for shm in True, False:
+            with self.subTest(shm=shm):
+                self.server = Server(self, shm)
+                for i in range(n):
+                    device = self.server.device(self.dir / f"{shm}{i}", answer)
+                    device.memory = dict(enumerate(self.at(i).to_bytes(8, "little")))
+                argv = probe.qemu_argv("riscv32", [
+                    self.properties(i, socket=self.dir / f"{shm}{i}", timeout_ms=20000)
+                    for i in range(n)], ["-kernel", common.guest("many_devices"),
+                                         "-append", f"n={n} rounds=1"])
+                measured, start = [], time.monotonic()
+                process = self.start(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                     text=True)
+                out, _ = process.communicate(timeout=100)
+                self.assertIn(f"{3 * n + 1} passed, 0 failed", out)
+                self.assertNotIn("trestle-qemu", out)
+                self.assertEqual({len(device.requests) for device in self.server.devices}, {3})
+                print(f"{n} devices, {'shared memory' if shm else 'sockets'}: the first access "
+                      f"after {measured[0]:.2f} s, {measured[1]} descriptors in QEMU")
+                self.assertGreaterEqual(measured[1], n)
+                self.assertLess(measured[1], n + 40)
+                self.server.stop()
+
+    def test_nobody_answers_a_handshake(self):
+        """Each waits for its time-out, all at the same time."""
+        n = 200
+        self.server.welcome = lambda device, hello: None
+        for _ in range(n):
+            self.device()
+        start = time.monotonic()
+        probe = self.probe(*(self.properties(i, timeout_ms=1000) for i in range(n)))
+        self.assertLess(time.monotonic() - start, 20)
+        self.until(lambda: probe.err.count("answers no handshake") == n)
+        self.assertTrue(probe.fails(self.at(n - 1)))
+
+    def switches(self, pid):
+        """Voluntary context switches of a process's threads."""
+        return sum(int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", task.read_text(), re.M)[1])
+                   for task in pathlib.Path(f"/proc/{pid}/task").glob("*/status"))
+
+    def idle_switches(self, devices, command, plugin):
+        argv = probe.qemu_argv("riscv32", devices)
+        if not plugin:
+            at = argv.index("-plugin")
+            del argv[at:at + 2]
+        with unittest.mock.patch("probe.qemu_argv", lambda *args: argv):
+            guest = Probe(self, devices)
+        for i in range(len(devices)):
+            guest.read(self.at(i))
+        guest.send(command)
+        time.sleep(2)  # until all is quiet
+        before = self.switches(guest.process.pid)
+        time.sleep(SECONDS)
+        found = self.switches(guest.process.pid) - before
+        guest.close()
+        return found
+
+    def test_idle_devices_wake_nobody(self):
+        """A guest that waits, for a timer or for ever: with 256 devices QEMU wakes up no more often
+        than without Trestle."""
+        n = 256
+        for _ in range(n):
+            self.device()
+        devices = [self.properties(i, timeout_ms=20000) for i in range(n)]
+        for name, command in ("for ever", "h"), ("for a timer", "s 5f5e100"):
+            with self.subTest(name):
+                without = self.idle_switches([], command, False)
+                found = self.idle_switches(devices, command, True)
+                print(f"waits {name}, {SECONDS} s: {found} voluntary switches, "
+                      f"{without} without devices")
+                self.assertLessEqual(found, without + 4)
 
 
 if __name__ == "__main__":
