@@ -286,13 +286,14 @@ void close_device_connection(struct device_info *device)
     device->protocol = PROTOCOL_UNKNOWN;
     device->is_lost = false;
     device->in_seq = device->out_seq = 0;
-    bridge_log(bridge, TRESTLE_LOG_INFO, "Device %s disconnected", device->name);
     /* Whoever asked is gone, and so is the access it waited for: only a reset lets a model
      * forget a request. */
     if (trestle_device_busy(device->device))
         trestle_device_reset(device->device);
     if (device->session)
         session_leave(device);
+    /* Last: who waits for this line finds nothing of the connection left. */
+    bridge_log(bridge, TRESTLE_LOG_INFO, "Device %s disconnected", device->name);
 }
 
 static void server_ready(struct loop_source *source, uint32_t events)
