@@ -15,6 +15,8 @@
  *   computes for seconds sleeps at once.
  * - A wait that ended within the limit, asleep or not, brings the whole spin back: spinning would
  *   have paid. The length of a wait is known either way, so nothing has to be tried out.
+ * - A spin that lasts longer than an answer does while both sides run yields the processor at each
+ *   look at the clock, so that a machine with too little to do the work of both still does it.
  * - On a single processor nobody spins, whatever was asked for: the peer could not run meanwhile.
  *
  * One wait goes like this; waits that end at the first look read no clock and teach nothing.
