@@ -113,6 +113,7 @@ class Suite:
         probe.write(self.at(1), 0x55)
         self.assertEqual(probe.read(self.at(1)), 0x55)
         self.assertEqual(len(other.requests), 2)
+        probe.wait_err("trestle-qemu: ")
         self.assertEqual(len(probe.said()), 1)
 
         device.answer = None
@@ -602,6 +603,7 @@ class Hostile:
         self.assertEqual(self.fault(probe.read, BASE), 5)
         self.assertLess(time.monotonic() - start, 10)
         self.assertEqual(probe.read(self.at(2)), 0)
+        probe.wait_err("trestle-qemu: ")
         self.assertEqual(len(probe.said()), 1, probe.err)
 
     def test_times_that_do_not_pass(self):
@@ -660,6 +662,7 @@ class HostileShm(Hostile, PluginTest):
         self.server.devices[0].answer = flood
         self.assertEqual(self.fault(probe.read, BASE), 5)
         self.assertEqual(probe.read(self.at(2)), 0)
+        probe.wait_err("trestle-qemu: ")
         self.assertEqual(len(probe.said()), 1, probe.err)
 
     def test_doorbell_without_messages(self):
