@@ -18,11 +18,14 @@
 
 #include <linux/close_range.h>
 
+#include "session.h"
 #include "util.h"
 
 #define STOP_GRACE_MS 2000
-/* A model that dies at each access would be started for ever. */
-#define RESTARTS_MAX 10
+/* A model that dies at each access would be started for ever. One that served for a while before
+ * it died is no such model. */
+#define QUICK_DEATHS_MAX 10
+#define QUICK_DEATH_MS 1000
 
 struct own_process {
     struct own_processes *all;
@@ -32,6 +35,8 @@ struct own_process {
     int pid_fd;
     int stats_fd; /* where it prints its statistics */
     unsigned restarts;
+    unsigned quick_deaths; /* in a row */
+    int64_t started_ms;
     struct trestle_device_stats stats; /* of all that have ended */
 };
 
@@ -99,6 +104,7 @@ static int start(struct own_process *process, char **ret_error)
     strings_finish(&args);
     if (status == 0) {
         process->pid = pid;
+        process->started_ms = clock_ms();
         process->pid_fd = pidfd_open(pid, 0);
         status = process->pid_fd < 0
                      ? -errno
@@ -154,15 +160,17 @@ static int reap(struct own_process *process)
     return wait_status;
 }
 
-static bool may_restart(const struct own_process *process, int wait_status)
+static bool may_restart(struct own_process *process, int wait_status)
 {
     const char *restart = process->device->restart;
     bool has_failed = !WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0;
+    bool is_quick = clock_ms() - process->started_ms < QUICK_DEATH_MS;
+    process->quick_deaths = is_quick ? process->quick_deaths + 1 : 0;
     if (restart && strcmp(restart, "never") == 0)
         return false;
     if (!has_failed && !(restart && strcmp(restart, "always") == 0))
         return false;
-    return process->restarts < RESTARTS_MAX;
+    return process->quick_deaths <= QUICK_DEATHS_MAX;
 }
 
 static void on_end(void *ctx)

@@ -6,6 +6,7 @@ import pathlib
 import re
 import select
 import signal
+import time
 
 import common
 from test_cli import Case, Guest
@@ -92,6 +93,31 @@ class Own(Case):
         guest.process.stdin.write(b"q 7\n")
         guest.process.stdin.flush()
         self.assertEqual(guest.end()[0], 7)
+
+    def kill_again(self, guest):
+        """Once it answers; true when another one is started."""
+        while guest.ask(f"w 4 {BASE:x} 4") != "=":
+            pass
+        os.kill(self.children(guest)["b"], signal.SIGKILL)
+        seen = guest.log
+        log = guest.wait_for_log(rb"ended with signal 9; [^\n]*\n")[len(seen):]
+        return "another one is started" in log
+
+    def test_given_up_when_it_dies_again_and_again(self):
+        guest = self.guest(device("b", 0, process="own"))
+        for _ in range(10):
+            self.assertTrue(self.kill_again(guest))
+        born = time.monotonic()
+        while time.monotonic() < born + 1.1:
+            guest.ask(f"w 4 {BASE:x} 4")
+        self.assertTrue(self.kill_again(guest))  # one that served for a second is another matter
+        restarts = 0
+        while self.kill_again(guest):
+            restarts += 1
+        self.assertGreaterEqual(restarts, 10)
+        guest.process.stdin.write(b"q 0\n")
+        guest.process.stdin.flush()
+        self.assertEqual(guest.end()[0], 0)
 
     def test_a_killed_run_takes_them_along(self):
         guest = self.guest(device("b", 0, process="own"))
