@@ -23,6 +23,8 @@ void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void vprint(const char *format, va_list args);
 /* Waits for a character, busily. */
 char guest_getc(void);
+/* The next character, or -1 while there is none. */
+int guest_try_getc(void);
 
 /* --- MMIO ----------------------------------------------------------------------------------- */
 

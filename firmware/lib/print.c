@@ -17,6 +17,15 @@ static uint64_t divide_by_ten(uint64_t value, unsigned *ret_digit)
     return quotient;
 }
 
+char guest_getc(void)
+{
+    int c;
+    do
+        c = guest_try_getc();
+    while (c < 0);
+    return (char)c;
+}
+
 static void print_text(const char *text)
 {
     while (*text)

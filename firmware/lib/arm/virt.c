@@ -39,11 +39,9 @@ void arch_putc(char c)
     *uart(UART_DR) = (uint8_t)c;
 }
 
-char guest_getc(void)
+int guest_try_getc(void)
 {
-    while (*uart(UART_FR) & UART_FR_RXFE)
-        ;
-    return (char)*uart(UART_DR);
+    return *uart(UART_FR) & UART_FR_RXFE ? -1 : (uint8_t)*uart(UART_DR);
 }
 
 bool guest_start_second(void (*run)(void))

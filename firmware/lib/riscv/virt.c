@@ -63,12 +63,10 @@ void arch_putc(char c)
     uart[UART_THR] = (uint8_t)c;
 }
 
-char guest_getc(void)
+int guest_try_getc(void)
 {
     volatile uint8_t *uart = (volatile uint8_t *)UART;
-    while (!(uart[UART_LSR] & UART_LSR_DR))
-        ;
-    return (char)uart[UART_RBR];
+    return uart[UART_LSR] & UART_LSR_DR ? uart[UART_RBR] : -1;
 }
 
 uint64_t arch_ticks(void)

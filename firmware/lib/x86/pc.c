@@ -60,11 +60,9 @@ void arch_putc(char c)
     port_write(UART + UART_DATA, (uint8_t)c);
 }
 
-char guest_getc(void)
+int guest_try_getc(void)
 {
-    while (!(port_read(UART + UART_LSR) & UART_LSR_DR))
-        ;
-    return (char)port_read(UART + UART_DATA);
+    return port_read(UART + UART_LSR) & UART_LSR_DR ? port_read(UART + UART_DATA) : -1;
 }
 
 /* Right if it is called every four seconds, before the counter wraps twice. */
