@@ -16,9 +16,8 @@
 #define RATE_LIMIT_LINES 10
 #define RATE_LIMIT_WINDOW_NS 1000000000u
 
-/* Looks that found something, in one call of trestle_bridge_poll(): then the sockets and the caller
- * have their turn. */
-#define FOUND_PER_CALL 64u
+/* Looks that found something: then the sockets and the caller have their turn. */
+#define FOUND_PER_TURN 64u
 
 struct watch {
     struct loop_source source;
@@ -441,15 +440,20 @@ static uint32_t empty_looks_max(const struct trestle_bridge *bridge)
 }
 
 /* Serves what comes while busy waiting pays. 0: it does not any more; else what loop_run() said
- * when it found something, or 1 when there was enough for one call. */
+ * when it found something, or 1 when there was enough for one call, or something for the embedder,
+ * for whom the guest waits. */
 static int serve_spinning(struct trestle_bridge *bridge, uint64_t deadline_ns)
 {
     struct ipc_spin spin = ipc_spin_start(deadline_ns);
+    uint64_t handed_over = bridge->num_handed_over;
     uint32_t empty_looks = 0;
-    for (unsigned found = 0; found < FOUND_PER_CALL;) {
+    for (;;) {
         if (look(bridge)) {
-            found++;
             ipc_spin_end(&bridge->wait, &spin);
+            if (++bridge->num_found % FOUND_PER_TURN == 0)
+                break;
+            if (bridge->num_handed_over != handed_over)
+                return 1;
             spin = ipc_spin_start(deadline_ns);
             continue;
         }
@@ -471,13 +475,15 @@ int trestle_bridge_poll(struct trestle_bridge *bridge, int timeout_ms)
 {
     uint64_t deadline_ns =
         timeout_ms < 0 ? IPC_NEVER : ipc_clock_ns() + (uint64_t)timeout_ms * 1000000u;
+    uint64_t handed_over = bridge->num_handed_over;
     int called = serve_spinning(bridge, deadline_ns);
     if (called == 0) {
         arm_timer(bridge);
         called = poll_device_sockets(bridge, timeout_ms);
         ipc_spin_end(&bridge->wait, &bridge->spin);
     }
-    look(bridge);
+    if (bridge->num_handed_over == handed_over)
+        look(bridge);
     return called < 0 ? called : 0;
 }
 

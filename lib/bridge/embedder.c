@@ -19,6 +19,7 @@ static int hand_over(struct trestle_device *dev, struct trestle_request *request
     struct trestle_bridge_access handed = {
         .access = *access, .write = is_write, .when = trestle_device_now(dev)};
     state->pending = request;
+    device->bridge->num_handed_over++;
     device->embedder.access(device->embedder.ctx, device->index, &handed);
     return -EINPROGRESS;
 }

@@ -116,6 +116,8 @@ struct trestle_bridge {
     bool has_irq, has_dma;            /* some model has */
     bool is_embedded;                 /* the devices are the embedder's, and so is time */
     struct trestle_event quantum_end; /* of the embedder's */
+    uint64_t num_handed_over;         /* to the embedder */
+    unsigned num_found;               /* looks that found something */
 
     struct device_info **devices;
     uint32_t num_devices, num_connected, num_busy;

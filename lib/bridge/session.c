@@ -416,6 +416,7 @@ static bool ask_embedder(struct session *session, const struct trestle_v2_messag
     if (!options->advance || !options->quantum)
         return false;
     session->advance = *m;
+    session->bridge->num_handed_over++;
     options->advance(options->ctx, trestle_sim_now(session->bridge->sim));
     return true;
 }

@@ -234,6 +234,21 @@ static void test_quantum_and_interrupt(void **state)
     close(fd);
 }
 
+/* The guest waits for the embedder, which polls without a limit: nothing else would end this. */
+static void test_poll_ends_with_an_access(void **state)
+{
+    struct embedder *e = *state;
+    int fd = join(e, 0);
+    for (unsigned i = 1; i <= 200; i++) {
+        send_access(fd, 0, i, TRESTLE_V2_READ, 0, i);
+        while (e->accesses < i)
+            assert_int_equal(trestle_bridge_poll(e->f.bridge, -1), 0);
+        assert_int_equal(trestle_bridge_complete(e->f.bridge, 0, i, 0, 0), 0);
+        receive_reply(e, fd);
+    }
+    close(fd);
+}
+
 static void test_answer_from_inside(void **state)
 {
     struct embedder *e = *state;
@@ -296,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_time_is_the_embedders, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_errors_and_checks, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_quantum_and_interrupt, listen_with_two, destroy),
+        cmocka_unit_test_setup_teardown(test_poll_ends_with_an_access, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_answer_from_inside, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_client_goes_away, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_kinds_do_not_mix, create, destroy),
