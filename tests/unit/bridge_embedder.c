@@ -249,6 +249,24 @@ static void test_poll_ends_with_an_access(void **state)
     close(fd);
 }
 
+/* An access does not put off the end of a quantum: the guest is not told a new one each time. */
+static void test_quantum_stays(void **state)
+{
+    struct embedder *e = *state;
+    int fd = join(e, 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        send_access(fd, 0, i, TRESTLE_V2_READ, 0, i * TRESTLE_NS);
+        wait_for_access(e, i);
+        assert_int_equal(trestle_bridge_complete(e->f.bridge, 0, i * TRESTLE_NS, 0, 0), 0);
+        assert_true(receive_reply(e, fd).next == TRESTLE_NS + QUANTUM);
+    }
+    send_access(fd, 0, 4, TRESTLE_V2_READ, 0, 2 * QUANTUM);
+    wait_for_access(e, 4);
+    assert_int_equal(trestle_bridge_complete(e->f.bridge, 0, 2 * QUANTUM, 0, 0), 0);
+    assert_true(receive_reply(e, fd).next == 3 * QUANTUM);
+    close(fd);
+}
+
 static void test_answer_from_inside(void **state)
 {
     struct embedder *e = *state;
@@ -311,6 +329,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_time_is_the_embedders, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_errors_and_checks, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_quantum_and_interrupt, listen_with_two, destroy),
+        cmocka_unit_test_setup_teardown(test_quantum_stays, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_poll_ends_with_an_access, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_answer_from_inside, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_client_goes_away, listen_with_two, destroy),
