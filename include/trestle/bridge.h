@@ -79,6 +79,7 @@ struct trestle_bridge_device {
     void (*reset)(void *ctx, uint32_t index);
     void *ctx;
     uint32_t irq_lines; /* of a device without a model, 0 to 32 */
+    bool dma;           /* a device without a model will call trestle_bridge_dma() */
 };
 
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_create(const struct trestle_bridge_options *options,
@@ -120,6 +121,14 @@ TRESTLE_API int trestle_bridge_advanced(struct trestle_bridge *bridge, trestle_t
  * -EINVAL: no such device or line. */
 TRESTLE_API int trestle_bridge_irq(struct trestle_bridge *bridge, uint32_t index, trestle_time now,
                                    uint32_t line, bool level);
+
+/* Copies between guest memory at addr and buf for a device without a model, at the embedder's time
+ * `now`, and returns when that is done. Only while an access() or an advance() is under way, or
+ * from inside one: it is then that QEMU listens. -EFAULT: that is not the guest's memory.
+ * -ENOTSUP: no device was added with dma, or the client has none (protocol 1). -ENODEV: QEMU has
+ * gone. -EINVAL: no such device, no bytes, or they wrap. */
+TRESTLE_API int trestle_bridge_dma(struct trestle_bridge *bridge, uint32_t index, trestle_time now,
+                                   bool write, uint64_t addr, void *buf, size_t size);
 
 /* Closes and unlinks all sockets. NULL and half-built bridges are fine. */
 TRESTLE_API void trestle_bridge_destroy(struct trestle_bridge *bridge);

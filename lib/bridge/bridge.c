@@ -303,7 +303,7 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
         const struct trestle_model *model = trestle_device_model(device->device);
         bridge->is_embedded |= wanted->access != NULL;
         bridge->has_irq |= model->irq_lines > 0;
-        bridge->has_dma |= model->dma_done != NULL;
+        bridge->has_dma |= model->dma_done || (wanted->access && wanted->dma);
     }
     return 0;
 }

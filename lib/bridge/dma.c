@@ -174,20 +174,26 @@ static int move_pieces(struct device_info *device, bool write, uint64_t addr, ui
     return r;
 }
 
-int session_dma(struct device_info *device, bool write, uint64_t addr, uint8_t *buf, size_t size,
-                uint64_t id)
+int session_move(struct device_info *device, bool write, uint64_t addr, uint8_t *buf, size_t size)
 {
     struct session *session = device->session;
     int r;
     if (!session || !(session->features & TRESTLE_V2_FEATURE_DMA))
         return -ENOTSUP;
     if (session->end_reason)
-        return trestle_device_dma_complete(device->device, id, -ENODEV);
+        return -ENODEV;
     r = move_pieces(device, write, addr, buf, size);
     if (r < 0 && r != -EFAULT) {
         session_end(session, r == -EPROTO ? "QEMU broke the protocol of a DMA"
                                           : "QEMU did not answer a DMA");
         r = -ENODEV;
     }
-    return trestle_device_dma_complete(device->device, id, r);
+    return r;
+}
+
+int session_dma(struct device_info *device, bool write, uint64_t addr, uint8_t *buf, size_t size,
+                uint64_t id)
+{
+    int r = session_move(device, write, addr, buf, size);
+    return r == -ENOTSUP ? r : trestle_device_dma_complete(device->device, id, r);
 }

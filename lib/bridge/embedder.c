@@ -104,6 +104,16 @@ int trestle_bridge_irq(struct trestle_bridge *bridge, uint32_t index, trestle_ti
     return 0;
 }
 
+int trestle_bridge_dma(struct trestle_bridge *bridge, uint32_t index, trestle_time now, bool write,
+                       uint64_t addr, void *buf, size_t size)
+{
+    struct device_info *device = index < bridge->num_devices ? bridge->devices[index] : NULL;
+    if (!device || !device->embedder.access || size == 0 || addr + (size - 1) < addr)
+        return -EINVAL;
+    trestle_sim_run_until(bridge->sim, now);
+    return session_move(device, write, addr, buf, size);
+}
+
 /* --- accesses -------------------------------------------------------------------------------- */
 
 int trestle_bridge_complete(struct trestle_bridge *bridge, uint32_t index, trestle_time now,

@@ -192,6 +192,10 @@ void session_end_if_broken(struct session *session);
 /* What a model does to the guest. */
 void session_irq(struct device_info *device, uint32_t line, bool level);
 /* dma.c */
+/* Copies between the guest's memory and buf. -EFAULT: that is no memory. -ENOTSUP: the client has
+ * no DMA. -ENODEV: it has gone. */
+int session_move(struct device_info *device, bool write, uint64_t addr, uint8_t *buf, size_t size);
+/* The same for a model's transfer, which is told. */
 int session_dma(struct device_info *device, bool write, uint64_t addr, uint8_t *buf, size_t size,
                 uint64_t id);
 /* Answers the device's request, which has ended. */

@@ -48,7 +48,8 @@ static int add_embedded(struct embedder *e, const char *name, uint64_t base, uin
                                            .access = take_access,
                                            .reset = take_reset,
                                            .ctx = e,
-                                           .irq_lines = 2};
+                                           .irq_lines = 2,
+                                           .dma = true};
     return trestle_bridge_add_device(e->f.bridge, &device, NULL, ret_error);
 }
 
@@ -83,13 +84,13 @@ static int destroy(void **state)
 
 /* --- a client of version 2, on the socket carrier --------------------------------------------- */
 
-static int join(struct embedder *e, uint32_t index)
+static int join_with(struct embedder *e, uint32_t index, uint32_t features)
 {
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
     struct trestle_v2_welcome welcome;
     struct trestle_v2_hello hello = {.version_min = 2,
                                      .version_max = 2,
-                                     .features = TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ,
+                                     .features = features,
                                      .irq_lines = 2,
                                      .client_id = "a client's id..",
                                      .base_addr = BASE + index * STRIDE,
@@ -101,6 +102,11 @@ static int join(struct embedder *e, uint32_t index)
     assert_int_equal(trestle_v2_decode_welcome(bytes, &welcome), 0);
     assert_int_equal(welcome.status, TRESTLE_V2_OK);
     return fd;
+}
+
+static int join(struct embedder *e, uint32_t index)
+{
+    return join_with(e, index, TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ);
 }
 
 static void send_message(int fd, uint64_t seq, struct trestle_v2_message m)
@@ -267,6 +273,67 @@ static void test_quantum_stays(void **state)
     close(fd);
 }
 
+static void expect_dma(struct embedder *e, int fd, uint8_t type, uint64_t addr, uint64_t size)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    struct trestle_v2_message m;
+    assert_true(client_receive(&e->f, fd, bytes, sizeof(bytes)));
+    trestle_v2_decode(bytes, &m);
+    assert_int_equal(m.type, type);
+    assert_int_equal(m.addr, addr);
+    assert_int_equal(m.data, size);
+}
+
+/* The client's answers are on their way before it is asked, since one thread plays both. */
+static void test_dma(void **state)
+{
+    struct embedder *e = *state;
+    struct trestle_v2_message done = {.type = TRESTLE_V2_DMA_DONE};
+    uint8_t buf[8];
+    int fd = join_with(e, 0, TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_DMA);
+    send_access(fd, 0, 1, TRESTLE_V2_READ, 0, TRESTLE_NS);
+    wait_for_access(e, 1);
+
+    uint8_t frame[TRESTLE_V2_MESSAGE_SIZE];
+    for (unsigned i = 1; i <= 3; i++) {
+        done.id = i;
+        done.seq = i + 1;
+        done.status = i == 3 ? TRESTLE_V2_NOT_RAM : TRESTLE_V2_OK;
+        trestle_v2_encode(frame, &done);
+        client_send(fd, frame, sizeof(frame));
+        if (i == 1)
+            client_send(fd, "abcdefgh", 8);
+    }
+    trestle_time now = 5 * TRESTLE_NS;
+    assert_int_equal(trestle_bridge_dma(e->f.bridge, 0, now, false, 0x80000010, buf, 8), 0);
+    assert_memory_equal(buf, "abcdefgh", 8);
+    assert_int_equal(trestle_bridge_dma(e->f.bridge, 0, now, true, 0x80000020, buf, 8), 0);
+    assert_int_equal(trestle_bridge_dma(e->f.bridge, 0, now, false, 0x10, buf, 4), -EFAULT);
+    expect_dma(e, fd, TRESTLE_V2_DMA_READ, 0x80000010, 8);
+    expect_dma(e, fd, TRESTLE_V2_DMA_WRITE, 0x80000020, 8);
+    memset(buf, 0, sizeof(buf));
+    assert_true(client_receive(&e->f, fd, buf, 8));
+    assert_memory_equal(buf, "abcdefgh", 8);
+    expect_dma(e, fd, TRESTLE_V2_DMA_READ, 0x10, 4);
+
+    assert_int_equal(trestle_bridge_dma(e->f.bridge, 9, now, false, 0x10, buf, 4), -EINVAL);
+    assert_int_equal(trestle_bridge_dma(e->f.bridge, 0, now, false, 0x10, buf, 0), -EINVAL);
+    assert_int_equal(trestle_bridge_dma(e->f.bridge, 0, now, false, UINT64_MAX, buf, 2), -EINVAL);
+    close(fd);
+}
+
+static void test_no_dma(void **state)
+{
+    struct embedder *e = *state;
+    uint8_t buf[4];
+    assert_int_equal(trestle_bridge_dma(e->f.bridge, 0, 0, false, 0x10, buf, 4), -ENOTSUP);
+    int fd = join(e, 0);
+    send_access(fd, 0, 1, TRESTLE_V2_READ, 0, TRESTLE_NS);
+    wait_for_access(e, 1);
+    assert_int_equal(trestle_bridge_dma(e->f.bridge, 0, 0, false, 0x10, buf, 4), -ENOTSUP);
+    close(fd);
+}
+
 static void test_answer_from_inside(void **state)
 {
     struct embedder *e = *state;
@@ -331,6 +398,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_quantum_and_interrupt, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_quantum_stays, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_poll_ends_with_an_access, listen_with_two, destroy),
+        cmocka_unit_test_setup_teardown(test_dma, listen_with_two, destroy),
+        cmocka_unit_test_setup_teardown(test_no_dma, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_answer_from_inside, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_client_goes_away, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_kinds_do_not_mix, create, destroy),
