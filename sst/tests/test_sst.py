@@ -92,6 +92,19 @@ class SSTCase(common.TestCase):
         path.write_text(PLAIN % {"guest": common.guest("two_devices")} + text)
         return path
 
+    def one_device(self, guest, model, **host):
+        host = {"binary_path": str(common.guest(guest)), "device_base": "0x10200000", **host}
+        path = self.dir / "one.py"
+        path.write_text(f"""
+import sst
+qemu = sst.Component("qemu", "trestle.QEMU")
+qemu.addParams({host})
+device = sst.Component("device", "trestle.Device")
+device.addParams({{"model": "{model}"}})
+sst.Link("a").connect((qemu, "device_port", "1ns"), (device, "cpu_port", "1ns"))
+""")
+        return path
+
     def fails(self, text, *lines, code=None, **kwargs):
         result = self.sst(self.config(text), **kwargs)
         self.assertNotEqual(result.code, 0, result)
@@ -136,12 +149,20 @@ class Guests(SSTCase):
                 self.assertEqual(result.code, 0, result)
                 self.assertIn(f"many_devices: {6 * n + 1} passed, 0 failed", result.out)
 
+    def test_nothing_but_accesses(self):
+        """An access takes no time of the host's but its own: with a wait in each, this would
+        take a quarter of an hour."""
+        result = self.sst(self.one_device("mmio_bench", "echo", qemu_args="-append count=10000"))
+        self.assertEqual(result.code, 0, result)
+        self.assertRegex(result.out, r"(?m)^end$")
+        self.assertIn("20001 reads, 0 writes, 0 errors", result.out)
+
     def test_interrupts(self):
         times = set()
         for icount in "-1", "0", "0":
             result = self.sst(TESTS / "interrupts.py", TRESTLE_ICOUNT=icount)
             self.assertEqual(result.code, 0, result)
-            self.assertIn("interrupts: 15 passed, 0 failed", result.out)
+            self.assertIn("interrupts: 17 passed, 0 failed", result.out)
             if icount == "0":
                 times.add(end_time(result))
         self.assertEqual(len(times), 1, times)
@@ -254,19 +275,8 @@ link("b", qemu, "device_port_1", compute, "cpu_port")
 
 
 class Signals(SSTCase):
-    IDLE = """
-import sst
-qemu = sst.Component("qemu", "trestle.QEMU")
-qemu.addParams({"binary_path": "%s", "device_base": "0x10200000", "qemu_args": "-S",
-                "icount": "%s"})
-device = sst.Component("device", "trestle.Device")
-device.addParams({"model": "id"})
-sst.Link("a").connect((qemu, "device_port", "1ns"), (device, "cpu_port", "1ns"))
-"""
-
     def start_idle(self, ranks=1, icount="-1"):
-        config = self.dir / "idle.py"
-        config.write_text(self.IDLE % (common.guest("many_devices"), icount))
+        config = self.one_device("many_devices", "id", qemu_args="-S", icount=icount)
         process = self.start(self.command(config, ranks), stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True,
                              env={**os.environ, **self.environment()})
