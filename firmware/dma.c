@@ -34,6 +34,7 @@ static void on_interrupt(unsigned input)
 {
     uint32_t why = get(DMA_INT_STATUS);
     set(DMA_INT_STATUS, why);
+    get(DMA_INT_STATUS); /* a posted write has arrived when a read is answered: the line is down */
     done += (why & DMA_INT_DONE) != 0;
     errors += (why & DMA_INT_ERROR) != 0;
     interrupts += input == irq_first_input;

@@ -6,7 +6,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "hangup.h"
 #include "ipc/barrier.h"
 #include "ipc/fds.h"
 #include "ipc/stream.h"
@@ -159,7 +158,9 @@ static int session_create(const struct trestle_v2_welcome *welcome, const int *f
         refuse("out of memory");
     memset(session, 0, sizeof(*session));
     session->shm = SHM_NONE;
+    session->doorbell.fd = -1;
     session->features = welcome->features;
+    session->listens = welcome->features & (TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA);
     memcpy(session->id, welcome->session_id, sizeof(session->id));
     if (is_shm) {
         int r = shm_open_received(&session->shm, fds);
@@ -183,6 +184,7 @@ static void session_free(struct session *session)
         place = &(*place)->next_session;
     *place = session->next_session;
     session_stop_timer(session);
+    watch_remove(&session->doorbell);
     shm_close(&session->shm);
     free(session);
 }
@@ -227,7 +229,7 @@ void v2_disconnect(struct v2 *v2)
 {
     struct session *session = v2->session;
     if (v2->fd >= 0) {
-        hangup_unwatch(v2->fd);
+        watch_remove(&v2->watched);
         close(v2->fd);
     }
     v2->fd = -1;
@@ -337,7 +339,7 @@ static void finish(struct attempt *attempt)
     struct v2 *v2 = attempt->v2;
     int r = session_join(v2, &attempt->welcome, attempt->fds, attempt->num_fds);
     if (r == 0)
-        r = hangup_watch(v2);
+        r = session_watch(v2);
     if (r < 0) {
         attempt_failed(attempt, r, NULL);
         return;

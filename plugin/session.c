@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "ipc/stream.h"
@@ -18,6 +21,8 @@
 #define FULL_RING_NAP_NS 1000000
 /* Messages that nobody waits for may come without end: after so many a look at the clock is due. */
 #define SERVED_PER_CHECK 256u
+/* Where nobody waits for an answer, others wait for QEMU's big lock. */
+#define DRAIN_MAX 64u
 
 static uint64_t deadline_after(const struct v2 *v2, uint64_t start_ns)
 {
@@ -162,14 +167,65 @@ static int serve(struct v2 *v2, const struct trestle_v2_message *message)
 int session_drain(struct v2 *v2)
 {
     struct trestle_v2_message message;
-    int r = 0;
-    for (unsigned i = 0; i < RING_SLOTS && r == 0; i++) {
+    int r = 1;
+    for (unsigned i = 0; i < DRAIN_MAX && r > 0; i++) {
         r = receive(v2, &message);
-        if (r <= 0)
-            break;
-        r = serve(v2, &message);
+        if (r > 0) {
+            r = serve(v2, &message);
+            r = r < 0 ? r : 1;
+        }
     }
     return r;
+}
+
+/* --- while no access waits -----------------------------------------------------------------------
+ *
+ * An access that waits takes what it is told off QEMU's main loop, which would only be woken to
+ * find nothing: from a socket always, from the doorbell when it sleeps at it.
+ */
+
+static uint32_t socket_events(const struct session *session)
+{
+    bool has_messages = session->listens && !session->shm.memory;
+    return has_messages ? EPOLLIN | EPOLLRDHUP : EPOLLRDHUP;
+}
+
+static void socket_ready(struct watched *watched, uint32_t events)
+{
+    struct v2 *v2 = (struct v2 *)(void *)((char *)watched - offsetof(struct v2, watched));
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+        v2_hung_up(v2);
+        return;
+    }
+    int r = session_drain(v2);
+    if (r < 0)
+        v2_failed(v2, 0, r);
+}
+
+static void doorbell_ready(struct watched *watched, uint32_t events)
+{
+    struct session *session =
+        (struct session *)(void *)((char *)watched - offsetof(struct session, doorbell));
+    (void)events;
+    int r = ring_awake(&session->events) < 0 ? broken(session, "rings without a message")
+                                             : session_drain(session->devices);
+    if (r > 0)
+        eventfd_write(watched->fd, 1); /* there may be more: in another turn */
+    else if (r == -ETIMEDOUT)
+        r = broken(session, "DMA without end, and no answer is taken");
+    if (r < 0)
+        v2_failed(session->devices, 0, r);
+}
+
+int session_watch(struct v2 *v2)
+{
+    struct session *session = v2->session;
+    v2->watched.ready = socket_ready;
+    int r = watch_add(&v2->watched, v2->fd, socket_events(session));
+    if (r < 0 || !session->listens || !session->shm.memory || session->doorbell.fd >= 0)
+        return r;
+    session->doorbell.ready = doorbell_ready;
+    return watch_add(&session->doorbell, session->shm.fds[SHM_FD_CLIENT_DOORBELL], EPOLLIN);
 }
 
 /* --- waiting -------------------------------------------------------------------------------------
@@ -204,10 +260,13 @@ static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
     if (now_ns >= deadline_ns)
         return -ETIMEDOUT;
     left = left_until(deadline_ns, now_ns);
+    watch_change(&v2->session->doorbell, 0);
     if (!is_shm || ring_must_sleep(&v2->session->events))
         r = ppoll(fds, is_shm ? 2 : 1, deadline_ns == IPC_NEVER ? NULL : &left, NULL);
     if (is_shm) {
-        if (ring_awake(&v2->session->events) < 0)
+        int error = ring_awake(&v2->session->events);
+        watch_change(&v2->session->doorbell, EPOLLIN);
+        if (error)
             return broken(v2->session, "rings without a message");
         if (r > 0 && fds[0].revents)
             return end_of_socket(v2);
@@ -248,7 +307,7 @@ static int serve_among(struct v2 *v2, const struct trestle_v2_message *message,
     return now_ns < *ref_until_ns ? 0 : -ETIMEDOUT;
 }
 
-int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply)
+static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply)
 {
     struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
     unsigned first_looks = v2->session->shm.memory ? FIRST_LOOKS : 0, served = 0;
@@ -276,6 +335,17 @@ int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_rep
     return r;
 }
 
+int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply)
+{
+    bool is_heard = socket_events(v2->session) & EPOLLIN;
+    if (is_heard)
+        watch_change(&v2->watched, EPOLLRDHUP);
+    int r = await(v2, id, ret_reply);
+    if (is_heard)
+        watch_change(&v2->watched, socket_events(v2->session));
+    return r;
+}
+
 /* --- sending -------------------------------------------------------------------------------------
  */
 
@@ -287,7 +357,7 @@ static int wait_for_room(struct v2 *v2, struct ipc_spin *spin)
     /* The other side may wait for room as well. */
     int r = v2->session->serves_dma ? 0 : session_drain(v2);
     if (r < 0 || goes_on)
-        return r;
+        return r < 0 ? r : 0;
     now_ns = ipc_clock_ns();
     if (now_ns >= deadline_after(v2, spin->start_ns))
         return -ETIMEDOUT;

@@ -120,7 +120,10 @@ static int perform_v2(struct sst_device *dev, const struct transport_access *acc
                    .addr = access->offset,
                    .data = access->data,
                    .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
-    int r = session_send(v2, &request);
+    /* A guest that only posts leaves QEMU's main loop little time to hear what comes of it. */
+    int r = is_posted && v2->session->listens ? session_drain(v2) : 0;
+    if (r >= 0)
+        r = session_send(v2, &request);
     if (r == 0 && is_posted)
         return 0;
     if (r == 0)
@@ -141,7 +144,7 @@ static void open_v2(struct sst_device *dev)
     if (!v2)
         refuse("out of memory");
     v2->dev = dev;
-    v2->fd = -1;
+    v2->fd = v2->watched.fd = -1;
     dev->connection = v2;
     recovery_init(&v2->recovery, dev);
     ipc_wait_init(&v2->wait, (enum trestle_wait)dev->wait);

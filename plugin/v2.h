@@ -12,6 +12,7 @@
 #include "device.h"
 #include "ipc/shm.h"
 #include "recovery.h"
+#include "watch.h"
 
 /* One device's connection. */
 struct v2 {
@@ -19,6 +20,7 @@ struct v2 {
     struct recovery recovery;
     struct ipc_wait wait;
     int fd;                  /* -1 when DOWN */
+    struct watched watched;  /* fd, unless an access waits at it */
     struct session *session; /* UP and LATE */
     struct v2 *next;         /* in the session */
     uint32_t index;          /* what the session calls this device */
@@ -42,8 +44,10 @@ struct session {
     trestle_time next;    /* guest time of the engine's next event, for which the timer is armed */
     struct v2 *posted_on; /* socket carrier: who has posted writes that nobody has seen done */
     bool serves_dma;
-    char why[64];   /* how the other side broke the protocol */
-    struct shm shm; /* SHM_NONE: messages go over the sockets */
+    bool listens; /* the other side may have something to say that nobody has asked for */
+    struct watched doorbell; /* listens, shared memory: unless an access sleeps at it */
+    char why[64];            /* how the other side broke the protocol */
+    struct shm shm;          /* SHM_NONE: messages go over the sockets */
     struct ring_producer requests;
     struct ring_consumer events;
     alignas(64) unsigned char timer[QEMU_TIMER_BYTES]; /* QEMUTimer */
@@ -73,9 +77,12 @@ int session_send(struct v2 *v2, struct trestle_v2_message *message);
  * comes meanwhile. -ETIMEDOUT. -ECONNRESET: this device is gone. -EPROTO: the other side broke the
  * protocol. */
 int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply);
-/* Takes what has come, without waiting, and no more than a ring holds. 0 or -EPROTO, -ECONNRESET.
- */
+/* Takes what has come, without waiting, but not for long: 1 when there may be more. -ECONNRESET and
+ * -EPROTO as above. */
 int session_drain(struct v2 *v2);
+/* Lets QEMU's main loop look after the descriptors of a device that has joined its session, the
+ * first one with the session's doorbell. */
+int session_watch(struct v2 *v2);
 
 /* --- clockwork.c -------------------------------------------------------------------------------
  */

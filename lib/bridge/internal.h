@@ -39,6 +39,7 @@ struct session {
     uint32_t num_devices;    /* connected; the session ends with the last */
     trestle_time guest_time; /* of the latest request */
     trestle_time stall;      /* how far deferred answers have put the engine ahead */
+    trestle_time told_next;  /* what the client knows of the engine's next event */
     struct shm shm;          /* SHM_NONE: messages go over the sockets */
     struct ring_consumer requests;
     struct ring_producer events;

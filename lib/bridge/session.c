@@ -95,8 +95,7 @@ static int create_carrier(struct session *session)
                     EPOLLIN);
 }
 
-/* Interrupts and DMA only where some model has them. Where they are, writes are answered: what a
- * posted one causes, or the time of it, would come to a client that does not listen. */
+/* Interrupts and DMA only where some model has them. */
 static uint32_t features_for(const struct trestle_bridge *bridge,
                              const struct trestle_v2_hello *hello)
 {
@@ -105,8 +104,6 @@ static uint32_t features_for(const struct trestle_bridge *bridge,
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_IRQ;
     if (!bridge->has_dma)
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_DMA;
-    if (features & (TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA))
-        features &= ~(uint32_t)TRESTLE_V2_FEATURE_POSTED;
     return features;
 }
 
@@ -162,6 +159,13 @@ static trestle_time next_for_guest(const struct session *session)
     return next - session->stall;
 }
 
+/* The same, and the client knows from now on. */
+static trestle_time tell_next(struct session *session)
+{
+    session->told_next = next_for_guest(session);
+    return session->told_next;
+}
+
 /* --- handshake ------------------------------------------------------------------------------- */
 
 static enum trestle_v2_status check_hello(const struct device_info *device, int decode_error,
@@ -213,7 +217,7 @@ static bool send_welcome(struct device_info *device, bool with_memory)
                                              trestle_device_model(device->device)->irq_lines,
                                          .size = device->size,
                                          .time = trestle_sim_now(device->bridge->sim),
-                                         .next = next_for_guest(session)};
+                                         .next = tell_next(session)};
     memcpy(welcome.session_id, session->id, sizeof(welcome.session_id));
     trestle_v2_encode_welcome(bytes, &welcome);
     int error = fds_send(device->client_fd, bytes, sizeof(bytes), session->shm.fds,
@@ -299,17 +303,23 @@ static void send_reply(struct device_info *via, uint32_t device, uint64_t id,
                                        .id = id,
                                        .data = data,
                                        .time = now,
-                                       .next = next_for_guest(session),
+                                       .next = tell_next(session),
                                        .extra = session->stall};
     send_event(via, &reply);
+}
+
+/* A client that waits for nothing has not said that it sleeps. */
+static void wake_client(struct session *session)
+{
+    if (session->shm.memory && !session->is_asked && !session->end_reason)
+        ring_wake(&session->events);
 }
 
 void session_send_unasked(struct device_info *device, struct trestle_v2_message *message)
 {
     struct session *session = device->session;
     send_event(session->via && session->is_asked ? session->via : device, message);
-    if (session->shm.memory && !session->is_asked && !session->end_reason)
-        ring_wake(&session->events);
+    wake_client(session);
 }
 
 void session_irq(struct device_info *device, uint32_t line, bool level)
@@ -341,11 +351,17 @@ static enum trestle_v2_status status_of(int error)
     }
 }
 
+/* Of a posted write the client hears only when it has to come back at another time for it. */
 void session_answer(struct device_info *device, uint64_t data)
 {
-    if (device->socket_ready && !device->request_is_posted)
-        send_reply(device, device->index, device->request_id, status_of(device->request.status),
-                   data);
+    struct session *session = device->session;
+    if (!device->socket_ready)
+        return;
+    if (device->request_is_posted && next_for_guest(session) == session->told_next)
+        return;
+    send_reply(device, device->index, device->request_id, status_of(device->request.status), data);
+    if (device->request_is_posted)
+        wake_client(session);
 }
 
 /* --- messages in ----------------------------------------------------------------------------- */

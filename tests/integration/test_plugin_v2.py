@@ -581,6 +581,16 @@ class Hostile:
                                 v2.message(v2.IRQ, device=index, addr=line, data=1))).close()
                 self.setUp()
 
+    def test_nonsense_that_nobody_asked_for(self):
+        """QEMU's main loop finds it, while the guest does something else."""
+        probe = self.probe(self.properties(), self.properties(1), self.properties(2))
+        self.assertEqual(probe.read(BASE), 0)
+        device = self.server.devices[0]
+        self.server.call(lambda: device.send(v2.message(v2.IRQ, device=7, data=1)))
+        probe.wait_err("an interrupt of a line that is not there")
+        self.assertEqual(probe.read(self.at(2)), 0)
+        self.assertEqual(len(probe.said()), 1, probe.err)
+
     def test_events_without_end(self):
         """Late answers for ever: the access ends all the same."""
         def flood(device, request):
@@ -670,6 +680,18 @@ class HostileShm(Hostile, PluginTest):
             while not device.has_ended():
                 self.server.memory.ring()
         self.broken("rings without a message", flood, wait="sleep")
+
+    def test_doorbell_that_nobody_asked_for(self):
+        probe = self.probe(self.properties(), self.properties(2))
+        self.assertEqual(probe.read(BASE), 0)
+        device = self.server.devices[0]
+
+        def flood():
+            while not device.has_ended():
+                self.server.memory.ring()
+        self.server.call(flood)
+        probe.wait_err("rings without a message")
+        self.assertEqual(probe.read(self.at(2)), 0)
 
     def test_bytes_on_the_socket(self):
         self.broken("closed|bytes on its socket",

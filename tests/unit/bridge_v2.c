@@ -396,18 +396,21 @@ static void test_timer_is_announced_and_advanced_to(void **state)
     assert_true(expect_reply(f, 0, id).next == TRESTLE_TIME_NEVER);
 }
 
-/* The client would not listen to what a posted write causes, nor hear of the time of it. */
-static void test_no_posted_writes_with_interrupts(void **state)
+/* Unasked, since its client has to arm a timer; and not again when that time stays the same. */
+static void test_posted_write_tells_the_next_event(void **state)
 {
     struct fixture *f = *state;
-    struct trestle_v2_hello hello = hello_for(0, features | TRESTLE_V2_FEATURE_POSTED);
-    int fds[FDS_MAX];
-    size_t num_fds;
-    close(client.fds[0]);
-    wait_for_log(f, "Device dev0 disconnected");
-    client.fds[0] = client_connect(f, 0);
-    send_hello(client.fds[0], &hello);
-    assert_int_equal(receive_welcome(f, client.fds[0], fds, &num_fds).features, features);
+    const trestle_time at = 10 * TRESTLE_US, due = at + 300 * TRESTLE_NS;
+    struct trestle_v2_message posted = write_at(REG_TIMER, 300, at);
+    posted.flags = TRESTLE_V2_FLAG_POSTED;
+    assert_true(expect_reply(f, 0, post(&client, 0, posted)).next == due);
+    if (client.shm.memory) {
+        struct pollfd bell = {.fd = client.shm.fds[SHM_FD_CLIENT_DOORBELL], .events = POLLIN};
+        assert_int_equal(poll(&bell, 1, 0), 1);
+    }
+    posted.addr = 0;
+    post(&client, 0, posted);
+    assert_true(ask(f, &client, 0, read_at(0, 4, at)).next == due); /* the first to come */
 }
 
 /* A client that was told of it would come at that time, which is none that a request may have. */
@@ -454,7 +457,6 @@ static void test_lines_are_told_to_who_comes_back(void **state)
     expect_irq(f, 0, 0, 1, 10);
 }
 
-/* Though POSTED is not in force here. */
 static void test_posted_write_that_interrupts_rings(void **state)
 {
     struct fixture *f = *state;
@@ -777,7 +779,7 @@ static void test_carrier_is_decided_once(void **state)
     CLIENT_TEST(test_irq_comes_before_the_reply),                                                  \
         CLIENT_TEST(test_timer_is_announced_and_advanced_to),                                      \
         CLIENT_TEST(test_timer_in_centuries_is_not_announced),                                     \
-        CLIENT_TEST(test_no_posted_writes_with_interrupts),                                        \
+        CLIENT_TEST(test_posted_write_tells_the_next_event),                                       \
         CLIENT_TEST(test_stall_brings_the_next_event_nearer), CLIENT_TEST(test_reset_drops_lines), \
         CLIENT_TEST(test_lines_are_told_to_who_comes_back), CLIENT_TEST(test_dma),                 \
         CLIENT_TEST(test_dma_answer_is_a_lie)
