@@ -4,11 +4,12 @@ BUILD ?= build
 BUILD_ASAN ?= build-asan
 # Passed on to "meson setup", for example MESON_ARGS=-Dsst_prefix=/opt/sst
 MESON_ARGS ?=
+FAULTS ?= 1000
 prefix ?=
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo build test test-sst sst-install check bench install clean hooks
+.PHONY: help list demo build test test-sst sst-install check faults bench install clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -48,6 +49,10 @@ check: ## formatting, licences, direction of dependencies, static analysis
 	tools/deps demo check
 	@$(MAKE) --no-print-directory build
 	tools/check $(BUILD)
+
+faults: build ## kill, stop, cut off, delay and corrupt devices; takes FAULTS=1000 and SEED=
+	TRESTLE_BUILD=$(BUILD) python3 tests/integration/faults.py --faults $(FAULTS) \
+		$(if $(SEED),--seed $(SEED))
 
 bench: build ## measure one MMIO access from the guest to a device and back
 	$(BUILD)/trestle bench
