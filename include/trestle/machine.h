@@ -53,6 +53,9 @@ struct trestle_machine_options {
      * vCPU; the guest's date begins at 2000-01-01 and its random numbers with a fixed seed. */
     bool is_repeatable;
     uint32_t icount_shift;
+    /* The guest's RAM is a file that the devices' processes map, so that their DMA needs no
+     * messages. As large as a -m among args says, else 128 MiB. */
+    bool direct_dma;
 };
 
 /* Where QEMU is: options->qemu looked up in search_path. *ret_path is malloc'd. -ENOENT. */

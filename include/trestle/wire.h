@@ -63,6 +63,7 @@ enum {
     TRESTLE_V2_FEATURE_TIME = 1 << 2,   /* times are meaningful, ADVANCE is sent */
     TRESTLE_V2_FEATURE_IRQ = 1 << 3,
     TRESTLE_V2_FEATURE_DMA = 1 << 4,
+    TRESTLE_V2_FEATURE_RAM = 1 << 5, /* the client shares guest RAM; only with DMA */
 };
 
 enum trestle_v2_status {
@@ -76,7 +77,7 @@ enum trestle_v2_status {
     TRESTLE_V2_BAD_VERSION = 7, /* handshake: no version in common */
     TRESTLE_V2_GEOMETRY = 8,    /* handshake: base or size differ from the device's */
     TRESTLE_V2_BUSY = 9,        /* handshake: another client has the session */
-    TRESTLE_V2_NOT_RAM = 10,    /* DMA: the addresses are not guest RAM */
+    TRESTLE_V2_NOT_RAM = 10,    /* DMA: the addresses are not guest RAM; RAM: nor is the file */
     TRESTLE_V2_NO_MEMORY = 11,
 };
 
@@ -126,11 +127,13 @@ enum trestle_v2_type {
     TRESTLE_V2_FLUSH = 0x05,   /* answered when all before it was performed */
     TRESTLE_V2_DMA_DONE = 0x06,
     TRESTLE_V2_GOODBYE = 0x07, /* the client ends the session in order; not answered */
+    TRESTLE_V2_RAM = 0x08,     /* guest RAM is in the file whose descriptor comes along */
     /* server to client */
     TRESTLE_V2_REPLY = 0x81,
     TRESTLE_V2_IRQ = 0x82,
     TRESTLE_V2_DMA_READ = 0x83,
     TRESTLE_V2_DMA_WRITE = 0x84,
+    TRESTLE_V2_DMA_WRITTEN = 0x85, /* the server has written shared guest RAM; not answered */
 };
 
 #define TRESTLE_V2_DMA_MAX 65536u   /* bytes of one DMA message */
@@ -145,11 +148,12 @@ struct trestle_v2_message {
     uint8_t status;  /* enum trestle_v2_status */
     uint32_t device; /* from the welcome */
     uint64_t id;     /* of a request; a reply carries that of its request */
-    uint64_t addr;   /* access: offset in the device's region; DMA: guest-physical; IRQ: line */
-    uint64_t data;   /* access: value; DMA: length in bytes; IRQ: level */
+    uint64_t addr;   /* access: offset in the region; DMA, RAM: guest-physical; IRQ: line */
+    uint64_t data;   /* access: value; DMA, RAM: length in bytes; IRQ: level */
     uint64_t time;   /* request: guest virtual time; reply, IRQ: engine time; picoseconds */
     uint64_t next;   /* reply: guest time of the engine's next observable event, or never */
-    uint64_t extra;  /* reply: accumulated stall in picoseconds; DMA: offset in the bulk area */
+    uint64_t extra;  /* reply: accumulated stall in picoseconds; DMA: offset in the bulk area;
+                      * RAM: in the file */
 };
 
 TRESTLE_API void trestle_v2_encode(uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],

@@ -241,7 +241,7 @@ static int create_device(struct trestle_bridge *bridge, const struct trestle_bri
         return -ENOMEM;
     device->bridge = bridge;
     device->listener = LISTENER_NONE;
-    device->server_fd = device->client_fd = -1;
+    device->server_fd = device->client_fd = device->in_fd = -1;
     device->server_source.fd = device->client_source.fd = -1;
     device->base_addr = wanted->base_addr;
     device->size = size;

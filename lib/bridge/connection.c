@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "bridge/internal.h"
+#include "ipc/fds.h"
 
 static struct device_info *from_server_source(struct loop_source *source)
 {
@@ -149,6 +150,27 @@ static void hang_up(struct device_info *device)
     close_device_connection(device);
 }
 
+static bool takes_descriptors(const struct device_info *device)
+{
+    return device->session && (device->session->features & TRESTLE_V2_FEATURE_RAM);
+}
+
+/* At most one descriptor is kept, until the message that it came with has been handled. */
+static ssize_t receive_with_descriptor(struct device_info *device, uint8_t *bytes, size_t size)
+{
+    int fds[FDS_MAX];
+    size_t num_fds;
+    ssize_t n = fds_recv(device->client_fd, bytes, size, fds, &num_fds);
+    for (size_t i = 0; i < num_fds; i++) {
+        if (device->in_fd >= 0)
+            close(device->in_fd);
+        device->in_fd = fds[i];
+    }
+    if (n < 0)
+        errno = (int)-n;
+    return n;
+}
+
 /* Reads once. Returns bytes read; 0 when there is nothing, or no room, or no connection left. */
 static size_t receive(struct device_info *device)
 {
@@ -159,8 +181,10 @@ static size_t receive(struct device_info *device)
     }
     if (device->in_end == sizeof(device->in))
         return 0;
-    ssize_t n = recv(device->client_fd, device->in + device->in_end,
-                     sizeof(device->in) - device->in_end, MSG_DONTWAIT);
+    uint8_t *bytes = device->in + device->in_end;
+    size_t room = sizeof(device->in) - device->in_end;
+    ssize_t n = takes_descriptors(device) ? receive_with_descriptor(device, bytes, room)
+                                          : recv(device->client_fd, bytes, room, MSG_DONTWAIT);
     if (n < 0 && is_transient(errno))
         return 0;
     if (n <= 0) {
@@ -272,7 +296,9 @@ void close_device_connection(struct device_info *device)
         return;
     loop_remove(&bridge->loop, &device->client_source);
     close(device->client_fd);
-    device->client_fd = -1;
+    if (device->in_fd >= 0)
+        close(device->in_fd);
+    device->client_fd = device->in_fd = -1;
     device->socket_ready = false;
     bridge->num_connected--;
     if (bridge->last_active == device)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transfers between models and guest memory, carried by messages: a piece at a time, each answered
- * before the next. A model's engine time stands while QEMU copies, so that two runs are the same.
- * What else QEMU sends meanwhile waits in the session's stash.
+ * Transfers between models and guest memory, a piece at a time. Where QEMU shares the guest's RAM
+ * they are done here, and QEMU hears of what was written. Everything else goes by messages, each
+ * answered before the next: a model's engine time stands while QEMU copies, so that two runs are
+ * the same, and what else QEMU sends meanwhile waits in the session's stash.
  */
 #include <errno.h>
 #include <poll.h>
@@ -120,6 +121,21 @@ static int transfer_bytes(int fd, uint8_t *bytes, size_t size, bool is_send, uin
     return 0;
 }
 
+/* Behind what the socket has not taken yet. */
+static int send_on_socket(struct device_info *via, struct trestle_v2_message *message,
+                          uint64_t deadline_ns)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    int r = transfer_bytes(via->client_fd, via->out + via->out_start, via->out_end - via->out_start,
+                           true, deadline_ns);
+    if (r < 0)
+        return r;
+    via->out_start = via->out_end = 0;
+    message->seq = ++via->out_seq;
+    trestle_v2_encode(bytes, message);
+    return transfer_bytes(via->client_fd, bytes, sizeof(bytes), true, deadline_ns);
+}
+
 /* Who asked sends nothing but the answer until it has its own. */
 static int move_by_socket(struct session *session, struct trestle_v2_message *message, uint8_t *buf)
 {
@@ -129,11 +145,9 @@ static int move_by_socket(struct session *session, struct trestle_v2_message *me
     uint64_t deadline_ns = ipc_clock_ns() + PATIENCE_NS;
     size_t size = (size_t)message->data;
     bool is_read = message->type == TRESTLE_V2_DMA_READ;
-    if (!via || via->out_end > via->out_start || via->in_end > via->in_start)
+    if (!via || via->in_end > via->in_start)
         return -EPROTO;
-    message->seq = ++via->out_seq;
-    trestle_v2_encode(bytes, message);
-    int r = transfer_bytes(via->client_fd, bytes, sizeof(bytes), true, deadline_ns);
+    int r = send_on_socket(via, message, deadline_ns);
     if (r == 0 && !is_read)
         r = transfer_bytes(via->client_fd, buf, size, true, deadline_ns);
     if (r == 0)
@@ -149,7 +163,28 @@ static int move_by_socket(struct session *session, struct trestle_v2_message *me
     return is_read ? transfer_bytes(via->client_fd, buf, size, false, deadline_ns) : 0;
 }
 
-/* --- both ------------------------------------------------------------------------------------ */
+/* --- shared guest RAM ------------------------------------------------------------------------ */
+
+/* What was written may be code that QEMU has translated: it hears of it before whatever tells the
+ * guest that the transfer is over. */
+static int move_directly(struct device_info *device, struct trestle_v2_message *message,
+                         uint8_t *memory, uint8_t *buf)
+{
+    struct session *session = device->session;
+    if (message->type == TRESTLE_V2_DMA_READ) {
+        memcpy(buf, memory, (size_t)message->data);
+        return 0;
+    }
+    memcpy(memory, buf, (size_t)message->data);
+    message->type = TRESTLE_V2_DMA_WRITTEN;
+    message->id = 0;
+    if (!session->shm.memory)
+        return send_on_socket(session_listener(device), message, ipc_clock_ns() + PATIENCE_NS);
+    session_send_unasked(device, message);
+    return 0;
+}
+
+/* --- all ------------------------------------------------------------------------------------- */
 
 static int move_pieces(struct device_info *device, bool write, uint64_t addr, uint8_t *buf,
                        size_t size)
@@ -158,6 +193,7 @@ static int move_pieces(struct device_info *device, bool write, uint64_t addr, ui
     int r = 0;
     while (size > 0 && r == 0) {
         size_t piece = size < TRESTLE_V2_DMA_MAX ? size : TRESTLE_V2_DMA_MAX;
+        uint8_t *memory = ram_at(session, addr, &piece);
         struct trestle_v2_message message = {.type =
                                                  write ? TRESTLE_V2_DMA_WRITE : TRESTLE_V2_DMA_READ,
                                              .device = device->index,
@@ -165,8 +201,9 @@ static int move_pieces(struct device_info *device, bool write, uint64_t addr, ui
                                              .addr = addr,
                                              .data = piece,
                                              .time = trestle_sim_now(device->bridge->sim)};
-        r = session->shm.memory ? move_by_ring(device, &message, buf)
-                                : move_by_socket(session, &message, buf);
+        r = memory                ? move_directly(device, &message, memory, buf)
+            : session->shm.memory ? move_by_ring(device, &message, buf)
+                                  : move_by_socket(session, &message, buf);
         addr += piece;
         buf += piece;
         size -= piece;

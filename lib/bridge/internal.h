@@ -23,6 +23,15 @@ struct rate_limit {
 /* A connection's first bytes tell which version it speaks. */
 enum protocol { PROTOCOL_UNKNOWN, PROTOCOL_V1, PROTOCOL_HELLO, PROTOCOL_V2 };
 
+/* Guest RAM that is mapped here. */
+struct ram_range {
+    uint64_t addr, size; /* guest-physical */
+    uint8_t *memory;     /* of addr; lies in the mapping */
+    void *mapping;
+    size_t mapping_size;
+};
+#define RAM_RANGES_MAX 16
+
 struct v2_queue {
     struct trestle_v2_message *messages;
     size_t start, end, size;
@@ -50,7 +59,9 @@ struct session {
     struct device_info *via; /* socket carrier: who asks, and so is told what comes of it */
     bool is_asked;           /* the client waits for the answer to what is being handled */
     uint64_t last_dma_id;
-    struct v2_queue stash;             /* messages that came while a DMA was waited for */
+    struct v2_queue stash; /* messages that came while a DMA was waited for */
+    struct ram_range ram[RAM_RANGES_MAX];
+    uint32_t num_ram;
     struct trestle_v2_message advance; /* that the embedder has been asked for; type 0: none */
 };
 
@@ -92,6 +103,7 @@ struct device_info {
     struct session *session;  /* v2 */
     uint32_t irq_lines;       /* v2: that the client has connected */
     uint64_t in_seq, out_seq; /* v2 on the socket: messages so far */
+    int in_fd;                /* came with the latest bytes; -1: none */
     bool is_lost;             /* to be closed as soon as no model is being called */
     size_t in_start, in_end, out_start, out_end;
     uint8_t in[CONNECTION_BUFFER];
@@ -186,6 +198,8 @@ void session_drain(struct session *session);
 void session_awake(struct session *session);
 /* Marks the session for its end. `reason` is a constant. */
 void session_end(struct session *session, const char *reason);
+/* On sockets: whose the client is listening to, when something becomes of `device`. */
+struct device_info *session_listener(struct device_info *device);
 /* Sends an event that the client may not be waiting for. */
 void session_send_unasked(struct device_info *device, struct trestle_v2_message *message);
 /* Ends the session now, if something has asked for that meanwhile. */
@@ -199,6 +213,12 @@ int session_move(struct device_info *device, bool write, uint64_t addr, uint8_t 
 /* The same for a model's transfer, which is told. */
 int session_dma(struct device_info *device, bool write, uint64_t addr, uint8_t *buf, size_t size,
                 uint64_t id);
+/* ram.c: guest RAM that the client shares. Takes the descriptor. */
+enum trestle_v2_status ram_add(struct session *session, const struct trestle_v2_message *m, int fd);
+/* Where the guest's memory at addr is mapped, and in *ref_size how much of it there, at most what
+ * was asked for. NULL: nowhere. */
+uint8_t *ram_at(const struct session *session, uint64_t addr, size_t *ref_size);
+void ram_finish(struct session *session);
 /* Answers the device's request, which has ended. */
 void session_answer(struct device_info *device, uint64_t data);
 /* Answers the ADVANCE that the embedder was asked for. False: there is none. */

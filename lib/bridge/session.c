@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "bridge/internal.h"
 #include "ipc/fds.h"
@@ -26,7 +27,7 @@
 
 #define FEATURES                                                                    \
     (TRESTLE_V2_FEATURE_SHM | TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | \
-     TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA)
+     TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA | TRESTLE_V2_FEATURE_RAM)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -34,6 +35,7 @@ static void session_free(struct session *session)
 {
     loop_remove(&session->bridge->loop, &session->doorbell);
     shm_close(&session->shm);
+    ram_finish(session);
     free(session->stash.messages);
     free(session);
 }
@@ -104,6 +106,8 @@ static uint32_t features_for(const struct trestle_bridge *bridge,
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_IRQ;
     if (!bridge->has_dma)
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_DMA;
+    if (!(features & TRESTLE_V2_FEATURE_DMA))
+        features &= ~(uint32_t)TRESTLE_V2_FEATURE_RAM;
     return features;
 }
 
@@ -315,11 +319,16 @@ static void wake_client(struct session *session)
         ring_wake(&session->events);
 }
 
+struct device_info *session_listener(struct device_info *device)
+{
+    const struct session *session = device->session;
+    return session->via && session->is_asked ? session->via : device;
+}
+
 void session_send_unasked(struct device_info *device, struct trestle_v2_message *message)
 {
-    struct session *session = device->session;
-    send_event(session->via && session->is_asked ? session->via : device, message);
-    wake_client(session);
+    send_event(session_listener(device), message);
+    wake_client(device->session);
 }
 
 void session_irq(struct device_info *device, uint32_t line, bool level)
@@ -475,6 +484,9 @@ static bool perform_message(struct session *session, struct device_info *via,
         return true;
     case TRESTLE_V2_GOODBYE:
         return true; /* the connections end next */
+    case TRESTLE_V2_RAM:
+        session_end(session, "guest RAM without a descriptor");
+        return true;
     default:
         session_end(session, "a DMA answer that nobody asked for");
         return true;
@@ -491,6 +503,21 @@ static bool handle_message(struct session *session, struct device_info *via,
     return is_handled;
 }
 
+/* Comes on a socket on either carrier, for the sake of its descriptor. */
+static void take_ram(struct session *session, struct device_info *via,
+                     const struct trestle_v2_message *m)
+{
+    int fd = via->in_fd;
+    via->in_fd = -1;
+    if (!(session->features & TRESTLE_V2_FEATURE_RAM) || !v2_request_is_valid(m) || fd < 0) {
+        if (fd >= 0)
+            close(fd);
+        session_end(session, "guest RAM that cannot be");
+        return;
+    }
+    send_reply(via, m->device, m->id, ram_add(session, m, fd), 0);
+}
+
 void session_handle_frame(struct device_info *device, const uint8_t *frame)
 {
     struct trestle_v2_message message;
@@ -500,10 +527,13 @@ void session_handle_frame(struct device_info *device, const uint8_t *frame)
     }
     struct session *session = device->session;
     trestle_v2_decode(frame, &message);
-    if (session->shm.memory)
+    bool is_ram = message.type == TRESTLE_V2_RAM;
+    if (session->shm.memory && !is_ram)
         session_end(session, "bytes on a socket that only tells liveness");
     else if (message.seq != ++device->in_seq)
         session_end(session, "a sequence number that jumps");
+    else if (is_ram)
+        take_ram(session, device, &message);
     else
         handle_message(session, device, &message);
     session_end_if_broken(session);

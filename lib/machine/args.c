@@ -163,6 +163,26 @@ static void add_plugin(struct arg_list *list, const struct trestle_machine_optio
     arg_add_text(list, "-plugin", &text);
 }
 
+/* RAM of the default size of all these boards, or of the user's: -m counts in MiB where it has no
+ * unit, a memory backend in bytes. */
+static void add_shared_ram(struct arg_list *list, const char *const *args)
+{
+    struct text text = {0};
+    const char *size = "128M";
+    for (; args && args[0] && args[1]; args++)
+        if (strcmp(args[0], "-m") == 0)
+            size = args[1];
+    if (strncmp(size, "size=", 5) == 0)
+        size += 5;
+    int length = (int)strcspn(size, ",");
+    bool has_unit = length > 0 && (size[length - 1] < '0' || size[length - 1] > '9');
+    text_add(&text, "memory-backend-memfd,id=trestle-ram,share=on,size=%.*s%s", length, size,
+             has_unit ? "" : "M");
+    arg_add_text(list, "-object", &text);
+    arg_add(list, "-M");
+    arg_add(list, "memory-backend=trestle-ram");
+}
+
 static bool names_a_machine(const char *const *args)
 {
     for (; args && *args; args++)
@@ -296,6 +316,8 @@ int trestle_machine_args(const struct trestle_machine_options *options, char ***
     }
     if (options->is_repeatable)
         add_repeatable(&list, options, arch);
+    if (options->direct_dma)
+        add_shared_ram(&list, options->args);
     if (options->plugin)
         add_plugin(&list, options);
     for (size_t i = 0; i < options->num_devices; i++)

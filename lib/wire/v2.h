@@ -53,6 +53,9 @@ static inline bool v2_request_is_valid(const struct trestle_v2_message *m)
     case TRESTLE_V2_DMA_DONE:
     case TRESTLE_V2_GOODBYE:
         return m->flags == 0;
+    case TRESTLE_V2_RAM:
+        return m->flags == 0 && m->data > 0 && m->data - 1 <= UINT64_MAX - m->addr &&
+               m->data <= INT64_MAX && m->extra <= INT64_MAX - m->data;
     default:
         return false;
     }
@@ -67,6 +70,7 @@ static inline bool v2_event_is_valid(const struct trestle_v2_message *m)
         return m->flags == 0 && m->addr < 32 && m->data <= 1;
     case TRESTLE_V2_DMA_READ:
     case TRESTLE_V2_DMA_WRITE:
+    case TRESTLE_V2_DMA_WRITTEN:
         return m->flags == 0 && m->data > 0 && m->data <= TRESTLE_V2_DMA_MAX;
     default:
         return false;

@@ -196,7 +196,7 @@ static void test_vectors(void **state)
         }
     }
     fclose(file);
-    assert_int_equal(records, 22);
+    assert_int_equal(records, 24);
 }
 
 static void test_handshake_refusals(void **state)
@@ -225,6 +225,12 @@ static void test_message_refusals(void **state)
     m.type = TRESTLE_V2_WRITE;
     assert_int_equal(trestle_v2_check_request(&m), 0);
     m.flags = 2;
+    assert_int_equal(trestle_v2_check_request(&m), -EINVAL);
+    m = (struct trestle_v2_message){.type = TRESTLE_V2_RAM, .addr = UINT64_MAX - 9, .data = 10};
+    assert_int_equal(trestle_v2_check_request(&m), 0);
+    m.data = 11; /* beyond the last address */
+    assert_int_equal(trestle_v2_check_request(&m), -EINVAL);
+    m.data = 0;
     assert_int_equal(trestle_v2_check_request(&m), -EINVAL);
     m = (struct trestle_v2_message){.type = TRESTLE_V2_IRQ, .addr = 32};
     assert_int_equal(trestle_v2_check_event(&m), -EINVAL);
