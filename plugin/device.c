@@ -9,6 +9,7 @@
 #include "idle.h"
 #include "ipc/stream.h"
 #include "memory.h"
+#include "ram.h"
 #include "say.h"
 #include "v2.h"
 
@@ -273,6 +274,7 @@ void device_start_all(void)
     }
     qemu.memory_region_transaction_commit();
     memory_check(first->base);
+    ram_find();
     clockwork_start();
     for (struct sst_device *dev = first; dev; dev = dev->next)
         dev->transport->open(dev);

@@ -10,6 +10,7 @@
 #include "ipc/fds.h"
 #include "ipc/stream.h"
 #include "irq.h"
+#include "ram.h"
 #include "say.h"
 #include "v2.h"
 
@@ -46,7 +47,8 @@ static int client_id(bool is_shm, uint8_t ret_id[TRESTLE_V2_ID_SIZE])
 static uint32_t features_offered(bool is_shm)
 {
     return TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ |
-           TRESTLE_V2_FEATURE_DMA | (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u);
+           TRESTLE_V2_FEATURE_DMA | (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u) |
+           (ram_is_shared() ? TRESTLE_V2_FEATURE_RAM : 0u);
 }
 
 static int send_hello(struct v2 *v2)
@@ -348,6 +350,19 @@ static void finish(struct attempt *attempt)
     attempt->result = 0;
 }
 
+/* Once in a session. */
+static void share_ram(struct attempt *attempt)
+{
+    struct v2 *v2 = attempt->v2;
+    if (v2->recovery.state != UP || !(v2->session->features & TRESTLE_V2_FEATURE_RAM) ||
+        v2->session->has_ram)
+        return;
+    v2->session->has_ram = true;
+    int r = ram_share(v2);
+    if (r < 0)
+        attempt_failed(attempt, r, NULL);
+}
+
 /* All HELLOs are sent before the first answer is waited for, so that servers that do not answer are
  * waited for at the same time. The answer that brings the descriptors of a session need not be
  * that to its first HELLO: it is taken before those that bring none. */
@@ -366,6 +381,10 @@ static void attempt_all(struct attempt *attempts, size_t count)
     for (size_t i = 0; i < count; i++)
         if (attempts[i].result == -EINPROGRESS)
             finish(&attempts[i]);
+    /* All devices are in their sessions now, and what comes for them finds them. */
+    for (size_t i = 0; i < count; i++)
+        if (attempts[i].result == 0)
+            share_ram(&attempts[i]);
 }
 
 /* carrier=auto: shared memory that cannot be used, or a session that exists already with the other

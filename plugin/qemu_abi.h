@@ -92,6 +92,7 @@ struct qemu_section {
     void *view;
     uint64_t offset_within_region;
     uint64_t offset_within_address_space;
+    bool readonly;
     uint64_t rest[16];
 };
 
@@ -179,6 +180,15 @@ enum { /* QEMUClockType */
     F(void, qemu_set_irq, (struct qemu_irq *, int))                                               \
     F(void, qemu_register_reset, (void (*)(void *), void *))                                      \
     F(uint32_t, address_space_rw, (void *, uint64_t, qemu_attrs, void *, uint64_t, bool))         \
+    F(void *, address_space_map, (void *, uint64_t, uint64_t *, bool, qemu_attrs))                \
+    F(void, address_space_unmap, (void *, void *, uint64_t, bool, uint64_t))                      \
+    F(struct qemu_object *, object_get_objects_root, (void))                                      \
+    F(int, object_child_foreach,                                                                  \
+      (struct qemu_object *, int (*)(struct qemu_object *, void *), void *))                      \
+    F(struct qemu_object *, object_dynamic_cast, (struct qemu_object *, const char *))            \
+    F(bool, object_property_get_bool, (struct qemu_object *, const char *, struct qemu_error **)) \
+    F(struct qemu_region *, host_memory_backend_get_memory, (struct qemu_object *))               \
+    F(int, memory_region_get_fd, (struct qemu_region *))                                          \
     F(void, qemu_set_fd_handler, (int, void (*)(void *), void (*)(void *), void *))               \
     F(bool, all_cpu_threads_idle, (void))                                                         \
     F(bool, runstate_is_running, (void))

@@ -11,7 +11,7 @@
 #include "ipc/stream.h"
 #include "irq.h"
 #include "memory.h"
-#include "v2.h"
+#include "ram.h"
 
 /* Looks at a ring before the clock is read for the first time: most answers come by then. */
 #define FIRST_LOOKS 64u
@@ -62,7 +62,7 @@ static int receive_from_socket(struct v2 *v2, struct trestle_v2_message *ret_mes
 static int event_refused(struct session *session, const struct trestle_v2_message *message)
 {
     char why[sizeof(session->why)];
-    bool is_known = message->type >= TRESTLE_V2_REPLY && message->type <= TRESTLE_V2_DMA_WRITE;
+    bool is_known = message->type >= TRESTLE_V2_REPLY && message->type <= TRESTLE_V2_DMA_WRITTEN;
     snprintf(why, sizeof(why), "a message of type 0x%02x%s", message->type,
              is_known ? " with a field out of its values" : "");
     return broken(session, why);
@@ -154,6 +154,10 @@ static int serve(struct v2 *v2, const struct trestle_v2_message *message)
     struct session *session = v2->session;
     if (message->type == TRESTLE_V2_IRQ)
         return serve_irq(session, message);
+    if (message->type == TRESTLE_V2_DMA_WRITTEN)
+        return ram_written(message->addr, message->data) < 0
+                   ? broken(session, "a DMA outside the guest's RAM")
+                   : 0;
     if (message->type != TRESTLE_V2_REPLY)
         return serve_dma(v2, message);
     for (struct v2 *each = session->devices; each; each = each->next)

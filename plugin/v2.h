@@ -48,6 +48,7 @@ struct session {
     struct watched doorbell; /* listens, shared memory: unless an access sleeps at it */
     char why[64];            /* how the other side broke the protocol */
     struct shm shm;          /* SHM_NONE: messages go over the sockets */
+    bool has_ram;            /* the other side was handed the guest's RAM, if it wants it */
     struct ring_producer requests;
     struct ring_consumer events;
     alignas(64) unsigned char timer[QEMU_TIMER_BYTES]; /* QEMUTimer */

@@ -22,6 +22,7 @@ RAM = 0x80800000
 UART = 0x10000000
 VALUE = 0xF1E2D3C4B5A69788
 ONES = 0xFFFFFFFF
+SHARED_RAM = ["-object", "memory-backend-memfd,id=r,size=128M,share=on", "-M", "memory-backend=r"]
 SECONDS = 5  # of measuring an idle QEMU
 
 
@@ -286,6 +287,59 @@ class Suite:
         self.assertEqual(probe.read(BASE), v2.OK)
         self.assertEqual(self.server.payload, data)
 
+    def test_shared_ram(self):
+        """Its descriptor comes with its place; what the other side says to have written there may be
+        written indeed. Once for all devices."""
+        self.device(), self.device()
+        probe = self.probe(self.properties(), self.properties(1), args=SHARED_RAM)
+        self.assertEqual(probe.read(BASE), 0)
+        (shared, fd), = self.server.shared
+        self.assertEqual((shared.addr, shared.data, shared.extra), (0x80000000, 128 << 20, 0))
+        self.assertEqual(os.fstat(fd).st_size, 128 << 20)
+        probe.write(RAM, 0x12345678)
+        self.assertEqual(os.pread(fd, 4, RAM - shared.addr), bytes.fromhex("78563412"))
+
+        def write(device, request):
+            os.pwrite(fd, b"abcd", RAM - shared.addr)
+            device.send(v2.message(v2.DMA_WRITTEN, addr=RAM, data=4))
+            return 5
+        self.server.devices[1].answer = write
+        self.assertEqual(probe.read(self.at(1)), 5)
+        self.assertEqual(probe.read(RAM), 0x64636261)
+        self.assertEqual(probe.said(), [])
+
+    def test_no_ram_to_share(self):
+        """None where QEMU has it for itself."""
+        for args in [], ["-object", "memory-backend-ram,id=r,size=128M", "-M", "memory-backend=r"], \
+                ["-object", f"memory-backend-file,id=r,size=128M,mem-path={self.dir}/ram",
+                 "-M", "memory-backend=r"]:
+            with self.subTest(args=args):
+                device = self.device()
+                probe = self.probe(self.properties(device.index), args=args)
+                self.assertEqual(probe.read(self.at(device.index)), 0)
+                self.assertFalse(device.hello.features & v2.RAM_FEATURE)
+                self.assertEqual(self.server.shared, [])
+                probe.close()
+
+    def test_refused_ram(self):
+        """It is not offered again."""
+        self.server.ram_status = v2.NOT_RAM
+        self.device(), self.device()
+        probe = self.probe(self.properties(), self.properties(1), args=SHARED_RAM)
+        self.assertEqual((probe.read(BASE), probe.read(self.at(1))), (0, 0))
+        self.assertEqual(len(self.server.shared), 1)
+        self.assertEqual(probe.said(), [])
+
+    def test_ram_without_an_answer(self):
+        device = self.device()
+        self.server.ram_status = None
+        probe = self.probe(self.properties(timeout_ms=100), args=SHARED_RAM)
+        probe.wait_err("cannot connect to .*/d0: accepts connections but answers no handshake")
+        self.server.ram_status = v2.OK
+        while probe.fails(BASE):
+            pass
+        self.assertEqual(len(self.server.shared), device.hellos.qsize())
+
     def test_dma_to_devices(self):
         """The UART's, another device's, its own, and where nothing is."""
         self.device(), self.device()
@@ -529,12 +583,12 @@ class Hostile:
         self.device(), self.device()
         self.other.device(self.dir / "d2")
 
-    def broken(self, pattern, act, accesses=1, **more):
+    def broken(self, pattern, act, args=(), **more):
         def answer(device, request):
             if device.connection:
                 act(device, request)
         probe = self.probe(self.properties(timeout_ms=2000, **more), self.properties(1, **more),
-                           self.properties(2))
+                           self.properties(2), args=args)
         self.assertEqual(probe.read(BASE), 0)
         self.server.devices[0].answer = answer
         self.assertEqual(self.fault(probe.read, BASE), 5)
@@ -557,7 +611,7 @@ class Hostile:
                 self.setUp()
 
     def test_unknown_types(self):
-        for kind in 0, v2.READ, 0x80, 0x85, 0xFF:
+        for kind in 0, v2.READ, 0x80, 0x86, 0xFF:
             with self.subTest(kind=kind):
                 self.broken(f"message of type {kind:#04x}",
                             lambda device, request: device.send(v2.message(kind))).close()
@@ -567,9 +621,11 @@ class Hostile:
         for event in (v2.message(v2.REPLY, flags=1), v2.message(v2.IRQ, addr=32),
                       v2.message(v2.IRQ, data=2), v2.message(v2.DMA_READ, addr=RAM),
                       v2.message(v2.DMA_READ, addr=RAM, data=65537),
-                      v2.message(v2.DMA_WRITE, addr=RAM, data=NEVER)):
+                      v2.message(v2.DMA_WRITE, addr=RAM, data=NEVER),
+                      v2.message(v2.DMA_WRITTEN, addr=RAM, data=0),
+                      v2.message(v2.DMA_WRITTEN, addr=RAM, data=65537)):
             with self.subTest(event=event):
-                self.broken("a message of type 0x8[1-4] with a field out of its values",
+                self.broken("a message of type 0x8[1-5] with a field out of its values",
                             lambda device, request: device.send(event)).close()
                 self.setUp()
 
@@ -590,6 +646,18 @@ class Hostile:
         probe.wait_err("an interrupt of a line that is not there")
         self.assertEqual(probe.read(self.at(2)), 0)
         self.assertEqual(len(probe.said()), 1, probe.err)
+
+    def test_dma_written_elsewhere(self):
+        """Only shared RAM can have been written: not the UART, which would hear of it otherwise."""
+        end = RAM - 0x800000 + (128 << 20)
+        for shared, addr in (False, RAM), (True, UART), (True, end), (True, end - 1), \
+                (True, NEVER), (True, NEVER - 4095), (True, BASE):
+            with self.subTest(shared=shared, addr=hex(addr)):
+                self.broken("a DMA outside the guest's RAM",
+                            lambda device, request: device.send(
+                                v2.message(v2.DMA_WRITTEN, addr=addr, data=2)),
+                            SHARED_RAM if shared else ()).close()
+                self.setUp()
 
     def test_events_without_end(self):
         """Late answers for ever: the access ends all the same."""

@@ -22,9 +22,9 @@ MESSAGE = struct.Struct("<QBBBBIQQQQQQ")
 SIZE = 64
 NEVER = (1 << 64) - 1
 
-SHM, POSTED, TIME, IRQ_FEATURE, DMA = 1, 2, 4, 8, 16
-READ, WRITE, ADVANCE, RESET, FLUSH, DMA_DONE, GOODBYE = range(1, 8)
-REPLY, IRQ, DMA_READ, DMA_WRITE = range(0x81, 0x85)
+SHM, POSTED, TIME, IRQ_FEATURE, DMA, RAM_FEATURE = 1, 2, 4, 8, 16, 32
+READ, WRITE, ADVANCE, RESET, FLUSH, DMA_DONE, GOODBYE, RAM = range(1, 9)
+REPLY, IRQ, DMA_READ, DMA_WRITE, DMA_WRITTEN = range(0x81, 0x86)
 OK, MALFORMED, WIDTH, RANGE, REFUSED, CANCELLED, NO_DEVICE = range(7)
 BAD_VERSION, GEOMETRY, BUSY, NOT_RAM, NO_MEMORY = range(7, 12)
 
@@ -32,7 +32,7 @@ MEMORY_SIZE, BULK = 0x440000, 0x40000
 REQUESTS_CONSUMED, SERVER_SLEEPS, EVENTS_CONSUMED = 0, 0x40, 0x80
 REQUEST_RING, EVENT_RING, SLOTS = 0x1000, 0x11000, 1024
 F_ADD_SEALS, SEALS = 1033, 1 | 2 | 4  # SEAL, SHRINK, GROW
-FEATURES = SHM | POSTED | TIME | IRQ_FEATURE | DMA
+FEATURES = SHM | POSTED | TIME | IRQ_FEATURE | DMA | RAM_FEATURE
 
 Hello = collections.namedtuple("Hello", "magic low high features client base size irqs time")
 Message = collections.namedtuple(
@@ -140,7 +140,8 @@ class Device:
 
     def receive(self):
         try:
-            data = self.connection.recv(65536)
+            data, fds, _, _ = socket.recv_fds(self.connection, 65536, 8)
+            self.server.received += fds
         except ConnectionResetError:
             data = b""
         if not data:
@@ -217,6 +218,8 @@ class Server:
         self.hold = False  # True: requests stay in the ring or the socket
         self.counts = True  # False: says nothing of what it has taken from the ring
         self.rings = 0
+        self.received = []  # descriptors
+        self.shared, self.ram_status = [], OK  # (RAM message, its descriptor); None: no answer
         self.dma_done, self.dma_read, self.payload = queue.Queue(), 0, None
         self.next = NEVER
         self.handlers, self.calls = {}, queue.Queue()
@@ -286,6 +289,9 @@ class Server:
         if self.thread.is_alive():
             self.call(self.die)
             self.thread.join()
+        for fd in self.received + [fd for _, fd in self.shared]:
+            os.close(fd)
+        self.received, self.shared = [], []
         if self.wake >= 0:
             os.close(self.wake)
             self.wake = -1
@@ -353,6 +359,10 @@ class Server:
         self.log.append((device.index, request))
         if request.type == DMA_DONE:
             self.dma_done.put(request)
+        elif request.type == RAM:
+            self.shared.append((request, self.received.pop()))
+            if self.ram_status is not None:
+                device.reply(request, status=self.ram_status, next=self.next)
         elif request.type in (ADVANCE, RESET, FLUSH):
             self.other(device, request)
         elif request.type in (READ, WRITE):
