@@ -78,6 +78,7 @@ static const struct config_key machine_keys[] = {
     {"plugin", set_plugin, MACHINE(plugin), "\"auto\", \"none\" or a path", "\"plugin\": \"auto\""},
     {"icount", config_set_count, MACHINE(icount), "a number from 0 to 10",
      "\"icount\": 0, for a nanosecond per instruction; each step up doubles it", .max = 10},
+    {"direct_dma", config_set_bool, MACHINE(direct_dma), "true or false", "\"direct_dma\": true"},
     {0},
 };
 

@@ -123,6 +123,12 @@ static int check_without_plugin(const struct config *config, const struct launch
                                              "this run has none; remove the key or use the plugin");
         return -EINVAL;
     }
+    if (config->direct_dma) {
+        *ret_error = config_complain_machine(config, "direct_dma",
+                                             "only the plugin can do this, and this run has none; "
+                                             "remove the key or use the plugin");
+        return -EINVAL;
+    }
     for (size_t i = 0; i < config->num_devices; i++) {
         const struct config_device *device = &config->devices[i];
         const char *key = device->on_error          ? "on_error"
@@ -167,6 +173,7 @@ int launch_init(struct launch *launch, const struct config *config,
     launch->machine.gdb = options->gdb;
     launch->machine.is_repeatable = config->icount >= 0;
     launch->machine.icount_shift = config->icount >= 0 ? (uint32_t)config->icount : 0;
+    launch->machine.direct_dma = config->direct_dma;
     launch->machine.exit_when_idle = options->exit_on_idle;
     int status = check_kernel(config, options, launch, ret_error);
     if (status == 0)

@@ -284,6 +284,10 @@ class BadConfiguration(Case):
         result = self.trestle("run", "two.json")
         self.assertEqual(result.code, 2)
         self.assertRegex(result.err, r"\Atwo\.json:\d+: machine\.icount: devices learn .*\n\Z")
+        self.config({"machine": {"plugin": "none", "direct_dma": True}, "devices": [ECHO]})
+        result = self.trestle("run", "two.json")
+        self.assertEqual(result.code, 2)
+        self.assertRegex(result.err, r"\Atwo\.json:\d+: machine\.direct_dma: only the plugin .*\n\Z")
         two = self.two().name
         self.assert_refused("trestle: --exit-on-idle needs the plugin, and this run has none; "
                             "leave one of the two out", "run", two, "--plugin", "none",
@@ -414,6 +418,18 @@ class Tables(Case):
         self.assertNotIn("virt,dtb-randomness=off", riscv)
         self.assertIn("virt,dtb-randomness=off", words("aarch64"))
         self.assertNotIn("virt,dtb-randomness=off", words("aarch64", "-M", "raspi3b"))
+
+    def test_qemu_args_for_direct_dma(self):
+        for args, size in ([], "128M"), (["-m", "256"], "256M"), (["-m", "1G,slots=2"], "1G"), \
+                (["-m", "size=64M"], "64M"), (["-m", "64M", "-m", "0"], "0M"):
+            with self.subTest(args=args):
+                self.config({"machine": {"direct_dma": True, "args": args}, "devices": [ECHO]})
+                result = self.trestle("qemu-args", "two.json", "--socket-dir", "/tmp/d")
+                self.assertEqual((result.code, result.err), (0, ""), result)
+                words = shlex.split(result.out)
+                self.assertEqual(words[words.index("-object") + 1],
+                                 f"memory-backend-memfd,id=trestle-ram,share=on,size={size}")
+                self.assertIn("memory-backend=trestle-ram", words)
 
 
 class Documents(Case):

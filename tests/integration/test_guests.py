@@ -24,7 +24,7 @@ class Guests(common.TestCase):
                         "kernel": str(common.guest(name, arch)), **machine},
             "devices": devices, "links": list(links), "stop_at": f"{timeout}s"}))
         stats = self.dir / "stats.json"
-        result = common.run([common.TRESTLE, "run", "--stats", stats, config], timeout=timeout + 20)
+        result = common.run([common.TRESTLE, "run", "-v", "--stats", stats, config], timeout=timeout + 20)
         self.assertEqual(result.code, 0, result)
         self.assertNotIn("FAIL", result.out)
         return result, json.loads(stats.read_text())
@@ -109,19 +109,27 @@ class Guests(common.TestCase):
         self.each_run(check)
 
     def test_dma(self):
+        """By messages, and directly where both sides share the guest's RAM: the same."""
         printed = {}
 
         def check(arch, base, first, args, machine):
             if machine:
                 args = [*args, "-append", "time=1"]
+            check_way(arch, base, first, args, {**machine, "direct_dma": False})
+            if machine.get("icount", 0) == 0:
+                check_way(arch, base, first, args, {**machine, "direct_dma": True})
+
+        def check_way(arch, base, first, args, machine):
             devices = [{"model": "dma", "base_addr": hex(base), "size": 4096, "irq": [first]},
                        {"model": "id", "base_addr": hex(base + 0x1000), "size": 4096}]
             result, stats = self.run_guest("dma", arch, devices, args=args, **machine)
             self.assertIn("dma: 32 passed, 0 failed", result.out)
+            self.assertEqual("QEMU shares 0x8000000 bytes of guest RAM" in result.err,
+                             machine["direct_dma"])
             self.assertNotIn("~", result.out)  # what a DMA to the console would print
             bystander = stats["devices"][1]
             self.assertEqual((bystander["reads"], bystander["writes"]), (2, 1))
-            if machine:  # the same over both carriers, the time of the end included
+            if "icount" in machine:  # the same over both carriers, the time of the end included
                 key = arch, machine["icount"]
                 self.assertEqual(printed.setdefault(key, result.out), result.out)
                 self.assertIn("\nended at ", result.out)

@@ -337,6 +337,7 @@ static void accepts_everything_that_the_format_has(void **state)
 {
     struct config *config = accepted(
         "{'machine': {'arch':'riscv64', 'qemu':'./qemu', 'kernel':'two.elf', 'plugin':'auto',"
+        " 'direct_dma':true,"
         " 'args':['-m','64M']},"
         "'devices': [{'name':'echo_device','model':'echo','base_addr':'0x10200000','size':4096,"
         "  'params':{'echo_latency':10,'clock':'1GHz','r':0.1,'b':true,'n':-3},'socket':'e.sock',"
@@ -349,6 +350,7 @@ static void accepts_everything_that_the_format_has(void **state)
     assert_string_equal(config->qemu, "dir/./qemu");
     assert_string_equal(config->kernel, "dir/two.elf");
     assert_string_equal(config->plugin, "auto");
+    assert_true(config->direct_dma);
     assert_string_equal(config->args[0], "-m");
     assert_string_equal(config->args[1], "64M");
     assert_null(config->args[2]);
