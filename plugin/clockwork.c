@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What happens to a session without an access of the guest: the time of the engine's next event
- * comes, or the guest is reset. */
+ * comes, the guest is reset, or QEMU ends. */
 #include "v2.h"
 
 #define PS_PER_NS 1000u
@@ -10,20 +10,44 @@ static struct qemu_timer *timer_of(struct session *session)
     return (struct qemu_timer *)session->timer;
 }
 
-/* Asks the session for something that concerns it as a whole. */
-static void ask(struct session *session, uint8_t type, trestle_time time)
+static struct v2 *any_up(const struct session *session)
 {
-    struct v2 *via = session->devices;
-    while (via && via->recovery.state != UP)
-        via = via->next;
+    struct v2 *v2 = session->devices;
+    while (v2 && v2->recovery.state != UP)
+        v2 = v2->next;
+    return v2;
+}
+
+/* Asks the session for something that concerns it as a whole; false when that failed, and the
+ * session may be gone. */
+static bool begin_asking(struct session *session, uint8_t type, trestle_time time)
+{
+    struct trestle_v2_message request = {.type = type, .time = time};
+    struct v2 *via = any_up(session);
+    session->asked_via = via;
+    if (!via)
+        return false;
+    int r = session_send(via, &request);
+    session->asked_id = request.id;
+    if (r < 0) {
+        session->asked_via = NULL;
+        v2_failed(via, request.id, r);
+    }
+    return r == 0;
+}
+
+/* Waits for the answer; the session may be gone afterwards. */
+static void end_asking(struct session *session)
+{
+    struct trestle_v2_message reply;
+    struct v2 *via = session->asked_via;
+    uint64_t id = session->asked_id;
     if (!via)
         return;
-    struct trestle_v2_message reply, request = {.type = type, .time = time};
-    int r = session_send(via, &request);
-    if (r == 0)
-        r = session_await(via, request.id, &reply);
+    session->asked_via = NULL;
+    int r = session_await(via, id, &reply);
     if (r < 0)
-        v2_failed(via, request.id, r);
+        v2_failed(via, id, r);
 }
 
 static void on_timer(void *opaque)
@@ -31,7 +55,8 @@ static void on_timer(void *opaque)
     struct session *session = opaque;
     trestle_time due = session->next;
     session->next = TRESTLE_TIME_NEVER; /* the reply sets it anew */
-    ask(session, TRESTLE_V2_ADVANCE, due);
+    if (begin_asking(session, TRESTLE_V2_ADVANCE, due))
+        end_asking(session);
 }
 
 void session_start_timer(struct session *session)
@@ -60,24 +85,40 @@ void session_set_next(struct session *session, trestle_time next)
     qemu.timer_mod_ns(timer_of(session), next_ns > soon_ns ? next_ns : soon_ns);
 }
 
-/* A session may end while it is asked, and its neighbours in the list with it: so each is asked
- * by its place, and the list is looked at anew. */
+/* All are asked before the first answer is waited for: those that do not answer are waited for at
+ * the same time. */
 static void on_reset(void *opaque)
 {
     (void)opaque;
     uint64_t now_ns = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
-    struct session *session = session_first();
+    struct session *next;
     irq_hold();
-    for (unsigned i = 0; session; i++) {
-        ask(session, TRESTLE_V2_RESET, now_ns * TRESTLE_NS);
-        session = session_first();
-        for (unsigned j = 0; j <= i && session; j++)
-            session = session->next_session;
+    for (struct session *session = session_first(); session; session = next) {
+        next = session->next_session;
+        begin_asking(session, TRESTLE_V2_RESET, now_ns * TRESTLE_NS);
+    }
+    for (struct session *session = session_first(); session; session = next) {
+        next = session->next_session;
+        end_asking(session);
     }
     irq_release();
 }
 
+/* Sessions that hear nothing of it were left by a QEMU that crashed or was killed. */
+static void on_exit_of_qemu(struct qemu_notifier *notifier, void *data)
+{
+    (void)notifier;
+    (void)data;
+    for (struct session *session = session_first(); session; session = session->next_session) {
+        struct v2 *via = any_up(session);
+        if (via)
+            session_say_goodbye(via);
+    }
+}
+
 void clockwork_start(void)
 {
+    static struct qemu_notifier exits = {.notify = on_exit_of_qemu};
     qemu.qemu_register_reset(on_reset, NULL);
+    qemu.qemu_add_exit_notifier(&exits);
 }

@@ -425,3 +425,19 @@ int session_send(struct v2 *v2, struct trestle_v2_message *message)
     session->posted_on = message->flags & TRESTLE_V2_FLAG_POSTED ? v2 : NULL;
     return send_to_socket(v2, message);
 }
+
+void session_say_goodbye(struct v2 *v2)
+{
+    struct trestle_v2_message goodbye = {
+        .type = TRESTLE_V2_GOODBYE,
+        .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
+    if (v2->session->shm.memory) {
+        ring_post(&v2->session->requests, &goodbye);
+        return;
+    }
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    goodbye.seq = ++v2->out_seq;
+    trestle_v2_encode(bytes, &goodbye);
+    if (!v2->is_out_of_step)
+        v2->is_out_of_step = ipc_send_all(v2->fd, bytes, sizeof(bytes), ipc_clock_ns()) < 0;
+}

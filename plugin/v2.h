@@ -43,6 +43,8 @@ struct session {
     uint64_t last_id;
     trestle_time next;    /* guest time of the engine's next event, for which the timer is armed */
     struct v2 *posted_on; /* socket carrier: who has posted writes that nobody has seen done */
+    struct v2 *asked_via; /* who was sent what concerns the session as a whole, or NULL */
+    uint64_t asked_id;
     bool serves_dma;
     bool listens; /* the other side may have something to say that nobody has asked for */
     struct watched doorbell; /* listens, shared memory: unless an access sleeps at it */
@@ -74,6 +76,8 @@ struct session *session_first(void);
 
 /* Sends a request of the device, whose id is set here. */
 int session_send(struct v2 *v2, struct trestle_v2_message *message);
+/* Tells the session that QEMU ends, without waiting for anything. */
+void session_say_goodbye(struct v2 *v2);
 /* Waits for the answer to a request, for the device's time-out at most, and serves whatever else
  * comes meanwhile. -ETIMEDOUT. -ECONNRESET: this device is gone. -EPROTO: the other side broke the
  * protocol. */

@@ -55,6 +55,7 @@ struct session {
     struct loop_source doorbell;
     struct trestle_v2_message held; /* taken from the ring, but its device is busy */
     bool has_held;
+    bool said_goodbye;
     const char *end_reason;  /* not NULL: it ends as soon as no model is being called */
     struct device_info *via; /* socket carrier: who asks, and so is told what comes of it */
     bool is_asked;           /* the client waits for the answer to what is being handled */

@@ -55,6 +55,12 @@ void session_leave(struct device_info *device)
     /* Whoever comes next on the host's clock goes on from where the engine is. */
     bridge->start_ns = ipc_clock_ns() - trestle_sim_now(bridge->sim) / TRESTLE_NS;
     bridge->session = NULL;
+    if (!session->end_reason)
+        bridge_log(bridge, TRESTLE_LOG_INFO, "%s",
+                   session->said_goodbye
+                       ? "QEMU has ended"
+                       : "QEMU went away without a goodbye: it crashed, was killed, "
+                         "or gave its devices up");
     session_free(session);
 }
 
@@ -483,7 +489,8 @@ static bool perform_message(struct session *session, struct device_info *via,
         send_reply(via, m->device, m->id, TRESTLE_V2_OK, 0);
         return true;
     case TRESTLE_V2_GOODBYE:
-        return true; /* the connections end next */
+        session->said_goodbye = true; /* the connections end next */
+        return true;
     case TRESTLE_V2_RAM:
         session_end(session, "guest RAM without a descriptor");
         return true;

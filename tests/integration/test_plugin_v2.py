@@ -8,6 +8,7 @@ import re
 import resource
 import socket
 import subprocess
+import threading
 import time
 import unittest.mock
 
@@ -360,6 +361,10 @@ class Suite:
                            args=["-qmp", f"unix:{qmp},server=on,wait=off"])
         self.assertEqual(probe.read(BASE), 0)
         before = [r.type for _, r in self.server.log].count(v2.RESET)
+        self.reset(probe, qmp)
+        self.assertEqual([r.type for _, r in self.server.log].count(v2.RESET), before + 1)
+
+    def reset(self, probe, qmp):
         with socket.socket(socket.AF_UNIX) as monitor, monitor.makefile("rw") as stream:
             monitor.connect(str(qmp))
             for command in "qmp_capabilities", "system_reset":
@@ -367,7 +372,32 @@ class Suite:
                 stream.flush()
             while not probe.line().endswith("probe"):
                 pass
-        self.assertEqual([r.type for _, r in self.server.log].count(v2.RESET), before + 1)
+
+    def test_reset_asks_all_sessions_at_once(self):
+        """Each answers when the other one has been asked as well."""
+        both = threading.Barrier(2)
+        servers = self.server, Server(self, self.shm)
+
+        def other(device, request):
+            if request.type == v2.RESET:
+                both.wait(30)
+            device.reply(request)
+        for number, server in enumerate(servers):
+            server.other = other
+            server.device(self.dir / f"d{number}")
+        qmp = self.dir / "qmp"
+        probe = self.probe(self.properties(timeout_ms=0), self.properties(1, timeout_ms=0),
+                           args=["-qmp", f"unix:{qmp},server=on,wait=off"])
+        self.reset(probe, qmp)
+        self.assertEqual(probe.said(), [])
+
+    def test_goodbye(self):
+        device = self.device()
+        probe = self.probe()
+        self.assertEqual(probe.read(BASE), 0)
+        probe.process.terminate()
+        self.until(lambda: not device.connection)
+        self.assertEqual([r.type for _, r in self.server.log][-1], v2.GOODBYE)
 
 
 class Shm(Suite, PluginTest):
