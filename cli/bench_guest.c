@@ -11,17 +11,17 @@
 /* The guest prints the buckets in ascending order. */
 struct bench_histogram {
     struct {
-        uint64_t ns, times;
+        uint64_t time, times;
     } * buckets;
     size_t count;
     uint64_t total;
 };
 
-static void add_bucket(struct bench_histogram *histogram, uint64_t ns, uint64_t times)
+static void add_bucket(struct bench_histogram *histogram, uint64_t time, uint64_t times)
 {
     histogram->buckets =
         xrealloc(histogram->buckets, histogram->count + 1, sizeof(*histogram->buckets));
-    histogram->buckets[histogram->count].ns = ns;
+    histogram->buckets[histogram->count].time = time;
     histogram->buckets[histogram->count++].times = times;
     histogram->total += times;
 }
@@ -33,14 +33,15 @@ static double quantile(const struct bench_histogram *histogram, double part)
     for (size_t i = 0; i < histogram->count; i++) {
         seen += histogram->buckets[i].times;
         if ((double)seen >= rank)
-            return (double)histogram->buckets[i].ns;
+            return (double)histogram->buckets[i].time;
     }
     return 0;
 }
 
 struct bench_output {
     uint64_t accesses, others, batch, total_ns;
-    struct bench_histogram overhead, latency;
+    struct bench_histogram overhead, latency; /* in a unit of ns_per_time */
+    double ns_per_time;
     bool has_begun, has_total, has_ended;
 };
 
@@ -53,6 +54,8 @@ static void parse_line(const char *line, struct bench_output *output)
         output->has_total = true;
     else if (sscanf(line, "others %" SCNu64, &a) == 1)
         output->others = a;
+    else if (sscanf(line, "ticks %" SCNu64 " %" SCNu64, &a, &b) == 2 && a > 0)
+        output->ns_per_time = (double)b / (double)a;
     else if (sscanf(line, "overhead %" SCNu64 " %" SCNu64, &a, &b) == 2)
         add_bucket(&output->overhead, a, b);
     else if (sscanf(line, "latency %" SCNu64 " %" SCNu64, &a, &b) == 2)
@@ -64,13 +67,13 @@ static void parse_line(const char *line, struct bench_output *output)
 /* Of a batch between two looks at the clock, the share of one access. */
 static double per_access(const struct bench_output *output, double part)
 {
-    double ns = quantile(&output->latency, part) - quantile(&output->overhead, 0.5);
-    return (ns > 0 ? ns : 0) / (double)output->batch;
+    double time = quantile(&output->latency, part) - quantile(&output->overhead, 0.5);
+    return (time > 0 ? time : 0) * output->ns_per_time / (double)output->batch;
 }
 
 bool bench_guest_parse(const char *text, struct bench_result *ret_result)
 {
-    struct bench_output output = {0};
+    struct bench_output output = {.ns_per_time = 1};
     char *copy = xstrdup(text), *rest = copy;
     for (char *line; (line = strsep(&rest, "\r\n"));)
         parse_line(line, &output);

@@ -18,8 +18,9 @@
  *   bench 1 <accesses> <batch>      version of this form
  *   total <ns>                      the first pass: all accesses, clock read at both ends
  *   others <accesses>               of the second processor in the first pass
- *   overhead <ns> <times>           histogram of the clock read twice with nothing between
- *   latency <ns> <times>            histogram of the second pass: one batch between two looks
+ *   ticks <number> <ns>             so many take so long: the unit of what follows; else it is ns
+ *   overhead <unit> <times>         histogram of the clock read twice with nothing between
+ *   latency <unit> <times>          histogram of the second pass: one batch between two looks
  *   end
  * Histogram values are the lower edges of buckets that are exact below 64 and 1/32 wide above. */
 #include "check.h"
@@ -28,6 +29,7 @@
 #define SLOTS 4096U /* of the precomputed order; a power of two */
 #define HARTS_MAX 2
 #define SUB_BITS 5
+#define TICKS_MEASURED_NS 10000000
 #define BUCKETS ((32 - SUB_BITS + 1) << SUB_BITS)
 
 static struct {
@@ -40,9 +42,9 @@ static uintptr_t slots[HARTS_MAX][SLOTS];
 static uint8_t slot_writes[SLOTS];
 static unsigned histogram[BUCKETS];
 
-static uint32_t bucket_of(uint64_t ns)
+static uint32_t bucket_of(uint64_t time)
 {
-    uint32_t value = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns, shift = 0;
+    uint32_t value = time > UINT32_MAX ? UINT32_MAX : (uint32_t)time, shift = 0;
     while (value >> shift >= 2U << SUB_BITS)
         shift++;
     return (shift << SUB_BITS) + (value >> shift);
@@ -132,6 +134,36 @@ static bool devices_answer(void)
     return true;
 }
 
+/* --- the time between two glances ----------------------------------------------------------- */
+
+/* A look is an access itself, and makes the one beside it slower. */
+static bool has_ticks;
+
+static void measure_ticks(void)
+{
+    uint64_t start_ns = look(), ns;
+    uint32_t start = guest_ticks(), ticks;
+    has_ticks = start != 0;
+    if (!has_ticks)
+        return;
+    do {
+        ns = look() - start_ns;
+        ticks = guest_ticks() - start;
+    } while (ns < TICKS_MEASURED_NS);
+    print("ticks %u %llu\n", (unsigned)ticks, (unsigned long long)ns);
+}
+
+static inline uint64_t glance(void)
+{
+    return has_ticks ? guest_ticks() : look();
+}
+
+static inline uint64_t since(uint64_t start)
+{
+    uint64_t now = glance();
+    return has_ticks ? (uint32_t)(now - start) : now - start;
+}
+
 /* --- the second processor ------------------------------------------------------------------- */
 
 /* It stands still while results are printed: they would be slow to come. */
@@ -180,9 +212,9 @@ static void measure_total(void)
 static void measure_overhead(void)
 {
     second_goes = true;
-    for (unsigned i = 0; i < 1000; i++) {
-        uint64_t start = look();
-        histogram[bucket_of(look() - start)]++;
+    for (unsigned i = 0; i < run.count; i++) {
+        uint64_t start = glance();
+        histogram[bucket_of(since(start))]++;
     }
     second_goes = false;
     print_histogram("overhead");
@@ -192,10 +224,10 @@ static void measure_latency(void)
 {
     second_goes = true;
     for (unsigned i = 0; i < run.count;) {
-        uint64_t start = look();
+        uint64_t start = glance();
         for (unsigned end = i + run.batch; i < end; i++)
             access_slot(0, i);
-        histogram[bucket_of(look() - start)]++;
+        histogram[bucket_of(since(start))]++;
     }
     second_goes = false;
     print_histogram("latency");
@@ -230,6 +262,7 @@ int guest_main(void)
         return 1;
     print("bench 1 %u %u\n", run.count, run.batch);
     measure_total();
+    measure_ticks();
     measure_overhead();
     measure_latency();
     print("end\n");

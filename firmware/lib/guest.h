@@ -42,6 +42,9 @@ unsigned mmio_last_fault(void);
 
 /* Guest time in nanoseconds; its step is the platform timer's (100 ns on riscv virt). */
 uint64_t guest_now_ns(void);
+/* A counter of the host processor, cheaper to read than a device and wrapping within seconds; of
+ * instructions under QEMU's -icount. Always 0 where there is none (arm, aarch64). */
+uint32_t guest_ticks(void);
 
 /* Where the machine has room for devices, at least 16 MiB. */
 extern const uintptr_t guest_device_base;

@@ -34,6 +34,15 @@ static void divides_a_batch(void **state)
     assert_int_equal(result.p99_ns, 20);
 }
 
+static void takes_ticks_for_what_they_last(void **state)
+{
+    struct bench_result result;
+    assert_true(bench_guest_parse("bench 1 1000 1\ntotal 500000\nticks 5000 2000\n"
+                                  "overhead 100 1000\nlatency 600 1000\nend\n",
+                                  &result));
+    assert_int_equal(result.p50_ns, 200);
+}
+
 static void counts_the_second_processor(void **state)
 {
     struct bench_result result;
@@ -75,6 +84,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_the_clock_off),
+        cmocka_unit_test(takes_ticks_for_what_they_last),
         cmocka_unit_test(divides_a_batch),
         cmocka_unit_test(counts_the_second_processor),
         cmocka_unit_test(a_clock_slower_than_the_access_gives_zero),

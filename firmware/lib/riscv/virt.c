@@ -85,6 +85,13 @@ uint64_t arch_ticks(void)
     return ticks;
 }
 
+uint32_t guest_ticks(void)
+{
+    uintptr_t ticks;
+    __asm__ volatile("csrr %0, mcycle" : "=r"(ticks));
+    return (uint32_t)ticks;
+}
+
 uint64_t guest_now_ns(void)
 {
     return arch_ticks() * NS_PER_TICK;
