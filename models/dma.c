@@ -19,7 +19,7 @@
  *
  * All registers are 32 bits and take 32-bit accesses only.
  * A start takes SRC, DST and LENGTH as they are, sets busy and clears done and error. When LATENCY
- * cycles have passed, the bytes are copied upwards in pieces of 4096 through a buffer, so source
+ * cycles have passed, the bytes are copied upwards in pieces of 65536 through a buffer, so source
  * and destination must not overlap; then busy clears and done sets. An address that is not guest
  * memory, or a LENGTH above max_length, sets error instead; what was copied before remains. A
  * start while busy is ignored and logged. Length 0 copies nothing and is done.
@@ -60,7 +60,7 @@ enum {
 #define INT_DONE 1u
 #define INT_ERROR 2u
 
-#define PIECE 4096u
+#define PIECE 65536u
 
 enum phase { IDLE, WAITING, READING, WRITING };
 

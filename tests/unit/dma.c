@@ -26,7 +26,7 @@ enum {
 };
 
 #define RAM_BASE 0x80000000u
-#define RAM_SIZE 0x10000u
+#define RAM_SIZE 0x80000u
 
 static uint8_t ram[RAM_SIZE];
 static struct trestle_device *dev;
@@ -120,7 +120,7 @@ static void test_copies_after_the_latency(void **state)
 {
     static uint8_t before[RAM_SIZE];
     memcpy(before, ram, RAM_SIZE);
-    copy(RAM_BASE + 3, RAM_BASE + 0x8001, 10000, START);
+    copy(RAM_BASE + 3, RAM_BASE + 0x40001, 150000, START);
     assert_int_equal(rig_read(dev, STATUS), BUSY);
     assert_int_equal(rig_read(dev, CTRL), 0);
     rig_write(dev, SRC, 0); /* taken at the start */
@@ -128,23 +128,23 @@ static void test_copies_after_the_latency(void **state)
     assert_memory_equal(ram, before, RAM_SIZE);
     rig_run_until(100 * TRESTLE_NS);
     assert_int_equal(rig_read(dev, STATUS), DONE);
-    memcpy(before + 0x8001, before + 3, 10000);
+    memcpy(before + 0x40001, before + 3, 150000);
     assert_memory_equal(ram, before, RAM_SIZE); /* those bytes, and no other */
-    assert_true(host.transfers == 6 && host.largest == 4096);
+    assert_true(host.transfers == 6 && host.largest == 65536);
     assert_int_equal(rig.warnings, 0);
     assert_false(high());
 }
 
 static void test_lengths_around_a_piece(void **state)
 {
-    static const uint32_t lengths[] = {0, 1, 4095, 4096, 4097, 8192};
+    static const uint32_t lengths[] = {0, 1, 65535, 65536, 65537, 131072};
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        memset(ram + 0x8000, 0, 0x8000);
-        copy(RAM_BASE, RAM_BASE + 0x8000, lengths[i], START);
+        memset(ram + 0x40000, 0, 0x40000);
+        copy(RAM_BASE, RAM_BASE + 0x40000, lengths[i], START);
         finish();
         assert_int_equal(rig_read(dev, STATUS), DONE);
-        assert_memory_equal(ram + 0x8000, ram, lengths[i]);
-        assert_int_equal(ram[0x8000 + lengths[i]], 0);
+        assert_memory_equal(ram + 0x40000, ram, lengths[i]);
+        assert_int_equal(ram[0x40000 + lengths[i]], 0);
     }
 }
 
@@ -216,7 +216,7 @@ static void test_bad_addresses(void **state)
         {0x1000, RAM_BASE, 16, "dma: copy failed: source 0x1000 is not guest memory"},
         {RAM_BASE, 0x1000, 16, "dma: copy failed: destination 0x1000 is not guest memory"},
         {RAM_BASE + RAM_SIZE - 8, RAM_BASE, 16,
-         "dma: copy failed: source 0x8000fff8 is not guest memory"},
+         "dma: copy failed: source 0x8007fff8 is not guest memory"},
         {RAM_BASE, RAM_BASE, (16u << 20) + 1, "dma: length 16777217 is above max_length"},
     };
     rig_write(dev, INT_ENABLE, 2);
