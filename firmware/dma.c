@@ -3,8 +3,9 @@
  * A dma device at guest_device_base, on interrupt input irq_first_input, and an id device 4 KiB
  * above it, which a DMA must not reach.
  *
- * Command line: rounds=N copies (default 100), bytes=N: the longest (default 20000, at most 65536),
- * time=1: prints the guest's time at the end, the same in each run under QEMU's -icount.
+ * Command line: rounds=N copies (default 100), bytes=N: the longest (default 20000, at most
+ * 131072), time=1: prints the guest's time at the end, the same in each run under QEMU's -icount.
+ * bench=N: nothing but N copies of 1 MiB, and the time that they took.
  */
 #include "check.h"
 #include "irq.h"
@@ -13,7 +14,7 @@
 #define DMA (guest_device_base)
 #define ID (guest_device_base + 0x1000)
 
-enum { LIMIT_US = 1000000, ROOM = 65536, MARGIN = 16 };
+enum { LIMIT_US = 1000000, ROOM = 131072, MARGIN = 16, BENCH_SIZE = 1 << 20 };
 
 static uint8_t source[ROOM + 2 * MARGIN], target[ROOM + 2 * MARGIN], wanted[ROOM + 2 * MARGIN];
 static volatile unsigned interrupts, done, errors;
@@ -67,14 +68,15 @@ static uint32_t random_number(void)
 /* What is around the copy must stay as it is. */
 static bool copies_right(uint32_t from, uint32_t to, uint32_t length)
 {
-    for (unsigned i = 0; i < sizeof(source); i++) {
+    const unsigned end = length + 2 * MARGIN;
+    for (unsigned i = 0; i < end; i++) {
         source[i] = (uint8_t)random_number();
         wanted[i] = target[i] = (uint8_t)~source[i];
     }
     for (uint32_t i = 0; i < length; i++)
         wanted[to + i] = source[from + i];
     uint32_t status = copy((uintptr_t)target + to, (uintptr_t)source + from, length);
-    for (unsigned i = 0; i < sizeof(target); i++)
+    for (unsigned i = 0; i < end; i++)
         if (target[i] != wanted[i])
             return false;
     return status == DMA_STATUS_DONE;
@@ -82,7 +84,7 @@ static bool copies_right(uint32_t from, uint32_t to, uint32_t length)
 
 static void test_copies(void)
 {
-    static const uint32_t lengths[] = {1, 7, 4095, 4096, 4097, 8192, ROOM};
+    static const uint32_t lengths[] = {1, 7, 4095, 4096, 4097, 65535, 65536, 65537, ROOM};
     uint32_t longest = (uint32_t)bootarg_u64("bytes", 20000);
     unsigned rounds = (unsigned)bootarg_u64("rounds", 100), right = 0;
     for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
@@ -151,12 +153,28 @@ static void test_code(void)
     check(right, "code: what was copied runs");
 }
 
+static int measure(unsigned copies)
+{
+    static uint8_t from[BENCH_SIZE], to[BENCH_SIZE];
+    from[BENCH_SIZE - 1] = 1;
+    uint64_t start = guest_now_ns();
+    for (unsigned i = 0; i < copies; i++)
+        check_quiet(copy((uintptr_t)to, (uintptr_t)from, BENCH_SIZE) == DMA_STATUS_DONE, "a copy");
+    uint64_t end = guest_now_ns();
+    check(to[BENCH_SIZE - 1] == 1, "bench: copied");
+    print("bench %u MiB %llu ns\n", copies, (unsigned long long)(end - start));
+    return check_summary("dma");
+}
+
 int guest_main(void)
 {
     print("dma: at 0x%lx, input %u\n", (unsigned long)DMA, irq_first_input);
     irq_start(on_interrupt);
     irq_enable(irq_first_input);
     set(DMA_INT_ENABLE, DMA_INT_DONE | DMA_INT_ERROR);
+    unsigned copies = (unsigned)bootarg_u64("bench", 0);
+    if (copies > 0)
+        return measure(copies);
     test_copies();
     test_errors();
     test_code();

@@ -22,6 +22,10 @@ void irq_enable(unsigned input);
  * of guest time. An interrupt between a look at *count and the halt is not slept through. */
 bool irq_wait(const volatile unsigned *count, unsigned want, uint32_t limit_us);
 
+/* The board's own timer interrupts every so often from now on, and counts. Only on riscv; no
+ * irq_wait() meanwhile. */
+void irq_every(uint32_t us, volatile unsigned *count);
+
 /* Interrupts off and on, for what handlers change as well. */
 void irq_mask(void);
 void irq_unmask(void);

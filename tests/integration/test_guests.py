@@ -123,7 +123,7 @@ class Guests(common.TestCase):
             devices = [{"model": "dma", "base_addr": hex(base), "size": 4096, "irq": [first]},
                        {"model": "id", "base_addr": hex(base + 0x1000), "size": 4096}]
             result, stats = self.run_guest("dma", arch, devices, args=args, **machine)
-            self.assertIn("dma: 32 passed, 0 failed", result.out)
+            self.assertIn("dma: 34 passed, 0 failed", result.out)
             self.assertEqual("QEMU shares 0x8000000 bytes of guest RAM" in result.err,
                              machine["direct_dma"])
             self.assertNotIn("~", result.out)  # what a DMA to the console would print
@@ -134,6 +134,20 @@ class Guests(common.TestCase):
                 self.assertEqual(printed.setdefault(key, result.out), result.out)
                 self.assertIn("\nended at ", result.out)
         self.each_run(check)
+
+    def test_benchmarks(self):
+        """The guests of bench/guests.py, a short while each."""
+        for devices in 0, 4:
+            result, _ = self.run_guest(
+                "timer_bench", "riscv64",
+                [{"model": "timer", "base_addr": hex(0x10200000 + 0x1000 * i), "size": 4096,
+                  "irq": 40 + i} for i in range(4)],
+                args=["-append", f"devices={devices} count=50"], icount=0)
+            self.assertIn("50 interrupts\ntimer_bench: 2 passed, 0 failed", result.out)
+        result, _ = self.run_guest(
+            "dma", "riscv64", [{"model": "dma", "base_addr": "0x10200000", "size": 4096, "irq": 40}],
+            args=["-append", "bench=2"], direct_dma=True)
+        self.assertRegex(result.out, r"\nbench 2 MiB \d+ ns\n")
 
 
 if __name__ == "__main__":

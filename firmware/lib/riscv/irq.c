@@ -64,13 +64,39 @@ void irq_sync_code(void)
     __asm__ volatile("fence.i" ::: "memory");
 }
 
-void arch_wake_after(uint32_t us)
+static void wake_at(uint64_t ticks)
 {
     volatile uint32_t *mtimecmp = (volatile uint32_t *)MTIMECMP;
-    uint64_t ticks = us == UINT32_MAX ? UINT64_MAX : arch_ticks() + (uint64_t)us * TICKS_PER_US;
     mtimecmp[1] = UINT32_MAX;
     mtimecmp[0] = (uint32_t)ticks;
     mtimecmp[1] = (uint32_t)(ticks >> 32);
+}
+
+void arch_wake_after(uint32_t us)
+{
+    wake_at(us == UINT32_MAX ? UINT64_MAX : arch_ticks() + (uint64_t)us * TICKS_PER_US);
+}
+
+static volatile unsigned *ticks_count; /* irq_every() */
+static uint64_t tick_at, tick_step;
+
+void irq_every(uint32_t us, volatile unsigned *count)
+{
+    tick_step = (uint64_t)us * TICKS_PER_US;
+    tick_at = arch_ticks() + tick_step;
+    ticks_count = count;
+    wake_at(tick_at);
+}
+
+static void on_own_timer(void)
+{
+    if (!ticks_count) {
+        arch_wake_after(UINT32_MAX);
+        return;
+    }
+    tick_at += tick_step;
+    wake_at(tick_at);
+    ++*ticks_count;
 }
 
 /* From arch_trap(). */
@@ -78,7 +104,7 @@ void arch_interrupt(uintptr_t cause)
 {
     cause &= 0xff;
     if (cause == CAUSE_TIMER)
-        arch_wake_after(UINT32_MAX);
+        on_own_timer();
     if (cause != CAUSE_EXTERNAL)
         return;
     uint32_t input = *plic(PLIC_CLAIM);
