@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trestle/trace.h: what passed between devices and the rest of the world, as records, and the
+ * reader of files of them. docs/trace.md is the normative text of the format.
+ *
+ * Errors: 0 or negative errno. Where a function takes ret_error (may be NULL), a failure also
+ * gives a malloc'd one-line sentence for the user; the caller frees it.
+ */
+#ifndef TRESTLE_TRACE_H
+#define TRESTLE_TRACE_H
+
+#include <stdio.h>
+
+#include "trestle/sim.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum trestle_trace_kind {
+    /* An access begins. addr: offset in the device; size: bytes; data: of a write. */
+    TRESTLE_TRACE_READ = 1,
+    TRESTLE_TRACE_WRITE = 2,
+    /* The device's access ends. status; data: what was read. */
+    TRESTLE_TRACE_ANSWER = 3,
+    /* number: line; data: its new level, 0 or 1. */
+    TRESTLE_TRACE_IRQ = 4,
+    /* The device was reset. */
+    TRESTLE_TRACE_RESET = 5,
+    /* Messages between linked devices. number: port; bytes, size. */
+    TRESTLE_TRACE_SEND = 6,
+    TRESTLE_TRACE_RECEIVE = 7,
+    /* The device starts a transfer from (READ) or to (WRITE) guest memory. number: the transfer's,
+     * one that is not under way; addr: guest-physical; data: bytes in all. */
+    TRESTLE_TRACE_DMA_READ = 8,
+    TRESTLE_TRACE_DMA_WRITE = 9,
+    /* The next bytes of a transfer: of a write when it starts, of a read when it ends with success.
+     * number; bytes, size. */
+    TRESTLE_TRACE_DMA_DATA = 10,
+    /* It ended; number, status. REFUSED: it never was under way. */
+    TRESTLE_TRACE_DMA_END = 11,
+    TRESTLE_TRACE_DMA_REFUSED = 12,
+};
+
+/* Longest DMA_DATA, in bytes. */
+#define TRESTLE_TRACE_DATA_MAX 32768
+
+/* Fields that a kind does not name are 0. */
+struct trestle_trace_record {
+    enum trestle_trace_kind kind;
+    uint32_t device;         /* its place in the header */
+    trestle_time time;       /* of the engine; never less than in the record before */
+    trestle_time guest_time; /* at most time; TRESTLE_TIME_NEVER: not known (protocol 1) */
+    uint32_t number;
+    uint32_t size;
+    uint64_t addr, data;
+    int status; /* 0 or negative errno */
+    const uint8_t *bytes;
+};
+
+struct trestle_trace_device {
+    const char *name;
+    const char *model; /* "": another process serves it, and nothing of it is in the trace */
+    uint64_t base_addr, size;
+    const struct trestle_param *params;
+    size_t num_params;
+};
+
+struct trestle_trace_link {
+    uint32_t devices[2], ports[2];
+    trestle_time latency;
+};
+
+struct trestle_trace_header {
+    const struct trestle_trace_device *devices;
+    size_t num_devices;
+    const struct trestle_trace_link *links;
+    size_t num_links;
+};
+
+/* --- reading -------------------------------------------------------------------------------- */
+
+/* Every byte of the file is checked: any input gives records or an error, never worse. Memory is
+ * bounded by the length of the file and some MiB. */
+struct trestle_trace_reader;
+
+/* Reads the header. The file stays the caller's, and the reader's alone until it is closed; it may
+ * be a pipe. -EPROTO: not a trace, or one that is damaged. -ENODATA: cut off. -EIO, -ENOMEM. */
+TRESTLE_API TRESTLE_CHECK int
+trestle_trace_open(FILE *file, struct trestle_trace_reader **ret_reader, char **ret_error);
+/* Valid as long as the reader. */
+TRESTLE_API const struct trestle_trace_header *
+trestle_trace_header(const struct trestle_trace_reader *reader);
+/* 1: a record; its bytes are valid until the next call. 0: the trace has ended in order. Errors as
+ * above; *ret_error names the byte. After 0 or an error, calls return the same, without a
+ * sentence. */
+TRESTLE_API TRESTLE_CHECK int trestle_trace_next(struct trestle_trace_reader *reader,
+                                                 struct trestle_trace_record *ret_record,
+                                                 char **ret_error);
+/* Of the records read so far: their number, and the hash of the run. */
+TRESTLE_API uint64_t trestle_trace_count(const struct trestle_trace_reader *reader);
+TRESTLE_API uint64_t trestle_trace_hash(const struct trestle_trace_reader *reader);
+/* NULL is fine. */
+TRESTLE_API void trestle_trace_close(struct trestle_trace_reader *reader);
+
+/* "read", "dma write"; never NULL. */
+TRESTLE_API const char *trestle_trace_kind_name(enum trestle_trace_kind kind);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

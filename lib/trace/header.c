@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* The header of a trace: who is in it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trace/record.h"
+#include "wire/le.h"
+
+#define DEVICE_MIN 22u /* bytes of a device with empty texts and no parameters */
+#define PARAM_MIN 4u
+#define LINK_SIZE 24u
+
+/* --- out ------------------------------------------------------------------------------------- */
+
+struct growing {
+    uint8_t *bytes; /* NULL: only counted */
+    size_t size;
+    bool is_too_large;
+};
+
+static void add_le(struct growing *out, uint64_t value, size_t width)
+{
+    for (size_t i = 0; i < width; i++, out->size++)
+        if (out->bytes)
+            out->bytes[out->size] = (uint8_t)(value >> 8 * i);
+}
+
+static void add_text(struct growing *out, const char *text)
+{
+    size_t length = strlen(text);
+    if (length > UINT16_MAX)
+        out->is_too_large = true;
+    add_le(out, length, 2);
+    if (out->bytes)
+        memcpy(out->bytes + out->size, text, length);
+    out->size += length;
+}
+
+static void add_header(struct growing *out, const struct trestle_trace_header *header, size_t size)
+{
+    for (size_t i = 0; i < sizeof(TRACE_MAGIC) - 1; i++)
+        add_le(out, (uint8_t)TRACE_MAGIC[i], 1);
+    add_le(out, TRACE_VERSION, 4);
+    add_le(out, size, 4);
+    add_le(out, header->num_devices, 4);
+    add_le(out, header->num_links, 4);
+    for (size_t i = 0; i < header->num_devices; i++) {
+        const struct trestle_trace_device *device = &header->devices[i];
+        add_le(out, device->base_addr, 8);
+        add_le(out, device->size, 8);
+        add_text(out, device->name);
+        add_text(out, device->model);
+        if (device->num_params > UINT16_MAX)
+            out->is_too_large = true;
+        add_le(out, device->num_params, 2);
+        for (size_t j = 0; j < device->num_params; j++) {
+            add_text(out, device->params[j].key);
+            add_text(out, device->params[j].value);
+        }
+    }
+    for (size_t i = 0; i < header->num_links; i++) {
+        const struct trestle_trace_link *link = &header->links[i];
+        for (unsigned end = 0; end < 2; end++) {
+            add_le(out, link->devices[end], 4);
+            add_le(out, link->ports[end], 4);
+        }
+        add_le(out, link->latency, 8);
+    }
+}
+
+int trace_encode_header(const struct trestle_trace_header *header, uint8_t **ret_buf,
+                        size_t *ret_size)
+{
+    struct growing counted = {0};
+    add_header(&counted, header, 0);
+    if (counted.is_too_large || counted.size > TRACE_HEADER_MAX)
+        return -EFBIG;
+    struct growing out = {.bytes = malloc(counted.size)};
+    if (!out.bytes)
+        return -ENOMEM;
+    add_header(&out, header, counted.size);
+    *ret_buf = out.bytes;
+    *ret_size = out.size;
+    return 0;
+}
+
+/* --- in -------------------------------------------------------------------------------------- */
+
+int trace_header_size(const uint8_t *buf, size_t *ret_size, const char **ret_why)
+{
+    uint32_t size = get_le32(buf + 12);
+    *ret_why = NULL;
+    if (memcmp(buf, TRACE_MAGIC, sizeof(TRACE_MAGIC) - 1) != 0)
+        *ret_why = "not a trace";
+    else if (get_le32(buf + 8) != TRACE_VERSION)
+        *ret_why = "a trace of another version";
+    else if (size < TRACE_HEADER_START || size > TRACE_HEADER_MAX)
+        *ret_why = "a header of a size that cannot be";
+    if (*ret_why)
+        return -EPROTO;
+    *ret_size = size;
+    return 0;
+}
+
+struct shrinking {
+    const uint8_t *at, *end;
+    bool is_bad, is_no_memory;
+};
+
+static const uint8_t *take(struct shrinking *in, size_t size)
+{
+    if (in->is_bad || (size_t)(in->end - in->at) < size) {
+        in->is_bad = true;
+        return NULL;
+    }
+    in->at += size;
+    return in->at - size;
+}
+
+static uint16_t take_le16(struct shrinking *in)
+{
+    const uint8_t *bytes = take(in, 2);
+    return bytes ? get_le16(bytes) : 0;
+}
+
+static uint32_t take_le32(struct shrinking *in)
+{
+    const uint8_t *bytes = take(in, 4);
+    return bytes ? get_le32(bytes) : 0;
+}
+
+static uint64_t take_le64(struct shrinking *in)
+{
+    const uint8_t *bytes = take(in, 8);
+    return bytes ? get_le64(bytes) : 0;
+}
+
+/* NULL when it is bad: no text has a byte 0 in it. */
+static const char *take_text(struct shrinking *in)
+{
+    size_t length = take_le16(in);
+    const uint8_t *bytes = take(in, length);
+    if (!bytes || memchr(bytes, 0, length)) {
+        in->is_bad = true;
+        return NULL;
+    }
+    char *text = strndup((const char *)bytes, length);
+    if (!text)
+        in->is_no_memory = in->is_bad = true;
+    return text;
+}
+
+/* A table of as many entries as can be there; one more, so that none is no special case. */
+static void *make_table(struct shrinking *in, uint32_t count, size_t least_bytes, size_t size)
+{
+    void *table = NULL;
+    if ((size_t)(in->end - in->at) / least_bytes < count)
+        in->is_bad = true;
+    else if (!(table = calloc((size_t)count + 1, size)))
+        in->is_no_memory = in->is_bad = true;
+    return table;
+}
+
+static void take_params(struct shrinking *in, struct trestle_trace_device *device)
+{
+    uint16_t count = take_le16(in);
+    struct trestle_param *params = make_table(in, count, PARAM_MIN, sizeof(*params));
+    device->params = params;
+    for (; params && device->num_params < count && !in->is_bad; device->num_params++) {
+        params[device->num_params].key = take_text(in);
+        params[device->num_params].value = take_text(in);
+    }
+}
+
+static void take_devices(struct shrinking *in, uint32_t count, struct trestle_trace_header *header)
+{
+    struct trestle_trace_device *devices = make_table(in, count, DEVICE_MIN, sizeof(*devices));
+    header->devices = devices;
+    for (; devices && header->num_devices < count && !in->is_bad; header->num_devices++) {
+        struct trestle_trace_device *device = &devices[header->num_devices];
+        device->base_addr = take_le64(in);
+        device->size = take_le64(in);
+        device->name = take_text(in);
+        device->model = take_text(in);
+        take_params(in, device);
+    }
+}
+
+static void take_links(struct shrinking *in, uint32_t count, struct trestle_trace_header *header)
+{
+    struct trestle_trace_link *links = make_table(in, count, LINK_SIZE, sizeof(*links));
+    header->links = links;
+    for (; links && header->num_links < count && !in->is_bad; header->num_links++) {
+        struct trestle_trace_link *link = &links[header->num_links];
+        for (unsigned end = 0; end < 2; end++) {
+            link->devices[end] = take_le32(in);
+            link->ports[end] = take_le32(in);
+            if (link->devices[end] >= header->num_devices || link->ports[end] > 31)
+                in->is_bad = true;
+        }
+        link->latency = take_le64(in);
+    }
+}
+
+int trace_decode_header(const uint8_t *buf, size_t size, struct trestle_trace_header *ret_header,
+                        const char **ret_why)
+{
+    struct shrinking in = {.at = buf + 16, .end = buf + size};
+    struct trestle_trace_header header = {0};
+    uint32_t num_devices = take_le32(&in), num_links = take_le32(&in);
+    *ret_why = NULL;
+    take_devices(&in, num_devices, &header);
+    take_links(&in, num_links, &header);
+    if (!in.is_bad && in.at == in.end) {
+        *ret_header = header;
+        return 0;
+    }
+    trace_free_header(&header);
+    if (in.is_no_memory)
+        return -ENOMEM;
+    *ret_why = "a damaged header";
+    return -EPROTO;
+}
+
+void trace_free_header(struct trestle_trace_header *header)
+{
+    for (size_t i = 0; i < header->num_devices; i++) {
+        const struct trestle_trace_device *device = &header->devices[i];
+        for (size_t j = 0; j < device->num_params; j++) {
+            free((void *)device->params[j].key);
+            free((void *)device->params[j].value);
+        }
+        free((void *)device->params);
+        free((void *)device->name);
+        free((void *)device->model);
+    }
+    free((void *)header->devices);
+    free((void *)header->links);
+    *header = (struct trestle_trace_header){0};
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace/writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "trace/record.h"
+
+#define BLOCK_SIZE (64u * 1024)
+
+_Static_assert(TRACE_HEADER_START < BLOCK_SIZE && TRACE_RECORD_MAX < BLOCK_SIZE,
+               "a record fits a block");
+
+struct block {
+    struct block *next;
+    size_t used;
+    uint64_t num_records;
+    uint8_t bytes[BLOCK_SIZE];
+};
+
+struct trace_writer {
+    int fd;
+    struct trace_times times;
+    struct block *current; /* the producer's; NULL after an error */
+    uint64_t num_records, waited_ns;
+    atomic_bool is_waiting;
+    atomic_int error; /* written by the thread */
+
+    pthread_t thread;
+    pthread_mutex_t lock;        /* of what follows */
+    pthread_cond_t full, free;   /* some are there */
+    struct block *first, **last; /* full, in order */
+    struct block *free_blocks;   /* used last, first: it is still in the cache */
+    size_t blocks_left;          /* that may be allocated yet */
+    bool is_ending;
+    uint64_t written_records, written_bytes; /* the thread's until it has ended */
+};
+
+/* --- the thread ------------------------------------------------------------------------------ */
+
+static int write_all(int fd, const uint8_t *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, bytes, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        bytes += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* NULL: it is over. */
+static struct block *take_full(struct trace_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    while (!writer->first && !writer->is_ending)
+        pthread_cond_wait(&writer->full, &writer->lock);
+    struct block *block = writer->first;
+    if (block) {
+        writer->first = block->next;
+        if (!writer->first)
+            writer->last = &writer->first;
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return block;
+}
+
+static void give_free(struct trace_writer *writer, struct block *block)
+{
+    pthread_mutex_lock(&writer->lock);
+    block->next = writer->free_blocks;
+    writer->free_blocks = block;
+    pthread_cond_signal(&writer->free);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+static void *write_blocks(void *ctx)
+{
+    struct trace_writer *writer = ctx;
+    struct block *block;
+    int error = 0;
+    while ((block = take_full(writer))) {
+        if (error == 0)
+            error = write_all(writer->fd, block->bytes, block->used);
+        if (error == 0) {
+            writer->written_records += block->num_records;
+            writer->written_bytes += block->used;
+        } else {
+            atomic_store_explicit(&writer->error, error, memory_order_relaxed);
+        }
+        give_free(writer, block);
+    }
+    return NULL;
+}
+
+/* Signals are for the threads that wait for them. */
+static int start_thread(struct trace_writer *writer)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&writer->thread, NULL, write_blocks, writer);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -error;
+}
+
+/* --- the other side -------------------------------------------------------------------------- */
+
+static uint64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void hand_over(struct trace_writer *writer, struct block *block)
+{
+    pthread_mutex_lock(&writer->lock);
+    block->next = NULL;
+    *writer->last = block;
+    writer->last = &block->next;
+    pthread_cond_signal(&writer->full);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+/* An empty block, when there is one. */
+static struct block *take_free(struct trace_writer *writer)
+{
+    struct block *block = NULL;
+    pthread_mutex_lock(&writer->lock);
+    if (!writer->free_blocks && writer->blocks_left > 0)
+        block = malloc(sizeof(*block));
+    if (block) {
+        writer->blocks_left--;
+    } else {
+        if (!writer->free_blocks) {
+            uint64_t start_ns = clock_ns();
+            atomic_store_explicit(&writer->is_waiting, true, memory_order_relaxed);
+            while (!writer->free_blocks)
+                pthread_cond_wait(&writer->free, &writer->lock);
+            atomic_store_explicit(&writer->is_waiting, false, memory_order_relaxed);
+            writer->waited_ns += clock_ns() - start_ns;
+        }
+        block = writer->free_blocks;
+        writer->free_blocks = block->next;
+    }
+    pthread_mutex_unlock(&writer->lock);
+    block->used = 0;
+    block->num_records = 0;
+    return block;
+}
+
+static struct block *block_with_room(struct trace_writer *writer, size_t size)
+{
+    struct block *block = writer->current;
+    if (__builtin_expect(block->used + size > BLOCK_SIZE, 0)) {
+        hand_over(writer, block);
+        block = writer->current = take_free(writer);
+    }
+    return block;
+}
+
+void trace_writer_put(struct trace_writer *writer, const struct trestle_trace_record *record)
+{
+    /* Not every kind has bytes where size is not 0: then there is a little more room. */
+    struct block *block = block_with_room(writer, TRACE_FIELDS_MAX + record->size);
+    block->used += trace_encode(block->bytes + block->used, &writer->times, record);
+    block->num_records++;
+    writer->num_records++;
+}
+
+static void put_bytes(struct trace_writer *writer, const uint8_t *bytes, size_t size)
+{
+    while (size > 0) {
+        struct block *block = block_with_room(writer, 1);
+        size_t room = BLOCK_SIZE - block->used, piece = size < room ? size : room;
+        memcpy(block->bytes + block->used, bytes, piece);
+        block->used += piece;
+        bytes += piece;
+        size -= piece;
+    }
+}
+
+int trace_writer_error(const struct trace_writer *writer)
+{
+    return atomic_load_explicit(&writer->error, memory_order_relaxed);
+}
+
+bool trace_writer_is_waiting(const struct trace_writer *writer)
+{
+    return atomic_load_explicit(&writer->is_waiting, memory_order_relaxed);
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static void writer_free(struct trace_writer *writer)
+{
+    while (writer->free_blocks) {
+        struct block *block = writer->free_blocks;
+        writer->free_blocks = block->next;
+        free(block);
+    }
+    pthread_cond_destroy(&writer->full);
+    pthread_cond_destroy(&writer->free);
+    pthread_mutex_destroy(&writer->lock);
+    free(writer);
+}
+
+static void end_thread(struct trace_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    writer->is_ending = true;
+    pthread_cond_signal(&writer->full);
+    pthread_mutex_unlock(&writer->lock);
+    pthread_join(writer->thread, NULL);
+}
+
+int trace_writer_create(int fd, const struct trestle_trace_header *header, size_t num_blocks,
+                        struct trace_writer **ret_writer)
+{
+    uint8_t *bytes;
+    size_t size;
+    int error = trace_encode_header(header, &bytes, &size);
+    if (error)
+        return error;
+    struct trace_writer *writer = calloc(1, sizeof(*writer));
+    struct block *block = malloc(sizeof(*block));
+    if (!writer || !block) {
+        free(writer);
+        free(block);
+        free(bytes);
+        return -ENOMEM;
+    }
+    pthread_mutex_init(&writer->lock, NULL);
+    pthread_cond_init(&writer->full, NULL);
+    pthread_cond_init(&writer->free, NULL);
+    writer->fd = fd;
+    writer->last = &writer->first;
+    writer->blocks_left = num_blocks - 1;
+    block->used = 0;
+    block->num_records = 0;
+    block->next = NULL;
+    writer->free_blocks = block;
+    error = start_thread(writer);
+    if (error) {
+        writer_free(writer);
+    } else {
+        writer->current = take_free(writer);
+        put_bytes(writer, bytes, size);
+        *ret_writer = writer;
+    }
+    free(bytes);
+    return error;
+}
+
+void trace_writer_finish(struct trace_writer *writer, uint64_t hash,
+                         struct trace_writer_result *ret_result)
+{
+    uint8_t end[TRACE_FIELDS_MAX];
+    put_bytes(writer, end, trace_encode_end(end, writer->num_records, hash));
+    hand_over(writer, writer->current);
+    end_thread(writer);
+    int error = trace_writer_error(writer);
+    /* Some file systems say only now that there was no room. */
+    if (close(writer->fd) < 0 && !error)
+        error = -errno;
+    *ret_result = (struct trace_writer_result){.num_records = writer->written_records,
+                                               .num_bytes = writer->written_bytes,
+                                               .waited_ns = writer->waited_ns,
+                                               .error = error};
+    writer_free(writer);
+}
