@@ -21,6 +21,8 @@ static const struct command_option options[] = {
     {'P', "param", "KEY=VALUE", "a parameter of the model; may be repeated", .long_only = true},
     {'v', "verbose", NULL, "log what happens; -vv: log every access"},
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
+    {'T', "trace", "FILE", "write all that passes between guest and devices; see trestle trace",
+     .long_only = true},
     {0},
 };
 
@@ -109,6 +111,9 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
             break;
         case 's':
             serve->stats = argument;
+            break;
+        case 'T':
+            serve->trace = argument;
             break;
         default:
             status = EXIT_BAD_INPUT;

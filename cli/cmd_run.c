@@ -20,6 +20,8 @@ static const struct command_option options[] = {
     {'p', "plugin", "SO", "QEMU's plugin, or none", .long_only = true},
     {'v', "verbose", NULL, "log what happens; -vv: log every access"},
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
+    {'T', "trace", "FILE", "write all that passes between guest and devices; see trestle trace",
+     .long_only = true},
     {'t', "timeout", "S", "end the run after S seconds, with exit code 124", .long_only = true},
     {'g', "gdb", NULL, "start the guest halted, with QEMU's gdb stub; no time-outs",
      .long_only = true},
@@ -29,7 +31,7 @@ static const struct command_option options[] = {
 };
 
 struct run_options {
-    const char *stats;
+    const char *stats, *trace;
     int verbosity;
     double timeout_s; /* 0: none */
     struct launch_options launch;
@@ -85,6 +87,9 @@ static int parse(const struct command *command, int argc, char **argv,
             break;
         case 's':
             parsed.stats = argument;
+            break;
+        case 'T':
+            parsed.trace = argument;
             break;
         case 't':
             if (!parse_seconds(argument, &parsed.timeout_s))
@@ -153,6 +158,13 @@ static void serve(struct run *run)
     session_log(session, TRESTLE_LOG_INFO, "QEMU ended with exit code %d", guest->exit_code);
 }
 
+/* Something that was asked for is not there; a worse code stays. */
+static void fail_run(struct run *run)
+{
+    if (!run->exit_code && run->guest.exit_code == 0)
+        run->exit_code = EXIT_FAILURE;
+}
+
 static void report(struct run *run)
 {
     struct trestle_device_stats totals;
@@ -162,17 +174,17 @@ static void report(struct run *run)
     /* A QEMU that never got as far as its guest has said why, and that is all there is to say. */
     if (totals.reads + totals.writes + totals.errors > 0 || run->guest.exit_code == 0 ||
         run->exit_code)
-        stats_print(run->session.bridge, run->session.own, stderr);
+        stats_print(&run->session, &qemu, stderr);
+    if (run->options->trace && !run->session.trace.is_whole)
+        fail_run(run);
     if (!run->options->stats)
         return;
     if (trestle_machine_find_qemu(&run->launch.machine, &path, NULL) == 0 &&
         trestle_machine_version(path, &version, NULL) == 0)
         qemu.version = version;
-    if (stats_write(run->session.bridge, run->session.own, &qemu, run->options->stats, &error) <
-        0) {
+    if (stats_write(&run->session, &qemu, run->options->stats, &error) < 0) {
         command_fail_line(error);
-        if (!run->exit_code && run->guest.exit_code == 0)
-            run->exit_code = EXIT_FAILURE;
+        fail_run(run);
     }
     free(version);
     free(path);
@@ -198,6 +210,7 @@ static int run_guest(struct run *run, char **ret_error)
     serve(run);
     guest_finish(&run->guest);
     own_stop(session->own);
+    session_end_trace(session);
     report(run);
     return 0;
 }
@@ -211,7 +224,8 @@ static int run_config(const struct run_options *run_options, const struct config
         status = launch_init(&run.launch, config, &run_options->launch, &error);
     if (status < 0)
         return command_fail_line(error);
-    const struct session_options session_options = {.verbosity = run_options->verbosity};
+    const struct session_options session_options = {.verbosity = run_options->verbosity,
+                                                    .trace = run_options->trace};
     status = session_init(&run.session, config, &session_options, &error);
     if (status == 0)
         status = run_guest(&run, &error);

@@ -6,6 +6,8 @@
 static const struct command_option options[] = {
     {'v', "verbose", NULL, "log what happens; -vv: log every access"},
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
+    {'T', "trace", "FILE", "write all that passes between guest and devices; see trestle trace",
+     .long_only = true},
     {'d', "socket-dir", "DIR", "where sockets without a path of their own go", .long_only = true},
     {'p', "plugin", "SO", "QEMU's plugin, or none, for the command line shown", .long_only = true},
     {0},
@@ -23,6 +25,9 @@ static int run_command(const struct command *command, int argc, char **argv)
             break;
         case 's':
             serve.stats = argument;
+            break;
+        case 'T':
+            serve.trace = argument;
             break;
         case 'd':
             serve.socket_dir = argument;

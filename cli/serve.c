@@ -69,7 +69,8 @@ static int serve_until_signal(struct session *session)
 int serve_config(const struct config *config, const struct serve_options *options)
 {
     const struct session_options session_options = {.verbosity = options->verbosity,
-                                                    .socket_dir = options->socket_dir};
+                                                    .socket_dir = options->socket_dir,
+                                                    .trace = options->trace};
     struct session session = {.signal_fd = -1};
     char *error = NULL;
     int status = options->stats ? json_file_check("--stats", options->stats, &error) : 0;
@@ -89,11 +90,11 @@ int serve_config(const struct config *config, const struct serve_options *option
 
     int code = serve_until_signal(&session);
     own_stop(session.own);
-    if (!options->quiet)
-        stats_print(session.bridge, session.own, stderr);
+    session_end_trace(&session);
     const struct stats_qemu elsewhere = {0};
-    if (options->stats &&
-        stats_write(session.bridge, session.own, &elsewhere, options->stats, &error) < 0)
+    if (!options->quiet)
+        stats_print(&session, &elsewhere, stderr);
+    if (options->stats && stats_write(&session, &elsewhere, options->stats, &error) < 0)
         command_fail_line(error);
     session_finish(&session);
     return code;

@@ -8,6 +8,7 @@
 struct serve_options {
     int verbosity;
     const char *stats;      /* NULL: none */
+    const char *trace;      /* NULL: none */
     const char *socket_dir; /* NULL: a private directory */
     const char *plugin;     /* NULL: as the configuration says */
     int listen_fd;          /* not 0: the first device's socket, inherited */

@@ -137,6 +137,29 @@ static int add_links(struct session *session, char **ret_error)
     return 0;
 }
 
+static int begin_trace(struct session *session, const char *path, char **ret_error)
+{
+    char *error = NULL;
+    if (trestle_bridge_trace(session->bridge, path, &error) < 0) {
+        *ret_error = xformat("trestle: %s; name a file that can be written",
+                             error ? error : "no memory for a trace");
+        free(error);
+        return -EINVAL;
+    }
+    session->trace_path = path;
+    for (size_t i = 0; i < session->config->num_devices; i++)
+        if (session->config->devices[i].own_process)
+            session_log(session, TRESTLE_LOG_WARNING,
+                        "%s: lives in a process of its own and is not in the trace",
+                        session->config->devices[i].name);
+    return 0;
+}
+
+void session_end_trace(struct session *session)
+{
+    (void)trestle_bridge_trace_end(session->bridge, &session->trace);
+}
+
 int session_init(struct session *session, const struct config *config,
                  const struct session_options *wanted, char **ret_error)
 {
@@ -150,6 +173,7 @@ int session_init(struct session *session, const struct config *config,
         .log = log_line,
         .ctx = session,
         .log_debug = wanted->verbosity >= 2,
+        .run_hash = config->icount >= 0,
     };
     char *error = NULL;
     int status = trestle_bridge_create(&options, &session->bridge, &error);
@@ -163,6 +187,8 @@ int session_init(struct session *session, const struct config *config,
         status = add_devices(session, ret_error);
     if (status == 0)
         status = add_links(session, ret_error);
+    if (status == 0 && wanted->trace)
+        status = begin_trace(session, wanted->trace, ret_error);
     if (status < 0)
         session_finish(session);
     return status;

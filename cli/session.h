@@ -13,13 +13,16 @@
 struct session_options {
     int verbosity;          /* 0: warnings; 1: what happens once; 2: every access */
     const char *socket_dir; /* for devices without a path; NULL: a private directory */
+    const char *trace;      /* a file for all that passes; NULL: none */
     enum trestle_wait wait;
 };
 
 struct session {
     const struct config *config;
     struct trestle_bridge *bridge;
-    struct own_processes *own; /* of devices in processes of their own */
+    struct own_processes *own;               /* of devices in processes of their own */
+    const char *trace_path;                  /* or NULL */
+    struct trestle_bridge_trace_stats trace; /* once it has ended */
     int verbosity;
     int signal_fd;
     int signal;            /* the first that came, or 0 */
@@ -36,6 +39,8 @@ void session_read_signals(struct session *session);
 /* At most one line to the log, when verbosity is at least level's. */
 void session_log(struct session *session, enum trestle_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Nothing of what comes is traced any more; once is enough. */
+void session_end_trace(struct session *session);
 /* Removes the sockets. A session of zeroes is fine. */
 void session_finish(struct session *session);
 

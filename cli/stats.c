@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "json_file.h"
-#include "own.h"
+#include "session.h"
 #include "table.h"
 #include "util.h"
 
@@ -77,23 +77,69 @@ static void add_row(struct table *table, const struct trestle_device_stats *stat
     }
 }
 
-void stats_print(const struct trestle_bridge *bridge, const struct own_processes *own, FILE *file)
+/* Why two runs like this one are not the same, or NULL. */
+static const char *why_not_repeatable(const struct session *session)
+{
+    uint64_t hash;
+    bool has_times = true;
+    if (session->config->icount < 0)
+        return "without machine.icount the guest's time follows the host's clock";
+    if (trestle_bridge_run_hash(session->bridge, &hash, &has_times) && !has_times)
+        return "protocol 1 carries no time of the guest's";
+    return NULL;
+}
+
+/* Of a QEMU that somebody else has started, nobody here knows whether it repeats. */
+static void print_hash(const struct session *session, const struct stats_qemu *qemu, FILE *file)
+{
+    uint64_t hash;
+    bool has_times, has_hash = trestle_bridge_run_hash(session->bridge, &hash, &has_times);
+    const char *why = qemu->has_ended ? why_not_repeatable(session) : NULL;
+    if (has_hash)
+        fprintf(file, "run hash %016" PRIx64, hash);
+    else if (why)
+        fputs("no run hash", file);
+    else
+        return;
+    if (qemu->has_ended)
+        fprintf(file, "%s%s", why ? "; not repeatable: " : "; repeatable", why ? why : "");
+    fputc('\n', file);
+}
+
+static void print_trace(const struct session *session, FILE *file)
+{
+    const struct trestle_bridge_trace_stats *trace = &session->trace;
+    if (!session->trace_path)
+        return;
+    char *line = xformat("trace %s: %" PRIu64 " records, %" PRIu64 " bytes", session->trace_path,
+                         trace->records, trace->bytes);
+    replace_control_characters(line);
+    fputs(line, file);
+    free(line);
+    if (trace->waited_ns > 0)
+        fprintf(file, "; the run waited %.1f ms for it", (double)trace->waited_ns / 1e6);
+    fputs(trace->is_whole ? "\n" : "; cut off by an error\n", file);
+}
+
+void stats_print(const struct session *session, const struct stats_qemu *qemu, FILE *file)
 {
     static const char *const titles[] = {"device",  "base", ">reads", ">writes", ">bytes",
                                          ">errors", ">p50", ">p99",   ">max",    NULL};
     struct table table = {.titles = titles};
     struct trestle_device_stats stats;
-    uint32_t count = trestle_bridge_num_devices(bridge);
+    uint32_t count = trestle_bridge_num_devices(session->bridge);
     for (uint32_t i = 0; i < count; i++) {
-        device_stats(bridge, own, i, &stats);
+        device_stats(session->bridge, session->own, i, &stats);
         add_row(&table, &stats, false);
     }
     if (count > 1) {
-        total_stats(bridge, own, &stats);
+        total_stats(session->bridge, session->own, &stats);
         add_row(&table, &stats, true);
     }
     table_print(&table, file);
     table_finish(&table);
+    print_hash(session, qemu, file);
+    print_trace(session, file);
 }
 
 /* --- for programs ---------------------------------------------------------------------------- */
@@ -129,33 +175,63 @@ static json_t *device_object(const struct trestle_device_stats *stats)
     return object;
 }
 
-static json_t *document(const struct trestle_bridge *bridge, const struct own_processes *own,
-                        const struct stats_qemu *qemu)
+static void add_hash(json_t *root, const struct session *session, const struct stats_qemu *qemu)
+{
+    uint64_t hash;
+    bool has_times;
+    json_t *text = json_null();
+    if (trestle_bridge_run_hash(session->bridge, &hash, &has_times)) {
+        char *digits = xformat("%016" PRIx64, hash);
+        text = json_string(digits);
+        free(digits);
+    }
+    json_object_set_new(root, "run_hash", text);
+    json_object_set_new(root, "repeatable",
+                        qemu->has_ended ? json_boolean(!why_not_repeatable(session)) : json_null());
+}
+
+static void add_trace(json_t *root, const struct session *session)
+{
+    const struct trestle_bridge_trace_stats *trace = &session->trace;
+    json_t *object = json_object();
+    if (session->trace_path) {
+        json_object_set_new(object, "records", number(trace->records));
+        json_object_set_new(object, "bytes", number(trace->bytes));
+        json_object_set_new(object, "waited_ns", number(trace->waited_ns));
+        json_object_set_new(object, "whole", json_boolean(trace->is_whole));
+        json_object_set(root, "trace", object);
+    }
+    json_decref(object);
+}
+
+static json_t *document(const struct session *session, const struct stats_qemu *qemu)
 {
     struct trestle_device_stats stats;
     json_t *root = json_object(), *devices = json_array(), *process = json_object();
-    for (uint32_t i = 0; i < trestle_bridge_num_devices(bridge); i++) {
-        int restarts = device_stats(bridge, own, i, &stats);
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(session->bridge); i++) {
+        int restarts = device_stats(session->bridge, session->own, i, &stats);
         json_t *device = device_object(&stats);
         if (restarts >= 0)
             json_object_set_new(device, "restarts", json_integer(restarts));
         json_array_append_new(devices, device);
     }
-    total_stats(bridge, own, &stats);
+    total_stats(session->bridge, session->own, &stats);
     json_object_set_new(process, "version",
                         qemu->version ? json_string(qemu->version) : json_null());
     json_object_set_new(process, "exit_code",
                         qemu->has_ended ? json_integer(qemu->exit_code) : json_null());
     json_object_set_new(root, "devices", devices);
     json_object_set_new(root, "totals", counts(&stats));
+    add_hash(root, session, qemu);
+    add_trace(root, session);
     json_object_set_new(root, "qemu", process);
     return root;
 }
 
-int stats_write(const struct trestle_bridge *bridge, const struct own_processes *own,
-                const struct stats_qemu *qemu, const char *path, char **ret_error)
+int stats_write(const struct session *session, const struct stats_qemu *qemu, const char *path,
+                char **ret_error)
 {
-    json_t *root = document(bridge, own, qemu);
+    json_t *root = document(session, qemu);
     int status = json_file_write(root, "--stats", path, ret_error);
     json_decref(root);
     return status;

@@ -9,16 +9,16 @@
 
 struct stats_qemu {
     const char *version; /* NULL: unknown */
-    bool has_ended;
+    bool has_ended;      /* false: it is somebody else's */
     int exit_code;
 };
 
-struct own_processes; /* see own.h; NULL: none */
+struct session; /* see session.h; its trace has ended */
 
-void stats_print(const struct trestle_bridge *bridge, const struct own_processes *own, FILE *file);
+void stats_print(const struct session *session, const struct stats_qemu *qemu, FILE *file);
 
 /* JSON for --stats; see json_file.h. */
-int stats_write(const struct trestle_bridge *bridge, const struct own_processes *own,
-                const struct stats_qemu *qemu, const char *path, char **ret_error);
+int stats_write(const struct session *session, const struct stats_qemu *qemu, const char *path,
+                char **ret_error);
 
 #endif

@@ -26,9 +26,9 @@ _trestle()
                 mapfile -t COMPREPLY < <(compgen -c -- "${cur:-qemu-system-}" | sort -u)
             fi
             return ;;
-        --stats | --socket | --json | --html) _filedir; return ;;
+        --stats | --trace | --socket | --json | --html) _filedir; return ;;
         --socket-dir) _filedir -d; return ;;
-        --timeout | --base | --size | --name | --param | --only | --rounds | --count | --latency)
+        --timeout | --base | --size | --name | --device | --param | --only | --rounds | --count | --latency)
             return ;;
     esac
 
@@ -36,19 +36,20 @@ _trestle()
     case $command in
         "")
             mapfile -t COMPREPLY < <(compgen -W \
-                "run check serve qemu-args device models bench sst-config --help --version" -- "$cur")
+                "run check serve qemu-args device models bench sst-config trace --help --version" -- "$cur")
             return ;;
         run)
-            options+=" --kernel --qemu --plugin --verbose --stats --timeout --gdb --exit-on-idle"
+            options+=" --kernel --qemu --plugin --verbose --stats --trace --timeout --gdb --exit-on-idle"
             ;;
-        serve) options+=" --verbose --stats --socket-dir --plugin" ;;
+        serve) options+=" --verbose --stats --trace --socket-dir --plugin" ;;
         qemu-args) options+=" --kernel --qemu --plugin --socket-dir" ;;
         sst-config) options+=" --latency" ;;
         bench)
             options+=" --json --html --quick --only --rounds --count --kernel --qemu --plugin"
             options+=" --verbose"
             ;;
-        device) options+=" --socket --listen-fd --base --size --name --param --verbose --stats" ;;
+        device) options+=" --socket --listen-fd --base --size --name --param --verbose --stats --trace" ;;
+        trace) options+=" --device --hash" ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -56,6 +57,7 @@ _trestle()
     fi
     case $command in
         run | check | serve | qemu-args | sst-config) _filedir json ;;
+        trace) _filedir ;;
         device)
             if [[ $cur == */* ]]; then
                 _filedir so

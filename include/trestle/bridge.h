@@ -45,6 +45,8 @@ struct trestle_bridge_options {
      * interrupt is at most that late. */
     trestle_time quantum;
     void (*advance)(void *ctx, trestle_time until);
+    /* Computes the hash of the run, which a trace has as well; costs some 25 ns per access. */
+    bool run_hash;
 };
 
 /* An access that the embedder performs itself. */
@@ -158,6 +160,30 @@ TRESTLE_API void trestle_bridge_stats(const struct trestle_bridge *bridge, uint3
 /* The same over all devices together; name is "total", base_addr 0. */
 TRESTLE_API void trestle_bridge_totals(const struct trestle_bridge *bridge,
                                        struct trestle_device_stats *ret_stats);
+
+/* --- trace and hash -------------------------------------------------------------------------- */
+
+/* Writes everything that passes between the devices and the guest from now on to a file, as
+ * docs/trace.md has it: devices and links first, so they are all added by now; before listen. A
+ * FIFO is opened once it has a reader. A thread of its own writes. When the file is slower than the
+ * run and 64 MiB wait for it, the run waits. When it cannot be written any more, that is logged
+ * once as an error, and the run goes on without. */
+TRESTLE_API TRESTLE_CHECK int trestle_bridge_trace(struct trestle_bridge *bridge, const char *path,
+                                                   char **ret_error);
+struct trestle_bridge_trace_stats {
+    uint64_t records, bytes; /* written */
+    uint64_t waited_ns;      /* by the run, for the file */
+    bool is_whole;           /* false: an error cut it off */
+};
+/* Ends the trace, and waits until it is written. False: there is none. */
+TRESTLE_API bool trestle_bridge_trace_end(struct trestle_bridge *bridge,
+                                          struct trestle_bridge_trace_stats *ret_stats);
+
+/* The hash of all accesses, interrupts and transfers up to the last answer, see docs/trace.md.
+ * False: no access yet, or it was not asked for. *ret_has_times: every one of them had the guest's
+ * time; without, two runs are never the same. */
+TRESTLE_API bool trestle_bridge_run_hash(const struct trestle_bridge *bridge, uint64_t *ret_hash,
+                                         bool *ret_has_times);
 
 /* --- models ---------------------------------------------------------------------------------- */
 

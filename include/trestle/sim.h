@@ -100,6 +100,20 @@ TRESTLE_API TRESTLE_CHECK int trestle_clock_create(struct trestle_sim *sim, tres
 TRESTLE_API void trestle_clock_start(struct trestle_clock *clock);
 TRESTLE_API void trestle_clock_stop(struct trestle_clock *clock);
 
+/* --- what passes ---------------------------------------------------------------------------- */
+
+struct trestle_trace_record; /* see trestle/trace.h */
+
+/* Calls observe() for everything that passes between the sim's devices and the world outside: each
+ * access and its answer, interrupt, reset, message and transfer, in the order in which they happen
+ * and with the engine's time. record->device and guest_time are left to the observer; the record
+ * and its bytes are valid during the call. From inside a device's callbacks: nothing here may be
+ * called on a device. NULL: nobody looks any more. */
+typedef void (*trestle_observe_fn)(void *ctx, const struct trestle_device *dev,
+                                   struct trestle_trace_record *record);
+TRESTLE_API void trestle_sim_observe(struct trestle_sim *sim, trestle_observe_fn observe,
+                                     void *ctx);
+
 /* --- hosting a model ------------------------------------------------------------------------ */
 
 /* One access on its way through a device. Embedded in its owner, which sets access, write and

@@ -117,6 +117,7 @@ int trestle_bridge_create(const struct trestle_bridge_options *options,
     bridge->loop.epoll_fd = bridge->timer.fd = -1;
     bridge->timer_at = TRESTLE_TIME_NEVER;
     embedder_init(bridge);
+    trace_hash_init(&bridge->run_hash);
     memcpy(&bridge->options, options,
            options->size < sizeof(*options) ? options->size : sizeof(*options));
     int error = copy_string(options->socket_dir, &bridge->socket_dir);
@@ -144,6 +145,7 @@ static void device_info_free(struct device_info *device)
         return;
     finish_device_socket(device);
     trestle_device_destroy(device->device);
+    trace_free_params(device);
     free(device->socket_path);
     free(device->name);
     free(device);
@@ -153,6 +155,7 @@ void trestle_bridge_destroy(struct trestle_bridge *bridge)
 {
     if (!bridge)
         return;
+    trace_finish(bridge);
     for (uint32_t i = 0; i < bridge->num_devices; i++)
         device_info_free(bridge->devices[i]);
     free(bridge->devices);
@@ -258,6 +261,8 @@ static int create_device(struct trestle_bridge *bridge, const struct trestle_bri
     int error = copy_string(wanted->name, &device->name);
     if (!error)
         error = copy_string(wanted->socket_path, &device->socket_path);
+    if (!error)
+        error = trace_keep_params(device, wanted->params, wanted->num_params);
     if (!error && !wanted->external)
         error = trestle_device_create(bridge->sim, model, &options, &device->device, ret_error);
     if (error) {
@@ -351,7 +356,9 @@ int trestle_bridge_link(struct trestle_bridge *bridge, const char *from, const c
         a->link = link;
     if (b_port == 0)
         b->link = link;
-    return 0;
+    return trace_keep_link(bridge, &(struct trestle_trace_link){.devices = {a->index, b->index},
+                                                                .ports = {a_port, b_port},
+                                                                .latency = latency});
 }
 
 /* --- listen ---------------------------------------------------------------------------------- */
@@ -378,6 +385,7 @@ int trestle_bridge_listen(struct trestle_bridge *bridge, char **ret_error)
             finish_device_socket(bridge->devices[i]);
         return error;
     }
+    trace_begin(bridge);
     bridge->start_ns = bridge->now_ns = ipc_clock_ns();
     bridge->is_listening = true;
     return 0;

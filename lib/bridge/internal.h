@@ -7,7 +7,9 @@
 #include "ipc/loop.h"
 #include "ipc/shm.h"
 #include "ipc/wait.h"
+#include "trace/hash.h"
 #include "trace/histogram.h"
+#include "trace/writer.h"
 #include "trestle/bridge.h"
 #include "trestle/wire.h"
 
@@ -88,8 +90,10 @@ struct device_info {
     struct trestle_bridge *bridge;
     uint32_t index;                /* in the bridge, and what v2 calls it */
     struct trestle_device *device; /* NULL: another process serves it */
-    int inherited_fd;              /* not 0: a listener that is not ours */
-    struct embedder embedder;      /* of a device without a model */
+    struct trestle_param *params;  /* copies, for the trace */
+    size_t num_params;
+    int inherited_fd;         /* not 0: a listener that is not ours */
+    struct embedder embedder; /* of a device without a model */
     struct listener listener;
     struct loop_source server_source, client_source;
 
@@ -143,6 +147,14 @@ struct trestle_bridge {
     struct device_info *resumed;
     struct watch *watches;
 
+    struct trace_hash run_hash;
+    bool has_accesses, has_unknown_times; /* in run_hash */
+    struct trace_writer *trace;           /* or NULL */
+    char *trace_path;
+    bool trace_has_failed; /* and it was said */
+    struct trestle_trace_link *links;
+    size_t num_links;
+
     char *socket_dir, *own_dir; /* own_dir: ours to remove, or NULL */
     char *runtime_dir;
 };
@@ -185,6 +197,16 @@ struct trestle_model embedder_model(const struct trestle_bridge_device *wanted);
 void embedder_init(struct trestle_bridge *bridge);
 /* The embedder's time is `now`; its next event may come a quantum later. */
 void embedder_set_time(struct trestle_bridge *bridge, trestle_time now);
+
+/* --- trace.c: what passes, to the hash of the run and to a file ------------------------------- */
+/* From here on the bridge looks at what passes, if somebody wants to know; what devices did while
+ * they were made is no part of a run. */
+void trace_begin(struct trestle_bridge *bridge);
+void trace_finish(struct trestle_bridge *bridge);
+/* For the header of a trace. -ENOMEM. */
+int trace_keep_params(struct device_info *device, const struct trestle_param *params, size_t num);
+void trace_free_params(struct device_info *device);
+int trace_keep_link(struct trestle_bridge *bridge, const struct trestle_trace_link *link);
 
 /* --- session.c: wire v2 ------------------------------------------------------------------------
  */

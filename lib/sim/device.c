@@ -89,6 +89,8 @@ static void request_finish(struct trestle_device *dev)
     req->device = NULL;
     if (req->status < 0)
         log_failed(dev, req);
+    if (device_is_observed(dev))
+        observe_answer(dev, req);
     if (req->done)
         req->done(req);
 }
@@ -152,6 +154,8 @@ static int request_refuse(struct trestle_device *dev, struct trestle_request *re
     req->status = status;
     req->ret_data = 0;
     log_refused(dev, req, why);
+    if (device_is_observed(dev))
+        observe_answer(dev, req);
     return 0;
 }
 
@@ -159,6 +163,8 @@ int trestle_device_submit(struct trestle_device *dev, struct trestle_request *re
 {
     if (dev->request || dev->depth > 0)
         return -EBUSY;
+    if (device_is_observed(dev))
+        observe_access(dev, req);
     const char *why;
     int r = access_check(dev, &req->access, req->write, &why);
     if (r < 0)
@@ -195,6 +201,8 @@ int trestle_device_submit(struct trestle_device *dev, struct trestle_request *re
     req->device = NULL;
     if (req->status < 0)
         log_failed(dev, req);
+    if (device_is_observed(dev))
+        observe_answer(dev, req);
     return 0;
 }
 
@@ -255,6 +263,8 @@ void trestle_device_irq(struct trestle_device *dev, uint32_t line, bool level)
     if (trestle_device_irq_level(dev, line) == level)
         return;
     dev->irq_levels ^= UINT32_C(1) << line;
+    if (device_is_observed(dev))
+        observe_irq(dev, line, level);
     if (dev->ops.irq)
         dev->ops.irq(dev->ctx, dev, line, level);
 }
@@ -269,6 +279,8 @@ bool trestle_device_irq_level(const struct trestle_device *dev, uint32_t line)
 void device_receive(void *ctx, uint32_t port, const void *data, size_t size)
 {
     struct trestle_device *dev = ctx;
+    if (device_is_observed(dev))
+        observe_message(dev, false, port, data, size);
     if (!dev->model.message)
         return;
     device_enter(dev);
@@ -293,6 +305,8 @@ int trestle_device_send(struct trestle_device *dev, uint32_t port, const void *d
     int r = trestle_component_send(dev->component, port, data, size);
     if (r == -ENOTCONN && dev->ops.send)
         r = dev->ops.send(dev->ctx, dev, port, data, size);
+    if (r == 0 && device_is_observed(dev))
+        observe_message(dev, true, port, data, size);
     return r;
 }
 
@@ -310,6 +324,8 @@ void trestle_device_reset(struct trestle_device *dev)
 {
     if (dev->depth > 0)
         return;
+    if (device_is_observed(dev))
+        observe_reset(dev);
     dev->depth++;
     device_cancel_timers(dev);
     component_forget_messages(dev->component);
@@ -327,6 +343,8 @@ void trestle_device_reset(struct trestle_device *dev)
     if (dev->model.reset)
         dev->model.reset(dev);
     dev->depth--;
+    if (canceled && device_is_observed(dev))
+        observe_answer(dev, canceled);
     if (canceled && canceled->done)
         canceled->done(canceled);
 }

@@ -55,6 +55,26 @@ struct trestle_device {
 void device_enter(struct trestle_device *dev);
 void device_leave(struct trestle_device *dev);
 
+/* device_observe.c: somebody may look at what passes. Off the path of those whom nobody looks at.
+ */
+static inline bool device_is_observed(const struct trestle_device *dev)
+{
+    return __builtin_expect(dev->sim->observe != NULL, 0);
+}
+void observe_access(struct trestle_device *dev, const struct trestle_request *req);
+void observe_answer(struct trestle_device *dev, const struct trestle_request *req);
+void observe_irq(struct trestle_device *dev, uint32_t line, bool level);
+void observe_reset(struct trestle_device *dev);
+void observe_message(struct trestle_device *dev, bool is_sent, uint32_t port, const void *data,
+                     size_t size);
+/* The bytes of a write go along. */
+void observe_dma(struct trestle_device *dev, bool write, uint32_t transfer, uint64_t addr,
+                 const void *buf, size_t size);
+/* read_buf: where a successful read has put its bytes, or NULL. */
+void observe_dma_end(struct trestle_device *dev, uint32_t transfer, int status,
+                     const void *read_buf, size_t size);
+void observe_dma_refused(struct trestle_device *dev, uint32_t transfer, int status);
+
 void device_timer_fire(struct trestle_event *event, trestle_time now);
 void device_cancel_timers(struct trestle_device *dev);
 void device_receive(void *ctx, uint32_t port, const void *data, size_t size);

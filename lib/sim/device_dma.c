@@ -11,6 +11,7 @@ struct transfer {
     struct transfer *next_free;
     uint32_t index, generation; /* together the id; the generation changes with each use */
     bool active;                /* until dma_done() is due */
+    bool is_read;               /* from guest memory */
     void *buf;
     size_t size;
     uint64_t tag;
@@ -89,12 +90,17 @@ static int dma_start(struct trestle_device *dev, bool write, uint64_t addr, void
     struct transfer *transfer = dev->free_transfers;
     dev->free_transfers = transfer->next_free;
     transfer->active = true;
+    transfer->is_read = !write;
     transfer->buf = buf;
     transfer->size = size;
     transfer->tag = tag;
     uint64_t id = (uint64_t)transfer->generation << 32 | transfer->index;
+    if (device_is_observed(dev))
+        observe_dma(dev, write, transfer->index, addr, buf, size);
     int r = dev->ops.dma(dev->ctx, dev, write, addr, buf, size, id);
     if (r < 0) {
+        if (device_is_observed(dev))
+            observe_dma_refused(dev, transfer->index, r);
         trestle_sim_cancel(dev->sim, &transfer->event);
         transfer_release(transfer);
     }
@@ -130,6 +136,9 @@ int trestle_device_dma_complete(struct trestle_device *dev, uint64_t id, int sta
         return -ENOENT;
     transfer->active = false;
     transfer->status = status <= 0 ? status : -EIO;
+    if (device_is_observed(dev))
+        observe_dma_end(dev, transfer->index, transfer->status,
+                        transfer->is_read && status == 0 ? transfer->buf : NULL, transfer->size);
     sim_schedule_reserved(dev->sim, &transfer->event, dev->sim->now);
     return 0;
 }

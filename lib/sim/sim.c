@@ -23,6 +23,12 @@ void trestle_sim_destroy(struct trestle_sim *sim)
     free(sim);
 }
 
+void trestle_sim_observe(struct trestle_sim *sim, trestle_observe_fn observe, void *ctx)
+{
+    sim->observe = observe;
+    sim->observe_ctx = ctx;
+}
+
 trestle_time trestle_sim_now(const struct trestle_sim *sim)
 {
     return sim->now;

@@ -12,6 +12,8 @@ struct trestle_sim {
     trestle_time now;
     bool running;
     struct queue queue;
+    trestle_observe_fn observe; /* or NULL */
+    void *observe_ctx;
     /* What the sim owns, freed with it. */
     struct trestle_component *components;
     struct trestle_link *links;

@@ -111,7 +111,7 @@ class BadCommandLine(Case):
             ("name a command: trestle run CONFIG, or trestle --help",),
             ('there is no command "rnu"; did you mean "run"?', "rnu"),
             ('there is no command "frobnicate"; the commands are run, check, serve, qemu-args, '
-             "device, models, bench, sst-config", "frobnicate"),
+             "device, models, bench, sst-config, trace", "frobnicate"),
             (f"run needs a configuration file; {usage}", "run"),
             (f'run takes a configuration file only, so "b" is too much; {usage}', "run", "a", "b"),
             ('run has no option --kernl; did you mean "--kernel"?', "run", "--kernl", "x", "a"),
@@ -475,7 +475,7 @@ class Documents(Case):
 
     def test_zsh_completion(self):
         text = (self.SOURCE / "cli" / "completion" / "_trestle").read_text()
-        groups = {"kernel", "qemu", "plugin", "verbose", "stats", "socket_dir"}
+        groups = {"kernel", "qemu", "plugin", "verbose", "stats", "trace", "socket_dir"}
         options = self.options_of_help()
         self.assertIn(f"(run {' '.join(c for c in options if c != 'run')})", text)
         for command, names in options.items():

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* What `trestle trace` makes of a trace, a record at a time. */
+#ifndef CLI_TRACE_SINKS_H
+#define CLI_TRACE_SINKS_H
+
+#include <stdio.h>
+
+#include "trestle/trace.h"
+
+struct trace_sink {
+    void (*record)(struct trace_sink *sink, const struct trestle_trace_record *record);
+    /* Writes what is left, and frees the sink. The file stays open. */
+    void (*end)(struct trace_sink *sink);
+    FILE *file;
+};
+
+/* The header must outlive the sink. */
+struct trace_sink *trace_text_sink(const struct trestle_trace_header *header, FILE *file);
+
+#endif

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""Traces and hashes of runs of a real guest, and what can be made of them."""
+import json
+
+import common
+
+EXAMPLES = common.SOURCE / "examples"
+
+
+def trestle(*args, **kwargs):
+    return common.run([common.TRESTLE, *args], **kwargs)
+
+
+class Traces(common.TestCase):
+    def run_traced(self, config, **changes):
+        """Runs a configuration with --trace; returns the trace's path and the statistics."""
+        config = json.loads(config.read_text())
+        config["machine"].update(changes)
+        kernel = EXAMPLES / "x" / config["machine"]["kernel"].split("/")[-1]
+        config["machine"]["kernel"] = str(common.BUILD / "firmware" / kernel.name)
+        path = self.dir / "config.json"
+        path.write_text(json.dumps(config))
+        trace, stats = self.dir / "run.trace", self.dir / "stats.json"
+        self.result = trestle("run", path, "--trace", trace, "--stats", stats, "--timeout", 60)
+        self.assertEqual(self.result.code, 0, self.result)
+        return trace, json.loads(stats.read_text())
+
+    def test_repeatable_runs(self):
+        """Two give one hash, the trace gives it too, and so does a run without one."""
+        common.guest("interrupts", "riscv64")
+        exact = EXAMPLES / "04-interrupts" / "exact.json"
+        hashes = set()
+        for _ in range(2):
+            trace, stats = self.run_traced(exact)
+            self.assertIs(stats["repeatable"], True)
+            self.assertIn(f"\nrun hash {stats['run_hash']}; repeatable\n", self.result.err)
+            self.assertIs(stats["trace"]["whole"], True)
+            self.assertEqual(stats["trace"]["bytes"], trace.stat().st_size)
+            hashes |= {stats["run_hash"], trestle("trace", trace, "--hash").out.strip()}
+        alone = self.dir / "alone.json"
+        result = trestle("run", self.dir / "config.json", "--stats", alone, "--timeout", 60)
+        self.assertEqual(result.code, 0, result)
+        hashes.add(json.loads(alone.read_text())["run_hash"])
+        self.assertEqual(len(hashes), 1, hashes)
+        _, stats = self.run_traced(exact, icount=1, args=["-append", "icount=1"])
+        self.assertNotIn(stats["run_hash"], hashes)
+
+    def test_free_running(self):
+        """Says that it does not repeat. Its trace has what the statistics count."""
+        common.guest("two_devices")
+        trace, stats = self.run_traced(EXAMPLES / "01-two-devices" / "two_devices.json")
+        self.assertIs(stats["repeatable"], False)
+        self.assertRegex(self.result.err, r"\nrun hash [0-9a-f]{16}; not repeatable: without "
+                                          r"machine\.icount the guest's time follows .*\n")
+        self.assertEqual(stats["run_hash"], trestle("trace", "--hash", trace).out.strip())
+        lines = trestle("trace", trace).out.splitlines()
+        for device in stats["devices"]:
+            own = trestle("trace", trace, "--device", device["name"]).out.splitlines()
+            self.assertEqual(own[1:], [line for line in lines if f" {device['name']} " in line])
+            accesses = [line for line in own if " read " in line or " write " in line]
+            failed = [line for line in accesses if " error " in line]
+            self.assertEqual(len(failed), device["errors"])
+            self.assertEqual(len([line for line in accesses if " read " in line
+                                  and line not in failed]), device["reads"])
+        self.assertRegex("\n".join(lines), r"(?m)^ +\d+\.000 +\d+\.000  echo_device     write 4  "
+                                           r"0x00  0xcafebabe$")
+        result = trestle("run", self.dir / "config.json", "--timeout", 60)
+        self.assertIn("\nno run hash; not repeatable: without machine.icount ", result.err)
+
+    def test_protocol_1(self):
+        """Carries no time: the guest's is not known, and icount does not make it repeatable."""
+        common.guest("two_devices")
+        config = json.loads((EXAMPLES / "01-two-devices" / "two_devices.json").read_text())
+        for device in config["devices"]:
+            device["protocol"] = 1
+        path = self.dir / "v1.json"
+        path.write_text(json.dumps(config))
+        trace, stats = self.run_traced(path)
+        self.assertIs(stats["repeatable"], False)
+        first = trestle("trace", trace).out.splitlines()[1]
+        self.assertRegex(first, r"^ +\d+\.\d{3} +-  echo_device ")
+
+    def test_dma(self):
+        """Its bytes are in the trace."""
+        common.guest("dma")
+        trace, _ = self.run_traced(EXAMPLES / "05-dma" / "dma.json")
+        out = trestle("trace", trace).out
+        self.assertRegex(out, r"(?m)dma 0 reads  0x[0-9a-f]+  7 bytes\n.* moves  7 bytes:"
+                              r"(?P<data>( [0-9a-f]{2}){7})\n.* dma 0 done\n.* dma 0 writes  "
+                              r"0x[0-9a-f]+  7 bytes\n.* moves  7 bytes:(?P=data)\n.* done\n"
+                              r".* irq 0 up$")
+
+    def test_full_disk(self):
+        """One line, and the run goes on to its end."""
+        common.guest("two_devices")
+        result = trestle("run", EXAMPLES / "01-two-devices" / "two_devices.json",
+                         "--trace", "/dev/full", "--timeout", 60)
+        self.assertIn("two_devices: 39 passed, 0 failed", result.out)
+        self.assertEqual(result.code, 1, result)
+        self.assertEqual([line for line in result.err.splitlines() if "cannot write" in line],
+                         ["trestle: error: cannot write the trace /dev/full: No space left on "
+                          "device; it is cut off there, and the run goes on"])
+        self.assertIn("\ntrace /dev/full: 0 records, 0 bytes; cut off by an error\n", result.err)
+
+    def test_own_process(self):
+        """Its device is not in the trace, which is said."""
+        common.guest("two_devices")
+        config = json.loads((EXAMPLES / "01-two-devices" / "two_devices.json").read_text())
+        config["devices"][1]["process"] = "own"
+        del config["links"]
+        path = self.dir / "own.json"
+        path.write_text(json.dumps(config))
+        trace = self.dir / "run.trace"
+        config["machine"]["kernel"] = str(common.guest("two_devices"))
+        path.write_text(json.dumps(config))
+        result = trestle("run", path, "--trace", trace, "--timeout", 60)
+        self.assertIn("trestle: warning: compute_device: lives in a process of its own and is not "
+                      "in the trace\n", result.err)
+        self.assertNotIn("compute_device", trestle("trace", trace).out)
+
+
+class BadInput(common.TestCase):
+    """One line that says what is wrong, and 2."""
+
+    def refused(self, pattern, *args, **kwargs):
+        result = trestle(*args, **kwargs)
+        self.assertEqual(result.code, 2, result)
+        self.assertRegex(result.err, rf"\Atrestle: {pattern}\n\Z")
+        return result
+
+    def documented(self):
+        """The example in the documentation."""
+        text = (common.SOURCE / "docs" / "trace.md").read_text().split("### An example")[1]
+        text = text.split("```text\n")[1].split("```")[0]
+        return bytes.fromhex("".join(line.split("#")[0] for line in text.splitlines()))
+
+    def test_places_that_cannot_be_written(self):
+        config = EXAMPLES / "01-two-devices" / "two_devices.json"
+        common.guest("two_devices")
+        for path, why in (self.dir, "Is a directory"), (self.dir / "a/b", "No such file or .*"):
+            self.refused(rf"cannot write the trace {path}: {why}; name a file that can be written",
+                         "run", config, "--trace", path)
+
+    def test_damaged(self):
+        whole = self.documented()
+        path = self.dir / "bad.trace"
+        path.write_bytes(whole)
+        lines = trestle("trace", path).out.splitlines()
+        self.assertEqual(len(lines), 16)
+        for data, records, why in (
+                (whole[:-1], 16, r"byte 280: the trace is cut off inside a record, after 17 "
+                                 "records"),
+                (whole[:-11], 16, r"byte 270: the trace is cut off before its last record, after "
+                                  "17 records"),
+                (whole[:-15], 15, r"byte 266: the trace is cut off inside a record, after 16 "
+                                  "records"),
+                (whole[:40], 0, "byte 40: the trace is cut off in its header, after 0 records"),
+                (b"", 0, "byte 0: .*"), (b"ELF", 0, "not a trace"),
+                (whole[:-1] + b"x", 16, "byte 270: .* hash .*")):
+            path.write_bytes(data)
+            with self.subTest(why=why):
+                result = self.refused(f"{path}: {why}", "trace", path)
+                self.assertEqual(result.out.splitlines(), lines[:records])
+                self.assertEqual(self.refused(f"{path}: {why}", "trace", path, "--hash").out, "")
+
+    def test_command_line(self):
+        path = self.dir / "a.trace"
+        path.write_bytes(self.documented())
+        self.refused("trace needs a trace; usage: .*", "trace")
+        self.refused(r"cannot read the trace no\.trace: No such file.*", "trace", "no.trace")
+        self.refused(rf'{path} has no device "c"; .*', "trace", path, "--device", "c")
+        self.refused("--hash is that of the whole run; leave --device out",
+                     "trace", path, "--hash", "--device", "a")
+
+
+if __name__ == "__main__":
+    common.main()
