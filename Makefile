@@ -2,14 +2,16 @@
 # A thin layer over Meson: every target is a command or two that you can type yourself.
 BUILD ?= build
 BUILD_ASAN ?= build-asan
+BUILD_FUZZ ?= build-fuzz
 # Passed on to "meson setup", for example MESON_ARGS=-Dsst_prefix=/opt/sst
 MESON_ARGS ?=
 FAULTS ?= 1000
+SECONDS ?= 60
 prefix ?=
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo build test test-sst sst-install check faults bench install clean hooks
+.PHONY: help list demo build test test-sst sst-install check faults fuzz bench install clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -54,6 +56,14 @@ faults: build ## kill, stop, cut off, delay and corrupt devices; takes FAULTS=10
 	TRESTLE_BUILD=$(BUILD) python3 tests/integration/faults.py --faults $(FAULTS) \
 		$(if $(SEED),--seed $(SEED))
 
+fuzz: ## run each fuzz target for SECONDS=60, on the corpora in build-fuzz/corpus
+	tools/deps test fuzz
+	test -e $(BUILD_FUZZ)/build.ninja || CC=clang-14 meson setup -Dwerror=true -Dfuzz=true \
+		-Db_sanitize=address,undefined -Db_lundef=false -Dtests=disabled \
+		-Dfirmware=disabled -Dsst=disabled $(BUILD_FUZZ)
+	ninja -C $(BUILD_FUZZ)
+	tools/fuzz $(BUILD_FUZZ) $(SECONDS)
+
 bench: build ## measure one MMIO access from the guest to a device and back
 	$(BUILD)/trestle bench
 
@@ -69,5 +79,5 @@ sst-install: install ## install, and tell SST about the element library; takes p
 hooks: ## run tools/check before each commit in this clone
 	git config core.hooksPath tools/githooks
 
-clean: ## remove both build directories
-	rm -rf $(BUILD) $(BUILD_ASAN)
+clean: ## remove the build directories
+	rm -rf $(BUILD) $(BUILD_ASAN) $(BUILD_FUZZ)

@@ -193,7 +193,7 @@ class Run:
         self.kind, self.victim = kind, victim
         proxy = self.proxies[victim]
         pid = self.children()[f"d{victim}"]
-        long_or_short = self.random.uniform(0.001, 0.003 * self.timeout_ms)
+        long_or_short = self.random.uniform(0.001, 0.0015 * self.timeout_ms)
         start = time.monotonic()
         seconds = None
         if kind == "kill":
@@ -311,7 +311,7 @@ def main():
     parser = argparse.ArgumentParser(description="The fault campaign")
     parser.add_argument("--faults", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--timeout-ms", type=int, default=50)
+    parser.add_argument("--timeout-ms", type=int, default=400)
     parser.add_argument("--per-run", type=int, default=250)
     options = parser.parse_args()
     print(f"{options.faults} faults with the seed {options.seed}", flush=True)
