@@ -2,6 +2,7 @@
 """The plugin in a real QEMU: accesses as they arrive on the wire, and what becomes of the guest
 when a device does not do its part. With another QEMU in front of PATH, that one is tested."""
 import json
+import re
 import shutil
 import socket
 import struct
@@ -409,6 +410,21 @@ class Machine(PluginTest):
                 while "event" in (answer := json.loads(stream.readline())):
                     pass
             return answer
+
+    def test_translated_code_stays_the_same(self):
+        """So a guest that computes is not slowed: QEMU instruments nothing for this plugin."""
+        log, code = self.dir / "log", []
+        args = ["-append", "rounds=1", "-d", "op", "-D", log, "-kernel", common.guest("busy")]
+        joined = qemu_argv("riscv32", [{"floor": "on", "base_address": hex(BASE)}], args)
+        plugin = joined.index("-plugin")
+        for argv in joined, joined[:plugin] + joined[plugin + 4:]:
+            result = common.run(argv)
+            self.assertRegex(result.out, "busy: 1 rounds")
+            # Without the addresses of the host's.
+            code.append(re.sub(r"0x[0-9a-f]+", "", log.read_text()))
+            log.unlink()
+        self.assertGreater(len(code[0]), 1000)
+        self.assertEqual(code[0], code[1])
 
     def test_monitor(self):
         device = self.device()
