@@ -9,7 +9,8 @@
 #include "device.h"
 #include "say.h"
 
-/* Inputs that the board itself uses, from QEMU's hw/riscv/virt.c, hw/arm/virt.c and the PC's. */
+/* Inputs that the board itself uses, from QEMU's hw/riscv/virt.c, hw/arm/virt.c and the PC's. On
+ * arm, from 48 on: message-signalled interrupts (GICv2 only), the IOMMU's, the platform bus's. */
 struct range {
     uint32_t first, last;
 };
@@ -23,8 +24,8 @@ static const struct controller {
     struct range board[4];
 } CONTROLLERS[] = {
     {"riscv.sifive.plic", "PLIC", "num-sources", 0, 1, true, {{1, 8}, {10, 11}, {32, 35}}},
-    {"arm_gic_common", "GIC", "num-irq", 32, 0, false, {{1, 9}, {16, 47}}},
-    {"arm-gicv3-common", "GIC", "num-irq", 32, 0, false, {{1, 9}, {16, 47}}},
+    {"arm_gic_common", "GIC", "num-irq", 32, 0, false, {{1, 9}, {16, 175}}},
+    {"arm-gicv3-common", "GIC", "num-irq", 32, 0, false, {{1, 9}, {16, 47}, {74, 77}, {112, 175}}},
     {"ioapic-common", "I/O APIC", NULL, 24, 0, false, {{0, 15}}},
 };
 #define NUM_CONTROLLERS (sizeof(CONTROLLERS) / sizeof(CONTROLLERS[0]))

@@ -39,7 +39,8 @@ class Refusals(common.TestCase):
                 ("arm", "GIC", 0, 256, []), ("aarch64", "GIC", 0, 256, []),
                 ("aarch64", "GIC", 0, 256, ["-M", "gic-version=3"]),
                 ("x86_64", "I/O APIC", 0, 24, [])):
-            for irq in end, 65535, *([0] if first else []), f"50:{end}" if end > 50 else end:
+            free = 200 if end > 200 else 50 if end > 50 else 16
+            for irq in end, 65535, *([0] if first else []), f"{free}:{end}":
                 with self.subTest(arch=arch, irq=irq, args=args):
                     number = str(irq).rpartition(":")[2]
                     self.refused(rf"irq is {number}; the {name} of this machine has {first} to "
@@ -47,10 +48,13 @@ class Refusals(common.TestCase):
 
     def test_numbers_that_the_board_uses(self):
         for arch, irq, used in ("riscv32", 10, "10 to 11"), ("riscv64", 35, "32 to 35"), \
-                ("arm", 1, "1 to 9"), ("aarch64", 47, "16 to 47"), ("x86_64", 4, "0 to 15"):
+                ("arm", 1, "1 to 9"), ("aarch64", 47, "16 to 175"), ("aarch64", 48, "16 to 175"), \
+                ("arm", 175, "16 to 175"), ("x86_64", 4, "0 to 15"), ("v3", 47, "16 to 47"), \
+                ("v3", 74, "74 to 77"), ("v3", 112, "112 to 175"), ("v3", 175, "112 to 175"):
+            args = ["-M", "gic-version=3"] if arch == "v3" else []
             with self.subTest(arch=arch, irq=irq):
                 self.refused(rf"irq is {irq}; the board uses {used} itself; use another, or "
-                             "shadow=on to share it", irq, arch)
+                             "shadow=on to share it", irq, "aarch64" if args else arch, args)
 
     def test_machines_without_a_controller(self):
         for arch, args in ("riscv32", ["-M", "spike"]), ("riscv64", ["-M", "virt,aia=aplic"]), \
