@@ -65,6 +65,11 @@ static uint32_t random_number(void)
     return state;
 }
 
+static uint32_t random_below(uint32_t end)
+{
+    return (uint32_t)((uint64_t)random_number() * end >> 32);
+}
+
 /* What is around the copy must stay as it is. */
 static bool copies_right(uint32_t from, uint32_t to, uint32_t length)
 {
@@ -90,8 +95,8 @@ static void test_copies(void)
     for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
         check(copies_right(i, 3 * i % MARGIN, lengths[i]), "copy: %u bytes", lengths[i]);
     for (unsigned i = 0; i < rounds; i++)
-        right += copies_right(random_number() % MARGIN, random_number() % MARGIN,
-                              random_number() % (longest + 1));
+        right +=
+            copies_right(random_below(MARGIN), random_below(MARGIN), random_below(longest + 1));
     check(right == rounds, "copy: %u of %u at random", right, rounds);
     check(copy((uintptr_t)target, (uintptr_t)source, 0) == DMA_STATUS_DONE, "copy: nothing");
     check(errors == 0 && done == interrupts, "copy: an interrupt each (%u)", interrupts);
@@ -109,13 +114,19 @@ static void expect_error(const char *what, uint64_t to, uint64_t from, uint32_t 
 static void test_errors(void)
 {
     static uint8_t text[4] = "~~~";
-    const uintptr_t uart = guest_device_base == 0x0b200000 ? 0x09000000 : 0x10000000;
+#if defined(__i386__)
+    const uintptr_t uart = 0xfec00000, nowhere = 0xe8000000; /* rather, the I/O APIC */
+#elif defined(__riscv)
+    const uintptr_t uart = 0x10000000, nowhere = 0x3000000;
+#else
+    const uintptr_t uart = 0x09000000, nowhere = 0x3000000;
+#endif
     uint64_t before = 0, after = 1;
     check(mmio_write(ID + ID_SCRATCH, 8, 0x1122334455667788) &&
               mmio_read(ID + ID_SCRATCH, 8, &before),
           "error: there is another device");
-    expect_error("from nowhere", (uintptr_t)target, 0x3000000, 64);
-    expect_error("to nowhere", 0x3000000, (uintptr_t)source, 64);
+    expect_error("from nowhere", (uintptr_t)target, nowhere, 64);
+    expect_error("to nowhere", nowhere, (uintptr_t)source, 64);
     expect_error("beyond all memory", 0xfffffffffffffff0, (uintptr_t)source, 8);
     expect_error("past the end of the addresses", 0xfffffffffffffff0, (uintptr_t)source, 64);
     expect_error("to the console", uart, (uintptr_t)text, 1);
@@ -134,7 +145,13 @@ static void test_code(void)
     static uint32_t code[2][2] __attribute__((aligned(4096))), place[2];
     bool right = true;
     for (unsigned i = 0; i < 2; i++) {
-#ifdef __riscv
+#if defined(__i386__)
+        code[i][0] = 0xb8 | (11 + i) << 8; /* mov $11 + i, %eax */
+        code[i][1] = 0xc300;               /* ret */
+#elif defined(__arm__)
+        code[i][0] = 0xe3a0000b + i; /* mov r0, #11 + i */
+        code[i][1] = 0xe12fff1e;     /* bx lr */
+#elif defined(__riscv)
         code[i][0] = 0x00000513 | (11 + i) << 20; /* li a0, 11 + i */
         code[i][1] = 0x00008067;                  /* ret */
 #else

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The guest programs on the real QEMU with their devices behind the bridge: every target, 1 to 256
-devices; interrupts and DMA where the guests have drivers for their controller."""
+devices; interrupts and DMA through each controller."""
 import json
 
 import common
@@ -12,7 +12,10 @@ ARCHES = {  # where the guests expect their devices, and what they need to end w
     "aarch64": (0x0b200000, ["-semihosting"]),
     "x86_64": (0xd0200000, ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"]),
 }
-INPUTS = {"riscv32": 40, "riscv64": 40, "aarch64": 180}  # irq_first_input of their guests
+# irq_first_input of their guests.
+INPUTS = {"riscv32": 40, "riscv64": 40, "arm": 180, "aarch64": 180, "x86_64": 16}
+BOARDS = [(arch, []) for arch in INPUTS] + [
+    ("arm", ["-M", "gic-version=3"]), ("aarch64", ["-M", "gic-version=3"]), ("x86_64", ["-M", "pc"])]
 
 
 class Guests(common.TestCase):
@@ -74,16 +77,19 @@ class Guests(common.TestCase):
                 self.many_devices(arch, 16)
 
     def each_run(self, check):
-        """On each target and carrier, with the host's time and with that of instructions."""
-        for arch, first in INPUTS.items():
-            for carrier in "shm", "socket":
-                args = ["-global", f"sst-device.carrier={carrier}"]
-                for machine in {}, {"icount": 0}, {"icount": 5}:
-                    with self.subTest(arch=arch, carrier=carrier, **machine):
+        """With the host's time and with that of instructions: on each target and controller, on two
+        of them over both carriers."""
+        for arch, board in BOARDS:
+            first, is_thorough = INPUTS[arch], arch in ("riscv32", "aarch64") and not board
+            for carrier in ("shm", "socket") if is_thorough else ("shm",):
+                args = [*board, "-global", f"sst-device.carrier={carrier}"]
+                for machine in ({}, {"icount": 0}, {"icount": 5})[:3 if is_thorough else 2]:
+                    with self.subTest(arch=arch, board=board, carrier=carrier, **machine):
                         check(arch, ARCHES[arch][0], first, args, machine)
-                with self.subTest(arch=arch, carrier=carrier, posted_writes="on"):
-                    check(arch, ARCHES[arch][0], first,
-                          [*args, "-global", "sst-device.posted_writes=on"], {})
+                if is_thorough:
+                    with self.subTest(arch=arch, carrier=carrier, posted_writes="on"):
+                        check(arch, ARCHES[arch][0], first,
+                              [*args, "-global", "sst-device.posted_writes=on"], {})
 
     def test_interrupts(self):
         printed = {}
@@ -104,7 +110,7 @@ class Guests(common.TestCase):
                 # nanoseconds, a defect that examples/04-interrupts/README.md tells of.
                 same = "".join(line for line in result.out.splitlines(keepends=True)
                                if not line.startswith("taken "))
-                self.assertEqual(printed.setdefault((arch, shift), same), same)
+                self.assertEqual(printed.setdefault((arch, args[1], shift), same), same)
                 self.assertIn("\nended at ", same)
         self.each_run(check)
 
@@ -124,13 +130,12 @@ class Guests(common.TestCase):
                        {"model": "id", "base_addr": hex(base + 0x1000), "size": 4096}]
             result, stats = self.run_guest("dma", arch, devices, args=args, **machine)
             self.assertIn("dma: 34 passed, 0 failed", result.out)
-            self.assertEqual("QEMU shares 0x8000000 bytes of guest RAM" in result.err,
-                             machine["direct_dma"])
+            self.assertEqual(" bytes of guest RAM at " in result.err, machine["direct_dma"])
             self.assertNotIn("~", result.out)  # what a DMA to the console would print
             bystander = stats["devices"][1]
             self.assertEqual((bystander["reads"], bystander["writes"]), (2, 1))
             if "icount" in machine:  # the same over both carriers, the time of the end included
-                key = arch, machine["icount"]
+                key = arch, args[1], machine["icount"]
                 self.assertEqual(printed.setdefault(key, result.out), result.out)
                 self.assertIn("\nended at ", result.out)
         self.each_run(check)

@@ -41,7 +41,7 @@ vectors:
     b unexpected
     b data_abort
     b unexpected
-    b unexpected
+    b interrupt
     b unexpected
 
 data_abort:
@@ -52,6 +52,23 @@ data_abort:
     str r0, [sp, #20]
     pop {r0-r3, r12, lr}
     movs pc, lr
+/* On the stack of what was interrupted, which a call wants aligned to 8. d0: it may have been in the
+ * middle of a 64-bit access. */
+interrupt:
+    sub lr, lr, #4
+    srsdb sp!, #0x13
+    cps #0x13
+    push {r0-r3, r12, lr}
+    and r1, sp, #4
+    sub sp, sp, r1
+    push {r0, r1}
+    vpush {d0}
+    bl arch_interrupt
+    vpop {d0}
+    pop {r0, r1}
+    add sp, sp, r1
+    pop {r0-r3, r12, lr}
+    rfeia sp!
 unexpected:
     mrc p15, 0, r0, c5, c0, 0
     mov r1, lr

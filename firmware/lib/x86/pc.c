@@ -12,7 +12,7 @@
 #define PM_CONTROL 0x604
 #define PM_CONTROL_POWER_OFF 0x2000
 #define PM_TIMER_MASK 0xffffff
-#define NS_PER_PM_TICK 279
+#define NS_PER_1024_PM_TICKS 286070
 
 /* In the PCI hole, below what SeaBIOS uses of it. */
 const uintptr_t guest_device_base = 0xd0200000;
@@ -77,7 +77,7 @@ uint64_t guest_now_ns(void)
     uint32_t now;
     __asm__ volatile("inl %1, %0" : "=a"(now) : "Nd"((uint16_t)PM_TIMER));
     ticks += (now - (uint32_t)ticks) & PM_TIMER_MASK;
-    return ticks * NS_PER_PM_TICK;
+    return ticks * NS_PER_1024_PM_TICKS >> 10;
 }
 
 bool guest_start_second(void (*run)(void))
