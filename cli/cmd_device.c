@@ -49,23 +49,6 @@ static int set_text(json_t *device, const char *key, const char *option, const c
     return 0;
 }
 
-static int set_param(json_t *params, const char *text)
-{
-    const char *equals = strchr(text, '=');
-    if (!equals || equals == text)
-        return command_fail("--param %s is not a parameter; write for example --param "
-                            "echo_latency=10",
-                            text);
-    char *key = xformat("%.*s", (int)(equals - text), text);
-    int status = 0;
-    if (json_object_get(params, key))
-        status = command_fail("--param %s is given twice; remove one", key);
-    else if (json_object_set_new(params, key, json_string(equals + 1)) < 0)
-        status = command_fail("--param %s is not UTF-8; write another", key);
-    free(key);
-    return status;
-}
-
 static int set_listen_fd(const char *text, struct serve_options *serve)
 {
     uint64_t fd;
@@ -104,7 +87,7 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
             status = set_text(device, "name", "--name", argument);
             break;
         case 'P':
-            status = set_param(params, argument);
+            status = command_param(params, argument);
             break;
         case 'v':
             serve->verbosity++;

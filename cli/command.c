@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include <getopt.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,4 +145,21 @@ struct config *command_config(const struct command *command, int argc, char **ar
         return config;
     command_fail_line(error);
     return NULL;
+}
+
+int command_param(json_t *params, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text)
+        return command_fail("--param %s is not a parameter; write for example --param "
+                            "echo_latency=10",
+                            text);
+    char *key = xformat("%.*s", (int)(equals - text), text);
+    int status = 0;
+    if (json_object_get(params, key))
+        status = command_fail("--param %s is given twice; remove one", key);
+    else if (json_object_set_new(params, key, json_string(equals + 1)) < 0)
+        status = command_fail("--param %s is not UTF-8; write another", key);
+    free(key);
+    return status;
 }

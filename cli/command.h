@@ -31,7 +31,8 @@ struct command {
 /* All of them, ended by NULL. */
 extern const struct command *const commands[];
 extern const struct command command_run, command_check, command_serve, command_qemu_args,
-    command_device, command_models, command_bench, command_sst_config, command_trace;
+    command_device, command_models, command_bench, command_sst_config, command_trace,
+    command_replay;
 
 /* The next option's letter with *ret_argument, 0 when only operands are left (from optind on), or
  * -1: the line is printed, exit with EXIT_BAD_INPUT. --help is handled here and ends the
@@ -42,6 +43,9 @@ int command_next_option(const struct command *command, int argc, char **argv,
 const char *command_operand(const struct command *command, int argc, char **argv, const char *what);
 /* The configuration that the one operand names, or NULL after a complaint. */
 struct config *command_config(const struct command *command, int argc, char **argv);
+
+/* Adds the argument of a --param to an object. 0, or the exit code after a complaint. */
+int command_param(struct json_t *params, const char *text);
 
 /* Prints "trestle: ..." and returns EXIT_BAD_INPUT. */
 int command_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -14,6 +14,9 @@ struct trace_sink {
     FILE *file;
 };
 
+/* What a record says, but when and where: "irq 0 up". */
+void trace_print_record(const struct trestle_trace_record *record, FILE *file);
+
 /* The header must outlive the sink. */
 struct trace_sink *trace_text_sink(const struct trestle_trace_header *header, FILE *file);
 

@@ -70,6 +70,54 @@ static void print_result(const struct trestle_trace_record *access,
     }
 }
 
+void trace_print_record(const struct trestle_trace_record *record, FILE *file)
+{
+    const char *name = trestle_trace_kind_name(record->kind);
+    switch (record->kind) {
+    case TRESTLE_TRACE_READ:
+    case TRESTLE_TRACE_WRITE:
+        print_access(record, file);
+        break;
+    case TRESTLE_TRACE_ANSWER:
+        fputs("answer ", file);
+        if (record->status < 0)
+            print_status(record, file);
+        else
+            fprintf(file, "0x%" PRIx64, record->data);
+        break;
+    case TRESTLE_TRACE_IRQ:
+        fprintf(file, "irq %" PRIu32 " %s", record->number, record->data ? "up" : "down");
+        break;
+    case TRESTLE_TRACE_RESET:
+        fputs(name, file);
+        break;
+    case TRESTLE_TRACE_SEND:
+    case TRESTLE_TRACE_RECEIVE:
+        fprintf(file, "%s peer%" PRIu32 "  ", name, record->number);
+        print_bytes(record, file);
+        break;
+    case TRESTLE_TRACE_DMA_READ:
+    case TRESTLE_TRACE_DMA_WRITE:
+        fprintf(file, "dma %" PRIu32 " %s  0x%" PRIx64 "  %" PRIu64 " bytes", record->number,
+                record->kind == TRESTLE_TRACE_DMA_READ ? "reads" : "writes", record->addr,
+                record->data);
+        break;
+    case TRESTLE_TRACE_DMA_DATA:
+        fprintf(file, "dma %" PRIu32 " moves  ", record->number);
+        print_bytes(record, file);
+        break;
+    case TRESTLE_TRACE_DMA_END:
+    case TRESTLE_TRACE_DMA_REFUSED:
+        fprintf(file, "dma %" PRIu32 " %s", record->number,
+                record->kind == TRESTLE_TRACE_DMA_END ? "done" : "refused");
+        if (record->status < 0) {
+            fputs(": ", file);
+            print_status(record, file);
+        }
+        break;
+    }
+}
+
 /* --- records --------------------------------------------------------------------------------- */
 
 static void print_held(struct text_sink *text)
@@ -98,45 +146,6 @@ static void print_answer(struct text_sink *text, const struct trestle_trace_reco
     print_result(access, answer, file);
 }
 
-static void print_other(const struct trestle_trace_record *record, FILE *file)
-{
-    switch (record->kind) {
-    case TRESTLE_TRACE_IRQ:
-        fprintf(file, "irq %" PRIu32 " %s", record->number, record->data ? "up" : "down");
-        break;
-    case TRESTLE_TRACE_RESET:
-        fputs("reset", file);
-        break;
-    case TRESTLE_TRACE_SEND:
-    case TRESTLE_TRACE_RECEIVE:
-        fprintf(file, "%s peer%" PRIu32 "  ", trestle_trace_kind_name(record->kind),
-                record->number);
-        print_bytes(record, file);
-        break;
-    case TRESTLE_TRACE_DMA_READ:
-    case TRESTLE_TRACE_DMA_WRITE:
-        fprintf(file, "dma %" PRIu32 " %s  0x%" PRIx64 "  %" PRIu64 " bytes", record->number,
-                record->kind == TRESTLE_TRACE_DMA_READ ? "reads" : "writes", record->addr,
-                record->data);
-        break;
-    case TRESTLE_TRACE_DMA_DATA:
-        fprintf(file, "dma %" PRIu32 " moves  ", record->number);
-        print_bytes(record, file);
-        break;
-    case TRESTLE_TRACE_DMA_END:
-    case TRESTLE_TRACE_DMA_REFUSED:
-        fprintf(file, "dma %" PRIu32 " %s", record->number,
-                record->kind == TRESTLE_TRACE_DMA_END ? "done" : "refused");
-        if (record->status < 0) {
-            fputs(": ", file);
-            print_status(record, file);
-        }
-        break;
-    default: /* accesses and answers: not here */
-        break;
-    }
-}
-
 static void text_record(struct trace_sink *sink, const struct trestle_trace_record *record)
 {
     struct text_sink *text = (struct text_sink *)sink;
@@ -151,7 +160,7 @@ static void text_record(struct trace_sink *sink, const struct trestle_trace_reco
     } else {
         print_held(text);
         print_head(text, record);
-        print_other(record, sink->file);
+        trace_print_record(record, sink->file);
     }
     fputc('\n', sink->file);
 }

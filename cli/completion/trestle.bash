@@ -27,6 +27,13 @@ _trestle()
             fi
             return ;;
         --stats | --trace | --socket | --json | --html) _filedir; return ;;
+        --model)
+            if [[ $cur == */* ]]; then
+                _filedir so
+            else
+                mapfile -t COMPREPLY < <(compgen -W "$(_trestle_models)" -- "$cur")
+            fi
+            return ;;
         --socket-dir) _filedir -d; return ;;
         --timeout | --base | --size | --name | --device | --param | --only | --rounds | --count | --latency)
             return ;;
@@ -36,7 +43,7 @@ _trestle()
     case $command in
         "")
             mapfile -t COMPREPLY < <(compgen -W \
-                "run check serve qemu-args device models bench sst-config trace --help --version" -- "$cur")
+                "run check serve qemu-args device models bench sst-config trace replay --help --version" -- "$cur")
             return ;;
         run)
             options+=" --kernel --qemu --plugin --verbose --stats --trace --timeout --gdb --exit-on-idle"
@@ -50,6 +57,7 @@ _trestle()
             ;;
         device) options+=" --socket --listen-fd --base --size --name --param --verbose --stats --trace" ;;
         trace) options+=" --device --hash" ;;
+        replay) options+=" --model --device --param --verbose" ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -57,7 +65,7 @@ _trestle()
     fi
     case $command in
         run | check | serve | qemu-args | sst-config) _filedir json ;;
-        trace) _filedir ;;
+        trace | replay) _filedir ;;
         device)
             if [[ $cur == */* ]]; then
                 _filedir so

@@ -31,7 +31,8 @@ enum trestle_trace_kind {
     TRESTLE_TRACE_SEND = 6,
     TRESTLE_TRACE_RECEIVE = 7,
     /* The device starts a transfer from (READ) or to (WRITE) guest memory. number: the transfer's,
-     * one that is not under way; addr: guest-physical; data: bytes in all. */
+     * one that is not under way, the low half of the id that the host gets; addr: guest-physical;
+     * data: bytes in all. */
     TRESTLE_TRACE_DMA_READ = 8,
     TRESTLE_TRACE_DMA_WRITE = 9,
     /* The next bytes of a transfer: of a write when it starts, of a read when it ends with success.

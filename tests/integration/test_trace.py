@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Traces and hashes of runs of a real guest, and what can be made of them."""
 import json
+import re
 
 import common
 
@@ -11,7 +12,7 @@ def trestle(*args, **kwargs):
     return common.run([common.TRESTLE, *args], **kwargs)
 
 
-class Traces(common.TestCase):
+class Recorded(common.TestCase):
     def run_traced(self, config, **changes):
         """Runs a configuration with --trace; returns the trace's path and the statistics."""
         config = json.loads(config.read_text())
@@ -25,6 +26,8 @@ class Traces(common.TestCase):
         self.assertEqual(self.result.code, 0, self.result)
         return trace, json.loads(stats.read_text())
 
+
+class Traces(Recorded):
     def test_repeatable_runs(self):
         """Two give one hash, the trace gives it too, and so does a run without one."""
         common.guest("interrupts", "riscv64")
@@ -119,6 +122,63 @@ class Traces(common.TestCase):
         self.assertNotIn("compute_device", trestle("trace", trace).out)
 
 
+class Replays(Recorded):
+    def replay(self, trace, *args):
+        return trestle("replay", trace, *args)
+
+    def test_every_bundled_model_does_it_again(self):
+        """Accesses, timers, interrupts, messages between peers, transfers with their bytes."""
+        for name, guest in ("01-two-devices/two_devices", "two_devices"), \
+                ("04-interrupts/interrupts", "interrupts"), ("05-dma/dma", "dma"):
+            common.guest(guest)
+            trace, stats = self.run_traced(EXAMPLES / (name + ".json"))
+            for device in stats["devices"]:
+                with self.subTest(example=name, device=device["name"]):
+                    result = self.replay(trace, "--device", device["name"])
+                    self.assertEqual(result.code, 0, result)
+                    self.assertEqual(result.err, "")
+                    count = re.fullmatch(rf"{trace}: {device['name']}: (\d+) records, no "
+                                         r"difference\n", result.out)
+                    self.assertGreaterEqual(int(count[1]),
+                                            2 * (device["reads"] + device["writes"]))
+
+    def test_differences(self):
+        common.guest("two_devices")
+        trace, _ = self.run_traced(EXAMPLES / "01-two-devices" / "two_devices.json")
+        for args, pattern in (
+                # Busy for too long when the guest looks.
+                (["--model", "compute", "--param", "compute_latency=1000000000"],
+                 r"record \d+ at [\d.]+ ns: expected answer 0x2, got answer 0x1"),
+                # Another model, which has no use for compute's parameters.
+                (["--device", "compute_device", "--model", "echo"],
+                 r"record \d+ at [\d.]+ ns: expected answer 0x0, got answer error 22 \(.*\)")):
+            with self.subTest(args=args):
+                result = self.replay(trace, *args)
+                self.assertEqual(result.code, 1, result)
+                self.assertRegex(result.out, rf"\A{trace}: compute_device: {pattern}\n\Z")
+        result = self.replay(trace, "--device", "compute_device", "--model", "dma")
+        self.assertEqual(result.code, 2, result)
+        self.assertEqual(result.err, "trestle: the model cannot be linked as the trace has it: it "
+                                     "has no such port\n")
+
+    def test_interrupt_that_is_missing_or_late(self):
+        common.guest("interrupts")
+        trace, _ = self.run_traced(EXAMPLES / "04-interrupts" / "interrupts.json")
+        result = self.replay(trace, "--device", "alone", "--param", "clock=999MHz")
+        self.assertEqual(result.code, 1, result)
+        self.assertRegex(result.out, r"expected .*, got ")
+
+    def test_cut_off(self):
+        """What is there is replayed, then one line says what is missing."""
+        common.guest("dma")
+        trace, _ = self.run_traced(EXAMPLES / "05-dma" / "dma.json")
+        trace.write_bytes(trace.read_bytes()[:100000])
+        result = self.replay(trace, "--device", "dma")
+        self.assertEqual(result.code, 2, result)
+        self.assertRegex(result.out, r"\A.*: dma: \d+ records, no difference\n\Z")
+        self.assertRegex(result.err, r"\Atrestle: .*: byte 100000: the trace is cut off .*\n\Z")
+
+
 class BadInput(common.TestCase):
     """One line that says what is wrong, and 2."""
 
@@ -169,6 +229,15 @@ class BadInput(common.TestCase):
         self.refused("trace needs a trace; usage: .*", "trace")
         self.refused(r"cannot read the trace no\.trace: No such file.*", "trace", "no.trace")
         self.refused(rf'{path} has no device "c"; .*', "trace", path, "--device", "c")
+        self.refused(r'there is no model "comput"; did you mean "compute"\?',
+                     "replay", path, "--model", "comput")
+        self.refused(f"{path} has several devices that it could be; name one with --device: a, b",
+                     "replay", path)
+        self.refused(f"{path} has no device of that model; name one with --device: a, b",
+                     "replay", path, "--model", "id")
+        self.refused("--param x is not a parameter; .*", "replay", path, "--param", "x")
+        self.refused(r"device 'a': unknown parameter 'x'; known: .*",
+                     "replay", path, "--device", "a", "--param", "x=1")
         self.refused("--hash is that of the whole run; leave --device out",
                      "trace", path, "--hash", "--device", "a")
 
