@@ -28,6 +28,7 @@ enum step {
     SPOIL_RING,
     SPOIL_HEADER,
     DISCONNECT,
+    SHARE_RAM,
     NUM_STEPS
 };
 
@@ -122,7 +123,7 @@ static void step_hello(unsigned i, struct fuzz_input *in)
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE], how = fuzz_byte(in);
     struct trestle_v2_hello hello = {.version_min = how & 0x80 ? fuzz_byte(in) : 2,
                                      .version_max = 2,
-                                     .features = how & 0x1f,
+                                     .features = how & 0x3f,
                                      .client_id = {how & 0x40},
                                      .base_addr = BASE + i * STRIDE,
                                      .size = trestle_model_find(models[i])->region_size,
@@ -192,6 +193,32 @@ static void step_dma_done(unsigned i, struct fuzz_input *in)
     send_message(i, &message, false);
     if (!client.shm.memory && how & 32)
         send_bytes(i, payload, how >> 6);
+}
+
+/* A file that is as it should be, mostly, and fields that need not be. */
+static void step_share_ram(unsigned i, struct fuzz_input *in)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE], how = fuzz_byte(in);
+    struct trestle_v2_message message = {.seq = ++client.seqs[i],
+                                         .type = TRESTLE_V2_RAM,
+                                         .device = i,
+                                         .id = ++client.last_id,
+                                         .addr = UINT64_C(0x80000000),
+                                         .data = 0x1000,
+                                         .extra = (how & 7) * UINT64_C(0x800)};
+    if (how & 8)
+        message.addr = fuzz_number(in, 8);
+    if (how & 16)
+        message.data = fuzz_number(in, 8);
+    if (how & 32)
+        message.extra = fuzz_number(in, 8);
+    int fd = memfd_create("ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    FUZZ_REQUIRE(fd >= 0 && ftruncate(fd, 0x4000) == 0);
+    FUZZ_REQUIRE(how & 64 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+    trestle_v2_encode(bytes, &message);
+    if (client.fds[i] >= 0 && fds_send(client.fds[i], bytes, sizeof(bytes), &fd, how < 128) < 0)
+        client.seqs[i]--;
+    close(fd);
 }
 
 static void step_spoil_ring(struct fuzz_input *in)
@@ -264,6 +291,9 @@ static void do_step(struct fuzz_input *in)
         break;
     case SPOIL_HEADER:
         step_spoil_header(in);
+        break;
+    case SHARE_RAM:
+        step_share_ram(i, in);
         break;
     case DISCONNECT:
     case NUM_STEPS:

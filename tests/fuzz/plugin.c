@@ -16,6 +16,7 @@
 #include "ipc/fds.h"
 #include "ipc/shm.h"
 #include "memory.h"
+#include "ram.h"
 #include "say.h"
 #include "v2.h"
 
@@ -32,8 +33,10 @@ int __wrap_ipc_connect(const char *path, int *ret_fd);
 struct qemu_abi qemu;
 static struct sst_device devices[NUM_DEVICES];
 static char controller, board;
+static int ram_fd;
 static void (*on_reset)(void *opaque);
 static void (*on_ready)(void *opaque);
+static struct qemu_notifier *on_exit_of_qemu;
 static struct {
     void (*ready)(void *opaque);
     void *opaque;
@@ -189,6 +192,86 @@ static uint32_t address_space_rw(void *space, uint64_t addr, qemu_attrs attrs, v
     return QEMU_MEMTX_OK;
 }
 
+static void add_exit_notifier(struct qemu_notifier *notifier)
+{
+    on_exit_of_qemu = notifier;
+}
+
+/* All of the RAM is a backend's, in a file. */
+static int for_each_object(struct qemu_object *root, int (*call)(struct qemu_object *, void *),
+                           void *opaque)
+{
+    return call(root, opaque);
+}
+
+static struct qemu_object *objects_root(void)
+{
+    return (struct qemu_object *)&board;
+}
+
+static struct qemu_object *cast(struct qemu_object *object, const char *type)
+{
+    (void)type;
+    return object;
+}
+
+static bool get_bool(struct qemu_object *object, const char *name, struct qemu_error **errp)
+{
+    (void)object;
+    (void)name;
+    (void)errp;
+    return true;
+}
+
+static struct qemu_region *backend_memory(struct qemu_object *object)
+{
+    return (struct qemu_region *)object;
+}
+
+static int region_fd(struct qemu_region *region)
+{
+    (void)region;
+    return ram_fd;
+}
+
+static struct qemu_region *system_memory(void)
+{
+    return (struct qemu_region *)&controller;
+}
+
+static struct qemu_section find_region(struct qemu_region *system, uint64_t addr, uint64_t size)
+{
+    (void)system;
+    (void)size;
+    if (addr > RAM_BASE)
+        return (struct qemu_section){0};
+    return (struct qemu_section){.region = (struct qemu_region *)&board,
+                                 .size_low = RAM_SIZE,
+                                 .offset_within_address_space = RAM_BASE};
+}
+
+static void unref(struct qemu_region *region)
+{
+    FUZZ_REQUIRE(region == (struct qemu_region *)&board);
+}
+
+/* In two pieces, as QEMU may do it. */
+static void *map(void *space, uint64_t addr, uint64_t *ref_size, bool is_write, qemu_attrs attrs)
+{
+    (void)space;
+    (void)attrs;
+    FUZZ_REQUIRE(is_write && addr >= RAM_BASE && *ref_size <= RAM_BASE + RAM_SIZE - addr);
+    if (*ref_size > 0x1000)
+        *ref_size = 0x1000;
+    return &board;
+}
+
+static void unmap(void *space, void *buf, uint64_t size, bool is_write, uint64_t accessed)
+{
+    (void)space;
+    FUZZ_REQUIRE(buf == &board && is_write && size == accessed);
+}
+
 static void set_fd_handler(int fd, void (*read)(void *), void (*write)(void *), void *opaque)
 {
     (void)fd;
@@ -274,7 +357,8 @@ static void step_welcome(unsigned i)
     size_t num_fds = how & 2 ? make_fds(s, how >> 2 & 3, fds) : 0;
     struct trestle_v2_welcome welcome = {.version = 2,
                                          .status = what & 0x80 ? what >> 3 & 15 : 0,
-                                         .features = (how & 2 ? 1u : 0u) | (how >> 3 & 0x1e),
+                                         .features = (how & 2 ? 1u : 0u) | (how >> 3 & 0x1e) |
+                                                     (what & 0x40 ? TRESTLE_V2_FEATURE_RAM : 0u),
                                          .session_id = {(uint8_t)(s + 1)},
                                          .device = what & 7,
                                          .irq_lines = 2,
@@ -473,8 +557,23 @@ static void start_once(void)
     qemu.qdev_get_gpio_in = gpio_in;
     qemu.qemu_set_irq = set_irq;
     qemu.qemu_register_reset = register_reset;
+    qemu.qemu_add_exit_notifier = add_exit_notifier;
     qemu.address_space_rw = address_space_rw;
     qemu.qemu_set_fd_handler = set_fd_handler;
+    qemu.object_child_foreach = for_each_object;
+    qemu.object_get_objects_root = objects_root;
+    qemu.object_dynamic_cast = cast;
+    qemu.object_property_get_bool = get_bool;
+    qemu.host_memory_backend_get_memory = backend_memory;
+    qemu.memory_region_get_fd = region_fd;
+    qemu.memory_region_find = find_region;
+    qemu.memory_region_unref = unref;
+    qemu.get_system_memory = system_memory;
+    qemu.address_space_map = map;
+    qemu.address_space_unmap = unmap;
+    ram_fd = memfd_create("ram", MFD_CLOEXEC);
+    FUZZ_REQUIRE(ftruncate(ram_fd, RAM_SIZE) == 0);
+    ram_find();
     clockwork_start();
     for (unsigned i = 0; i < NUM_DEVICES; i++) {
         devices[i] = (struct sst_device){.number = i + 1,
@@ -539,6 +638,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < STEPS_MAX && in.next < in.end; i++)
         guest_turn();
     in.next = in.end;
+    on_exit_of_qemu->notify(on_exit_of_qemu, NULL);
     end();
     FUZZ_REQUIRE(fuzz_free_descriptor() == free_descriptor);
     return 0;
