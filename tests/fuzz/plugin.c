@@ -162,11 +162,6 @@ static void register_reset(void (*reset)(void *opaque), void *opaque)
     on_reset = reset;
 }
 
-static void add_exit_notifier(struct qemu_notifier *notifier)
-{
-    FUZZ_REQUIRE(notifier->notify);
-}
-
 /* Beside a session's mapping lie others, where nobody else would notice a byte too many. */
 static void check_buffer(const uint8_t *buf, uint64_t size)
 {
