@@ -217,6 +217,22 @@ static const char *syntax_remedy(const char *message)
     return "correct the JSON there";
 }
 
+/* jansson passes over a NUL behind a number or a word, and what reads the text after it would take
+ * it for the end. */
+static int check_nul(const struct config *config, size_t size, char **ret_error)
+{
+    unsigned line = 1;
+    for (size_t i = 0; i < size; i++) {
+        line += config->text[i] == '\n';
+        if (config->text[i])
+            continue;
+        *ret_error =
+            xformat("%s:%u: not JSON: a NUL byte; save the file as UTF-8", config->file, line);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 static int parse_document(struct config *config, size_t size, char **ret_error)
 {
     json_error_t error;
@@ -227,6 +243,8 @@ static int parse_document(struct config *config, size_t size, char **ret_error)
         replace_control_characters(*ret_error);
         return -EINVAL;
     }
+    if (check_nul(config, size, ret_error) < 0)
+        return -EINVAL;
     struct config_reader reader = {config, ret_error};
     if (!json_is_object(config->document))
         return config_fail(&reader, NULL,

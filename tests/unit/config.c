@@ -386,6 +386,17 @@ static void accepts_everything_that_the_format_has(void **state)
     config_destroy(config);
 }
 
+/* jansson takes no offence at it. */
+static void refuses_a_nul(void **state)
+{
+    static const char text[] = "{\"devices\": [],\n\"stop_at\": null\0\n}";
+    struct config *config = NULL;
+    char *error = NULL;
+    assert_int_equal(config_parse("t.json", text, sizeof(text) - 1, &config, &error), -EINVAL);
+    assert_string_equal(error, "t.json:2: not JSON: a NUL byte; save the file as UTF-8");
+    free(error);
+}
+
 static void fills_in_what_is_not_said(void **state)
 {
     struct config *config = accepted(TWO ", 'machine': {'qemu': 'qemu-system-aarch64'}}");
@@ -535,6 +546,7 @@ int main(void)
         cmocka_unit_test(mistakes_give_their_line),
         cmocka_unit_test(accepts_everything_that_the_format_has),
         cmocka_unit_test(reads_interrupts),
+        cmocka_unit_test(refuses_a_nul),
         cmocka_unit_test(fills_in_what_is_not_said),
         cmocka_unit_test(accepts_the_older_form),
         cmocka_unit_test(accepts_a_single_device),
