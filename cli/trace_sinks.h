@@ -9,8 +9,9 @@
 
 struct trace_sink {
     void (*record)(struct trace_sink *sink, const struct trestle_trace_record *record);
-    /* Writes what is left, and frees the sink. The file stays open. */
-    void (*end)(struct trace_sink *sink);
+    /* Writes what is left, and frees the sink. The file stays open. False: some of it is lost, but
+     * not on the way into the file, which knows that itself. */
+    bool (*end)(struct trace_sink *sink);
     FILE *file;
 };
 
@@ -19,5 +20,8 @@ void trace_print_record(const struct trestle_trace_record *record, FILE *file);
 
 /* The header must outlive the sink. */
 struct trace_sink *trace_text_sink(const struct trestle_trace_header *header, FILE *file);
+struct trace_sink *trace_perfetto_sink(const struct trestle_trace_header *header, FILE *file);
+/* NULL: there is no temporary file to be had. */
+struct trace_sink *trace_vcd_sink(const struct trestle_trace_header *header, FILE *file);
 
 #endif

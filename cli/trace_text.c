@@ -165,12 +165,13 @@ static void text_record(struct trace_sink *sink, const struct trestle_trace_reco
     fputc('\n', sink->file);
 }
 
-static void text_end(struct trace_sink *sink)
+static bool text_end(struct trace_sink *sink)
 {
     struct text_sink *text = (struct text_sink *)sink;
     print_held(text);
     free(text->accesses);
     free(text);
+    return true;
 }
 
 struct trace_sink *trace_text_sink(const struct trestle_trace_header *header, FILE *file)

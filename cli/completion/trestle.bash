@@ -26,7 +26,7 @@ _trestle()
                 mapfile -t COMPREPLY < <(compgen -c -- "${cur:-qemu-system-}" | sort -u)
             fi
             return ;;
-        --stats | --trace | --socket | --json | --html) _filedir; return ;;
+        --stats | --trace | --socket | --json | --html | --perfetto | --vcd) _filedir; return ;;
         --model)
             if [[ $cur == */* ]]; then
                 _filedir so
@@ -56,7 +56,7 @@ _trestle()
             options+=" --verbose"
             ;;
         device) options+=" --socket --listen-fd --base --size --name --param --verbose --stats --trace" ;;
-        trace) options+=" --device --hash" ;;
+        trace) options+=" --device --hash --perfetto --vcd" ;;
         replay) options+=" --model --device --param --verbose" ;;
     esac
     if [[ $cur == -* ]]; then

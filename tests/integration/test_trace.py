@@ -122,6 +122,115 @@ class Traces(Recorded):
         self.assertNotIn("compute_device", trestle("trace", trace).out)
 
 
+def read_vcd(text):
+    """A list of (time, "scope.variable", value): value changes, in their order."""
+    head, changes = text.split("$enddefinitions $end\n")
+    scopes, names, kinds = [], {}, {}
+    for words in (line.split() for line in head.splitlines()):
+        if words[0] == "$scope":
+            scopes.append(words[2])
+        elif words[0] == "$upscope":
+            scopes.pop()
+        elif words[0] == "$var":
+            _, kind, bits, identifier, name, end = words
+            assert end == "$end" and identifier not in names, words
+            names[identifier], kinds[identifier] = ".".join([*scopes, name]), (kind, int(bits))
+    assert scopes == []
+    found, time, is_start = [], None, False
+    for line in changes.splitlines():
+        if line.startswith("#"):
+            assert time is None or int(line[1:]) > time, line
+            time = int(line[1:])
+        elif line in ("$dumpvars", "$end"):
+            is_start = line == "$dumpvars"
+        elif line.startswith("b"):
+            value, identifier = line[1:].split()
+            assert kinds[identifier][0] == "reg" and len(value) <= kinds[identifier][1], line
+            found.append((time, names[identifier], "x" if value == "x" else int(value, 2)))
+        else:
+            value, identifier = line[0], line[1:]
+            assert kinds[identifier][0] in ("wire", "event") and value in "01", line
+            assert not (is_start and kinds[identifier][0] == "event"), line
+            found.append((time, names[identifier], int(value)))
+    return found
+
+
+class Conversions(Recorded):
+    def setUp(self):
+        super().setUp()
+        common.guest("dma")
+        self.trace, self.stats = self.run_traced(EXAMPLES / "05-dma" / "dma.json")
+        self.lines = trestle("trace", self.trace).out.splitlines()[1:]
+
+    def test_perfetto(self):
+        path = self.dir / "trace.json"
+        result = trestle("trace", self.trace, "--perfetto", path)
+        self.assertEqual((result.code, result.out, result.err), (0, "", ""))
+        events = json.loads(path.read_text())["traceEvents"]
+        threads = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
+        self.assertEqual(list(threads.values()), ["dma", "bystander"])
+        for tid, name in threads.items():
+            stats = next(device for device in self.stats["devices"] if device["name"] == name)
+            slices = [e for e in events if e["ph"] == "X" and e["tid"] == tid]
+            for kind in "read", "write":
+                self.assertEqual(len([e for e in slices if e["name"].startswith(kind)
+                                      and "error" not in e["args"]]), stats[kind + "s"])
+        counters = [e["args"]["level"] for e in events if e["ph"] == "C"]
+        self.assertEqual(counters, [1, 0] * (len(counters) // 2))
+        self.assertEqual(len(counters), len([x for x in self.lines if " irq 0 " in x]))
+        for phase, text in ("b", " dma 0 (reads|writes) "), ("e", " dma 0 done"):
+            self.assertEqual(len([e for e in events if e["ph"] == phase]),
+                             len([x for x in self.lines if re.search(text, x)]))
+        # The first access, with its times in picoseconds.
+        first = re.match(r" *(\d+)\.(\d{3}) .* write 4  0x0c  0x3$", self.lines[2])
+        self.assertIn(f'"ts":{int(first[1]) // 1000}.{int(first[1]) % 1000:03}{first[2]},"dur"',
+                      path.read_text())
+
+    def test_vcd(self):
+        path = self.dir / "trace.vcd"
+        result = trestle("trace", self.trace, "--vcd", path)
+        self.assertEqual((result.code, result.out, result.err), (0, "", ""))
+        changes = read_vcd(path.read_text())
+        irqs = [(time, value) for time, name, value in changes if name == "trestle.dma.irq0"]
+        shown = [re.match(r" *(\d+)\.(\d{3}) .* irq 0 (up|down)$", line) for line in self.lines]
+        self.assertEqual(irqs, [(0, 0)] + [(int(m[1] + m[2]), int(m[3] == "up"))
+                                           for m in shown if m])
+        for device in self.stats["devices"]:
+            for kind in "read", "write":
+                self.assertEqual(len([0 for _, name, _ in changes
+                                      if name == f"trestle.{device['name']}.{kind}"]),
+                                 device[kind + "s"])
+        transfers = [value for _, name, value in changes if name == "trestle.dma.dma"]
+        self.assertEqual(transfers, [0] + [1, 0] * (len(transfers) // 2))
+        self.assertIn((0, "trestle.stall", 0), changes)
+
+    def test_one_device(self):
+        text = trestle("trace", self.trace, "--vcd", "-", "--device", "bystander").out
+        self.assertEqual({name.split(".")[1] for _, name, _ in read_vcd(text)},
+                         {"stall", "bystander"})
+
+    def test_damaged(self):
+        """What is there is converted, and is whole."""
+        self.trace.write_bytes(self.trace.read_bytes()[:100000])
+        for option, read in ("--perfetto", json.loads), ("--vcd", read_vcd):
+            result = trestle("trace", self.trace, option, "-")
+            self.assertEqual(result.code, 2, result.err)
+            self.assertIn("byte 100000: the trace is cut off", result.err)
+            self.assertGreater(len(read(result.out)), 1)
+
+    def test_full_disk(self):
+        for option in "--perfetto", "--vcd":
+            result = trestle("trace", self.trace, option, "/dev/full")
+            self.assertEqual(result.code, 1, result)
+            self.assertEqual(result.err, f"trestle: cannot write {option} /dev/full: No space left "
+                                         "on device\n")
+        result = common.run(["sh", "-c", f"{common.TRESTLE} trace {self.trace} > /dev/full"])
+        self.assertEqual(result.code, 1, result)
+        result = common.run(["bash", "-c", f"set -o pipefail; {common.TRESTLE} trace {self.trace} | "
+                                           "head -n 1"])
+        self.assertEqual((result.code, result.err), (0, ""))
+
+
 class Replays(Recorded):
     def replay(self, trace, *args):
         return trestle("replay", trace, *args)
@@ -238,8 +347,12 @@ class BadInput(common.TestCase):
         self.refused("--param x is not a parameter; .*", "replay", path, "--param", "x")
         self.refused(r"device 'a': unknown parameter 'x'; known: .*",
                      "replay", path, "--device", "a", "--param", "x=1")
-        self.refused("--hash is that of the whole run; leave --device out",
-                     "trace", path, "--hash", "--device", "a")
+        for args in ("--device", "a"), ("--vcd", "x"), ("--perfetto", "x"):
+            self.refused("--hash is that of the whole run, and is printed alone; leave the other "
+                         "options out", "trace", path, "--hash", *args)
+        self.refused("--perfetto and --vcd cannot both write -; name two files",
+                     "trace", path, "--perfetto", "-", "--vcd", "-")
+        self.refused(r"cannot write --vcd a/b: No such file .*", "trace", path, "--vcd", "a/b")
 
 
 if __name__ == "__main__":
