@@ -7,6 +7,7 @@
 #ifndef TRESTLE_SST_COMPAT_H
 #define TRESTLE_SST_COMPAT_H
 
+#include <sst/core/clock.h>
 #include <sst/core/component.h>
 #include <sst/core/event.h>
 #include <sst/core/interfaces/stdMem.h>
@@ -22,10 +23,14 @@ namespace Trestle
 template <typename Class, auto Function, typename Data = void>
 using EventHandler = SST::Event::Handler2<Class, Function, Data>;
 template <typename Class, auto Function>
+using ClockHandler = SST::Clock::Handler2<Class, Function>;
+template <typename Class, auto Function>
 using MemHandler = SST::Interfaces::StandardMem::Handler2<Class, Function>;
 #else
 template <typename Class, auto Function, typename Data = void>
 using EventHandler = SST::Event::Handler<Class, Function, Data>;
+template <typename Class, auto Function>
+using ClockHandler = SST::Clock::Handler<Class, Function>;
 template <typename Class, auto Function>
 using MemHandler = SST::Interfaces::StandardMem::Handler<Class, Function>;
 #endif

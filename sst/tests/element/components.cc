@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Components that misbehave, for the tests of the others.
+// Components that misbehave, for the tests of the others, and one that polls, to compare with.
 #include "compat.h"
 #include "events.h"
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <string>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 namespace TrestleTest
 {
@@ -44,6 +49,99 @@ class Silent : public SST::Component
     SST::Link *cpu_;
     uint64_t answers_;
     std::string end_;
+};
+
+// What Trestle is compared with: a host that looks at its socket at every tick of its clock, and
+// speaks protocol 1 there. QEMU is started by somebody else, once "Listening" is printed.
+class Polling : public SST::Component
+{
+  public:
+    SST_ELI_REGISTER_COMPONENT(Polling, "trestletest", "Polling", SST_ELI_ELEMENT_VERSION(0, 1, 0),
+                               "A host that polls", COMPONENT_CATEGORY_UNCATEGORIZED)
+    SST_ELI_DOCUMENT_PARAMS({"clock", "How often it looks", "1GHz"},
+                            {"socket_path", "Its Unix socket", NULL},
+                            {"device_base", "Guest-physical address of the device", NULL})
+    SST_ELI_DOCUMENT_PORTS({"device_port", "To the device", {"Trestle.AccessEvent"}})
+
+    Polling(SST::ComponentId_t id, SST::Params &params)
+        : Component(id), path_(params.find<std::string>("socket_path", "")),
+          base_(params.find<uint64_t>("device_base", 0))
+    {
+        device_ =
+            configureLink("device_port", new Trestle::EventHandler<Polling, &Polling::onDevice>(this));
+        registerClock(params.find<std::string>("clock", "1GHz"),
+                      new Trestle::ClockHandler<Polling, &Polling::onTick>(this));
+        registerAsPrimaryComponent();
+        primaryComponentDoNotEndSim();
+    }
+
+    void init(unsigned phase) override
+    {
+        if (phase == 0)
+            device_->sendUntimedData(new Trestle::RegionEvent("device", base_, 4096));
+    }
+
+    void setup() override
+    {
+        struct sockaddr_un address = {};
+        address.sun_family = AF_UNIX;
+        path_.copy(address.sun_path, sizeof(address.sun_path) - 1);
+        server_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (bind(server_, reinterpret_cast<struct sockaddr *>(&address), sizeof(address)) < 0 ||
+            listen(server_, 1) < 0)
+            fatal(CALL_INFO, 1, "cannot listen at %s: %s\n", path_.c_str(), strerror(errno));
+        getSimulationOutput().output("Listening\n");
+    }
+
+  private:
+    bool onTick(SST::Cycle_t)
+    {
+        if (client_ < 0) {
+            client_ = accept4(server_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+            return false;
+        }
+        ssize_t n = recv(client_, frame_ + have_, sizeof(frame_) - have_, MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN)) {
+            primaryComponentOKToEndSim();
+            return true;
+        }
+        have_ += n > 0 ? static_cast<size_t>(n) : 0;
+        if (have_ == sizeof(frame_))
+            ask();
+        return false;
+    }
+
+    void ask()
+    {
+        auto *access = new Trestle::AccessEvent();
+        uint64_t address;
+        memcpy(&address, frame_ + 4, sizeof(address));
+        memcpy(&access->data, frame_ + 12, sizeof(access->data));
+        access->id = 1;
+        access->offset = address - base_;
+        access->write = frame_[0] == 1;
+        access->size = frame_[1];
+        have_ = 0;
+        device_->send(access);
+    }
+
+    void onDevice(SST::Event *event)
+    {
+        if (auto *response = dynamic_cast<Trestle::ResponseEvent *>(event)) {
+            uint8_t frame[16] = {response->success};
+            memcpy(frame + 8, &response->data, sizeof(response->data));
+            if (send(client_, frame, sizeof(frame), MSG_NOSIGNAL) < 0)
+                primaryComponentOKToEndSim();
+        }
+        delete event;
+    }
+
+    std::string path_;
+    uint64_t base_;
+    SST::Link *device_;
+    int server_ = -1, client_ = -1;
+    uint8_t frame_[20];
+    size_t have_ = 0;
 };
 
 // Fails in setup(), when a host before it has started its QEMU already.

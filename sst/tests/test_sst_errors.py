@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""Mistakes, and ends that come early: a line that says what is wrong, and nothing left behind."""
+import os
+import signal
+import subprocess
+import time
+
+from sst_case import LIBRARY, LINKS, SST, SSTCase, common
+
+
+class BadInput(SSTCase):
+    def test_no_guest(self):
+        self.fails('host.pop("binary_path"); qemu.addParams(host)' + LINKS,
+                   "binary_path is missing", code=1)
+
+    def test_guest_is_not_there(self):
+        self.fails('host["binary_path"] = "/nowhere.elf"; qemu.addParams(host)' + LINKS,
+                   "/nowhere.elf", code=1)
+
+    def test_no_qemu(self):
+        self.fails('host["qemu_path"] = "qemu-system-nothing"; host["arch"] = "riscv32"\n'
+                   "qemu.addParams(host)" + LINKS, "qemu-system-nothing", code=1)
+
+    def test_unconnected_port(self):
+        self.fails('qemu.addParams(host)\necho = device("echo", "echo")\n'
+                   'link("a", qemu, "device_port_0", echo, "cpu_port")\n'
+                   'link("p", compute, "peer_port", echo, "peer_port")',
+                   "is not connected", code=1)
+
+    def test_overlap(self):
+        self.fails('host["device1_base"] = "0x10200ff8"; qemu.addParams(host)' + LINKS,
+                   "compute_device and echo_device overlap", code=1)
+
+    def test_more_ports_than_devices(self):
+        self.fails('host["num_devices"] = 1; qemu.addParams(host)' + LINKS,
+                   "device_port_1 is connected, but num_devices is 1", code=1)
+
+    def test_unknown_model_and_parameter(self):
+        self.fails('compute.addParams({"model": "nothing"}); qemu.addParams(host)' + LINKS,
+                   "no model is called 'nothing'", code=1)
+        self.fails('compute.addParams({"nothing": 1}); qemu.addParams(host)' + LINKS,
+                   "nothing", code=1)
+
+    def test_other_base(self):
+        self.fails('compute.addParams({"base_addr": "0x1000"}); qemu.addParams(host)' + LINKS,
+                   "base_addr is 0x1000, but the host has 'compute_device' at 0x10300000", code=1)
+
+    def test_silent_device(self):
+        """The guest gets a bus error, and goes on."""
+        result = self.sst(self.config("""
+silent = sst.Component("silent", "trestletest.Silent")
+qemu.addParams(host)
+qemu.addParams({"qemu_failure": "report"})
+link("a", qemu, "device_port_0", silent, "cpu_port")
+link("b", qemu, "device_port_1", compute, "cpu_port")
+"""))
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("echo_device has not answered a write", result.out)
+        self.assertRegex(result.out, r"two_devices: \d+ passed, [1-9]\d* failed")
+        self.assertIn("QEMU ended with exit code", result.out)
+
+    def test_fatal_while_the_guest_waits(self):
+        self.fails("""
+silent = sst.Component("silent", "trestletest.Silent")
+silent.addParams({"answers": 3, "end": "fatal"})
+qemu.addParams(host)
+link("a", qemu, "device_port_0", silent, "cpu_port")
+link("b", qemu, "device_port_1", compute, "cpu_port")
+""", "a fatal error while the guest waits", code=3)
+
+    def test_error_after_qemu_has_started(self):
+        self.fails('failing = sst.Component("zz", "trestletest.Failing")\nqemu.addParams(host)'
+                   + LINKS, "a configuration error seen in setup()", code=4)
+
+    def test_guest_that_fails(self):
+        self.fails("""
+silent = sst.Component("silent", "trestletest.Silent")
+silent.addParams({"answers": 1000000})
+qemu.addParams(host)
+link("a", qemu, "device_port_0", silent, "cpu_port")
+link("b", qemu, "device_port_1", compute, "cpu_port")
+""", "QEMU ended with exit code", code=1)
+
+
+class Signals(SSTCase):
+    def start_idle(self, ranks=1, icount="-1"):
+        config = self.one_device("many_devices", "id", qemu_args="-S", icount=icount)
+        process = self.start(self.command(config, ranks), stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True,
+                             env={**os.environ, **self.environment()})
+        self.addCleanup(process.stdout.close)
+        for line in process.stdout:
+            if "Device device0 connected" in line:
+                return process
+        self.fail("QEMU did not connect")
+
+    def test_interrupt(self):
+        for ranks, icount in (1, "-1"), (1, "0"), (2, "-1"), (2, "0"):
+            with self.subTest(ranks=ranks, icount=icount):
+                process = self.start_idle(ranks, icount)
+                start = time.monotonic()
+                for pid in self.qemus(str(SST.parent.parent)):  # mpirun waits a second before it
+                    os.kill(pid, signal.SIGINT)
+                out = process.stdout.read()
+                process.wait(10)
+                self.assertLess(time.monotonic() - start, 1, out)
+                self.check_clean(out)
+
+    def test_qemu_is_killed(self):
+        process = self.start_idle()
+        qemu, = self.qemus()
+        os.kill(qemu, signal.SIGKILL)
+        out = process.stdout.read()
+        self.assertEqual(process.wait(10), 137, out)
+        self.assertIn("QEMU ended with exit code 137 (killed by a signal)", out)
+        self.check_clean(out)
+
+    def test_sst_is_killed(self):
+        process = self.start_idle()
+        qemu, = self.qemus()
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        for _ in range(500):
+            if qemu not in common.processes():
+                return
+            time.sleep(0.01)
+        self.fail("QEMU outlives SST")
+
+
+class Documentation(SSTCase):
+    def test_sst_info(self):
+        result = common.run([SST.with_name("sst-info"), f"--lib-path={LIBRARY}", "trestle"],
+                            env=self.environment())
+        self.assertEqual(result.code, 0, result)
+        for word in ("QEMU", "Device", "QEMUDevice", "ComputeDevice", "MMIODevice", "binary_path",
+                     "access_timeout", "device_port", "cpu_port", "mmio_reads", "latency"):
+            self.assertIn(word, result.out)
+
+
+if __name__ == "__main__":
+    common.main()
