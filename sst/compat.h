@@ -22,15 +22,13 @@ namespace Trestle
 #ifdef TRESTLE_SST_HANDLER2
 template <typename Class, auto Function, typename Data = void>
 using EventHandler = SST::Event::Handler2<Class, Function, Data>;
-template <typename Class, auto Function>
-using ClockHandler = SST::Clock::Handler2<Class, Function>;
+template <typename Class, auto Function> using ClockHandler = SST::Clock::Handler2<Class, Function>;
 template <typename Class, auto Function>
 using MemHandler = SST::Interfaces::StandardMem::Handler2<Class, Function>;
 #else
 template <typename Class, auto Function, typename Data = void>
 using EventHandler = SST::Event::Handler<Class, Function, Data>;
-template <typename Class, auto Function>
-using ClockHandler = SST::Clock::Handler<Class, Function>;
+template <typename Class, auto Function> using ClockHandler = SST::Clock::Handler<Class, Function>;
 template <typename Class, auto Function>
 using MemHandler = SST::Interfaces::StandardMem::Handler<Class, Function>;
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "device.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cinttypes>
 #include <cstdlib>
@@ -103,8 +104,13 @@ void ModelDevice::create()
 }
 
 // The host says where the guest finds the device, before QEMU is started.
-void ModelDevice::init(unsigned)
+void ModelDevice::init(unsigned phase)
 {
+    if (phase == 0 && model_->dma_done) {
+        auto *attach = new AttachEvent();
+        attach->dma = true;
+        cpu_->sendUntimedData(attach);
+    }
     while (SST::Event *event = cpu_->recvUntimedData()) {
         auto *region = dynamic_cast<RegionEvent *>(event);
         if (region && hasBase_ && base_ != region->base)
@@ -163,6 +169,8 @@ void ModelDevice::onCpu(SST::Event *event)
     catchUp();
     if (auto *asked = dynamic_cast<AccessEvent *>(event))
         access(*asked);
+    else if (auto *done = dynamic_cast<DmaDoneEvent *>(event))
+        dmaDone(*done);
     else if (dynamic_cast<ResetEvent *>(event))
         trestle_device_reset(device_);
     else
@@ -200,6 +208,18 @@ void ModelDevice::respond()
     cpu_->send(new ResponseEvent(requestId_, request_.ret_data, success));
 }
 
+// A reset may have ended the transfer. The model hears of it from an event of its engine.
+void ModelDevice::dmaDone(const class DmaDoneEvent &done)
+{
+    size_t size = 0;
+    void *buf = trestle_device_dma_buffer(device_, done.id, &size);
+    if (!buf)
+        return;
+    memcpy(buf, done.bytes.data(), std::min(size, done.bytes.size()));
+    trestle_device_dma_complete(device_, done.id, done.success ? 0 : -EFAULT);
+    catchUp();
+}
+
 // --- what the model does to the world ------------------------------------------------------------
 
 void ModelDevice::onPeer(SST::Event *event, uint32_t port)
@@ -231,7 +251,19 @@ const struct trestle_host_ops ModelDevice::ops = {
         if (self(ctx)->irq_)
             self(ctx)->irq_->send(new InterruptEvent(line, level));
     },
-    nullptr, // no DMA
+    [](void *ctx, struct trestle_device *, bool write, uint64_t addr, void *buf, size_t size,
+       uint64_t id) {
+        auto *dma = new DmaEvent();
+        auto *bytes = static_cast<const uint8_t *>(buf);
+        dma->id = id;
+        dma->address = addr;
+        dma->size = size;
+        dma->write = write;
+        if (write)
+            dma->bytes.assign(bytes, bytes + size);
+        self(ctx)->cpu_->send(dma);
+        return 0;
+    },
     [](void *ctx, struct trestle_device *, uint32_t port, const void *data, size_t size) {
         SST::Link *peer = self(ctx)->peers_[port];
         if (!peer)

@@ -32,7 +32,7 @@ class ModelDevice : public SST::Component
 
     SST_ELI_DOCUMENT_PORTS({"cpu_port",
                             "To the QEMU host",
-                            {"Trestle.AccessEvent", "Trestle.ResponseEvent"}},
+                            {"Trestle.AccessEvent", "Trestle.ResponseEvent", "Trestle.DmaEvent"}},
                            {"irq_port",
                             "Changes of the interrupt lines; may be left open",
                             {"Trestle.InterruptEvent"}},
@@ -75,6 +75,7 @@ class ModelDevice : public SST::Component
     void onWake(SST::Event *event);
     void access(const class AccessEvent &event);
     void respond();
+    void dmaDone(const class DmaDoneEvent &done);
 
     uint64_t now() const
     {

@@ -46,6 +46,26 @@ class RegionEvent : public SST::Event
     ImplementSerializable(Trestle::RegionEvent);
 };
 
+// Device to host, in init(): the device will send DmaEvents. Others need not send it.
+class AttachEvent : public SST::Event
+{
+  public:
+    AttachEvent() = default;
+    SST::Event *clone() override
+    {
+        return new AttachEvent(*this);
+    }
+
+    bool dma = false;
+
+    void serialize_order(SST::Core::Serialization::serializer &ser) override
+    {
+        SST::Event::serialize_order(ser);
+        SST_SER(dma);
+    }
+    ImplementSerializable(Trestle::AttachEvent);
+};
+
 // Host to device: the guest reads or writes. It waits, and its time stands still, until the
 // ResponseEvent with the same id.
 class AccessEvent : public SST::Event
@@ -117,6 +137,59 @@ class ResetEvent : public SST::Event
         SST::Event::serialize_order(ser);
     }
     ImplementSerializable(Trestle::ResetEvent);
+};
+
+// Device to host, on the port of the accesses: copy from or to guest memory. One DmaDoneEvent with
+// the same id comes back, if no ResetEvent comes before.
+class DmaEvent : public SST::Event
+{
+  public:
+    DmaEvent() = default;
+    SST::Event *clone() override
+    {
+        return new DmaEvent(*this);
+    }
+
+    uint64_t id = 0;            // the device's own
+    uint64_t address = 0;       // guest-physical
+    uint64_t size = 0;          // bytes
+    bool write = false;         // to guest memory
+    std::vector<uint8_t> bytes; // of a write, size of them
+
+    void serialize_order(SST::Core::Serialization::serializer &ser) override
+    {
+        SST::Event::serialize_order(ser);
+        SST_SER(id);
+        SST_SER(address);
+        SST_SER(size);
+        SST_SER(write);
+        SST_SER(bytes);
+    }
+    ImplementSerializable(Trestle::DmaEvent);
+};
+
+// Host to device: the end of a copy.
+class DmaDoneEvent : public SST::Event
+{
+  public:
+    DmaDoneEvent() = default;
+    SST::Event *clone() override
+    {
+        return new DmaDoneEvent(*this);
+    }
+
+    uint64_t id = 0;
+    bool success = false;       // false: the addresses are not the guest's memory, or it has gone
+    std::vector<uint8_t> bytes; // of a read
+
+    void serialize_order(SST::Core::Serialization::serializer &ser) override
+    {
+        SST::Event::serialize_order(ser);
+        SST_SER(id);
+        SST_SER(success);
+        SST_SER(bytes);
+    }
+    ImplementSerializable(Trestle::DmaDoneEvent);
 };
 
 // Device to host, on the device's irq_port: a line changed its level.

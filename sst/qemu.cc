@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "qemu.h"
+#include "signals.h"
 
 #include <dlfcn.h>
 #include <signal.h>
@@ -12,7 +13,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <sstream>
-#include <time.h>
 
 namespace Trestle
 {
@@ -23,55 +23,7 @@ namespace
 // QEMU has this long to end in order; then it is killed.
 constexpr int graceMs = 1000;
 
-// The longest wait before others get their turn. SST acts on a signal only between two events, and
-// lets other QEMUs of the same process go on only then.
-constexpr uint64_t sliceNs = 50 * 1000 * 1000, sharedSliceNs = 1000 * 1000,
-                   crowdedSliceNs = 100 * 1000;
-
-unsigned hostsInProcess;
-
-// --- signals ------------------------------------------------------------------------------------
-
-// In a parallel run SST acts on a signal at its next synchronization, which a waiting host may keep
-// from coming: so the host has to know by itself. SST's own handlers run as before.
-volatile sig_atomic_t interrupted;
-struct sigaction previousInt, previousTerm;
-
-void onSignal(int number)
-{
-    const struct sigaction &previous = number == SIGINT ? previousInt : previousTerm;
-    interrupted = 1;
-    if (!(previous.sa_flags & SA_SIGINFO) && previous.sa_handler != SIG_DFL &&
-        previous.sa_handler != SIG_IGN)
-        previous.sa_handler(number);
-}
-
-void watchSignals()
-{
-    struct sigaction action = {};
-    if (++hostsInProcess > 1)
-        return;
-    action.sa_handler = onSignal;
-    sigaction(SIGINT, &action, &previousInt);
-    sigaction(SIGTERM, &action, &previousTerm);
-}
-
-void unwatchSignals()
-{
-    if (--hostsInProcess > 0)
-        return;
-    sigaction(SIGINT, &previousInt, nullptr);
-    sigaction(SIGTERM, &previousTerm, nullptr);
-}
-
 // --- small things -------------------------------------------------------------------------------
-
-uint64_t clockNs()
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
-}
 
 // As the older component had it: hexadecimal, with or without 0x.
 bool parseHex(const std::string &text, uint64_t &value)
@@ -159,12 +111,8 @@ QEMUHost::QEMUHost(SST::ComponentId_t id, SST::Params &params) : Component(id)
 
     readDevices(params);
     checkPorts();
-    // Where the guest's clock is the host's, it would spend all its time on shorter ones.
-    const char *usual = !hasInterrupts() ? "0" : icount_ >= 0 ? "10us" : "1ms";
-    std::string quantum = params.find<std::string>("quantum", usual);
-    if (quantum != "0")
-        quantum_ = getTimeConverter(quantum).getFactor() / picosecond_.getFactor();
-    createBridge();
+    hasInterrupts_ = hasInterrupts();
+    quantumText_ = params.find<std::string>("quantum", "");
     configureLinks();
     registerAsPrimaryComponent();
     primaryComponentDoNotEndSim();
@@ -264,6 +212,18 @@ static uint32_t countLines(const std::string &irq)
     return irq.empty() ? 0 : static_cast<uint32_t>(std::count(irq.begin(), irq.end(), ':')) + 1;
 }
 
+// Where the guest's clock is the host's, it would spend all its time on shorter ones.
+void QEMUHost::chooseQuantum()
+{
+    bool isNeeded = hasInterrupts_;
+    for (const Device &device : devices_)
+        isNeeded = isNeeded || device.hasDma;
+    if (quantumText_.empty())
+        quantumText_ = !isNeeded ? "0" : icount_ >= 0 ? "10us" : "1ms";
+    if (quantumText_ != "0")
+        quantum_ = getTimeConverter(quantumText_).getFactor() / picosecond_.getFactor();
+}
+
 void QEMUHost::createBridge()
 {
     struct trestle_bridge_options options = {};
@@ -296,6 +256,7 @@ void QEMUHost::createBridge()
         };
         added.ctx = this;
         added.irq_lines = countLines(device.irq);
+        added.dma = device.hasDma;
         status = trestle_bridge_add_device(bridge_, &added, nullptr, &error);
         if (status < 0)
             fatalError("", error, status);
@@ -316,6 +277,7 @@ void QEMUHost::configureLinks()
         configureLink("irq_port_" + std::to_string(i),
                       new EventHandler<QEMUHost, &QEMUHost::onInterrupt, uint32_t>(this, i));
         device.interrupts = registerStatistic<uint64_t>("interrupts", device.name);
+        device.copied = registerStatistic<uint64_t>("dma_bytes", device.name);
         device.latency = registerStatistic<uint64_t>("latency", device.name);
     }
     wake_ =
@@ -330,16 +292,24 @@ void QEMUHost::configureLinks()
 
 void QEMUHost::init(unsigned phase)
 {
-    if (phase > 0)
-        return;
-    for (Device &device : devices_)
-        device.link->sendUntimedData(new RegionEvent(device.name, device.base, device.size));
+    for (Device &device : devices_) {
+        if (phase == 0)
+            device.link->sendUntimedData(new RegionEvent(device.name, device.base, device.size));
+        while (SST::Event *event = device.link->recvUntimedData()) {
+            auto *attach = dynamic_cast<AttachEvent *>(event);
+            device.hasDma = device.hasDma || (attach && attach->dma);
+            delete event;
+        }
+    }
 }
 
 void QEMUHost::setup()
 {
     thread_ = std::this_thread::get_id();
+    chooseQuantum();
+    createBridge();
     launch();
+    hostsInThread++;
     wake_->send(0, new WakeEvent());
 }
 
@@ -407,6 +377,8 @@ void QEMUHost::stop()
         trestle_machine_destroy(machine_);
         machine_ = nullptr;
         unwatchSignals();
+        if (thread_ == std::this_thread::get_id() && !isOver_)
+            hostsInThread--;
     }
     struct trestle_bridge *bridge = bridge_;
     bridge_ = nullptr; // before it ends: what it resets is of no interest any more
@@ -457,200 +429,8 @@ void QEMUHost::qemuEnded()
     else
         out_.verbose(CALL_INFO, 1, 0, "QEMU ended\n");
     isOver_ = true;
+    hostsInThread--;
     primaryComponentOKToEndSim();
-}
-
-// --- serving ------------------------------------------------------------------------------------
-
-// True: an access came, and SST's time is to go on. False: the slice is over.
-bool QEMUHost::waitForAccess()
-{
-    bool isAlone = hostsInProcess == 1;
-    bool isWhole = getNumRanks().rank == 1 && getNumRanks().thread == 1;
-    uint64_t slice = !isAlone ? crowdedSliceNs : isWhole ? sliceNs : sharedSliceNs;
-    uint64_t end = clockNs() + slice;
-    for (uint64_t time = end - slice; time < end; time = clockNs()) {
-        int status = trestle_bridge_poll(bridge_, static_cast<int>((end - time) / 1000000u));
-        if (status < 0 && status != -EINTR)
-            fatalError("cannot serve the devices: ", nullptr, status);
-        if (underWay_ > 0)
-            return true;
-        if (hasEnded_ || interrupted)
-            return false;
-    }
-    return false;
-}
-
-/*
- * When nothing comes in a slice, SST gets the processor, and its time moves on by as much as the
- * guest's has: a guest that follows the host's clock has come that far. One that counts
- * instructions has not said where it is, and SST's time stands until it does.
- */
-void QEMUHost::serve()
-{
-    uint64_t start = clockNs();
-    if (waitForAccess())
-        return;
-    if (hasEnded_)
-        qemuEnded();
-    if (isOver_)
-        return;
-    if (interrupted) {
-        stop();
-        isOver_ = true; // SST itself ends the simulation
-        return;
-    }
-    bool isFree = icount_ < 0 && trestle_bridge_num_connected(bridge_) == devices_.size();
-    uint64_t elapsed = isFree ? (clockNs() - start) * TRESTLE_NS : 0;
-    wake_->send(elapsed, new WakeEvent());
-}
-
-void QEMUHost::onWake(SST::Event *event)
-{
-    delete event;
-    if (bridge_ && !isOver_)
-        serve();
-}
-
-void QEMUHost::onAccess(uint32_t index, const struct trestle_bridge_access &access)
-{
-    Device &device = devices_[index];
-    uint64_t time = now();
-    uint64_t delay = access.when > time ? access.when - time : 0;
-    auto *event = new AccessEvent();
-    event->id = ++lastId_;
-    event->offset = access.access.offset;
-    event->data = access.access.data;
-    event->size = static_cast<uint8_t>(access.access.size);
-    event->write = access.write;
-    device.id = event->id;
-    device.started = time + delay;
-    device.write = access.write;
-    underWay_++;
-    armWatch(time);
-    device.link->send(delay, picosecond_, event);
-}
-
-void QEMUHost::onReset(uint32_t index)
-{
-    Device &device = devices_[index];
-    if (!bridge_)
-        return;
-    if (device.id != 0)
-        underWay_--;
-    device.id = 0;
-    device.link->send(new ResetEvent());
-}
-
-void QEMUHost::onDevice(SST::Event *event, uint32_t index)
-{
-    Device &device = devices_[index];
-    auto *response = dynamic_cast<ResponseEvent *>(event);
-    if (!response)
-        out_.fatal(CALL_INFO, 1, "%s sent an event that is no Trestle::ResponseEvent\n",
-                   device.name.c_str());
-    bool isWanted = response->id == device.id && device.id != 0;
-    bool success = response->success;
-    uint64_t data = response->data;
-    delete event;
-    if (!isWanted || !bridge_)
-        return; // too late: it was answered with an error, or reset
-    answer(device, index, success ? 0 : -EIO, data);
-    if (underWay_ == 0 && !isOver_)
-        serve();
-}
-
-void QEMUHost::answer(Device &device, uint32_t index, int status, uint64_t data)
-{
-    uint64_t time = now();
-    device.id = 0;
-    underWay_--;
-    device.latency->addData(time - device.started);
-    if (status < 0)
-        device.errors->addData(1);
-    else if (device.write)
-        device.writes->addData(1);
-    else
-        device.reads->addData(1);
-    trestle_bridge_complete(bridge_, index, time, status, data);
-}
-
-// --- interrupts ---------------------------------------------------------------------------------
-
-void QEMUHost::onInterrupt(SST::Event *event, uint32_t index)
-{
-    auto *interrupt = dynamic_cast<InterruptEvent *>(event);
-    if (!interrupt)
-        out_.fatal(CALL_INFO, 1, "an event on irq_port_%u that is no Trestle::InterruptEvent\n",
-                   index);
-    if (bridge_ && !isOver_ &&
-        trestle_bridge_irq(bridge_, index, now(), interrupt->line, interrupt->level) < 0)
-        out_.output("WARNING: %s has no interrupt line %u; device%u_irq names them\n",
-                    devices_[index].name.c_str(), interrupt->line, index);
-    if (interrupt->level)
-        devices_[index].interrupts->addData(1);
-    delete event;
-}
-
-// The guest has come this far without an access: SST may, too.
-void QEMUHost::onAdvance(trestle_time until)
-{
-    uint64_t time = now();
-    underWay_++;
-    quantumEnd_->send(until > time ? until - time : 0, new WakeEvent());
-}
-
-void QEMUHost::onQuantum(SST::Event *event)
-{
-    delete event;
-    underWay_--;
-    if (!bridge_ || isOver_)
-        return;
-    trestle_bridge_advanced(bridge_, now());
-    if (underWay_ == 0)
-        serve();
-}
-
-// --- devices that do not answer -----------------------------------------------------------------
-
-// One event is on its way at most, so that an access costs nothing for being watched.
-void QEMUHost::armWatch(uint64_t time)
-{
-    if (watchAt_ != 0)
-        return;
-    uint64_t first = UINT64_MAX;
-    for (const Device &device : devices_)
-        if (device.id != 0)
-            first = std::min(first, device.started + accessTimeout_);
-    if (first == UINT64_MAX)
-        return;
-    watchAt_ = std::max(first, time + 1);
-    watch_->send(watchAt_ - time, new WakeEvent());
-}
-
-void QEMUHost::onWatch(SST::Event *event)
-{
-    uint64_t time = now();
-    bool had = false;
-    delete event;
-    watchAt_ = 0;
-    if (!bridge_ || isOver_)
-        return;
-    for (uint32_t i = 0; i < devices_.size(); i++) {
-        Device &device = devices_[i];
-        if (device.id == 0 || device.started + accessTimeout_ > time)
-            continue;
-        out_.output("ERROR: %s has not answered a %s for %" PRIu64
-                    " us of simulated time (access_timeout); the guest "
-                    "gets an error\n",
-                    device.name.c_str(), device.write ? "write" : "read",
-                    accessTimeout_ / TRESTLE_US);
-        answer(device, i, -ETIMEDOUT, 0);
-        had = true;
-    }
-    armWatch(time);
-    if (had && underWay_ == 0)
-        serve();
 }
 
 void QEMUHost::log(void *ctx, enum trestle_log_level level, const char *text)

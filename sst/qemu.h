@@ -58,8 +58,9 @@ class QEMUHost : public SST::Component
          ""},
         {"quantum",
          "How often SST's time goes on while the guest makes no access, in guest time: an "
-         "interrupt is at most that late. 0: never; empty: 0 without interrupts, 10us with icount, "
-         "otherwise 1ms, since shorter ones leave a guest on the host's clock no time",
+         "interrupt or a DMA is at most that late. 0: never; empty: 0 where no device has either, "
+         "10us with icount, otherwise 1ms, since shorter ones leave a guest on the host's clock no "
+         "time",
          ""},
         {"device%(num_devices)d_socket",
          "Unix socket of a device; empty: one in a private directory", ""},
@@ -91,10 +92,10 @@ class QEMUHost : public SST::Component
 
     SST_ELI_DOCUMENT_PORTS({"device_port",
                             "To the device, when num_devices is 1",
-                            {"Trestle.AccessEvent", "Trestle.ResponseEvent"}},
+                            {"Trestle.AccessEvent", "Trestle.ResponseEvent", "Trestle.DmaEvent"}},
                            {"device_port_%(num_devices)d",
                             "To each device",
-                            {"Trestle.AccessEvent", "Trestle.ResponseEvent"}},
+                            {"Trestle.AccessEvent", "Trestle.ResponseEvent", "Trestle.DmaEvent"}},
                            {"irq_port_%(num_devices)d",
                             "To each device's irq_port; may be left open",
                             {"Trestle.InterruptEvent"}})
@@ -104,6 +105,7 @@ class QEMUHost : public SST::Component
         {"writes", "Writes answered, per device", "accesses", 1},
         {"errors", "Accesses answered with an error, per device", "accesses", 1},
         {"interrupts", "Interrupt lines raised, per device", "interrupts", 1},
+        {"dma_bytes", "Bytes copied from and to guest memory, per device", "bytes", 1},
         {"latency", "Simulated time from an access to its answer, per device", "ps", 2})
 
     QEMUHost(SST::ComponentId_t id, SST::Params &params);
@@ -122,13 +124,22 @@ class QEMUHost : public SST::Component
         uint64_t id = 0;      // of the access under way; 0: none
         uint64_t started = 0; // simulated
         bool write = false;
+        bool hasDma = false;
         SST::Statistics::Statistic<uint64_t> *reads = nullptr, *writes = nullptr, *errors = nullptr,
-                                             *latency = nullptr, *interrupts = nullptr;
+                                             *latency = nullptr, *interrupts = nullptr,
+                                             *copied = nullptr;
+    };
+
+    // What a device wants of the guest: an InterruptEvent or a DmaEvent.
+    struct Waiting {
+        uint32_t index;
+        std::unique_ptr<SST::Event> event;
     };
 
     void readDevices(SST::Params &params);
     void checkPorts();
     bool hasInterrupts();
+    void chooseQuantum();
     void createBridge();
     void configureLinks();
     void launch();
@@ -137,14 +148,20 @@ class QEMUHost : public SST::Component
     void onWake(SST::Event *event);
     void onWatch(SST::Event *event);
     void onDevice(SST::Event *event, uint32_t index);
+    void onResponse(const ResponseEvent &response, uint32_t index);
     void onInterrupt(SST::Event *event, uint32_t index);
+    void whenGuestWaits(SST::Event *event, uint32_t index);
+    void performWaiting();
+    void raise(uint32_t index, const InterruptEvent &interrupt);
+    void copy(uint32_t index, DmaEvent &dma);
     void onQuantum(SST::Event *event);
     void onAdvance(trestle_time until);
     void onAccess(uint32_t index, const struct trestle_bridge_access &access);
     void onReset(uint32_t index);
 
     void serve();
-    bool waitForAccess();
+    uint64_t slice() const;
+    bool waitForAccess(uint64_t start);
     void answer(Device &device, uint32_t index, int status, uint64_t data);
     void qemuEnded();
     void armWatch(uint64_t now);
@@ -163,8 +180,10 @@ class QEMUHost : public SST::Component
     SST::Link *watch_ = nullptr; // to itself: accesses that nobody answers
     std::vector<Device> devices_;
     SST::Link *quantumEnd_ = nullptr; // to itself
+    std::string quantumText_;
     uint64_t quantum_ = 0;
-    uint32_t underWay_ = 0; // accesses, and quanta of SST's time
+    std::vector<Waiting> waiting_; // until the guest waits, too
+    uint32_t underWay_ = 0;        // accesses, and quanta of SST's time
     uint64_t lastId_ = 0;
     uint64_t accessTimeout_;
     uint64_t watchAt_ = 0; // 0: not armed
@@ -181,6 +200,13 @@ class QEMUHost : public SST::Component
     std::thread::id thread_; // that runs this component
     bool hasEnded_ = false;  // QEMU
     bool isOver_ = false;    // as SST was told
+    bool hasInterrupts_ = false;
+
+    // Hosts of one thread take turns. A guest that has something to say must not wait for another
+    // that has not: slices are short, but for those of a host whose guest is silent for long.
+    static thread_local unsigned hostsInThread; // that have a QEMU
+    static constexpr uint64_t firstSliceNs = 2000;
+    uint64_t crowdedSliceNs_ = firstSliceNs;
 };
 
 } // namespace Trestle

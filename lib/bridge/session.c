@@ -325,10 +325,17 @@ static void wake_client(struct session *session)
         ring_wake(&session->events);
 }
 
+/* On sockets: the client looks at the one that it asked on, and at no other, while its request is
+ * handled or waits for a model or the embedder. */
 struct device_info *session_listener(struct device_info *device)
 {
     const struct session *session = device->session;
-    return session->via && session->is_asked ? session->via : device;
+    struct device_info *via = session->via;
+    if (!via)
+        return device;
+    if (session->is_asked || session->advance.type == TRESTLE_V2_ADVANCE)
+        return via;
+    return trestle_device_busy(via->device) && !via->request_is_posted ? via : device;
 }
 
 void session_send_unasked(struct device_info *device, struct trestle_v2_message *message)

@@ -39,15 +39,21 @@ class Guests(SSTCase):
         self.assertRegex(result.out, r"(?m)^end$")
         self.assertIn("20001 reads, 0 writes, 0 errors", result.out)
 
-    def test_interrupts(self):
-        times = set()
-        for icount in "-1", "0", "0":
-            result = self.sst(TESTS / "interrupts.py", TRESTLE_ICOUNT=icount)
-            self.assertEqual(result.code, 0, result)
-            self.assertIn("interrupts: 17 passed, 0 failed", result.out)
-            if icount == "0":
-                times.add(end_time(result))
-        self.assertEqual(len(times), 1, times)
+    def test_interrupts_and_dma(self):
+        """The guest computes and waits; over both carriers; with icount all runs are the same."""
+        for config, last, also in (("interrupts", "interrupts: 17 passed, 0 failed", {}),
+                                   ("dma", "dma: 32 passed, 0 failed", {}),
+                                   ("dma", "dma: 32 passed, 0 failed",
+                                    {"TRESTLE_PROPERTIES": "carrier=socket"})):
+            times = set()
+            for icount in "-1", "0", "0":
+                with self.subTest(config=config, icount=icount, **also):
+                    result = self.sst(TESTS / f"{config}.py", TRESTLE_ICOUNT=icount, **also)
+                    self.assertEqual(result.code, 0, result)
+                    self.assertIn(last, result.out)
+                    if icount == "0":
+                        times.add(end_time(result))
+            self.assertEqual(len(times), 1, times)
 
     def test_written_configuration(self):
         """What trestle sst-config makes of a Trestle configuration."""

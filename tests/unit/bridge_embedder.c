@@ -240,6 +240,26 @@ static void test_quantum_and_interrupt(void **state)
     close(fd);
 }
 
+/* On sockets the client looks at the one that it waits on, whoever interrupts. */
+static void test_interrupt_while_another_is_asked(void **state)
+{
+    struct embedder *e = *state;
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    struct trestle_v2_message m;
+    int other = join(e, 0), fd = join(e, 1);
+    send_access(fd, 1, 1, TRESTLE_V2_READ, 0, TRESTLE_NS);
+    wait_for_access(e, 1);
+    assert_int_equal(trestle_bridge_irq(e->f.bridge, 0, TRESTLE_NS, 1, true), 0);
+    assert_int_equal(trestle_bridge_complete(e->f.bridge, 1, TRESTLE_NS, 0, 0), 0);
+    assert_true(client_receive(&e->f, fd, bytes, sizeof(bytes)));
+    trestle_v2_decode(bytes, &m);
+    assert_int_equal(m.type, TRESTLE_V2_IRQ);
+    assert_int_equal(m.device, 0);
+    receive_reply(e, fd);
+    close(fd);
+    close(other);
+}
+
 /* The guest waits for the embedder, which polls without a limit: nothing else would end this. */
 static void test_poll_ends_with_an_access(void **state)
 {
@@ -398,6 +418,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_quantum_and_interrupt, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_quantum_stays, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_poll_ends_with_an_access, listen_with_two, destroy),
+        cmocka_unit_test_setup_teardown(test_interrupt_while_another_is_asked, listen_with_two,
+                                        destroy),
         cmocka_unit_test_setup_teardown(test_dma, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_no_dma, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_answer_from_inside, listen_with_two, destroy),

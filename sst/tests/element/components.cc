@@ -67,8 +67,8 @@ class Polling : public SST::Component
         : Component(id), path_(params.find<std::string>("socket_path", "")),
           base_(params.find<uint64_t>("device_base", 0))
     {
-        device_ =
-            configureLink("device_port", new Trestle::EventHandler<Polling, &Polling::onDevice>(this));
+        device_ = configureLink("device_port",
+                                new Trestle::EventHandler<Polling, &Polling::onDevice>(this));
         registerClock(params.find<std::string>("clock", "1GHz"),
                       new Trestle::ClockHandler<Polling, &Polling::onTick>(this));
         registerAsPrimaryComponent();

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+// What a host does while the simulation runs: it waits for its guest, and carries what comes.
+#include "qemu.h"
+#include "signals.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cinttypes>
+#include <time.h>
+
+namespace Trestle
+{
+
+namespace
+{
+
+// The longest wait before others get their turn. SST acts on a signal only between two events.
+constexpr uint64_t sliceNs = 50 * 1000 * 1000, sharedSliceNs = 1000 * 1000;
+
+uint64_t clockNs()
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
+}
+
+} // namespace
+
+thread_local unsigned QEMUHost::hostsInThread;
+
+// --- waiting ------------------------------------------------------------------------------------
+
+uint64_t QEMUHost::slice() const
+{
+    bool isWhole = getNumRanks().rank == 1 && getNumRanks().thread == 1;
+    return hostsInThread > 1 ? crowdedSliceNs_ : isWhole ? sliceNs : sharedSliceNs;
+}
+
+// True: an access came, and SST's time is to go on. False: the slice is over.
+bool QEMUHost::waitForAccess(uint64_t start)
+{
+    uint64_t end = start + slice();
+    for (uint64_t time = start; time < end; time = clockNs()) {
+        if (hasEnded_ || isInterrupted())
+            return false;
+        int status = trestle_bridge_poll(bridge_, static_cast<int>((end - time) / 1000000u));
+        if (status < 0 && status != -EINTR)
+            fatalError("cannot serve the devices: ", nullptr, status);
+        if (underWay_ > 0) {
+            crowdedSliceNs_ = firstSliceNs;
+            return true;
+        }
+    }
+    crowdedSliceNs_ = std::min(2 * crowdedSliceNs_, sharedSliceNs);
+    return false;
+}
+
+/*
+ * When nothing comes in a slice, SST gets the processor, and its time moves on by as much as the
+ * guest's has: a guest that follows the host's clock has come that far. One that counts
+ * instructions has not said where it is, and SST's time stands until it does.
+ */
+void QEMUHost::serve()
+{
+    uint64_t start = clockNs();
+    if (waitForAccess(start))
+        return;
+    if (hasEnded_)
+        qemuEnded();
+    if (isOver_)
+        return;
+    if (isInterrupted()) {
+        stop();
+        isOver_ = true; // SST itself ends the simulation
+        return;
+    }
+    bool isFree = icount_ < 0 && trestle_bridge_num_connected(bridge_) == devices_.size();
+    uint64_t elapsed = isFree ? (clockNs() - start) * TRESTLE_NS : 0;
+    wake_->send(elapsed, new WakeEvent());
+}
+
+void QEMUHost::onWake(SST::Event *event)
+{
+    delete event;
+    if (bridge_ && !isOver_)
+        serve();
+}
+
+void QEMUHost::onAccess(uint32_t index, const struct trestle_bridge_access &access)
+{
+    Device &device = devices_[index];
+    uint64_t time = now();
+    uint64_t delay = access.when > time ? access.when - time : 0;
+    auto *event = new AccessEvent();
+    event->id = ++lastId_;
+    event->offset = access.access.offset;
+    event->data = access.access.data;
+    event->size = static_cast<uint8_t>(access.access.size);
+    event->write = access.write;
+    device.id = event->id;
+    device.started = time + delay;
+    device.write = access.write;
+    underWay_++;
+    armWatch(time);
+    performWaiting();
+    device.link->send(delay, picosecond_, event);
+}
+
+void QEMUHost::onReset(uint32_t index)
+{
+    Device &device = devices_[index];
+    if (!bridge_)
+        return;
+    if (device.id != 0)
+        underWay_--;
+    device.id = 0;
+    waiting_.erase(
+        std::remove_if(waiting_.begin(), waiting_.end(),
+                       [index](const Waiting &waiting) { return waiting.index == index; }),
+        waiting_.end());
+    device.link->send(new ResetEvent());
+}
+
+void QEMUHost::onDevice(SST::Event *event, uint32_t index)
+{
+    if (auto *response = dynamic_cast<ResponseEvent *>(event)) {
+        onResponse(*response, index);
+        delete response;
+    } else if (dynamic_cast<DmaEvent *>(event)) {
+        whenGuestWaits(event, index);
+    } else {
+        out_.fatal(CALL_INFO, 1, "%s sent an event that is no Trestle::ResponseEvent\n",
+                   devices_[index].name.c_str());
+    }
+}
+
+void QEMUHost::onResponse(const ResponseEvent &response, uint32_t index)
+{
+    Device &device = devices_[index];
+    if (response.id != device.id || device.id == 0 || !bridge_)
+        return; // too late: it was answered with an error, or reset
+    answer(device, index, response.success ? 0 : -EIO, response.data);
+    if (underWay_ == 0 && !isOver_)
+        serve();
+}
+
+void QEMUHost::answer(Device &device, uint32_t index, int status, uint64_t data)
+{
+    uint64_t time = now();
+    device.id = 0;
+    underWay_--;
+    device.latency->addData(time - device.started);
+    if (status < 0)
+        device.errors->addData(1);
+    else if (device.write)
+        device.writes->addData(1);
+    else
+        device.reads->addData(1);
+    trestle_bridge_complete(bridge_, index, time, status, data);
+}
+
+// --- interrupts and DMA -------------------------------------------------------------------------
+
+void QEMUHost::onInterrupt(SST::Event *event, uint32_t index)
+{
+    if (!dynamic_cast<InterruptEvent *>(event))
+        out_.fatal(CALL_INFO, 1, "an event on irq_port_%u that is no Trestle::InterruptEvent\n",
+                   index);
+    whenGuestWaits(event, index);
+}
+
+// QEMU listens while it waits for an answer. A guest that runs comes by within a quantum.
+void QEMUHost::whenGuestWaits(SST::Event *event, uint32_t index)
+{
+    waiting_.push_back({index, std::unique_ptr<SST::Event>(event)});
+    if (underWay_ > 0 || !bridge_ || isOver_)
+        performWaiting();
+}
+
+void QEMUHost::performWaiting()
+{
+    std::vector<Waiting> all;
+    all.swap(waiting_);
+    for (const Waiting &waiting : all) {
+        if (auto *interrupt = dynamic_cast<InterruptEvent *>(waiting.event.get()))
+            raise(waiting.index, *interrupt);
+        else if (auto *dma = dynamic_cast<DmaEvent *>(waiting.event.get()))
+            copy(waiting.index, *dma);
+    }
+}
+
+void QEMUHost::raise(uint32_t index, const InterruptEvent &interrupt)
+{
+    Device &device = devices_[index];
+    if (!bridge_ || isOver_)
+        return;
+    if (trestle_bridge_irq(bridge_, index, now(), interrupt.line, interrupt.level) < 0)
+        out_.output("WARNING: %s has no interrupt line %u; device%u_irq names them\n",
+                    device.name.c_str(), interrupt.line, index);
+    if (interrupt.level)
+        device.interrupts->addData(1);
+}
+
+void QEMUHost::copy(uint32_t index, DmaEvent &dma)
+{
+    Device &device = devices_[index];
+    auto *done = new DmaDoneEvent();
+    done->id = dma.id;
+    if (!dma.write)
+        dma.bytes.resize(dma.size);
+    done->success = bridge_ && !isOver_ && dma.size == dma.bytes.size() &&
+                    trestle_bridge_dma(bridge_, index, now(), dma.write, dma.address,
+                                       dma.bytes.data(), dma.bytes.size()) == 0;
+    if (done->success)
+        device.copied->addData(dma.size);
+    if (done->success && !dma.write)
+        done->bytes.swap(dma.bytes);
+    device.link->send(done);
+}
+
+// --- the quantum --------------------------------------------------------------------------------
+
+// The guest has come this far without an access: SST may, too.
+void QEMUHost::onAdvance(trestle_time until)
+{
+    uint64_t time = now();
+    underWay_++;
+    performWaiting();
+    quantumEnd_->send(until > time ? until - time : 0, new WakeEvent());
+}
+
+void QEMUHost::onQuantum(SST::Event *event)
+{
+    delete event;
+    underWay_--;
+    if (!bridge_ || isOver_)
+        return;
+    trestle_bridge_advanced(bridge_, now());
+    if (underWay_ == 0)
+        serve();
+}
+
+// --- devices that do not answer -----------------------------------------------------------------
+
+// One event is on its way at most, so that an access costs nothing for being watched.
+void QEMUHost::armWatch(uint64_t time)
+{
+    if (watchAt_ != 0)
+        return;
+    uint64_t first = UINT64_MAX;
+    for (const Device &device : devices_)
+        if (device.id != 0)
+            first = std::min(first, device.started + accessTimeout_);
+    if (first == UINT64_MAX)
+        return;
+    watchAt_ = std::max(first, time + 1);
+    watch_->send(watchAt_ - time, new WakeEvent());
+}
+
+void QEMUHost::onWatch(SST::Event *event)
+{
+    uint64_t time = now();
+    bool had = false;
+    delete event;
+    watchAt_ = 0;
+    if (!bridge_ || isOver_)
+        return;
+    for (uint32_t i = 0; i < devices_.size(); i++) {
+        Device &device = devices_[i];
+        if (device.id == 0 || device.started + accessTimeout_ > time)
+            continue;
+        out_.output("ERROR: %s has not answered a %s for %" PRIu64
+                    " us of simulated time (access_timeout); the guest "
+                    "gets an error\n",
+                    device.name.c_str(), device.write ? "write" : "read",
+                    accessTimeout_ / TRESTLE_US);
+        answer(device, i, -ETIMEDOUT, 0);
+        had = true;
+    }
+    armWatch(time);
+    if (had && underWay_ == 0)
+        serve();
+}
+
+} // namespace Trestle
