@@ -73,6 +73,8 @@ static void print_host(const struct config *config)
         }
         printf("])\n");
     }
+    if (config->icount >= 0)
+        printf("qemu.addParam(\"icount\", %" PRId64 ")\n", config->icount);
     printf("qemu.addParam(\"num_devices\", %zu)\n", config->num_devices);
 }
 
@@ -81,6 +83,26 @@ static void print_host_param(size_t index, const char *suffix, const char *value
     char *key = xformat("device%zu_%s", index, suffix);
     print_param("qemu", key, value);
     free(key);
+}
+
+/* What only QEMU's side of a device has to know. */
+static void print_properties(const struct config *config, size_t index)
+{
+    const struct config_device *device = &config->devices[index];
+    struct strings parts = {0};
+    if (device->shadow)
+        strings_add(&parts, "shadow=on");
+    if (device->carrier)
+        strings_addf(&parts, "carrier=%s", device->carrier);
+    if (device->protocol >= 0)
+        strings_addf(&parts, "protocol=%d", (int)device->protocol);
+    if (device->posted_writes && config->icount < 0)
+        strings_add(&parts, "posted_writes=on");
+    char *joined = parts.count ? strings_join(&parts, ",") : NULL;
+    if (joined)
+        print_host_param(index, "properties", joined);
+    free(joined);
+    strings_finish(&parts);
 }
 
 static void print_device(const struct config *config, size_t index)
@@ -93,8 +115,13 @@ static void print_device(const struct config *config, size_t index)
     printf("qemu.addParam(\"device%zu_size\", %" PRIu64 ")\n", index, device->size);
     if (device->socket)
         print_host_param(index, "socket", device->socket);
-    if (device->shadow)
-        print_host_param(index, "properties", "shadow=on");
+    if (device->on_error)
+        print_host_param(index, "on_error", device->on_error);
+    if (device->timeout_ms >= 0)
+        printf("qemu.addParam(\"device%zu_timeout_ms\", %" PRId64 ")\n", index, device->timeout_ms);
+    if (device->irq)
+        print_host_param(index, "irq", device->irq);
+    print_properties(config, index);
     printf("%s = sst.Component(", component);
     print_string(device->name);
     printf(", \"trestle.Device\")\n");
@@ -109,6 +136,10 @@ static void print_device(const struct config *config, size_t index)
     printf("sst.Link(\"qemu_%zu\").connect((qemu, \"device_port_%zu\", LATENCY), "
            "(%s, \"cpu_port\", LATENCY))\n",
            index, index, component);
+    if (device->irq)
+        printf("sst.Link(\"irq_%zu\").connect((qemu, \"irq_port_%zu\", LATENCY), "
+               "(%s, \"irq_port\", LATENCY))\n",
+               index, index, component);
     free(component);
 }
 

@@ -156,6 +156,8 @@ void QEMUHost::readDevices(SST::Params &params)
         device.socket = params.find<std::string>(prefix + "_socket", "");
         device.properties = params.find<std::string>(prefix + "_properties", "");
         device.irq = params.find<std::string>(prefix + "_irq", "");
+        device.onError = params.find<std::string>(prefix + "_on_error", onError_);
+        device.timeoutMs = params.find<int64_t>(prefix + "_timeout_ms", timeoutMs_);
     }
     if (count == 1 && devices_[0].socket.empty())
         devices_[0].socket = params.find<std::string>("socket_path", "");
@@ -328,8 +330,8 @@ void QEMUHost::launch()
         device.socket_path = trestle_bridge_socket_path(bridge_, i);
         device.base_addr = devices_[i].base;
         device.region_size = devices_[i].size;
-        device.on_error = onError_.c_str();
-        device.timeout_ms = timeoutMs_;
+        device.on_error = devices_[i].onError.c_str();
+        device.timeout_ms = devices_[i].timeoutMs;
         device.irq = devices_[i].irq.empty() ? nullptr : devices_[i].irq.c_str();
         device.properties =
             devices_[i].properties.empty() ? nullptr : devices_[i].properties.c_str();

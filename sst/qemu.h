@@ -67,10 +67,12 @@ class QEMUHost : public SST::Component
         {"device%(num_devices)d_properties",
          "Further properties of its sst-device, such as protocol=1,carrier=socket", ""},
         {"on_error", "What a failed access is to the guest: fault, ones or zeros", "fault"},
+        {"device%(num_devices)d_on_error", "The same for one device", "as on_error"},
         {"timeout_ms",
          "Longest that QEMU waits for an answer, in ms of the host's clock; 0: without limit, "
          "since a simulation may be slow",
          "0"},
+        {"device%(num_devices)d_timeout_ms", "The same for one device", "as timeout_ms"},
         {"access_timeout",
          "Longest that a device may take to answer, in simulated time; then the guest gets an "
          "error",
@@ -119,7 +121,8 @@ class QEMUHost : public SST::Component
   private:
     struct Device {
         uint64_t base = 0, size = 0;
-        std::string name, socket, properties, irq;
+        std::string name, socket, properties, irq, onError;
+        int64_t timeoutMs = 0;
         SST::Link *link = nullptr;
         uint64_t id = 0;      // of the access under way; 0: none
         uint64_t started = 0; // simulated

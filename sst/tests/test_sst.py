@@ -56,15 +56,20 @@ class Guests(SSTCase):
             self.assertEqual(len(times), 1, times)
 
     def test_written_configuration(self):
-        """What trestle sst-config makes of a Trestle configuration."""
-        example = common.SOURCE / "examples" / "01-two-devices" / "two_devices.json"
-        written = common.run([common.TRESTLE, "sst-config", example])
-        self.assertEqual(written.code, 0, written)
-        config = self.dir / "written.py"
-        config.write_text(written.out)
-        result = self.sst(config)
-        self.assertEqual(result.code, 0, result)
-        self.assertRegex(result.out, r"two_devices: \d\d passed, 0 failed")
+        """What trestle sst-config makes of Trestle's configurations."""
+        for example, last in (("01-two-devices/two_devices", r"two_devices: \d\d passed, 0 failed"),
+                              ("02-four-devices/four_devices", "four_devices: 265 passed, 0 failed"),
+                              ("04-interrupts/interrupts", r"interrupts: \d\d passed, 0 failed"),
+                              ("05-dma/dma", r"dma: \d\d passed, 0 failed")):
+            with self.subTest(example):
+                written = common.run([common.TRESTLE, "sst-config",
+                                      common.SOURCE / "examples" / f"{example}.json"])
+                self.assertEqual(written.code, 0, written)
+                config = self.dir / "written.py"
+                config.write_text(written.out)
+                result = self.sst(config)
+                self.assertEqual(result.code, 0, result)
+                self.assertRegex(result.out, last)
 
     def test_protocol_1_and_sockets(self):
         for properties in "protocol=1", "carrier=socket":

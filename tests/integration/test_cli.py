@@ -358,6 +358,16 @@ class Tables(Case):
                      'qemu.addParam("num_devices", 2)', 'addParam("model", "echo")',
                      '"device_port_1", LATENCY), (device1, "cpu_port", LATENCY)'):
             self.assertIn(line, result.out)
+        result = self.trestle("sst-config", self.config({
+            "machine": {"icount": 3},
+            "devices": [{"name": "t", "model": "timer", "base_addr": "0x10200000", "irq": 40,
+                         "on_error": "ones", "timeout_ms": 7, "carrier": "socket"}]}, "rich.json"))
+        self.assertEqual(result.code, 0, result)
+        compile(result.out, "written.py", "exec")
+        for line in ('qemu.addParam("icount", 3)', '"device0_irq", "40"', '"device0_on_error", "ones"',
+                     'qemu.addParam("device0_timeout_ms", 7)', '"device0_properties", "carrier=socket"',
+                     '"irq_port_0", LATENCY), (device0, "irq_port", LATENCY)'):
+            self.assertIn(line, result.out)
         self.assert_refused("trestle: --latency 0 is not a time above 0; write for example 10ns",
                             "sst-config", "two.json", "--latency", "0")
 
