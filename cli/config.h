@@ -30,6 +30,7 @@ struct config_device {
     bool own_process;    /* served by a `trestle device` of its own */
     const char *restart; /* "never", "on-failure", "always"; NULL: on-failure */
     bool posted_writes;  /* the guest does not wait for its writes */
+    bool release_lock;   /* other vCPUs go on while one waits for it */
     const char *carrier; /* "auto", "socket", "shm"; NULL: the plugin's default */
     int64_t protocol;    /* 1, 2; -1: the plugin's default */
 

@@ -221,9 +221,36 @@ static int check_links(struct config_reader *reader)
     return status;
 }
 
+/* Who waits without QEMU's big lock shares nothing with devices that others wait for. */
+static int check_release_locks(struct config_reader *reader)
+{
+    const struct config *config = reader->config;
+    size_t num_shared = 0;
+    for (size_t i = 0; i < config->num_devices; i++)
+        num_shared += !config->devices[i].own_process;
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct config_device *device = &config->devices[i];
+        if (!device->release_lock)
+            continue;
+        if (config->icount >= 0)
+            return fail_device(reader, i, "release_lock",
+                               "with machine.icount the vCPUs take turns, and nothing would be "
+                               "gained; remove one of the two");
+        if (device->protocol == 1)
+            return fail_device(reader, i, "release_lock",
+                               "protocol 1 does not have it; remove one of the two");
+        if (!device->own_process && num_shared > 1)
+            return fail_device(reader, i, "release_lock",
+                               "a process of the device's own is needed; add \"process\": \"own\"");
+    }
+    return 0;
+}
+
 int config_check(struct config_reader *reader)
 {
-    int status = check_pairs(reader, by_name, check_pair_name);
+    int status = check_release_locks(reader);
+    if (status == 0)
+        status = check_pairs(reader, by_name, check_pair_name);
     if (status == 0)
         status = check_pairs(reader, by_socket, check_pair_socket);
     if (status == 0)

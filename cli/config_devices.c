@@ -276,6 +276,8 @@ static const struct config_key device_keys[] = {
     {"restart", config_set_choice, DEVICE(restart), "a choice here", .choices = restart_choices},
     {"posted_writes", config_set_bool, DEVICE(posted_writes), "true or false",
      "\"posted_writes\": true"},
+    {"release_lock", config_set_bool, DEVICE(release_lock), "true or false",
+     "\"release_lock\": true"},
     {"carrier", config_set_choice, DEVICE(carrier), "a choice here", .choices = carrier_choices},
     {"protocol", config_set_count, DEVICE(protocol), "a version of the protocol",
      "\"protocol\": 2, or 1 for the older one", .max = 2},

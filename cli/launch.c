@@ -135,6 +135,7 @@ static int check_without_plugin(const struct config *config, const struct launch
                           : device->timeout_ms >= 0 ? "timeout_ms"
                           : device->shadow          ? "shadow"
                           : device->posted_writes   ? "posted_writes"
+                          : device->release_lock    ? "release_lock"
                           : device->carrier         ? "carrier"
                           : device->protocol == 2   ? "protocol"
                           : device->irq             ? "irq"
@@ -203,6 +204,8 @@ static void add_properties(struct launch *launch, const struct config *config,
     /* In a repeatable run, what a write causes must have its time known. */
     if (device->posted_writes && config->icount < 0)
         strings_add(&parts, "posted_writes=on");
+    if (device->release_lock)
+        strings_add(&parts, "release_lock=on");
     char *joined = parts.count ? strings_join(&parts, ",") : xstrdup("");
     strings_add(&launch->properties, joined);
     free(joined);

@@ -10,10 +10,11 @@ static struct qemu_timer *timer_of(struct session *session)
     return (struct qemu_timer *)session->timer;
 }
 
+/* Not of one whose access waits without the big lock: its answer will say what comes next. */
 static struct v2 *any_up(const struct session *session)
 {
     struct v2 *v2 = session->devices;
-    while (v2 && v2->recovery.state != UP)
+    while (v2 && (v2->recovery.state != UP || v2->is_busy))
         v2 = v2->next;
     return v2;
 }

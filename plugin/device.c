@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "biglock.h"
 #include "idle.h"
 #include "ipc/stream.h"
 #include "memory.h"
@@ -166,6 +167,15 @@ static void check_socket(const struct sst_device *dev)
                       strlen(dev->socket), ipc_path_max());
 }
 
+static void check_release_lock(const struct sst_device *dev)
+{
+    const char *refusal = dev->release_lock ? biglock_refusal() : NULL;
+    if (refusal)
+        refuse_device(dev, "release_lock: %s; leave it out", refusal);
+    if (dev->release_lock && (dev->protocol == 1 || dev->floor))
+        refuse_device(dev, "only protocol 2 has release_lock; leave it out");
+}
+
 static void check_properties(struct sst_device *dev)
 {
     if (dev->wrong)
@@ -195,6 +205,7 @@ static void check_properties(struct sst_device *dev)
     if (dev->protocol == 1 && (dev->posted_writes || dev->carrier == CARRIER_SHM))
         refuse_device(dev,
                       "protocol 1 has neither posted writes nor shared memory; use protocol=2");
+    check_release_lock(dev);
     check_socket(dev);
 }
 

@@ -211,6 +211,8 @@ static int session_join(struct v2 *v2, const struct trestle_v2_welcome *welcome,
         return -EINVAL;
     if (session && has_device(session, welcome->device))
         return -EEXIST;
+    if (session && (v2->dev->release_lock || session->devices->dev->release_lock))
+        return -EXDEV;
     if (!session) {
         int r = session_create(welcome, fds, num_fds, &session);
         if (r < 0)
@@ -271,6 +273,8 @@ static const char *failure_text(int error)
         return "its answer came with the wrong number of descriptors";
     case -EINVAL:
         return "its features are not those of its other devices";
+    case -EXDEV:
+        return "release_lock needs a process with no other device";
     case -EEXIST:
         return "it gave the number of another device";
     default:

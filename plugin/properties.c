@@ -50,6 +50,8 @@ static const struct property PROPERTIES[] = {
      .description = "input of the interrupt controller; several lines: 40:41:42"},
     {"posted_writes", SWITCH, offsetof(struct sst_device, posted_writes), "on or off",
      .description = "on: the guest does not wait for its writes (default off)"},
+    {"release_lock", SWITCH, offsetof(struct sst_device, release_lock), "on or off",
+     .description = "on: other vCPUs go on while one waits for the device (default off)"},
     {"label", STRING, offsetof(struct sst_device, label), "a text",
      .description = "where the device was configured, for the line that refuses it"},
     {"floor", SWITCH, offsetof(struct sst_device, floor), "on or off",

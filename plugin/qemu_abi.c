@@ -29,6 +29,10 @@ int qemu_abi_resolve(const char **ret_missing)
     }
     QEMU_FUNCTIONS(QEMU_FIND)
 #undef QEMU_FIND
+    if (!find("bql_lock_impl", &qemu.bql_lock))
+        find("qemu_mutex_lock_iothread_impl", &qemu.bql_lock);
+    if (!find("bql_unlock", &qemu.bql_unlock))
+        find("qemu_mutex_unlock_iothread", &qemu.bql_unlock);
     qemu.address_space_memory = dlsym(RTLD_DEFAULT, "address_space_memory");
     if (!qemu.address_space_memory) {
         *ret_missing = "address_space_memory";
@@ -59,6 +63,12 @@ bool qemu_guest_has_bus_faults(const char *target_name)
     const bool *kvm_allowed = dlsym(RTLD_DEFAULT, "kvm_allowed");
     bool x86 = strcmp(target_name, "x86_64") == 0 || strcmp(target_name, "i386") == 0;
     return !x86 && !(kvm_allowed && *kvm_allowed);
+}
+
+bool qemu_counts_instructions(void)
+{
+    const int *use_icount = dlsym(RTLD_DEFAULT, "use_icount");
+    return !use_icount || *use_icount != 0;
 }
 
 /* The bit "memory" of MemTxAttrs. */

@@ -191,6 +191,7 @@ enum { /* QEMUClockType */
     F(struct qemu_region *, host_memory_backend_get_memory, (struct qemu_object *))               \
     F(int, memory_region_get_fd, (struct qemu_region *))                                          \
     F(void, qemu_set_fd_handler, (int, void (*)(void *), void (*)(void *), void *))               \
+    F(bool, qemu_in_vcpu_thread, (void))                                                          \
     F(bool, all_cpu_threads_idle, (void))                                                         \
     F(bool, runstate_is_running, (void))
 
@@ -198,6 +199,9 @@ struct qemu_abi {
 #define QEMU_MEMBER(type, name, params) type(*name) params;
     QEMU_FUNCTIONS(QEMU_MEMBER)
 #undef QEMU_MEMBER
+    /* The big lock, which has other names before 9.0; NULL: not exported. */
+    void (*bql_lock)(const char *file, int line);
+    void (*bql_unlock)(void);
     const struct qemu_version *version;
     void *address_space_memory; /* AddressSpace: all of the guest's physical memory */
     bool has_kvm; /* the guest runs on KVM: read it when the machine is there, not before */
@@ -215,6 +219,9 @@ int qemu_plugin_interface(void);
 
 /* True when an access that fails reaches this guest as a bus fault. */
 bool qemu_guest_has_bus_faults(const char *target_name);
+
+/* True under -icount. */
+bool qemu_counts_instructions(void);
 
 /* Attributes of a transfer that reaches RAM and no device. */
 qemu_attrs qemu_memory_only(void);

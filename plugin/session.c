@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include "biglock.h"
 #include "ipc/stream.h"
 #include "irq.h"
 #include "memory.h"
@@ -265,8 +266,11 @@ static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
         return -ETIMEDOUT;
     left = left_until(deadline_ns, now_ns);
     watch_change(&v2->session->doorbell, 0);
-    if (!is_shm || ring_must_sleep(&v2->session->events))
+    if (!is_shm || ring_must_sleep(&v2->session->events)) {
+        biglock_drop(v2);
         r = ppoll(fds, is_shm ? 2 : 1, deadline_ns == IPC_NEVER ? NULL : &left, NULL);
+        biglock_retake(v2);
+    }
     if (is_shm) {
         int error = ring_awake(&v2->session->events);
         watch_change(&v2->session->doorbell, EPOLLIN);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "biglock.h"
 #include "ipc/stream.h"
 #include "say.h"
 
@@ -102,8 +103,8 @@ static int come_back(struct v2 *v2)
     return connect_now(v2);
 }
 
-static int perform_v2(struct sst_device *dev, const struct transport_access *access,
-                      uint64_t *ret_data)
+static int perform_now(struct sst_device *dev, const struct transport_access *access,
+                       uint64_t *ret_data)
 {
     struct v2 *v2 = dev->connection;
     if (__builtin_expect(v2->recovery.state != UP, 0)) {
@@ -136,6 +137,19 @@ static int perform_v2(struct sst_device *dev, const struct transport_access *acc
         recovery_answered(&v2->recovery, dev);
     *ret_data = reply.data;
     return reply.status == TRESTLE_V2_OK ? 0 : -EIO;
+}
+
+static int perform_v2(struct sst_device *dev, const struct transport_access *access,
+                      uint64_t *ret_data)
+{
+    if (__builtin_expect(!dev->release_lock, 1))
+        return perform_now(dev, access, ret_data);
+    int r = biglock_begin(dev->connection);
+    if (r < 0)
+        return r;
+    r = perform_now(dev, access, ret_data);
+    biglock_end(dev->connection);
+    return r;
 }
 
 static void open_v2(struct sst_device *dev)

@@ -25,6 +25,7 @@ struct v2 {
     struct v2 *next;         /* in the session */
     uint32_t index;          /* what the session calls this device */
     uint64_t late_id;        /* LATE: the request whose answer is overdue */
+    bool is_busy;            /* release_lock: an access is under way */
     bool no_shm;             /* carrier=auto: sockets it is */
     bool is_out_of_step;     /* socket carrier: a message was cut off by a time-out */
 

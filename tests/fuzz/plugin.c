@@ -44,6 +44,11 @@ static struct {
 } timers[64];
 static int64_t guest_ns;
 
+bool qemu_counts_instructions(void)
+{
+    return false;
+}
+
 struct sst_device *device_first(void)
 {
     return devices;

@@ -342,8 +342,11 @@ static void accepts_everything_that_the_format_has(void **state)
         "'devices': [{'name':'echo_device','model':'echo','base_addr':'0x10200000','size':4096,"
         "  'params':{'echo_latency':10,'clock':'1GHz','r':0.1,'b':true,'n':-3},'socket':'e.sock',"
         "  "
-        "'process':'shared','on_error':'ones','timeout_ms':0,'posted_writes':false,'shadow':true},"
-        " {'name':'compute_device','model':'compute','base_addr':271581184,'size':'0x2000'}],"
+        "'process':'own','release_lock':true,'on_error':'ones','timeout_ms':0,'posted_writes':"
+        "false,"
+        "'shadow':true},"
+        " {'name':'compute_device','model':'compute','base_addr':271581184,'size':'0x2000',"
+        "  'process':'shared'}],"
         "'links': [{'from':'compute_device.peer','to':'echo_device.peer','latency':'1ns'}],"
         "'stop_at':'10s'}");
     assert_string_equal(config->arch, "riscv64");
