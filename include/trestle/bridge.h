@@ -167,7 +167,8 @@ TRESTLE_API void trestle_bridge_totals(const struct trestle_bridge *bridge,
  * docs/trace.md has it: devices and links first, so they are all added by now; before listen. A
  * FIFO is opened once it has a reader. A thread of its own writes. When the file is slower than the
  * run and 64 MiB wait for it, the run waits. When it cannot be written any more, that is logged
- * once as an error, and the run goes on without. */
+ * once as an error, and the run goes on without. What trestle_bridge_dma() copies is neither in
+ * the trace nor in the hash. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_trace(struct trestle_bridge *bridge, const char *path,
                                                    char **ret_error);
 struct trestle_bridge_trace_stats {

@@ -83,6 +83,32 @@ class Traces(Recorded):
         first = trestle("trace", trace).out.splitlines()[1]
         self.assertRegex(first, r"^ +\d+\.\d{3} +-  echo_device ")
 
+    def test_stall(self):
+        """Each answer that comes 500 ns later puts the engine as far ahead of the guest, whose time
+        stands meanwhile."""
+        common.guest("two_devices")
+        path = self.dir / "slow.json"
+        config = json.loads((EXAMPLES / "01-two-devices" / "two_devices.json").read_text())
+        config["devices"][0].setdefault("params", {})["access_latency"] = 500
+        path.write_text(json.dumps(config))
+        trace, stats = self.run_traced(path, icount=0)
+        times = re.compile(r" *(\d+)\.000 +(\d+)\.000  echo_device +(read|write|answered) .*")
+        stall = answers = 0
+        for line in trestle("trace", trace, "--device", "echo_device").out.splitlines():
+            match = times.fullmatch(line)
+            if not match:
+                continue
+            engine, guest, is_answer = int(match[1]), int(match[2]), match[3] == "answered"
+            if is_answer:
+                stall += 500
+                answers += 1
+                self.assertEqual((engine, guest), (begun[0] + 500, begun[1]), line)
+            self.assertEqual(engine - guest, stall, line)
+            begun = engine, guest
+        echo = stats["devices"][0]
+        self.assertEqual(answers, echo["reads"] + echo["writes"])
+        self.assertIs(stats["repeatable"], True)
+
     def test_dma(self):
         """Its bytes are in the trace."""
         common.guest("dma")
