@@ -24,6 +24,7 @@
 
 #include "qemu_abi.h"
 #include "say.h"
+#include "warp.h"
 
 #define EXIT_IDLE 125
 #define LOOK_MIN_NS INT64_C(100000000)
@@ -77,7 +78,7 @@ static int64_t pause_while_alive(int64_t guest_timer_ns)
 static void look(void *opaque)
 {
     (void)opaque;
-    bool is_halted = qemu.runstate_is_running() && qemu.all_cpu_threads_idle();
+    bool is_halted = qemu.runstate_is_running() && warp_guest_is_halted();
     int64_t guest_timer_ns = next_timer_ns();
     if (!is_halted || guest_timer_ns != NEVER_NS) {
         looks = 0;

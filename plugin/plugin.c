@@ -7,6 +7,7 @@
 #include "device.h"
 #include "idle.h"
 #include "say.h"
+#include "warp.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -39,6 +40,7 @@ static void on_machine_complete(struct qemu_notifier *notifier, void *data)
     (void)notifier;
     (void)data;
     device_start_all();
+    warp_start();
     idle_watch(exit_when_idle);
 }
 

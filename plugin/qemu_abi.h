@@ -26,6 +26,7 @@ struct qemu_visitor;
 struct qemu_region;
 struct qemu_timer;
 struct qemu_irq;
+struct qemu_cpu;
 
 /* TypeInfo */
 struct qemu_type_info {
@@ -101,6 +102,16 @@ struct qemu_notifier {
     void (*notify)(struct qemu_notifier *notifier, void *data);
     void *node[2];
 };
+
+/* MainLoopPoll, the beginning: what the notifiers of the main loop's turns are told */
+struct qemu_main_loop_poll {
+    int state;
+};
+
+enum { QEMU_MAIN_LOOP_POLL_FILL = 0 /* before the wait; others come after it */ };
+
+/* run_on_cpu_func; the data is a union of eight bytes */
+typedef void (*qemu_cpu_work)(struct qemu_cpu *cpu, uint64_t data);
 
 /* VersionInfo, VersionTriple */
 struct qemu_version {
@@ -192,6 +203,9 @@ enum { /* QEMUClockType */
     F(int, memory_region_get_fd, (struct qemu_region *))                                          \
     F(void, qemu_set_fd_handler, (int, void (*)(void *), void (*)(void *), void *))               \
     F(bool, qemu_in_vcpu_thread, (void))                                                          \
+    F(void, main_loop_poll_add_notifier, (struct qemu_notifier *))                                \
+    F(struct qemu_cpu *, qemu_get_cpu, (int))                                                     \
+    F(void, async_run_on_cpu, (struct qemu_cpu *, qemu_cpu_work, uint64_t))                       \
     F(bool, all_cpu_threads_idle, (void))                                                         \
     F(bool, runstate_is_running, (void))
 

@@ -105,12 +105,9 @@ class Guests(common.TestCase):
             self.assertIn(f"interrupts: {17 + exact} passed, 0 failed", result.out)
             self.assertEqual(result.out.count("\ntaken "), 50 if exact else 0)
             if shift is not None:
-                # The same over both carriers, the time of the end included. But for the times at
-                # which the guest set its timers: under load they differ now and then by some
-                # nanoseconds, a defect that examples/04-interrupts/README.md tells of.
-                same = "".join(line for line in result.out.splitlines(keepends=True)
-                               if not line.startswith("taken "))
-                self.assertEqual(printed.setdefault((arch, args[1], shift), same), same)
+                # The same over both carriers, the time of the end included.
+                same = printed.setdefault((arch, args[1], shift), result.out)
+                self.assertEqual(result.out, same)
                 self.assertIn("\nended at ", same)
         self.each_run(check)
 

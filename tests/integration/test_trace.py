@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Traces and hashes of runs of a real guest, and what can be made of them."""
+import contextlib
 import json
 import re
+import socket
+import threading
 
 import common
 
@@ -47,6 +50,32 @@ class Traces(Recorded):
         self.assertEqual(len(hashes), 1, hashes)
         _, stats = self.run_traced(exact, icount=1, args=["-append", "icount=1"])
         self.assertNotIn(stats["run_hash"], hashes)
+
+    def test_repeats_while_the_main_loop_is_busy(self):
+        """QEMU's monitor is read in the loop that also lets guest time leap over a sleep: each key
+        is a chance for it to do so too early (plugin/warp.c)."""
+        common.guest("interrupts", "riscv64")
+        exact = EXAMPLES / "04-interrupts" / "exact.json"
+        guest_args = ["-append", "icount=0 repeat=5"]
+        _, quiet = self.run_traced(exact, args=guest_args)
+        path = self.dir / "monitor"
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(str(path))
+        listener.listen(1)
+
+        def press_return():
+            monitor, _ = listener.accept()
+            with monitor, contextlib.suppress(OSError):
+                while monitor.recv(4096):
+                    monitor.sendall(b"\n")
+
+        presser = threading.Thread(target=press_return, daemon=True)
+        presser.start()
+        _, busy = self.run_traced(exact, args=[*guest_args, "-monitor", f"unix:{path}"])
+        presser.join(30)
+        self.assertFalse(presser.is_alive())
+        self.assertEqual(busy["run_hash"], quiet["run_hash"])
 
     def test_free_running(self):
         """Says that it does not repeat. Its trace has what the statistics count."""
