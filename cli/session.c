@@ -177,18 +177,19 @@ int session_init(struct session *session, const struct config *config,
     };
     char *error = NULL;
     int status = trestle_bridge_create(&options, &session->bridge, &error);
-    if (status == 0)
-        status = watch_signals(session);
     if (status < 0) {
         *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
         free(error);
+        return status;
     }
-    if (status == 0)
-        status = add_devices(session, ret_error);
+    status = add_devices(session, ret_error);
     if (status == 0)
         status = add_links(session, ret_error);
     if (status == 0 && wanted->trace)
         status = begin_trace(session, wanted->trace, ret_error);
+    /* Only now: Ctrl-C ends the wait for a FIFO's reader. */
+    if (status == 0 && (status = watch_signals(session)) < 0)
+        *ret_error = xformat("trestle: cannot watch signals: %s", strerror(-status));
     if (status < 0)
         session_finish(session);
     return status;
