@@ -45,6 +45,8 @@ static int lock_try(const char *path, const char *lock_path, int *ret_fd, char *
         return error_set(ret_error, -errno,
                          "%s: cannot be created: %s; choose a directory that you may write to",
                          lock_path, strerror(errno));
+    /* The umask may have taken bits away. Somebody else's file stays as it is. */
+    (void)!fchmod(fd, 0600);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         int error = -errno;
         close(fd);
@@ -124,8 +126,9 @@ static int bind_and_listen(const struct sockaddr_un *address, int *ret_fd, char 
         return error_set(ret_error, -errno, "cannot make a socket for %s: %s", address->sun_path,
                          strerror(errno));
     /* bind() creates the file with the mode that the socket has by then (unix(7) does not say
-     * so, net/unix/af_unix.c does); a umask can only take bits away. */
+     * so, net/unix/af_unix.c does), less what the umask takes away: that is given back. */
     if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
+        fchmodat(AT_FDCWD, address->sun_path, 0600, AT_SYMLINK_NOFOLLOW) < 0 ||
         listen(fd, BACKLOG) < 0) {
         int error = -errno;
         close(fd);
@@ -203,6 +206,7 @@ int private_dir_create(const char *base, char **ret_path, char **ret_error)
                          "XDG_RUNTIME_DIR to a directory that you may write to",
                          base, strerror(-error));
     }
+    (void)!chmod(path, 0700); /* whatever the umask */
     *ret_path = path;
     return 0;
 }
