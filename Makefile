@@ -11,7 +11,7 @@ prefix ?=
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo build test test-sst sst-install check faults fuzz bench install clean hooks
+.PHONY: help list demo build test test-sst sst-install check test-matrix faults fuzz bench install clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -51,6 +51,9 @@ check: ## formatting, licences, direction of dependencies, static analysis
 	tools/deps demo check
 	@$(MAKE) --no-print-directory build
 	tools/check $(BUILD)
+
+test-matrix: build ## the plugin in the QEMUs of three Debian releases, which are fetched
+	TRESTLE_BUILD=$(BUILD) python3 tests/integration/matrix.py
 
 faults: build ## kill, stop, cut off, delay and corrupt devices; takes FAULTS=1000 and SEED=
 	TRESTLE_BUILD=$(BUILD) python3 tests/integration/faults.py --faults $(FAULTS) \

@@ -420,10 +420,12 @@ class Machine(PluginTest):
         for argv in joined, joined[:plugin] + joined[plugin + 4:]:
             result = common.run(argv)
             self.assertRegex(result.out, "busy: 1 rounds")
-            # Without the addresses of the host's.
-            code.append(re.sub(r"0x[0-9a-f]+", "", log.read_text()))
+            # Which operations, on what: which blocks, and how often each, depends in QEMU 10 on
+            # when its other threads have their turn.
+            code.append({tuple(line.split(",")[0].split()) for line in
+                         re.sub(r"0x[0-9a-f]+", "", log.read_text()).splitlines()})
             log.unlink()
-        self.assertGreater(len(code[0]), 1000)
+        self.assertGreater(len(code[0]), 10)
         self.assertEqual(code[0], code[1])
 
     def test_monitor(self):
