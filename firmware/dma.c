@@ -5,7 +5,8 @@
  *
  * Command line: rounds=N copies (default 100), bytes=N: the longest (default 20000, at most
  * 131072), time=1: prints the guest's time at the end, the same in each run under QEMU's -icount.
- * bench=N: nothing but N copies of 1 MiB, and the time that they took.
+ * ram_mib=N: the memory of the machine (default 128). bench=N: nothing but N copies of 1 MiB, and
+ * the time that they took.
  */
 #include "check.h"
 #include "irq.h"
@@ -115,18 +116,22 @@ static void test_errors(void)
 {
     static uint8_t text[4] = "~~~";
 #if defined(__i386__)
-    const uintptr_t uart = 0xfec00000, nowhere = 0xe8000000; /* rather, the I/O APIC */
+    const uintptr_t uart = 0xfec00000, nowhere = 0xe8000000, ram = 0; /* rather, the I/O APIC */
 #elif defined(__riscv)
-    const uintptr_t uart = 0x10000000, nowhere = 0x3000000;
+    const uintptr_t uart = 0x10000000, nowhere = 0x3000000, ram = 0x80000000;
 #else
-    const uintptr_t uart = 0x09000000, nowhere = 0x3000000;
+    const uintptr_t uart = 0x09000000, nowhere = 0x3000000, ram = 0x40000000;
 #endif
+    const uintptr_t ram_end = ram + (uintptr_t)(bootarg_u64("ram_mib", 128) << 20);
     uint64_t before = 0, after = 1;
     check(mmio_write(ID + ID_SCRATCH, 8, 0x1122334455667788) &&
               mmio_read(ID + ID_SCRATCH, 8, &before),
           "error: there is another device");
     expect_error("from nowhere", (uintptr_t)target, nowhere, 64);
     expect_error("to nowhere", nowhere, (uintptr_t)source, 64);
+    expect_error("from across the end of memory", (uintptr_t)target, ram_end - 16, 17);
+    expect_error("to across the end of memory", ram_end - 16, (uintptr_t)source, 17);
+    check(copy((uintptr_t)target, ram_end - 16, 16) == DMA_STATUS_DONE, "error: up to the end");
     expect_error("beyond all memory", 0xfffffffffffffff0, (uintptr_t)source, 8);
     expect_error("past the end of the addresses", 0xfffffffffffffff0, (uintptr_t)source, 64);
     expect_error("to the console", uart, (uintptr_t)text, 1);

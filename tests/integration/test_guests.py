@@ -126,7 +126,7 @@ class Guests(common.TestCase):
             devices = [{"model": "dma", "base_addr": hex(base), "size": 4096, "irq": [first]},
                        {"model": "id", "base_addr": hex(base + 0x1000), "size": 4096}]
             result, stats = self.run_guest("dma", arch, devices, args=args, **machine)
-            self.assertIn("dma: 34 passed, 0 failed", result.out)
+            self.assertIn("dma: 39 passed, 0 failed", result.out)
             self.assertEqual(" bytes of guest RAM at " in result.err, machine["direct_dma"])
             self.assertNotIn("~", result.out)  # what a DMA to the console would print
             bystander = stats["devices"][1]
