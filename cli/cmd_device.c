@@ -21,8 +21,7 @@ static const struct command_option options[] = {
     {'P', "param", "KEY=VALUE", "a parameter of the model; may be repeated", .long_only = true},
     {'v', "verbose", NULL, "log what happens; -vv: log every access"},
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
-    {'T', "trace", "FILE", "write all that passes between guest and devices; see trestle trace",
-     .long_only = true},
+    {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
     {0},
 };
 

@@ -6,8 +6,7 @@
 static const struct command_option options[] = {
     {'v', "verbose", NULL, "log what happens; -vv: log every access"},
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
-    {'T', "trace", "FILE", "write all that passes between guest and devices; see trestle trace",
-     .long_only = true},
+    {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
     {'d', "socket-dir", "DIR", "where sockets without a path of their own go", .long_only = true},
     {'p', "plugin", "SO", "QEMU's plugin, or none, for the command line shown", .long_only = true},
     {0},

@@ -19,6 +19,7 @@ CONSUMER = """
 #include <trestle/machine.h>
 #include <trestle/peer.h>
 #include <trestle/sim.h>
+#include <trestle/trace.h>
 #include <trestle/wire.h>
 
 int main(void)
