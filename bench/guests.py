@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """usage: bench/guests.py BUILD dma|timers [ROUNDS]
 
-What a guest sees that no single access shows; on a quiet machine, from a release build.
+What a guest sees that no single access shows; from a release build, on a quiet machine, or before
+the work of others: chrt -f 20 bench/guests.py ...
 
 dma: MiB per second of copies of 1 MiB by the model dma, over each carrier, by messages and directly.
 timers: under icount 0, how much longer a guest takes that computes and has 10,000 interrupts in a

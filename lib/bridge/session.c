@@ -55,6 +55,7 @@ void session_leave(struct device_info *device)
     /* Whoever comes next on the host's clock goes on from where the engine is. */
     bridge->start_ns = ipc_clock_ns() - trestle_sim_now(bridge->sim) / TRESTLE_NS;
     bridge->session = NULL;
+    bridge->wait.may_spin_long = false;
     if (!session->end_reason)
         bridge_log(bridge, TRESTLE_LOG_INFO, "%s",
                    session->said_goodbye
@@ -117,6 +118,13 @@ static uint32_t features_for(const struct trestle_bridge *bridge,
     return features;
 }
 
+/* Could the guest see an event of the engine without asking? Only as an interrupt or a DMA. Which
+ * events lead to one is not worth finding out: one such device makes all of them count. */
+static bool is_observable(const struct session *session)
+{
+    return session->features & (TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA);
+}
+
 static int session_create(struct trestle_bridge *bridge, const struct trestle_v2_hello *hello,
                           struct session **ret_session)
 {
@@ -140,6 +148,7 @@ static int session_create(struct trestle_bridge *bridge, const struct trestle_v2
     if (!session_has_time(session))
         engine_catch_up(bridge);
     trestle_time now = trestle_sim_now(bridge->sim);
+    bridge->wait.may_spin_long = session_has_time(session) && is_observable(session);
     session->guest_time = hello->time;
     session->stall = now > hello->time ? now - hello->time : 0;
     *ret_session = session;
@@ -147,13 +156,6 @@ static int session_create(struct trestle_bridge *bridge, const struct trestle_v2
 }
 
 /* --- time ------------------------------------------------------------------------------------ */
-
-/* Could the guest see an event of the engine without asking? Only as an interrupt or a DMA. Which
- * events lead to one is not worth finding out: one such device makes all of them count. */
-static bool is_observable(const struct session *session)
-{
-    return session->features & (TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA);
-}
 
 /* When the guest has to look after the engine again: the time of its next event that it could see,
  * on the guest's clock. A guest can have a device wait for centuries; it will not come back then.

@@ -25,6 +25,7 @@ void ipc_wait_init(struct ipc_wait *wait, enum trestle_wait policy)
 {
     wait->policy = have_one_processor() ? TRESTLE_WAIT_SLEEP : policy;
     wait->spin_ns = wait->policy == TRESTLE_WAIT_ADAPTIVE ? IPC_SPIN_LIMIT_NS : 0;
+    wait->may_spin_long = wait->spins_long = false;
 }
 
 static inline void relax_processor(void)
@@ -41,13 +42,19 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static uint32_t longest_spin_ns(const struct ipc_wait *wait)
+{
+    bool is_long = wait->policy == TRESTLE_WAIT_ADAPTIVE && wait->may_spin_long && wait->spins_long;
+    return is_long ? IPC_LONG_SPIN_NS : wait->spin_ns;
+}
+
 bool ipc_spin_on(const struct ipc_wait *wait, struct ipc_spin *spin)
 {
     if (spin->start_ns == 0) {
         spin->start_ns = ipc_clock_ns();
         spin->until_ns = wait->policy == TRESTLE_WAIT_SPIN
                              ? spin->deadline_ns
-                             : earlier(spin->deadline_ns, spin->start_ns + wait->spin_ns);
+                             : earlier(spin->deadline_ns, spin->start_ns + longest_spin_ns(wait));
         return spin->until_ns > spin->start_ns;
     }
     relax_processor();
@@ -63,8 +70,11 @@ void ipc_spin_end(struct ipc_wait *wait, const struct ipc_spin *spin)
 {
     if (spin->start_ns == 0 || wait->policy != TRESTLE_WAIT_ADAPTIVE)
         return;
+    uint64_t waited_ns = ipc_clock_ns() - spin->start_ns;
+    if (waited_ns > IPC_SPIN_LIMIT_NS)
+        wait->spins_long = waited_ns <= IPC_LONG_SPIN_NS;
     /* A sleep makes a wait look longer by the time it takes to wake up. */
-    if (ipc_clock_ns() - spin->start_ns <= 2 * IPC_SPIN_LIMIT_NS)
+    if (waited_ns <= 2 * IPC_SPIN_LIMIT_NS)
         wait->spin_ns = IPC_SPIN_LIMIT_NS;
     else
         wait->spin_ns = wait->spin_ns / 2 < SPIN_MIN_NS ? 0 : wait->spin_ns / 2;

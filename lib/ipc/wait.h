@@ -15,6 +15,10 @@
  *   computes for seconds sleeps at once.
  * - A wait that ended within the limit, asleep or not, brings the whole spin back: spinning would
  *   have paid. The length of a wait is known either way, so nothing has to be tried out.
+ * - Where a wait keeps a guest from going on that has not asked for anything yet (the bridge, for
+ * the time of its next event), its 50 us are the guest's, and the other processor would be idle.
+ * There a wait may spin for IPC_LONG_SPIN_NS, as long as the latest of the waits that were no
+ * answers ended within that.
  * - A spin that lasts longer than an answer does while both sides run yields the processor at each
  *   look at the clock, so that a machine with too little to do the work of both still does it.
  * - On a single processor nobody spins, whatever was asked for: the peer could not run meanwhile.
@@ -39,11 +43,14 @@
 
 #define IPC_NEVER UINT64_MAX
 #define IPC_SPIN_LIMIT_NS 50000u
+#define IPC_LONG_SPIN_NS 400000u
 
 /* What a side has learnt. One per place that waits, since places differ. */
 struct ipc_wait {
     enum trestle_wait policy; /* as it is followed, which may not be what was asked for */
     uint32_t spin_ns;         /* how long the next wait may spin */
+    bool may_spin_long;       /* as the place has it; changes with what is waited for */
+    bool spins_long;          /* the latest long wait was not too long for that */
 };
 
 /* One wait under way. */

@@ -14,7 +14,8 @@
 /* A wait with a policy of its own, as on a machine with several processors. */
 static struct ipc_wait wait_with(enum trestle_wait policy)
 {
-    return (struct ipc_wait){policy, policy == TRESTLE_WAIT_ADAPTIVE ? IPC_SPIN_LIMIT_NS : 0};
+    return (struct ipc_wait){.policy = policy,
+                             .spin_ns = policy == TRESTLE_WAIT_ADAPTIVE ? IPC_SPIN_LIMIT_NS : 0};
 }
 
 /* A wait that has lasted for ns. */
@@ -88,6 +89,35 @@ static void test_short_wait_brings_spinning_back(void **state)
     assert_int_equal(wait.spin_ns, IPC_SPIN_LIMIT_NS);
 }
 
+/* How long the next wait would spin. */
+static uint64_t spin_of(const struct ipc_wait *wait)
+{
+    struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
+    ipc_spin_on(wait, &spin);
+    return spin.until_ns - spin.start_ns;
+}
+
+static void test_long_spins(void **state)
+{
+    (void)state;
+    struct ipc_wait wait = wait_with(TRESTLE_WAIT_ADAPTIVE);
+    struct ipc_spin answer = waited(1), event = waited(IPC_LONG_SPIN_NS / 2), idle = waited(MS);
+    ipc_spin_end(&wait, &event);
+    assert_true(spin_of(&wait) <= IPC_SPIN_LIMIT_NS); /* not every place may */
+    wait.may_spin_long = true;
+    assert_int_equal(spin_of(&wait), IPC_LONG_SPIN_NS);
+    ipc_spin_end(&wait, &answer);
+    assert_int_equal(spin_of(&wait), IPC_LONG_SPIN_NS); /* says nothing of the events */
+    ipc_spin_end(&wait, &idle);
+    assert_true(spin_of(&wait) <= IPC_SPIN_LIMIT_NS);
+    ipc_spin_end(&wait, &answer);
+    assert_int_equal(spin_of(&wait), IPC_SPIN_LIMIT_NS);
+    struct ipc_wait sleep = wait_with(TRESTLE_WAIT_SLEEP);
+    sleep.may_spin_long = true;
+    ipc_spin_end(&sleep, &event);
+    assert_int_equal(count_looks(&sleep, IPC_NEVER, 10), 0);
+}
+
 static void test_first_look_teaches_nothing(void **state)
 {
     (void)state;
@@ -105,6 +135,7 @@ int main(void)
         cmocka_unit_test(test_spin_ends),
         cmocka_unit_test(test_long_waits_end_spinning),
         cmocka_unit_test(test_short_wait_brings_spinning_back),
+        cmocka_unit_test(test_long_spins),
         cmocka_unit_test(test_first_look_teaches_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
