@@ -3,6 +3,10 @@
 import contextlib
 import json
 import re
+import signal
+import socket
+import struct
+import subprocess
 import socket
 import threading
 
@@ -159,6 +163,31 @@ class Traces(Recorded):
                          ["trestle: error: cannot write the trace /dev/full: No space left on "
                           "device; it is cut off there, and the run goes on"])
         self.assertIn("\ntrace /dev/full: 0 records, 0 bytes; cut off by an error\n", result.err)
+
+    def test_device_and_serve(self):
+        """They trace as well; whether it repeats, only who starts QEMU knows."""
+        config, stats = self.dir / "config.json", self.dir / "stats.json"
+        config.write_text('{"devices": [{"model": "id", "base_addr": "0x10200000", "socket": '
+                          '"%s/socket"}]}' % self.dir)
+        for args in (["device", "id", "--base", "0x10200000", "--socket", self.dir / "socket"],
+                     ["serve", config]):
+            trace = self.dir / (args[0] + ".trace")
+            server = self.start([common.TRESTLE, *args, "--trace", trace, "--stats", stats],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            server.stdout.readline()  # once it listens
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(30)
+                client.connect(str(self.dir / "socket"))
+                client.sendall(struct.pack("<BBHQQ", 0, 8, 0, 0x10200000, 0))
+                reply = client.recv(16, socket.MSG_WAITALL)
+                self.assertEqual(struct.unpack("<B7xQ", reply), (1, 0x10200000))
+            server.send_signal(signal.SIGTERM)
+            err = server.communicate(timeout=30)[1]
+            said = json.loads(stats.read_text())
+            self.assertIsNone(said["repeatable"])
+            self.assertIn(f"run hash {said['run_hash']}\ntrace {trace}: 2 records, ", err)
+            self.assertRegex(trestle("trace", trace).out,
+                             r"\n +\d+\.\d{3} +-  device0  read  8  0x00  0x10200000\n\Z")
 
     def test_own_process(self):
         """Its device is not in the trace, which is said."""
