@@ -354,6 +354,35 @@ class Suite:
         self.assertEqual(self.server.devices[1].requests, [])
         self.assertEqual(probe.said(), [])
 
+    def test_lines(self):
+        """Two lines of a device and one of another, at two inputs of a GIC, seen at its pending
+        register: an input is high while a line is, and lines fall when their device is gone."""
+        base, pending, first = TARGETS["aarch64"][0], 0x08000200 + 4 * (212 // 32), 180
+        two, one = self.device(), self.device()
+        two.irq_lines, one.irq_lines = 2, 1
+        devices = [self.properties(0, base_address=hex(base), irq=f"{first}:{first + 1}"),
+                   self.properties(1, base_address=hex(base + 0x1000), irq=first + 1)]
+        probe = self.probe(*devices, arch="aarch64")
+
+        def lines():
+            return probe.read(pending) >> 212 % 32 & 3
+
+        def set_line(device, line, level, expected):
+            self.server.call(lambda: device.send(v2.message(v2.IRQ, device=device.index, addr=line,
+                                                            data=level)))
+            self.until(lambda: lines() == expected)
+        self.assertEqual(lines(), 0)
+        set_line(two, 0, 1, 1)
+        set_line(two, 1, 1, 3)
+        set_line(one, 0, 1, 3)
+        set_line(two, 0, 0, 2)
+        set_line(two, 1, 0, 2)
+        set_line(two, 0, 1, 3)
+        self.server.call(two.close)
+        self.until(lambda: lines() == 2)
+        self.server.call(one.close)
+        self.until(lambda: lines() == 0)
+
     def test_reset(self):
         self.device(), self.device()
         qmp = self.dir / "qmp"
