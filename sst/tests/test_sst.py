@@ -41,16 +41,14 @@ class Guests(SSTCase):
 
     def test_interrupts_and_dma(self):
         """The guest computes and waits; over both carriers; with icount all runs are the same."""
-        for config, last, also in (("interrupts", "interrupts: 17 passed, 0 failed", {}),
-                                   ("dma", "dma: 32 passed, 0 failed", {}),
-                                   ("dma", "dma: 32 passed, 0 failed",
-                                    {"TRESTLE_PROPERTIES": "carrier=socket"})):
+        for config, also in (("interrupts", {}), ("dma", {}),
+                             ("dma", {"TRESTLE_PROPERTIES": "carrier=socket"})):
             times = set()
             for icount in "-1", "0", "0":
                 with self.subTest(config=config, icount=icount, **also):
                     result = self.sst(TESTS / f"{config}.py", TRESTLE_ICOUNT=icount, **also)
                     self.assertEqual(result.code, 0, result)
-                    self.assertIn(last, result.out)
+                    self.assertRegex(result.out, rf"{config}: \d\d passed, 0 failed")
                     if icount == "0":
                         times.add(end_time(result))
             self.assertEqual(len(times), 1, times)
