@@ -101,9 +101,7 @@ QEMUHost::QEMUHost(SST::ComponentId_t id, SST::Params &params) : Component(id)
     icount_ = params.find<int>("icount", -1);
     isInteractive_ = params.find<std::string>("console", "output") == "interactive";
     failureIsFatal_ = params.find<std::string>("qemu_failure", "fatal") != "report";
-    accessTimeout_ =
-        getTimeConverter(params.find<std::string>("access_timeout", "10ms")).getFactor() /
-        picosecond_.getFactor();
+    accessTimeout_ = picoseconds(params.find<std::string>("access_timeout", "10ms"));
     std::string wait = params.find<std::string>("wait", "adaptive");
     wait_ = wait == "sleep"  ? TRESTLE_WAIT_SLEEP
             : wait == "spin" ? TRESTLE_WAIT_SPIN
@@ -130,6 +128,12 @@ void QEMUHost::fatalError(const char *what, char *error, int status)
     stop();
     out_.fatal(CALL_INFO, 1, "%s%s\n", what, text.c_str());
     abort(); // fatal() does not return, but does not say so
+}
+
+uint64_t QEMUHost::picoseconds(const std::string &time)
+{
+    SST::TimeConverter converter = getTimeConverter(time); // 15 gives a pointer
+    return converter.getFactor() / picosecond_.getFactor();
 }
 
 void QEMUHost::readDevices(SST::Params &params)
@@ -223,7 +227,7 @@ void QEMUHost::chooseQuantum()
     if (quantumText_.empty())
         quantumText_ = !isNeeded ? "0" : icount_ >= 0 ? "10us" : "1ms";
     if (quantumText_ != "0")
-        quantum_ = getTimeConverter(quantumText_).getFactor() / picosecond_.getFactor();
+        quantum_ = picoseconds(quantumText_);
 }
 
 void QEMUHost::createBridge()
@@ -354,12 +358,10 @@ void QEMUHost::launch()
     options.no_input = !isInteractive_;
     options.is_repeatable = icount_ >= 0;
     options.icount_shift = icount_ >= 0 ? static_cast<uint32_t>(icount_) : 0;
-    watchSignals();
+    watchForSignals();
     status = trestle_machine_launch(&options, &machine_, &error);
-    if (status < 0) {
-        unwatchSignals();
+    if (status < 0)
         fatalError("", error, status);
-    }
     status = trestle_bridge_watch(
         bridge_, trestle_machine_fd(machine_),
         [](void *ctx) { static_cast<QEMUHost *>(ctx)->hasEnded_ = true; }, this);
@@ -370,6 +372,18 @@ void QEMUHost::launch()
     out_.verbose(CALL_INFO, 1, 0, "Waiting for %zu device connections...\n", devices_.size());
 }
 
+void QEMUHost::watchForSignals()
+{
+    std::vector<std::string> files;
+    std::string directory; // that the bridge has made
+    for (uint32_t i = 0; i < devices_.size(); i++) {
+        files.push_back(trestle_bridge_socket_path(bridge_, i));
+        if (devices_[i].socket.empty())
+            directory = files.back().substr(0, files.back().rfind('/'));
+    }
+    signals_ = watchSignals(files, directory);
+}
+
 // Whatever is still there goes; may be called at any time, and again.
 void QEMUHost::stop()
 {
@@ -378,10 +392,12 @@ void QEMUHost::stop()
         trestle_machine_stop(machine_, graceMs);
         trestle_machine_destroy(machine_);
         machine_ = nullptr;
-        unwatchSignals();
         if (thread_ == std::this_thread::get_id() && !isOver_)
             hostsInThread--;
     }
+    if (signals_)
+        unwatchSignals(signals_);
+    signals_ = nullptr;
     struct trestle_bridge *bridge = bridge_;
     bridge_ = nullptr; // before it ends: what it resets is of no interest any more
     trestle_bridge_destroy(bridge);

@@ -139,6 +139,7 @@ class QEMUHost : public SST::Component
         std::unique_ptr<SST::Event> event;
     };
 
+    uint64_t picoseconds(const std::string &time);
     void readDevices(SST::Params &params);
     void checkPorts();
     bool hasInterrupts();
@@ -146,6 +147,7 @@ class QEMUHost : public SST::Component
     void createBridge();
     void configureLinks();
     void launch();
+    void watchForSignals();
     void stop();
 
     void onWake(SST::Event *event);
@@ -200,6 +202,7 @@ class QEMUHost : public SST::Component
 
     struct trestle_bridge *bridge_ = nullptr;
     struct trestle_machine *machine_ = nullptr;
+    struct SignalWatch *signals_ = nullptr;
     std::thread::id thread_; // that runs this component
     bool hasEnded_ = false;  // QEMU
     bool isOver_ = false;    // as SST was told

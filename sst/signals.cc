@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "signals.h"
 
+#include <atomic>
 #include <csignal>
 #include <mutex>
+#include <unistd.h>
 
 namespace Trestle
 {
+
+// A handler may look at one at any time: so they are never freed, a few for each run.
+struct SignalWatch {
+    std::vector<std::string> files;
+    std::string directory;
+    std::atomic<bool> isActive{true};
+    SignalWatch *next = nullptr;
+};
 
 namespace
 {
@@ -13,12 +23,27 @@ namespace
 volatile sig_atomic_t interrupted;
 struct sigaction previousInt, previousTerm;
 std::mutex lock;
-unsigned watchers;
+std::atomic<SignalWatch *> watches;
+unsigned numActive;
+
+void removeFiles()
+{
+    for (const SignalWatch *watch = watches; watch; watch = watch->next) {
+        if (!watch->isActive)
+            continue;
+        for (const std::string &file : watch->files)
+            unlink(file.c_str());
+        if (!watch->directory.empty())
+            rmdir(watch->directory.c_str());
+    }
+}
 
 void onSignal(int number)
 {
     const struct sigaction &previous = number == SIGINT ? previousInt : previousTerm;
     interrupted = 1;
+    if (number == SIGTERM)
+        removeFiles();
     if (!(previous.sa_flags & SA_SIGINFO) && previous.sa_handler != SIG_DFL &&
         previous.sa_handler != SIG_IGN)
         previous.sa_handler(number);
@@ -26,21 +51,28 @@ void onSignal(int number)
 
 } // namespace
 
-void watchSignals()
+SignalWatch *watchSignals(const std::vector<std::string> &files, const std::string &directory)
 {
     std::lock_guard<std::mutex> guard(lock);
+    auto *watch = new SignalWatch();
+    watch->files = files;
+    watch->directory = directory;
+    watch->next = watches;
+    watches = watch;
     struct sigaction action = {};
-    if (watchers++ > 0)
-        return;
+    if (numActive++ > 0)
+        return watch;
     action.sa_handler = onSignal;
     sigaction(SIGINT, &action, &previousInt);
     sigaction(SIGTERM, &action, &previousTerm);
+    return watch;
 }
 
-void unwatchSignals()
+void unwatchSignals(SignalWatch *watch)
 {
     std::lock_guard<std::mutex> guard(lock);
-    if (--watchers > 0)
+    watch->isActive = false;
+    if (--numActive > 0)
         return;
     sigaction(SIGINT, &previousInt, nullptr);
     sigaction(SIGTERM, &previousTerm, nullptr);

@@ -3,14 +3,21 @@
 #ifndef TRESTLE_SST_SIGNALS_H
 #define TRESTLE_SST_SIGNALS_H
 
+#include <string>
+#include <vector>
+
 namespace Trestle
 {
 
+struct SignalWatch;
+
 // In a parallel run SST acts on a signal at its next synchronization, which a waiting host may keep
-// from coming: so the host has to know by itself. SST's own handlers run as before. Calls come in
-// pairs, from any thread.
-void watchSignals();
-void unwatchSignals();
+// from coming: so the host has to know by itself. SST's own handlers run as before.
+// The files (and then the directory, when it is not empty and has nothing else in it) are removed
+// when SIGTERM comes: mpirun sends it when another rank has failed, and kills soon after. Any
+// thread; each watch is given back.
+SignalWatch *watchSignals(const std::vector<std::string> &files, const std::string &directory);
+void unwatchSignals(SignalWatch *watch);
 
 // True from SIGINT or SIGTERM on.
 bool isInterrupted();

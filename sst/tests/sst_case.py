@@ -15,6 +15,7 @@ import common  # noqa: E402
 SST = pathlib.Path(os.environ.get("TRESTLE_SST", shutil.which("sst-config") or "/sst")).with_name("sst")
 LIBRARY = common.BUILD / "sst"
 TWO_DEVICES = TESTS / "test_2device_integration.py"
+SELF = ["--partitioner=sst.self"]  # each component is where the configuration says
 # Ranks share what processors there are, and those that wait let the others go on.
 MPI_ENVIRONMENT = {"OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_mpi_yield_when_idle": "1"}
 
@@ -105,6 +106,12 @@ device.addParams({{"model": "{model}"}})
 sst.Link("a").connect((qemu, "device_port", "1ns"), (device, "cpu_port", "1ns"))
 """)
         return path
+
+    def wait_for_line(self, process, text):
+        for line in process.stdout:
+            if text in line:
+                return
+        self.fail(f"it ended without \"{text}\"")
 
     def fails(self, text, *lines, code=None, **kwargs):
         result = self.sst(self.config(text), **kwargs)

@@ -80,16 +80,6 @@ link("peer", compute, "peer_port", echo, "peer_port")
                 self.assertEqual(result.code, 0, result)
                 self.assertRegex(result.out, r"two_devices: \d\d passed, 0 failed")
 
-    def test_runs_repeat(self):
-        """With icount every run ends at the same simulated time, on any number of ranks."""
-        times = {}
-        for ranks in 1, 1, 2, 4:
-            result = self.sst(TWO_DEVICES, ranks=ranks, TRESTLE_ICOUNT="0", timeout=300)
-            self.assertEqual(result.code, 0, result)
-            self.assertRegex(result.out, r"two_devices: \d\d passed, 0 failed")
-            times.setdefault(end_time(result), []).append(ranks)
-        self.assertEqual(len(times), 1, times)
-
 
 if __name__ == "__main__":
     common.main()

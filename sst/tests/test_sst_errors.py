@@ -89,10 +89,8 @@ class Signals(SSTCase):
                              stderr=subprocess.STDOUT, text=True,
                              env={**os.environ, **self.environment()})
         self.addCleanup(process.stdout.close)
-        for line in process.stdout:
-            if "Device device0 connected" in line:
-                return process
-        self.fail("QEMU did not connect")
+        self.wait_for_line(process, "Device device0 connected")
+        return process
 
     def test_interrupt(self):
         for ranks, icount in (1, "-1"), (1, "0"), (2, "-1"), (2, "0"):
@@ -112,6 +110,25 @@ class Signals(SSTCase):
         os.kill(qemu, signal.SIGKILL)
         out = process.stdout.read()
         self.assertEqual(process.wait(10), 137, out)
+        self.assertIn("QEMU ended with exit code 137 (killed by a signal)", out)
+        self.check_clean(out)
+
+    def test_qemu_is_killed_in_mid_access(self):
+        config = self.config("""
+silent = sst.Component("silent", "trestletest.Silent")
+qemu.addParams({**host, "verbose": 2, "access_timeout": "100000s"})
+link("a", qemu, "device_port_0", silent, "cpu_port")
+link("b", qemu, "device_port_1", compute, "cpu_port")
+""")
+        process = self.start(self.command(config), stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True,
+                             env={**os.environ, **self.environment()})
+        self.addCleanup(process.stdout.close)
+        self.wait_for_line(process, "MMIO from echo_device")
+        qemu, = self.qemus()
+        os.kill(qemu, signal.SIGKILL)
+        out = process.stdout.read()
+        self.assertEqual(process.wait(20), 137, out)
         self.assertIn("QEMU ended with exit code 137 (killed by a signal)", out)
         self.check_clean(out)
 

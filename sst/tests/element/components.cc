@@ -20,10 +20,8 @@ class Silent : public SST::Component
   public:
     SST_ELI_REGISTER_COMPONENT(Silent, "trestletest", "Silent", SST_ELI_ELEMENT_VERSION(0, 1, 0),
                                "A device that stops answering", COMPONENT_CATEGORY_UNCATEGORIZED)
-    SST_ELI_DOCUMENT_PARAMS(
-        {"answers", "Accesses to answer before falling silent", "0"},
-        {"end", "What to do then: nothing, fatal, or kill the process that sent the access's data",
-         "nothing"})
+    SST_ELI_DOCUMENT_PARAMS({"answers", "Accesses to answer before falling silent", "0"},
+                            {"end", "What to do then: nothing, or fatal", "nothing"})
     SST_ELI_DOCUMENT_PORTS({"cpu_port", "To the host", {"Trestle.AccessEvent"}})
 
     Silent(SST::ComponentId_t id, SST::Params &params)
