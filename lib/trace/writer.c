@@ -27,7 +27,7 @@ struct block {
 struct trace_writer {
     int fd;
     struct trace_times times;
-    struct block *current; /* the producer's; NULL after an error */
+    struct block *current; /* the producer's */
     uint64_t num_records, waited_ns;
     atomic_bool is_waiting;
     atomic_int error; /* written by the thread */
