@@ -35,6 +35,10 @@ void irq_unmask(void);
 extern volatile uintptr_t irq_taken_at;
 /* False: there is nothing to read it from. */
 extern const bool irq_has_cycles;
+/* Under -icount shift=0: returns at this time in nanoseconds, give or take none, if it is not over.
+ * What a guest does from there on comes at the same times whatever it was slowed by before, such as
+ * another device tree. Nothing where there is no such counter. */
+void irq_align(uintptr_t ns);
 
 /* Makes instructions that something else has written visible to the processor. */
 void irq_sync_code(void);

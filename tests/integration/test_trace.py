@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import socket
+import subprocess
 import threading
 
 import common
@@ -54,6 +55,20 @@ class Traces(Recorded):
         self.assertEqual(len(hashes), 1, hashes)
         _, stats = self.run_traced(exact, icount=1, args=["-append", "icount=1"])
         self.assertNotIn(stats["run_hash"], hashes)
+
+    def test_four_devices_at_once(self):
+        """Interrupts, DMA, a link: several runs side by side give one hash."""
+        common.guest("mixed", "riscv64")
+        config = EXAMPLES / "07-repeatable" / "repeatable.json"
+        stats = [self.dir / f"stats{i}" for i in range(8)]
+        runs = [self.start([common.TRESTLE, "run", "--stats", path, "--timeout", 60, config],
+                           stdout=subprocess.PIPE) for path in stats]
+        for run in runs:
+            out, _ = run.communicate(timeout=80)
+            self.assertIn(b"mixed: 3 passed, 0 failed", out)
+            self.assertEqual(run.returncode, 0)
+        hashes = {json.loads(path.read_text())["run_hash"] for path in stats}
+        self.assertEqual(len(hashes), 1, hashes)
 
     def test_repeats_while_the_main_loop_is_busy(self):
         """QEMU's monitor is read in the loop that also lets guest time leap over a sleep: each key

@@ -51,6 +51,11 @@ const unsigned irq_first_input = 180; /* above those of the message-signalled on
 volatile uintptr_t irq_taken_at;
 const bool irq_has_cycles = false;
 
+void irq_align(uintptr_t ns)
+{
+    (void)ns;
+}
+
 static bool is_v3;
 
 void arch_interrupt(void);

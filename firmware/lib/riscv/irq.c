@@ -77,6 +77,24 @@ void arch_wake_after(uint32_t us)
     wake_at(us == UINT32_MAX ? UINT64_MAX : arch_ticks() + (uint64_t)us * TICKS_PER_US);
 }
 
+/* An instruction takes a nanosecond: one more for an odd rest, and two in each round of the loop. */
+void irq_align(uintptr_t ns)
+{
+    uintptr_t rest, odd;
+    __asm__ volatile("   csrr %0, mcycle\n"
+                     "   bgeu %0, %2, 3f\n"
+                     "   sub %0, %2, %0\n"
+                     "   andi %1, %0, 1\n"
+                     "   beqz %1, 1f\n"
+                     "   nop\n"
+                     "1: srli %0, %0, 1\n"
+                     "2: addi %0, %0, -1\n"
+                     "   bgtz %0, 2b\n"
+                     "3:\n"
+                     : "=&r"(rest), "=&r"(odd)
+                     : "r"(ns));
+}
+
 static volatile unsigned *ticks_count; /* irq_every() */
 static uint64_t tick_at, tick_step;
 

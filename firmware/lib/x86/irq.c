@@ -27,6 +27,11 @@ const unsigned irq_first_input = 16; /* above those of the older devices */
 volatile uintptr_t irq_taken_at;
 const bool irq_has_cycles = false;
 
+void irq_align(uintptr_t ns)
+{
+    (void)ns;
+}
+
 extern const char irq_entries[NUM_VECTORS][8];
 void arch_interrupt(unsigned number);
 
