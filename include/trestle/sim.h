@@ -43,6 +43,7 @@ TRESTLE_API uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time
 struct trestle_event {
     void (*fire)(struct trestle_event *event, trestle_time now);
     size_t slot; /* place in the queue, SIZE_MAX when idle */
+    bool is_lazy;
 };
 TRESTLE_API void trestle_event_init(struct trestle_event *event,
                                     void (*fire)(struct trestle_event *, trestle_time));

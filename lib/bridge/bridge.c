@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "bridge/internal.h"
 #include "ipc/barrier.h"
+#include "sim/lazy.h"
 
 #define RATE_LIMIT_LINES 10
 #define RATE_LIMIT_WINDOW_NS 1000000000u
@@ -371,9 +372,26 @@ static bool needs_socket_dir(const struct trestle_bridge *bridge)
     return false;
 }
 
+/* All devices and links are there. */
+static int find_lazy_devices(struct trestle_bridge *bridge)
+{
+    size_t count = 0;
+    struct trestle_device **devices = calloc(bridge->num_devices + 1, sizeof(*devices));
+    if (!devices)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < bridge->num_devices; i++)
+        if (bridge->devices[i]->device)
+            devices[count++] = bridge->devices[i]->device;
+    lazy_find(devices, count);
+    free(devices);
+    return 0;
+}
+
 int trestle_bridge_listen(struct trestle_bridge *bridge, char **ret_error)
 {
-    int error = 0;
+    int error = find_lazy_devices(bridge);
+    if (error)
+        return error;
     if (needs_socket_dir(bridge)) {
         error = private_dir_create(bridge->runtime_dir, &bridge->own_dir, ret_error);
         bridge->socket_dir = bridge->own_dir;

@@ -9,6 +9,7 @@
 
 #include "bridge/internal.h"
 #include "ipc/fds.h"
+#include "sim/lazy.h"
 
 /* Messages that one turn may take from the ring: then the sockets are looked at. */
 #define MESSAGES_PER_TURN 256u
@@ -118,8 +119,7 @@ static uint32_t features_for(const struct trestle_bridge *bridge,
     return features;
 }
 
-/* Could the guest see an event of the engine without asking? Only as an interrupt or a DMA. Which
- * events lead to one is not worth finding out: one such device makes all of them count. */
+/* Could the guest see an event of the engine without asking? Only as an interrupt or a DMA. */
 static bool is_observable(const struct session *session)
 {
     return session->features & (TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA);
@@ -165,7 +165,7 @@ static trestle_time next_for_guest(const struct session *session)
     trestle_time next;
     if (!session_has_time(session) || !is_observable(session))
         return TRESTLE_TIME_NEVER;
-    next = trestle_sim_next(session->bridge->sim);
+    next = lazy_next_visible(session->bridge->sim);
     if (next == TRESTLE_TIME_NEVER || next - session->stall > TIME_MAX)
         return TRESTLE_TIME_NEVER;
     return next - session->stall;

@@ -15,6 +15,7 @@ struct trestle_component {
     /* Messages carry the epoch of their receiver: raising it drops all that are on their way,
      * without a search through the queue. */
     uint64_t epoch;
+    bool is_lazy; /* messages to it are */
     uint32_t num_ports;
     struct trestle_link *ports[];
 };
@@ -138,6 +139,13 @@ trestle_time trestle_link_latency(const struct trestle_link *link)
     return link->latency;
 }
 
+/* One end of a link may be two ports of one component: the port tells them apart. */
+static unsigned far_end(const struct trestle_link *link, const struct trestle_component *component,
+                        uint32_t port)
+{
+    return link->ends[0].component == component && link->ends[0].port == port;
+}
+
 int trestle_component_send(struct trestle_component *component, uint32_t port, const void *data,
                            size_t size)
 {
@@ -154,9 +162,9 @@ int trestle_component_send(struct trestle_component *component, uint32_t port, c
         if (r < 0)
             return r;
     }
-    /* One end of a link may be two ports of one component: the port tells them apart. */
-    unsigned far = link->ends[0].component == component && link->ends[0].port == port;
+    unsigned far = far_end(link, component, port);
     struct message *message = sim->free_messages;
+    message->event.is_lazy = link->ends[far].component->is_lazy;
     int r = trestle_sim_schedule(sim, &message->event, time_add(sim->now, link->latency));
     if (r < 0)
         return r;
@@ -167,6 +175,22 @@ int trestle_component_send(struct trestle_component *component, uint32_t port, c
     message->size = (uint32_t)size;
     memcpy(message->data, data, size);
     return 0;
+}
+
+void component_set_lazy(struct trestle_component *component, bool is_lazy)
+{
+    component->is_lazy = is_lazy;
+}
+
+bool component_is_lazy(const struct trestle_component *component)
+{
+    return component->is_lazy;
+}
+
+bool component_has_visible_peer(const struct trestle_component *component, uint32_t port)
+{
+    const struct trestle_link *link = component->ports[port];
+    return link && !link->ends[far_end(link, component, port)].component->is_lazy;
 }
 
 void component_forget_messages(struct trestle_component *component)

@@ -4,8 +4,6 @@
 
 #include "queue.h"
 
-#define ARITY 4
-
 void queue_finish(struct queue *queue)
 {
     free(queue->heap);
@@ -69,7 +67,7 @@ static inline void entry_put(struct queue *queue, size_t slot, const struct queu
 static void sift_up(struct queue *queue, size_t slot, const struct queue_entry *entry)
 {
     while (slot > 0) {
-        size_t parent = (slot - 1) / ARITY;
+        size_t parent = (slot - 1) / QUEUE_ARITY;
         if (!entry_before(entry, &queue->heap[parent]))
             break;
         entry_put(queue, slot, &queue->heap[parent]);
@@ -81,7 +79,7 @@ static void sift_up(struct queue *queue, size_t slot, const struct queue_entry *
 static inline size_t least_child(const struct queue *queue, size_t first)
 {
     const struct queue_entry *heap = queue->heap;
-    if (first + ARITY <= queue->count) {
+    if (first + QUEUE_ARITY <= queue->count) {
         size_t a = first + entry_before(&heap[first + 1], &heap[first]);
         size_t b = first + 2 + entry_before(&heap[first + 3], &heap[first + 2]);
         size_t from_b = entry_before(&heap[b], &heap[a]);
@@ -98,7 +96,7 @@ static inline size_t least_child(const struct queue *queue, size_t first)
 static void sift_down(struct queue *queue, size_t slot, const struct queue_entry *entry)
 {
     for (;;) {
-        size_t first = slot * ARITY + 1;
+        size_t first = slot * QUEUE_ARITY + 1;
         if (first >= queue->count)
             break;
         size_t least = least_child(queue, first);
@@ -112,7 +110,7 @@ static void sift_down(struct queue *queue, size_t slot, const struct queue_entry
 
 static void sift(struct queue *queue, size_t slot, struct queue_entry entry)
 {
-    if (slot > 0 && entry_before(&entry, &queue->heap[(slot - 1) / ARITY]))
+    if (slot > 0 && entry_before(&entry, &queue->heap[(slot - 1) / QUEUE_ARITY]))
         sift_up(queue, slot, &entry);
     else
         sift_down(queue, slot, &entry);

@@ -10,6 +10,7 @@
 #include "trestle/sim.h"
 
 #define QUEUE_IDLE SIZE_MAX
+#define QUEUE_ARITY 4u
 
 struct queue_entry {
     trestle_time when;

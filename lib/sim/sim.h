@@ -31,6 +31,10 @@ static inline trestle_time time_add(trestle_time now, trestle_time delay)
     return delay < TRESTLE_TIME_NEVER - 1 - now ? now + delay : TRESTLE_TIME_NEVER - 1;
 }
 
+/* Whether messages to it are lazy: lazy.h. */
+void component_set_lazy(struct trestle_component *component, bool is_lazy);
+bool component_is_lazy(const struct trestle_component *component);
+bool component_has_visible_peer(const struct trestle_component *component, uint32_t port);
 /* Drops the messages on their way to a component. */
 void component_forget_messages(struct trestle_component *component);
 /* Cuts its links and drops what is on its way; the sim keeps the husk. */

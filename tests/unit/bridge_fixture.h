@@ -154,6 +154,9 @@ static inline void fixture_log(void *ctx, enum trestle_log_level level, const ch
     snprintf(f->log + used, sizeof(f->log) - used, "%s\n", text);
 }
 
+/* Of the last device; a test may choose another before the bridge is opened. */
+static const struct trestle_model *last_model = &memory_model;
+
 static inline void add_devices(struct fixture *f, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -161,7 +164,7 @@ static inline void add_devices(struct fixture *f, unsigned count)
         snprintf(name, sizeof(name), "dev%u", i);
         struct trestle_bridge_device device = {.size = sizeof(device),
                                                .name = name,
-                                               .model = &memory_model,
+                                               .model = i < count - 1 ? &memory_model : last_model,
                                                .base_addr = BASE + i * STRIDE,
                                                .region_size = 4096};
         assert_int_equal(trestle_bridge_add_device(f->bridge, &device, NULL, NULL), 0);

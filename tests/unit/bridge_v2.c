@@ -169,6 +169,19 @@ static int open_client(void **state)
     return error;
 }
 
+/* The last device has no way to the guest. */
+static int open_client_with_quiet(void **state)
+{
+    static struct trestle_model quiet;
+    quiet = memory_model;
+    quiet.irq_lines = 0;
+    quiet.dma_done = NULL;
+    last_model = &quiet;
+    int error = open_client(state);
+    last_model = &memory_model;
+    return error;
+}
+
 static int close_client(void **state)
 {
     leave(&client);
@@ -413,6 +426,18 @@ static void test_posted_write_tells_the_next_event(void **state)
     posted.addr = 0;
     post(&client, 0, posted);
     assert_true(ask(f, &client, 0, read_at(0, 4, at)).next == due); /* the first to come */
+}
+
+/* What a device does that has no way to the guest is no event for the client: it happens in time
+ * for the next access all the same. */
+static void test_quiet_device_is_not_announced(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(ask(f, &client, 2, write_at(REG_TIMER, 300, 0)).next == TRESTLE_TIME_NEVER);
+    assert_true(ask(f, &client, 1, write_at(REG_TIMER, 4000, 0)).next == 4000 * TRESTLE_NS);
+    assert_true(ask(f, &client, 2, write_at(REG_TIMER, 500, 0)).next == 4000 * TRESTLE_NS);
+    struct trestle_v2_message reply = ask(f, &client, 2, read_at(REG_DEFERRED, 8, 0));
+    assert_true(reply.data == 0xdef && reply.time == 500 * TRESTLE_NS);
 }
 
 /* A client that was told of it would come at that time, which is none that a request may have. */
@@ -942,6 +967,8 @@ static void test_carrier_is_decided_once(void **state)
 #define GUEST_TESTS                                                                                \
     CLIENT_TEST(test_irq_comes_before_the_reply),                                                  \
         CLIENT_TEST(test_timer_is_announced_and_advanced_to),                                      \
+        cmocka_unit_test_setup_teardown(test_quiet_device_is_not_announced,                        \
+                                        open_client_with_quiet, close_client),                     \
         CLIENT_TEST(test_timer_in_centuries_is_not_announced),                                     \
         CLIENT_TEST(test_posted_write_tells_the_next_event),                                       \
         CLIENT_TEST(test_stall_brings_the_next_event_nearer), CLIENT_TEST(test_reset_drops_lines), \
