@@ -77,7 +77,8 @@ void arch_wake_after(uint32_t us)
     wake_at(us == UINT32_MAX ? UINT64_MAX : arch_ticks() + (uint64_t)us * TICKS_PER_US);
 }
 
-/* An instruction takes a nanosecond: one more for an odd rest, and two in each round of the loop. */
+/* An instruction takes a nanosecond: one more for an odd rest, and two in each round of the loop.
+ */
 void irq_align(uintptr_t ns)
 {
     uintptr_t rest, odd;
