@@ -43,6 +43,7 @@ struct own_process {
 struct own_processes {
     struct trestle_bridge *bridge;
     int verbosity;
+    const char *trace;
     size_t count;
     struct own_process processes[];
 };
@@ -62,6 +63,11 @@ static void add_arguments(const struct own_process *process, struct strings *arg
         strings_addf(args, "--param=%s=%s", device->params[i].key, device->params[i].value);
     for (int i = 0; i < process->all->verbosity; i++)
         strings_add(args, "-v");
+    if (process->all->trace && process->restarts == 0)
+        strings_addf(args, "--trace=%s.%s", process->all->trace, device->name);
+    else if (process->all->trace)
+        strings_addf(args, "--trace=%s.%s.%u", process->all->trace, device->name,
+                     process->restarts);
     strings_add(args, "--stats=-");
     strings_add(args, device->model_name);
 }
@@ -220,7 +226,7 @@ void own_finish(struct own_processes *own)
 }
 
 int own_start(const struct config *config, struct trestle_bridge *bridge, int verbosity,
-              struct own_processes **ret_own, char **ret_error)
+              const char *trace, struct own_processes **ret_own, char **ret_error)
 {
     struct own_processes *own =
         calloc(1, sizeof(*own) + config->num_devices * sizeof(own->processes[0]));
@@ -229,6 +235,7 @@ int own_start(const struct config *config, struct trestle_bridge *bridge, int ve
         return status;
     own->bridge = bridge;
     own->verbosity = verbosity;
+    own->trace = trace;
     own->count = config->num_devices;
     for (size_t i = 0; i < own->count; i++)
         own->processes[i] =

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -147,11 +148,6 @@ static int begin_trace(struct session *session, const char *path, char **ret_err
         return -EINVAL;
     }
     session->trace_path = path;
-    for (size_t i = 0; i < session->config->num_devices; i++)
-        if (session->config->devices[i].own_process)
-            session_log(session, TRESTLE_LOG_WARNING,
-                        "%s: lives in a process of its own and is not in the trace",
-                        session->config->devices[i].name);
     return 0;
 }
 
@@ -203,6 +199,18 @@ static bool session_has_own(const struct session *session)
     return false;
 }
 
+/* Processes of their own write files of their own beside the run's, if that is one. */
+static const char *own_trace(struct session *session)
+{
+    struct stat st;
+    if (!session->trace_path || (stat(session->trace_path, &st) == 0 && S_ISREG(st.st_mode)))
+        return session->trace_path;
+    session_log(session, TRESTLE_LOG_WARNING,
+                "%s is not a file: there is no trace of devices in processes of their own",
+                session->trace_path);
+    return NULL;
+}
+
 /* The sentence begins with the path that it is about: the user gave it, or we made it. */
 static char *complain_socket(const struct config *config, const char *sentence)
 {
@@ -223,8 +231,8 @@ int session_listen(struct session *session, char **ret_error)
         free(error);
     }
     if (status == 0 && session_has_own(session))
-        status = own_start(session->config, session->bridge, session->verbosity, &session->own,
-                           ret_error);
+        status = own_start(session->config, session->bridge, session->verbosity, own_trace(session),
+                           &session->own, ret_error);
     return status;
 }
 

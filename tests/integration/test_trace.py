@@ -205,7 +205,7 @@ class Traces(Recorded):
                              r"\n +\d+\.\d{3} +-  device0  read  8  0x00  0x10200000\n\Z")
 
     def test_own_process(self):
-        """Its device is not in the trace, which is said."""
+        """Has a trace of its own, beside that of the run."""
         common.guest("two_devices")
         config = json.loads((EXAMPLES / "01-two-devices" / "two_devices.json").read_text())
         config["devices"][1]["process"] = "own"
@@ -215,10 +215,19 @@ class Traces(Recorded):
         trace = self.dir / "run.trace"
         config["machine"]["kernel"] = str(common.guest("two_devices"))
         path.write_text(json.dumps(config))
-        result = trestle("run", path, "--trace", trace, "--timeout", 60)
-        self.assertIn("trestle: warning: compute_device: lives in a process of its own and is not "
-                      "in the trace\n", result.err)
+        stats = self.dir / "stats.json"
+        result = trestle("run", path, "--trace", trace, "--stats", stats, "--timeout", 60)
         self.assertNotIn("compute_device", trestle("trace", trace).out)
+        own = trestle("trace", f"{trace}.compute_device")
+        self.assertEqual((own.code, own.err), (0, ""))
+        served = json.loads(stats.read_text())["devices"][1]
+        self.assertEqual(len([x for x in own.out.splitlines()
+                              if " read " in x and " error " not in x]), served["reads"])
+        result = trestle("replay", f"{trace}.compute_device")
+        self.assertEqual(result.code, 0, result)
+        result = trestle("run", path, "--trace", "/dev/null", "--timeout", 60)
+        self.assertIn("trestle: warning: /dev/null is not a file: there is no trace of devices in "
+                      "processes of their own\n", result.err)
 
 
 def read_vcd(text):
