@@ -5,6 +5,7 @@
  *
  * Command line: rounds=N copies (default 100), bytes=N: the longest (default 20000, at most
  * 131072), time=1: prints the guest's time at the end, the same in each run under QEMU's -icount.
+ * chatter=N: writes to the device between the start of a copy and its end.
  * ram_mib=N: the memory of the machine (default 128). bench=N: nothing but N copies of 1 MiB, and
  * the time that they took.
  */
@@ -18,6 +19,7 @@
 enum { LIMIT_US = 1000000, ROOM = 131072, MARGIN = 16, BENCH_SIZE = 1 << 20 };
 
 static uint8_t source[ROOM + 2 * MARGIN], target[ROOM + 2 * MARGIN], wanted[ROOM + 2 * MARGIN];
+static unsigned chatter;
 static volatile unsigned interrupts, done, errors;
 
 static uint32_t get(unsigned offset)
@@ -52,6 +54,8 @@ static uint32_t copy(uint64_t to, uint64_t from, uint32_t length)
     set(DMA_DST_HIGH, (uint32_t)(to >> 32));
     set(DMA_LENGTH, length);
     set(DMA_CTRL, DMA_CTRL_START | DMA_CTRL_INT_ENABLE);
+    for (unsigned i = 0; i < chatter; i++)
+        set(DMA_DATA_IN, i);
     if (!irq_wait(&interrupts, before + 1, LIMIT_US))
         return DMA_STATUS_BUSY;
     return get(DMA_STATUS);
@@ -191,6 +195,7 @@ static int measure(unsigned copies)
 int guest_main(void)
 {
     print("dma: at 0x%lx, input %u\n", (unsigned long)DMA, irq_first_input);
+    chatter = (unsigned)bootarg_u64("chatter", 0);
     irq_start(on_interrupt);
     irq_enable(irq_first_input);
     set(DMA_INT_ENABLE, DMA_INT_DONE | DMA_INT_ERROR);

@@ -54,6 +54,7 @@ enum {
     DMA_DST = 0x14,
     DMA_LENGTH = 0x18,
     DMA_LATENCY = 0x1c,
+    DMA_DATA_IN = 0x20,
     DMA_SRC_HIGH = 0x2c,
     DMA_DST_HIGH = 0x30,
     DMA_CTRL_START = 1,

@@ -147,6 +147,7 @@ static void device_info_free(struct device_info *device)
     finish_device_socket(device);
     trestle_device_destroy(device->device);
     trace_free_params(device);
+    free(device->stash.messages);
     free(device->socket_path);
     free(device->name);
     free(device);

@@ -124,19 +124,30 @@ static size_t frame_size(struct device_info *device)
     }
 }
 
+/* The next frame, if it is there whole; before it, what came during a DMA. */
+static bool handle_next(struct device_info *device)
+{
+    if (!may_handle(device))
+        return false;
+    if (session_handle_stashed(device))
+        return true;
+    size_t size = frame_size(device);
+    if (size == 0 || buffered(device) < size)
+        return false;
+    const uint8_t *frame = device->in + device->in_start;
+    device->in_start += size;
+    if (device->protocol == PROTOCOL_V1)
+        handle_mmio_request(device, frame);
+    else
+        session_handle_frame(device, frame);
+    return true;
+}
+
 static unsigned handle_buffered_frames(struct device_info *device)
 {
     unsigned handled = 0;
-    size_t size;
-    while (may_handle(device) && (size = frame_size(device)) > 0 && buffered(device) >= size) {
-        const uint8_t *frame = device->in + device->in_start;
-        device->in_start += size;
-        if (device->protocol == PROTOCOL_V1)
-            handle_mmio_request(device, frame);
-        else
-            session_handle_frame(device, frame);
+    while (handle_next(device))
         handled++;
-    }
     if (device->in_start == device->in_end)
         device->in_start = device->in_end = 0;
     return handled;
@@ -312,6 +323,7 @@ void close_device_connection(struct device_info *device)
     device->protocol = PROTOCOL_UNKNOWN;
     device->is_lost = false;
     device->in_seq = device->out_seq = 0;
+    device->stash.start = device->stash.end = 0;
     /* Whoever asked is gone, and so is the access it waited for: only a reset lets a model
      * forget a request. */
     if (trestle_device_busy(device->device))

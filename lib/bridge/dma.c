@@ -3,7 +3,7 @@
  * Transfers between models and guest memory, a piece at a time. Where QEMU shares the guest's RAM
  * they are done here, and QEMU hears of what was written. Everything else goes by messages, each
  * answered before the next: a model's engine time stands while QEMU copies, so that two runs are
- * the same, and what else QEMU sends meanwhile waits in the session's stash.
+ * the same, and what else QEMU sends meanwhile waits in a stash, the session's or its device's.
  */
 #include <errno.h>
 #include <poll.h>
@@ -18,9 +18,8 @@
 
 /* --- shared memory --------------------------------------------------------------------------- */
 
-static int stash(struct session *session, const struct trestle_v2_message *message)
+static int stash(struct v2_queue *queue, const struct trestle_v2_message *message)
 {
-    struct v2_queue *queue = &session->stash;
     if (queue->end == queue->size) {
         size_t size = queue->size ? 2 * queue->size : 64;
         struct trestle_v2_message *messages =
@@ -61,7 +60,7 @@ static int await_in_ring(struct session *session, uint64_t id,
         if (r > 0 && ret_message->type == TRESTLE_V2_DMA_DONE)
             return ret_message->id == id && v2_request_is_valid(ret_message) ? 0 : -EPROTO;
         if (r > 0)
-            r = stash(session, ret_message);
+            r = stash(&session->stash, ret_message);
         else if (r == 0 && !ipc_spin_on(&session->bridge->wait, &spin))
             r = sleep_for_request(session, spin.start_ns + PATIENCE_NS);
     }
@@ -136,31 +135,57 @@ static int send_on_socket(struct device_info *via, struct trestle_v2_message *me
     return transfer_bytes(via->client_fd, bytes, sizeof(bytes), true, deadline_ns);
 }
 
-/* Who asked sends nothing but the answer until it has its own. */
+/* What was received already comes first. */
+static int take_bytes(struct device_info *via, uint8_t *bytes, size_t size, uint64_t deadline_ns)
+{
+    size_t buffered = via->in_end - via->in_start;
+    if (buffered > size)
+        buffered = size;
+    memcpy(bytes, via->in + via->in_start, buffered);
+    via->in_start += buffered;
+    return transfer_bytes(via->client_fd, bytes + buffered, size - buffered, false, deadline_ns);
+}
+
+/* Who waits for its answer sends nothing else; who only posts may. */
+static int await_on_socket(struct device_info *via, uint64_t id,
+                           struct trestle_v2_message *ret_message, uint64_t deadline_ns)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    for (;;) {
+        int r = take_bytes(via, bytes, sizeof(bytes), deadline_ns);
+        if (r < 0)
+            return r;
+        trestle_v2_decode(bytes, ret_message);
+        if (ret_message->seq != ++via->in_seq)
+            return -EPROTO;
+        if (ret_message->type == TRESTLE_V2_DMA_DONE)
+            return ret_message->id == id && v2_request_is_valid(ret_message) ? 0 : -EPROTO;
+        r = stash(&via->stash, ret_message);
+        if (r < 0)
+            return r;
+        connection_resume(via); /* it is handled when there is time */
+    }
+}
+
 static int move_by_socket(struct session *session, struct trestle_v2_message *message, uint8_t *buf)
 {
     struct device_info *via = session->via;
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
     struct trestle_v2_message done;
     uint64_t deadline_ns = ipc_clock_ns() + PATIENCE_NS;
     size_t size = (size_t)message->data;
     bool is_read = message->type == TRESTLE_V2_DMA_READ;
-    if (!via || via->in_end > via->in_start)
+    if (!via)
         return -EPROTO;
     int r = send_on_socket(via, message, deadline_ns);
     if (r == 0 && !is_read)
         r = transfer_bytes(via->client_fd, buf, size, true, deadline_ns);
     if (r == 0)
-        r = transfer_bytes(via->client_fd, bytes, sizeof(bytes), false, deadline_ns);
+        r = await_on_socket(via, message->id, &done, deadline_ns);
     if (r < 0)
         return r;
-    trestle_v2_decode(bytes, &done);
-    if (done.seq != ++via->in_seq || done.type != TRESTLE_V2_DMA_DONE || done.id != message->id ||
-        !v2_request_is_valid(&done))
-        return -EPROTO;
     if (done.status != TRESTLE_V2_OK)
         return -EFAULT;
-    return is_read ? transfer_bytes(via->client_fd, buf, size, false, deadline_ns) : 0;
+    return is_read ? take_bytes(via, buf, size, deadline_ns) : 0;
 }
 
 /* --- shared guest RAM ------------------------------------------------------------------------ */

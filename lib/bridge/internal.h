@@ -108,6 +108,7 @@ struct device_info {
     struct session *session;  /* v2 */
     uint32_t irq_lines;       /* v2: that the client has connected */
     uint64_t in_seq, out_seq; /* v2 on the socket: messages so far */
+    struct v2_queue stash;    /* v2 on the socket: came while a DMA was waited for */
     int in_fd;                /* came with the latest bytes; -1: none */
     bool is_lost;             /* to be closed as soon as no model is being called */
     size_t in_start, in_end, out_start, out_end;
@@ -212,6 +213,8 @@ int trace_keep_link(struct trestle_bridge *bridge, const struct trestle_trace_li
  */
 /* Handles 64 bytes of a connection: the HELLO, or a message. */
 void session_handle_frame(struct device_info *device, const uint8_t *frame);
+/* Handles the next message of the device's stash. False: there is none. */
+bool session_handle_stashed(struct device_info *device);
 void session_leave(struct device_info *device);
 /* Takes what is in the ring, within bounds. Returns the messages handled. */
 unsigned session_serve_ring(struct session *session);

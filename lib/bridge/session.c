@@ -519,6 +519,27 @@ static bool handle_message(struct session *session, struct device_info *via,
     return is_handled;
 }
 
+static bool take_stashed(struct v2_queue *stash, struct trestle_v2_message *ret_message)
+{
+    if (stash->start == stash->end)
+        return false;
+    *ret_message = stash->messages[stash->start++];
+    if (stash->start == stash->end)
+        stash->start = stash->end = 0;
+    return true;
+}
+
+bool session_handle_stashed(struct device_info *device)
+{
+    struct trestle_v2_message message;
+    struct session *session = device->session;
+    if (!take_stashed(&device->stash, &message))
+        return false;
+    handle_message(session, device, &message);
+    session_end_if_broken(session);
+    return true;
+}
+
 /* Comes on a socket on either carrier, for the sake of its descriptor. */
 static void take_ram(struct session *session, struct device_info *via,
                      const struct trestle_v2_message *m)
@@ -568,15 +589,9 @@ static struct device_info *any_device(const struct session *session)
 /* The next message: what waited, then what came during a DMA, then the ring's. */
 static int take_message(struct session *session)
 {
-    struct v2_queue *stash = &session->stash;
-    if (session->has_held)
+    if (session->has_held || take_stashed(&session->stash, &session->held))
         return 1;
-    if (stash->start == stash->end)
-        return ring_take(&session->requests, &session->held);
-    session->held = stash->messages[stash->start++];
-    if (stash->start == stash->end)
-        stash->start = stash->end = 0;
-    return 1;
+    return ring_take(&session->requests, &session->held);
 }
 
 unsigned session_serve_ring(struct session *session)

@@ -89,7 +89,8 @@ class Guests(common.TestCase):
                 if is_thorough:
                     with self.subTest(arch=arch, carrier=carrier, posted_writes="on"):
                         check(arch, ARCHES[arch][0], first,
-                              [*args, "-global", "sst-device.posted_writes=on"], {})
+                              [*args, "-global", "sst-device.posted_writes=on",
+                               "-append", "chatter=30"], {})
 
     def test_interrupts(self):
         printed = {}

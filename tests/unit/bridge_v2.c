@@ -504,6 +504,7 @@ static uint8_t ram[RAM_SIZE];
 struct guest {
     uint64_t id; /* of the request whose reply ends it */
     bool lies;
+    unsigned posts; /* so many writes before each of its answers to a DMA */
     struct trestle_v2_message reply;
     unsigned pieces;
     _Atomic bool is_done;
@@ -546,6 +547,11 @@ static void answer_dma(struct guest *guest, const struct trestle_v2_message *m)
                                       .device = m->device,
                                       .id = m->id + (guest->lies ? 1 : 0)};
     guest->pieces++;
+    for (unsigned i = 0; i < guest->posts; i++) {
+        struct trestle_v2_message posted = write_at(REG_VALUE, 100 * guest->pieces + i, 10);
+        posted.flags = TRESTLE_V2_FLAG_POSTED;
+        post(&client, 0, posted);
+    }
     if (client.shm.memory) {
         if (is_ram)
             memcpy(is_read ? bulk : at, is_read ? at : bulk, m->data);
@@ -578,15 +584,20 @@ static void *run_guest(void *arg)
     return NULL;
 }
 
-static void run_dma(struct fixture *f, struct guest *guest, size_t size)
+static void await_guest(struct fixture *f, struct guest *guest)
 {
     pthread_t thread;
     guest->is_done = false;
-    guest->id = post(&client, 0, write_at(REG_DMA, size, 10));
     assert_int_equal(pthread_create(&thread, NULL, run_guest, guest), 0);
     while (!atomic_load(&guest->is_done))
         turn(f);
     pthread_join(thread, NULL);
+}
+
+static void run_dma(struct fixture *f, struct guest *guest, size_t size)
+{
+    guest->id = post(&client, 0, write_at(REG_DMA, size, 10));
+    await_guest(f, guest);
 }
 
 static void test_dma(void **state)
@@ -601,12 +612,7 @@ static void test_dma(void **state)
         run_dma(f, &guest, sizes[i]);
         /* The end of the first half begins the second, at the same time. */
         guest.id = post(&client, 0, advance);
-        pthread_t thread;
-        guest.is_done = false;
-        assert_int_equal(pthread_create(&thread, NULL, run_guest, &guest), 0);
-        while (!atomic_load(&guest.is_done))
-            turn(f);
-        pthread_join(thread, NULL);
+        await_guest(f, &guest);
         assert_true(ask(f, &client, 0, read_at(REG_DMA_STATUS, 8, 10)).data == 0);
         assert_memory_equal(ram + (DMA_TO - RAM_BASE), ram + (DMA_FROM - RAM_BASE), sizes[i]);
         assert_int_equal(guest.pieces, 2 * ((sizes[i] + 65535) / 65536));
@@ -614,6 +620,36 @@ static void test_dma(void **state)
         expect_irq(f, 0, 0, 0, 10);
         expect_reply(f, 0, id);
     }
+}
+
+/* The start of a DMA, what follows it at once, and what comes before its answers: all posted. */
+static void test_writes_posted_during_a_dma(void **state)
+{
+    struct fixture *f = *state;
+    struct guest guest = {.posts = 100};
+    struct trestle_v2_message start = write_at(REG_DMA, 70000, 10),
+                              value = write_at(REG_VALUE, 1, 10),
+                              flush = {.type = TRESTLE_V2_FLUSH, .time = 10};
+    start.flags = value.flags = TRESTLE_V2_FLAG_POSTED;
+    for (size_t j = 0; j < RAM_SIZE; j++)
+        ram[j] = (uint8_t)(j * 7 + (j >> 8));
+    post(&client, 0, start);
+    for (unsigned i = 0; i < 40; i++)
+        post(&client, 0, value);
+    guest.id = post(&client, 0, flush);
+    await_guest(f, &guest);
+    assert_int_equal(guest.reply.status, TRESTLE_V2_OK);
+    guest.id = post(&client, 0, flush);
+    await_guest(f, &guest);
+    assert_int_equal(guest.pieces, 4);
+    assert_memory_equal(ram + (DMA_TO - RAM_BASE), ram + (DMA_FROM - RAM_BASE), 70000);
+    guest.posts = 0;
+    guest.id = post(&client, 0, read_at(REG_VALUE, 8, 10));
+    await_guest(f, &guest);
+    assert_true(guest.reply.data == 499); /* the last of them, in order */
+    guest.id = post(&client, 0, read_at(REG_DMA_STATUS, 8, 10));
+    await_guest(f, &guest);
+    assert_true(guest.reply.data == 0);
 }
 
 static void test_dma_answer_is_a_lie(void **state)
@@ -710,14 +746,9 @@ static void test_ram_that_cannot_be_shared(void **state)
     /* It goes by messages. */
     struct guest guest = {0};
     run_dma(f, &guest, 100);
-    guest.is_done = false;
     guest.id =
         post(&client, 0, (struct trestle_v2_message){.type = TRESTLE_V2_ADVANCE, .time = 10});
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, run_guest, &guest), 0);
-    while (!atomic_load(&guest.is_done))
-        turn(f);
-    pthread_join(thread, NULL);
+    await_guest(f, &guest);
     assert_int_equal(guest.pieces, 2);
     for (unsigned i = 0; i < 16; i++)
         assert_int_equal(share(f, RAM_BASE + i * 4096, 4096, i * 4096, fd), TRESTLE_V2_OK);
@@ -973,7 +1004,7 @@ static void test_carrier_is_decided_once(void **state)
         CLIENT_TEST(test_posted_write_tells_the_next_event),                                       \
         CLIENT_TEST(test_stall_brings_the_next_event_nearer), CLIENT_TEST(test_reset_drops_lines), \
         CLIENT_TEST(test_lines_are_told_to_who_comes_back), CLIENT_TEST(test_dma),                 \
-        CLIENT_TEST(test_dma_answer_is_a_lie)
+        CLIENT_TEST(test_writes_posted_during_a_dma), CLIENT_TEST(test_dma_answer_is_a_lie)
 
 #define RAM_TESTS                                                                                  \
     CLIENT_TEST(test_direct_dma), CLIENT_TEST(test_ram_that_cannot_be_shared),                     \
