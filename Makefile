@@ -3,6 +3,7 @@
 BUILD ?= build
 BUILD_ASAN ?= build-asan
 BUILD_FUZZ ?= build-fuzz
+BUILD_COVERAGE ?= build-coverage
 # Passed on to "meson setup", for example MESON_ARGS=-Dsst_prefix=/opt/sst
 MESON_ARGS ?=
 FAULTS ?= 1000
@@ -11,7 +12,7 @@ prefix ?=
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo build test test-sst sst-install check test-matrix faults fuzz bench install clean hooks
+.PHONY: help list demo build test test-sst sst-install check test-matrix faults fuzz coverage bench install clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -67,6 +68,13 @@ fuzz: ## run each fuzz target for SECONDS=60, on the corpora in build-fuzz/corpu
 	ninja -C $(BUILD_FUZZ)
 	tools/fuzz $(BUILD_FUZZ) $(SECONDS)
 
+coverage: ## how many lines of the library the tests run
+	tools/deps test coverage
+	test -e $(BUILD_COVERAGE)/build.ninja || meson setup -Db_coverage=true -Dtests=enabled \
+		-Dfirmware=enabled -Dsst=disabled $(BUILD_COVERAGE)
+	ninja -C $(BUILD_COVERAGE)
+	tools/coverage $(BUILD_COVERAGE)
+
 bench: build ## measure one MMIO access from the guest to a device and back
 	$(BUILD)/trestle bench
 
@@ -83,4 +91,4 @@ hooks: ## run tools/check before each commit in this clone
 	git config core.hooksPath tools/githooks
 
 clean: ## remove the build directories
-	rm -rf $(BUILD) $(BUILD_ASAN) $(BUILD_FUZZ)
+	rm -rf $(BUILD) $(BUILD_ASAN) $(BUILD_FUZZ) $(BUILD_COVERAGE)
