@@ -7,12 +7,12 @@ BUILD_COVERAGE ?= build-coverage
 # Passed on to "meson setup", for example MESON_ARGS=-Dsst_prefix=/opt/sst
 MESON_ARGS ?=
 FAULTS ?= 1000
-SECONDS ?= 60
+SECONDS ?=
 prefix ?=
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo build test test-sst sst-install check test-matrix faults fuzz coverage bench install clean hooks
+.PHONY: help list demo build test test-sst sst-install check test-matrix faults soak fuzz coverage bench install clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -60,13 +60,16 @@ faults: build ## kill, stop, cut off, delay and corrupt devices; takes FAULTS=10
 	TRESTLE_BUILD=$(BUILD) python3 tests/integration/faults.py --faults $(FAULTS) \
 		$(if $(SEED),--seed $(SEED))
 
+soak: build ## random accesses to sixteen devices; takes SECONDS=600
+	TRESTLE_BUILD=$(BUILD) python3 tests/integration/soak.py --seconds $(or $(SECONDS),600)
+
 fuzz: ## run each fuzz target for SECONDS=60, on the corpora in build-fuzz/corpus
 	tools/deps test fuzz
 	test -e $(BUILD_FUZZ)/build.ninja || CC=clang-14 meson setup -Dwerror=true -Dfuzz=true \
 		-Db_sanitize=address,undefined -Db_lundef=false -Dtests=disabled \
 		-Dfirmware=disabled -Dsst=disabled $(BUILD_FUZZ)
 	ninja -C $(BUILD_FUZZ)
-	tools/fuzz $(BUILD_FUZZ) $(SECONDS)
+	tools/fuzz $(BUILD_FUZZ) $(or $(SECONDS),60)
 
 coverage: ## how many lines of the library the tests run
 	tools/deps test coverage
