@@ -116,7 +116,8 @@ class Signals(SSTCase):
     def test_qemu_is_killed_in_mid_access(self):
         config = self.config("""
 silent = sst.Component("silent", "trestletest.Silent")
-qemu.addParams({**host, "verbose": 2, "access_timeout": "100000s"})
+silent.addParam("tick", "1GHz")  # so that the time-out does take time
+qemu.addParams({**host, "verbose": 2, "access_timeout": "20ms"})
 link("a", qemu, "device_port_0", silent, "cpu_port")
 link("b", qemu, "device_port_1", compute, "cpu_port")
 """)

@@ -21,17 +21,27 @@ class Silent : public SST::Component
     SST_ELI_REGISTER_COMPONENT(Silent, "trestletest", "Silent", SST_ELI_ELEMENT_VERSION(0, 1, 0),
                                "A device that stops answering", COMPONENT_CATEGORY_UNCATEGORIZED)
     SST_ELI_DOCUMENT_PARAMS({"answers", "Accesses to answer before falling silent", "0"},
-                            {"end", "What to do then: nothing, or fatal", "nothing"})
+                            {"end", "What to do then: nothing, or fatal", "nothing"},
+                            {"tick", "A clock that ticks all the time, so that time takes time",
+                             ""})
     SST_ELI_DOCUMENT_PORTS({"cpu_port", "To the host", {"Trestle.AccessEvent"}})
 
     Silent(SST::ComponentId_t id, SST::Params &params)
         : Component(id), answers_(params.find<uint64_t>("answers", 0)),
           end_(params.find<std::string>("end", "nothing"))
     {
+        std::string tick = params.find<std::string>("tick", "");
         cpu_ = configureLink("cpu_port", new Trestle::EventHandler<Silent, &Silent::onCpu>(this));
+        if (!tick.empty())
+            registerClock(tick, new Trestle::ClockHandler<Silent, &Silent::onTick>(this));
     }
 
   private:
+    bool onTick(SST::Cycle_t)
+    {
+        return false;
+    }
+
     void onCpu(SST::Event *event)
     {
         auto *access = dynamic_cast<Trestle::AccessEvent *>(event);
