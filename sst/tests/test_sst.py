@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Guests in the real QEMU whose devices are components of SST."""
+import re
+
 from sst_case import LINKS, SST, TESTS, TWO_DEVICES, SSTCase, common, end_time
 
 
@@ -26,6 +28,30 @@ class Guests(SSTCase):
         self.assertEqual(result.code, 0, result)
         self.assertRegex(result.out + result.err, r"Passing +(= )?6\n")
         self.check_clean(result)
+
+    def test_a_component_of_ones_own(self):
+        """The example of docs/sst.md, compiled as a user would."""
+        text = (common.SOURCE / "docs" / "sst.md").read_text()
+        source = self.dir / "scratch.cc"
+        source.write_text(re.search(r"```cpp\n(.*?)```", text, re.DOTALL)[1])
+        (self.dir / "trestle").mkdir()
+        (self.dir / "trestle" / "sst").symlink_to(common.SOURCE / "sst")
+        say = {flag: common.run([SST.with_name("sst-config"), flag]).out.split()
+               for flag in ("--CXX", "--ELEMENT_CXXFLAGS", "--ELEMENT_LDFLAGS")}
+        built = common.run([*say["--CXX"], *say["--ELEMENT_CXXFLAGS"], f"-I{self.dir}", source,
+                            "-o", self.dir / "libmine.so", *say["--ELEMENT_LDFLAGS"]], timeout=120)
+        self.assertEqual(built.code, 0, built)
+        config = self.one_device("mmio_bench", "", qemu_args=["-append", "count=100 read_offset=0"])
+        config.write_text(config.read_text().replace("trestle.Device", "mine.Scratch"))
+        result = self.sst(config, args=[f"--add-lib-path={self.dir}"])
+        self.assertEqual(result.code, 0, result)
+        self.assertRegex(result.out, r"(?m)^end$")
+
+    def test_stop_at(self):
+        result = self.sst(self.one_device("mmio_bench", "echo", qemu_args="-append count=100000000"),
+                          args=["--stop-at=20ms"])
+        self.assertEqual(result.code, 0, result)
+        self.assertEqual(end_time(result), "20 ms")
 
     def test_nothing_but_accesses(self):
         """An access takes no time of the host's but its own: with a wait in each, this would
