@@ -12,7 +12,7 @@ prefix ?=
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo build test test-sst sst-install check test-matrix faults soak fuzz coverage bench install clean hooks
+.PHONY: help list demo build test test-sst sst-install check test-matrix faults soak fuzz coverage memcheck bench install clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -77,6 +77,10 @@ coverage: ## how many lines of the library the tests run
 		-Dfirmware=enabled -Dsst=disabled $(BUILD_COVERAGE)
 	ninja -C $(BUILD_COVERAGE)
 	tools/coverage $(BUILD_COVERAGE)
+
+memcheck: build ## the short demo with its devices under valgrind
+	tools/deps memcheck
+	TRESTLE_BUILD=$(BUILD) python3 tests/integration/memcheck.py
 
 bench: build ## measure one MMIO access from the guest to a device and back
 	$(BUILD)/trestle bench
