@@ -12,7 +12,11 @@ prefix ?=
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help list demo build test test-sst sst-install check test-matrix faults soak fuzz coverage memcheck bench install clean hooks
+=======
+.PHONY: help list demo build test test-sst sst-install check test-matrix qemu-in-tree faults fuzz bench install clean hooks
+>>>>>>> d54df4f (Build the device into QEMU's own tree where plugins cannot reach it)
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -55,6 +59,12 @@ check: ## formatting, licences, direction of dependencies, static analysis
 
 test-matrix: build ## the plugin in the QEMUs of three Debian releases, which are fetched
 	TRESTLE_BUILD=$(BUILD) python3 tests/integration/matrix.py
+
+qemu-in-tree: build ## build a QEMU with the device in its own tree, and run the demo; 10 minutes
+	tools/deps demo qemu
+	plugin/in-tree/build $(BUILD)/qemu
+	$(BUILD)/trestle run --qemu $(BUILD)/qemu/build/qemu-system-riscv32 --plugin in-tree \
+		examples/01-two-devices/two_devices.json
 
 faults: build ## kill, stop, cut off, delay and corrupt devices; takes FAULTS=1000 and SEED=
 	TRESTLE_BUILD=$(BUILD) python3 tests/integration/faults.py --faults $(FAULTS) \

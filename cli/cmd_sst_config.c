@@ -61,8 +61,8 @@ static void print_host(const struct config *config)
         print_param("qemu", "qemu_path", qemu);
         free(qemu);
     }
-    if (strcmp(config->plugin, "none") == 0)
-        print_param("qemu", "plugin", "none");
+    if (strcmp(config->plugin, "none") == 0 || strcmp(config->plugin, "in-tree") == 0)
+        print_param("qemu", "plugin", config->plugin);
     else if (strcmp(config->plugin, "auto") != 0)
         print_path("qemu", "plugin", config->plugin);
     if (config->args && config->args[0]) {

@@ -37,12 +37,13 @@ static int set_qemu(struct config_reader *reader, const struct config_key *key,
 static int set_plugin(struct config_reader *reader, const struct config_key *key,
                       const struct json_place *where, const json_t *value, void *target)
 {
-    static char *const words[] = {"auto", "none", NULL};
+    static char *const words[] = {"auto", "in-tree", "none", NULL};
     const char *text = json_string_value(value);
     if (!text || !*text)
         return config_fail_type(reader, key, where, value);
-    if (strcmp(text, "auto") == 0 || strcmp(text, "none") == 0)
-        return config_set_string(reader, key, where, value, target);
+    for (char *const *word = words; *word; word++)
+        if (strcmp(text, *word) == 0)
+            return config_set_string(reader, key, where, value, target);
     const char *near = strchr(text, '/') ? NULL : suggest(text, words);
     if (near)
         return config_fail(reader, where, "\"%s\" is not a plugin; did you mean \"%s\"?", text,
@@ -75,7 +76,8 @@ static const struct config_key machine_keys[] = {
     {"qemu", set_qemu, MACHINE(qemu), "a program", "\"qemu\": \"qemu-system-riscv32\""},
     {"kernel", config_set_path, MACHINE(kernel), "a path", "\"kernel\": \"guest.elf\""},
     {"args", set_args, 0, "a list of texts", "\"args\": [\"-m\", \"256M\"]"},
-    {"plugin", set_plugin, MACHINE(plugin), "\"auto\", \"none\" or a path", "\"plugin\": \"auto\""},
+    {"plugin", set_plugin, MACHINE(plugin), "\"auto\", \"in-tree\", \"none\" or a path",
+     "\"plugin\": \"auto\""},
     {"icount", config_set_count, MACHINE(icount), "a number from 0 to 10",
      "\"icount\": 0, for a nanosecond per instruction; each step up doubles it", .max = 10},
     {"direct_dma", config_set_bool, MACHINE(direct_dma), "true or false", "\"direct_dma\": true"},

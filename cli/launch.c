@@ -69,6 +69,15 @@ static int choose_plugin(const struct config *config, const struct launch_option
         return find_plugin(&launch->plugin, ret_error);
     if (strcmp(plugin, "none") == 0)
         return 0;
+    if (strcmp(plugin, "in-tree") == 0) {
+        if (options->exit_on_idle) {
+            *ret_error = xstrdup("trestle: --exit-on-idle needs the plugin, and this run has the "
+                                 "device in QEMU's own tree; leave one of the two out");
+            return -EINVAL;
+        }
+        launch->plugin = xstrdup(plugin);
+        return 0;
+    }
     reason = unreadable(plugin);
     if (!reason) {
         /* Without a slash QEMU would search the system's library directories. */

@@ -7,33 +7,43 @@
 
 struct qemu_abi qemu;
 
+/* Where a symbol of QEMU's is, or NULL. */
+#ifdef TRESTLE_IN_TREE
+#define SYMBOL(name)                                                      \
+    ({                                                                    \
+        extern char symbol_##name[] __asm__(#name) __attribute__((weak)); \
+        (void *)symbol_##name;                                            \
+    })
+#define IS_QEMU true
+#else
+#define SYMBOL(name) dlsym(RTLD_DEFAULT, #name)
 /* Every QEMU that loads plugins exports this, modules or not. */
-#define ANY_QEMU "qemu_plugin_register_vcpu_init_cb"
+#define IS_QEMU (SYMBOL(qemu_plugin_register_vcpu_init_cb) != NULL)
+#endif
 
 /* ISO C has no conversion from an object pointer to a function pointer; POSIX has this one. */
-static bool find(const char *name, void *ret_function)
+static bool set(void *ret_function, void *symbol)
 {
-    void *symbol = dlsym(RTLD_DEFAULT, name);
     memcpy(ret_function, &symbol, sizeof(symbol));
     return symbol != NULL;
 }
 
 int qemu_abi_resolve(const char **ret_missing)
 {
-    if (!dlsym(RTLD_DEFAULT, ANY_QEMU))
+    if (!IS_QEMU)
         return -ENOEXEC;
-#define QEMU_FIND(type, name, params) \
-    if (!find(#name, &qemu.name)) {   \
-        *ret_missing = #name;         \
-        return -ENOTSUP;              \
+#define QEMU_FIND(type, name, params)     \
+    if (!set(&qemu.name, SYMBOL(name))) { \
+        *ret_missing = #name;             \
+        return -ENOTSUP;                  \
     }
     QEMU_FUNCTIONS(QEMU_FIND)
 #undef QEMU_FIND
-    if (!find("bql_lock_impl", &qemu.bql_lock))
-        find("qemu_mutex_lock_iothread_impl", &qemu.bql_lock);
-    if (!find("bql_unlock", &qemu.bql_unlock))
-        find("qemu_mutex_unlock_iothread", &qemu.bql_unlock);
-    qemu.address_space_memory = dlsym(RTLD_DEFAULT, "address_space_memory");
+    if (!set(&qemu.bql_lock, SYMBOL(bql_lock_impl)))
+        set(&qemu.bql_lock, SYMBOL(qemu_mutex_lock_iothread_impl));
+    if (!set(&qemu.bql_unlock, SYMBOL(bql_unlock)))
+        set(&qemu.bql_unlock, SYMBOL(qemu_mutex_unlock_iothread));
+    qemu.address_space_memory = SYMBOL(address_space_memory);
     if (!qemu.address_space_memory) {
         *ret_missing = "address_space_memory";
         return -ENOTSUP;
@@ -60,14 +70,14 @@ int qemu_plugin_interface(void)
 /* x86 has none. KVM drops the result of an access on every architecture. */
 bool qemu_guest_has_bus_faults(const char *target_name)
 {
-    const bool *kvm_allowed = dlsym(RTLD_DEFAULT, "kvm_allowed");
+    const bool *kvm_allowed = SYMBOL(kvm_allowed);
     bool x86 = strcmp(target_name, "x86_64") == 0 || strcmp(target_name, "i386") == 0;
     return !x86 && !(kvm_allowed && *kvm_allowed);
 }
 
 bool qemu_counts_instructions(void)
 {
-    const int *use_icount = dlsym(RTLD_DEFAULT, "use_icount");
+    const int *use_icount = SYMBOL(use_icount);
     return !use_icount || *use_icount != 0;
 }
 

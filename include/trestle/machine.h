@@ -39,9 +39,9 @@ struct trestle_machine_options {
     const char *qemu; /* path, or a name looked up in search_path; NULL: qemu-system-<arch> */
     const char *search_path; /* the caller's $PATH */
     const char *kernel;      /* ELF file; NULL: none */
-    /* The plugin's path; NULL: this QEMU contains an sst-device of its own, which gets only
-     * socket and base_address, and the older environment (SST_NUM_DEVICES,
-     * SST_DEVICE%d_SOCKET, SST_DEVICE%d_BASE). */
+    /* The plugin's path; "in-tree": this QEMU was built with the same device inside. NULL: it
+     * contains an older sst-device, which gets only socket and base_address, and the older
+     * environment (SST_NUM_DEVICES, SST_DEVICE%d_SOCKET, SST_DEVICE%d_BASE). */
     const char *plugin;
     const struct trestle_machine_device *devices;
     size_t num_devices;

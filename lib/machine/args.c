@@ -154,6 +154,11 @@ static void add_device(struct arg_list *list, const struct trestle_machine_optio
     arg_add_text(list, "-device", &text);
 }
 
+static bool has_plugin(const struct trestle_machine_options *options)
+{
+    return options->plugin && strcmp(options->plugin, "in-tree") != 0;
+}
+
 static void add_plugin(struct arg_list *list, const struct trestle_machine_options *options)
 {
     struct text text = {0};
@@ -287,7 +292,7 @@ static int check_files(const struct trestle_machine_options *options, char **ret
     if (options->kernel)
         error = check_file("kernel", options->kernel,
                            "build it, or name another with machine.kernel or --kernel", ret_error);
-    if (!error && options->plugin)
+    if (!error && has_plugin(options))
         error = check_file("plugin", options->plugin,
                            "build it, or name it with machine.plugin or --plugin", ret_error);
     return error;
@@ -318,7 +323,7 @@ int trestle_machine_args(const struct trestle_machine_options *options, char ***
         add_repeatable(&list, options, arch);
     if (options->direct_dma)
         add_shared_ram(&list, options->args);
-    if (options->plugin)
+    if (has_plugin(options))
         add_plugin(&list, options);
     for (size_t i = 0; i < options->num_devices; i++)
         add_device(&list, options, &options->devices[i]);

@@ -292,6 +292,19 @@ class BadConfiguration(Case):
         self.assert_refused("trestle: --exit-on-idle needs the plugin, and this run has none; "
                             "leave one of the two out", "run", two, "--plugin", "none",
                             "--exit-on-idle")
+        self.assert_refused("trestle: --exit-on-idle needs the plugin, and this run has the device "
+                            "in QEMU's own tree; leave one of the two out", "run", two, "--plugin",
+                            "in-tree", "--exit-on-idle")
+
+    def test_device_in_qemus_own_tree(self):
+        """All of its properties, and no plugin."""
+        self.config({"machine": {"plugin": "in-tree", "icount": 0},
+                     "devices": [{**ECHO, "posted_writes": False, "timeout_ms": 7}]})
+        result = self.trestle("qemu-args", "two.json", "--socket-dir", "/d")
+        self.assertEqual(result.code, 0, result)
+        self.assertNotIn("-plugin", result.out)
+        self.assertIn("timeout_ms=7", result.out)
+        self.assertIn("-icount", result.out)
 
     def test_model_file(self):
         self.config('{"devices": [{"base_addr": 8,\n"model": "./no.so"}]}')

@@ -113,7 +113,7 @@ static const struct {
     {"{'machine': {\n'plugin': 'atuo'}}",
      "2: machine.plugin: \"atuo\" is not a plugin; did you mean \"auto\"?"},
     {"{'machine': {\n'plugin': false}}",
-     "2: machine.plugin: false is not \"auto\", \"none\" or a path; write for example "
+     "2: machine.plugin: false is not \"auto\", \"in-tree\", \"none\" or a path; write for example "
      "\"plugin\": \"auto\""},
     {"{'machine': {\n'icount': 11}}",
      "2: machine.icount: 11 is not a number from 0 to 10; write for example \"icount\": 0, for a "
