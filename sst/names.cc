@@ -5,6 +5,7 @@
  * installed under each of their names, and SST asks it for the one it looked for.
  */
 #include "device.h"
+#include "memory.h"
 #include "qemu.h"
 
 namespace Trestle
@@ -44,6 +45,15 @@ class Device : public ModelDevice
     Device(SST::ComponentId_t id, SST::Params &params) : ModelDevice(id, params)
     {
     }
+};
+
+class Memory : public MemoryBase
+{
+  public:
+    SST_ELI_REGISTER_COMPONENT(Memory, "trestle", "Memory", VERSION,
+                               "A device of the guest that lies in SST's memory system",
+                               COMPONENT_CATEGORY_MEMORY)
+    using MemoryBase::MemoryBase;
 };
 
 // A bundled model under a name of its own, with its parameters.

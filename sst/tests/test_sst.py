@@ -47,6 +47,21 @@ class Guests(SSTCase):
         self.assertEqual(result.code, 0, result)
         self.assertRegex(result.out, r"(?m)^end$")
 
+    def test_memory_system(self):
+        """A device behind a StandardMem interface: its data, and a bus error beyond it."""
+        for guest, args, last, code in (
+                ("many_devices", "", "many_devices: 7 passed, 0 failed", 0),
+                ("mmio_bench", "read_offset=16", "device 0: bus error, 4-byte read", 1)):
+            with self.subTest(guest):
+                config = self.one_device(guest, "", qemu_args=["-append", args])
+                config.write_text(config.read_text().replace("trestle.Device", "trestle.Memory") + """
+ram = device.setSubComponent("memory", "trestletest.Ram")
+ram.addParam("base", "0x10200000")
+""")
+                result = self.sst(config)
+                self.assertEqual(result.code, code, result)
+                self.assertIn(last, result.out)
+
     def test_stop_at(self):
         result = self.sst(self.one_device("mmio_bench", "echo", qemu_args="-append count=100000000"),
                           args=["--stop-at=20ms"])

@@ -27,6 +27,14 @@ class BadInput(SSTCase):
                    'link("p", compute, "peer_port", echo, "peer_port")',
                    "is not connected", code=1)
 
+    def test_no_memory_system(self):
+        self.fails("""
+qemu.addParams(host)
+memory = sst.Component("memory", "trestle.Memory")
+link("a", qemu, "device_port_0", memory, "cpu_port")
+link("b", qemu, "device_port_1", compute, "cpu_port")
+""", "the slot memory is empty", code=1)
+
     def test_overlap(self):
         self.fails('host["device1_base"] = "0x10200ff8"; qemu.addParams(host)' + LINKS,
                    "compute_device and echo_device overlap", code=1)
@@ -150,7 +158,7 @@ class Documentation(SSTCase):
         result = common.run([SST.with_name("sst-info"), f"--lib-path={LIBRARY}", "trestle"],
                             env=self.environment())
         self.assertEqual(result.code, 0, result)
-        for word in ("QEMU", "Device", "QEMUDevice", "ComputeDevice", "MMIODevice", "binary_path",
+        for word in ("QEMU", "Device", "QEMUDevice", "ComputeDevice", "MMIODevice", "Memory", "binary_path",
                      "access_timeout", "device_port", "cpu_port", "mmio_reads", "latency"):
             self.assertIn(word, result.out)
 

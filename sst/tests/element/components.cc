@@ -169,4 +169,75 @@ class Failing : public SST::Component
     }
 };
 
+// A memory system of one piece: 16 bytes that answer 20 ns later, an error beyond them. The first
+// eight hold their own address at first.
+class Ram : public SST::Interfaces::StandardMem
+{
+  public:
+    SST_ELI_REGISTER_SUBCOMPONENT(Ram, "trestletest", "Ram", SST_ELI_ELEMENT_VERSION(0, 1, 0),
+                                  "Sixteen bytes of memory", SST::Interfaces::StandardMem)
+    SST_ELI_DOCUMENT_PARAMS({"base", "Address of the first byte", NULL})
+
+    template <typename Converter>
+    Ram(SST::ComponentId_t id, SST::Params &params, Converter time, HandlerBase *handler)
+        : StandardMem(id, params, time, handler), base_(params.find<uint64_t>("base", 0)),
+          handler_(handler)
+    {
+        memcpy(bytes_, &base_, sizeof(base_));
+        self_ =
+            configureSelfLink("self", "1ns", new Trestle::EventHandler<Ram, &Ram::onSelf>(this));
+    }
+
+    void setMemoryMappedAddressRegion(Addr, Addr) override
+    {
+    }
+    void sendUntimedData(Request *request) override
+    {
+        delete request;
+    }
+    Request *recvUntimedData() override
+    {
+        return nullptr;
+    }
+    Request *poll() override
+    {
+        return nullptr;
+    }
+    Addr getLineSize() override
+    {
+        return 64;
+    }
+
+    void send(Request *request) override
+    {
+        Request *response = request->makeResponse();
+        auto *read = dynamic_cast<Read *>(request);
+        auto *write = dynamic_cast<Write *>(request);
+        uint64_t at = (read ? read->pAddr : write->pAddr) - base_;
+        uint64_t size = read ? read->size : write->size;
+        if (at > sizeof(bytes_) - size)
+            response->setFail();
+        else if (read)
+            memcpy(dynamic_cast<ReadResp *>(response)->data.data(), bytes_ + at, size);
+        else
+            memcpy(bytes_ + at, write->data.data(), size);
+        delete request;
+        waiting_ = response;
+        self_->send(20, new Trestle::WakeEvent());
+    }
+
+  private:
+    void onSelf(SST::Event *event)
+    {
+        delete event;
+        (*handler_)(waiting_);
+    }
+
+    uint64_t base_;
+    HandlerBase *handler_;
+    SST::Link *self_;
+    Request *waiting_ = nullptr;
+    uint8_t bytes_[16] = {};
+};
+
 } // namespace TrestleTest
