@@ -12,11 +12,7 @@ prefix ?=
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help list demo build test test-sst sst-install check test-matrix faults soak fuzz coverage memcheck bench install clean hooks
-=======
-.PHONY: help list demo build test test-sst sst-install check test-matrix qemu-in-tree faults fuzz bench install clean hooks
->>>>>>> d54df4f (Build the device into QEMU's own tree where plugins cannot reach it)
+.PHONY: help list demo build test test-sst sst-install check test-matrix qemu-in-tree faults soak fuzz coverage memcheck bench install clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
