@@ -180,6 +180,29 @@ static void print_config(const struct config *config, const char *latency)
     }
 }
 
+static void warn(char *line)
+{
+    fprintf(stderr, "%s\n", line);
+    free(line);
+}
+
+/* What the configuration asks for and SST cannot give. */
+static void warn_of_what_is_left_out(const struct config *config)
+{
+    if (config->direct_dma)
+        warn(config_complain_machine(config, "direct_dma",
+                                     "left out: under SST, DMA goes by messages"));
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct config_device *device = &config->devices[i];
+        if (device->release_lock)
+            warn(config_complain_device(config, i, "release_lock",
+                                        "left out: under SST, devices share a session"));
+        if (device->own_process)
+            warn(config_complain_device(config, i, "process",
+                                        "left out: under SST, a rank is what a process is here"));
+    }
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
     const char *argument, *latency = "1ns";
@@ -201,6 +224,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     if (config_load(file, &config, &error) < 0)
         return command_fail_line(error);
     print_config(config, latency);
+    warn_of_what_is_left_out(config);
     config_destroy(config);
     return EXIT_SUCCESS;
 }

@@ -381,6 +381,14 @@ class Tables(Case):
                      'qemu.addParam("device0_timeout_ms", 7)', '"device0_properties", "carrier=socket"',
                      '"irq_port_0", LATENCY), (device0, "irq_port", LATENCY)'):
             self.assertIn(line, result.out)
+        result = self.trestle("sst-config", self.config(
+            '{"machine": {"direct_dma": true}, "devices": [{"model": "echo", "base_addr": 8,\n'
+            '"process": "own", "release_lock": true}]}', "less.json"))
+        self.assertEqual(result.code, 0, result)
+        self.assertEqual(result.err.replace(f"{self.dir}/", ""), (
+            "less.json:1: machine.direct_dma: left out: under SST, DMA goes by messages\n"
+            "less.json:2: devices[0].release_lock: left out: under SST, devices share a session\n"
+            "less.json:2: devices[0].process: left out: under SST, a rank is what a process is here\n"))
         self.assert_refused("trestle: --latency 0 is not a time above 0; write for example 10ns",
                             "sst-config", "two.json", "--latency", "0")
 
