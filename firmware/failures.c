@@ -143,6 +143,7 @@ static void crash_and_recover(uintptr_t offset, unsigned times)
         uint64_t start_ns = guest_now_ns();
         run_round();
         (void)mmio_write(victim->base + offset, 4, 1);
+        read_is(victim, ID_SCRATCH, victim->number); /* one that is back already knows no number */
         do
             run_round();
         while (num_lost && guest_now_ns() - start_ns < PATIENCE_NS);

@@ -58,11 +58,11 @@ class Traces(Recorded):
 
     def test_four_devices_at_once(self):
         """Interrupts, DMA, a link: several runs side by side give one hash."""
-        common.guest("mixed", "riscv64")
+        kernel = common.guest("mixed", "riscv64")
         config = EXAMPLES / "07-repeatable" / "repeatable.json"
         stats = [self.dir / f"stats{i}" for i in range(8)]
-        runs = [self.start([common.TRESTLE, "run", "--stats", path, "--timeout", 60, config],
-                           stdout=subprocess.PIPE) for path in stats]
+        runs = [self.start([common.TRESTLE, "run", "--stats", path, "--timeout", 60,
+                            "--kernel", kernel, config], stdout=subprocess.PIPE) for path in stats]
         for run in runs:
             out, _ = run.communicate(timeout=80)
             self.assertIn(b"mixed: 3 passed, 0 failed", out)
@@ -169,9 +169,8 @@ class Traces(Recorded):
 
     def test_full_disk(self):
         """One line, and the run goes on to its end."""
-        common.guest("two_devices")
-        result = trestle("run", EXAMPLES / "01-two-devices" / "two_devices.json",
-                         "--trace", "/dev/full", "--timeout", 60)
+        result = trestle("run", EXAMPLES / "01-two-devices" / "two_devices.json", "--kernel",
+                         common.guest("two_devices"), "--trace", "/dev/full", "--timeout", 60)
         self.assertIn("two_devices: 39 passed, 0 failed", result.out)
         self.assertEqual(result.code, 1, result)
         self.assertEqual([line for line in result.err.splitlines() if "cannot write" in line],
@@ -413,10 +412,10 @@ class BadInput(common.TestCase):
 
     def test_places_that_cannot_be_written(self):
         config = EXAMPLES / "01-two-devices" / "two_devices.json"
-        common.guest("two_devices")
+        kernel = common.guest("two_devices")
         for path, why in (self.dir, "Is a directory"), (self.dir / "a/b", "No such file or .*"):
             self.refused(rf"cannot write the trace {path}: {why}; name a file that can be written",
-                         "run", config, "--trace", path)
+                         "run", config, "--kernel", kernel, "--trace", path)
 
     def test_damaged(self):
         whole = self.documented()
