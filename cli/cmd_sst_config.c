@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "config.h"
+#include "launch.h"
 #include "util.h"
 
 static const struct command_option options[] = {
@@ -92,12 +93,7 @@ static void print_properties(const struct config *config, size_t index)
     struct strings parts = {0};
     if (device->shadow)
         strings_add(&parts, "shadow=on");
-    if (device->carrier)
-        strings_addf(&parts, "carrier=%s", device->carrier);
-    if (device->protocol >= 0)
-        strings_addf(&parts, "protocol=%d", (int)device->protocol);
-    if (device->posted_writes && config->icount < 0)
-        strings_add(&parts, "posted_writes=on");
+    launch_add_protocol(&parts, config, device);
     char *joined = parts.count ? strings_join(&parts, ",") : NULL;
     if (joined)
         print_host_param(index, "properties", joined);

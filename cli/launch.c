@@ -201,18 +201,24 @@ int launch_init(struct launch *launch, const struct config *config,
     return 0;
 }
 
+void launch_add_protocol(struct strings *parts, const struct config *config,
+                         const struct config_device *device)
+{
+    if (device->carrier)
+        strings_addf(parts, "carrier=%s", device->carrier);
+    if (device->protocol >= 0)
+        strings_addf(parts, "protocol=%d", (int)device->protocol);
+    /* In a repeatable run, what a write causes must have its time known. */
+    if (device->posted_writes && config->icount < 0)
+        strings_add(parts, "posted_writes=on");
+}
+
 /* What the plugin has to know of a device beyond what machine.h has fields for. */
 static void add_properties(struct launch *launch, const struct config *config,
                            const struct config_device *device)
 {
     struct strings parts = {0};
-    if (device->carrier)
-        strings_addf(&parts, "carrier=%s", device->carrier);
-    if (device->protocol >= 0)
-        strings_addf(&parts, "protocol=%d", (int)device->protocol);
-    /* In a repeatable run, what a write causes must have its time known. */
-    if (device->posted_writes && config->icount < 0)
-        strings_add(&parts, "posted_writes=on");
+    launch_add_protocol(&parts, config, device);
     if (device->release_lock)
         strings_add(&parts, "release_lock=on");
     char *joined = parts.count ? strings_join(&parts, ",") : xstrdup("");

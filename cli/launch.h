@@ -34,4 +34,8 @@ void launch_set_sockets(struct launch *launch, const struct config *config,
 void launch_set_labels(struct launch *launch, const struct config *config);
 void launch_finish(struct launch *launch);
 
+/* The plugin's properties that say how a device is spoken to, a part each: "carrier=socket". */
+void launch_add_protocol(struct strings *parts, const struct config *config,
+                         const struct config_device *device);
+
 #endif
