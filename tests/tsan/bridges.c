@@ -4,26 +4,18 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "require.h"
 #include "trestle/bridge.h"
 #include "trestle/wire.h"
 
 #define BRIDGES 4
 #define ACCESSES 200u
 #define BASE UINT64_C(0x10200000)
-
-#define REQUIRE(condition)                                                  \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                        \
-        }                                                                   \
-    } while (0)
 
 static int connect_to(const char *path)
 {

@@ -8,23 +8,15 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ipc/barrier.h"
 #include "ipc/shm.h"
+#include "require.h"
 
 #define ACCESSES 20000u
 #define POSTED_IN_A_ROW 1500u /* more than a ring holds */
 #define BULK_BYTES 256u
-
-#define REQUIRE(condition)                                                  \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                        \
-        }                                                                   \
-    } while (0)
 
 static struct shm shm;
 static bool needs_fence;
