@@ -134,6 +134,11 @@ struct qemu_plugin_info {
 #define QEMU_REGION_BYTES 2048
 #define QEMU_TIMER_BYTES 256
 
+/* QEMUTimerListGroup: one list for each QEMUClockType */
+struct qemu_timer_lists {
+    void *of_clock[16];
+};
+
 enum { /* QEMUClockType */
        QEMU_CLOCK_REALTIME = 0,
        QEMU_CLOCK_VIRTUAL = 1,
@@ -182,7 +187,8 @@ enum { /* QEMUClockType */
     F(int64_t, qemu_clock_get_ns, (int))                                                          \
     F(int64_t, qemu_clock_deadline_ns_all, (int, int))                                            \
     F(void, timer_init_full,                                                                      \
-      (struct qemu_timer *, void *, int, int, int, void (*)(void *), void *))                     \
+      (struct qemu_timer *, struct qemu_timer_lists *, int, int, int, void (*)(void *), void *))  \
+    F(void, timerlistgroup_init, (struct qemu_timer_lists *, void (*)(void *, int), void *))      \
     F(void, timer_mod_ns, (struct qemu_timer *, int64_t))                                         \
     F(void, timer_del, (struct qemu_timer *))                                                     \
     F(struct qemu_object *, object_resolve_path_type, (const char *, const char *, bool *))       \

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 
 #include "qemu_abi.h"
+#include "warp.h"
 
 /* Then QEMU's other work has its turn: a device may send without end. */
 #define EVENTS_PER_TURN 16
@@ -16,6 +17,7 @@ static void on_ready(void *opaque)
 {
     struct epoll_event event;
     (void)opaque;
+    warp_hold();
     /* One at a time: handling it may close others that are ready as well. */
     for (int i = 0; i < EVENTS_PER_TURN && epoll_wait(epoll_fd, &event, 1, 0) == 1; i++) {
         struct watched *watched = event.data.ptr;

@@ -104,11 +104,11 @@ static int64_t clock_get_ns(int clock)
 }
 
 /* The timer's storage is the session's: what it is called with is kept here. */
-static void timer_init(struct qemu_timer *timer, void *list, int clock, int scale, int attributes,
-                       void (*ready)(void *opaque), void *opaque)
+static void timer_init(struct qemu_timer *timer, struct qemu_timer_lists *lists, int clock,
+                       int scale, int attributes, void (*ready)(void *opaque), void *opaque)
 {
     unsigned i = 0;
-    (void)list;
+    (void)lists;
     FUZZ_REQUIRE(clock == QEMU_CLOCK_VIRTUAL && scale == QEMU_SCALE_NS && attributes == 0);
     while (timers[i].ready)
         FUZZ_REQUIRE(++i < sizeof(timers) / sizeof(timers[0]));

@@ -58,26 +58,33 @@ class Traces(Recorded):
 
     def test_four_devices_at_once(self):
         """Interrupts, DMA, a link: several runs side by side give one hash."""
-        kernel = common.guest("mixed", "riscv64")
-        config = EXAMPLES / "07-repeatable" / "repeatable.json"
-        stats = [self.dir / f"stats{i}" for i in range(8)]
-        runs = [self.start([common.TRESTLE, "run", "--stats", path, "--timeout", 60,
-                            "--kernel", kernel, config], stdout=subprocess.PIPE) for path in stats]
-        for run in runs:
-            out, _ = run.communicate(timeout=80)
-            self.assertIn(b"mixed: 3 passed, 0 failed", out)
-            self.assertEqual(run.returncode, 0)
-        hashes = {json.loads(path.read_text())["run_hash"] for path in stats}
-        self.assertEqual(len(hashes), 1, hashes)
+        self.check_repeats(EXAMPLES / "07-repeatable" / "repeatable.json", "mixed", 3)
 
     def test_repeats_while_the_main_loop_is_busy(self):
         """QEMU's monitor is read in the loop that also lets guest time leap over a sleep: each key
         is a chance for it to do so too early (plugin/warp.c)."""
-        common.guest("interrupts", "riscv64")
-        exact = EXAMPLES / "04-interrupts" / "exact.json"
-        guest_args = ["-append", "icount=0 repeat=5"]
-        _, quiet = self.run_traced(exact, args=guest_args)
-        path = self.dir / "monitor"
+        self.check_repeats(EXAMPLES / "04-interrupts" / "exact.json", "interrupts", 66,
+                           "-append", "icount=0 repeat=4", press_keys=True)
+
+    def check_repeats(self, config, guest, checks, *args, press_keys=False):
+        kernel, hashes = common.guest(guest, "riscv64"), set()
+        stats = [self.dir / f"stats{i}" for i in range(8)]
+        runs = []
+        for path in stats:
+            monitor = ["-monitor", f"unix:{self.monitor_with_keys()}"] if press_keys else []
+            runs.append(self.start([common.TRESTLE, "run", "--stats", path, "--timeout", 120,
+                                    "--kernel", kernel, config, "--", *args, *monitor],
+                                   stdout=subprocess.PIPE))
+        for run, path in zip(runs, stats):
+            out, _ = run.communicate(timeout=140)
+            self.assertIn(f"{guest}: {checks} passed, 0 failed".encode(), out)
+            self.assertEqual(run.returncode, 0)
+            hashes.add(json.loads(path.read_text())["run_hash"])
+        self.assertEqual(len(hashes), 1, hashes)
+
+    def monitor_with_keys(self):
+        """A socket for QEMU's monitor, which is told to print a prompt as soon as it has."""
+        path = self.dir / f"monitor{len(list(self.dir.glob('monitor*')))}"
         listener = socket.socket(socket.AF_UNIX)
         self.addCleanup(listener.close)
         listener.bind(str(path))
@@ -89,12 +96,8 @@ class Traces(Recorded):
                 while monitor.recv(4096):
                     monitor.sendall(b"\n")
 
-        presser = threading.Thread(target=press_return, daemon=True)
-        presser.start()
-        _, busy = self.run_traced(exact, args=[*guest_args, "-monitor", f"unix:{path}"])
-        presser.join(30)
-        self.assertFalse(presser.is_alive())
-        self.assertEqual(busy["run_hash"], quiet["run_hash"])
+        threading.Thread(target=press_return, daemon=True).start()
+        return path
 
     def test_free_running(self):
         """Says that it does not repeat. Its trace has what the statistics count."""
