@@ -37,11 +37,11 @@ class Fault(Exception):
 
 
 class Probe:
-    def __init__(self, test, devices, arch="riscv32", args=(), plugin_args=""):
+    def __init__(self, test, devices, arch="riscv32", args=(), plugin_args="", preexec_fn=None):
         argv = qemu_argv(arch, devices, args, plugin_args)
         argv += ["-kernel", common.guest("probe", arch)]
         self.test = test
-        self.process = test.start(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = test.start(argv, preexec_fn, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE)
         self.out = b""
         self.selector = selectors.DefaultSelector()

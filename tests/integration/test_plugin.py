@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The plugin in a real QEMU: accesses as they arrive on the wire, and what becomes of the guest
 when a device does not do its part. With another QEMU in front of PATH, that one is tested."""
+import functools
 import json
+import os
 import re
 import shutil
 import socket
@@ -374,6 +376,20 @@ class Machine(PluginTest):
         probe.write(flash, 0x77)
         self.assertEqual(probe.read(flash), 0x77)
         self.assertEqual(len(device.requests()), 2)
+
+    def test_main_loop_gives_way(self):
+        """Under -icount, unless somebody has chosen how it is scheduled."""
+        icount = ["-icount", "shift=0,sleep=off"]
+        for name, args, given, expected in (
+                ("free", [], os.SCHED_OTHER, os.SCHED_OTHER),
+                ("icount", icount, os.SCHED_OTHER, os.SCHED_BATCH),
+                ("chosen", icount, os.SCHED_IDLE, os.SCHED_IDLE)):
+            with self.subTest(name):
+                self.device(name)
+                probe = self.probe(self.properties(name), args=args, preexec_fn=functools.partial(
+                    os.sched_setscheduler, 0, given, os.sched_param(0)))
+                policy = os.sched_getscheduler(probe.process.pid) & ~os.SCHED_RESET_ON_FORK
+                self.assertEqual(policy, expected)
 
     def test_size(self):
         """Below a page, and beyond one; what lies outside is not the device's."""
