@@ -64,6 +64,9 @@ bool guest_sleep_us(uint32_t us);
 /* Has the second processor, if the machine has one, call run(), once. False: there is no support
  * for it on this architecture. */
 bool guest_start_second(void (*run)(void));
+/* Has the processor forget which addresses lead where. False: there is no support for it on this
+ * architecture. */
+bool guest_flush_pages(void);
 /* Halts for ever, with interrupts off. */
 __attribute__((noreturn)) void guest_halt(void);
 

@@ -99,6 +99,11 @@ uint32_t guest_ticks(void)
     return 0;
 }
 
+bool guest_flush_pages(void)
+{
+    return false;
+}
+
 uint64_t guest_now_ns(void)
 {
     uint64_t ticks;

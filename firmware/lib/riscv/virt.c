@@ -92,6 +92,12 @@ uint32_t guest_ticks(void)
     return (uint32_t)ticks;
 }
 
+bool guest_flush_pages(void)
+{
+    __asm__ volatile("sfence.vma" ::: "memory");
+    return true;
+}
+
 uint64_t guest_now_ns(void)
 {
     return arch_ticks() * NS_PER_TICK;
