@@ -188,15 +188,25 @@ static void session_free(struct session *session)
     session_stop_timer(session);
     watch_remove(&session->doorbell);
     shm_close(&session->shm);
+    free(session->by_number);
     free(session);
 }
 
-static bool has_device(const struct session *session, uint32_t index)
+/* The number is the other side's choice, within bounds. */
+static void make_room(struct session *session, uint32_t number)
 {
-    const struct v2 *v2 = session->devices;
-    while (v2 && v2->index != index)
-        v2 = v2->next;
-    return v2 != NULL;
+    if (number < session->num_numbers)
+        return;
+    uint32_t room = number < 8 ? 8 : number;
+    if (room < 2 * session->num_numbers)
+        room = 2 * session->num_numbers;
+    room++;
+    struct v2 **by_number = realloc(session->by_number, room * sizeof(*by_number));
+    if (!by_number)
+        refuse("out of memory");
+    memset(by_number + session->num_numbers, 0, (room - session->num_numbers) * sizeof(*by_number));
+    session->by_number = by_number;
+    session->num_numbers = room;
 }
 
 static int session_join(struct v2 *v2, const struct trestle_v2_welcome *welcome, const int *fds,
@@ -209,7 +219,7 @@ static int session_join(struct v2 *v2, const struct trestle_v2_welcome *welcome,
     }
     if (session && session->features != welcome->features)
         return -EINVAL;
-    if (session && has_device(session, welcome->device))
+    if (session && session_device(session, welcome->device))
         return -EEXIST;
     if (session && (v2->dev->release_lock || session->devices->dev->release_lock))
         return -EXDEV;
@@ -225,6 +235,8 @@ static int session_join(struct v2 *v2, const struct trestle_v2_welcome *welcome,
     v2->is_out_of_step = false;
     v2->next = session->devices;
     session->devices = v2;
+    make_room(session, v2->index);
+    session->by_number[v2->index] = v2;
     session_set_next(session, welcome->next);
     return 0;
 }
@@ -246,6 +258,7 @@ void v2_disconnect(struct v2 *v2)
     while (*place != v2)
         place = &(*place)->next;
     *place = v2->next;
+    session->by_number[v2->index] = NULL;
     if (session->posted_on == v2)
         session->posted_on = NULL;
     if (!session->devices)
@@ -294,6 +307,8 @@ static int check_welcome(const struct v2 *v2, const struct trestle_v2_welcome *w
         *ret_what = "it chose a version of the protocol that this plugin does not speak";
     else if (welcome->features & ~features_offered(wants_shm(v2)))
         *ret_what = "it answered with features that were not offered";
+    else if (welcome->device >= TRESTLE_V2_DEVICES_MAX)
+        *ret_what = "it gave a number that no device has";
     else if (welcome->size != v2->dev->size)
         *ret_what = trestle_v2_status_text(TRESTLE_V2_GEOMETRY);
     else if (v2->dev->carrier == CARRIER_SHM && !(welcome->features & TRESTLE_V2_FEATURE_SHM))

@@ -81,14 +81,6 @@ static inline int receive(struct v2 *v2, struct trestle_v2_message *ret_message)
 /* --- what the other side wants of the guest ----------------------------------------------------
  */
 
-static struct v2 *device_by_index(struct session *session, uint32_t index)
-{
-    struct v2 *v2 = session->devices;
-    while (v2 && v2->index != index)
-        v2 = v2->next;
-    return v2;
-}
-
 static int transfer_in_memory(struct session *session, const struct trestle_v2_message *message)
 {
     if (message->extra > SHM_BULK_SIZE || message->data > SHM_BULK_SIZE - message->extra)
@@ -142,7 +134,7 @@ static int serve_dma(struct v2 *v2, const struct trestle_v2_message *message)
 
 static int serve_irq(struct session *session, const struct trestle_v2_message *message)
 {
-    struct v2 *v2 = device_by_index(session, message->device);
+    struct v2 *v2 = session_device(session, message->device);
     if (!v2 || message->addr >= v2->dev->num_irqs)
         return broken(session, "an interrupt of a line that is not there");
     irq_set(v2->dev, (uint32_t)message->addr, message->data);
@@ -161,9 +153,9 @@ static int serve(struct v2 *v2, const struct trestle_v2_message *message)
                    : 0;
     if (message->type != TRESTLE_V2_REPLY)
         return serve_dma(v2, message);
-    for (struct v2 *each = session->devices; each; each = each->next)
-        if (each->recovery.state == LATE && each->late_id == message->id)
-            each->recovery.state = UP;
+    struct v2 *late = session_device(session, message->device);
+    if (late && late->recovery.state == LATE && late->late_id == message->id)
+        late->recovery.state = UP;
     if (message->next != session->next)
         session_set_next(session, message->next);
     return 0;

@@ -40,7 +40,9 @@ struct session {
     struct session *next_session;
     uint8_t id[TRESTLE_V2_ID_SIZE];
     uint32_t features;
-    struct v2 *devices;
+    struct v2 *devices;    /* a list, and the same by number: NULL where there is none */
+    struct v2 **by_number; /* room for num_numbers */
+    uint32_t num_numbers;
     uint64_t last_id;
     trestle_time next;    /* guest time of the engine's next event, for which the timer is armed */
     struct v2 *posted_on; /* socket carrier: who has posted writes that nobody has seen done */
@@ -74,6 +76,12 @@ struct session *session_first(void);
 
 /* --- session.c ---------------------------------------------------------------------------------
  */
+
+/* NULL: nobody has that number. */
+static inline struct v2 *session_device(const struct session *session, uint32_t number)
+{
+    return number < session->num_numbers ? session->by_number[number] : NULL;
+}
 
 /* Sends a request of the device, whose id is set here. */
 int session_send(struct v2 *v2, struct trestle_v2_message *message);

@@ -136,8 +136,9 @@ enum trestle_v2_type {
     TRESTLE_V2_DMA_WRITTEN = 0x85, /* the server has written shared guest RAM; not answered */
 };
 
-#define TRESTLE_V2_DMA_MAX 65536u   /* bytes of one DMA message */
-#define TRESTLE_V2_FLAG_POSTED 0x01 /* a write that is not answered */
+#define TRESTLE_V2_DMA_MAX 65536u     /* bytes of one DMA message */
+#define TRESTLE_V2_DEVICES_MAX 65536u /* of one session */
+#define TRESTLE_V2_FLAG_POSTED 0x01   /* a write that is not answered */
 
 /* docs/protocol.md says which fields a type uses; the others are 0. */
 struct trestle_v2_message {

@@ -288,6 +288,9 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
     if (bridge->is_listening)
         return error_set(ret_error, -EBUSY, "%s: devices are added before the bridge listens",
                          wanted->name);
+    if (bridge->num_devices == TRESTLE_V2_DEVICES_MAX)
+        return error_set(ret_error, -ENOSPC, "%s: a bridge has at most %u devices", wanted->name,
+                         TRESTLE_V2_DEVICES_MAX);
     if (device_by_name(bridge, wanted->name, strlen(wanted->name)))
         return error_set(ret_error, -EEXIST, "two devices are called %s", wanted->name);
     int error = check_kind(bridge, wanted, ret_error);

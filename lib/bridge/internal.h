@@ -48,6 +48,7 @@ struct session {
     uint8_t client_id[TRESTLE_V2_ID_SIZE], id[TRESTLE_V2_ID_SIZE];
     uint32_t features;
     uint32_t num_devices;    /* connected; the session ends with the last */
+    uint32_t some_device;    /* was one of them when last looked for */
     trestle_time guest_time; /* of the latest request */
     trestle_time stall;      /* how far deferred answers have put the engine ahead */
     trestle_time told_next;  /* what the client knows of the engine's next event */

@@ -578,12 +578,12 @@ void session_handle_frame(struct device_info *device, const uint8_t *frame)
 
 /* --- shared memory --------------------------------------------------------------------------- */
 
-static struct device_info *any_device(const struct session *session)
+static struct device_info *any_device(struct session *session)
 {
-    uint32_t i = 0;
-    while (session->bridge->devices[i]->session != session)
-        i++;
-    return session->bridge->devices[i];
+    const struct trestle_bridge *bridge = session->bridge;
+    while (bridge->devices[session->some_device]->session != session)
+        session->some_device = (session->some_device + 1) % bridge->num_devices;
+    return bridge->devices[session->some_device];
 }
 
 /* The next message: what waited, then what came during a DMA, then the ring's. */

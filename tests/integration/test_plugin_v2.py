@@ -512,6 +512,18 @@ class Handshake(PluginTest):
         probe.wait_err("the number of another device")
         self.assertEqual(len(probe.said()), 1)
 
+    def test_number_too_high(self):
+        self.answers(index=65536)
+        self.lost("a number that no device has")
+
+    def test_highest_number(self):
+        self.device(), self.device()
+        self.server.devices[1].index = 65535
+        probe = self.probe(self.properties(), self.properties(1))
+        probe.write(self.at(1), 0x55)
+        self.assertEqual(probe.read(self.at(1)), 0x55)
+        probe.close()
+
     def test_descriptors(self):
         def doorbell():
             return os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)

@@ -346,7 +346,7 @@ class Server:
         self.rings += os.eventfd_read(self.memory.fds[1])
         while not self.hold and self.memory and (data := self.memory.take(self.counts)):
             request = Message(*MESSAGE.unpack(data))
-            self.handle(self.devices[request.device], request)
+            self.handle(next(d for d in self.devices if d.index == request.device), request)
 
     def release(self):
         """After hold."""
