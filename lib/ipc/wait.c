@@ -7,10 +7,10 @@
  * is read at every sixteenth only. */
 #define LOOKS_PER_CLOCK 16u
 
-/* A peer that answers at once while both run answers sooner than this. From then on the processor is
- * offered to whoever else wants it at every look at the clock: it may be the peer, which the kernel
- * leaves on the same processor for as long as others keep the rest busy. Where nobody wants it, that
- * costs some hundred nanoseconds. */
+/* A peer that answers at once while both run answers sooner than this. From then on the processor
+ * is offered to whoever else wants it at every look at the clock: it may be the peer, which the
+ * kernel leaves on the same processor for as long as others keep the rest busy. Where nobody wants
+ * it, that costs some hundred nanoseconds. */
 #define YIELD_AFTER_NS 1000u
 
 /* Halving ends here: what is shorter than one look at a socket is no spin. */
