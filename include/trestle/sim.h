@@ -126,8 +126,8 @@ struct trestle_request {
      * done: from trestle_sim_run_until(), trestle_device_reset() or _deliver(), after the
      * model's callback has returned. It may submit again. */
     void (*done)(struct trestle_request *req);
-    int status; /* 0 or negative errno */
-    uint64_t ret_data;
+    int status;        /* 0 or negative errno */
+    uint64_t ret_data; /* of a read that succeeded, zeroes above the low size bytes; otherwise 0 */
     struct trestle_device *device; /* the library's; NULL when not under way */
 };
 

@@ -93,12 +93,10 @@ static void finish_request(struct device_info *device)
 {
     const struct trestle_request *request = &device->request;
     bool success = request->status == 0;
-    uint64_t data =
-        success && !request->write ? mask_to_size(request->ret_data, request->access.size) : 0;
     if (device->request_is_v2)
-        session_answer(device, data);
+        session_answer(device, request->ret_data);
     else
-        send_mmio_response(device, success, data);
+        send_mmio_response(device, success, request->ret_data);
     account(device, success);
 }
 
