@@ -282,11 +282,13 @@ static int check_while_spinning(struct v2 *v2, uint64_t deadline_ns)
     return v2->session->shm.memory && ipc_has_input(v2->fd) ? end_of_socket(v2) : 0;
 }
 
-/* After a look that found nothing. 0: look again. */
-static int wait_a_little(struct v2 *v2, struct ipc_spin *spin)
+/* After a look that found nothing. 0: look again. The deadline is that of the first such look. */
+static int wait_a_little(struct v2 *v2, struct ipc_spin *spin, uint64_t *ref_began_ns)
 {
     bool goes_on = ipc_spin_on(&v2->wait, spin);
-    uint64_t deadline_ns = deadline_after(v2, spin->start_ns);
+    if (*ref_began_ns == 0)
+        *ref_began_ns = spin->start_ns;
+    uint64_t deadline_ns = deadline_after(v2, *ref_began_ns);
     if (!goes_on)
         return sleep_for_message(v2, deadline_ns);
     if (v2->wait.policy == TRESTLE_WAIT_SPIN && spin->looks % LOOKS_PER_CHECK == 1)
@@ -311,7 +313,7 @@ static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_repl
 {
     struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
     unsigned first_looks = v2->session->shm.memory ? FIRST_LOOKS : 0, served = 0;
-    uint64_t served_until_ns = 0;
+    uint64_t began_ns = 0, served_until_ns = 0;
     int r, over = 0;
     for (;;) {
         r = receive(v2, ret_reply);
@@ -321,13 +323,17 @@ static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_repl
             r = 0;
             break;
         }
-        if (r > 0)
+        if (r > 0) {
+            /* Each piece of a long transfer is waited for anew. */
+            ipc_spin_end(&v2->wait, &spin);
+            spin = ipc_spin_start(IPC_NEVER);
             r = serve_among(v2, ret_reply, &served, &served_until_ns);
-        else if (r == 0 && over == 0 && first_looks > 0)
+        } else if (r == 0 && over == 0 && first_looks > 0) {
             first_looks--;
-        else if (r == 0)
+        } else if (r == 0) {
             /* When it is over, what was left behind is taken first. */
-            r = over ? over : (over = wait_a_little(v2, &spin), 0);
+            r = over ? over : (over = wait_a_little(v2, &spin, &began_ns), 0);
+        }
         if (r < 0)
             break;
     }

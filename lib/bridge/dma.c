@@ -9,9 +9,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "bridge/internal.h"
+#include "ipc/stream.h"
 
 /* A QEMU that is alive answers within microseconds, unless its machine is stopped. */
 #define PATIENCE_NS 5000000000u
@@ -55,16 +55,17 @@ static int await_in_ring(struct session *session, uint64_t id,
 {
     struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
     int r = 0;
-    while (r == 0) {
+    do {
         r = ring_take(&session->requests, ret_message);
-        if (r > 0 && ret_message->type == TRESTLE_V2_DMA_DONE)
-            return ret_message->id == id && v2_request_is_valid(ret_message) ? 0 : -EPROTO;
-        if (r > 0)
+        if (r > 0 && ret_message->type != TRESTLE_V2_DMA_DONE)
             r = stash(&session->stash, ret_message);
-        else if (r == 0 && !ipc_spin_on(&session->bridge->wait, &spin))
+        else if (r > 0 && (ret_message->id != id || !v2_request_is_valid(ret_message)))
+            r = -EPROTO;
+        else if (r == 0 && !ipc_spin_on(&session->dma_wait, &spin))
             r = sleep_for_request(session, spin.start_ns + PATIENCE_NS);
-    }
-    return r;
+    } while (r == 0);
+    ipc_spin_end(&session->dma_wait, &spin);
+    return r < 0 ? r : 0;
 }
 
 static int move_by_ring(struct device_info *device, struct trestle_v2_message *message,
@@ -88,51 +89,19 @@ static int move_by_ring(struct device_info *device, struct trestle_v2_message *m
 
 /* --- sockets --------------------------------------------------------------------------------- */
 
-static int wait_for_socket(int fd, short events, uint64_t deadline_ns)
-{
-    struct pollfd poll_fd = {.fd = fd, .events = events};
-    uint64_t now_ns = ipc_clock_ns();
-    if (now_ns >= deadline_ns)
-        return -ETIMEDOUT;
-    return poll(&poll_fd, 1, (int)((deadline_ns - now_ns) / 1000000u) + 1) < 0 && errno != EINTR
-               ? -errno
-               : 0;
-}
-
-static int transfer_bytes(int fd, uint8_t *bytes, size_t size, bool is_send, uint64_t deadline_ns)
-{
-    while (size > 0) {
-        ssize_t n = is_send ? send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT)
-                            : recv(fd, bytes, size, MSG_DONTWAIT);
-        if (n > 0) {
-            bytes += n;
-            size -= (size_t)n;
-            continue;
-        }
-        if (n == 0)
-            return -ECONNRESET;
-        if (errno != EAGAIN && errno != EINTR)
-            return -errno;
-        int r = wait_for_socket(fd, is_send ? POLLOUT : POLLIN, deadline_ns);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 /* Behind what the socket has not taken yet. */
 static int send_on_socket(struct device_info *via, struct trestle_v2_message *message,
                           uint64_t deadline_ns)
 {
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    int r = transfer_bytes(via->client_fd, via->out + via->out_start, via->out_end - via->out_start,
-                           true, deadline_ns);
+    int r = ipc_send_all(via->client_fd, via->out + via->out_start, via->out_end - via->out_start,
+                         deadline_ns);
     if (r < 0)
         return r;
     via->out_start = via->out_end = 0;
     message->seq = ++via->out_seq;
     trestle_v2_encode(bytes, message);
-    return transfer_bytes(via->client_fd, bytes, sizeof(bytes), true, deadline_ns);
+    return ipc_send_all(via->client_fd, bytes, sizeof(bytes), deadline_ns);
 }
 
 /* What was received already comes first. */
@@ -143,7 +112,8 @@ static int take_bytes(struct device_info *via, uint8_t *bytes, size_t size, uint
         buffered = size;
     memcpy(bytes, via->in + via->in_start, buffered);
     via->in_start += buffered;
-    return transfer_bytes(via->client_fd, bytes + buffered, size - buffered, false, deadline_ns);
+    return ipc_recv_exact(via->client_fd, bytes + buffered, size - buffered, deadline_ns,
+                          &via->session->dma_wait);
 }
 
 /* Who waits for its answer sends nothing else; who only posts may. */
@@ -178,7 +148,7 @@ static int move_by_socket(struct session *session, struct trestle_v2_message *me
         return -EPROTO;
     int r = send_on_socket(via, message, deadline_ns);
     if (r == 0 && !is_read)
-        r = transfer_bytes(via->client_fd, buf, size, true, deadline_ns);
+        r = ipc_send_all(via->client_fd, buf, size, deadline_ns);
     if (r == 0)
         r = await_on_socket(via, message->id, &done, deadline_ns);
     if (r < 0)

@@ -63,7 +63,8 @@ struct session {
     struct device_info *via; /* socket carrier: who asks, and so is told what comes of it */
     bool is_asked;           /* the client waits for the answer to what is being handled */
     uint64_t last_dma_id;
-    struct v2_queue stash; /* messages that came while a DMA was waited for */
+    struct ipc_wait dma_wait; /* for the answer to a transfer by messages */
+    struct v2_queue stash;    /* messages that came while a DMA was waited for */
     struct ram_range ram[RAM_RANGES_MAX];
     uint32_t num_ram;
     struct trestle_v2_message advance; /* that the embedder has been asked for; type 0: none */

@@ -133,6 +133,7 @@ static int session_create(struct trestle_bridge *bridge, const struct trestle_v2
         return -ENOMEM;
     session->bridge = bridge;
     session->shm = SHM_NONE;
+    ipc_wait_init(&session->dma_wait, bridge->options.wait);
     session->doorbell.fd = -1;
     session->features = features_for(bridge, hello);
     memcpy(session->client_id, hello->client_id, sizeof(session->client_id));
