@@ -37,7 +37,7 @@ def device(i):
 
 
 def memory(pid):
-    """KiB, of each process of a run, by its name."""
+    """KiB, of each process of a run, by its name; None once one of them has ended."""
     found = {}
     children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     for process in [str(pid), *children]:
@@ -45,7 +45,10 @@ def memory(pid):
         name = next((word[7:] for word in words if word.startswith("--name=")),
                     "trestle run" if process == str(pid) else "QEMU")
         status = pathlib.Path(f"/proc/{process}/status").read_text()
-        found[name] = int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+        size = re.search(r"VmRSS:\s+(\d+)", status)
+        if not size:
+            return None
+        found[name] = int(size[1])
     return found
 
 
@@ -93,7 +96,7 @@ class Soak:
             found = re.match(r"(?:soak: (\d+) accesses|PASS (\d+) accesses)", line)
             if found and found[1]:
                 said += 1
-                end = memory(self.process.pid)
+                end = memory(self.process.pid) or end
                 start = end if said <= WARM_UP_LINES else start
             elif found:
                 count = int(found[2])
