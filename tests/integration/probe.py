@@ -111,6 +111,11 @@ class Probe:
         except Fault:
             return True
 
+    def until_back(self, addr):
+        """Reads until the device answers: a second at most, which is the longest back-off."""
+        while self.fails(addr):
+            pass
+
     def count_faults(self, addr, accesses):
         return self.ask(f"n {accesses:x} {addr:x}")
 
@@ -124,3 +129,14 @@ class Probe:
             if not self.err_grew.wait_for(lambda: re.search(pattern, self.err), LONG):
                 raise AssertionError(f"no {pattern!r} in\n{self.err}")
             return self.err
+
+
+class TestCase(common.TestCase):
+    def probe(self, *devices, **kwargs):
+        """By default with the device that self.properties() describes."""
+        return Probe(self, devices or [self.properties()], **kwargs)
+
+    def fault(self, function, *args):
+        with self.assertRaises(Fault) as caught:
+            function(*args)
+        return caught.exception.cause

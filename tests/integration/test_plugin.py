@@ -12,7 +12,7 @@ import subprocess
 import time
 
 import common
-from probe import TARGETS, Fault, Probe, qemu_argv
+from probe import TARGETS, Probe, TestCase, qemu_argv
 from v1_device import Device, hang_up, response
 
 BASE = TARGETS["riscv32"][0]
@@ -20,7 +20,7 @@ VALUE = 0xF1E2D3C4B5A69788
 ONES = 0xFFFFFFFF
 
 
-class PluginTest(common.TestCase):
+class PluginTest(TestCase):
     def device(self, name="d0", answer=None):
         device = Device(self.dir / name, answer)
         self.addCleanup(device.stop)
@@ -28,14 +28,6 @@ class PluginTest(common.TestCase):
 
     def properties(self, name="d0", base=BASE, **more):
         return {"socket": self.dir / name, "base_address": hex(base), "protocol": 1, **more}
-
-    def probe(self, *devices, **kwargs):
-        return Probe(self, devices or [self.properties()], **kwargs)
-
-    def fault(self, function, *args):
-        with self.assertRaises(Fault) as caught:
-            function(*args)
-        return caught.exception.cause
 
 
 class EveryTarget(PluginTest):
@@ -146,8 +138,7 @@ class Failures(PluginTest):
         device.stop()
         device.answer = device.remember
         device.listen()
-        while probe.fails(BASE):  # at most a second, the longest back-off
-            pass
+        probe.until_back(BASE)
         probe.write(BASE, 0x66)
         self.assertEqual(probe.read(BASE), 0x66)
         probe.wait_err("device at 0x10200000: answers again")
@@ -205,8 +196,7 @@ class Failures(PluginTest):
             return None if connection in silent else response(0x600D)
         device = self.device(answer=answer)
         probe = self.probe(self.properties(timeout_ms=200))
-        while probe.fails(BASE):
-            pass
+        probe.until_back(BASE)
         self.assertEqual(probe.read(BASE), 0x600D)
         self.assertGreaterEqual(device.accepted.qsize(), 4)
         probe.wait_err("answers again")
@@ -230,8 +220,7 @@ class Failures(PluginTest):
         self.assertEqual(self.fault(probe.read, BASE), 5)
         probe.wait_err("an answer that is none of the protocol's; connection closed")
         device.answer = device.remember
-        while probe.fails(BASE):
-            pass
+        probe.until_back(BASE)
 
     def test_accepts_and_closes(self):
         """Said once, not at each connection, and tried less and less often."""
@@ -248,8 +237,7 @@ class Failures(PluginTest):
                        r"directory\); its accesses fail until somebody does")
         self.assertEqual(self.fault(probe.read, BASE), 5)
         self.device()
-        while probe.fails(BASE):
-            pass
+        probe.until_back(BASE)
         probe.wait_err("answers again")
         self.assertEqual(len(probe.said()), 2, probe.err)
 

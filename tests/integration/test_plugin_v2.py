@@ -15,7 +15,7 @@ import unittest.mock
 import common
 import probe
 import v2_device as v2
-from probe import TARGETS, Fault, Probe
+from probe import TARGETS, Probe
 from v2_device import NEVER, Server
 
 BASE = TARGETS["riscv32"][0]
@@ -27,7 +27,7 @@ SHARED_RAM = ["-object", "memory-backend-memfd,id=r,size=128M,share=on", "-M", "
 SECONDS = 5  # of measuring an idle QEMU
 
 
-class PluginTest(common.TestCase):
+class PluginTest(probe.TestCase):
     shm = True
 
     def setUp(self):
@@ -42,14 +42,6 @@ class PluginTest(common.TestCase):
 
     def properties(self, number=0, **more):
         return {"socket": self.dir / f"d{number}", "base_address": hex(self.at(number)), **more}
-
-    def probe(self, *devices, **kwargs):
-        return Probe(self, devices or [self.properties()], **kwargs)
-
-    def fault(self, function, *args):
-        with self.assertRaises(Fault) as caught:
-            function(*args)
-        return caught.exception.cause
 
     def until(self, condition):
         end = time.monotonic() + 30
@@ -120,8 +112,7 @@ class Suite:
 
         device.answer = None
         self.server.call(device.listen)
-        while probe.fails(BASE):
-            pass
+        probe.until_back(BASE)
         probe.wait_err("answers again")
         self.assertEqual(probe.read(self.at(1)), 0x55)
 
@@ -135,8 +126,7 @@ class Suite:
         self.server.device(device.path)
         self.server.device(other.path)
         for number in 0, 1:
-            while probe.fails(self.at(number)):
-                pass
+            probe.until_back(self.at(number))
         self.until(lambda: len(probe.said()) == 4)
 
     def test_late_answer(self):
@@ -159,8 +149,7 @@ class Suite:
         device = self.device(lambda device, request:
                              0x600D if device.hellos.qsize() > 1 else None)
         probe = self.probe(self.properties(timeout_ms=100))
-        while probe.fails(BASE):
-            pass
+        probe.until_back(BASE)
         self.assertEqual(probe.read(BASE), 0x600D)
         probe.wait_err("answers again")
 
@@ -182,8 +171,7 @@ class Suite:
                        "its accesses fail until it is there")
         self.assertEqual(self.fault(probe.read, BASE), 5)
         self.device()
-        while probe.fails(BASE):
-            pass
+        probe.until_back(BASE)
         probe.wait_err("answers again")
         self.assertEqual(len(probe.said()), 2, probe.err)
 
@@ -337,8 +325,7 @@ class Suite:
         probe = self.probe(self.properties(timeout_ms=100), args=SHARED_RAM)
         probe.wait_err("cannot connect to .*/d0: accepts connections but answers no handshake")
         self.server.ram_status = v2.OK
-        while probe.fails(BASE):
-            pass
+        probe.until_back(BASE)
         self.assertEqual(len(self.server.shared), device.hellos.qsize())
 
     def test_dma_to_devices(self):
@@ -639,8 +626,7 @@ class Handshake(PluginTest):
         self.other.welcome = busy
         self.other.call(good[1].hang_up)
         probe.wait_err("the connection was closed")
-        while probe.fails(self.at(3)):
-            pass
+        probe.until_back(self.at(3))
         self.assertEqual(probe.read(self.at(2)), 2)
 
 
@@ -668,8 +654,7 @@ class Hostile:
         self.assertEqual(probe.read(self.at(2)), 0)
         self.server.devices[0].answer = None
         for number in 0, 1:
-            while probe.fails(self.at(number)):
-                pass
+            probe.until_back(self.at(number))
         self.until(lambda: probe.err.count("answers again") == 2)
         return probe
 
@@ -875,8 +860,7 @@ class HostileSocket(Hostile, PluginTest):
         probe.wait_err("it stopped in the middle of a message")
         self.assertEqual(probe.read(self.at(2)), 0)
         self.server.devices[0].answer = None
-        while probe.fails(BASE):
-            pass
+        probe.until_back(BASE)
 
 
 class Scale(PluginTest):
