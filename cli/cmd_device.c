@@ -22,6 +22,8 @@ static const struct command_option options[] = {
     {'v', "verbose", NULL, "log what happens; -vv: log every access"},
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
     {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
+    {'H', "hash", NULL, "compute the hash of the run, which a trace has as well",
+     .long_only = true},
     {0},
 };
 
@@ -96,6 +98,9 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
             break;
         case 'T':
             serve->trace = argument;
+            break;
+        case 'H':
+            serve->run_hash = true;
             break;
         default:
             status = EXIT_BAD_INPUT;

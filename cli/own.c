@@ -38,12 +38,14 @@ struct own_process {
     unsigned quick_deaths; /* in a row */
     int64_t started_ms;
     struct trestle_device_stats stats; /* of all that have ended */
+    char run_hash[17];                 /* of the latest that has ended; empty: not known */
 };
 
 struct own_processes {
     struct trestle_bridge *bridge;
     int verbosity;
     const char *trace;
+    bool run_hash;
     size_t count;
     struct own_process processes[];
 };
@@ -68,6 +70,8 @@ static void add_arguments(const struct own_process *process, struct strings *arg
     else if (process->all->trace)
         strings_addf(args, "--trace=%s.%s.%u", process->all->trace, device->name,
                      process->restarts);
+    if (process->all->run_hash)
+        strings_add(args, "--hash");
     strings_add(args, "--stats=-");
     strings_add(args, device->model_name);
 }
@@ -150,6 +154,8 @@ static void take_stats(struct own_process *process)
     stats->latency_p50_ns = larger(stats->latency_p50_ns, count_of(latency, "p50"));
     stats->latency_p99_ns = larger(stats->latency_p99_ns, count_of(latency, "p99"));
     stats->latency_max_ns = larger(stats->latency_max_ns, count_of(latency, "max"));
+    const char *run_hash = json_string_value(json_object_get(root, "run_hash"));
+    snprintf(process->run_hash, sizeof(process->run_hash), "%s", run_hash ? run_hash : "");
     json_decref(root);
 }
 
@@ -236,6 +242,7 @@ int own_start(const struct config *config, struct trestle_bridge *bridge, int ve
     own->bridge = bridge;
     own->verbosity = verbosity;
     own->trace = trace;
+    own->run_hash = config->icount >= 0;
     own->count = config->num_devices;
     for (size_t i = 0; i < own->count; i++)
         own->processes[i] =
@@ -267,4 +274,10 @@ bool own_stats(const struct own_processes *own, size_t index,
     ret_stats->base_addr = process->device->base_addr;
     *ret_restarts = process->restarts;
     return true;
+}
+
+const char *own_run_hash(const struct own_processes *own, size_t index)
+{
+    const struct own_process *process = own ? &own->processes[index] : NULL;
+    return process && process->restarts == 0 && process->run_hash[0] ? process->run_hash : NULL;
 }

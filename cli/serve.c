@@ -70,7 +70,8 @@ int serve_config(const struct config *config, const struct serve_options *option
 {
     const struct session_options session_options = {.verbosity = options->verbosity,
                                                     .socket_dir = options->socket_dir,
-                                                    .trace = options->trace};
+                                                    .trace = options->trace,
+                                                    .run_hash = options->run_hash};
     struct session session = {.signal_fd = -1};
     char *error = NULL;
     int status = options->stats ? json_file_check("--stats", options->stats, &error) : 0;

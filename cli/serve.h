@@ -10,6 +10,7 @@ struct serve_options {
     const char *stats;      /* NULL: none */
     const char *trace;      /* NULL: none */
     const char *socket_dir; /* NULL: a private directory */
+    bool run_hash;          /* computed without a trace, too */
     const char *plugin;     /* NULL: as the configuration says */
     int listen_fd;          /* not 0: the first device's socket, inherited */
     bool quiet;             /* for another trestle: standard output is the statistics' alone */

@@ -169,7 +169,7 @@ int session_init(struct session *session, const struct config *config,
         .log = log_line,
         .ctx = session,
         .log_debug = wanted->verbosity >= 2,
-        .run_hash = config->icount >= 0,
+        .run_hash = config->icount >= 0 || wanted->run_hash,
     };
     char *error = NULL;
     int status = trestle_bridge_create(&options, &session->bridge, &error);

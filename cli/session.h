@@ -14,6 +14,7 @@ struct session_options {
     int verbosity;          /* 0: warnings; 1: what happens once; 2: every access */
     const char *socket_dir; /* for devices without a path; NULL: a private directory */
     const char *trace;      /* a file for all that passes; NULL: none */
+    bool run_hash;          /* computed, also without a trace and without icount */
     enum trestle_wait wait;
 };
 

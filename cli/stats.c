@@ -86,6 +86,16 @@ static const char *why_not_repeatable(const struct session *session)
         return "without machine.icount the guest's time follows the host's clock";
     if (trestle_bridge_run_hash(session->bridge, &hash, &has_times) && !has_times)
         return "protocol 1 carries no time of the guest's";
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(session->bridge); i++) {
+        struct trestle_device_stats stats;
+        unsigned restarts;
+        if (!own_stats(session->own, i, &stats, &restarts))
+            continue;
+        if (restarts > 0)
+            return "the process of a device was started again";
+        if (session->config->devices[i].protocol == 1)
+            return "protocol 1 carries no time of the guest's";
+    }
     return NULL;
 }
 
@@ -104,6 +114,12 @@ static void print_hash(const struct session *session, const struct stats_qemu *q
     if (qemu->has_ended)
         fprintf(file, "%s%s", why ? "; not repeatable: " : "; repeatable", why ? why : "");
     fputc('\n', file);
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(session->bridge); i++) {
+        const char *own = own_run_hash(session->own, i);
+        if (own)
+            fprintf(file, "run hash %s of %s in its own process\n", own,
+                    session->config->devices[i].name);
+    }
 }
 
 static void print_trace(const struct session *session, FILE *file)
@@ -211,8 +227,11 @@ static json_t *document(const struct session *session, const struct stats_qemu *
     for (uint32_t i = 0; i < trestle_bridge_num_devices(session->bridge); i++) {
         int restarts = device_stats(session->bridge, session->own, i, &stats);
         json_t *device = device_object(&stats);
-        if (restarts >= 0)
+        if (restarts >= 0) {
+            const char *hash = own_run_hash(session->own, i);
             json_object_set_new(device, "restarts", json_integer(restarts));
+            json_object_set_new(device, "run_hash", hash ? json_string(hash) : json_null());
+        }
         json_array_append_new(devices, device);
     }
     total_stats(session->bridge, session->own, &stats);

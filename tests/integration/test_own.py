@@ -151,6 +151,26 @@ class Own(Case):
         self.assertEqual(result.code, 2, result)
         self.assertIn("descriptor 9 is no listening socket", result.err)
 
+    def test_model_that_never_answers(self):
+        """The time-out applies, the others go on, and the device is of use again once it has been
+        reset. The same in the process of the run."""
+        for more in {}, {"carrier": "socket"}, {"protocol": 1}, {"process": "own"}:
+            with self.subTest(**more):
+                never = {**device("never", 0, timeout_ms=200, **more),
+                         "model": str(common.BUILD / "tests" / "never.so")}
+                guest = self.guest(never, device("other", 1))
+                self.assertEqual(guest.ask(f"r 4 {BASE:x}"), "! 5")
+                log = guest.wait_for_log(rb"no answer within 200 ms [^\n]*\n")
+                self.assertIn(f"trestle-qemu: device at {BASE:#x}: no answer", log)
+                self.write_and_read(guest, 1, 0x55)
+                while guest.ask(f"r 4 {BASE + 4:x}") != "= 7":
+                    pass
+                guest.wait_for_log(rb"answers again")
+                self.write_and_read(guest, 1, 0x66)
+                guest.process.stdin.write(b"q 0\n")
+                guest.process.stdin.flush()
+                self.assertEqual(guest.end()[0], 0)
+
 
 if __name__ == "__main__":
     common.main()

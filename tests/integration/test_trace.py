@@ -7,8 +7,6 @@ import signal
 import socket
 import struct
 import subprocess
-import socket
-import subprocess
 import threading
 
 import common
@@ -134,18 +132,41 @@ class Traces(Recorded):
         first = trestle("trace", trace).out.splitlines()[1]
         self.assertRegex(first, r"^ +\d+\.\d{3} +-  echo_device ")
 
+    def test_interrupts_are_exact(self):
+        """The trace has each at the nanosecond for which it was asked, on both clocks; by its cycle
+        counter the guest takes it there, or at the first instruction after that."""
+        common.guest("interrupts", "riscv64")
+        for shift in 0, 4:
+            with self.subTest(shift=shift):
+                trace, _ = self.run_traced(EXAMPLES / "04-interrupts" / "exact.json", icount=shift,
+                                           args=["-append", f"icount={shift}"])
+                taken = re.findall(r"(?m)^taken (\d+) ns after (\d+)$", self.result.out)
+                self.assertEqual(len(taken), 50)
+                self.assertEqual([late for late, _ in taken if int(late) >= 1 << shift], [])
+                raised = re.findall(r"(?m)^ +(\d+)\.000 +\1\.000  alone      irq 0 up$",
+                                    trestle("trace", trace).out)
+                self.assertEqual(raised[-50:], [when for _, when in taken])
+
     def test_stall(self):
         """Each answer that comes 500 ns later puts the engine as far ahead of the guest, whose time
-        stands meanwhile."""
-        common.guest("two_devices")
+        stands meanwhile: on each carrier, in the process of the run and in one of its own."""
+        common.guest("four_devices")
+        for more in {}, {"carrier": "socket"}, {"process": "own"}, \
+                {"process": "own", "carrier": "socket"}:
+            with self.subTest(**more):
+                self.check_stall(more)
+
+    def check_stall(self, more):
         path = self.dir / "slow.json"
-        config = json.loads((EXAMPLES / "01-two-devices" / "two_devices.json").read_text())
-        config["devices"][0].setdefault("params", {})["access_latency"] = 500
+        config = json.loads((EXAMPLES / "02-four-devices" / "four_devices.json").read_text())
+        config["devices"][0].update(more, params={"access_latency": 500})
         path.write_text(json.dumps(config))
         trace, stats = self.run_traced(path, icount=0)
-        times = re.compile(r" *(\d+)\.000 +(\d+)\.000  echo_device +(read|write|answered) .*")
+        if "process" in more:
+            trace = f"{trace}.echo0"
+        times = re.compile(r" *(\d+)\.000 +(\d+)\.000  echo0 +(read|write|answered) .*")
         stall = answers = 0
-        for line in trestle("trace", trace, "--device", "echo_device").out.splitlines():
+        for line in trestle("trace", trace, "--device", "echo0").out.splitlines():
             match = times.fullmatch(line)
             if not match:
                 continue
@@ -158,6 +179,7 @@ class Traces(Recorded):
             begun = engine, guest
         echo = stats["devices"][0]
         self.assertEqual(answers, echo["reads"] + echo["writes"])
+        self.assertGreater(answers, 0)
         self.assertIs(stats["repeatable"], True)
 
     def test_dma(self):
@@ -206,30 +228,45 @@ class Traces(Recorded):
             self.assertRegex(trestle("trace", trace).out,
                              r"\n +\d+\.\d{3} +-  device0  read  8  0x00  0x10200000\n\Z")
 
-    def test_own_process(self):
-        """Has a trace of its own, beside that of the run."""
-        common.guest("two_devices")
-        config = json.loads((EXAMPLES / "01-two-devices" / "two_devices.json").read_text())
-        config["devices"][1]["process"] = "own"
-        del config["links"]
+    def run_own(self, **more):
+        """The four devices, the first in a process of its own; the trace and the statistics."""
+        common.guest("four_devices")
+        config = json.loads((EXAMPLES / "02-four-devices" / "four_devices.json").read_text())
+        config["devices"][0].update(more, process="own")
         path = self.dir / "own.json"
         path.write_text(json.dumps(config))
-        trace = self.dir / "run.trace"
-        config["machine"]["kernel"] = str(common.guest("two_devices"))
-        path.write_text(json.dumps(config))
-        stats = self.dir / "stats.json"
-        result = trestle("run", path, "--trace", trace, "--stats", stats, "--timeout", 60)
-        self.assertNotIn("compute_device", trestle("trace", trace).out)
-        own = trestle("trace", f"{trace}.compute_device")
+        return self.run_traced(path, icount=0)
+
+    def test_own_process(self):
+        """Has a trace of its own, beside that of the run, and a hash of its own."""
+        trace, stats = self.run_own()
+        self.assertNotIn(" echo0 ", trestle("trace", trace).out)
+        own = trestle("trace", f"{trace}.echo0")
         self.assertEqual((own.code, own.err), (0, ""))
-        served = json.loads(stats.read_text())["devices"][1]
+        served = stats["devices"][0]
         self.assertEqual(len([x for x in own.out.splitlines()
                               if " read " in x and " error " not in x]), served["reads"])
-        result = trestle("replay", f"{trace}.compute_device")
+        result = trestle("replay", f"{trace}.echo0")
         self.assertEqual(result.code, 0, result)
-        result = trestle("run", path, "--trace", "/dev/null", "--timeout", 60)
+        self.assertIn(f"run hash {stats['run_hash']}; repeatable\n"
+                      f"run hash {served['run_hash']} of echo0 in its own process\n",
+                      self.result.err)
+        self.assertEqual(served["run_hash"], trestle("trace", "--hash", f"{trace}.echo0").out.strip())
+        self.assertNotIn("run_hash", stats["devices"][1])
+        result = trestle("run", self.dir / "config.json", "--trace", "/dev/null", "--stats",
+                         self.dir / "again.json", "--timeout", 60)
         self.assertIn("trestle: warning: /dev/null is not a file: there is no trace of devices in "
                       "processes of their own\n", result.err)
+        again = json.loads((self.dir / "again.json").read_text())
+        self.assertEqual(again["devices"][0]["run_hash"], served["run_hash"])
+        _, changed = self.run_own(params={"access_latency": 1})
+        self.assertNotEqual(changed["devices"][0]["run_hash"], served["run_hash"])
+        self.assertEqual(changed["run_hash"], stats["run_hash"])
+
+    def test_own_process_over_protocol_1(self):
+        _, stats = self.run_own(protocol=1)
+        self.assertIs(stats["repeatable"], False)
+        self.assertIn("; not repeatable: protocol 1 carries no time of the guest's\n", self.result.err)
 
 
 def read_vcd(text):
