@@ -117,6 +117,7 @@ int trestle_bridge_create(const struct trestle_bridge_options *options,
         return -ENOMEM;
     bridge->loop.epoll_fd = bridge->timer.fd = -1;
     bridge->timer_at = TRESTLE_TIME_NEVER;
+    bridge->own_dir = PRIVATE_DIR_NONE;
     embedder_init(bridge);
     trace_hash_init(&bridge->run_hash);
     memcpy(&bridge->options, options,
@@ -170,11 +171,9 @@ void trestle_bridge_destroy(struct trestle_bridge *bridge)
     }
     loop_finish(&bridge->loop);
     trestle_sim_destroy(bridge->sim);
-    if (bridge->own_dir)
-        rmdir(bridge->own_dir);
-    if (bridge->socket_dir != bridge->own_dir)
-        free(bridge->own_dir);
-    free(bridge->socket_dir);
+    if (bridge->socket_dir != bridge->own_dir.path)
+        free(bridge->socket_dir);
+    private_dir_remove(&bridge->own_dir);
     free(bridge->runtime_dir);
     free(bridge);
 }
@@ -397,8 +396,8 @@ int trestle_bridge_listen(struct trestle_bridge *bridge, char **ret_error)
     if (error)
         return error;
     if (needs_socket_dir(bridge)) {
-        error = private_dir_create(bridge->runtime_dir, &bridge->own_dir, ret_error);
-        bridge->socket_dir = bridge->own_dir;
+        error = private_dir_create(&bridge->own_dir, bridge->runtime_dir, ret_error);
+        bridge->socket_dir = bridge->own_dir.path;
     }
     for (uint32_t i = 0; i < bridge->num_devices && !error; i++)
         error = setup_device_socket(bridge->devices[i], i, ret_error);

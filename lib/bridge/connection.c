@@ -358,7 +358,7 @@ static int open_listener(struct device_info *device, uint32_t index, char **ret_
     struct trestle_bridge *bridge = device->bridge;
     if (device->inherited_fd)
         return take_inherited_listener(device, ret_error);
-    bool is_private = !device->socket_path && bridge->own_dir;
+    bool is_private = !device->socket_path && bridge->own_dir.path;
     if (!device->socket_path && asprintf(&device->socket_path, "%s/device%u.sock",
                                          bridge->socket_dir, (unsigned)index) < 0) {
         device->socket_path = NULL;

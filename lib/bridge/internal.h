@@ -158,7 +158,8 @@ struct trestle_bridge {
     struct trestle_trace_link *links;
     size_t num_links;
 
-    char *socket_dir, *own_dir; /* own_dir: ours to remove, or NULL */
+    char *socket_dir;           /* may be own_dir's */
+    struct private_dir own_dir; /* ours to remove, or none */
     char *runtime_dir;
 };
 

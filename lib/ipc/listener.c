@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ipc/listener.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -191,12 +192,68 @@ int listener_accept(int listener_fd, int *ret_fd)
     return 0;
 }
 
-int private_dir_create(const char *base, char **ret_path, char **ret_error)
+/* --- private directories --------------------------------------------------------------------- */
+
+#define PRIVATE_PREFIX "trestle-"
+#define PRIVATE_RANDOM "XXXXXX"
+
+/* False: something there is in use, or is not ours. */
+static bool remove_stale_sockets(DIR *dir, const char *path)
+{
+    bool is_empty = true;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", path, entry->d_name);
+        if (n < 0 || (size_t)n >= sizeof(address.sun_path) ||
+            stale_socket_remove(&address, NULL) < 0)
+            return false;
+        is_empty = false;
+    }
+    return !is_empty; /* whoever has just made it has no lock yet, and no sockets */
+}
+
+static void remove_if_stale(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!dir) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 0777) == 0700 &&
+        flock(fd, LOCK_EX | LOCK_NB) == 0 && remove_stale_sockets(dir, path))
+        rmdir(path);
+    closedir(dir);
+}
+
+static void remove_stale_dirs(const char *base)
+{
+    DIR *dir = opendir(base);
+    for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
+        char *path;
+        if (strncmp(entry->d_name, PRIVATE_PREFIX, strlen(PRIVATE_PREFIX)) != 0 ||
+            strlen(entry->d_name) != strlen(PRIVATE_PREFIX PRIVATE_RANDOM) ||
+            asprintf(&path, "%s/%s", base, entry->d_name) < 0)
+            continue;
+        remove_if_stale(path);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+int private_dir_create(struct private_dir *dir, const char *base, char **ret_error)
 {
     char *path;
+    *dir = PRIVATE_DIR_NONE;
     if (!base || !*base)
         base = "/tmp";
-    if (asprintf(&path, "%s/trestle-XXXXXX", base) < 0)
+    remove_stale_dirs(base);
+    if (asprintf(&path, "%s/" PRIVATE_PREFIX PRIVATE_RANDOM, base) < 0)
         return -ENOMEM;
     if (!mkdtemp(path)) {
         int error = -errno;
@@ -207,6 +264,20 @@ int private_dir_create(const char *base, char **ret_path, char **ret_error)
                          base, strerror(-error));
     }
     (void)!chmod(path, 0700); /* whatever the umask */
-    *ret_path = path;
+    /* Without the lock it works as well; should it be left behind, its sockets are looked at. */
+    dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir->fd >= 0)
+        (void)!flock(dir->fd, LOCK_EX | LOCK_NB);
+    dir->path = path;
     return 0;
+}
+
+void private_dir_remove(struct private_dir *dir)
+{
+    if (dir->path)
+        rmdir(dir->path);
+    if (dir->fd >= 0)
+        close(dir->fd);
+    free(dir->path);
+    *dir = PRIVATE_DIR_NONE;
 }

@@ -24,7 +24,18 @@ void listener_close(struct listener *listener);
  * to another user (root is welcome) and was turned away. */
 int listener_accept(int listener_fd, int *ret_fd);
 
-/* Makes a fresh directory of mode 0700 under base (NULL: /tmp). *ret_path is malloc'd. */
-int private_dir_create(const char *base, char **ret_path, char **ret_error);
+struct private_dir {
+    char *path; /* NULL: none */
+    int fd;     /* holds a lock on it, which says that somebody lives there */
+};
+
+#define PRIVATE_DIR_NONE ((struct private_dir){.fd = -1})
+
+/* Makes a fresh directory of mode 0700 under base (NULL: /tmp), and removes those there that were
+ * left by processes that were killed: of the same name and owner, with no lock, and with sockets in
+ * them that nobody listens on, and nothing else. */
+int private_dir_create(struct private_dir *dir, const char *base, char **ret_error);
+/* Once its sockets are closed. Fine on PRIVATE_DIR_NONE. */
+void private_dir_remove(struct private_dir *dir);
 
 #endif

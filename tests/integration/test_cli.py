@@ -828,8 +828,13 @@ class Endings(Case):
         guest.process.wait(30)
         ready, _, _ = select.select([end_of_qemu], [], [], 30)
         self.assertTrue(ready, "QEMU lives on")
-        for path in self.runtime.iterdir():  # nobody was there to remove them
-            shutil.rmtree(path)
+        self.assertEqual(len(list(self.runtime.iterdir())), 1)  # nobody was there to remove it
+        again = Guest(self)  # which removes it, and is killed as well
+        again.process.kill()
+        again.process.wait(30)
+        self.assertEqual(len(list(self.runtime.iterdir())), 1)
+        result = self.trestle("run", self.two("probe"), stdin="q 0\n")
+        self.assertEqual((result.code, list(self.runtime.iterdir())), (0, []))
 
     def fake_qemu(self, body):
         path = self.dir / "fake-qemu"

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -174,16 +175,82 @@ static void test_long_path(void **state)
 static void test_private_dir(void **state)
 {
     (void)state;
-    char *made, *message = NULL;
+    struct private_dir made;
+    char *message = NULL;
     struct stat st;
-    assert_int_equal(private_dir_create(dir, &made, NULL), 0);
-    assert_int_equal(stat(made, &st), 0);
+    assert_int_equal(private_dir_create(&made, dir, NULL), 0);
+    assert_int_equal(stat(made.path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
-    rmdir(made);
-    free(made);
-    assert_int_equal(private_dir_create("/nonexistent", &made, &message), -ENOENT);
+    private_dir_remove(&made);
+    private_dir_remove(&made);
+    assert_int_equal(private_dir_create(&made, "/nonexistent", &message), -ENOENT);
     assert_non_null(strstr(message, "XDG_RUNTIME_DIR"));
     free(message);
+}
+
+/* Makes a directory with a socket that nobody listens on and, when `more` says so, a file. */
+static char *leave_behind(const char *name, mode_t mode, const char *more)
+{
+    char *left, *file;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    assert_true(asprintf(&left, "%s/%s", dir, name) > 0);
+    assert_int_equal(mkdir(left, 0700), 0);
+    assert_int_equal(chmod(left, mode), 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/device0.sock", left);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    close(fd);
+    if (more) {
+        assert_true(asprintf(&file, "%s/%s", left, more) > 0);
+        fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        close(fd);
+        free(file);
+    }
+    return left;
+}
+
+static void expect_and_remove(char *left, bool is_there)
+{
+    char *command;
+    assert_int_equal(access(left, F_OK), is_there ? 0 : -1);
+    assert_true(asprintf(&command, "rm -rf %s", left) > 0);
+    assert_int_equal(system(command), 0);
+    free(command);
+    free(left);
+}
+
+static void test_left_private_dirs_are_removed(void **state)
+{
+    (void)state;
+    struct private_dir living, starting, made;
+    struct listener listener;
+    char *in_living;
+    assert_int_equal(private_dir_create(&living, dir, NULL), 0);
+    assert_int_equal(private_dir_create(&starting, dir, NULL), 0); /* no socket yet */
+    assert_true(asprintf(&in_living, "%s/device0.sock", living.path) > 0);
+    assert_int_equal(listener_open(&listener, in_living, true, NULL), 0);
+    char *stale = leave_behind("trestle-abcdef", 0700, NULL);
+    char *other_name = leave_behind("trestle-abcdefg", 0700, NULL);
+    char *open_to_others = leave_behind("trestle-ghijkl", 0755, NULL);
+    char *has_a_file = leave_behind("trestle-mnopqr", 0700, "notes");
+    char *locked = leave_behind("trestle-stuvwx", 0700, NULL);
+    int fd = open(locked, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(private_dir_create(&made, dir, NULL), 0);
+    expect_and_remove(stale, false);
+    expect_and_remove(other_name, true);
+    expect_and_remove(open_to_others, true);
+    expect_and_remove(has_a_file, true);
+    expect_and_remove(locked, true);
+    assert_int_equal(access(in_living, F_OK), 0);
+    assert_int_equal(access(starting.path, F_OK), 0);
+    close(fd);
+    listener_close(&listener);
+    free(in_living);
+    private_dir_remove(&made);
+    private_dir_remove(&starting);
+    private_dir_remove(&living);
 }
 
 int main(void)
@@ -197,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_links_are_not_followed),
         cmocka_unit_test(test_long_path),
         cmocka_unit_test(test_private_dir),
+        cmocka_unit_test(test_left_private_dirs_are_removed),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
