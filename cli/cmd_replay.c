@@ -107,6 +107,22 @@ static int choose_device(const struct trace_file *trace, const struct replay_opt
     return code;
 }
 
+/* A trace has the name of a model, not the file that it was loaded from. */
+static int check_recorded(const struct trace_file *trace,
+                          const struct trestle_trace_device *recorded,
+                          const struct replay_options *wanted)
+{
+    if (!*recorded->model)
+        return command_fail("%s has nothing of %s, which was in a process of its own; that has "
+                            "another trace: replay %s.%s",
+                            trace->path, recorded->name, trace->path, recorded->name);
+    if (!wanted->model && !trestle_model_find(recorded->model))
+        return command_fail("the model \"%s\" of %s is not a bundled one; name its file, for "
+                            "example --model ./%s.so",
+                            recorded->model, recorded->name, recorded->model);
+    return 0;
+}
+
 /* The recorded device as the one device of a configuration, so that one reader judges all. */
 static int configure(const struct trestle_trace_device *recorded,
                      const struct replay_options *wanted, struct config **ret_config)
@@ -173,8 +189,12 @@ static int run_command(const struct command *command, int argc, char **argv)
         code = trace_file_open(&trace, path);
     if (!code)
         code = choose_device(&trace, &wanted, &device);
+    const struct trestle_trace_device *recorded =
+        code ? NULL : &trestle_trace_header(trace.reader)->devices[device];
     if (!code)
-        code = configure(&trestle_trace_header(trace.reader)->devices[device], &wanted, &config);
+        code = check_recorded(&trace, recorded, &wanted);
+    if (!code)
+        code = configure(recorded, &wanted, &config);
     if (!code)
         code = play(&trace, device, config, wanted.is_verbose);
     config_destroy(config);

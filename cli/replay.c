@@ -40,6 +40,8 @@ struct player {
     struct transfer *transfers;
     size_t num_transfers;
     struct trestle_request request;
+    struct trestle_trace_record access; /* the record of it */
+    bool has_access;                    /* it is under way */
 
     /* The next record that concerns the device. */
     struct trestle_trace_record next;
@@ -107,9 +109,14 @@ static void differ(struct player *player, const struct trestle_trace_record *got
     FILE *file = open_memstream(&text, &size);
     if (!file || player->replay->difference)
         return;
-    fprintf(file, "record %" PRIu64 " at %" PRIu64 ".%03" PRIu64 " ns: expected ",
+    fprintf(file, "record %" PRIu64 " at %" PRIu64 ".%03" PRIu64 " ns: ",
             trestle_trace_count(player->replay->reader), player->next.time / TRESTLE_NS,
             player->next.time % TRESTLE_NS);
+    if (player->has_access) {
+        trace_print_record(&player->access, file);
+        fputs(": ", file);
+    }
+    fputs("expected ", file);
     trace_print_record(&player->next, file);
     fputs(", got ", file);
     if (got)
@@ -148,6 +155,7 @@ static void observe(void *ctx, const struct trestle_device *dev, struct trestle_
         differ(player, got);
         return;
     }
+    player->has_access &= got->kind != TRESTLE_TRACE_ANSWER;
     player->replay->compared++;
     go_on(player);
 }
@@ -238,6 +246,8 @@ static void submit(struct player *player)
                                                           .data = player->next.data,
                                                           .size = player->next.size},
                                                .write = player->next.kind == TRESTLE_TRACE_WRITE};
+    player->access = player->next;
+    player->has_access = true;
     if (trestle_device_submit(player->dev, &player->request) == -EBUSY)
         fail(player, -EPROTO, "an access begins before the one before it is answered");
 }

@@ -89,10 +89,10 @@ static void transfer(struct perfetto_sink *perfetto, const struct trestle_trace_
     bool is_end =
         record->kind == TRESTLE_TRACE_DMA_END || record->kind == TRESTLE_TRACE_DMA_REFUSED;
     begin_event(perfetto, is_end ? "e" : "b", record);
-    fprintf(file,
-            ",\"cat\":\"dma\",\"id\":\"%" PRIu32 ".%" PRIu32 "\",\"name\":\"dma %" PRIu32
-            "\",\"args\":{",
-            record->device, record->number, record->number);
+    fprintf(file, ",\"cat\":\"dma\",\"id\":\"%" PRIu32 ".%" PRIu32 "\",\"name\":\"", record->device,
+            record->number);
+    print_name(perfetto->header->devices[record->device].name, file);
+    fprintf(file, " dma %" PRIu32 "\",\"args\":{", record->number);
     if (is_end)
         fprintf(file, "\"error\":%d}}", -record->status);
     else

@@ -31,7 +31,8 @@ static size_t read_bytes(struct trestle_trace_reader *reader, uint8_t *bytes, si
 static int fail_read(struct trestle_trace_reader *reader, const char *inside, char **ret_error)
 {
     if (ferror(reader->file))
-        return error_set(ret_error, -EIO, "byte %" PRIu64 ": cannot be read", reader->offset);
+        return error_set(ret_error, -EIO, "byte %" PRIu64 ": cannot be read: %s", reader->offset,
+                         strerror(errno));
     return error_set(ret_error, -ENODATA,
                      "byte %" PRIu64 ": the trace is cut off %s, after %" PRIu64 " records",
                      reader->offset, inside, reader->num_records);

@@ -248,6 +248,10 @@ class Traces(Recorded):
                               if " read " in x and " error " not in x]), served["reads"])
         result = trestle("replay", f"{trace}.echo0")
         self.assertEqual(result.code, 0, result)
+        result = trestle("replay", trace, "--device", "echo0")
+        self.assertEqual((result.code, result.err),
+                         (2, f"trestle: {trace} has nothing of echo0, which was in a process of its "
+                             f"own; that has another trace: replay {trace}.echo0\n"))
         self.assertIn(f"run hash {stats['run_hash']}; repeatable\n"
                       f"run hash {served['run_hash']} of echo0 in its own process\n",
                       self.result.err)
@@ -326,8 +330,9 @@ class Conversions(Recorded):
         self.assertEqual(counters, [1, 0] * (len(counters) // 2))
         self.assertEqual(len(counters), len([x for x in self.lines if " irq 0 " in x]))
         for phase, text in ("b", " dma 0 (reads|writes) "), ("e", " dma 0 done"):
-            self.assertEqual(len([e for e in events if e["ph"] == phase]),
-                             len([x for x in self.lines if re.search(text, x)]))
+            transfers = [e["name"] for e in events if e["ph"] == phase]
+            self.assertEqual(set(transfers), {"dma dma 0"})
+            self.assertEqual(len(transfers), len([x for x in self.lines if re.search(text, x)]))
         # The first access, with its times in picoseconds.
         first = re.match(r" *(\d+)\.(\d{3}) .* write 4  0x0c  0x3$", self.lines[2])
         self.assertIn(f'"ts":{int(first[1]) // 1000}.{int(first[1]) % 1000:03}{first[2]},"dur"',
@@ -404,10 +409,11 @@ class Replays(Recorded):
         for args, pattern in (
                 # Busy for too long when the guest looks.
                 (["--model", "compute", "--param", "compute_latency=1000000000"],
-                 r"record \d+ at [\d.]+ ns: expected answer 0x2, got answer 0x1"),
+                 r"record \d+ at [\d.]+ ns: read  4  0x10: expected answer 0x2, got answer 0x1"),
                 # Another model, which has no use for compute's parameters.
                 (["--device", "compute_device", "--model", "echo"],
-                 r"record \d+ at [\d.]+ ns: expected answer 0x0, got answer error 22 \(.*\)")):
+                 r"record \d+ at [\d.]+ ns: write 4  0x14  0x1: expected answer 0x0, got answer error "
+                 r"22 \(.*\)")):
             with self.subTest(args=args):
                 result = self.replay(trace, *args)
                 self.assertEqual(result.code, 1, result)
@@ -433,6 +439,23 @@ class Replays(Recorded):
         self.assertEqual(result.code, 2, result)
         self.assertRegex(result.out, r"\A.*: dma: \d+ records, no difference\n\Z")
         self.assertRegex(result.err, r"\Atrestle: .*: byte 100000: the trace is cut off .*\n\Z")
+
+
+    def test_model_from_a_file(self):
+        """The trace knows its name only."""
+        config = self.dir / "good.json"
+        model = common.BUILD / "tests" / "good.so"
+        config.write_text(json.dumps({
+            "machine": {"kernel": str(common.guest("probe")), "icount": 0},
+            "devices": [{"model": str(model), "base_addr": "0x10200000"}]}))
+        trace = self.dir / "good.trace"
+        result = trestle("run", config, "--trace", trace, stdin="r 4 10200000\nq 0\n")
+        self.assertEqual(result.code, 0, result)
+        self.assertEqual(self.replay(trace, "--model", model).code, 0)
+        result = self.replay(trace)
+        self.assertEqual((result.code, result.err),
+                         (2, 'trestle: the model "good" of device0 is not a bundled one; name its '
+                             "file, for example --model ./good.so\n"))
 
 
 class BadInput(common.TestCase):

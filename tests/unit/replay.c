@@ -242,7 +242,8 @@ static void test_what_is_too_much(void **state)
     hasty.wake = hasty_wake;
     struct trestle_device *dev = record(TRESTLE_TIME_NEVER);
     rig_read(dev, LATER);
-    assert_difference(&hasty, "record 2 at 500.000 ns: expected answer 0xdef, got irq 0 up");
+    assert_difference(&hasty,
+                      "record 2 at 500.000 ns: read  4  0x04: expected answer 0xdef, got irq 0 up");
 }
 
 static void test_what_is_else_or_too_early(void **state)
@@ -251,8 +252,9 @@ static void test_what_is_else_or_too_early(void **state)
     other.read = other_read;
     struct trestle_device *dev = record(TRESTLE_TIME_NEVER);
     rig_read(dev, LATER);
-    assert_difference(&other, "record 2 at 500.000 ns: expected answer 0xdef, got answer 0x12 at "
-                              "0.000 ns");
+    assert_difference(
+        &other, "record 2 at 500.000 ns: read  4  0x04: expected answer 0xdef, got answer 0x12 at "
+                "0.000 ns");
 }
 
 static void test_a_model_without_the_line(void **state)
@@ -261,7 +263,8 @@ static void test_a_model_without_the_line(void **state)
     lineless.irq_lines = 0;
     struct trestle_device *dev = record(TRESTLE_TIME_NEVER);
     rig_write(dev, LINE, 1);
-    assert_difference(&lineless, "record 2 at 0.000 ns: expected irq 0 up, got answer 0x0");
+    assert_difference(
+        &lineless, "record 2 at 0.000 ns: write 4  0x08  0x1: expected irq 0 up, got answer 0x0");
 }
 
 int main(void)
