@@ -74,8 +74,8 @@ int config_from_document(struct json_t *document, struct config **ret_config, ch
 /* NULL is fine. */
 void config_destroy(struct config *config);
 
-/* "two.json:7: devices[1].base_addr", malloc'd; NULL for a configuration without a file. */
-char *config_where_device(const struct config *config, size_t index, const char *key);
+/* "two.json:7: devices[1]", malloc'd; NULL for a configuration without a file. */
+char *config_where_device(const struct config *config, size_t index);
 /* A line about machine.<key>, or about devices[index] when key is NULL, for what only shows
  * later: a kernel that is not there, a parameter that the model refuses. malloc'd. */
 char *config_complain_machine(const struct config *config, const char *key, const char *format, ...)

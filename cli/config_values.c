@@ -64,13 +64,12 @@ static bool is_alone(const struct config *config)
     return config->document && !json_object_get(config->document, "devices");
 }
 
-char *config_where_device(const struct config *config, size_t index, const char *key)
+char *config_where_device(const struct config *config, size_t index)
 {
-    struct json_place devices = {NULL, "devices", 0}, device = {&devices, NULL, index},
-                      place = {&device, key, 0};
+    struct json_place devices = {NULL, "devices", 0}, device = {&devices, NULL, index};
     if (!config->file)
         return NULL;
-    return locate(config, is_alone(config) ? NULL : &place);
+    return locate(config, is_alone(config) ? NULL : &device);
 }
 
 char *config_complain_device(const struct config *config, size_t index, const char *key,

@@ -255,7 +255,7 @@ void launch_set_sockets(struct launch *launch, const struct config *config,
 void launch_set_labels(struct launch *launch, const struct config *config)
 {
     for (size_t i = 0; i < config->num_devices; i++) {
-        char *label = config_where_device(config, i, "base_addr");
+        char *label = config_where_device(config, i);
         strings_add(&launch->labels, label ? label : "trestle");
         launch->devices[i].label = launch->labels.items[i];
         free(label);

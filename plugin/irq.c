@@ -105,7 +105,9 @@ static void check_input(struct sst_device *dev, uint32_t input)
 {
     /* QEMU aborts on an input that the controller does not have. */
     if (input < controller->first || input >= num_inputs)
-        refuse_device(dev, "irq is %" PRIu32 "; the %s of this machine has %" PRIu32 " to %" PRIu32,
+        refuse_device(dev,
+                      "irq is %" PRIu32 "; the %s of this machine has %" PRIu32 " to %" PRIu32
+                      "; use one of these",
                       input, controller->name, controller->first, num_inputs - 1);
     for (size_t i = 0; i < sizeof(controller->board) / sizeof(controller->board[0]); i++) {
         const struct range *range = &controller->board[i];

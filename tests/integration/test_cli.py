@@ -342,7 +342,7 @@ class BadConfiguration(Case):
         for base, part in ("0x80000000", "riscv_virt_board.ram"), ("0x10000000", "serial"):
             self.config('{"devices": [{"model": "echo", "base_addr": "0x10200000"},\n'
                         f'{{"model": "echo", "base_addr": "{base}"}}]}}', "a,b.json")
-            self.assert_refused(f"a,b.json:2: devices[1].base_addr: the machine has '{part}' at "
+            self.assert_refused(f"a,b.json:2: devices[1]: the machine has '{part}' at "
                                 f"{base}; choose another base address, or set shadow to cover it",
                                 "run", "a,b.json")
 

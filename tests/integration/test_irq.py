@@ -44,7 +44,7 @@ class Refusals(common.TestCase):
                 with self.subTest(arch=arch, irq=irq, args=args):
                     number = str(irq).rpartition(":")[2]
                     self.refused(rf"irq is {number}; the {name} of this machine has {first} to "
-                                 rf"{end - 1}", irq, arch, args)
+                                 rf"{end - 1}; use one of these", irq, arch, args)
 
     def test_numbers_that_the_board_uses(self):
         for arch, irq, used in ("riscv32", 10, "10 to 11"), ("riscv64", 35, "32 to 35"), \
@@ -75,11 +75,11 @@ class Refusals(common.TestCase):
 
     def test_run_names_the_place(self):
         config = self.dir / "config.json"
-        config.write_text('{"machine": {"kernel": "%s"}, "devices": [{"model": "timer",\n'
+        config.write_text('{"machine": {"kernel": "%s"}, "devices": [\n{"model": "timer",'
                           '"base_addr": "0x10200000", "irq": 10}]}' % common.guest("interrupts"))
         result = common.run([common.TRESTLE, "run", config])
         self.assertEqual(result.code, 2, result)
-        self.assertRegex(result.err, rf"\A{config}:2: devices\[0\].*: irq is 10; the board .*\n\Z")
+        self.assertRegex(result.err, rf"\A{config}:2: devices\[0\]: irq is 10; the board .*\n\Z")
 
 
 class Monitor:
