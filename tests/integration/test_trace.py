@@ -2,12 +2,16 @@
 """Traces and hashes of runs of a real guest, and what can be made of them."""
 import contextlib
 import json
+import os
+import pathlib
 import re
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import threading
+import time
 
 import common
 
@@ -202,6 +206,39 @@ class Traces(Recorded):
                          ["trestle: error: cannot write the trace /dev/full: No space left on "
                           "device; it is cut off there, and the run goes on"])
         self.assertIn("\ntrace /dev/full: 0 records, 0 bytes; cut off by an error\n", result.err)
+
+    def test_nobody_reads_for_a_while(self):
+        """The run waits, loses nothing, and says so."""
+        config, stats = self.dir / "config.json", self.dir / "stats.json"
+        fifo, trace = self.dir / "fifo", self.dir / "run.trace"
+        os.mkfifo(fifo)
+        config.write_text(json.dumps({
+            "machine": {"arch": "riscv64", "kernel": str(common.guest("dma", "riscv64")),
+                        "args": ["-append", "bench=50"]},
+            "devices": [{"model": "dma", "base_addr": "0x10200000", "irq": 40, "timeout_ms": 0}]}))
+        run = self.start([common.TRESTLE, "run", config, "--trace", fifo, "--stats", stats,
+                          "--timeout", 60], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True)
+        with open(fifo, "rb") as reader, open(trace, "wb") as file:
+            looks = 0
+            while run.poll() is None and looks < 5:  # not for a moment only
+                looks = looks + 1 if self.waits_for_a_thread(run.pid) else 0
+                time.sleep(0.01)
+            self.assertIsNone(run.poll())
+            shutil.copyfileobj(reader, file)
+        out, err = run.communicate(timeout=60)
+        self.assertEqual(run.returncode, 0, err)
+        self.assertIn("1 passed, 0 failed", out)
+        self.assertRegex(err, rf"\ntrace {fifo}: \d+ records, \d+ bytes; the run waited [\d.]+ ms "
+                              r"for it\n\Z")
+        said = json.loads(stats.read_text())
+        self.assertGreater(said["trace"]["waited_ns"], 0)
+        self.assertEqual(said["trace"]["bytes"], trace.stat().st_size)
+        self.assertEqual(said["run_hash"], trestle("trace", "--hash", trace).out.strip())
+
+    def waits_for_a_thread(self, pid):
+        """futex(2), by its numbers on x86-64 and aarch64."""
+        return pathlib.Path(f"/proc/{pid}/syscall").read_text().split()[0] in ("202", "98")
 
     def test_device_and_serve(self):
         """They trace as well; whether it repeats, only who starts QEMU knows."""
