@@ -21,6 +21,7 @@ from v2_device import NEVER, Server
 BASE = TARGETS["riscv32"][0]
 RAM = 0x80800000
 UART = 0x10000000
+PLIC_PENDING = 0x0C001000
 VALUE = 0xF1E2D3C4B5A69788
 ONES = 0xFFFFFFFF
 SHARED_RAM = ["-object", "memory-backend-memfd,id=r,size=128M,share=on", "-M", "memory-backend=r"]
@@ -388,6 +389,27 @@ class Suite:
                 stream.flush()
             while not probe.line().endswith("probe"):
                 pass
+
+    def test_interrupt_while_the_guest_is_reset(self):
+        """The PLIC, which is reset by then, would remember a line that was high for a moment."""
+        device = self.device()
+        device.irq_lines = 1
+
+        def other(device, request):
+            if request.type == v2.RESET:
+                for level in 1, 0:
+                    device.send(v2.message(v2.IRQ, device=device.index, addr=0, data=level))
+            device.reply(request)
+        self.server.other = other
+        qmp = self.dir / "qmp"
+        probe = self.probe(self.properties(irq=40),
+                           args=["-qmp", f"unix:{qmp},server=on,wait=off"])
+        self.reset(probe, qmp)
+        self.assertEqual([r.type for _, r in self.server.log].count(v2.RESET), 2)
+        self.assertEqual(probe.read(PLIC_PENDING + 4), 0)
+        self.server.call(lambda: device.send(v2.message(v2.IRQ, device=device.index, addr=0,
+                                                        data=1)))
+        self.until(lambda: probe.read(PLIC_PENDING + 4) == 1 << 8)
 
     def test_reset_asks_all_sessions_at_once(self):
         """Each answers when the other one has been asked as well."""
