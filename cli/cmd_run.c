@@ -41,6 +41,7 @@ struct run {
     struct session session;
     struct launch launch;
     struct guest guest;
+    bool was_stopped;
     int exit_code; /* of ours, when something else than QEMU ended the run; else 0 */
 };
 
@@ -147,6 +148,7 @@ static void serve(struct run *run)
         run->exit_code = EXIT_OUT_OF_TIME;
         fprintf(stderr, "trestle: %s ends the run\n", reason);
     }
+    run->was_stopped = !guest->has_ended || guest->signal;
     if (!guest->has_ended) {
         session_log(session, TRESTLE_LOG_INFO, "Stopping QEMU");
         guest_stop(guest);
@@ -167,7 +169,8 @@ static void fail_run(struct run *run)
 static void report(struct run *run)
 {
     struct trestle_device_stats totals;
-    struct stats_qemu qemu = {.has_ended = true, .exit_code = run->guest.exit_code};
+    struct stats_qemu qemu = {
+        .has_ended = true, .was_stopped = run->was_stopped, .exit_code = run->guest.exit_code};
     char *path = NULL, *version = NULL, *error = NULL;
     trestle_bridge_totals(run->session.bridge, &totals);
     /* A QEMU that never got as far as its guest has said why, and that is all there is to say. */

@@ -78,12 +78,14 @@ static void add_row(struct table *table, const struct trestle_device_stats *stat
 }
 
 /* Why two runs like this one are not the same, or NULL. */
-static const char *why_not_repeatable(const struct session *session)
+static const char *why_not_repeatable(const struct session *session, const struct stats_qemu *qemu)
 {
     uint64_t hash;
     bool has_times = true;
     if (session->config->icount < 0)
         return "without machine.icount the guest's time follows the host's clock";
+    if (qemu->was_stopped)
+        return "it was stopped, when is up to the host";
     if (trestle_bridge_run_hash(session->bridge, &hash, &has_times) && !has_times)
         return "protocol 1 carries no time of the guest's";
     for (uint32_t i = 0; i < trestle_bridge_num_devices(session->bridge); i++) {
@@ -104,7 +106,7 @@ static void print_hash(const struct session *session, const struct stats_qemu *q
 {
     uint64_t hash;
     bool has_times, has_hash = trestle_bridge_run_hash(session->bridge, &hash, &has_times);
-    const char *why = qemu->has_ended ? why_not_repeatable(session) : NULL;
+    const char *why = qemu->has_ended ? why_not_repeatable(session, qemu) : NULL;
     if (has_hash)
         fprintf(file, "run hash %016" PRIx64, hash);
     else if (why)
@@ -203,7 +205,8 @@ static void add_hash(json_t *root, const struct session *session, const struct s
     }
     json_object_set_new(root, "run_hash", text);
     json_object_set_new(root, "repeatable",
-                        qemu->has_ended ? json_boolean(!why_not_repeatable(session)) : json_null());
+                        qemu->has_ended ? json_boolean(!why_not_repeatable(session, qemu))
+                                        : json_null());
 }
 
 static void add_trace(json_t *root, const struct session *session)

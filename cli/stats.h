@@ -10,6 +10,7 @@
 struct stats_qemu {
     const char *version; /* NULL: unknown */
     bool has_ended;      /* false: it is somebody else's */
+    bool was_stopped;    /* it did not end by itself */
     int exit_code;
 };
 

@@ -437,7 +437,8 @@ class Tables(Case):
     def test_qemu_args_for_interrupts_and_repeatable_runs(self):
         def words(arch, *args):
             self.config({"machine": {"arch": arch, "icount": 3, "args": list(args)},
-                         "devices": [{"model": "timer", "base_addr": "0x10200000", "irq": 40}]})
+                         "devices": [{"model": "timer", "base_addr": "0x10200000", "irq": 40,
+                                      "posted_writes": True}]})
             result = self.trestle("qemu-args", "two.json", "--socket-dir", "/tmp/d")
             self.assertEqual((result.code, result.err), (0, ""), result)
             return shlex.split(result.out)
@@ -446,6 +447,7 @@ class Tables(Case):
                               ("-rtc", "base=2000-01-01T00:00:00,clock=vm")):
             self.assertEqual(riscv[riscv.index(option) + 1], value)
         self.assertIn(",irq=40,", riscv[riscv.index("-device") + 1] + ",")
+        self.assertNotIn("posted_writes", "".join(riscv))  # what they cause has its time known
         self.assertNotIn("virt,dtb-randomness=off", riscv)
         self.assertIn("virt,dtb-randomness=off", words("aarch64"))
         self.assertNotIn("virt,dtb-randomness=off", words("aarch64", "-M", "raspi3b"))
@@ -610,6 +612,15 @@ class Runs(Case):
         result = common.run(["sh", "-c", 'ulimit -Sn 48 && exec "$@"', "sh", TRESTLE, "run",
                              "two.json"], env=self.env, cwd=self.dir)
         self.assertEqual(result.code, 0, result)
+
+    def test_stopped_by_the_hosts_clock(self):
+        """Where is up to the host: it would not repeat."""
+        self.config({"machine": {"kernel": str(common.guest("probe")), "icount": 0},
+                     "devices": [ECHO]})
+        result = self.trestle("run", "two.json", "--timeout", "0.2", "--stats", "stats.json")
+        self.assertEqual(result.code, 124, result)
+        self.assertIn("; not repeatable: it was stopped, when is up to the host\n", result.err)
+        self.assertIs(json.loads((self.dir / "stats.json").read_text())["repeatable"], False)
 
     def test_timeout(self):
         # No kernel: nothing ever ends this machine.
