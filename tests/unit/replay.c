@@ -211,6 +211,17 @@ static void deaf_message(struct trestle_device *dev, uint32_t port, const void *
 {
 }
 
+static void sluggish_message(struct trestle_device *dev, uint32_t port, const void *data,
+                             size_t size)
+{
+    trestle_device_wake_after(dev, 0, 7 * TRESTLE_NS);
+}
+
+static void sluggish_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
+{
+    trestle_device_irq(dev, 0, true);
+}
+
 static void hasty_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
 {
     struct unit *unit = trestle_device_state(dev);
@@ -234,6 +245,19 @@ static void test_what_is_missing(void **state)
     rig_run_until(300);
     rig_read(dev, VALUE);
     assert_difference(&deaf, "record 5 at 0.100 ns: expected irq 0 up, got nothing");
+}
+
+static void test_what_is_late(void **state)
+{
+    struct trestle_model sluggish = unit_model;
+    sluggish.message = sluggish_message;
+    sluggish.wake = sluggish_wake;
+    struct trestle_device *dev = record(100);
+    rig_write(recording.devices[1], SAY, 1);
+    rig_run_until(300);
+    rig_read(dev, VALUE);
+    assert_difference(&sluggish,
+                      "record 5 at 0.100 ns: expected irq 0 up, got irq 0 up at 7.100 ns");
 }
 
 static void test_what_is_too_much(void **state)
@@ -276,6 +300,7 @@ int main(void)
         RIG_TEST(test_messages_and_timers_at_one_time),
         RIG_TEST(test_messages_without_latency),
         RIG_TEST(test_what_is_missing),
+        RIG_TEST(test_what_is_late),
         RIG_TEST(test_what_is_too_much),
         RIG_TEST(test_what_is_else_or_too_early),
         RIG_TEST(test_a_model_without_the_line),
