@@ -291,7 +291,8 @@ static int wait_a_little(struct v2 *v2, struct ipc_spin *spin, uint64_t *ref_beg
     uint64_t deadline_ns = deadline_after(v2, *ref_began_ns);
     if (!goes_on)
         return sleep_for_message(v2, deadline_ns);
-    if (v2->wait.policy == TRESTLE_WAIT_SPIN && spin->looks % LOOKS_PER_CHECK == 1)
+    if (v2->wait.policy == TRESTLE_WAIT_SPIN && spin->looks > 0 &&
+        spin->looks % LOOKS_PER_CHECK == 0)
         return check_while_spinning(v2, deadline_ns);
     return 0;
 }
