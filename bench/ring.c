@@ -31,6 +31,7 @@ static void check(int r, const char *what)
     }
 }
 
+/* Both sides use one mapping, and never sleep. */
 static void open_rings(struct shm *shm, struct rings *rings)
 {
     bool needs_fence = !barrier_register();

@@ -56,6 +56,7 @@ void biglock_drop(struct v2 *v2)
     if (!may_drop(v2))
         return;
     watch_remove(&v2->watched);
+    watch_remove(&v2->session->doorbell); /* a closed one calls whatever it is watched for */
     qemu.bql_unlock();
 }
 

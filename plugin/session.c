@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "biglock.h"
@@ -204,14 +203,22 @@ static void doorbell_ready(struct watched *watched, uint32_t events)
     struct session *session =
         (struct session *)(void *)((char *)watched - offsetof(struct session, doorbell));
     (void)events;
-    int r = ring_awake(&session->events) < 0 ? broken(session, "rings without a message")
-                                             : session_drain(session->devices);
+    int heard = 0, r = session_drain(session->devices);
     if (r > 0)
-        eventfd_write(watched->fd, 1); /* there may be more: in another turn */
-    else if (r == -ETIMEDOUT)
+        return; /* there may be more; not emptied, the doorbell calls again in another turn */
+    if (r == 0) {
+        heard = ring_hear(&session->events);
+        r = heard == -EPROTO ? broken(session, "rings without a message") : 1;
+    }
+    /* What was posted before it was emptied does not ring again: at most a full ring. */
+    for (unsigned i = 0; r > 0 && i < RING_SLOTS / DRAIN_MAX; i++)
+        r = session_drain(session->devices);
+    if (r == -ETIMEDOUT)
         r = broken(session, "DMA without end, and no answer is taken");
     if (r < 0)
         v2_failed(session->devices, 0, r);
+    else if (heard == -ECONNRESET)
+        v2_session_hung_up(session);
 }
 
 int session_watch(struct v2 *v2)
@@ -222,7 +229,7 @@ int session_watch(struct v2 *v2)
     if (r < 0 || !session->listens || !session->shm.memory || session->doorbell.fd >= 0)
         return r;
     session->doorbell.ready = doorbell_ready;
-    return watch_add(&session->doorbell, session->shm.fds[SHM_FD_CLIENT_DOORBELL], EPOLLIN);
+    return watch_add(&session->doorbell, session->shm.doorbell_fd, EPOLLIN);
 }
 
 /* --- waiting -------------------------------------------------------------------------------------
@@ -250,7 +257,7 @@ static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
 {
     bool is_shm = v2->session->shm.memory != NULL;
     struct pollfd fds[2] = {{.fd = v2->fd, .events = POLLIN},
-                            {.fd = v2->session->shm.fds[SHM_FD_CLIENT_DOORBELL], .events = POLLIN}};
+                            {.fd = v2->session->shm.doorbell_fd, .events = POLLIN}};
     uint64_t now_ns = ipc_clock_ns();
     struct timespec left;
     int r = 0;
@@ -263,15 +270,14 @@ static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
         r = ppoll(fds, is_shm ? 2 : 1, deadline_ns == IPC_NEVER ? NULL : &left, NULL);
         biglock_retake(v2);
     }
-    if (is_shm) {
-        int error = ring_awake(&v2->session->events);
-        watch_change(&v2->session->doorbell, EPOLLIN);
-        if (error)
-            return broken(v2->session, "rings without a message");
-        if (r > 0 && fds[0].revents)
-            return end_of_socket(v2);
-    }
-    return 0;
+    if (!is_shm)
+        return 0;
+    ring_awake(&v2->session->events);
+    int error = ring_hear(&v2->session->events);
+    watch_change(&v2->session->doorbell, EPOLLIN);
+    if (error == -EPROTO)
+        return broken(v2->session, "rings without a message");
+    return r > 0 && fds[0].revents ? end_of_socket(v2) : error;
 }
 
 /* What a spin without end has to look at now and then. */

@@ -62,6 +62,16 @@ void v2_hung_up(struct v2 *v2)
     recovery_lost_in_peace(&v2->recovery, v2->dev, "the connection was closed");
 }
 
+void v2_session_hung_up(struct session *session)
+{
+    while (session) {
+        struct v2 *each = session->devices;
+        if (!each->next)
+            session = NULL; /* goes with its last device */
+        v2_hung_up(each);
+    }
+}
+
 static void connected(struct v2 *v2, int result, const char *what)
 {
     if (result == 0)

@@ -117,5 +117,7 @@ void v2_start_all(void);
 void v2_failed(struct v2 *v2, uint64_t id, int error);
 /* The end of the connection was seen while nobody waited for the device. */
 void v2_hung_up(struct v2 *v2);
+/* The same for all of a session, which is gone then: its doorbell was closed. */
+void v2_session_hung_up(struct session *session);
 
 #endif

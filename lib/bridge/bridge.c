@@ -457,7 +457,7 @@ static int poll_device_sockets(struct trestle_bridge *bridge, int timeout_ms)
                       ring_must_sleep(&session->requests);
     int called = loop_run(&bridge->loop, must_sleep ? timeout_ms : 0);
     if (bridge->session == session) /* it may have ended meanwhile */
-        session_awake(session);
+        ring_awake(&session->requests);
     return called;
 }
 

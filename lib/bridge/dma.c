@@ -37,7 +37,7 @@ static int stash(struct v2_queue *queue, const struct trestle_v2_message *messag
 static int sleep_for_request(struct session *session, uint64_t deadline_ns)
 {
     struct pollfd fds[2] = {
-        {.fd = session->shm.fds[SHM_FD_SERVER_DOORBELL], .events = POLLIN},
+        {.fd = session->shm.doorbell_fd, .events = POLLIN},
         {.fd = session->via ? session->via->client_fd : -1, .events = POLLRDHUP}};
     uint64_t now_ns = ipc_clock_ns();
     int n = 0;
@@ -45,9 +45,9 @@ static int sleep_for_request(struct session *session, uint64_t deadline_ns)
         return -ETIMEDOUT;
     if (ring_must_sleep(&session->requests))
         n = poll(fds, 2, (int)((deadline_ns - now_ns) / 1000000u) + 1);
-    if (ring_awake(&session->requests) < 0)
-        return -EPROTO;
-    return n > 0 && fds[1].revents ? -ECONNRESET : 0;
+    ring_awake(&session->requests);
+    int error = ring_hear(&session->requests);
+    return !error && n > 0 && fds[1].revents ? -ECONNRESET : error;
 }
 
 static int await_in_ring(struct session *session, uint64_t id,

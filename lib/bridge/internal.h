@@ -223,8 +223,6 @@ void session_leave(struct device_info *device);
 unsigned session_serve_ring(struct session *session);
 /* Handles what is left in the ring when a client has gone. May end the session. */
 void session_drain(struct session *session);
-/* After a sleep: the ring says so to its producer. May end the session. */
-void session_awake(struct session *session);
 /* Marks the session for its end. `reason` is a constant. */
 void session_end(struct session *session, const char *reason);
 /* On sockets: whose the client is listening to, when something becomes of `device`. */

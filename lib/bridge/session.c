@@ -75,22 +75,46 @@ void session_end(struct session *session, const char *reason)
 }
 
 /* Closes all connections of the session, which is then gone. */
-void session_end_if_broken(struct session *session)
+static void close_connections(struct session *session)
 {
     struct trestle_bridge *bridge = session->bridge;
-    if (!session->end_reason)
-        return;
-    bridge_log(bridge, TRESTLE_LOG_WARNING, "the session with QEMU was ended: %s",
-               session->end_reason);
     for (uint32_t i = 0; i < bridge->num_devices && bridge->session == session; i++)
         if (bridge->devices[i]->session == session)
             close_device_connection(bridge->devices[i]);
 }
 
+void session_end_if_broken(struct session *session)
+{
+    if (!session->end_reason)
+        return;
+    bridge_log(session->bridge, TRESTLE_LOG_WARNING, "the session with QEMU was ended: %s",
+               session->end_reason);
+    close_connections(session);
+}
+
+/* The client has closed the doorbell, as a process does that ends, before its sockets or after
+ * them. What it posted before counts all the same. */
+static void session_hung_up(struct session *session)
+{
+    struct trestle_bridge *bridge = session->bridge;
+    session_drain(session);
+    if (bridge->session == session)
+        close_connections(session);
+}
+
 static void doorbell_ready(struct loop_source *source, uint32_t events)
 {
-    (void)source; /* to be awake is all; session_awake() empties the doorbell */
+    struct session *session =
+        (struct session *)(void *)((char *)source - offsetof(struct session, doorbell));
     (void)events;
+    int error = ring_hear(&session->requests);
+    if (error == -ECONNRESET) {
+        session_hung_up(session);
+        return;
+    }
+    if (error)
+        session_end(session, "QEMU rings without a message");
+    session_end_if_broken(session);
 }
 
 static int create_carrier(struct session *session)
@@ -101,8 +125,7 @@ static int create_carrier(struct session *session)
         return error;
     shm_server_rings(&session->shm, bridge->needs_fence, &session->requests, &session->events);
     session->doorbell.ready = doorbell_ready;
-    return loop_add(&bridge->loop, &session->doorbell, session->shm.fds[SHM_FD_SERVER_DOORBELL],
-                    EPOLLIN);
+    return loop_add(&bridge->loop, &session->doorbell, session->shm.doorbell_fd, EPOLLIN);
 }
 
 /* Interrupts and DMA only where some model has them. */
@@ -219,9 +242,10 @@ static void refuse(struct device_info *device, enum trestle_v2_status status,
 }
 
 /* False: the connection is closed. */
-static bool send_welcome(struct device_info *device, bool with_memory)
+static bool send_welcome(struct device_info *device)
 {
     struct session *session = device->session;
+    bool with_memory = session->shm.fds[SHM_FD_MEMORY] >= 0; /* the first */
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
     struct trestle_v2_welcome welcome = {.version = TRESTLE_V2_VERSION,
                                          .features = session->features,
@@ -235,6 +259,7 @@ static bool send_welcome(struct device_info *device, bool with_memory)
     trestle_v2_encode_welcome(bytes, &welcome);
     int error = fds_send(device->client_fd, bytes, sizeof(bytes), session->shm.fds,
                          with_memory ? SHM_NUM_FDS : 0);
+    shm_handed_over(&session->shm);
     if (!error)
         return true;
     bridge_log(device->bridge, TRESTLE_LOG_WARNING, "%s: cannot answer a client: %s", device->name,
@@ -260,7 +285,7 @@ static void handle_hello(struct device_info *device, const uint8_t *frame)
     device->session->num_devices++;
     device->protocol = PROTOCOL_V2;
     device->irq_lines = hello.irq_lines;
-    if (!send_welcome(device, is_first && device->session->shm.memory))
+    if (!send_welcome(device))
         return;
     if (is_first)
         bridge_log(bridge, TRESTLE_LOG_INFO, "QEMU speaks protocol 2 over %s",
@@ -630,11 +655,4 @@ void session_drain(struct session *session)
         if (bridge->session != session)
             return; /* it ended */
     }
-}
-
-void session_awake(struct session *session)
-{
-    if (ring_awake(&session->requests) < 0)
-        session_end(session, "QEMU rings without a message");
-    session_end_if_broken(session);
 }

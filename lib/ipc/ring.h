@@ -35,7 +35,7 @@ struct ring_consumer {
     _Atomic uint32_t *sleeps;
     int doorbell_fd;
     uint64_t seq;            /* of the last message taken */
-    uint32_t idle_doorbells; /* rings in a row that brought no message */
+    uint32_t idle_doorbells; /* times in a row that the doorbell had rung without a message */
 };
 
 static inline _Atomic uint64_t *ring_slot_seq(const uint8_t *slots, uint64_t seq)
@@ -98,7 +98,13 @@ static inline int ring_take(struct ring_consumer *ring, struct trestle_v2_messag
 /* Announces that the consumer is about to sleep, and looks once more: false when something came
  * (or the ring is broken, which the next take tells). Afterwards ring_awake() either way. */
 bool ring_must_sleep(struct ring_consumer *ring);
-/* Takes the announcement back, and empties the doorbell. -EPROTO: it rang too often for nothing. */
-TRESTLE_CHECK int ring_awake(struct ring_consumer *ring);
+/* Takes the announcement back. */
+static inline void ring_awake(struct ring_consumer *ring)
+{
+    atomic_store_explicit(ring->sleeps, 0, memory_order_relaxed);
+}
+/* Empties the doorbell, without waiting. -EPROTO: it rang too often for nothing. -ECONNRESET: the
+ * other side has closed it; what it posted before may still be taken. */
+TRESTLE_CHECK int ring_hear(struct ring_consumer *ring);
 
 #endif

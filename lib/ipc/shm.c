@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,48 +24,49 @@ static_assert(SHM_BULK_OFFSET + SHM_BULK_SIZE == SHM_SIZE, "the bulk area is las
  * kill whoever has it mapped. */
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-static int map(struct shm *shm)
+static int map(struct shm *shm, int fd)
 {
-    void *memory =
-        mmap(NULL, SHM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, shm->fds[SHM_FD_MEMORY], 0);
+    void *memory = mmap(NULL, SHM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED)
         return -errno;
     shm->memory = memory;
     return 0;
 }
 
-static int create_fds(int fds[SHM_NUM_FDS])
+static int create_fds(struct shm *shm)
 {
-    int memory = memfd_create("trestle", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    fds[SHM_FD_MEMORY] = memory;
-    if (memory < 0 || ftruncate(memory, SHM_SIZE) < 0 || fcntl(memory, F_ADD_SEALS, SEALS) < 0)
+    int memory = memfd_create("trestle", MFD_CLOEXEC | MFD_ALLOW_SEALING), doorbell[2];
+    shm->fds[SHM_FD_MEMORY] = memory;
+    if (memory < 0 || ftruncate(memory, SHM_SIZE) < 0 || fcntl(memory, F_ADD_SEALS, SEALS) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, doorbell) < 0)
         return -errno;
-    for (int i = SHM_FD_SERVER_DOORBELL; i < SHM_NUM_FDS; i++) {
-        fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (fds[i] < 0)
-            return -errno;
-    }
+    shm->doorbell_fd = doorbell[0];
+    shm->fds[SHM_FD_DOORBELL] = doorbell[1];
     return 0;
 }
 
 int shm_create(struct shm *shm)
 {
     *shm = SHM_NONE;
-    int error = create_fds(shm->fds);
+    int error = create_fds(shm);
     if (!error)
-        error = map(shm);
+        error = map(shm, shm->fds[SHM_FD_MEMORY]);
     if (error)
         shm_close(shm);
     return error;
 }
 
-/* An eventfd has no kind of its own in st_mode; what matters is that reading it never blocks. */
+static bool is_option(int fd, int option, int expected)
+{
+    int value;
+    socklen_t size = sizeof(value);
+    return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 && value == expected;
+}
+
+/* Calls on such a socket can be told not to wait, whatever its own flags say. */
 static bool is_doorbell(int fd)
 {
-    struct stat st;
-    int flags = fcntl(fd, F_GETFL);
-    return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0 && flags >= 0 &&
-           (flags & O_NONBLOCK) && (flags & O_ACCMODE) == O_RDWR;
+    return is_option(fd, SO_DOMAIN, AF_UNIX) && is_option(fd, SO_TYPE, SOCK_STREAM);
 }
 
 static int check_fds(const int fds[SHM_NUM_FDS])
@@ -78,66 +79,71 @@ static int check_fds(const int fds[SHM_NUM_FDS])
         return -EPERM;
     if (fstat(fds[SHM_FD_MEMORY], &st) < 0 || st.st_size != SHM_SIZE)
         return -EMSGSIZE;
-    if (!is_doorbell(fds[SHM_FD_SERVER_DOORBELL]) || !is_doorbell(fds[SHM_FD_CLIENT_DOORBELL]))
-        return -EBADF;
-    return 0;
+    return is_doorbell(fds[SHM_FD_DOORBELL]) ? 0 : -EBADF;
 }
 
 int shm_open_received(struct shm *shm, const int fds[SHM_NUM_FDS])
 {
     *shm = SHM_NONE;
-    memcpy(shm->fds, fds, sizeof(shm->fds));
+    shm->doorbell_fd = fds[SHM_FD_DOORBELL];
     int error = check_fds(fds);
     if (!error)
-        error = map(shm);
+        error = map(shm, fds[SHM_FD_MEMORY]);
+    close(fds[SHM_FD_MEMORY]);
     if (error)
         shm_close(shm);
     return error;
+}
+
+void shm_handed_over(struct shm *shm)
+{
+    for (int i = 0; i < SHM_NUM_FDS; i++) {
+        if (shm->fds[i] >= 0)
+            close(shm->fds[i]);
+        shm->fds[i] = -1;
+    }
 }
 
 void shm_close(struct shm *shm)
 {
     if (shm->memory)
         munmap(shm->memory, SHM_SIZE);
-    for (int i = 0; i < SHM_NUM_FDS; i++)
-        if (shm->fds[i] >= 0)
-            close(shm->fds[i]);
+    if (shm->doorbell_fd >= 0)
+        close(shm->doorbell_fd);
+    shm_handed_over(shm);
     *shm = SHM_NONE;
 }
 
 static struct ring_producer producer(const struct shm *shm, uint32_t slots, uint32_t consumed,
-                                     uint32_t sleeps, int doorbell, bool needs_fence)
+                                     uint32_t sleeps, bool needs_fence)
 {
     return (struct ring_producer){
         .slots = shm->memory + slots,
         .consumed = (const _Atomic uint64_t *)(void *)(shm->memory + consumed),
         .sleeps = (const _Atomic uint32_t *)(void *)(shm->memory + sleeps),
-        .doorbell_fd = shm->fds[doorbell],
+        .doorbell_fd = shm->doorbell_fd,
         .needs_fence = needs_fence};
 }
 
 static struct ring_consumer consumer(const struct shm *shm, uint32_t slots, uint32_t consumed,
-                                     uint32_t sleeps, int doorbell)
+                                     uint32_t sleeps)
 {
     return (struct ring_consumer){.slots = shm->memory + slots,
                                   .consumed = (_Atomic uint64_t *)(void *)(shm->memory + consumed),
                                   .sleeps = (_Atomic uint32_t *)(void *)(shm->memory + sleeps),
-                                  .doorbell_fd = shm->fds[doorbell]};
+                                  .doorbell_fd = shm->doorbell_fd};
 }
 
 void shm_server_rings(const struct shm *shm, bool needs_fence, struct ring_consumer *ret_requests,
                       struct ring_producer *ret_events)
 {
-    *ret_requests =
-        consumer(shm, REQUEST_RING, REQUESTS_CONSUMED, SERVER_SLEEPS, SHM_FD_SERVER_DOORBELL);
-    *ret_events = producer(shm, EVENT_RING, EVENTS_CONSUMED, CLIENT_SLEEPS, SHM_FD_CLIENT_DOORBELL,
-                           needs_fence);
+    *ret_requests = consumer(shm, REQUEST_RING, REQUESTS_CONSUMED, SERVER_SLEEPS);
+    *ret_events = producer(shm, EVENT_RING, EVENTS_CONSUMED, CLIENT_SLEEPS, needs_fence);
 }
 
 void shm_client_rings(const struct shm *shm, bool needs_fence, struct ring_producer *ret_requests,
                       struct ring_consumer *ret_events)
 {
-    *ret_requests = producer(shm, REQUEST_RING, REQUESTS_CONSUMED, SERVER_SLEEPS,
-                             SHM_FD_SERVER_DOORBELL, needs_fence);
-    *ret_events = consumer(shm, EVENT_RING, EVENTS_CONSUMED, CLIENT_SLEEPS, SHM_FD_CLIENT_DOORBELL);
+    *ret_requests = producer(shm, REQUEST_RING, REQUESTS_CONSUMED, SERVER_SLEEPS, needs_fence);
+    *ret_events = consumer(shm, EVENT_RING, EVENTS_CONSUMED, CLIENT_SLEEPS);
 }

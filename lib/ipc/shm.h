@@ -10,19 +10,22 @@
 #define SHM_BULK_OFFSET 0x40000u
 #define SHM_BULK_SIZE 0x400000u
 
-enum { SHM_FD_MEMORY, SHM_FD_SERVER_DOORBELL, SHM_FD_CLIENT_DOORBELL, SHM_NUM_FDS };
+/* What the server sends to the client: the memory, and the client's end of the doorbell. */
+enum { SHM_FD_MEMORY, SHM_FD_DOORBELL, SHM_NUM_FDS };
 
 struct shm {
     uint8_t *memory;
-    /* Memory, the doorbell that wakes the server (the client rings it), the one that wakes the
-     * client. -1: not open. */
-    int fds[SHM_NUM_FDS];
+    int doorbell_fd;      /* this side's end: rings the other side, and is rung by it */
+    int fds[SHM_NUM_FDS]; /* the server's, until shm_handed_over(); -1: not open */
 };
 
-#define SHM_NONE ((struct shm){.fds = {-1, -1, -1}})
+#define SHM_NONE ((struct shm){.doorbell_fd = -1, .fds = {-1, -1}})
 
 /* The server's side: makes everything, sealed and mapped. */
 TRESTLE_CHECK int shm_create(struct shm *shm);
+/* The client has its descriptors: closes the server's copies, without which the end of the client's
+ * doorbell could not be seen. */
+void shm_handed_over(struct shm *shm);
 /* The client's side: checks what came from the server before it maps. Takes the descriptors, on
  * failure too. -EPERM: not sealed. -EMSGSIZE: not of the size it should have. -EBADF: not the kinds
  * of descriptor that they should be. */

@@ -229,6 +229,19 @@ static void step_spoil_ring(struct fuzz_input *in)
         memcpy(client.shm.memory + at, &value, sizeof(value));
 }
 
+/* Rings for nothing, or closes its end in one direction or both. */
+static void step_doorbell(struct fuzz_input *in)
+{
+    static const char rings[1024];
+    uint8_t how = fuzz_byte(in);
+    if (!client.shm.memory)
+        return;
+    if (how & 1)
+        shutdown(client.shm.doorbell_fd, (how >> 1) % 3);
+    else if (send(client.shm.doorbell_fd, rings, 4u * how, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        return; /* closed, or full: either is fine */
+}
+
 static void step_spoil_header(struct fuzz_input *in)
 {
     size_t at = (size_t)(fuzz_byte(in) & 3) * 0x40;
@@ -297,7 +310,10 @@ static void do_step(struct fuzz_input *in)
         break;
     case DISCONNECT:
     case NUM_STEPS:
-        step_disconnect(i);
+        if (what & 0x80)
+            step_doorbell(in);
+        else
+            step_disconnect(i);
         break;
     }
 }

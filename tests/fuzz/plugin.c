@@ -342,10 +342,11 @@ static size_t make_fds(unsigned s, uint8_t how, int ret_fds[FDS_MAX])
     if (how == 1) { /* not sealed, and too small */
         close(ret_fds[SHM_FD_MEMORY]);
         ret_fds[SHM_FD_MEMORY] = memfd_create("small", MFD_CLOEXEC);
-    } else if (how == 2) { /* a doorbell that is none */
-        close(ret_fds[SHM_FD_CLIENT_DOORBELL]);
-        ret_fds[SHM_FD_CLIENT_DOORBELL] = dup(server.fds[0] >= 0 ? server.fds[0] : STDIN_FILENO);
+    } else if (how == 2) { /* a doorbell that is none, or is not what it seems to be */
+        close(ret_fds[SHM_FD_DOORBELL]);
+        ret_fds[SHM_FD_DOORBELL] = dup(server.fds[0] >= 0 ? server.fds[0] : STDIN_FILENO);
     }
+    shm_handed_over(shm);
     shm_server_rings(shm, true, &(struct ring_consumer){0}, &server.events[s]);
     if (how == 3) {
         close(ret_fds[SHM_NUM_FDS - 1]);
@@ -470,6 +471,20 @@ static void step_spoil(unsigned i, bool is_header)
         memcpy(shm->memory + at, &value, sizeof(value));
 }
 
+/* Rings for nothing, or closes its end in one direction or both. */
+static void step_doorbell(unsigned i)
+{
+    static const char rings[1024];
+    const struct shm *shm = &server.shm[i % NUM_SESSIONS];
+    uint8_t how = fuzz_byte(&in);
+    if (!shm->memory)
+        return;
+    if (how & 1)
+        shutdown(shm->doorbell_fd, (how >> 1) % 3);
+    else if (send(shm->doorbell_fd, rings, 4u * how, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        return; /* closed, or full: either is fine */
+}
+
 static void server_turn(void)
 {
     uint8_t what = fuzz_byte(&in);
@@ -494,6 +509,10 @@ static void server_turn(void)
         step_spoil(i, true);
         break;
     case CLOSE:
+        if (what & 0x80) {
+            step_doorbell(i);
+            break;
+        }
         if (server.fds[i] >= 0)
             close(server.fds[i]);
         server.fds[i] = -1;

@@ -534,11 +534,11 @@ class Handshake(PluginTest):
         probe.close()
 
     def test_descriptors(self):
-        def doorbell():
-            return os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        def doorbell(family=socket.AF_UNIX, kind=socket.SOCK_STREAM):
+            return socket.socket(family, kind).detach()
 
-        def blocking_doorbell():
-            return os.eventfd(0, os.EFD_CLOEXEC)
+        def eventfd():
+            return os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
         def null():
             return os.open("/dev/null", os.O_RDWR | os.O_NONBLOCK)
@@ -549,23 +549,28 @@ class Handshake(PluginTest):
         count = "number of descriptors"
         for name, fds, pattern in (
                 ("none", (), count),
-                ("two", (memory, doorbell), count),
-                ("four", (memory, doorbell, doorbell, doorbell), count),
+                ("one", (memory,), count),
+                ("three", (memory, doorbell, doorbell), count),
                 ("eight", (memory,) * 8, count),
-                ("unsealed", (lambda: memory(seals=0), doorbell, doorbell), text),
-                ("half sealed", (lambda: memory(seals=5), doorbell, doorbell), text),
-                ("short", (short, doorbell, doorbell), text),
-                ("long", (lambda: memory(v2.MEMORY_SIZE + 4096), doorbell, doorbell), text),
-                ("write-sealed", (lambda: memory(seals=15), doorbell, doorbell), text + "|not perm"),
-                ("no memory", (null, doorbell, doorbell), text),
-                ("no doorbell", (memory, null, doorbell), text),
-                ("doorbell that blocks", (memory, doorbell, blocking_doorbell), text)):
+                ("unsealed", (lambda: memory(seals=0), doorbell), text),
+                ("half sealed", (lambda: memory(seals=5), doorbell), text),
+                ("short", (short, doorbell), text),
+                ("long", (lambda: memory(v2.MEMORY_SIZE + 4096), doorbell), text),
+                ("write-sealed", (lambda: memory(seals=15), doorbell), text + "|not perm"),
+                ("no memory", (null, doorbell), text),
+                ("no doorbell", (memory, null), text),
+                ("eventfd", (memory, eventfd), text),
+                ("datagrams", (memory, lambda: doorbell(kind=socket.SOCK_DGRAM)), text),
+                ("network", (memory, lambda: doorbell(socket.AF_INET)), text)):
             with self.subTest(name):
                 self.setUp()
                 self.gives(*fds)
                 probe = self.lost(pattern)
-                fds = common.descriptors(probe.process.pid).values()
-                self.assertEqual(sum("memfd:v2_device" in fd for fd in fds), 1)
+                pid = probe.process.pid
+                fds = common.descriptors(pid).values()
+                self.assertFalse([fd for fd in fds if "memfd:v2_device" in fd])
+                maps = pathlib.Path(f"/proc/{pid}/maps").read_text()
+                self.assertEqual(maps.count("memfd:v2_device"), 1)  # the other server's
                 probe.close()
                 self.server.stop()
 
@@ -623,10 +628,10 @@ class Handshake(PluginTest):
             if hello.features & v2.SHM:
                 self.server.session = bytes(16)
                 fd = v2.memory_file(4096)
-                bells = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(2)]
-                self.server.send_welcome(device, [fd, *bells], features=v2.SHM)
-                for each in fd, *bells:
-                    os.close(each)
+                bell = socket.socket(socket.AF_UNIX)
+                self.server.send_welcome(device, [fd, bell.fileno()], features=v2.SHM)
+                os.close(fd)
+                bell.close()
             else:
                 self.server.session = b"S" * 16
                 self.server.send_welcome(device, [])
@@ -827,6 +832,74 @@ class HostileShm(Hostile, PluginTest):
                 self.server.memory.ring()
         self.broken("rings without a message", flood, wait="sleep")
 
+    def test_doorbell_that_blocks(self):
+        """The server makes the client's end, and keeps a copy of it, which shares its flags: it has
+        calls there wait, and then neither rings nor empties its own."""
+        for wait in "sleep", "adaptive":
+            with self.subTest(wait=wait):
+                copies = []
+
+                def welcome(device, hello, copies=copies):
+                    fds = self.server.join(hello)
+                    copies.extend(os.dup(fd) for fd in fds[1:])
+                    self.server.send_welcome(device, fds)
+                self.server.welcome = welcome
+                more = {"timeout_ms": 300, "wait": wait}
+                probe = self.probe(self.properties(posted_writes="on", **more),
+                                   self.properties(1, **more), self.properties(2))
+                os.set_blocking(copies[0], True)
+                self.server.hold = True
+                self.server.call(lambda: self.server.unwatch(self.server.memory.doorbell))
+                for i in range(1000):  # more rings than the doorbell takes
+                    probe.write(BASE, i)
+                self.assertEqual(self.fault(probe.read, self.at(1)), 5)
+                probe.wait_err("no answer within 300 ms")
+                self.assertEqual(probe.read(self.at(2)), 0)
+                self.server.call(lambda: self.server.watch(self.server.memory.doorbell,
+                                                           self.server.doorbell))
+                self.server.release()
+                while probe.fails(self.at(1)):
+                    pass
+                self.assertEqual(len(self.server.devices[0].requests), 1000)
+                probe.close()
+                os.close(copies[0])
+                self.setUp()
+
+    def close_doorbell(self):
+        self.server.unwatch(self.server.memory.doorbell)
+        self.server.memory.doorbell.close()
+
+    def test_doorbell_that_is_closed(self):
+        """The server lives on, and so do its sockets: it is lost all the same, at once. With
+        release_lock QEMU's main loop could see the end before the access does."""
+        for release_lock in "off", "on":
+            with self.subTest(release_lock=release_lock):
+                probe = self.probe(
+                    self.properties(timeout_ms=0, wait="sleep", release_lock=release_lock),
+                    self.properties(2))
+                for _ in range(10):
+                    self.server.devices[0].answer = lambda device, request: self.close_doorbell()
+                    self.assertEqual(self.fault(probe.read, BASE), 5)
+                    probe.wait_err("the connection was closed")
+                    self.assertEqual(probe.read(self.at(2)), 0)
+                    self.server.devices[0].answer = None
+                    while probe.fails(BASE):
+                        pass
+                probe.close()
+                self.setUp()
+
+    def test_doorbell_that_is_closed_while_nobody_waits(self):
+        """QEMU's main loop hears of it once, not for ever."""
+        probe = self.probe(self.properties(), self.properties(1), self.properties(2))
+        self.assertEqual(probe.read(BASE), 0)
+        self.server.call(self.close_doorbell)
+        self.until(lambda: probe.err.count("the connection was closed") == 2)
+        self.assertEqual(probe.read(self.at(2)), 0)
+        for number in 0, 1:  # they come back to a new session
+            while probe.fails(self.at(number)):
+                pass
+        self.assertEqual(len(probe.said()), 4, probe.err)
+
     def test_doorbell_that_nobody_asked_for(self):
         probe = self.probe(self.properties(), self.properties(2))
         self.assertEqual(probe.read(BASE), 0)
@@ -844,11 +917,13 @@ class HostileShm(Hostile, PluginTest):
                     lambda device, request: device.connection.sendall(b"x"))
 
     def test_memory_that_is_unmapped(self):
-        """The server lets go of its memory, and of the doorbells, and lives on."""
+        """The server lets go of its memory, and lives on."""
+        def unmap(device, request):
+            self.server.hold = True
+            self.server.memory.words.release()
+            self.server.memory.map.close()
         probe = self.probe(self.properties(timeout_ms=300), self.properties(2))
-        self.server.devices[0].answer = lambda device, request: self.server.call(
-            lambda: (self.server.unwatch(self.server.memory.fds[1]), self.server.memory.close(),
-                     setattr(self.server, "memory", None), None)[-1])
+        self.server.devices[0].answer = unmap
         self.assertEqual(self.fault(probe.read, BASE), 5)
         probe.wait_err("no answer within 300 ms")
         self.assertEqual(probe.read(self.at(2)), 0)

@@ -53,11 +53,13 @@ def memory_file(size=MEMORY_SIZE, seals=SEALS):
 
 
 class Memory:
-    """The shared memory of a session with its doorbells, as the server has them."""
+    """The shared memory of a session with its doorbell, as the server has them. `fds` are for the
+    client, until they are handed over."""
 
     def __init__(self):
-        self.fds = [memory_file(), *(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-                                     for _ in range(2))]
+        self.doorbell, clients = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.doorbell.setblocking(False)
+        self.fds = [memory_file(), clients.detach()]
         self.map = mmap.mmap(self.fds[0], MEMORY_SIZE)
         self.words = memoryview(self.map).cast("Q")
         self.taken = self.posted = 0
@@ -66,8 +68,13 @@ class Memory:
     def close(self):
         self.words.release()
         self.map.close()
+        self.doorbell.close()
+        self.handed_over()
+
+    def handed_over(self):
         for fd in self.fds:
             os.close(fd)
+        self.fds = []
 
     def slot(self, ring, seq):
         return ring + (seq - 1) % SLOTS * SIZE
@@ -92,7 +99,10 @@ class Memory:
         self.ring()
 
     def ring(self):
-        os.eventfd_write(self.fds[2], 1)
+        try:
+            self.doorbell.send(b"!")
+        except BlockingIOError:
+            pass  # it has been rung
 
 
 class Device:
@@ -305,8 +315,8 @@ class Server:
 
     def unwatch(self, source):
         fd = source if isinstance(source, int) else source.fileno()
-        del self.handlers[fd]
-        self.poll.unregister(fd)
+        if self.handlers.pop(fd, None):
+            self.poll.unregister(fd)
 
     # --- the session
 
@@ -316,7 +326,7 @@ class Server:
             self.session = os.urandom(16)
             if self.shm and hello.features & SHM:
                 self.memory = Memory()
-                self.watch(self.memory.fds[1], self.doorbell)
+                self.watch(self.memory.doorbell, self.doorbell)
                 return self.memory.fds
         return []
 
@@ -332,18 +342,27 @@ class Server:
                             device.index if index is None else index, device.irq_lines,
                             device.hello.size if size is None else size, 0, self.next)
         socket.send_fds(device.connection, [data[:cut]], fds)
+        if self.memory and fds is self.memory.fds:
+            self.memory.handed_over()
 
     def left(self):
         """A session ends with its last connection."""
         if self.session and not any(d.connection and d.hello for d in self.devices):
             self.session = None
             if self.memory:
-                self.unwatch(self.memory.fds[1])
+                self.unwatch(self.memory.doorbell)
                 self.memory.close()
                 self.memory = None
 
     def doorbell(self):
-        self.rings += os.eventfd_read(self.memory.fds[1])
+        rung = len(self.memory.doorbell.recv(4096))
+        if not rung:  # QEMU has ended; its sockets say so as well
+            self.unwatch(self.memory.doorbell)
+            return
+        self.rings += rung
+        self.take()
+
+    def take(self):
         while not self.hold and self.memory and (data := self.memory.take(self.counts)):
             request = Message(*MESSAGE.unpack(data))
             self.handle(next(d for d in self.devices if d.index == request.device), request)
@@ -352,7 +371,7 @@ class Server:
         """After hold."""
         def go():
             self.hold = False
-            os.eventfd_write(self.memory.fds[1], 1)
+            self.take()
         self.call(go)
 
     def handle(self, device, request):

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 
 #include "bridge_fixture.h"
@@ -420,7 +419,7 @@ static void test_posted_write_tells_the_next_event(void **state)
     posted.flags = TRESTLE_V2_FLAG_POSTED;
     assert_true(expect_reply(f, 0, post(&client, 0, posted)).next == due);
     if (client.shm.memory) {
-        struct pollfd bell = {.fd = client.shm.fds[SHM_FD_CLIENT_DOORBELL], .events = POLLIN};
+        struct pollfd bell = {.fd = client.shm.doorbell_fd, .events = POLLIN};
         assert_int_equal(poll(&bell, 1, 0), 1);
     }
     posted.addr = 0;
@@ -491,7 +490,7 @@ static void test_posted_write_that_interrupts_rings(void **state)
     posted.flags = TRESTLE_V2_FLAG_POSTED;
     post(&client, 0, posted);
     expect_irq(f, 0, 0, 1, 10);
-    struct pollfd bell = {.fd = client.shm.fds[SHM_FD_CLIENT_DOORBELL], .events = POLLIN};
+    struct pollfd bell = {.fd = client.shm.doorbell_fd, .events = POLLIN};
     assert_int_equal(poll(&bell, 1, 0), 1); /* nobody was waiting */
 }
 
@@ -904,6 +903,40 @@ static void test_doorbell_without_a_message(void **state)
     expect_end(f, "ended: QEMU rings without a message");
 }
 
+/* It lives on, and its sockets are open: the bridge neither waits for it nor is called for ever. */
+static void test_doorbell_that_is_closed(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_message posted = write_at(0, 0x77, 0);
+    posted.flags = TRESTLE_V2_FLAG_POSTED;
+    post(&client, 1, posted); /* counts, though nobody is rung for it */
+    close(client.shm.doorbell_fd);
+    client.shm.doorbell_fd = -1;
+    wait_for_log(f, "QEMU went away without a goodbye");
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(client_is_closed(f, client.fds[i]));
+    leave(&client);
+    for (uint32_t i = 0; i < 3; i++)
+        join(f, &client, i, features);
+    assert_true(ask(f, &client, 1, read_at(0, 8, 0)).data == 0x77);
+}
+
+/* It blocks, and the client says for ever that it sleeps. */
+static void test_doorbell_that_nobody_empties(void **state)
+{
+    struct fixture *f = *state;
+    struct pollfd bell = {.fd = client.shm.doorbell_fd, .events = POLLIN};
+    assert_int_equal(fcntl(bell.fd, F_SETFL, 0), 0);
+    alarm(60); /* a bridge that waited would wait for ever */
+    for (unsigned i = 0; i < 5000; i++) {
+        assert_true(ring_must_sleep(&client.events));
+        ask(f, &client, 0, read_at(0, 4, 0));
+    }
+    alarm(0);
+    assert_int_equal(poll(&bell, 1, 0), 1);
+    assert_int_equal(ring_hear(&client.events), 0);
+}
+
 static void test_events_consumed_is_a_lie(void **state)
 {
     /* The client's count says more than there was: seen once the ring looks full. */
@@ -1027,6 +1060,8 @@ int main(void)
         CARRIER_TESTS,
         CLIENT_TEST(test_ring_sequence_jumps),
         CLIENT_TEST(test_doorbell_without_a_message),
+        CLIENT_TEST(test_doorbell_that_is_closed),
+        CLIENT_TEST(test_doorbell_that_nobody_empties),
         CLIENT_TEST(test_events_consumed_is_a_lie),
         CLIENT_TEST(test_events_not_taken),
     };

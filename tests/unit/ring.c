@@ -39,6 +39,7 @@ static int open_pair(void **state)
     assert_int_equal(shm_create(&pair.server), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
     assert_int_equal(fds_send(sockets[0], &byte, 1, pair.server.fds, SHM_NUM_FDS), 0);
+    shm_handed_over(&pair.server);
     assert_int_equal(fds_recv(sockets[1], &byte, 1, fds, &num_fds), 1);
     assert_int_equal(num_fds, SHM_NUM_FDS);
     assert_int_equal(shm_open_received(&pair.client, fds), 0);
@@ -132,17 +133,20 @@ static void test_doorbell_rings_only_for_a_sleeper(void **state)
 {
     struct pair *pair = *state;
     struct trestle_v2_message m = {.type = TRESTLE_V2_FLUSH}, got;
-    struct pollfd bell = {.fd = pair->server.fds[SHM_FD_SERVER_DOORBELL], .events = POLLIN};
+    struct pollfd bell = {.fd = pair->server.doorbell_fd, .events = POLLIN};
     assert_int_equal(ring_post(&pair->requests_out, &m), 0);
     assert_int_equal(poll(&bell, 1, 0), 0);
     assert_false(ring_must_sleep(&pair->requests_in)); /* something is there */
-    assert_int_equal(ring_awake(&pair->requests_in), 0);
+    ring_awake(&pair->requests_in);
     assert_int_equal(ring_take(&pair->requests_in, &got), 1);
     assert_true(ring_must_sleep(&pair->requests_in));
     assert_int_equal(ring_post(&pair->requests_out, &m), 0);
     assert_int_equal(poll(&bell, 1, 0), 1);
-    assert_int_equal(ring_awake(&pair->requests_in), 0);
+    ring_awake(&pair->requests_in);
+    assert_int_equal(ring_hear(&pair->requests_in), 0);
     assert_int_equal(poll(&bell, 1, 0), 0);
+    assert_int_equal(ring_post(&pair->requests_out, &m), 0);
+    assert_int_equal(poll(&bell, 1, 0), 0); /* no sleeper */
 }
 
 static void test_doorbell_without_messages(void **state)
@@ -153,10 +157,74 @@ static void test_doorbell_without_messages(void **state)
     while (!error && rings < 2000) {
         ring_wake(&pair->requests_out);
         rings++;
-        error = ring_awake(&pair->requests_in);
+        error = ring_hear(&pair->requests_in);
     }
     assert_int_equal(error, -EPROTO);
     assert_int_equal(rings, 1001);
+}
+
+/* Whoever posts while the other side does not come to look rings once for all. */
+static void test_many_rings_are_heard_at_once(void **state)
+{
+    struct pair *pair = *state;
+    struct pollfd bell = {.fd = pair->client.doorbell_fd, .events = POLLIN};
+    for (unsigned i = 0; i < 10000; i++)
+        ring_wake(&pair->events_out);
+    assert_int_equal(poll(&bell, 1, 0), 1);
+    assert_int_equal(ring_hear(&pair->events_in), 0);
+    assert_int_equal(pair->events_in.idle_doorbells, 1);
+    assert_int_equal(poll(&bell, 1, 0), 0);
+}
+
+/* What is posted before the doorbell is closed counts. */
+static void test_doorbell_that_is_closed(void **state)
+{
+    struct pair *pair = *state;
+    struct trestle_v2_message m = {.type = TRESTLE_V2_FLUSH}, got;
+    assert_true(ring_must_sleep(&pair->requests_in));
+    assert_int_equal(ring_post(&pair->requests_out, &m), 0);
+    ring_wake(&pair->events_out); /* unread bytes at the other end make it an error first */
+    shm_close(&pair->client);
+    ring_wake(&pair->events_out); /* no signal */
+    ring_awake(&pair->requests_in);
+    while (ring_hear(&pair->requests_in) == 0)
+        ;
+    assert_int_equal(ring_hear(&pair->requests_in), -ECONNRESET);
+    assert_int_equal(ring_take(&pair->requests_in, &got), 1);
+    assert_int_equal(ring_hear(&pair->requests_in), -ECONNRESET);
+}
+
+static void set_blocking(int fd)
+{
+    assert_int_equal(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK), 0);
+}
+
+/* The server made the client's end and may have kept a copy of it, flags and all; its own end it
+ * never gave away. A call that waited would never come back: the alarm ends it. */
+static void test_peer_cannot_make_a_doorbell_block(void **state)
+{
+    struct pair *pair = *state;
+    char rings[4096];
+    set_blocking(pair->server.doorbell_fd);
+    set_blocking(pair->client.doorbell_fd);
+    alarm(20);
+    assert_int_equal(ring_hear(&pair->events_in), 0); /* nobody rings */
+    assert_int_equal(ring_hear(&pair->requests_in), 0);
+    for (unsigned i = 0; i < 10000; i++) { /* nobody hears */
+        ring_wake(&pair->requests_out);
+        ring_wake(&pair->events_out);
+    }
+    while (send(pair->server.doorbell_fd, rings, sizeof(rings), MSG_DONTWAIT) > 0)
+        ;
+    ring_wake(&pair->events_out);
+    int error = 0; /* who rings without end is heard, a bounded while at a time, and given up */
+    for (unsigned heard = 0; !error; heard++) {
+        assert_in_range(heard, 0, 1000);
+        send(pair->server.doorbell_fd, rings, sizeof(rings), MSG_DONTWAIT);
+        error = ring_hear(&pair->events_in);
+    }
+    assert_int_equal(error, -EPROTO);
+    alarm(0);
 }
 
 /* --- two threads ----------------------------------------------------------------------------- */
@@ -170,7 +238,8 @@ static void take_or_sleep(struct ring_consumer *ring, struct trestle_v2_message 
         /* Without the barriers a wake-up is lost sooner or later, and this poll times out. */
         if (ring_must_sleep(ring))
             assert_int_equal(poll(&bell, 1, 20000), 1);
-        assert_int_equal(ring_awake(ring), 0);
+        ring_awake(ring);
+        assert_int_equal(ring_hear(ring), 0);
     }
 }
 
@@ -214,23 +283,31 @@ static int memfd(off_t size, int seals)
 static void expect_refusal(int memory, int doorbell, int error)
 {
     struct shm shm;
-    int fds[SHM_NUM_FDS] = {memory, doorbell, eventfd(0, EFD_NONBLOCK)};
+    int fds[SHM_NUM_FDS] = {memory, doorbell};
     assert_int_equal(shm_open_received(&shm, fds), error);
     for (int i = 0; i < SHM_NUM_FDS; i++)
         assert_int_equal(fcntl(fds[i], F_GETFD), -1); /* all were closed */
+}
+
+static int doorbell(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM, 0);
 }
 
 static void test_received_descriptors_are_checked(void **state)
 {
     (void)state;
     const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-    expect_refusal(memfd(SHM_SIZE, 0), eventfd(0, EFD_NONBLOCK), -EPERM);
-    expect_refusal(memfd(SHM_SIZE, F_SEAL_SHRINK | F_SEAL_GROW), eventfd(0, EFD_NONBLOCK), -EPERM);
-    expect_refusal(memfd(SHM_SIZE - 4096, seals), eventfd(0, EFD_NONBLOCK), -EMSGSIZE);
-    expect_refusal(memfd(0, seals), eventfd(0, EFD_NONBLOCK), -EMSGSIZE);
-    expect_refusal(open("/dev/null", O_RDWR), eventfd(0, EFD_NONBLOCK), -EBADF);
-    expect_refusal(memfd(SHM_SIZE, seals), eventfd(0, 0), -EBADF); /* a read of it would block */
+    expect_refusal(memfd(SHM_SIZE, 0), doorbell(), -EPERM);
+    expect_refusal(memfd(SHM_SIZE, F_SEAL_SHRINK | F_SEAL_GROW), doorbell(), -EPERM);
+    expect_refusal(memfd(SHM_SIZE - 4096, seals), doorbell(), -EMSGSIZE);
+    expect_refusal(memfd(0, seals), doorbell(), -EMSGSIZE);
+    expect_refusal(open("/dev/null", O_RDWR), doorbell(), -EBADF);
+    /* What is no such socket could wait in a call, or say nothing of its end. */
     expect_refusal(memfd(SHM_SIZE, seals), open("/dev/zero", O_RDWR | O_NONBLOCK), -EBADF);
+    expect_refusal(memfd(SHM_SIZE, seals), eventfd(0, EFD_NONBLOCK), -EBADF);
+    expect_refusal(memfd(SHM_SIZE, seals), socket(AF_UNIX, SOCK_DGRAM, 0), -EBADF);
+    expect_refusal(memfd(SHM_SIZE, seals), socket(AF_INET, SOCK_STREAM, 0), -EBADF);
 }
 
 int main(void)
@@ -243,6 +320,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_doorbell_rings_only_for_a_sleeper, open_pair,
                                         close_pair),
         cmocka_unit_test_setup_teardown(test_doorbell_without_messages, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(test_many_rings_are_heard_at_once, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(test_doorbell_that_is_closed, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(test_peer_cannot_make_a_doorbell_block, open_pair,
+                                        close_pair),
         cmocka_unit_test_setup_teardown(test_no_wake_up_is_lost, open_pair, close_pair),
         cmocka_unit_test(test_received_descriptors_are_checked),
     };
