@@ -720,6 +720,14 @@ class Hostile:
                                 v2.message(v2.IRQ, device=index, addr=line, data=1))).close()
                 self.setUp()
 
+    def test_second_welcome(self):
+        def again(device, request):
+            device.connection.sendall(v2.WELCOME.pack(
+                v2.MAGIC, 2, v2.OK, device.hello.features, self.server.session, device.index, 0,
+                4096, 0, NEVER))
+        self.broken("bytes on a socket beside the shared memory" if self.shm else
+                    "a sequence number that is not the next", again, wait="sleep")
+
     def test_nonsense_that_nobody_asked_for(self):
         """QEMU's main loop finds it, while the guest does something else."""
         probe = self.probe(self.properties(), self.properties(1), self.properties(2))

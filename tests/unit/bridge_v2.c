@@ -937,6 +937,24 @@ static void test_doorbell_that_nobody_empties(void **state)
     assert_int_equal(ring_hear(&client.events), 0);
 }
 
+/* The client lives on without its memory: what it asked for last is done and answered, and the
+ * session waits for its end. */
+static void test_memory_that_is_unmapped(void **state)
+{
+    struct fixture *f = *state;
+    post(&client, 1, write_at(0, 0x88, 0));
+    assert_int_equal(munmap(client.shm.memory, SHM_SIZE), 0);
+    client.shm.memory = NULL;
+    for (unsigned i = 0; i < 100; i++)
+        turn(f);
+    assert_false(log_has(f, "was ended"));
+    leave(&client);
+    wait_for_log(f, "QEMU went away without a goodbye");
+    for (uint32_t i = 0; i < 3; i++)
+        join(f, &client, i, features);
+    assert_true(ask(f, &client, 1, read_at(0, 8, 0)).data == 0x88);
+}
+
 static void test_events_consumed_is_a_lie(void **state)
 {
     /* The client's count says more than there was: seen once the ring looks full. */
@@ -1062,6 +1080,7 @@ int main(void)
         CLIENT_TEST(test_doorbell_without_a_message),
         CLIENT_TEST(test_doorbell_that_is_closed),
         CLIENT_TEST(test_doorbell_that_nobody_empties),
+        CLIENT_TEST(test_memory_that_is_unmapped),
         CLIENT_TEST(test_events_consumed_is_a_lie),
         CLIENT_TEST(test_events_not_taken),
     };
