@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,31 @@ static void pour(struct rings *rings)
     }
 }
 
+/* Two cache lines, one each way, and nothing else: no question and answer can take less. How long
+ * that is depends on where the host has put the processors. */
+static alignas(128) _Atomic uint64_t there_line;
+static alignas(128) _Atomic uint64_t back_line;
+
+static void *bounce(void *ctx)
+{
+    const struct rings *rings = ctx;
+    for (uint64_t i = 1; i <= rings->count; i++) {
+        while (atomic_load_explicit(&there_line, memory_order_acquire) != i)
+            ;
+        atomic_store_explicit(&back_line, i, memory_order_release);
+    }
+    return NULL;
+}
+
+static void ping(struct rings *rings)
+{
+    for (uint64_t i = 1; i <= rings->count; i++) {
+        atomic_store_explicit(&there_line, i, memory_order_release);
+        while (atomic_load_explicit(&back_line, memory_order_acquire) != i)
+            ;
+    }
+}
+
 /* Nobody else touches the cache lines: what the instructions cost. */
 static void post_and_take(struct rings *rings)
 {
@@ -117,6 +143,7 @@ static double run_once(void (*here)(struct rings *), void *(*there)(void *), uin
     struct rings rings = {.count = count};
     pthread_t thread;
     open_rings(&shm, &rings);
+    there_line = back_line = 0;
     uint64_t start = ipc_clock_ns();
     if (there)
         check(-pthread_create(&thread, NULL, there, &rings), "thread");
@@ -155,6 +182,7 @@ int main(int argc, char **argv)
         printf("one processor: two threads that spin would only wait for each other\n");
         return 0;
     }
+    report("a cache line there and back", ping, bounce, count);
     report("question and answer, two threads", ask, answer, count);
     report("posted, one thread to another", pour, swallow, 4 * count);
     return 0;
