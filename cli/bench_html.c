@@ -316,41 +316,16 @@ static void put_sweep(FILE *file, const struct bench_report *report)
 
 /* --- the page -------------------------------------------------------------------------------- */
 
-/* NULL: not measured. */
-static const struct bench_result *find(const struct bench_report *report, enum bench_path path,
-                                       enum trestle_wait wait, enum bench_op op)
+static void put_ratios(FILE *file, const struct bench_report *report)
 {
-    for (size_t i = 0; i < report->plan->count; i++) {
-        const struct bench_side *side = &report->plan->sides[i];
-        if (side->path == path && side->wait == wait && side->op == op && is_row(side))
-            return &report->results[i];
-    }
-    return NULL;
-}
-
-static void put_ratio(FILE *file, const struct bench_result *one, const struct bench_result *other,
-                      const char *what)
-{
-    if (one && other && one->p50_ns > 0 && other->p50_ns > 0)
-        fprintf(file, "<div><b>%.3g &times;</b><span>%s</span></div>\n",
-                one->p50_ns / other->p50_ns, what);
-}
-
-static void put_keys(FILE *file, const struct bench_report *report)
-{
-    const struct bench_result *shm = find(report, BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ);
-    if (!shm)
+    struct bench_ratio ratios[BENCH_RATIOS_MAX];
+    size_t count = bench_ratios(report, ratios);
+    if (count == 0)
         return;
-    fputs("<div class=\"keys\"><div><b>", file);
-    put_duration(file, shm->p50_ns);
-    fputs("</b><span>one read over shared memory, guest to device and back, median</span></div>\n",
-          file);
-    put_ratio(file, shm, find(report, BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_READ),
-              "the floor, a callback inside QEMU");
-    put_ratio(file, find(report, BENCH_V2_SOCKET, TRESTLE_WAIT_SPIN, BENCH_READ), shm,
-              "as long over a socket with both sides spinning");
-    put_ratio(file, find(report, BENCH_V2_SOCKET, TRESTLE_WAIT_SLEEP, BENCH_READ), shm,
-              "as long over a socket with both sides sleeping");
+    fputs("<div class=\"keys\">", file);
+    for (size_t i = 0; i < count; i++)
+        fprintf(file, "<div><b>%.3g &times;</b><span>%s</span></div>\n", ratios[i].times,
+                ratios[i].what);
     fputs("</div>\n", file);
 }
 
@@ -404,7 +379,7 @@ char *bench_html(const struct bench_report *report)
     if (!file)
         return xstrdup("");
     put_head(file, report);
-    put_keys(file, report);
+    put_ratios(file, report);
     fputs("<section><h2>Latency</h2>\n<p>One device. The dot and the figure are the median; the "
           "thick line reaches to the 99th percentile, the thin one to the 99.9th.</p>\n",
           file);

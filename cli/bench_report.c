@@ -94,6 +94,51 @@ struct bench_result bench_median(const struct bench_result *results, size_t coun
     };
 }
 
+/* --- ratios ---------------------------------------------------------------------------------- */
+
+static const struct bench_side FLOOR_READ = {BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_READ, 1, 1},
+                               FLOOR_WRITE = {BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_WRITE, 1, 1},
+                               SHM = {BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ, 1, 1},
+                               SHM_MANY = {BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ, 1024,
+                                           1},
+                               POSTED = {BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_POSTED, 1, 1},
+                               SPINNING = {BENCH_V2_SOCKET, TRESTLE_WAIT_SPIN, BENCH_READ, 1, 1},
+                               SLEEPING = {BENCH_V2_SOCKET, TRESTLE_WAIT_SLEEP, BENCH_READ, 1, 1};
+
+/* 0: not measured. */
+static double p50_of(const struct bench_report *report, const struct bench_side *wanted)
+{
+    for (size_t i = 0; i < report->plan->count; i++) {
+        const struct bench_side *side = &report->plan->sides[i];
+        if (side->path == wanted->path && side->wait == wanted->wait && side->op == wanted->op &&
+            side->devices == wanted->devices && side->vcpus == wanted->vcpus)
+            return report->results[i].p50_ns;
+    }
+    return 0;
+}
+
+size_t bench_ratios(const struct bench_report *report,
+                    struct bench_ratio ret_ratios[BENCH_RATIOS_MAX])
+{
+    static const struct {
+        const struct bench_side *one, *other;
+        const char *what;
+    } pairs[BENCH_RATIOS_MAX] = {
+        {&SHM, &FLOOR_READ, "a read over shared memory, of one at the floor"},
+        {&SPINNING, &SHM, "a read over a socket with both sides spinning, of shared memory"},
+        {&SLEEPING, &SHM, "a read over a socket with both sides sleeping, of shared memory"},
+        {&SHM_MANY, &SHM, "a read of one of 1024 devices at random, of one of the only device"},
+        {&POSTED, &FLOOR_WRITE, "a posted write, of a write at the floor"},
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < BENCH_RATIOS_MAX; i++) {
+        double one = p50_of(report, pairs[i].one), other = p50_of(report, pairs[i].other);
+        if (one > 0 && other > 0)
+            ret_ratios[count++] = (struct bench_ratio){one / other, pairs[i].what};
+    }
+    return count;
+}
+
 /* --- the table ------------------------------------------------------------------------------- */
 
 char *bench_duration(double ns)
@@ -133,6 +178,10 @@ void bench_table(const struct bench_report *report, FILE *file)
     }
     table_print(&table, file);
     table_finish(&table);
+    struct bench_ratio ratios[BENCH_RATIOS_MAX];
+    size_t num_ratios = bench_ratios(report, ratios);
+    for (size_t i = 0; i < num_ratios; i++)
+        fprintf(file, "%6.3g times: %s\n", ratios[i].times, ratios[i].what);
     fprintf(file, "4-byte accesses from the guest to the device and back; medians of %u round%s\n",
             report->rounds, report->rounds == 1 ? "" : "s");
     fprintf(file, "%s, %u processor%s, %s, QEMU %s\n", report->machine.cpu,

@@ -28,6 +28,16 @@ void bench_machine_finish(struct bench_machine *machine);
 
 struct bench_result bench_median(const struct bench_result *results, size_t count);
 
+/* What to compare in any run: how many times as long one median is as another. */
+struct bench_ratio {
+    double times;
+    const char *what; /* "a read over shared memory, of one at the floor" */
+};
+enum { BENCH_RATIOS_MAX = 5 };
+/* Those whose both sides were measured; returns how many. */
+size_t bench_ratios(const struct bench_report *report,
+                    struct bench_ratio ret_ratios[BENCH_RATIOS_MAX]);
+
 void bench_table(const struct bench_report *report, FILE *file);
 struct json_t *bench_json(const struct bench_report *report);
 /* A page that loads nothing; malloc'd. */
