@@ -124,11 +124,11 @@ size_t bench_ratios(const struct bench_report *report,
         const struct bench_side *one, *other;
         const char *what;
     } pairs[BENCH_RATIOS_MAX] = {
-        {&SHM, &FLOOR_READ, "a read over shared memory, of one at the floor"},
-        {&SPINNING, &SHM, "a read over a socket with both sides spinning, of shared memory"},
-        {&SLEEPING, &SHM, "a read over a socket with both sides sleeping, of shared memory"},
-        {&SHM_MANY, &SHM, "a read of one of 1024 devices at random, of one of the only device"},
-        {&POSTED, &FLOOR_WRITE, "a posted write, of a write at the floor"},
+        {&SHM, &FLOOR_READ, "shared memory against the floor"},
+        {&SPINNING, &SHM, "socket, both sides spinning, against shared memory"},
+        {&SLEEPING, &SHM, "socket, both sides sleeping, against shared memory"},
+        {&SHM_MANY, &SHM, "1024 devices at random against one, over shared memory"},
+        {&POSTED, &FLOOR_WRITE, "posted write against a write at the floor"},
     };
     size_t count = 0;
     for (size_t i = 0; i < BENCH_RATIOS_MAX; i++) {
@@ -181,7 +181,7 @@ void bench_table(const struct bench_report *report, FILE *file)
     struct bench_ratio ratios[BENCH_RATIOS_MAX];
     size_t num_ratios = bench_ratios(report, ratios);
     for (size_t i = 0; i < num_ratios; i++)
-        fprintf(file, "%6.3g times: %s\n", ratios[i].times, ratios[i].what);
+        fprintf(file, "%6.3g x  %s\n", ratios[i].times, ratios[i].what);
     fprintf(file, "4-byte accesses from the guest to the device and back; medians of %u round%s\n",
             report->rounds, report->rounds == 1 ? "" : "s");
     fprintf(file, "%s, %u processor%s, %s, QEMU %s\n", report->machine.cpu,

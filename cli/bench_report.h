@@ -31,7 +31,7 @@ struct bench_result bench_median(const struct bench_result *results, size_t coun
 /* What to compare in any run: how many times as long one median is as another. */
 struct bench_ratio {
     double times;
-    const char *what; /* "a read over shared memory, of one at the floor" */
+    const char *what; /* "shared memory against the floor" */
 };
 enum { BENCH_RATIOS_MAX = 5 };
 /* Those whose both sides were measured; returns how many. */
