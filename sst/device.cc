@@ -100,17 +100,22 @@ void ModelDevice::create()
     if (trestle_sim_create(&sim_) < 0 ||
         trestle_device_create(sim_, model_, &options, &device_, &error) < 0)
         out_.fatal(CALL_INFO, 1, "%s\n", error ? error : "out of memory");
+    isForetold_ = isForetold();
     armWake();
+}
+
+// Nothing but the guest and the model's own engine can make it interrupt or copy.
+bool ModelDevice::isForetold() const
+{
+    for (SST::Link *peer : peers_)
+        if (peer)
+            return false;
+    return irq_ || model_->dma_done;
 }
 
 // The host says where the guest finds the device, before QEMU is started.
 void ModelDevice::init(unsigned phase)
 {
-    if (phase == 0 && model_->dma_done) {
-        auto *attach = new AttachEvent();
-        attach->dma = true;
-        cpu_->sendUntimedData(attach);
-    }
     while (SST::Event *event = cpu_->recvUntimedData()) {
         auto *region = dynamic_cast<RegionEvent *>(event);
         if (region && hasBase_ && base_ != region->base)
@@ -124,6 +129,10 @@ void ModelDevice::init(unsigned phase)
             if (size_ == 0)
                 size_ = region->size;
             create();
+            auto *attach = new AttachEvent();
+            attach->dma = model_->dma_done;
+            attach->next = next();
+            cpu_->sendUntimedData(attach);
         }
         delete event;
     }
@@ -140,6 +149,27 @@ void ModelDevice::setup()
 void ModelDevice::catchUp()
 {
     trestle_sim_run_until(sim_, now());
+}
+
+// What the host is told of the future.
+Next ModelDevice::next()
+{
+    Next next;
+    if (!isForetold_)
+        return next;
+    told_ = trestle_sim_next(sim_);
+    next.next = std::max<uint64_t>(told_, 1); // 0 says nothing
+    next.sent = numSent_;
+    next.heard = numHeard_;
+    return next;
+}
+
+// After all that happens to the model.
+void ModelDevice::settle()
+{
+    if (isForetold_ && (told_ <= now() || trestle_sim_next(sim_) < told_))
+        cpu_->send(new NextEvent(next()));
+    armWake();
 }
 
 // Events cannot be called back: one that comes when nothing is due any more does no harm.
@@ -159,7 +189,7 @@ void ModelDevice::onWake(SST::Event *event)
     if (wakeAt_ <= now())
         wakeAt_ = UINT64_MAX;
     catchUp();
-    armWake();
+    settle();
 }
 
 // --- accesses -----------------------------------------------------------------------------------
@@ -167,22 +197,28 @@ void ModelDevice::onWake(SST::Event *event)
 void ModelDevice::onCpu(SST::Event *event)
 {
     catchUp();
-    if (auto *asked = dynamic_cast<AccessEvent *>(event))
+    if (auto *asked = dynamic_cast<AccessEvent *>(event)) {
         access(*asked);
-    else if (auto *done = dynamic_cast<DmaDoneEvent *>(event))
-        dmaDone(*done);
-    else if (dynamic_cast<ResetEvent *>(event))
-        trestle_device_reset(device_);
-    else
-        out_.fatal(CALL_INFO, 1, "an event on cpu_port that is no Trestle::AccessEvent\n");
+    } else {
+        numHeard_++;
+        told_ = 0; // the host waits for more
+        if (auto *done = dynamic_cast<DmaDoneEvent *>(event))
+            dmaDone(*done);
+        else if (dynamic_cast<ResetEvent *>(event))
+            trestle_device_reset(device_);
+        else
+            out_.fatal(CALL_INFO, 1, "an event on cpu_port that is no Trestle::AccessEvent\n");
+    }
     delete event;
-    armWake();
+    settle();
 }
 
 void ModelDevice::access(const AccessEvent &event)
 {
     if (trestle_device_busy(device_)) { // a host waits for its answer
-        cpu_->send(new ResponseEvent(event.id, 0, false));
+        auto *refusal = new ResponseEvent(event.id, 0, false);
+        refusal->next = next();
+        cpu_->send(refusal);
         return;
     }
     requestId_ = event.id;
@@ -205,7 +241,9 @@ void ModelDevice::respond()
     if (request_.status == -ECANCELED)
         return; // a reset: nobody waits any more
     (!success ? errors_ : request_.write ? writes_ : reads_)->addData(1);
-    cpu_->send(new ResponseEvent(requestId_, request_.ret_data, success));
+    auto *response = new ResponseEvent(requestId_, request_.ret_data, success);
+    response->next = next();
+    cpu_->send(response);
 }
 
 // A reset may have ended the transfer. The model hears of it from an event of its engine.
@@ -235,7 +273,7 @@ void ModelDevice::onPeer(SST::Event *event, uint32_t port)
         out_.output("WARNING: a message of %zu bytes to peer port %" PRIu32 " was dropped: %s\n",
                     message->bytes.size(), port, strerror(-status));
     delete event;
-    armWake();
+    settle();
 }
 
 static ModelDevice *self(void *ctx)
@@ -248,8 +286,10 @@ const struct trestle_host_ops ModelDevice::ops = {
     [](void *ctx, struct trestle_device *, uint32_t line, bool level) {
         if (level)
             self(ctx)->interrupts_->addData(1);
-        if (self(ctx)->irq_)
-            self(ctx)->irq_->send(new InterruptEvent(line, level));
+        if (!self(ctx)->irq_)
+            return;
+        self(ctx)->numSent_++;
+        self(ctx)->irq_->send(new InterruptEvent(line, level));
     },
     [](void *ctx, struct trestle_device *, bool write, uint64_t addr, void *buf, size_t size,
        uint64_t id) {
@@ -261,6 +301,7 @@ const struct trestle_host_ops ModelDevice::ops = {
         dma->write = write;
         if (write)
             dma->bytes.assign(bytes, bytes + size);
+        self(ctx)->numSent_++;
         self(ctx)->cpu_->send(dma);
         return 0;
     },

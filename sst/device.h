@@ -83,6 +83,9 @@ class ModelDevice : public SST::Component
     }
     void catchUp();
     void armWake();
+    void settle();
+    bool isForetold() const;
+    Next next();
 
     static const struct trestle_host_ops ops;
 
@@ -91,6 +94,9 @@ class ModelDevice : public SST::Component
     SST::Link *cpu_ = nullptr, *irq_ = nullptr, *wake_ = nullptr;
     std::vector<SST::Link *> peers_;
     uint64_t wakeAt_ = UINT64_MAX; // the earliest wake event on its way
+    bool isForetold_ = false;      // what comes next is known, and the host wants to hear of it
+    uint64_t told_ = UINT64_MAX;   // the host, as next
+    uint64_t numSent_ = 0, numHeard_ = 0;
 
     const struct trestle_model *model_ = nullptr;
     struct trestle_model_library *library_ = nullptr;

@@ -46,7 +46,30 @@ class RegionEvent : public SST::Event
     ImplementSerializable(Trestle::RegionEvent);
 };
 
-// Device to host, in init(): the device will send DmaEvents. Others need not send it.
+/*
+ * What a device may say of its future, so that its interrupts and copies are exact: that it will
+ * send no InterruptEvent and no DmaEvent by itself before `next`, in ps of SST's time. From then on
+ * the guest waits until the device says more, which it has to: with each ResponseEvent, and with a
+ * NextEvent whenever `next` has come, or becomes earlier, and after each DmaDoneEvent and
+ * ResetEvent. One that does not know, since others can make it interrupt, says nothing; what it
+ * sends then reaches the guest up to a quantum late.
+ */
+struct Next {
+    static constexpr uint64_t UNKNOWN = 0, NEVER = UINT64_MAX;
+    uint64_t next = UNKNOWN;
+    uint64_t sent = 0;  // InterruptEvents and DmaEvents so far: some may still be on their way
+    uint64_t heard = 0; // DmaDoneEvents and ResetEvents so far
+
+    void serialize_order(SST::Core::Serialization::serializer &ser)
+    {
+        SST_SER(next);
+        SST_SER(sent);
+        SST_SER(heard);
+    }
+};
+
+// Device to host, in init(): the device will send DmaEvents, or says what is next (or both). Others
+// need not send it.
 class AttachEvent : public SST::Event
 {
   public:
@@ -57,11 +80,13 @@ class AttachEvent : public SST::Event
     }
 
     bool dma = false;
+    Next next;
 
     void serialize_order(SST::Core::Serialization::serializer &ser) override
     {
         SST::Event::serialize_order(ser);
         SST_SER(dma);
+        next.serialize_order(ser);
     }
     ImplementSerializable(Trestle::AttachEvent);
 };
@@ -112,6 +137,7 @@ class ResponseEvent : public SST::Event
     uint64_t id = 0;
     uint64_t data = 0;   // of a read
     bool success = true; // false: a bus error in the guest
+    Next next;
 
     void serialize_order(SST::Core::Serialization::serializer &ser) override
     {
@@ -119,8 +145,32 @@ class ResponseEvent : public SST::Event
         SST_SER(id);
         SST_SER(data);
         SST_SER(success);
+        next.serialize_order(ser);
     }
     ImplementSerializable(Trestle::ResponseEvent);
+};
+
+// Device to host, on the port of the accesses, between two of them.
+class NextEvent : public SST::Event
+{
+  public:
+    NextEvent() = default;
+    NextEvent(const Next &next_) : next(next_)
+    {
+    }
+    SST::Event *clone() override
+    {
+        return new NextEvent(*this);
+    }
+
+    Next next;
+
+    void serialize_order(SST::Core::Serialization::serializer &ser) override
+    {
+        SST::Event::serialize_order(ser);
+        next.serialize_order(ser);
+    }
+    ImplementSerializable(Trestle::NextEvent);
 };
 
 // Host to device: the guest was reset. An access under way is not to be answered.

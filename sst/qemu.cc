@@ -109,7 +109,7 @@ QEMUHost::QEMUHost(SST::ComponentId_t id, SST::Params &params) : Component(id)
 
     readDevices(params);
     checkPorts();
-    hasInterrupts_ = hasInterrupts();
+    checkInterrupts();
     quantumText_ = params.find<std::string>("quantum", "");
     configureLinks();
     registerAsPrimaryComponent();
@@ -195,12 +195,10 @@ void QEMUHost::checkPorts()
             devices_.size());
 }
 
-bool QEMUHost::hasInterrupts()
+void QEMUHost::checkInterrupts()
 {
-    bool found = false;
     for (size_t i = 0; i < devices_.size(); i++) {
         bool isConnected = isPortConnected("irq_port_" + std::to_string(i));
-        found = found || isConnected;
         if (isConnected == devices_[i].irq.empty())
             out_.fatal(CALL_INFO, 1,
                        isConnected
@@ -209,7 +207,6 @@ bool QEMUHost::hasInterrupts()
                            : "irq_port_%zu is not connected, but there is a device%zu_irq\n",
                        i, i);
     }
-    return found;
 }
 
 // "40:41" are two.
@@ -221,9 +218,16 @@ static uint32_t countLines(const std::string &irq)
 // Where the guest's clock is the host's, it would spend all its time on shorter ones.
 void QEMUHost::chooseQuantum()
 {
-    bool isNeeded = hasInterrupts_;
-    for (const Device &device : devices_)
-        isNeeded = isNeeded || device.hasDma;
+    bool isNeeded = false;
+    for (uint32_t i = 0; i < devices_.size(); i++) {
+        const Device &device = devices_[i];
+        bool isActive = device.hasDma || !device.irq.empty();
+        if (isActive && device.said.next != Next::UNKNOWN)
+            foretelling_.push_back(i);
+        else
+            isNeeded = isNeeded || isActive;
+    }
+    hasNews_ = true;
     if (quantumText_.empty())
         quantumText_ = !isNeeded ? "0" : icount_ >= 0 ? "10us" : "1ms";
     if (quantumText_ != "0")
@@ -240,7 +244,6 @@ void QEMUHost::createBridge()
     options.log = log;
     options.ctx = this;
     options.log_debug = verbose_ >= 2;
-    options.quantum = quantum_;
     options.advance = [](void *ctx, trestle_time until) {
         static_cast<QEMUHost *>(ctx)->onAdvance(until);
     };
@@ -288,8 +291,8 @@ void QEMUHost::configureLinks()
     }
     wake_ =
         configureSelfLink("wake", picosecond_, new EventHandler<QEMUHost, &QEMUHost::onWake>(this));
-    quantumEnd_ = configureSelfLink("quantum_end", picosecond_,
-                                    new EventHandler<QEMUHost, &QEMUHost::onQuantum>(this));
+    advanceEnd_ = configureSelfLink("advance_end", picosecond_,
+                                    new EventHandler<QEMUHost, &QEMUHost::onAdvanceEnd>(this));
     watch_ = configureSelfLink("watch", picosecond_,
                                new EventHandler<QEMUHost, &QEMUHost::onWatch>(this));
 }
@@ -303,7 +306,10 @@ void QEMUHost::init(unsigned phase)
             device.link->sendUntimedData(new RegionEvent(device.name, device.base, device.size));
         while (SST::Event *event = device.link->recvUntimedData()) {
             auto *attach = dynamic_cast<AttachEvent *>(event);
-            device.hasDma = device.hasDma || (attach && attach->dma);
+            if (attach) {
+                device.hasDma = attach->dma;
+                device.said = attach->next;
+            }
             delete event;
         }
     }
@@ -314,6 +320,7 @@ void QEMUHost::setup()
     thread_ = std::this_thread::get_id();
     chooseQuantum();
     createBridge();
+    expect();
     launch();
     hostsInThread++;
     wake_->send(0, new WakeEvent());

@@ -58,9 +58,9 @@ class QEMUHost : public SST::Component
          ""},
         {"quantum",
          "How often SST's time goes on while the guest makes no access, in guest time: an "
-         "interrupt or a DMA is at most that late. 0: never; empty: 0 where no device has either, "
-         "10us with icount, otherwise 1ms, since shorter ones leave a guest on the host's clock no "
-         "time",
+         "interrupt or a DMA of a device that does not foretell it is at most that late. 0: never; "
+         "empty: 0 where there is no such device, 10us with icount, otherwise 1ms, since shorter "
+         "ones leave a guest on the host's clock no time",
          ""},
         {"device%(num_devices)d_socket",
          "Unix socket of a device; empty: one in a private directory", ""},
@@ -128,9 +128,18 @@ class QEMUHost : public SST::Component
         uint64_t started = 0; // simulated
         bool write = false;
         bool hasDma = false;
+        Next said;                  // of its future
+        uint64_t got = 0, told = 0; // what said.sent and said.heard come to, once all has arrived
         SST::Statistics::Statistic<uint64_t> *reads = nullptr, *writes = nullptr, *errors = nullptr,
                                              *latency = nullptr, *interrupts = nullptr,
                                              *copied = nullptr;
+    };
+
+    // An answer that is ready, see release().
+    struct Answer {
+        uint32_t index;
+        int status;
+        uint64_t data;
     };
 
     // What a device wants of the guest: an InterruptEvent or a DmaEvent.
@@ -142,7 +151,7 @@ class QEMUHost : public SST::Component
     uint64_t picoseconds(const std::string &time);
     void readDevices(SST::Params &params);
     void checkPorts();
-    bool hasInterrupts();
+    void checkInterrupts();
     void chooseQuantum();
     void createBridge();
     void configureLinks();
@@ -159,15 +168,19 @@ class QEMUHost : public SST::Component
     void performWaiting();
     void raise(uint32_t index, const InterruptEvent &interrupt);
     void copy(uint32_t index, DmaEvent &dma);
-    void onQuantum(SST::Event *event);
+    void onAdvanceEnd(SST::Event *event);
     void onAdvance(trestle_time until);
+    void onNext(const Next &next, Device &device);
+    bool isAllHere();
+    void release();
+    void expect();
     void onAccess(uint32_t index, const struct trestle_bridge_access &access);
     void onReset(uint32_t index);
 
     void serve();
     uint64_t slice() const;
     bool waitForAccess(uint64_t start);
-    void answer(Device &device, uint32_t index, int status, uint64_t data);
+    void answer(const Answer &answer);
     void qemuEnded();
     void armWatch(uint64_t now);
 
@@ -184,11 +197,17 @@ class QEMUHost : public SST::Component
     SST::Link *wake_ = nullptr;  // to itself
     SST::Link *watch_ = nullptr; // to itself: accesses that nobody answers
     std::vector<Device> devices_;
-    SST::Link *quantumEnd_ = nullptr; // to itself
+    SST::Link *advanceEnd_ = nullptr; // to itself
     std::string quantumText_;
-    uint64_t quantum_ = 0;
-    std::vector<Waiting> waiting_; // until the guest waits, too
-    uint32_t underWay_ = 0;        // accesses, and quanta of SST's time
+    uint64_t quantum_ = 0, quantumEnd_ = 0;
+    std::vector<uint32_t> foretelling_; // the devices that say what comes next
+    uint64_t next_ = UINT64_MAX;        // the earliest of that
+    uint64_t expected_ = UINT64_MAX;    // what the bridge was told of it
+    bool hasNews_ = false;              // it has to be looked at again
+    std::vector<Answer> answers_;       // until all is here
+    bool isAdvanced_ = false;           // the same, of SST's time
+    std::vector<Waiting> waiting_;      // until the guest waits, too
+    uint32_t underWay_ = 0;             // accesses, and advances of SST's time
     uint64_t lastId_ = 0;
     uint64_t accessTimeout_;
     uint64_t watchAt_ = 0; // 0: not armed
@@ -206,7 +225,6 @@ class QEMUHost : public SST::Component
     std::thread::id thread_; // that runs this component
     bool hasEnded_ = false;  // QEMU
     bool isOver_ = false;    // as SST was told
-    bool hasInterrupts_ = false;
 
     // Hosts of one thread take turns. A guest that has something to say must not wait for another
     // that has not: slices are short, but for those of a host whose guest is silent for long.

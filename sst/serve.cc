@@ -109,15 +109,20 @@ void QEMUHost::onAccess(uint32_t index, const struct trestle_bridge_access &acce
 void QEMUHost::onReset(uint32_t index)
 {
     Device &device = devices_[index];
+    auto isIts = [index](const auto &its) { return its.index == index; };
     if (!bridge_)
         return;
-    if (device.id != 0)
+    auto ready = std::remove_if(answers_.begin(), answers_.end(), isIts);
+    if (device.id != 0 || ready != answers_.end())
         underWay_--;
     device.id = 0;
-    waiting_.erase(
-        std::remove_if(waiting_.begin(), waiting_.end(),
-                       [index](const Waiting &waiting) { return waiting.index == index; }),
-        waiting_.end());
+    answers_.erase(ready, answers_.end());
+    waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), isIts), waiting_.end());
+    device.told++;
+    hasNews_ = true;
+    expected_ = 0;
+    if (!foretelling_.empty()) // it may start something: the guest comes back at once for it
+        (void)!trestle_bridge_expect(bridge_, now());
     device.link->send(new ResetEvent());
 }
 
@@ -128,6 +133,10 @@ void QEMUHost::onDevice(SST::Event *event, uint32_t index)
         delete response;
     } else if (dynamic_cast<DmaEvent *>(event)) {
         whenGuestWaits(event, index);
+    } else if (auto *next = dynamic_cast<NextEvent *>(event)) {
+        onNext(next->next, devices_[index]);
+        delete next;
+        release();
     } else {
         out_.fatal(CALL_INFO, 1, "%s sent an event that is no Trestle::ResponseEvent\n",
                    devices_[index].name.c_str());
@@ -137,26 +146,27 @@ void QEMUHost::onDevice(SST::Event *event, uint32_t index)
 void QEMUHost::onResponse(const ResponseEvent &response, uint32_t index)
 {
     Device &device = devices_[index];
+    onNext(response.next, device);
     if (response.id != device.id || device.id == 0 || !bridge_)
         return; // too late: it was answered with an error, or reset
-    answer(device, index, response.success ? 0 : -EIO, response.data);
-    if (underWay_ == 0 && !isOver_)
-        serve();
+    device.id = 0;
+    answers_.push_back({index, response.success ? 0 : -EIO, response.data});
+    release();
 }
 
-void QEMUHost::answer(Device &device, uint32_t index, int status, uint64_t data)
+void QEMUHost::answer(const Answer &answer)
 {
+    Device &device = devices_[answer.index];
     uint64_t time = now();
-    device.id = 0;
     underWay_--;
     device.latency->addData(time - device.started);
-    if (status < 0)
+    if (answer.status < 0)
         device.errors->addData(1);
     else if (device.write)
         device.writes->addData(1);
     else
         device.reads->addData(1);
-    trestle_bridge_complete(bridge_, index, time, status, data);
+    trestle_bridge_complete(bridge_, answer.index, time, answer.status, answer.data);
 }
 
 // --- interrupts and DMA -------------------------------------------------------------------------
@@ -172,9 +182,12 @@ void QEMUHost::onInterrupt(SST::Event *event, uint32_t index)
 // QEMU listens while it waits for an answer. A guest that runs comes by within a quantum.
 void QEMUHost::whenGuestWaits(SST::Event *event, uint32_t index)
 {
+    devices_[index].got++;
+    hasNews_ = true;
     waiting_.push_back({index, std::unique_ptr<SST::Event>(event)});
     if (underWay_ > 0 || !bridge_ || isOver_)
         performWaiting();
+    release();
 }
 
 void QEMUHost::performWaiting()
@@ -215,10 +228,75 @@ void QEMUHost::copy(uint32_t index, DmaEvent &dma)
         device.copied->addData(dma.size);
     if (done->success && !dma.write)
         done->bytes.swap(dma.bytes);
+    device.told++;
+    hasNews_ = true;
     device.link->send(done);
 }
 
-// --- the quantum --------------------------------------------------------------------------------
+// --- what comes next ----------------------------------------------------------------------------
+
+void QEMUHost::onNext(const Next &next, Device &device)
+{
+    if (next.next == device.said.next && next.sent == device.said.sent &&
+        next.heard == device.said.heard)
+        return;
+    device.said = next;
+    hasNews_ = true;
+}
+
+// Nothing of the devices that say what comes next is on its way.
+bool QEMUHost::isAllHere()
+{
+    if (hasNews_) {
+        next_ = UINT64_MAX;
+        for (uint32_t index : foretelling_) {
+            const Device &device = devices_[index];
+            bool isHere = device.got >= device.said.sent && device.told == device.said.heard;
+            next_ = std::min(next_, isHere ? device.said.next : 0);
+        }
+        hasNews_ = false;
+    }
+    return next_ > now();
+}
+
+/*
+ * The guest goes on when it can be told how far: until then it stands, for as long as an interrupt
+ * takes to get here, say. So no interrupt is overtaken by an answer, however its link differs.
+ */
+void QEMUHost::release()
+{
+    if ((answers_.empty() && !isAdvanced_) || !isAllHere() || !bridge_ || isOver_)
+        return;
+    expect();
+    while (!answers_.empty()) { // an answer may bring a reset, which drops others
+        Answer ready = answers_.front();
+        answers_.erase(answers_.begin());
+        answer(ready);
+    }
+    if (isAdvanced_) {
+        isAdvanced_ = false;
+        underWay_--;
+        trestle_bridge_advanced(bridge_, now());
+    }
+    if (underWay_ == 0)
+        serve();
+}
+
+// A quantum that is under way stays: to be told another time at every access would cost the guest
+// more than to come once in a quantum.
+void QEMUHost::expect()
+{
+    uint64_t time = now();
+    if (quantum_ != 0 && quantumEnd_ <= time)
+        quantumEnd_ = time + quantum_;
+    uint64_t when = quantum_ != 0 ? std::min(next_, quantumEnd_) : next_;
+    if (when == expected_ && when > time)
+        return;
+    expected_ = when;
+    int status = trestle_bridge_expect(bridge_, when);
+    if (status < 0)
+        fatalError("cannot wait for the devices: ", nullptr, status);
+}
 
 // The guest has come this far without an access: SST may, too.
 void QEMUHost::onAdvance(trestle_time until)
@@ -226,18 +304,14 @@ void QEMUHost::onAdvance(trestle_time until)
     uint64_t time = now();
     underWay_++;
     performWaiting();
-    quantumEnd_->send(until > time ? until - time : 0, new WakeEvent());
+    advanceEnd_->send(until > time ? until - time : 0, new WakeEvent());
 }
 
-void QEMUHost::onQuantum(SST::Event *event)
+void QEMUHost::onAdvanceEnd(SST::Event *event)
 {
     delete event;
-    underWay_--;
-    if (!bridge_ || isOver_)
-        return;
-    trestle_bridge_advanced(bridge_, now());
-    if (underWay_ == 0)
-        serve();
+    isAdvanced_ = true;
+    release();
 }
 
 // --- devices that do not answer -----------------------------------------------------------------
@@ -274,12 +348,13 @@ void QEMUHost::onWatch(SST::Event *event)
                     "gets an error\n",
                     device.name.c_str(), device.write ? "write" : "read",
                     accessTimeout_ / TRESTLE_US);
-        answer(device, i, -ETIMEDOUT, 0);
+        device.id = 0;
+        answers_.push_back({i, -ETIMEDOUT, 0});
         had = true;
     }
     armWatch(time);
-    if (had && underWay_ == 0)
-        serve();
+    if (had)
+        release();
 }
 
 } // namespace Trestle

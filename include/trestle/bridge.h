@@ -39,11 +39,10 @@ struct trestle_bridge_options {
     void (*log)(void *ctx, enum trestle_log_level level, const char *text);
     void *ctx;
     bool log_debug;
-    /* For devices without a model, whose next event only the embedder knows: after every quantum
-     * of guest time without an access, advance() says how far the embedder's time may go; it goes
-     * there, and answers with trestle_bridge_advanced(), from inside or later. 0, NULL: never. An
-     * interrupt is at most that late. */
-    trestle_time quantum;
+    /* For devices without a model, whose next event only the embedder knows: when the guest comes
+     * to the time of trestle_bridge_expect() without an access, advance() says how far the
+     * embedder's time may go; it goes there, and answers with trestle_bridge_advanced(), from
+     * inside or later. NULL: never. */
     void (*advance)(void *ctx, trestle_time until);
     /* Computes the hash of the run, which a trace has as well; costs some 25 ns per access. */
     bool run_hash;
@@ -117,6 +116,10 @@ TRESTLE_API void trestle_bridge_unwatch(struct trestle_bridge *bridge, int fd);
 TRESTLE_API int trestle_bridge_complete(struct trestle_bridge *bridge, uint32_t index,
                                         trestle_time now, int status, uint64_t data);
 
+/* The embedder's time at which it may next have an interrupt or a DMA, or TRESTLE_TIME_NEVER, as at
+ * first. The guest hears of it with the next trestle_bridge_complete() or _advanced(). -ENOMEM. */
+TRESTLE_API TRESTLE_CHECK int trestle_bridge_expect(struct trestle_bridge *bridge,
+                                                    trestle_time when);
 /* Answers the advance() under way, at the embedder's time `now`. -ENOENT: QEMU has gone. */
 TRESTLE_API int trestle_bridge_advanced(struct trestle_bridge *bridge, trestle_time now);
 /* An interrupt line of a device without a model changed its level at the embedder's time `now`.

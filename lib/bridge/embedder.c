@@ -61,7 +61,7 @@ struct trestle_model embedder_model(const struct trestle_bridge_device *wanted)
 
 /* --- time ------------------------------------------------------------------------------------ */
 
-static void quantum_is_over(struct trestle_event *event, trestle_time now)
+static void is_due(struct trestle_event *event, trestle_time now)
 {
     (void)event; /* that it was the engine's next event is all: the guest has been told */
     (void)now;
@@ -69,26 +69,17 @@ static void quantum_is_over(struct trestle_event *event, trestle_time now)
 
 void embedder_init(struct trestle_bridge *bridge)
 {
-    trestle_event_init(&bridge->quantum_end, quantum_is_over);
+    trestle_event_init(&bridge->expected, is_due);
 }
 
-void embedder_set_time(struct trestle_bridge *bridge, trestle_time now)
+int trestle_bridge_expect(struct trestle_bridge *bridge, trestle_time when)
 {
-    trestle_sim_run_until(bridge->sim, now);
-    if (!bridge->options.quantum || !bridge->options.advance)
-        return;
-    /* One that is under way stays: to be told another time at every access would cost the guest
-     * more than to come once in a quantum. */
-    if (trestle_event_pending(&bridge->quantum_end))
-        return;
-    if (trestle_sim_schedule(bridge->sim, &bridge->quantum_end,
-                             trestle_sim_now(bridge->sim) + bridge->options.quantum) < 0)
-        bridge_log(bridge, TRESTLE_LOG_ERROR, "no memory for an event; the quantum is lost");
+    return trestle_sim_schedule(bridge->sim, &bridge->expected, when);
 }
 
 int trestle_bridge_advanced(struct trestle_bridge *bridge, trestle_time now)
 {
-    embedder_set_time(bridge, now);
+    trestle_sim_run_until(bridge->sim, now);
     return bridge->session && session_advanced(bridge->session) ? 0 : -ENOENT;
 }
 
@@ -127,7 +118,7 @@ int trestle_bridge_complete(struct trestle_bridge *bridge, uint32_t index, trest
     if (!request)
         return -ENOENT;
     state->pending = NULL;
-    embedder_set_time(bridge, now);
+    trestle_sim_run_until(bridge->sim, now);
     trestle_request_complete(request, status, data);
     return 0;
 }

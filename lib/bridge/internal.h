@@ -134,11 +134,11 @@ struct trestle_bridge {
     uint64_t start_ns;        /* host clock at engine time 0 */
     uint64_t now_ns;          /* host clock, read once per batch and request */
     bool is_listening;
-    bool has_irq, has_dma;            /* some model has */
-    bool is_embedded;                 /* the devices are the embedder's, and so is time */
-    struct trestle_event quantum_end; /* of the embedder's */
-    uint64_t num_handed_over;         /* to the embedder */
-    unsigned num_found;               /* looks that found something */
+    bool has_irq, has_dma;         /* some model has */
+    bool is_embedded;              /* the devices are the embedder's, and so is time */
+    struct trestle_event expected; /* of the embedder's */
+    uint64_t num_handed_over;      /* to the embedder */
+    unsigned num_found;            /* looks that found something */
 
     struct device_info **devices;
     uint32_t num_devices, num_connected, num_busy;
@@ -199,8 +199,6 @@ bool engine_run_deferred(struct trestle_bridge *bridge);
 /* The table of a model that hands every access to the device's embedder. */
 struct trestle_model embedder_model(const struct trestle_bridge_device *wanted);
 void embedder_init(struct trestle_bridge *bridge);
-/* The embedder's time is `now`; its next event may come a quantum later. */
-void embedder_set_time(struct trestle_bridge *bridge, trestle_time now);
 
 /* --- trace.c: what passes, to the hash of the run and to a file ------------------------------- */
 /* From here on the bridge looks at what passes, if somebody wants to know; what devices did while

@@ -479,7 +479,7 @@ static bool is_access(const struct trestle_v2_message *m)
 static bool ask_embedder(struct session *session, const struct trestle_v2_message *m)
 {
     const struct trestle_bridge_options *options = &session->bridge->options;
-    if (!options->advance || !options->quantum)
+    if (!options->advance)
         return false;
     session->advance = *m;
     session->bridge->num_handed_over++;

@@ -90,6 +90,20 @@ ram.addParam("base", "0x10200000")
                         times.add(end_time(result))
             self.assertEqual(len(times), 1, times)
 
+    def test_interrupts_come_in_time(self):
+        """A device that says what it will do next interrupts exactly then, however long its link;
+        one that does not, by the end of a quantum."""
+        for last, more in (
+                (0, {"TRESTLE_APPEND": "within=400"}),
+                (0, {"TRESTLE_APPEND": "within=400", "TRESTLE_IRQ_LATENCY": "100ns"}),
+                (0, {"TRESTLE_APPEND": "within=10400", "TRESTLE_RELAY": "1"}),
+                (1, {"TRESTLE_APPEND": "within=400", "TRESTLE_RELAY": "1"}),
+                (0, {"TRESTLE_APPEND": "within=1400", "TRESTLE_RELAY": "1",
+                     "TRESTLE_QUANTUM": "1us"})):
+            with self.subTest(**more):
+                result = self.sst(TESTS / "interrupts.py", TRESTLE_ICOUNT="0", **more)
+                self.assertRegex(result.out, rf"interrupts: 17 passed, {last} failed")
+
     def test_written_configuration(self):
         """What trestle sst-config makes of Trestle's configurations."""
         for example, last in (("01-two-devices/two_devices", r"two_devices: \d\d passed, 0 failed"),

@@ -3,7 +3,7 @@
  * its own. */
 #include "bridge_fixture.h"
 
-#define QUANTUM (10 * TRESTLE_US)
+#define LATER (10 * TRESTLE_US)
 
 struct embedder {
     struct fixture f;
@@ -59,7 +59,6 @@ static int create(void **state)
     e = (struct embedder){0};
     struct trestle_bridge_options options = {
         .size = sizeof(options), .wait = TRESTLE_WAIT_SLEEP, .log = fixture_log, .ctx = &e.f};
-    options.quantum = QUANTUM;
     options.advance = take_advance;
     assert_int_equal(trestle_bridge_create(&options, &e.f.bridge, NULL), 0);
     *state = &e;
@@ -205,7 +204,12 @@ static void test_errors_and_checks(void **state)
     close(fd);
 }
 
-static void test_quantum_and_interrupt(void **state)
+static void expect(struct embedder *e, trestle_time when)
+{
+    assert_int_equal(trestle_bridge_expect(e->f.bridge, when), 0);
+}
+
+static void test_expected_interrupt(void **state)
 {
     struct embedder *e = *state;
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
@@ -213,17 +217,19 @@ static void test_quantum_and_interrupt(void **state)
     int fd = join(e, 0);
     send_access(fd, 0, 1, TRESTLE_V2_READ, 0, 1000 * TRESTLE_NS);
     wait_for_access(e, 1);
+    expect(e, 1300 * TRESTLE_NS + LATER);
     assert_int_equal(trestle_bridge_complete(e->f.bridge, 0, 1300 * TRESTLE_NS, 0, 0), 0);
     m = receive_reply(e, fd);
-    assert_true(m.next == 1000 * TRESTLE_NS + QUANTUM); /* on the guest's clock */
+    assert_true(m.next == 1000 * TRESTLE_NS + LATER); /* on the guest's clock */
 
     /* The guest comes to that time without an access: the embedder goes there first. */
     send_message(fd, 2, (struct trestle_v2_message){.type = TRESTLE_V2_ADVANCE, .time = m.next});
     for (unsigned i = 0; i < 100000 && e->advances == 0; i++)
         turn(&e->f);
     assert_int_equal(e->advances, 1);
-    assert_true(e->until == 1300 * TRESTLE_NS + QUANTUM);
+    assert_true(e->until == 1300 * TRESTLE_NS + LATER);
     assert_int_equal(trestle_bridge_irq(e->f.bridge, 0, 2000 * TRESTLE_NS, 1, true), 0);
+    expect(e, e->until + LATER);
     assert_int_equal(trestle_bridge_advanced(e->f.bridge, e->until), 0);
     assert_int_equal(trestle_bridge_advanced(e->f.bridge, e->until), -ENOENT);
     assert_true(client_receive(&e->f, fd, bytes, sizeof(bytes)));
@@ -233,7 +239,7 @@ static void test_quantum_and_interrupt(void **state)
     assert_int_equal(m.data, 1);
     m = receive_reply(e, fd);
     assert_int_equal(m.id, 2);
-    assert_true(m.next == 1000 * TRESTLE_NS + 2 * QUANTUM);
+    assert_true(m.next == 1000 * TRESTLE_NS + 2 * LATER);
 
     assert_int_equal(trestle_bridge_irq(e->f.bridge, 0, 0, 2, true), -EINVAL);
     assert_int_equal(trestle_bridge_irq(e->f.bridge, 7, 0, 0, true), -EINVAL);
@@ -272,24 +278,6 @@ static void test_poll_ends_with_an_access(void **state)
         assert_int_equal(trestle_bridge_complete(e->f.bridge, 0, i, 0, 0), 0);
         receive_reply(e, fd);
     }
-    close(fd);
-}
-
-/* An access does not put off the end of a quantum: the guest is not told a new one each time. */
-static void test_quantum_stays(void **state)
-{
-    struct embedder *e = *state;
-    int fd = join(e, 0);
-    for (unsigned i = 1; i <= 3; i++) {
-        send_access(fd, 0, i, TRESTLE_V2_READ, 0, i * TRESTLE_NS);
-        wait_for_access(e, i);
-        assert_int_equal(trestle_bridge_complete(e->f.bridge, 0, i * TRESTLE_NS, 0, 0), 0);
-        assert_true(receive_reply(e, fd).next == TRESTLE_NS + QUANTUM);
-    }
-    send_access(fd, 0, 4, TRESTLE_V2_READ, 0, 2 * QUANTUM);
-    wait_for_access(e, 4);
-    assert_int_equal(trestle_bridge_complete(e->f.bridge, 0, 2 * QUANTUM, 0, 0), 0);
-    assert_true(receive_reply(e, fd).next == 3 * QUANTUM);
     close(fd);
 }
 
@@ -415,8 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_time_is_the_embedders, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_errors_and_checks, listen_with_two, destroy),
-        cmocka_unit_test_setup_teardown(test_quantum_and_interrupt, listen_with_two, destroy),
-        cmocka_unit_test_setup_teardown(test_quantum_stays, listen_with_two, destroy),
+        cmocka_unit_test_setup_teardown(test_expected_interrupt, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_poll_ends_with_an_access, listen_with_two, destroy),
         cmocka_unit_test_setup_teardown(test_interrupt_while_another_is_asked, listen_with_two,
                                         destroy),

@@ -152,6 +152,50 @@ class Polling : public SST::Component
     size_t have_ = 0;
 };
 
+// Between a host and a device: passes on everything but what the device says of its future.
+class Relay : public SST::Component
+{
+  public:
+    SST_ELI_REGISTER_COMPONENT(Relay, "trestletest", "Relay", SST_ELI_ELEMENT_VERSION(0, 1, 0),
+                               "Keeps a device's future from its host",
+                               COMPONENT_CATEGORY_UNCATEGORIZED)
+    SST_ELI_DOCUMENT_PORTS({"cpu_port", "To the host", {"Trestle.AccessEvent"}},
+                           {"device_port", "To the device", {"Trestle.AccessEvent"}})
+
+    Relay(SST::ComponentId_t id, SST::Params &) : Component(id)
+    {
+        cpu_ = configureLink("cpu_port", new Trestle::EventHandler<Relay, &Relay::onCpu>(this));
+        device_ =
+            configureLink("device_port", new Trestle::EventHandler<Relay, &Relay::onDevice>(this));
+    }
+
+    void init(unsigned) override
+    {
+        while (SST::Event *event = cpu_->recvUntimedData())
+            device_->sendUntimedData(event);
+        while (SST::Event *event = device_->recvUntimedData())
+            delete event;
+    }
+
+  private:
+    void onCpu(SST::Event *event)
+    {
+        device_->send(event);
+    }
+    void onDevice(SST::Event *event)
+    {
+        if (dynamic_cast<Trestle::NextEvent *>(event)) {
+            delete event;
+            return;
+        }
+        if (auto *response = dynamic_cast<Trestle::ResponseEvent *>(event))
+            response->next = Trestle::Next();
+        cpu_->send(event);
+    }
+
+    SST::Link *cpu_, *device_;
+};
+
 // Fails in setup(), when a host before it has started its QEMU already.
 class Failing : public SST::Component
 {
