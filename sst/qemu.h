@@ -183,6 +183,7 @@ class QEMUHost : public SST::Component
     void answer(const Answer &answer);
     void qemuEnded();
     void armWatch(uint64_t now);
+    void lookAtQEMU();
 
     [[noreturn]] void fatalError(const char *what, char *error, int status);
     static void log(void *ctx, enum trestle_log_level level, const char *text);
@@ -210,7 +211,10 @@ class QEMUHost : public SST::Component
     uint32_t underWay_ = 0;             // accesses, and advances of SST's time
     uint64_t lastId_ = 0;
     uint64_t accessTimeout_;
-    uint64_t watchAt_ = 0; // 0: not armed
+    uint64_t watchAt_ = 0;                 // 0: not armed
+    uint64_t lookAfter_ = 10 * TRESTLE_US; // at QEMU, in SST's time
+    uint64_t watchedFromNs_ = 0;           // of the host's clock
+    bool hasServed_ = false;               // since then
 
     std::string qemuPath_, arch_, kernel_, plugin_, onError_;
     std::vector<std::string> args_;

@@ -63,6 +63,7 @@ bool QEMUHost::waitForAccess(uint64_t start)
 void QEMUHost::serve()
 {
     uint64_t start = clockNs();
+    hasServed_ = true;
     if (waitForAccess(start))
         return;
     if (hasEnded_)
@@ -303,6 +304,7 @@ void QEMUHost::onAdvance(trestle_time until)
 {
     uint64_t time = now();
     underWay_++;
+    armWatch(time);
     performWaiting();
     advanceEnd_->send(until > time ? until - time : 0, new WakeEvent());
 }
@@ -314,21 +316,39 @@ void QEMUHost::onAdvanceEnd(SST::Event *event)
     release();
 }
 
-// --- devices that do not answer -----------------------------------------------------------------
+// --- devices that do not answer, and a QEMU that has gone ----------------------------------------
 
 // One event is on its way at most, so that an access costs nothing for being watched.
 void QEMUHost::armWatch(uint64_t time)
 {
-    if (watchAt_ != 0)
+    if (watchAt_ != 0 || underWay_ == 0)
         return;
-    uint64_t first = UINT64_MAX;
+    uint64_t first = time + lookAfter_;
     for (const Device &device : devices_)
         if (device.id != 0)
             first = std::min(first, device.started + accessTimeout_);
-    if (first == UINT64_MAX)
-        return;
     watchAt_ = std::max(first, time + 1);
+    watchedFromNs_ = clockNs();
+    hasServed_ = false;
     watch_->send(watchAt_ - time, new WakeEvent());
+}
+
+/*
+ * While SST runs, nobody listens to QEMU: so now and then somebody has a look whether it still
+ * lives. How often in SST's time depends on how fast that goes by.
+ */
+void QEMUHost::lookAtQEMU()
+{
+    constexpr uint64_t wantedNs = 10 * 1000 * 1000;
+    uint64_t ns = clockNs() - watchedFromNs_;
+    int code;
+    if (ns < wantedNs / 2)
+        lookAfter_ = std::min<uint64_t>(2 * lookAfter_, TRESTLE_MS);
+    else if (ns > 2 * wantedNs)
+        lookAfter_ = std::max<uint64_t>(lookAfter_ / (ns / wantedNs), TRESTLE_NS);
+    hasEnded_ = trestle_machine_ended(machine_, &code);
+    if (hasEnded_)
+        qemuEnded();
 }
 
 void QEMUHost::onWatch(SST::Event *event)
@@ -337,6 +357,8 @@ void QEMUHost::onWatch(SST::Event *event)
     bool had = false;
     delete event;
     watchAt_ = 0;
+    if (bridge_ && !isOver_ && !hasServed_)
+        lookAtQEMU();
     if (!bridge_ || isOver_)
         return;
     for (uint32_t i = 0; i < devices_.size(); i++) {

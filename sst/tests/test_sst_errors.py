@@ -124,8 +124,8 @@ class Signals(SSTCase):
     def test_qemu_is_killed_in_mid_access(self):
         config = self.config("""
 silent = sst.Component("silent", "trestletest.Silent")
-silent.addParam("tick", "1GHz")  # so that the time-out does take time
-qemu.addParams({**host, "verbose": 2, "access_timeout": "20ms"})
+silent.addParam("tick", "1GHz")  # so that the time-out would take hours
+qemu.addParams({**host, "verbose": 2, "access_timeout": "1000s"})
 link("a", qemu, "device_port_0", silent, "cpu_port")
 link("b", qemu, "device_port_1", compute, "cpu_port")
 """)

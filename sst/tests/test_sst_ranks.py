@@ -61,7 +61,7 @@ class Machines(SSTCase):
 SILENT = """
 silent = sst.Component("silent", "trestletest.Silent")
 silent.addParams({"answers": 3, "end": "%s", "tick": "10kHz"})
-host["access_timeout"] = "100ms"  # which take a while, since something ticks
+host["access_timeout"] = "1000s"  # which would take minutes, since something ticks
 qemu.addParams({**host, "verbose": 2})
 qemu.setRank(0)
 compute.setRank(0)
