@@ -62,6 +62,26 @@ ram.addParam("base", "0x10200000")
                 self.assertEqual(result.code, code, result)
                 self.assertIn(last, result.out)
 
+    def test_memory_hierarchy(self):
+        """Memory behind a cache, and an MMIO device, of sst-elements: the guest finds there what it
+        wrote, or its square."""
+        for element in "memHierarchy", "merlin":
+            found = common.run([SST.with_name("sst-info"), "-q", element])
+            if "Component 0" not in found.out:
+                self.skipTest(f"{element} is not there; sst-elements, installed beside SST-Core, "
+                              "would run this")
+        for noncacheable, hits in ("0", r"CacheHits.* Sum\.u64 = [1-9]"), \
+                                  ("1", r"CacheHits.* Sum\.u64 = 0;"):
+            times = set()
+            for _ in range(2):
+                result = self.sst(TESTS / "memory.py", TRESTLE_ICOUNT="0",
+                                  TRESTLE_NONCACHEABLE=noncacheable)
+                self.assertEqual(result.code, 0, result)
+                self.assertIn("memory: 6810 passed, 0 failed", result.out)
+                self.assertRegex(result.out, hits)
+                times.add(end_time(result))
+            self.assertEqual(len(times), 1, times)
+
     def test_stop_at(self):
         result = self.sst(self.one_device("mmio_bench", "echo", qemu_args="-append count=100000000"),
                           args=["--stop-at=20ms"])
