@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <mutex>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@ namespace
 {
 
 volatile sig_atomic_t interrupted;
-struct sigaction previousInt, previousTerm;
+struct sigaction previousInt, previousTerm, previousCont;
 std::mutex lock;
 std::atomic<SignalWatch *> watches;
 unsigned numActive;
@@ -49,6 +50,23 @@ void onSignal(int number)
         previous.sa_handler(number);
 }
 
+/*
+ * Open MPI's mpirun takes Ctrl-C for itself, and sends its processes SIGTERM a second later. What
+ * it sends at once is SIGCONT, so that stopped ones can end, too: from the parent, it is the first
+ * sign.
+ */
+void onCont(int, siginfo_t *info, void *)
+{
+    if (info->si_code == SI_USER && info->si_pid == getppid() && !interrupted)
+        raise(SIGTERM);
+}
+
+// Unless it is to pass on Ctrl-Z and what comes after that.
+bool isUnderMpirun()
+{
+    return getenv("OMPI_COMM_WORLD_SIZE") && !getenv("OMPI_MCA_orte_forward_job_control");
+}
+
 } // namespace
 
 SignalWatch *watchSignals(const std::vector<std::string> &files, const std::string &directory)
@@ -65,6 +83,12 @@ SignalWatch *watchSignals(const std::vector<std::string> &files, const std::stri
     action.sa_handler = onSignal;
     sigaction(SIGINT, &action, &previousInt);
     sigaction(SIGTERM, &action, &previousTerm);
+    sigaction(SIGCONT, nullptr, &previousCont);
+    if (isUnderMpirun()) {
+        action.sa_sigaction = onCont;
+        action.sa_flags = SA_SIGINFO;
+        sigaction(SIGCONT, &action, nullptr);
+    }
     return watch;
 }
 
@@ -76,6 +100,7 @@ void unwatchSignals(SignalWatch *watch)
         return;
     sigaction(SIGINT, &previousInt, nullptr);
     sigaction(SIGTERM, &previousTerm, nullptr);
+    sigaction(SIGCONT, &previousCont, nullptr);
 }
 
 bool isInterrupted()

@@ -41,8 +41,9 @@ link("b", qemu, "device_port_1", compute, "cpu_port")
 """
 
 
-def mpirun(ranks):
-    return ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", ranks] if ranks > 1 else []
+def mpirun(ranks, *args):
+    return ["mpirun", "--allow-run-as-root", "--oversubscribe", *args, "-np",
+            ranks] if ranks > 1 else []
 
 
 class SSTCase(common.TestCase):
@@ -60,12 +61,17 @@ class SSTCase(common.TestCase):
         return {"XDG_RUNTIME_DIR": str(self.runtime), "TRESTLE_BUILD": str(common.BUILD),
                 **MPI_ENVIRONMENT, **more}
 
-    def command(self, config, ranks=1, args=()):
-        return [*mpirun(ranks), SST, f"--add-lib-path={LIBRARY}", *args, config]
+    def command(self, config, ranks=1, args=(), mpi=()):
+        return [*mpirun(ranks, *mpi), SST, f"--add-lib-path={LIBRARY}", *args, config]
 
     def sst(self, config, ranks=1, args=(), timeout=120, **env):
-        result = common.run(self.command(config, ranks, args), timeout=timeout,
-                            env=self.environment(**env))
+        ranks_out = self.dir / "ranks"
+        result = common.run(self.command(config, ranks, args, ["--output-filename", ranks_out]),
+                            timeout=timeout, env=self.environment(**env))
+        if ranks > 1:  # one after the other: mpirun mixes what they print in mid-line
+            result.out = "".join(path.read_text(errors="replace")
+                                 for path in sorted(ranks_out.glob("*/rank.*/stdout")))
+            shutil.rmtree(ranks_out, ignore_errors=True)
         self.check_clean(result)
         return result
 
@@ -107,11 +113,13 @@ sst.Link("a").connect((qemu, "device_port", "1ns"), (device, "cpu_port", "1ns"))
 """)
         return path
 
-    def wait_for_line(self, process, text):
+    def wait_for_line(self, process, *texts):
+        """Which of the texts comes first."""
         for line in process.stdout:
-            if text in line:
-                return
-        self.fail(f"it ended without \"{text}\"")
+            for text in texts:
+                if text in line:
+                    return text
+        self.fail(f"it ended without {texts}")
 
     def fails(self, text, *lines, code=None, **kwargs):
         result = self.sst(self.config(text), **kwargs)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Mistakes, and ends that come early: a line that says what is wrong, and nothing left behind."""
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -90,27 +91,74 @@ link("b", qemu, "device_port_1", compute, "cpu_port")
 """, "QEMU ended with exit code", code=1)
 
 
+def wait_for_text(path, text):
+    for _ in range(3000):
+        if pathlib.Path(path).exists() and text in pathlib.Path(path).read_text(errors="replace"):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{path} has no \"{text}\"")
+
+
+def rank_of(pid):
+    environ = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return next(int(e.split(b"=")[1]) for e in environ if e.startswith(b"OMPI_COMM_WORLD_RANK="))
+
+
 class Signals(SSTCase):
-    def start_idle(self, ranks=1, icount="-1"):
+    def start_idle(self, ranks=1, icount="-1", out=None, **env):
         config = self.one_device("many_devices", "id", qemu_args="-S", icount=icount)
-        process = self.start(self.command(config, ranks), stdout=subprocess.PIPE,
+        to_file = ["sh", "-c", f'exec stdbuf -oL "$0" "$@" >{out}.$OMPI_COMM_WORLD_RANK 2>&1']
+        command = self.command(config, ranks)
+        if out:
+            command[command.index(SST):command.index(SST)] = to_file
+        process = self.start(command, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True,
-                             env={**os.environ, **self.environment()})
+                             env={**os.environ, **self.environment(**env)})
         self.addCleanup(process.stdout.close)
-        self.wait_for_line(process, "Device device0 connected")
+        if out:
+            wait_for_text(f"{out}.0", "Device device0 connected")
+        else:
+            self.wait_for_line(process, "Device device0 connected")
         return process
 
     def test_interrupt(self):
-        for ranks, icount in (1, "-1"), (1, "0"), (2, "-1"), (2, "0"):
-            with self.subTest(ranks=ranks, icount=icount):
-                process = self.start_idle(ranks, icount)
-                start = time.monotonic()
-                for pid in self.qemus(str(SST.parent.parent)):  # mpirun waits a second before it
-                    os.kill(pid, signal.SIGINT)
+        for icount in "-1", "0":
+            with self.subTest(icount=icount):
+                process = self.start_idle(icount=icount)
+                process.send_signal(signal.SIGINT)
+                out = process.stdout.read()
+                self.assertEqual(process.wait(10), 0, out)
+                self.assertIn("EMERGENCY SHUTDOWN Complete (0,0)!", out)
+                self.check_clean(out)
+
+    def test_interrupt_of_one_rank(self):
+        """Whichever it is, all end."""
+        for number in 0, 1:
+            with self.subTest(number=number):
+                process = self.start_idle(2)
+                pid, = (p for p in self.qemus(str(SST)) if rank_of(p) == number)
+                os.kill(pid, signal.SIGINT)
                 out = process.stdout.read()
                 process.wait(10)
-                self.assertLess(time.monotonic() - start, 1, out)
+                for rank in range(2):
+                    self.assertIn(f"EMERGENCY SHUTDOWN Complete ({rank},0)!", out)
                 self.check_clean(out)
+
+    def test_interrupt_of_mpirun(self):
+        """All ranks end long before it tells them to."""
+        for ranks, icount in (2, "-1"), (2, "0"), (4, "0"):
+            with self.subTest(ranks=ranks, icount=icount):
+                out = self.dir / f"out{ranks}{icount}"  # mpirun, which sleeps, passes on nothing
+                process = self.start_idle(ranks, icount, out,
+                                          OMPI_MCA_odls_base_sigkill_timeout="1000")
+                process.send_signal(signal.SIGINT)
+                for rank in range(ranks):
+                    wait_for_text(f"{out}.{rank}", f"EMERGENCY SHUTDOWN Complete ({rank},0)!")
+                self.check_clean("on Ctrl-C")
+                for pid in self.qemus(str(SST)):  # they wait for mpirun
+                    os.kill(pid, signal.SIGKILL)
+                process.kill()
+                process.wait()
 
     def test_qemu_is_killed(self):
         process = self.start_idle()

@@ -75,21 +75,25 @@ class Ends(SSTCase):
     """However it ends on one rank, nothing is left on any."""
 
     def test_fatal_on_another_rank(self):
-        self.fails(SILENT % "fatal", "a fatal error while the guest waits", ranks=2, args=SELF)
+        for ranks in 2, 4:
+            self.fails(SILENT % "fatal", "a fatal error while the guest waits", ranks=ranks,
+                       args=SELF)
 
     def test_qemu_dies_while_a_device_of_another_rank_is_asked(self):
-        process = self.start(self.command(self.config(SILENT % "nothing"), 2, SELF),
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                             env={**os.environ, **self.environment()})
-        self.addCleanup(process.stdout.close)
-        for _ in range(4):
-            self.wait_for_line(process, "MMIO from echo_device")
-        qemu, = self.qemus()
-        os.kill(qemu, signal.SIGKILL)
-        out = process.stdout.read()
-        self.assertNotEqual(process.wait(20), 0, out)
-        self.assertIn("QEMU ended with exit code 137 (killed by a signal)", out)
-        self.check_clean(out)
+        for ranks in 2, 4:
+            with self.subTest(ranks=ranks):
+                command = self.command(self.config(SILENT % "nothing"), ranks, SELF)
+                process = self.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                     text=True, env={**os.environ, **self.environment()})
+                self.addCleanup(process.stdout.close)
+                for _ in range(4):
+                    self.wait_for_line(process, "MMIO from echo_device")
+                qemu, = self.qemus()
+                os.kill(qemu, signal.SIGKILL)
+                out = process.stdout.read()
+                self.assertNotEqual(process.wait(20), 0, out)
+                self.assertIn("QEMU ended with exit code 137 (killed by a signal)", out)
+                self.check_clean(out)
 
 
 if __name__ == "__main__":
