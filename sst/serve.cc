@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cinttypes>
-#include <time.h>
 
 namespace Trestle
 {
@@ -16,13 +15,6 @@ namespace
 
 // The longest wait before others get their turn. SST acts on a signal only between two events.
 constexpr uint64_t sliceNs = 50 * 1000 * 1000, sharedSliceNs = 1000 * 1000;
-
-uint64_t clockNs()
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
-}
 
 } // namespace
 
@@ -63,6 +55,7 @@ bool QEMUHost::waitForAccess(uint64_t start)
 void QEMUHost::serve()
 {
     uint64_t start = clockNs();
+    noteRunning(start);
     hasServed_ = true;
     if (waitForAccess(start))
         return;

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <mutex>
+#include <time.h>
 #include <unistd.h>
 
 namespace Trestle
@@ -25,6 +26,7 @@ volatile sig_atomic_t interrupted;
 struct sigaction previousInt, previousTerm, previousCont;
 std::mutex lock;
 std::atomic<SignalWatch *> watches;
+std::atomic<uint64_t> ranAtNs;
 unsigned numActive;
 
 void removeFiles()
@@ -52,19 +54,16 @@ void onSignal(int number)
 
 /*
  * Open MPI's mpirun takes Ctrl-C for itself, and sends its processes SIGTERM a second later. What
- * it sends at once is SIGCONT, so that stopped ones can end, too: from the parent, it is the first
- * sign.
+ * it sends at once is SIGCONT, so that stopped ones can end, too: the first sign, when it comes
+ * from the parent to a process that was running until now. It passes on SIGCONT after Ctrl-Z as
+ * well.
  */
 void onCont(int, siginfo_t *info, void *)
 {
-    if (info->si_code == SI_USER && info->si_pid == getppid() && !interrupted)
+    constexpr uint64_t stoppedNs = 200 * 1000 * 1000;
+    if (info->si_code == SI_USER && info->si_pid == getppid() && !interrupted &&
+        clockNs() - ranAtNs < stoppedNs)
         raise(SIGTERM);
-}
-
-// Unless it is to pass on Ctrl-Z and what comes after that.
-bool isUnderMpirun()
-{
-    return getenv("OMPI_COMM_WORLD_SIZE") && !getenv("OMPI_MCA_orte_forward_job_control");
 }
 
 } // namespace
@@ -84,7 +83,7 @@ SignalWatch *watchSignals(const std::vector<std::string> &files, const std::stri
     sigaction(SIGINT, &action, &previousInt);
     sigaction(SIGTERM, &action, &previousTerm);
     sigaction(SIGCONT, nullptr, &previousCont);
-    if (isUnderMpirun()) {
+    if (getenv("OMPI_COMM_WORLD_SIZE")) {
         action.sa_sigaction = onCont;
         action.sa_flags = SA_SIGINFO;
         sigaction(SIGCONT, &action, nullptr);
@@ -106,6 +105,18 @@ void unwatchSignals(SignalWatch *watch)
 bool isInterrupted()
 {
     return interrupted != 0;
+}
+
+uint64_t clockNs()
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
+}
+
+void noteRunning(uint64_t ns)
+{
+    ranAtNs.store(ns, std::memory_order_relaxed);
 }
 
 } // namespace Trestle

@@ -3,6 +3,7 @@
 #ifndef TRESTLE_SST_SIGNALS_H
 #define TRESTLE_SST_SIGNALS_H
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ void unwatchSignals(SignalWatch *watch);
 
 // True from SIGINT or SIGTERM on.
 bool isInterrupted();
+// Of the host's clock; and that this process ran then: was not stopped, that is.
+uint64_t clockNs();
+void noteRunning(uint64_t ns);
 
 } // namespace Trestle
 

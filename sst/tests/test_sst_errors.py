@@ -99,6 +99,10 @@ def wait_for_text(path, text):
     raise AssertionError(f"{path} has no \"{text}\"")
 
 
+def stat(pid):
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
 def rank_of(pid):
     environ = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     return next(int(e.split(b"=")[1]) for e in environ if e.startswith(b"OMPI_COMM_WORLD_RANK="))
@@ -159,6 +163,26 @@ class Signals(SSTCase):
                     os.kill(pid, signal.SIGKILL)
                 process.kill()
                 process.wait()
+
+    def test_stopped_and_continued(self):
+        """As by Ctrl-Z and fg: mpirun passes SIGCONT on, which then is no Ctrl-C."""
+        process = self.start_idle(2)
+        pids = self.qemus(str(SST))
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.5)  # for longer than an unlucky process waits for its turn
+        process.send_signal(signal.SIGCONT)
+        self.wait_for_line(process, "Forwarding signal 18 to job")
+        for pid in pids:
+            while stat(pid) == "T":
+                time.sleep(0.01)
+        os.kill(pids[0], signal.SIGUSR1)  # prints where it is, and is what it ends with otherwise
+        self.wait_for_line(process, "CurrentSimCycle")
+        self.assertEqual(len(self.qemus()), 1)
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        process.wait(20)
+        self.check_clean("")
 
     def test_qemu_is_killed(self):
         process = self.start_idle()
