@@ -26,6 +26,16 @@ class Devices(SSTCase):
         self.same_end(TWO_DEVICES, r"two_devices: \d\d passed, 0 failed",
                       [(1, {}), (1, {}), (2, {}), (4, {})])
 
+    def test_example_of_several_hosts(self):
+        """docs/sst/several_hosts.py, on one."""
+        ends = set()
+        for ranks in 1, 2:
+            result = self.sst(common.SOURCE / "docs" / "sst" / "several_hosts.py", ranks, SELF)
+            self.assertEqual(result.code, 0, result)
+            self.assertRegex(result.out, r"two_devices: \d\d passed, 0 failed")
+            ends.add(end_time(result))
+        self.assertEqual(len(ends), 1, ends)
+
     def test_interrupts_and_dma_across_ranks(self):
         self.same_end(TESTS / "dma.py", r"dma: \d\d passed, 0 failed",
                       [(1, {}), (2, {"TRESTLE_RANK": "1"})])
