@@ -25,6 +25,7 @@ demo: ## install what is missing, build, run two devices behind a real QEMU
 	$(BUILD)/trestle run -vv examples/01-two-devices/two_devices.json
 
 build: $(BUILD)/build.ninja ## build the command, the library, the plugin and the guests
+	$(if $(MESON_ARGS),meson setup --reconfigure $(MESON_ARGS) $(BUILD) >/dev/null)
 	ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
