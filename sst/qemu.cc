@@ -12,6 +12,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 #include <sstream>
 
 namespace Trestle
@@ -22,6 +23,8 @@ namespace
 
 // QEMU has this long to end in order; then it is killed.
 constexpr int graceMs = 1000;
+
+const std::vector<std::string> errorChoices = {"fault", "ones", "zeros"};
 
 // --- small things -------------------------------------------------------------------------------
 
@@ -96,18 +99,16 @@ QEMUHost::QEMUHost(SST::ComponentId_t id, SST::Params &params) : Component(id)
     plugin_ = params.find<std::string>("plugin", "");
     if (plugin_.empty())
         plugin_ = findPlugin();
-    onError_ = params.find<std::string>("on_error", "fault");
+    onError_ = errorChoices[choice(params, "on_error", errorChoices)];
     timeoutMs_ = params.find<int64_t>("timeout_ms", 0);
     icount_ = params.find<int>("icount", -1);
-    isInteractive_ = params.find<std::string>("console", "output") == "interactive";
-    failureIsFatal_ = params.find<std::string>("qemu_failure", "fatal") != "report";
+    isInteractive_ = choice(params, "console", {"output", "interactive"}) == 1;
+    failureIsFatal_ = choice(params, "qemu_failure", {"fatal", "report"}) == 0;
     accessTimeout_ = picoseconds(params.find<std::string>("access_timeout", "10ms"));
-    std::string wait = params.find<std::string>("wait", "adaptive");
-    wait_ = wait == "sleep"  ? TRESTLE_WAIT_SLEEP
-            : wait == "spin" ? TRESTLE_WAIT_SPIN
-                             : TRESTLE_WAIT_ADAPTIVE;
+    wait_ = static_cast<enum trestle_wait>(choice(params, "wait", {"adaptive", "sleep", "spin"}));
 
     readDevices(params);
+    checkNames(params);
     checkPorts();
     checkInterrupts();
     quantumText_ = params.find<std::string>("quantum", "");
@@ -123,11 +124,44 @@ QEMUHost::~QEMUHost()
 
 void QEMUHost::fatalError(const char *what, char *error, int status)
 {
-    std::string text = error ? error : strerror(-status);
+    std::string text = error ? error : status != 0 ? strerror(-status) : "";
     free(error);
     stop();
     out_.fatal(CALL_INFO, 1, "%s%s\n", what, text.c_str());
     abort(); // fatal() does not return, but does not say so
+}
+
+// The first is the default.
+size_t QEMUHost::choice(SST::Params &params, const char *key,
+                        const std::vector<std::string> &choices)
+{
+    std::string all, value = params.find<std::string>(key, choices[0]);
+    for (size_t i = 0; i < choices.size(); i++) {
+        if (value == choices[i])
+            return i;
+        all += (i == 0 ? "" : ", ") + choices[i];
+    }
+    fatalError((std::string(key) + " is '" + value + "'; it is one of: " + all).c_str(), nullptr,
+               0);
+}
+
+// SST itself says nothing of a name that nobody reads.
+void QEMUHost::checkNames(SST::Params &params)
+{
+    const std::string each = "%(num_devices)d";
+    std::set<std::string> known;
+    for (const SST::ElementInfoParam &param : ELI_getParams()) {
+        std::string name = param.name;
+        size_t at = name.find(each);
+        if (at == std::string::npos)
+            known.insert(name);
+        for (size_t i = 0; at != std::string::npos && i < devices_.size(); i++)
+            known.insert(std::string(name).replace(at, each.size(), std::to_string(i)));
+    }
+    for (const std::string &key : params.getKeys())
+        if (known.count(key) == 0)
+            out_.output("WARNING: there is no parameter '%s' with num_devices %zu\n", key.c_str(),
+                        devices_.size());
 }
 
 uint64_t QEMUHost::picoseconds(const std::string &time)

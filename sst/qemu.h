@@ -35,8 +35,8 @@ class QEMUHost : public SST::Component
         {"arch", "riscv32, riscv64, arm, aarch64 or x86_64; empty: from the name of qemu_path", ""},
         {"qemu_args", "Further arguments of QEMU: a list, or words in one string", ""},
         {"plugin",
-         "trestle-qemu.so; empty: found beside this library; none: this QEMU has an sst-device of "
-         "its own, which speaks protocol 1 and gets the older environment",
+         "trestle-qemu.so; empty: found beside this library; in-tree: this QEMU was built with it; "
+         "none: it has an older sst-device, which speaks protocol 1 and gets the older environment",
          ""},
         {"num_devices", "How many devices; 1 uses the port device_port, more use device_port_%d",
          "1"},
@@ -148,6 +148,8 @@ class QEMUHost : public SST::Component
         std::unique_ptr<SST::Event> event;
     };
 
+    void checkNames(SST::Params &params);
+    size_t choice(SST::Params &params, const char *key, const std::vector<std::string> &choices);
     uint64_t picoseconds(const std::string &time);
     void readDevices(SST::Params &params);
     void checkPorts();

@@ -50,6 +50,18 @@ link("b", qemu, "device_port_1", compute, "cpu_port")
         self.fails('compute.addParams({"nothing": 1}); qemu.addParams(host)' + LINKS,
                    "nothing", code=1)
 
+    def test_unknown_values_and_names(self):
+        for key in "wait", "console", "qemu_failure", "on_error":
+            with self.subTest(key):
+                self.fails(f'host["{key}"] = "nothing"; qemu.addParams(host)' + LINKS,
+                           f"{key} is 'nothing'; it is one of: ", code=1)
+        result = self.sst(self.config(
+            'host.update({"device2_base": 1, "device1_bas": 1}); qemu.addParams(host)' + LINKS))
+        self.assertEqual(result.code, 1, result)  # there is no link between peers
+        for name in "device2_base", "device1_bas":
+            self.assertIn(f"WARNING: there is no parameter '{name}' with num_devices 2", result.out)
+        self.assertEqual(result.out.count("WARNING: there is no parameter"), 2, result)
+
     def test_other_base(self):
         self.fails('compute.addParams({"base_addr": "0x1000"}); qemu.addParams(host)' + LINKS,
                    "base_addr is 0x1000, but the host has 'compute_device' at 0x10300000", code=1)
