@@ -2,9 +2,9 @@
 """What configurations of the tests share: a QEMU with a guest of the build, and its devices.
 
 TRESTLE_BUILD is the build directory. TRESTLE_ICOUNT=N makes runs repeat exactly, TRESTLE_APPEND is
-the guest's command line, TRESTLE_PROPERTIES each sst-device's, TRESTLE_QUANTUM the quantum,
-TRESTLE_IRQ_LATENCY that of the links that interrupts take. With TRESTLE_RELAY, the host hears
-nothing of what devices will do next.
+the guest's command line, TRESTLE_ARGS more of QEMU's, TRESTLE_PROPERTIES each sst-device's,
+TRESTLE_QUANTUM the quantum, TRESTLE_IRQ_LATENCY that of the links that interrupts take. With
+TRESTLE_RELAY, the host hears nothing of what devices will do next.
 """
 import os
 
@@ -29,7 +29,8 @@ def machine(guest, devices, append="", latency="1ns", **params):
         "binary_path": os.path.join(BUILD, "firmware", f"{guest}-riscv32.elf"),
         "icount": os.environ.get("TRESTLE_ICOUNT", "-1"),
         "quantum": os.environ.get("TRESTLE_QUANTUM", ""),
-        "qemu_args": ["-append", os.environ.get("TRESTLE_APPEND", append)],
+        "qemu_args": ["-append", os.environ.get("TRESTLE_APPEND", append),
+                      *os.environ.get("TRESTLE_ARGS", "").split()],
         "num_devices": len(devices),
         **params,
     })

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Guests in the real QEMU whose devices are components of SST."""
 import json
+import os
 import pathlib
 import re
+import subprocess
 
 from sst_case import LINKS, SST, TESTS, TWO_DEVICES, SSTCase, common, end_time
 
@@ -128,6 +130,31 @@ ram.addParam("base", "0x10200000")
             with self.subTest(**more):
                 result = self.sst(TESTS / "interrupts.py", TRESTLE_ICOUNT="0", **more)
                 self.assertRegex(result.out, rf"interrupts: 17 passed, {last} failed")
+
+    def test_resets(self):
+        """In the middle of interrupts: afterwards the guest finds silent devices, and passes."""
+        for icount in "-1", "0":
+            with self.subTest(icount=icount):
+                qmp = self.dir / f"qmp{icount}"
+                process = self.start(
+                    self.command(TESTS / "interrupts.py"), stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT, text=True, env={**os.environ, **self.environment(
+                        TRESTLE_ICOUNT=icount, TRESTLE_APPEND="repeat=1000000",
+                        TRESTLE_ARGS=f"-qmp unix:{qmp},server=on,wait=off")})
+                self.addCleanup(process.stdout.close)
+                self.wait_for_line(process, "interrupts: timers at")
+                monitor = common.Monitor(qmp)
+                self.addCleanup(monitor.close)
+                for i in range(20):
+                    for _ in range(i % 17):
+                        self.assertEqual(self.wait_for_line(process, "PASS", "FAIL"), "PASS")
+                    monitor.command("system_reset")
+                    self.wait_for_line(process, "interrupts: timers at")
+                self.wait_for_line(process, "PASS all: 600 of 600 interrupts")
+                monitor.command("quit")
+                process.stdout.read()
+                self.assertEqual(process.wait(10), 0)
+                self.check_clean("")
 
     def example(self, name):
         """A copy of an example's configuration, with the guest of this build and its own model."""

@@ -5,10 +5,12 @@ Meson sets TRESTLE_BUILD (the build directory) and TRESTLE_SOURCE. A file ends w
 common.main(), which exits with 77 ("skipped") when it could run none of its tests.
 """
 import ctypes
+import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -68,6 +70,27 @@ def run(argv, timeout=60, stdin="", env=None, cwd=None):
     finally:
         end_group(process)
     return Result(argv, process.returncode, out, err)
+
+
+class Monitor:
+    """QEMU's QMP socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(str(path))
+        self.file = self.socket.makefile("r")
+        self.file.readline()  # its greeting
+        self.command("qmp_capabilities")
+
+    def command(self, name):
+        self.socket.sendall(json.dumps({"execute": name}).encode())
+        while "return" not in json.loads(self.file.readline()):
+            pass  # events
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
 
 
 def qemu(arch):

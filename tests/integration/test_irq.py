@@ -2,7 +2,6 @@
 """Interrupts where something is wrong with them, and resets while they come."""
 import json
 import re
-import socket
 import subprocess
 
 import common
@@ -82,27 +81,6 @@ class Refusals(common.TestCase):
         self.assertRegex(result.err, rf"\A{config}:2: devices\[0\]: irq is 10; the board .*\n\Z")
 
 
-class Monitor:
-    """QEMU's QMP socket."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(30)
-        self.socket.connect(str(path))
-        self.file = self.socket.makefile("r")
-        self.file.readline()  # its greeting
-        self.command("qmp_capabilities")
-
-    def command(self, name):
-        self.socket.sendall(json.dumps({"execute": name}).encode())
-        while "return" not in json.loads(self.file.readline()):
-            pass  # events
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
-
-
 class Resets(common.TestCase):
     RESETS = 100
 
@@ -131,7 +109,7 @@ class Resets(common.TestCase):
                     return
             raise AssertionError(f"no {pattern!r} in\n{''.join(said)}\n{trestle.stderr.read()}")
         wait_for("interrupts: timers at")
-        monitor = Monitor(qmp)
+        monitor = common.Monitor(qmp)
         self.addCleanup(monitor.close)
         for i in range(self.RESETS):
             for _ in range(i % 17):
