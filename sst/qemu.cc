@@ -352,6 +352,8 @@ void QEMUHost::init(unsigned phase)
 void QEMUHost::setup()
 {
     thread_ = std::this_thread::get_id();
+    if (access(kernel_.c_str(), R_OK) < 0)
+        fatalError(("binary_path is " + kernel_ + ": ").c_str(), nullptr, -errno);
     chooseQuantum();
     createBridge();
     expect();

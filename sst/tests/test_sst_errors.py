@@ -16,7 +16,7 @@ class BadInput(SSTCase):
 
     def test_guest_is_not_there(self):
         self.fails('host["binary_path"] = "/nowhere.elf"; qemu.addParams(host)' + LINKS,
-                   "/nowhere.elf", code=1)
+                   "binary_path is /nowhere.elf: No such file or directory", code=1)
 
     def test_no_qemu(self):
         self.fails('host["qemu_path"] = "qemu-system-nothing"; host["arch"] = "riscv32"\n'
