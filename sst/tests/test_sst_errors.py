@@ -206,24 +206,26 @@ class Signals(SSTCase):
         self.check_clean(out)
 
     def test_qemu_is_killed_in_mid_access(self):
-        config = self.config("""
+        for failure, code in ("fatal", 137), ("report", 0):
+            with self.subTest(failure):
+                config = self.config(f"""
 silent = sst.Component("silent", "trestletest.Silent")
 silent.addParam("tick", "1GHz")  # so that the time-out would take hours
-qemu.addParams({**host, "verbose": 2, "access_timeout": "1000s"})
+qemu.addParams({{**host, "verbose": 2, "access_timeout": "1000s", "qemu_failure": "{failure}"}})
 link("a", qemu, "device_port_0", silent, "cpu_port")
 link("b", qemu, "device_port_1", compute, "cpu_port")
 """)
-        process = self.start(self.command(config), stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True,
-                             env={**os.environ, **self.environment()})
-        self.addCleanup(process.stdout.close)
-        self.wait_for_line(process, "MMIO from echo_device")
-        qemu, = self.qemus()
-        os.kill(qemu, signal.SIGKILL)
-        out = process.stdout.read()
-        self.assertEqual(process.wait(20), 137, out)
-        self.assertIn("QEMU ended with exit code 137 (killed by a signal)", out)
-        self.check_clean(out)
+                process = self.start(self.command(config), stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, text=True,
+                                     env={**os.environ, **self.environment()})
+                self.addCleanup(process.stdout.close)
+                self.wait_for_line(process, "MMIO from echo_device")
+                qemu, = self.qemus()
+                os.kill(qemu, signal.SIGKILL)
+                out = process.stdout.read()
+                self.assertEqual(process.wait(20), code, out)
+                self.assertIn("QEMU ended with exit code 137", out)
+                self.check_clean(out)
 
     def test_sst_is_killed(self):
         process = self.start_idle()
