@@ -181,7 +181,8 @@ void bench_table(const struct bench_report *report, FILE *file)
     struct bench_ratio ratios[BENCH_RATIOS_MAX];
     size_t num_ratios = bench_ratios(report, ratios);
     for (size_t i = 0; i < num_ratios; i++)
-        fprintf(file, "%6.3g x  %s\n", ratios[i].times, ratios[i].what);
+        fprintf(file, "%6.*f x  %s\n", ratios[i].times < 10 ? 2 : 0, ratios[i].times,
+                ratios[i].what);
     fprintf(file, "4-byte accesses from the guest to the device and back; medians of %u round%s\n",
             report->rounds, report->rounds == 1 ? "" : "s");
     fprintf(file, "%s, %u processor%s, %s, QEMU %s\n", report->machine.cpu,
