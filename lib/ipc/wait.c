@@ -10,8 +10,11 @@
 /* A peer that answers at once while both run answers sooner than this. From then on the processor
  * is offered to whoever else wants it at every look at the clock: it may be the peer, which the
  * kernel leaves on the same processor for as long as others keep the rest busy. Where nobody wants
- * it, that costs some hundred nanoseconds. */
+ * it, that costs some hundred nanoseconds. A long spin is for no answer, and QEMU's main loop,
+ * which takes what is offered, would keep the guest from going on: it waits with that for longer.
+ */
 #define YIELD_AFTER_NS 1000u
+#define LONG_YIELD_AFTER_NS 10000u
 
 /* Halving ends here: what is shorter than one look at a socket is no spin. */
 #define SPIN_MIN_NS 1000u
@@ -43,26 +46,32 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static uint32_t longest_spin_ns(const struct ipc_wait *wait)
+static bool is_long(const struct ipc_wait *wait)
 {
-    bool is_long = wait->policy == TRESTLE_WAIT_ADAPTIVE && wait->may_spin_long && wait->spins_long;
-    return is_long ? IPC_LONG_SPIN_NS : wait->spin_ns;
+    return wait->policy == TRESTLE_WAIT_ADAPTIVE && wait->may_spin_long && wait->spins_long;
+}
+
+static void begin(const struct ipc_wait *wait, struct ipc_spin *spin)
+{
+    uint64_t longest_ns = is_long(wait) ? IPC_LONG_SPIN_NS : wait->spin_ns;
+    spin->start_ns = ipc_clock_ns();
+    spin->until_ns = wait->policy == TRESTLE_WAIT_SPIN
+                         ? spin->deadline_ns
+                         : earlier(spin->deadline_ns, spin->start_ns + longest_ns);
+    spin->yield_ns = spin->start_ns + (is_long(wait) ? LONG_YIELD_AFTER_NS : YIELD_AFTER_NS);
 }
 
 bool ipc_spin_on(const struct ipc_wait *wait, struct ipc_spin *spin)
 {
     if (spin->start_ns == 0) {
-        spin->start_ns = ipc_clock_ns();
-        spin->until_ns = wait->policy == TRESTLE_WAIT_SPIN
-                             ? spin->deadline_ns
-                             : earlier(spin->deadline_ns, spin->start_ns + longest_spin_ns(wait));
+        begin(wait, spin);
         return spin->until_ns > spin->start_ns;
     }
     relax_processor();
     if (++spin->looks % LOOKS_PER_CLOCK != 0)
         return true;
     uint64_t now_ns = ipc_clock_ns();
-    if (now_ns - spin->start_ns > YIELD_AFTER_NS)
+    if (now_ns > spin->yield_ns)
         sched_yield();
     return now_ns < spin->until_ns;
 }

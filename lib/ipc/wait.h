@@ -56,8 +56,8 @@ struct ipc_wait {
 /* One wait under way. */
 struct ipc_spin {
     uint64_t deadline_ns;
-    uint64_t start_ns; /* 0: the first look has not failed yet */
-    uint64_t until_ns;
+    uint64_t start_ns;           /* 0: the first look has not failed yet */
+    uint64_t until_ns, yield_ns; /* the end; when to let others have the processor, too */
     uint32_t looks;
 };
 
