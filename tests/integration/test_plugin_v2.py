@@ -147,8 +147,7 @@ class Suite:
 
     def test_silence_is_replaced(self):
         """No late answer either: after the back-off another connection is made."""
-        device = self.device(lambda device, request:
-                             0x600D if device.hellos.qsize() > 1 else None)
+        self.device(lambda device, request: 0x600D if device.hellos.qsize() > 1 else None)
         probe = self.probe(self.properties(timeout_ms=100))
         probe.until_back(BASE)
         self.assertEqual(probe.read(BASE), 0x600D)

@@ -169,7 +169,7 @@ class Traces(Recorded):
         if "process" in more:
             trace = f"{trace}.echo0"
         times = re.compile(r" *(\d+)\.000 +(\d+)\.000  echo0 +(read|write|answered) .*")
-        stall = answers = 0
+        stall, answers, previous = 0, 0, None
         for line in trestle("trace", trace, "--device", "echo0").out.splitlines():
             match = times.fullmatch(line)
             if not match:
@@ -178,9 +178,9 @@ class Traces(Recorded):
             if is_answer:
                 stall += 500
                 answers += 1
-                self.assertEqual((engine, guest), (begun[0] + 500, begun[1]), line)
+                self.assertEqual((engine, guest), (previous[0] + 500, previous[1]), line)
             self.assertEqual(engine - guest, stall, line)
-            begun = engine, guest
+            previous = engine, guest
         echo = stats["devices"][0]
         self.assertEqual(answers, echo["reads"] + echo["writes"])
         self.assertGreater(answers, 0)
