@@ -9,7 +9,7 @@ import signal
 import time
 
 import common
-from test_cli import Case, Guest
+from cli_case import Case, Guest
 
 BASE = 0x10200000
 

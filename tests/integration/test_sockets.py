@@ -10,7 +10,7 @@ import subprocess
 import unittest
 
 import common
-from test_cli import Case, ECHO, read_until
+from cli_case import Case, ECHO, read_until
 
 NOBODY = 65534
 

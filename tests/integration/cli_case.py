@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of the command share: a directory with configurations, and a guest to ask."""
+import json
+import os
+import re
+import select
+import subprocess
+import time
+
+import common
+
+TRESTLE = common.TRESTLE
+ECHO = {"name": "echo_device", "model": "echo", "base_addr": "0x10200000", "size": 4096}
+COMPUTE = {"name": "compute_device", "model": "compute", "base_addr": "0x10300000", "size": 4096}
+LINK = {"from": "compute_device.peer", "to": "echo_device.peer", "latency": "1ns"}
+
+
+class Case(common.TestCase):
+    """Configurations stand in self.dir. What trestle leaves in its directory for private sockets
+    (self.runtime) is a mistake that every test finds at its end."""
+
+    def setUp(self):
+        super().setUp()
+        self.runtime = self.dir / "runtime"
+        self.runtime.mkdir()
+        self.env = {**os.environ, "XDG_RUNTIME_DIR": str(self.runtime)}
+        self.env.pop("TRESTLE_PLUGIN", None)
+
+    def tearDown(self):
+        self.assertEqual(common.files(self.runtime), set(), "left behind")
+        super().tearDown()
+
+    def config(self, document, name="two.json"):
+        path = self.dir / name
+        text = document if isinstance(document, str) else json.dumps(document, indent=1)
+        path.write_text(text)
+        return path
+
+    def two(self, guest=None, **more):
+        machine = {"kernel": str(common.guest(guest))} if guest else {}
+        return self.config({"machine": machine, "devices": [ECHO, COMPUTE], "links": [LINK],
+                            **more})
+
+    def trestle(self, *args, **kwargs):
+        kwargs.setdefault("env", self.env)
+        kwargs.setdefault("cwd", self.dir)
+        return common.run([TRESTLE, *args], **kwargs)
+
+    def start_trestle(self, *args, **kwargs):
+        kwargs.setdefault("env", self.env)
+        kwargs.setdefault("cwd", self.dir)
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
+        kwargs.setdefault("stdout", subprocess.PIPE)
+        kwargs.setdefault("stderr", subprocess.PIPE)
+        process = self.start([TRESTLE, *args], **kwargs)
+        for stream in process.stdout, process.stderr:
+            if stream:
+                self.addCleanup(stream.close)
+        return process
+
+    def assert_refused(self, line, *args, **kwargs):
+        """Exit 2 with this one line on standard error, and nothing else anywhere."""
+        before = common.files(self.dir)
+        result = self.trestle(*args, **kwargs)
+        self.assertEqual(result.err, line + "\n", result)
+        self.assertEqual((result.code, result.out), (2, ""), result)
+        self.assertEqual(common.files(self.dir), before, "left behind")
+
+
+def read_until(stream, pattern, seconds=30):
+    """What comes from a stream (bytes) up to and with the first match; the rest is not lost."""
+    seen, deadline, fd = b"", time.monotonic() + seconds, stream.fileno()
+    while not re.search(pattern, seen):
+        ready, _, _ = select.select([fd], [], [], max(0, deadline - time.monotonic()))
+        if not ready:
+            raise AssertionError(f"no {pattern!r} within {seconds} s in {seen!r}")
+        chunk = os.read(fd, 4096)
+        if not chunk:
+            raise AssertionError(f"end before {pattern!r} in {seen!r}")
+        seen += chunk
+    return seen
+
+
+class Guest:
+    """A run with the probe guest, which does an access for each line on its console."""
+
+    def __init__(self, case, *args, config=None, **kwargs):
+        common.qemu("riscv32")
+        kwargs.setdefault("stdin", subprocess.PIPE)
+        self.case = case
+        self.process = case.start_trestle("run", config or case.two("probe"), *args, **kwargs)
+        if self.process.stdin:
+            case.addCleanup(self.process.stdin.close)
+        self.log = b""
+        read_until(self.process.stdout, rb"probe\n")
+
+    def ask(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        answer = read_until(self.process.stdout, rb"[=!?][^\n]*\n")
+        return answer.decode().strip()
+
+    def wait_for_log(self, pattern):
+        self.log += read_until(self.process.stderr, pattern)
+        return self.log.decode()
+
+    def qemu_pid(self):
+        """Needs -v."""
+        return int(re.search(r"QEMU PID: (\d+)", self.wait_for_log(rb"QEMU PID: \d+\n")).group(1))
+
+    def end(self, seconds=30):
+        """The exit code and the whole log. Nothing of the run may be left."""
+        code = self.process.wait(seconds)
+        self.log += self.process.stderr.read()
+        self.case.assertEqual(common.processes(session=self.process.pid), set())
+        return code, self.log.decode()

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""trestle bench: what it measures, and how it says so."""
+import json
+import re
+from xml.etree import ElementTree
+
+import common
+from cli_case import Case, read_until
+
+
+class Bench(Case):
+    def bench(self, *args, timeout=120):
+        common.guest("mmio_bench")
+        result = self.trestle("bench", "--json", "bench.json", *args, timeout=timeout)
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        return result, json.loads((self.dir / "bench.json").read_text())
+
+    def test_all_sides(self):
+        # Few: two sides that spin are slow where others want the processors, too.
+        result, document = self.bench("--rounds", "1", "--count", "20", "--html", "bench.html",
+                                      timeout=300)
+        self.assertEqual(sorted(document), ["machine", "results"])
+        self.assertRegex(document["machine"]["qemu"], r"\A\d+\.\d+")
+        sides = {}
+        for side in document["results"]:
+            self.assertEqual(list(side), ["path", "wait", "op", "devices", "vcpus", "p50_ns",
+                                          "p90_ns", "p99_ns", "p999_ns", "per_second"])
+            parts = [side[part] for part in ("p50_ns", "p90_ns", "p99_ns", "p999_ns")]
+            self.assertEqual(parts, sorted(parts))
+            self.assertGreater(side["per_second"], 0)
+            sides[tuple(side.values())[:5]] = side
+        self.assertEqual(len(sides), len(document["results"]))
+        self.check_ratios(result.out, sides)
+        # No process is crossed there, no system call made.
+        floor = sides.pop(("floor", "spin", "read", 1, 1))
+        for path in "v1", "v2-socket":
+            for wait in "sleep", "spin", "adaptive":
+                self.assertLess(floor["p50_ns"], sides[path, wait, "read", 1, 1]["p50_ns"])
+        for wait in "sleep", "spin", "adaptive":
+            self.assertIn(("v2-shm", wait, "read", 1, 1), sides)
+        for devices in 4, 16, 64, 256, 1024:
+            self.assertIn(("v2-shm", "adaptive", "read", devices, 1), sides)
+        for op in "write", "posted":
+            self.assertIn(("v2-shm", "adaptive", op, 1, 1), sides)
+        self.assertIn(("v2-shm", "adaptive", "read", 2, 2), sides)
+        self.check_page(len(document["results"]))
+
+    def check_ratios(self, out, sides):
+        """Those of medians that are not 0, as a few looks at the floor may find it."""
+        def p50(path, wait, op="read", devices=1):
+            return sides[path, wait, op, devices, 1]["p50_ns"]
+        shm = p50("v2-shm", "adaptive")
+        ratios = [(one / other, what) for one, other, what in (
+            (shm, p50("floor", "spin"), "shared memory against the floor"),
+            (p50("v2-socket", "spin"), shm, "socket, both sides spinning, against shared memory"),
+            (p50("v2-socket", "sleep"), shm, "socket, both sides sleeping, against shared memory"),
+            (p50("v2-shm", "adaptive", "read", 1024), shm,
+             "1024 devices at random against one, over shared memory"),
+            (p50("v2-shm", "adaptive", "posted"), p50("floor", "spin", "write"),
+             "posted write against a write at the floor")) if one and other]
+        self.assertEqual([line for line in out.splitlines() if " x  " in line],
+                         [f"{times:6.{2 if times < 10 else 0}f} x  {what}"
+                          for times, what in ratios])
+        self.assertEqual(out.count("\n"), len(sides) + 3 + len(ratios), out)
+
+    def check_page(self, sides):
+        """Well-formed drawings, every side in the table, nothing from elsewhere."""
+        page = (self.dir / "bench.html").read_text()
+        drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+        self.assertEqual(len(drawings), 3)
+        for drawing in drawings:
+            ElementTree.fromstring(drawing)
+            self.assertNotIn("nan", drawing)
+        self.assertEqual(page.count("<tr class="), sides)
+        self.assertNotRegex(page, r"https?:|src=|href=|url\(|@import|<script")
+
+    def test_only(self):
+        result, document = self.bench("--quick", "--only", "v2-shm,posted", "--rounds", "2",
+                                      "--count", "3000")
+        self.assertEqual([list(side.values())[:5] for side in document["results"]],
+                         [["v2-shm", "adaptive", "posted", 1, 1]])
+        self.assertIn("medians of 2 rounds", result.out)
+
+    def test_only_nothing(self):
+        for words in "pigeon", "v1,posted", "", "floor,sleep":
+            result = self.trestle("bench", "--only", words)
+            self.assertEqual((result.code, result.out), (2, ""))
+            self.assertIn(f"trestle: --only {words} leaves nothing to measure; ", result.err)
+
+    def test_outputs_are_checked_first(self):
+        result = self.trestle("bench", "--html", "missing/page.html")
+        self.assertEqual((result.code, result.out), (2, ""))
+        self.assertIn("cannot write --html missing/page.html", result.err)
+        result = self.trestle("bench", "--html", "-", "--json", "-")
+        self.assertEqual(result.code, 2)
+        self.assertIn("cannot both go to standard output", result.err)
+
+    def test_guest_without_result(self):
+        result = self.trestle("bench", "--kernel", common.guest("two_devices"), "--rounds", "1")
+        self.assertEqual(result.code, 1, result)
+        self.assertRegex(result.err, r"\Atrestle: the guest ended with code 1 and without a "
+                                     r"result; it last said \"two_devices: .*\"\n\Z")
+
+    def test_signal(self):
+        common.guest("mmio_bench")
+        process = self.start_trestle("bench", "-v")
+        read_until(process.stderr, b"listening")
+        process.terminate()
+        self.assertEqual(process.wait(30), 143)
+        self.assertEqual(common.processes(session=process.pid), set())
+
+
+if __name__ == "__main__":
+    common.main()
