@@ -141,7 +141,7 @@ def main():
     parser.add_argument("suites", nargs="*", metavar="SUITE")
     options = parser.parse_args()
     tests = [("test_plugin.py", "EveryTarget")] if options.short else \
-        [("test_plugin.py",), ("test_plugin_v2.py",)]
+        [("test_plugin.py",), ("test_plugin_v2.py",), ("test_plugin_hostile.py",)]
     host = host_suite() if shutil.which("qemu-system-riscv32") else None
     suites = options.suites or [suite for suite in SUITES if not options.short or suite != host]
     rows = [["QEMU", *test_guests.ARCHES, "plugin"]]
