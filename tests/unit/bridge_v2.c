@@ -3,170 +3,11 @@
  * that lies. */
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/mman.h>
 
-#include "bridge_fixture.h"
-#include "ipc/barrier.h"
-#include "ipc/fds.h"
-#include "ipc/shm.h"
-
-#define FEATURES_SOCKET (TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME)
-#define FEATURES_SHM (FEATURES_SOCKET | TRESTLE_V2_FEATURE_SHM)
-#define FEATURES_GUEST (TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA)
-
-struct client {
-    int fds[3];
-    uint32_t devices[3];
-    uint64_t out_seq[3], in_seq[3]; /* socket carrier */
-    uint64_t id;
-    struct shm shm;
-    struct ring_producer requests;
-    struct ring_consumer events;
-};
-
-/* --- a client -------------------------------------------------------------------------------- */
-
-static struct trestle_v2_hello hello_for(uint32_t index, uint32_t features)
-{
-    return (struct trestle_v2_hello){.version_min = 2,
-                                     .version_max = 2,
-                                     .features = features,
-                                     .client_id = "a client's id..",
-                                     .base_addr = BASE + index * STRIDE,
-                                     .size = 4096,
-                                     .irq_lines = 2};
-}
-
-static void send_hello(int fd, const struct trestle_v2_hello *hello)
-{
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    trestle_v2_encode_hello(bytes, hello);
-    client_send(fd, bytes, sizeof(bytes));
-}
-
-/* The welcome, and the descriptors that came with it. */
-static struct trestle_v2_welcome receive_welcome(struct fixture *f, int fd, int fds[FDS_MAX],
-                                                 size_t *ret_num_fds)
-{
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    struct trestle_v2_welcome welcome;
-    ssize_t n = -EAGAIN;
-    for (unsigned i = 0; i < 1000 && n == -EAGAIN; i++) {
-        turn(f);
-        n = fds_recv(fd, bytes, sizeof(bytes), fds, ret_num_fds);
-    }
-    assert_int_equal(n, sizeof(bytes));
-    assert_int_equal(trestle_v2_decode_welcome(bytes, &welcome), 0);
-    return welcome;
-}
-
-static void join(struct fixture *f, struct client *c, uint32_t index, uint32_t features)
-{
-    struct trestle_v2_hello hello = hello_for(index, features);
-    int fds[FDS_MAX];
-    size_t num_fds;
-    c->fds[index] = client_connect(f, index);
-    send_hello(c->fds[index], &hello);
-    struct trestle_v2_welcome welcome = receive_welcome(f, c->fds[index], fds, &num_fds);
-    assert_int_equal(welcome.status, TRESTLE_V2_OK);
-    assert_int_equal(welcome.version, 2);
-    assert_int_equal(welcome.features, features);
-    assert_true(welcome.size == 4096);
-    c->devices[index] = welcome.device;
-    c->out_seq[index] = c->in_seq[index] = 0;
-    if (!(features & TRESTLE_V2_FEATURE_SHM) || c->shm.memory) {
-        assert_int_equal(num_fds, 0);
-        return;
-    }
-    assert_int_equal(num_fds, SHM_NUM_FDS);
-    assert_int_equal(shm_open_received(&c->shm, fds), 0);
-    shm_client_rings(&c->shm, true, &c->requests, &c->events);
-}
-
-static void leave(struct client *c)
-{
-    for (unsigned i = 0; i < 3; i++) {
-        if (c->fds[i] >= 0)
-            close(c->fds[i]);
-        c->fds[i] = -1;
-    }
-    shm_close(&c->shm);
-}
-
-static uint64_t post(struct client *c, uint32_t index, struct trestle_v2_message m)
-{
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    m.device = c->devices[index];
-    m.id = ++c->id;
-    if (c->shm.memory) {
-        assert_int_equal(ring_post(&c->requests, &m), 0);
-        return m.id;
-    }
-    m.seq = ++c->out_seq[index];
-    trestle_v2_encode(bytes, &m);
-    client_send(c->fds[index], bytes, sizeof(bytes));
-    return m.id;
-}
-
-static struct trestle_v2_message receive_event(struct fixture *f, struct client *c, uint32_t index)
-{
-    struct trestle_v2_message m;
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    if (c->shm.memory) {
-        int taken = 0;
-        for (unsigned i = 0; i < 100000 && taken == 0; i++) {
-            turn(f);
-            taken = ring_take(&c->events, &m);
-        }
-        if (taken != 1)
-            fail_msg("no event; the log:\n%s", f->log);
-    } else {
-        assert_true(client_receive(f, c->fds[index], bytes, sizeof(bytes)));
-        trestle_v2_decode(bytes, &m);
-        assert_true(m.seq == ++c->in_seq[index]);
-    }
-    assert_int_equal(trestle_v2_check_event(&m), 0);
-    return m;
-}
-
-static struct trestle_v2_message ask(struct fixture *f, struct client *c, uint32_t index,
-                                     struct trestle_v2_message m)
-{
-    uint64_t id = post(c, index, m);
-    struct trestle_v2_message reply = receive_event(f, c, index);
-    assert_int_equal(reply.type, TRESTLE_V2_REPLY);
-    assert_true(reply.id == id);
-    return reply;
-}
-
-static struct trestle_v2_message read_at(uint64_t addr, uint8_t size, trestle_time time)
-{
-    return (struct trestle_v2_message){
-        .type = TRESTLE_V2_READ, .size = size, .addr = addr, .time = time};
-}
-
-static struct trestle_v2_message write_at(uint64_t addr, uint64_t data, trestle_time time)
-{
-    return (struct trestle_v2_message){
-        .type = TRESTLE_V2_WRITE, .size = 8, .addr = addr, .data = data, .time = time};
-}
+#include "v2_client.h"
 
 /* --- the suite for both carriers ------------------------------------------------------------- */
-
-static uint32_t features; /* of the carrier under test */
-static struct client client;
-
-static int open_client(void **state)
-{
-    int error = open_fixture(state);
-    client = (struct client){.fds = {-1, -1, -1}, .shm = SHM_NONE};
-    barrier_register();
-    if (!error && features)
-        for (uint32_t i = 0; i < 3; i++)
-            join(*state, &client, i, features);
-    return error;
-}
 
 /* The last device has no way to the guest. */
 static int open_client_with_quiet(void **state)
@@ -179,12 +20,6 @@ static int open_client_with_quiet(void **state)
     int error = open_client(state);
     last_model = &memory_model;
     return error;
-}
-
-static int close_client(void **state)
-{
-    leave(&client);
-    return close_fixture(state);
 }
 
 static void test_read_and_write(void **state)
@@ -367,24 +202,8 @@ static void test_version_1_beside_a_session(void **state)
     assert_true(ask(f, &client, 1, read_at(0, 4, 9 * TRESTLE_US)).time == 9 * TRESTLE_US);
 }
 
-/* --- interrupts, timers and DMA, for both carriers as well ------------------------------------ */
-
-static void expect_irq(struct fixture *f, uint32_t index, uint64_t line, uint64_t level,
-                       trestle_time time)
-{
-    struct trestle_v2_message irq = receive_event(f, &client, index);
-    assert_int_equal(irq.type, TRESTLE_V2_IRQ);
-    assert_int_equal(irq.device, client.devices[index]);
-    assert_true(irq.addr == line && irq.data == level && irq.time == time);
-}
-
-static struct trestle_v2_message expect_reply(struct fixture *f, uint32_t index, uint64_t id)
-{
-    struct trestle_v2_message reply = receive_event(f, &client, index);
-    assert_int_equal(reply.type, TRESTLE_V2_REPLY);
-    assert_true(reply.id == id && reply.status == TRESTLE_V2_OK);
-    return reply;
-}
+/* --- interrupts and timers, for both carriers as well
+ * ---------------------------------------------- */
 
 static void test_irq_comes_before_the_reply(void **state)
 {
@@ -494,344 +313,7 @@ static void test_posted_write_that_interrupts_rings(void **state)
     assert_int_equal(poll(&bell, 1, 0), 1); /* nobody was waiting */
 }
 
-/* A guest with 1 MiB of memory at 0x80000000, on a thread of its own: the bridge waits for it. */
-#define RAM_BASE UINT64_C(0x80000000)
-#define RAM_SIZE 0x100000u
-
-static uint8_t ram[RAM_SIZE];
-
-struct guest {
-    uint64_t id; /* of the request whose reply ends it */
-    bool lies;
-    unsigned posts; /* so many writes before each of its answers to a DMA */
-    struct trestle_v2_message reply;
-    unsigned pieces;
-    _Atomic bool is_done;
-};
-
-static void transfer_all(int fd, uint8_t *bytes, size_t size, bool is_send)
-{
-    while (size > 0) {
-        ssize_t n = is_send ? send(fd, bytes, size, MSG_NOSIGNAL) : recv(fd, bytes, size, 0);
-        if (n <= 0)
-            return;
-        bytes += n;
-        size -= (size_t)n;
-    }
-}
-
-static bool take_event(struct trestle_v2_message *ret_message)
-{
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    int taken = 0;
-    if (!client.shm.memory) {
-        transfer_all(client.fds[0], bytes, sizeof(bytes), false);
-        trestle_v2_decode(bytes, ret_message);
-        return ret_message->seq == ++client.in_seq[0];
-    }
-    while (taken == 0)
-        taken = ring_take(&client.events, ret_message);
-    return taken > 0;
-}
-
-static void answer_dma(struct guest *guest, const struct trestle_v2_message *m)
-{
-    bool is_ram = m->addr >= RAM_BASE && m->addr - RAM_BASE + m->data <= RAM_SIZE;
-    bool is_read = m->type == TRESTLE_V2_DMA_READ;
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE], sink[65536];
-    uint8_t *at = is_ram ? ram + (m->addr - RAM_BASE) : sink;
-    uint8_t *bulk = client.shm.memory + SHM_BULK_OFFSET + m->extra;
-    struct trestle_v2_message done = {.type = TRESTLE_V2_DMA_DONE,
-                                      .status = is_ram ? TRESTLE_V2_OK : TRESTLE_V2_NOT_RAM,
-                                      .device = m->device,
-                                      .id = m->id + (guest->lies ? 1 : 0)};
-    guest->pieces++;
-    for (unsigned i = 0; i < guest->posts; i++) {
-        struct trestle_v2_message posted = write_at(REG_VALUE, 100 * guest->pieces + i, 10);
-        posted.flags = TRESTLE_V2_FLAG_POSTED;
-        post(&client, 0, posted);
-    }
-    if (client.shm.memory) {
-        if (is_ram)
-            memcpy(is_read ? bulk : at, is_read ? at : bulk, m->data);
-        ring_post(&client.requests, &done);
-        return;
-    }
-    if (!is_read)
-        transfer_all(client.fds[0], at, m->data, false);
-    done.seq = ++client.out_seq[0];
-    trestle_v2_encode(bytes, &done);
-    transfer_all(client.fds[0], bytes, sizeof(bytes), true);
-    if (is_read && is_ram)
-        transfer_all(client.fds[0], at, m->data, true);
-}
-
-static void *run_guest(void *arg)
-{
-    struct guest *guest = arg;
-    struct trestle_v2_message m;
-    while (take_event(&m)) {
-        if (m.type == TRESTLE_V2_DMA_READ || m.type == TRESTLE_V2_DMA_WRITE)
-            answer_dma(guest, &m);
-        if (m.type == TRESTLE_V2_REPLY && m.id == guest->id)
-            break;
-        if (guest->lies)
-            break;
-    }
-    guest->reply = m;
-    atomic_store(&guest->is_done, true);
-    return NULL;
-}
-
-static void await_guest(struct fixture *f, struct guest *guest)
-{
-    pthread_t thread;
-    guest->is_done = false;
-    assert_int_equal(pthread_create(&thread, NULL, run_guest, guest), 0);
-    while (!atomic_load(&guest->is_done))
-        turn(f);
-    pthread_join(thread, NULL);
-}
-
-static void run_dma(struct fixture *f, struct guest *guest, size_t size)
-{
-    guest->id = post(&client, 0, write_at(REG_DMA, size, 10));
-    await_guest(f, guest);
-}
-
-static void test_dma(void **state)
-{
-    struct fixture *f = *state;
-    static const size_t sizes[] = {1, 7, 65535, 65536, 65537, 200001, 0x40000};
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        struct guest guest = {.lies = false};
-        struct trestle_v2_message advance = {.type = TRESTLE_V2_ADVANCE, .time = 10};
-        for (size_t j = 0; j < RAM_SIZE; j++)
-            ram[j] = (uint8_t)(j * 7 + i + (j >> 8));
-        run_dma(f, &guest, sizes[i]);
-        /* The end of the first half begins the second, at the same time. */
-        guest.id = post(&client, 0, advance);
-        await_guest(f, &guest);
-        assert_true(ask(f, &client, 0, read_at(REG_DMA_STATUS, 8, 10)).data == 0);
-        assert_memory_equal(ram + (DMA_TO - RAM_BASE), ram + (DMA_FROM - RAM_BASE), sizes[i]);
-        assert_int_equal(guest.pieces, 2 * ((sizes[i] + 65535) / 65536));
-        uint64_t id = post(&client, 0, write_at(REG_IRQ, 0, 10));
-        expect_irq(f, 0, 0, 0, 10);
-        expect_reply(f, 0, id);
-    }
-}
-
-/* The start of a DMA, what follows it at once, and what comes before its answers: all posted. */
-static void test_writes_posted_during_a_dma(void **state)
-{
-    struct fixture *f = *state;
-    struct guest guest = {.posts = 100};
-    struct trestle_v2_message start = write_at(REG_DMA, 70000, 10),
-                              value = write_at(REG_VALUE, 1, 10),
-                              flush = {.type = TRESTLE_V2_FLUSH, .time = 10};
-    start.flags = value.flags = TRESTLE_V2_FLAG_POSTED;
-    for (size_t j = 0; j < RAM_SIZE; j++)
-        ram[j] = (uint8_t)(j * 7 + (j >> 8));
-    post(&client, 0, start);
-    for (unsigned i = 0; i < 40; i++)
-        post(&client, 0, value);
-    guest.id = post(&client, 0, flush);
-    await_guest(f, &guest);
-    assert_int_equal(guest.reply.status, TRESTLE_V2_OK);
-    guest.id = post(&client, 0, flush);
-    await_guest(f, &guest);
-    assert_int_equal(guest.pieces, 4);
-    assert_memory_equal(ram + (DMA_TO - RAM_BASE), ram + (DMA_FROM - RAM_BASE), 70000);
-    guest.posts = 0;
-    guest.id = post(&client, 0, read_at(REG_VALUE, 8, 10));
-    await_guest(f, &guest);
-    assert_true(guest.reply.data == 499); /* the last of them, in order */
-    guest.id = post(&client, 0, read_at(REG_DMA_STATUS, 8, 10));
-    await_guest(f, &guest);
-    assert_true(guest.reply.data == 0);
-}
-
-static void test_dma_answer_is_a_lie(void **state)
-{
-    struct fixture *f = *state;
-    struct guest guest = {.lies = true};
-    run_dma(f, &guest, 100);
-    wait_for_log(f, "ended: QEMU broke the protocol of a DMA");
-    for (unsigned i = 0; i < 3; i++)
-        assert_true(client_is_closed(f, client.fds[i]));
-}
-
-/* --- guest RAM that the bridge maps, for both carriers ---------------------------------------- */
-
-static int ram_file(size_t size, int seals)
-{
-    int fd = memfd_create("ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    assert_int_equal(ftruncate(fd, (off_t)size), 0);
-    assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
-    return fd;
-}
-
-static void send_ram(uint64_t addr, uint64_t size, uint64_t offset, int fd)
-{
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    struct trestle_v2_message ram_message = {.seq = ++client.out_seq[0],
-                                             .type = TRESTLE_V2_RAM,
-                                             .device = client.devices[0],
-                                             .id = ++client.id,
-                                             .addr = addr,
-                                             .data = size,
-                                             .extra = offset};
-    trestle_v2_encode(bytes, &ram_message);
-    assert_int_equal(fds_send(client.fds[0], bytes, sizeof(bytes), &fd, fd >= 0), 0);
-}
-
-static uint8_t share(struct fixture *f, uint64_t addr, uint64_t size, uint64_t offset, int fd)
-{
-    send_ram(addr, size, offset, fd);
-    struct trestle_v2_message reply = receive_event(f, &client, 0);
-    assert_int_equal(reply.type, TRESTLE_V2_REPLY);
-    assert_true(reply.id == client.id);
-    return reply.status;
-}
-
-/* Two ranges of one file, the other way round in the guest, so that a transfer crosses from one to
- * the other; at an offset that no page begins with. */
-static void test_direct_dma(void **state)
-{
-    struct fixture *f = *state;
-    enum { OFFSET = 0x808, SPLIT = 0x80000 + 0x11111, SIZE = 0x34567 };
-    int fd = ram_file(RAM_SIZE + OFFSET, F_SEAL_SHRINK);
-    uint8_t *file = mmap(NULL, RAM_SIZE + OFFSET, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    for (size_t i = 0; i < RAM_SIZE + OFFSET; i++)
-        file[i] = (uint8_t)(i * 7 + (i >> 8));
-    uint8_t *low = file + OFFSET + (RAM_SIZE - SPLIT), *high = file + OFFSET;
-    assert_int_equal(share(f, RAM_BASE, SPLIT, OFFSET + RAM_SIZE - SPLIT, fd), TRESTLE_V2_OK);
-    assert_int_equal(share(f, RAM_BASE + SPLIT, RAM_SIZE - SPLIT, OFFSET, fd), TRESTLE_V2_OK);
-    close(fd);
-
-    uint64_t write = post(&client, 0, write_at(REG_DMA, SIZE, 10));
-    expect_reply(f, 0, write);
-    uint64_t advance =
-        post(&client, 0, (struct trestle_v2_message){.type = TRESTLE_V2_ADVANCE, .time = 10});
-    uint64_t written = DMA_TO;
-    while (written < DMA_TO + SIZE) {
-        struct trestle_v2_message event = receive_event(f, &client, 0);
-        assert_int_equal(event.type, TRESTLE_V2_DMA_WRITTEN);
-        assert_true(event.addr == written && event.data <= TRESTLE_V2_DMA_MAX);
-        written += event.data;
-    }
-    assert_true(written == DMA_TO + SIZE);
-    expect_irq(f, 0, 0, 1, 10);
-    expect_reply(f, 0, advance);
-    assert_true(ask(f, &client, 0, read_at(REG_DMA_STATUS, 8, 10)).data == 0);
-    const uint8_t *from = low + (DMA_FROM - RAM_BASE);
-    for (size_t i = 0; i < SIZE; i++) {
-        size_t to = 0x80000 + i;
-        assert_int_equal(to < SPLIT ? low[to] : high[to - SPLIT], from[i]);
-    }
-    munmap(file, RAM_SIZE + OFFSET);
-}
-
-static void test_ram_that_cannot_be_shared(void **state)
-{
-    struct fixture *f = *state;
-    int shrinks = ram_file(RAM_SIZE, 0), fd = ram_file(RAM_SIZE, F_SEAL_SHRINK), pipes[2];
-    assert_int_equal(pipe(pipes), 0);
-    assert_int_equal(share(f, RAM_BASE, RAM_SIZE, 0, shrinks), TRESTLE_V2_NOT_RAM);
-    assert_int_equal(share(f, RAM_BASE, RAM_SIZE, 0, pipes[0]), TRESTLE_V2_NOT_RAM);
-    assert_int_equal(share(f, RAM_BASE, RAM_SIZE + 1, 0, fd), TRESTLE_V2_NOT_RAM);
-    assert_int_equal(share(f, RAM_BASE, RAM_SIZE, 1, fd), TRESTLE_V2_NOT_RAM);
-    assert_true(log_has(f, "guest RAM at 0x80000000 is not shared"));
-    /* It goes by messages. */
-    struct guest guest = {0};
-    run_dma(f, &guest, 100);
-    guest.id =
-        post(&client, 0, (struct trestle_v2_message){.type = TRESTLE_V2_ADVANCE, .time = 10});
-    await_guest(f, &guest);
-    assert_int_equal(guest.pieces, 2);
-    for (unsigned i = 0; i < 16; i++)
-        assert_int_equal(share(f, RAM_BASE + i * 4096, 4096, i * 4096, fd), TRESTLE_V2_OK);
-    assert_int_equal(share(f, RAM_BASE + 16 * 4096, 4096, 0, fd), TRESTLE_V2_NO_MEMORY);
-    close(pipes[0]);
-    close(pipes[1]);
-    close(shrinks);
-    close(fd);
-}
-
-static void expect_end(struct fixture *f, const char *reason);
-
-static void test_ram_that_makes_no_sense(void **state)
-{
-    static const struct {
-        uint64_t addr, size, offset;
-        bool has_fd;
-    } wrong[] = {{RAM_BASE, 4096, 0, false},
-                 {RAM_BASE, 0, 0, true},
-                 {UINT64_MAX - 4095, 4097, 0, true},
-                 {RAM_BASE, 4096, INT64_MAX - 4095, true},
-                 {RAM_BASE, UINT64_MAX, 0, true}};
-    struct fixture *f = *state;
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        int fd = wrong[i].has_fd ? ram_file(RAM_SIZE, F_SEAL_SHRINK) : -1;
-        send_ram(wrong[i].addr, wrong[i].size, wrong[i].offset, fd);
-        if (fd >= 0)
-            close(fd);
-        expect_end(f, "ended: guest RAM that cannot be");
-        f->log[0] = '\0';
-    }
-}
-
-/* In the ring there is no descriptor, and without the feature in force no RAM. */
-static void test_ram_where_it_does_not_belong(void **state)
-{
-    post(&client, 0,
-         (struct trestle_v2_message){.type = TRESTLE_V2_RAM, .addr = RAM_BASE, .data = 4096});
-    expect_end(*state, client.shm.memory ? "ended: guest RAM without a descriptor"
-                                         : "ended: guest RAM that cannot be");
-}
-
-static void test_descriptors_that_nobody_wants(void **state)
-{
-    struct fixture *f = *state;
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    int fd = ram_file(RAM_SIZE, F_SEAL_SHRINK), fds[FDS_MAX];
-    for (size_t i = 0; i < FDS_MAX; i++)
-        fds[i] = fd;
-    send_ram(RAM_BASE, 4096, 0, fd);
-    expect_reply(f, 0, client.id);
-    int before = dup(fd);
-    for (unsigned i = 0; i < 100; i++) {
-        struct trestle_v2_message m = {.seq = ++client.out_seq[0],
-                                       .type = TRESTLE_V2_RAM,
-                                       .id = ++client.id,
-                                       .addr = RAM_BASE,
-                                       .data = 1,
-                                       .extra = RAM_SIZE};
-        trestle_v2_encode(bytes, &m);
-        assert_int_equal(fds_send(client.fds[0], bytes, sizeof(bytes), fds, FDS_MAX), 0);
-        assert_int_equal(receive_event(f, &client, 0).status, TRESTLE_V2_NOT_RAM);
-    }
-    int after = dup(fd);
-    assert_int_equal(after, before + 1); /* none is left open */
-    close(before);
-    close(after);
-    close(fd);
-}
-
 /* --- what ends a session --------------------------------------------------------------------- */
-
-static void expect_end(struct fixture *f, const char *reason)
-{
-    wait_for_log(f, reason);
-    for (unsigned i = 0; i < 3; i++)
-        assert_true(client_is_closed(f, client.fds[i]));
-    assert_null(strstr(strstr(f->log, "was ended") + 1, "was ended")); /* one reason */
-    leave(&client);
-    /* And the bridge serves the next one. */
-    for (uint32_t i = 0; i < 3; i++)
-        join(f, &client, i, features);
-    assert_int_equal(ask(f, &client, 0, read_at(0, 4, 0)).status, TRESTLE_V2_OK);
-}
 
 static void test_unknown_type(void **state)
 {
@@ -1032,8 +514,6 @@ static void test_carrier_is_decided_once(void **state)
     close(fd);
 }
 
-#define CLIENT_TEST(test) cmocka_unit_test_setup_teardown(test, open_client, close_client)
-
 #define CARRIER_TESTS                                                                           \
     CLIENT_TEST(test_read_and_write), CLIENT_TEST(test_errors_have_a_status),                   \
         CLIENT_TEST(test_posted_writes_keep_order),                                             \
@@ -1054,17 +534,10 @@ static void test_carrier_is_decided_once(void **state)
         CLIENT_TEST(test_timer_in_centuries_is_not_announced),                                     \
         CLIENT_TEST(test_posted_write_tells_the_next_event),                                       \
         CLIENT_TEST(test_stall_brings_the_next_event_nearer), CLIENT_TEST(test_reset_drops_lines), \
-        CLIENT_TEST(test_lines_are_told_to_who_comes_back), CLIENT_TEST(test_dma),                 \
-        CLIENT_TEST(test_writes_posted_during_a_dma), CLIENT_TEST(test_dma_answer_is_a_lie)
-
-#define RAM_TESTS                                                                                  \
-    CLIENT_TEST(test_direct_dma), CLIENT_TEST(test_ram_that_cannot_be_shared),                     \
-        CLIENT_TEST(test_ram_that_makes_no_sense), CLIENT_TEST(test_ram_where_it_does_not_belong), \
-        CLIENT_TEST(test_descriptors_that_nobody_wants)
+        CLIENT_TEST(test_lines_are_told_to_who_comes_back)
 
 int main(void)
 {
-    const struct CMUnitTest ram_tests[] = {RAM_TESTS};
     const struct CMUnitTest socket_guest_tests[] = {GUEST_TESTS};
     const struct CMUnitTest shm_guest_tests[] = {
         GUEST_TESTS,
@@ -1098,11 +571,6 @@ int main(void)
     features = FEATURES_GUEST | TRESTLE_V2_FEATURE_SHM;
     failed +=
         cmocka_run_group_tests_name("v2 to the guest, shared memory", shm_guest_tests, NULL, NULL);
-    features = FEATURES_GUEST | TRESTLE_V2_FEATURE_RAM;
-    failed += cmocka_run_group_tests_name("v2 with guest RAM, sockets", ram_tests, NULL, NULL);
-    features |= TRESTLE_V2_FEATURE_SHM;
-    failed +=
-        cmocka_run_group_tests_name("v2 with guest RAM, shared memory", ram_tests, NULL, NULL);
     features = 0;
     failed += cmocka_run_group_tests_name("v2 handshakes", handshake_tests, NULL, NULL);
     return failed;
