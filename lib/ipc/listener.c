@@ -264,10 +264,11 @@ int private_dir_create(struct private_dir *dir, const char *base, char **ret_err
                          base, strerror(-error));
     }
     (void)!chmod(path, 0700); /* whatever the umask */
-    /* Without the lock it works as well; should it be left behind, its sockets are looked at. */
+    /* Another run that looks for stale ones may have the lock for a moment. Where there is none to
+     * be had, it works as well: that run looks at the sockets, too. */
     dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir->fd >= 0)
-        (void)!flock(dir->fd, LOCK_EX | LOCK_NB);
+        (void)!flock(dir->fd, LOCK_EX);
     dir->path = path;
     return 0;
 }
