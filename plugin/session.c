@@ -180,6 +180,12 @@ int session_drain(struct v2 *v2)
  * find nothing: from a socket always, from the doorbell when it sleeps at it.
  */
 
+static int hear_doorbell(struct session *session)
+{
+    int error = ring_hear(&session->events);
+    return error == -EPROTO ? broken(session, "rings without a message") : error;
+}
+
 static uint32_t socket_events(const struct session *session)
 {
     bool has_messages = session->listens && !session->shm.memory;
@@ -207,8 +213,8 @@ static void doorbell_ready(struct watched *watched, uint32_t events)
     if (r > 0)
         return; /* there may be more; not emptied, the doorbell calls again in another turn */
     if (r == 0) {
-        heard = ring_hear(&session->events);
-        r = heard == -EPROTO ? broken(session, "rings without a message") : 1;
+        heard = hear_doorbell(session);
+        r = heard == -EPROTO ? heard : 1;
     }
     /* What was posted before it was emptied does not ring again: at most a full ring. */
     for (unsigned i = 0; r > 0 && i < RING_SLOTS / DRAIN_MAX; i++)
@@ -273,11 +279,9 @@ static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
     if (!is_shm)
         return 0;
     ring_awake(&v2->session->events);
-    int error = ring_hear(&v2->session->events);
+    int error = hear_doorbell(v2->session);
     watch_change(&v2->session->doorbell, EPOLLIN);
-    if (error == -EPROTO)
-        return broken(v2->session, "rings without a message");
-    return r > 0 && fds[0].revents ? end_of_socket(v2) : error;
+    return error != -EPROTO && r > 0 && fds[0].revents ? end_of_socket(v2) : error;
 }
 
 /* What a spin without end has to look at now and then. */
@@ -285,7 +289,9 @@ static int check_while_spinning(struct v2 *v2, uint64_t deadline_ns)
 {
     if (ipc_clock_ns() >= deadline_ns)
         return -ETIMEDOUT;
-    return v2->session->shm.memory && ipc_has_input(v2->fd) ? end_of_socket(v2) : 0;
+    if (!v2->session->shm.memory)
+        return 0;
+    return ipc_has_input(v2->fd) ? end_of_socket(v2) : hear_doorbell(v2->session);
 }
 
 /* After a look that found nothing. 0: look again. The deadline is that of the first such look. */
@@ -376,7 +382,7 @@ static int wait_for_room(struct v2 *v2, struct ipc_spin *spin)
         return -ETIMEDOUT;
     struct pollfd poll_fd = {.fd = v2->fd, .events = POLLIN};
     struct timespec nap = {.tv_nsec = FULL_RING_NAP_NS};
-    return ppoll(&poll_fd, 1, &nap, NULL) > 0 ? end_of_socket(v2) : 0;
+    return ppoll(&poll_fd, 1, &nap, NULL) > 0 ? end_of_socket(v2) : hear_doorbell(v2->session);
 }
 
 static int send_to_ring(struct v2 *v2, const struct trestle_v2_message *message)

@@ -53,16 +53,18 @@ static int sleep_for_request(struct session *session, uint64_t deadline_ns)
 static int await_in_ring(struct session *session, uint64_t id,
                          struct trestle_v2_message *ret_message)
 {
-    struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
-    int r = 0;
+    struct ipc_spin spin = ipc_spin_start(ipc_clock_ns() + PATIENCE_NS);
+    int r, over = 0; /* what was left behind is taken first */
     do {
         r = ring_take(&session->requests, ret_message);
         if (r > 0 && ret_message->type != TRESTLE_V2_DMA_DONE)
             r = stash(&session->stash, ret_message);
         else if (r > 0 && (ret_message->id != id || !v2_request_is_valid(ret_message)))
             r = -EPROTO;
+        else if (r == 0 && over)
+            r = over;
         else if (r == 0 && !ipc_spin_on(&session->dma_wait, &spin))
-            r = sleep_for_request(session, spin.start_ns + PATIENCE_NS);
+            over = sleep_for_request(session, spin.deadline_ns);
     } while (r == 0);
     ipc_spin_end(&session->dma_wait, &spin);
     return r < 0 ? r : 0;

@@ -108,8 +108,9 @@ static int stale_socket_remove(const struct sockaddr_un *address, char **ret_err
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    bool is_live =
-        connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN;
+    /* Any other error is that of a socket in use, if not of ours: of another type, for one. */
+    bool is_live = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+                   (errno != ECONNREFUSED && errno != ENOENT);
     close(fd);
     if (is_live)
         return error_set(ret_error, -EADDRINUSE,
@@ -197,21 +198,40 @@ int listener_accept(int listener_fd, int *ret_fd)
 #define PRIVATE_PREFIX "trestle-"
 #define PRIVATE_RANDOM "XXXXXX"
 
-/* False: something there is in use, or is not ours. */
+static struct dirent *next_entry(DIR *dir)
+{
+    struct dirent *entry;
+    do
+        entry = readdir(dir);
+    while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    return entry;
+}
+
+/* And at least one: whoever has just made it has no lock yet, and no sockets. */
+static bool has_only_sockets(DIR *dir)
+{
+    struct stat st;
+    bool is_empty = true;
+    rewinddir(dir);
+    for (struct dirent *entry; (entry = next_entry(dir)) != NULL; is_empty = false)
+        if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            !S_ISSOCK(st.st_mode))
+            return false;
+    return !is_empty;
+}
+
+/* False: one of them is in use. */
 static bool remove_stale_sockets(DIR *dir, const char *path)
 {
-    bool is_empty = true;
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+    rewinddir(dir);
+    for (struct dirent *entry; (entry = next_entry(dir)) != NULL;) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
         int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", path, entry->d_name);
         if (n < 0 || (size_t)n >= sizeof(address.sun_path) ||
             stale_socket_remove(&address, NULL) < 0)
             return false;
-        is_empty = false;
     }
-    return !is_empty; /* whoever has just made it has no lock yet, and no sockets */
+    return true;
 }
 
 static void remove_if_stale(const char *path)
@@ -225,7 +245,8 @@ static void remove_if_stale(const char *path)
         return;
     }
     if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 0777) == 0700 &&
-        flock(fd, LOCK_EX | LOCK_NB) == 0 && remove_stale_sockets(dir, path))
+        flock(fd, LOCK_EX | LOCK_NB) == 0 && has_only_sockets(dir) &&
+        remove_stale_sockets(dir, path))
         rmdir(path);
     closedir(dir);
 }

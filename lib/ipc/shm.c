@@ -42,6 +42,11 @@ static int create_fds(struct shm *shm)
         return -errno;
     shm->doorbell_fd = doorbell[0];
     shm->fds[SHM_FD_DOORBELL] = doorbell[1];
+    /* The kernel takes its least for it: some rings that nobody has heard, and no more. */
+    int size = 1;
+    for (int i = 0; i < 2; i++)
+        if (setsockopt(doorbell[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
+            return -errno;
     return 0;
 }
 

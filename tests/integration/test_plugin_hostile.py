@@ -447,11 +447,10 @@ class HostileShm(Hostile, PluginTest):
     def test_doorbell_that_is_closed(self):
         """The server lives on, and so do its sockets: it is lost all the same, at once. With
         release_lock QEMU's main loop could see the end before the access does."""
-        for release_lock in "off", "on":
-            with self.subTest(release_lock=release_lock):
-                probe = self.probe(
-                    self.properties(timeout_ms=0, wait="sleep", release_lock=release_lock),
-                    self.properties(2))
+        for more in ({"wait": "sleep"}, {"wait": "spin"},
+                     {"wait": "sleep", "release_lock": "on"}):
+            with self.subTest(**more):
+                probe = self.probe(self.properties(timeout_ms=0, **more), self.properties(2))
                 for _ in range(10):
                     self.server.devices[0].answer = lambda device, request: self.close_doorbell()
                     self.assertEqual(self.fault(probe.read, BASE), 5)

@@ -3,6 +3,7 @@
  * and into RAM that the bridge maps. */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 #include "v2_client.h"
@@ -329,6 +330,49 @@ static void test_descriptors_that_nobody_wants(void **state)
     close(fd);
 }
 
+static int open_spinning_client(void **state)
+{
+    fixture_wait = TRESTLE_WAIT_SPIN;
+    int error = open_client(state);
+    fixture_wait = TRESTLE_WAIT_SLEEP;
+    return error;
+}
+
+/* The only test that takes the five seconds of patience. */
+static void test_dma_that_nobody_answers(void **state)
+{
+    struct fixture *f = *state;
+    alarm(60); /* a bridge without an end to its patience */
+    post(&client, 0, write_at(REG_DMA, 100, 10));
+    wait_for_log(f, "ended: QEMU did not answer a DMA");
+    alarm(0);
+}
+
+/* The client answers, says goodbye and is gone, all before the bridge wakes up. */
+static void *answer_and_leave(void *unused)
+{
+    static const _Atomic uint32_t awake;
+    (void)unused;
+    while (!atomic_load(client.requests.sleeps))
+        sched_yield();
+    client.requests.sleeps = &awake; /* it is not woken by the answer, but by the end */
+    ring_post(&client.requests, &(struct trestle_v2_message){.type = TRESTLE_V2_DMA_DONE, .id = 1});
+    ring_post(&client.requests, &(struct trestle_v2_message){.type = TRESTLE_V2_GOODBYE});
+    leave(&client);
+    return NULL;
+}
+
+static void test_answer_before_the_end(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, answer_and_leave, NULL), 0);
+    post(&client, 0, write_at(REG_DMA, 100, 10));
+    wait_for_log(f, "QEMU has ended");
+    pthread_join(thread, NULL);
+    assert_null(strstr(f->log, "did not answer"));
+}
+
 #define DMA_TESTS                                                        \
     CLIENT_TEST(test_dma), CLIENT_TEST(test_writes_posted_during_a_dma), \
         CLIENT_TEST(test_dma_answer_is_a_lie)
@@ -341,10 +385,16 @@ static void test_descriptors_that_nobody_wants(void **state)
 int main(void)
 {
     const struct CMUnitTest dma_tests[] = {DMA_TESTS}, ram_tests[] = {RAM_TESTS};
+    const struct CMUnitTest shm_tests[] = {
+        DMA_TESTS,
+        CLIENT_TEST(test_answer_before_the_end),
+        cmocka_unit_test_setup_teardown(test_dma_that_nobody_answers, open_spinning_client,
+                                        close_client),
+    };
     features = FEATURES_GUEST;
     int failed = cmocka_run_group_tests_name("DMA, sockets", dma_tests, NULL, NULL);
     features |= TRESTLE_V2_FEATURE_SHM;
-    failed += cmocka_run_group_tests_name("DMA, shared memory", dma_tests, NULL, NULL);
+    failed += cmocka_run_group_tests_name("DMA, shared memory", shm_tests, NULL, NULL);
     features = FEATURES_GUEST | TRESTLE_V2_FEATURE_RAM;
     failed += cmocka_run_group_tests_name("guest RAM, sockets", ram_tests, NULL, NULL);
     features |= TRESTLE_V2_FEATURE_SHM;

@@ -171,12 +171,14 @@ static inline void add_devices(struct fixture *f, unsigned count)
     }
 }
 
+static enum trestle_wait fixture_wait = TRESTLE_WAIT_SLEEP;
+
 static inline int open_fixture(void **state)
 {
     static struct fixture f;
     f = (struct fixture){0};
     struct trestle_bridge_options options = {
-        .size = sizeof(options), .wait = TRESTLE_WAIT_SLEEP, .log = fixture_log, .ctx = &f};
+        .size = sizeof(options), .wait = fixture_wait, .log = fixture_log, .ctx = &f};
     char *error = NULL;
     assert_int_equal(trestle_bridge_create(&options, &f.bridge, NULL), 0);
     add_devices(&f, 3);

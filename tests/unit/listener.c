@@ -120,6 +120,24 @@ static void test_live_server_without_lock_is_left_alone(void **state)
     listener_close(&first);
 }
 
+/* Nothing that can be connected to as ours are. */
+static void test_live_server_of_another_type_is_left_alone(void **state)
+{
+    (void)state;
+    static const int types[] = {SOCK_DGRAM, SOCK_SEQPACKET};
+    struct sockaddr_un address = address_of_path();
+    for (size_t i = 0; i < 2; i++) {
+        int fd = socket(AF_UNIX, types[i] | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        if (types[i] == SOCK_SEQPACKET)
+            assert_int_equal(listen(fd, 1), 0);
+        expect_refusal(-EADDRINUSE, "a live server");
+        assert_true(exists(""));
+        assert_int_equal(unlink(path), 0);
+        close(fd);
+    }
+}
+
 static void test_stale_socket_is_replaced(void **state)
 {
     (void)state;
@@ -213,7 +231,11 @@ static char *leave_behind(const char *name, mode_t mode, const char *more)
 static void expect_and_remove(char *left, bool is_there)
 {
     char *command;
+    char *socket_path;
     assert_int_equal(access(left, F_OK), is_there ? 0 : -1);
+    assert_true(asprintf(&socket_path, "%s/device0.sock", left) > 0);
+    assert_int_equal(access(socket_path, F_OK), is_there ? 0 : -1);
+    free(socket_path);
     assert_true(asprintf(&command, "rm -rf %s", left) > 0);
     assert_int_equal(system(command), 0);
     free(command);
@@ -233,7 +255,9 @@ static void test_left_private_dirs_are_removed(void **state)
     char *stale = leave_behind("trestle-abcdef", 0700, NULL);
     char *other_name = leave_behind("trestle-abcdefg", 0700, NULL);
     char *open_to_others = leave_behind("trestle-ghijkl", 0755, NULL);
+    /* Which of the two is met first is up to the directory. */
     char *has_a_file = leave_behind("trestle-mnopqr", 0700, "notes");
+    char *has_another = leave_behind("trestle-mnopqs", 0700, "a");
     char *locked = leave_behind("trestle-stuvwx", 0700, NULL);
     int fd = open(locked, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(flock(fd, LOCK_EX), 0);
@@ -242,6 +266,7 @@ static void test_left_private_dirs_are_removed(void **state)
     expect_and_remove(other_name, true);
     expect_and_remove(open_to_others, true);
     expect_and_remove(has_a_file, true);
+    expect_and_remove(has_another, true);
     expect_and_remove(locked, true);
     assert_int_equal(access(in_living, F_OK), 0);
     assert_int_equal(access(starting.path, F_OK), 0);
@@ -259,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_open_and_close),
         cmocka_unit_test(test_live_server_is_left_alone),
         cmocka_unit_test(test_live_server_without_lock_is_left_alone),
+        cmocka_unit_test(test_live_server_of_another_type_is_left_alone),
         cmocka_unit_test(test_stale_socket_is_replaced),
         cmocka_unit_test(test_file_is_never_removed),
         cmocka_unit_test(test_links_are_not_followed),
