@@ -36,6 +36,7 @@ struct own_process {
     int stats_fd; /* where it prints its statistics */
     unsigned restarts;
     unsigned quick_deaths; /* in a row */
+    bool has_died;         /* some time, before it was to be stopped */
     int64_t started_ms;
     struct trestle_device_stats stats; /* of all that have ended */
     char run_hash[17];                 /* of the latest that has ended; empty: not known */
@@ -190,6 +191,7 @@ static void on_end(void *ctx)
     struct own_process *process = ctx;
     int pid = (int)process->pid, wait_status = reap(process);
     bool restarts = may_restart(process, wait_status);
+    process->has_died = true;
     char *how = WIFSIGNALED(wait_status) ? xformat("signal %d", WTERMSIG(wait_status))
                                          : xformat("exit code %d", WEXITSTATUS(wait_status));
     fprintf(stderr, "trestle: warning: %s: its process %d ended with %s; %s\n",
@@ -276,8 +278,13 @@ bool own_stats(const struct own_processes *own, size_t index,
     return true;
 }
 
+bool own_has_died(const struct own_processes *own, size_t index)
+{
+    return own && own->processes[index].has_died;
+}
+
 const char *own_run_hash(const struct own_processes *own, size_t index)
 {
     const struct own_process *process = own ? &own->processes[index] : NULL;
-    return process && process->restarts == 0 && process->run_hash[0] ? process->run_hash : NULL;
+    return process && !process->has_died && process->run_hash[0] ? process->run_hash : NULL;
 }

@@ -21,8 +21,10 @@ void own_finish(struct own_processes *own);
 /* What a device's process has served, once it was stopped; false: the device has none. */
 bool own_stats(const struct own_processes *own, size_t index,
                struct trestle_device_stats *ret_stats, unsigned *ret_restarts);
+/* Its process ended before the run did: when that was is up to the host. */
+bool own_has_died(const struct own_processes *own, size_t index);
 /* The hash of all that has passed at the device, as text; NULL: the run has none, or the process
- * that knew it was killed or started again. */
+ * that knew it has died. */
 const char *own_run_hash(const struct own_processes *own, size_t index);
 
 #endif

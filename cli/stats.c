@@ -93,8 +93,8 @@ static const char *why_not_repeatable(const struct session *session, const struc
         unsigned restarts;
         if (!own_stats(session->own, i, &stats, &restarts))
             continue;
-        if (restarts > 0)
-            return "the process of a device was started again";
+        if (own_has_died(session->own, i))
+            return "the process of a device ended before its time";
         if (session->config->devices[i].protocol == 1)
             return "protocol 1 carries no time of the guest's";
     }

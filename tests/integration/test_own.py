@@ -19,8 +19,8 @@ def device(name, index, **more):
 
 
 class Own(Case):
-    def guest(self, *devices, args=("-v",)):
-        config = self.config({"machine": {"kernel": str(common.guest("probe"))},
+    def guest(self, *devices, args=("-v",), **machine):
+        config = self.config({"machine": {"kernel": str(common.guest("probe")), **machine},
                               "devices": list(devices)})
         return Guest(self, *args, config=config)
 
@@ -85,7 +85,8 @@ class Own(Case):
         self.assertEqual(entry["restarts"], 1)
 
     def test_never_started_again(self):
-        guest = self.guest(device("b", 0, process="own", restart="never"))
+        guest = self.guest(device("b", 0, process="own", restart="never"),
+                           args=("-v", "--stats", "stats.json"), icount=0)
         self.write_and_read(guest, 0, 2)
         os.kill(self.children(guest)["b"], signal.SIGKILL)
         guest.wait_for_log(rb"signal 9; it is not started again\n")
@@ -93,6 +94,9 @@ class Own(Case):
         guest.process.stdin.write(b"q 7\n")
         guest.process.stdin.flush()
         self.assertEqual(guest.end()[0], 7)
+        stats = json.loads((self.dir / "stats.json").read_text())
+        self.assertIs(stats["repeatable"], False)
+        self.assertIsNone(stats["devices"][0]["run_hash"])
 
     def kill_again(self, guest):
         """Once it answers; true when another one is started."""
