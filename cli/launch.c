@@ -110,9 +110,9 @@ static int check_qemu(const struct config *config, const struct launch_options *
     int status = trestle_machine_find_qemu(&launch->machine, &path, &error);
     free(path);
     if (status < 0 && config->qemu && !options->qemu)
-        *ret_error = config_complain_machine(config, "qemu", "%s", error);
+        *ret_error = config_complain_machine(config, "qemu", "%s with --qemu", error);
     else if (status < 0)
-        *ret_error = xformat("trestle: %s", error);
+        *ret_error = xformat("trestle: %s with machine.qemu or --qemu", error);
     free(error);
     return status;
 }

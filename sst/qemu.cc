@@ -352,14 +352,30 @@ void QEMUHost::init(unsigned phase)
 void QEMUHost::setup()
 {
     thread_ = std::this_thread::get_id();
-    if (access(kernel_.c_str(), R_OK) < 0)
-        fatalError(("binary_path is " + kernel_ + ": ").c_str(), nullptr, -errno);
+    checkFiles();
     chooseQuantum();
     createBridge();
     expect();
     launch();
     hostsInThread++;
     wake_->send(0, new WakeEvent());
+}
+
+// Says which parameter names what is not there, which the library cannot know.
+void QEMUHost::checkFiles()
+{
+    struct trestle_machine_options options = {};
+    char *path = nullptr, *error = nullptr;
+    if (access(kernel_.c_str(), R_OK) < 0)
+        fatalError(("binary_path is " + kernel_ + ": ").c_str(), nullptr, -errno);
+    options.size = sizeof(options);
+    options.arch = arch_.c_str();
+    options.qemu = qemuPath_.c_str();
+    options.search_path = getenv("PATH");
+    int status = trestle_machine_find_qemu(&options, &path, &error);
+    free(path);
+    if (status < 0)
+        fatalError(status == -ENOENT ? "qemu_path: " : "", error, status);
 }
 
 void QEMUHost::launch()

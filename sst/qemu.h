@@ -157,6 +157,7 @@ class QEMUHost : public SST::Component
     void chooseQuantum();
     void createBridge();
     void configureLinks();
+    void checkFiles();
     void launch();
     void watchForSignals();
     void stop();

@@ -264,7 +264,8 @@ int trestle_machine_find_qemu(const struct trestle_machine_options *options, cha
     if (strchr(name, '/')) {
         if (!is_program(name))
             return error_set(ret_error, -ENOENT,
-                             "QEMU %s: not an executable file; check machine.qemu or --qemu", name);
+                             "QEMU %s: not an executable file; correct the path, or name another",
+                             name);
         *ret_path = strdup(name);
         return *ret_path ? 0 : -ENOMEM;
     }
@@ -282,7 +283,7 @@ int trestle_machine_find_qemu(const struct trestle_machine_options *options, cha
     }
     return error_set(ret_error, -ENOENT,
                      "QEMU %s: not found in PATH; install it (Debian: qemu-system-misc for riscv, "
-                     "qemu-system-arm, qemu-system-x86), or name one with machine.qemu or --qemu",
+                     "qemu-system-arm, qemu-system-x86), or name another",
                      name);
 }
 
@@ -290,11 +291,9 @@ static int check_files(const struct trestle_machine_options *options, char **ret
 {
     int error = 0;
     if (options->kernel)
-        error = check_file("kernel", options->kernel,
-                           "build it, or name another with machine.kernel or --kernel", ret_error);
+        error = check_file("kernel", options->kernel, "build it, or name another", ret_error);
     if (!error && has_plugin(options))
-        error = check_file("plugin", options->plugin,
-                           "build it, or name it with machine.plugin or --plugin", ret_error);
+        error = check_file("plugin", options->plugin, "build it, or name another", ret_error);
     return error;
 }
 

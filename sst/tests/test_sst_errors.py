@@ -19,8 +19,17 @@ class BadInput(SSTCase):
                    "binary_path is /nowhere.elf: No such file or directory", code=1)
 
     def test_no_qemu(self):
-        self.fails('host["qemu_path"] = "qemu-system-nothing"; host["arch"] = "riscv32"\n'
-                   "qemu.addParams(host)" + LINKS, "qemu-system-nothing", code=1)
+        for path, reason in (("qemu-system-nothing", "not found in PATH; "),
+                             ("/nowhere/qemu-system-riscv32", "not an executable file; ")):
+            result = self.fails(
+                f'host["qemu_path"] = "{path}"; host["arch"] = "riscv32"\n'
+                "qemu.addParams(host)" + LINKS, f"qemu_path: QEMU {path}: {reason}", code=1)
+            self.assertNotIn("--qemu", result.out + result.err)  # which sst does not have
+
+    def test_no_plugin(self):
+        result = self.fails('host["plugin"] = "/nowhere.so"; qemu.addParams(host)' + LINKS,
+                            "plugin /nowhere.so: No such file or directory", code=1)
+        self.assertNotIn("--plugin", result.out + result.err)
 
     def test_unconnected_port(self):
         self.fails('qemu.addParams(host)\necho = device("echo", "echo")\n'
