@@ -44,12 +44,19 @@ void removeFiles()
 void onSignal(int number)
 {
     const struct sigaction &previous = number == SIGINT ? previousInt : previousTerm;
+    bool isPlain = !(previous.sa_flags & SA_SIGINFO);
+    bool isDefault = isPlain && previous.sa_handler == SIG_DFL;
+    if (isPlain && previous.sa_handler == SIG_IGN)
+        return;
     interrupted = 1;
-    if (number == SIGTERM)
+    if (number == SIGTERM || isDefault)
         removeFiles();
-    if (!(previous.sa_flags & SA_SIGINFO) && previous.sa_handler != SIG_DFL &&
-        previous.sa_handler != SIG_IGN)
+    if (isDefault) { // sst --disable-signal-handlers: the process ends here, and QEMU with it
+        sigaction(number, &previous, nullptr);
+        raise(number);
+    } else if (isPlain) {
         previous.sa_handler(number);
+    }
 }
 
 /*

@@ -130,10 +130,10 @@ def rank_of(pid):
 
 
 class Signals(SSTCase):
-    def start_idle(self, ranks=1, icount="-1", out=None, **env):
+    def start_idle(self, ranks=1, icount="-1", out=None, args=(), **env):
         config = self.one_device("many_devices", "id", qemu_args="-S", icount=icount)
         to_file = ["sh", "-c", f'exec stdbuf -oL "$0" "$@" >{out}.$OMPI_COMM_WORLD_RANK 2>&1']
-        command = self.command(config, ranks)
+        command = self.command(config, ranks, args)
         if out:
             command[command.index(SST):command.index(SST)] = to_file
         process = self.start(command, stdout=subprocess.PIPE,
@@ -155,6 +155,15 @@ class Signals(SSTCase):
                 self.assertEqual(process.wait(10), 0, out)
                 self.assertIn("EMERGENCY SHUTDOWN Complete (0,0)!", out)
                 self.check_clean(out)
+
+    def test_interrupt_without_handlers(self):
+        """SST's own are not there: the signal ends it, as it would any program. (SIGINT has
+        Python's.)"""
+        process = self.start_idle(args=["--disable-signal-handlers"])
+        process.send_signal(signal.SIGTERM)
+        out = process.stdout.read()
+        self.assertEqual(process.wait(10), -signal.SIGTERM, out)
+        self.check_clean(out)
 
     def test_interrupt_of_one_rank(self):
         """Whichever it is, all end."""
