@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cinttypes>
+#include <exception>
 
 namespace Trestle
 {
@@ -213,8 +214,11 @@ void QEMUHost::copy(uint32_t index, DmaEvent &dma)
     Device &device = devices_[index];
     auto *done = new DmaDoneEvent();
     done->id = dma.id;
-    if (!dma.write)
-        dma.bytes.resize(dma.size);
+    try {
+        if (!dma.write)
+            dma.bytes.resize(dma.size);
+    } catch (const std::exception &) { // too large; the callers are C, and pass on no exception
+    }
     done->success = bridge_ && !isOver_ && dma.size == dma.bytes.size() &&
                     trestle_bridge_dma(bridge_, index, now(), dma.write, dma.address,
                                        dma.bytes.data(), dma.bytes.size()) == 0;

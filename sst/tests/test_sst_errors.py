@@ -76,18 +76,23 @@ link("b", qemu, "device_port_1", compute, "cpu_port")
                    "base_addr is 0x1000, but the host has 'compute_device' at 0x10300000", code=1)
 
     def test_silent_device(self):
-        """The guest gets a bus error, and goes on."""
-        result = self.sst(self.config("""
+        """The guest gets a bus error, and goes on; also when the device wants a copy that is larger
+        than any memory."""
+        for end in "nothing", "copy":
+            with self.subTest(end):
+                result = self.sst(self.config(f"""
 silent = sst.Component("silent", "trestletest.Silent")
+silent.addParams({{"end": "{end}"}})
 qemu.addParams(host)
-qemu.addParams({"qemu_failure": "report"})
+qemu.addParams({{"qemu_failure": "report"}})
 link("a", qemu, "device_port_0", silent, "cpu_port")
 link("b", qemu, "device_port_1", compute, "cpu_port")
 """))
-        self.assertEqual(result.code, 0, result)
-        self.assertIn("echo_device has not answered a write", result.out)
-        self.assertRegex(result.out, r"two_devices: \d+ passed, [1-9]\d* failed")
-        self.assertIn("QEMU ended with exit code", result.out)
+                self.assertEqual(result.code, 0, result)
+                self.assertIn("echo_device has not answered a write", result.out)
+                self.assertRegex(result.out, r"two_devices: \d+ passed, [1-9]\d* failed")
+                self.assertIn("QEMU ended with exit code", result.out)
+                self.assertEqual("a copy failed" in result.out, end == "copy", result)
 
     def test_fatal_while_the_guest_waits(self):
         self.fails("""

@@ -21,7 +21,7 @@ class Silent : public SST::Component
     SST_ELI_REGISTER_COMPONENT(Silent, "trestletest", "Silent", SST_ELI_ELEMENT_VERSION(0, 1, 0),
                                "A device that stops answering", COMPONENT_CATEGORY_UNCATEGORIZED)
     SST_ELI_DOCUMENT_PARAMS({"answers", "Accesses to answer before falling silent", "0"},
-                            {"end", "What to do then: nothing, or fatal", "nothing"},
+                            {"end", "What to do then: nothing, fatal, or copy", "nothing"},
                             {"tick", "A clock that ticks all the time, so that time takes time",
                              ""})
     SST_ELI_DOCUMENT_PORTS({"cpu_port", "To the host", {"Trestle.AccessEvent"}})
@@ -50,7 +50,14 @@ class Silent : public SST::Component
             cpu_->send(new Trestle::ResponseEvent(access->id, 0, true));
         } else if (access && end_ == "fatal") {
             fatal(CALL_INFO, 3, "a fatal error while the guest waits\n");
+        } else if (access && end_ == "copy") {
+            auto *dma = new Trestle::DmaEvent();
+            dma->size = UINT64_MAX;
+            cpu_->send(dma);
         }
+        auto *done = dynamic_cast<Trestle::DmaDoneEvent *>(event);
+        if (done && !done->success)
+            getSimulationOutput().output("a copy failed\n");
         delete event;
     }
 
