@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "launch.h"
 
+#include <elf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +22,42 @@ static const char *unreadable(const char *path)
     if (S_ISDIR(st.st_mode))
         return "it is a directory";
     return access(path, R_OK) < 0 ? strerror(errno) : NULL;
+}
+
+/* The architecture whose guest starts with these bytes, or NULL: not an ELF file, or not known. */
+static const char *elf_arch(const unsigned char *elf)
+{
+    if (memcmp(elf, ELFMAG, SELFMAG) != 0 || elf[EI_DATA] != ELFDATA2LSB)
+        return NULL;
+    switch (elf[18] | elf[19] << 8) { /* e_machine */
+    case EM_RISCV:
+        return elf[EI_CLASS] == ELFCLASS64 ? "riscv64" : "riscv32";
+    case EM_ARM:
+        return "arm";
+    case EM_AARCH64:
+        return "aarch64";
+    case EM_386:
+    case EM_X86_64:
+        return "x86_64";
+    default:
+        return NULL;
+    }
+}
+
+/* The architecture that path is for when it cannot run on arch, or NULL. QEMU starts such a guest
+ * all the same, and nothing ever happens. An aarch64 machine may have 32-bit processors. */
+static const char *wrong_arch(const char *path, const char *arch)
+{
+    unsigned char head[20];
+    struct stat st;
+    FILE *file = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "rbe") : NULL;
+    if (!file)
+        return NULL;
+    const char *found = fread(head, sizeof(head), 1, file) == 1 ? elf_arch(head) : NULL;
+    fclose(file);
+    if (!found || strcmp(found, arch) == 0)
+        return NULL;
+    return strcmp(found, "arm") == 0 && strcmp(arch, "aarch64") == 0 ? NULL : found;
 }
 
 static int check_kernel(const struct config *config, const struct launch_options *options,
@@ -176,6 +214,27 @@ static void join_args(const struct config *config, const struct launch_options *
     launch->machine.args = launch->args;
 }
 
+static int check_kernel_arch(const struct config *config, const struct launch_options *options,
+                             const struct launch *launch, char **ret_error)
+{
+    const char *kernel = launch->machine.kernel, *arch = launch->machine.arch;
+    if (!arch && !launch->machine.qemu)
+        arch = "riscv32";
+    const char *found = kernel && arch ? wrong_arch(kernel, arch) : NULL;
+    if (!found)
+        return 0;
+    if (options->kernel)
+        *ret_error = xformat("trestle: --kernel %s is for %s, and the machine is %s; name another, "
+                             "or change machine.arch",
+                             kernel, found, arch);
+    else
+        *ret_error = config_complain_machine(
+            config, "kernel",
+            "%s is for %s, and the machine is %s; name another, or change machine.arch", kernel,
+            found, arch);
+    return -EINVAL;
+}
+
 int launch_init(struct launch *launch, const struct config *config,
                 const struct launch_options *options, char **ret_error)
 {
@@ -192,6 +251,8 @@ int launch_init(struct launch *launch, const struct config *config,
         status = check_without_plugin(config, options, ret_error);
     if (status == 0)
         status = check_qemu(config, options, launch, ret_error);
+    if (status == 0)
+        status = check_kernel_arch(config, options, launch, ret_error);
     if (status < 0) {
         launch_finish(launch);
         return -EINVAL;

@@ -125,6 +125,33 @@ class BadConfiguration(Case):
         self.assert_refused("trestle: --kernel other.elf: No such file or directory; name the "
                             "guest's ELF file", "run", "two.json", "--kernel", "other.elf")
 
+    def test_kernel_of_another_architecture(self):
+        def elf(name, bits, machine):
+            head = b"\x7fELF" + bytes([bits // 32, 1, 1]) + bytes(11) + bytes([machine, 0])
+            (self.dir / name).write_bytes(head + bytes(44))
+        kernels = {"riscv32": (32, 243), "riscv64": (64, 243), "arm": (32, 40),
+                   "aarch64": (64, 183), "x86_64": (32, 3)}
+        for name, (bits, machine) in kernels.items():
+            elf(name + ".elf", bits, machine)
+        for arch in kernels:
+            for name in kernels:
+                with self.subTest(arch=arch, kernel=name):
+                    self.config('{"machine": {"arch": "%s",\n"kernel": "%s.elf"},\n'
+                                '"devices": [{"model": "echo", "base_addr": 8}]}' % (arch, name))
+                    if arch == name or (arch, name) == ("aarch64", "arm"):
+                        self.assertEqual(self.trestle("check", "two.json").code, 0)
+                        continue
+                    self.assert_refused(f"two.json:2: machine.kernel: {name}.elf is for {name}, "
+                                        f"and the machine is {arch}; name another, or change "
+                                        "machine.arch", "check", "two.json")
+        self.config({"devices": [ECHO]})
+        self.assert_refused("trestle: --kernel arm.elf is for arm, and the machine is riscv32; "
+                            "name another, or change machine.arch",
+                            "run", "two.json", "--kernel", "arm.elf")
+        (self.dir / "raw.elf").write_bytes(b"\x7fEL")  # what is no ELF file is left to QEMU
+        self.config({"machine": {"kernel": "raw.elf"}, "devices": [ECHO]})
+        self.assertEqual(self.trestle("check", "two.json").code, 0)
+
     def test_unreadable_kernel(self):
         self.config({"machine": {"kernel": "k.elf"}, "devices": [ECHO]})
         (self.dir / "k.elf").touch(mode=0)
