@@ -2,6 +2,7 @@
 """The guests on a QEMU without any device: every access is a bus error, which they must survive,
 report, and turn into their exit code."""
 import re
+import subprocess
 
 import common
 
@@ -37,6 +38,23 @@ class NoDevices(common.TestCase):
         result = self.run_guest("two_devices", "x86_64")
         self.assertEqual(result.code, 3, result)  # isa-debug-exit makes 2 * 1 + 1 of it
         self.assertIn("FAIL echo: ready", result.out)
+
+    def test_arm_without_semihosting(self):
+        """It cannot end QEMU: it says so, once, and stands still."""
+        for arch in "arm", "aarch64":
+            with self.subTest(arch=arch):
+                machine = [arg for arg in MACHINES[arch] if arg != "-semihosting"]
+                qemu = self.start([common.qemu(arch), *machine, "-nographic", "-kernel",
+                                   common.guest("two_devices", arch)], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, text=True)
+                for line in qemu.stdout:
+                    if line.endswith("failed\n"):
+                        break
+                self.assertEqual(qemu.stdout.readline(),
+                                 "FAIL cannot end QEMU: start it with -semihosting\n")
+                qemu.terminate()
+                with qemu.stdout as rest:
+                    self.assertEqual(rest.read(), "")
 
     def test_four_devices(self):
         for arch in "riscv32", "riscv64":

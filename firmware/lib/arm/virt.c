@@ -22,6 +22,8 @@ void arch_main(void);
 uintptr_t arch_trap(uintptr_t status, uintptr_t pc);
 __attribute__((noreturn)) void arch_unexpected(uintptr_t status, uintptr_t pc);
 
+static bool ending;
+
 void arch_main(void)
 {
     guest_exit(guest_main());
@@ -64,6 +66,7 @@ void guest_halt(void)
 
 void guest_exit(int code)
 {
+    ending = true;
     uintptr_t block[2] = {ADP_STOPPED_APPLICATION_EXIT, (uintptr_t)code};
 #ifdef __aarch64__
     register uintptr_t op __asm__("x0") = SYS_EXIT_EXTENDED;
@@ -89,6 +92,11 @@ uintptr_t arch_trap(uintptr_t status, uintptr_t pc)
 
 void arch_unexpected(uintptr_t status, uintptr_t pc)
 {
+    /* Without semihosting the instruction that ends QEMU traps; to end again would trap again. */
+    if (ending) {
+        print("FAIL cannot end QEMU: start it with -semihosting\n");
+        guest_halt();
+    }
     print("FAIL unexpected trap: status 0x%lx pc 0x%lx\n", (unsigned long)status,
           (unsigned long)pc);
     guest_exit(3);
