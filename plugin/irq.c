@@ -114,7 +114,7 @@ static void check_input(struct sst_device *dev, uint32_t input)
         if (range->last > 0 && input >= range->first && input <= range->last && !dev->shadow)
             refuse_device(dev,
                           "irq is %" PRIu32 "; the board uses %" PRIu32 " to %" PRIu32
-                          " itself; use another, or shadow=on to share it",
+                          " itself; use another, or set shadow to share it",
                           input, range->first, range->last);
     }
 }

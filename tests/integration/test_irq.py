@@ -53,7 +53,7 @@ class Refusals(common.TestCase):
             args = ["-M", "gic-version=3"] if arch == "v3" else []
             with self.subTest(arch=arch, irq=irq):
                 self.refused(rf"irq is {irq}; the board uses {used} itself; use another, or "
-                             "shadow=on to share it", irq, "aarch64" if args else arch, args)
+                             "set shadow to share it", irq, "aarch64" if args else arch, args)
 
     def test_machines_without_a_controller(self):
         for arch, args in ("riscv32", ["-M", "spike"]), ("riscv64", ["-M", "virt,aia=aplic"]), \
