@@ -89,13 +89,10 @@ static const char *why_not_repeatable(const struct session *session, const struc
     if (trestle_bridge_run_hash(session->bridge, &hash, &has_times) && !has_times)
         return "protocol 1 carries no time of the guest's";
     for (uint32_t i = 0; i < trestle_bridge_num_devices(session->bridge); i++) {
-        struct trestle_device_stats stats;
-        unsigned restarts;
-        if (!own_stats(session->own, i, &stats, &restarts))
-            continue;
+        const struct config_device *device = &session->config->devices[i];
         if (own_has_died(session->own, i))
             return "the process of a device ended before its time";
-        if (session->config->devices[i].protocol == 1)
+        if (device->own_process && device->protocol == 1)
             return "protocol 1 carries no time of the guest's";
     }
     return NULL;

@@ -15,6 +15,16 @@
 #include "ipc/stream.h"
 #include "say.h"
 
+/* The next of a session's devices to be disconnected. The session goes with its last one:
+ * *ref_session is NULL then. */
+static struct v2 *next_to_leave(struct session **ref_session)
+{
+    struct v2 *v2 = (*ref_session)->devices;
+    if (!v2->next)
+        *ref_session = NULL;
+    return v2;
+}
+
 /* A session whose other side broke the protocol ends with all its devices, for one reason, which
  * is said once. */
 static void session_broken(struct v2 *v2)
@@ -31,9 +41,7 @@ static void session_broken(struct v2 *v2)
                  ", and those of %u other devices of the same session", others);
     recovery_say_lost(&v2->recovery, v2->dev, what);
     while (session) {
-        struct v2 *each = session->devices;
-        if (!each->next)
-            session = NULL; /* goes with its last device */
+        struct v2 *each = next_to_leave(&session);
         v2_disconnect(each);
         each->recovery.said_lost = true;
         recovery_connect_failed(&each->recovery);
@@ -64,12 +72,8 @@ void v2_hung_up(struct v2 *v2)
 
 void v2_session_hung_up(struct session *session)
 {
-    while (session) {
-        struct v2 *each = session->devices;
-        if (!each->next)
-            session = NULL; /* goes with its last device */
-        v2_hung_up(each);
-    }
+    while (session)
+        v2_hung_up(next_to_leave(&session));
 }
 
 static void connected(struct v2 *v2, int result, const char *what)
