@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "command.h"
-#include "config.h"
-#include "launch.h"
+#include "config/config.h"
+#include "run/launch.h"
 #include "util.h"
 
 static const struct command_option options[] = {

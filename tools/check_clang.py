@@ -17,7 +17,9 @@ CLANG = ["clang", "-fsyntax-only", "-Werror", "-Wno-unknown-warning-option"]
 
 def flags_of(entry):
     """The flags that say how to read the file, not what to write."""
-    kept, words = [], iter(shlex.split(entry["command"])[1:])
+    words = shlex.split(entry["command"])
+    # The compiler comes first, and before it perhaps a cache for it.
+    kept, words = [], iter(words[2 if words[0].endswith("ccache") else 1:])
     for word in words:
         if word in ("-o", "-MF", "-MQ"):
             next(words)

@@ -51,7 +51,7 @@ def part_of(name):
 
 def resolve(source, path, included):
     """The repository's file that an include names, or None for the system's."""
-    for directory in path.parent, source / "lib", source / "include", source:
+    for directory in (path.parent, source / "lib", source / "include", source / "cli", source):
         target = (directory / included).resolve()
         if target.is_file() and source in target.parents:
             return target.relative_to(source).as_posix()

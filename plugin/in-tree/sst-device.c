@@ -6,7 +6,7 @@
 #include "qapi/error.h"
 #include "qemu/module.h"
 
-#include "plugin/start.h"
+#include "plugin/qemu/start.h"
 
 static void register_types(void)
 {

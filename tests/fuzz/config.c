@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The configuration parser: whatever the text, a configuration or one line of complaint. */
-#include "config.h"
+#include "config/config.h"
 
 #include "fuzz.h"
 

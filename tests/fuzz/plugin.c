@@ -11,14 +11,14 @@
 #include <sys/socket.h>
 
 #include "clock.h"
-#include "device.h"
 #include "fuzz.h"
 #include "ipc/fds.h"
 #include "ipc/shm.h"
-#include "memory.h"
-#include "ram.h"
-#include "say.h"
-#include "v2.h"
+#include "plugin/device/device.h"
+#include "plugin/qemu/memory.h"
+#include "plugin/qemu/say.h"
+#include "plugin/v2/ram.h"
+#include "plugin/v2/v2.h"
 
 #define RAM_BASE UINT64_C(0x80000000)
 #define RAM_SIZE 0x40000u

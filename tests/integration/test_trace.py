@@ -64,7 +64,7 @@ class Traces(Recorded):
 
     def test_repeats_while_the_main_loop_is_busy(self):
         """QEMU's monitor is read in the loop that also lets guest time leap over a sleep: each key
-        is a chance for it to do so too early (plugin/warp.c)."""
+        is a chance for it to do so too early (plugin/qemu/warp.c)."""
         self.check_repeats(EXAMPLES / "04-interrupts" / "exact.json", "interrupts", 66,
                            "-append", "icount=0 repeat=4", press_keys=True)
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "bench_guest.h"
+#include "bench/guest.h"
 
 static void takes_the_clock_off(void **state)
 {

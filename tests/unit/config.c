@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "util.h"
 
 static int parse(const char *file, const char *text, struct config **ret_config, char **ret_error)

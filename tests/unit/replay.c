@@ -4,9 +4,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "replay.h"
 #include "rig.h"
 #include "trace/hash.h"
+#include "trace/replay.h"
 #include "trace/writer.h"
 #include "trace_unit.h"
 

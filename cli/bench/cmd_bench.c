@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* trestle bench: what one access costs, from the guest to a device and back. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/measure.h"
+#include "bench/report.h"
+#include "command.h"
+#include "json_file.h"
+
+#define GUEST "mmio_bench-riscv32.elf"
+#define ROUNDS_DEFAULT 5
+#define ROUNDS_QUICK 3
+#define ROUNDS_MAX 1000
+
+static const struct command_option options[] = {
+    {'j', "json", "FILE", "write all results as JSON; -: to standard output", .long_only = true},
+    {'t', "html", "FILE", "write a page with plots", .long_only = true},
+    {'Q', "quick", NULL, "fewer sides, rounds and accesses: less than a minute", .long_only = true},
+    {'o', "only", "WORDS", "measure only sides with all of these, as v2-shm,read",
+     .long_only = true},
+    {'r', "rounds", "N", "measure each side N times; default: 5, quick: 3", .long_only = true},
+    {'c', "count", "N", "accesses per measurement; default: about half a second's",
+     .long_only = true},
+    {'k', "kernel", "ELF", "the guest that measures, instead of trestle's", .long_only = true},
+    {'q', "qemu", "BIN", "the QEMU, instead of qemu-system-riscv32", .long_only = true},
+    {'p', "plugin", "SO", "QEMU's plugin", .long_only = true},
+    {'v', "verbose", NULL, "log what happens"},
+    {0},
+};
+
+struct bench {
+    const char *json, *html, *only;
+    uint64_t rounds; /* 0: not said */
+    struct bench_setup setup;
+    char *kernel; /* found, when none was named */
+    struct bench_plan plan;
+    struct bench_result *results; /* the rounds of a side, side by side */
+    int signal;
+};
+
+/* --- the command line --------------------------------------------------------------------------
+ */
+
+static int parse_number(const char *option, const char *text, uint64_t max, uint64_t *ret_number)
+{
+    uint64_t number;
+    if (!parse_u64(text, &number) || number == 0 || number > max)
+        return command_fail("--%s %s is not a number from 1 to %" PRIu64, option, text, max);
+    *ret_number = number;
+    return 0;
+}
+
+static int parse(const struct command *command, int argc, char **argv, struct bench *bench)
+{
+    const char *argument;
+    int letter, status = 0;
+    while (status == 0 && (letter = command_next_option(command, argc, argv, &argument)) != 0) {
+        switch (letter) {
+        case 'j':
+            bench->json = argument;
+            break;
+        case 't':
+            bench->html = argument;
+            break;
+        case 'Q':
+            bench->setup.quick = true;
+            break;
+        case 'o':
+            bench->only = argument;
+            break;
+        case 'r':
+            status = parse_number("rounds", argument, ROUNDS_MAX, &bench->rounds);
+            break;
+        case 'c':
+            status = parse_number("count", argument, UINT32_MAX, &bench->setup.count);
+            break;
+        case 'k':
+            bench->setup.launch.kernel = argument;
+            break;
+        case 'q':
+            bench->setup.launch.qemu = argument;
+            break;
+        case 'p':
+            bench->setup.launch.plugin = argument;
+            break;
+        case 'v':
+            bench->setup.verbosity++;
+            break;
+        default:
+            status = EXIT_BAD_INPUT;
+            break;
+        }
+    }
+    if (status == 0 && optind < argc)
+        return command_fail("bench takes no \"%s\"; see trestle bench --help", argv[optind]);
+    if (status == 0 && bench->setup.launch.plugin &&
+        strcmp(bench->setup.launch.plugin, "none") == 0)
+        return command_fail("--plugin none cannot be measured: the guest's clock is read through "
+                            "the plugin; name a trestle-qemu.so");
+    return status;
+}
+
+static int find_guest(struct bench *bench)
+{
+    char *places;
+    bench->kernel = find_own_file("firmware/" GUEST, TRESTLE_DATA_DIR "/" GUEST, &places);
+    bench->setup.launch.kernel = bench->kernel;
+    if (bench->kernel)
+        return 0;
+    command_fail("the guest that measures is %s; build it (clang and lld), or name it with "
+                 "--kernel",
+                 places);
+    free(places);
+    return EXIT_BAD_INPUT;
+}
+
+/* Before anything is measured: what would make it worthless at the end. */
+static int prepare(struct bench *bench)
+{
+    char *error = NULL;
+    if (bench->json && json_file_check("--json", bench->json, &error) < 0)
+        return command_fail_line(error);
+    if (bench->html && json_file_check("--html", bench->html, &error) < 0)
+        return command_fail_line(error);
+    if (bench->json && bench->html && strcmp(bench->json, "-") == 0 &&
+        strcmp(bench->html, "-") == 0)
+        return command_fail("--json and --html cannot both go to standard output; name a file");
+    if (bench_plan_init(&bench->plan, bench->setup.quick, bench->only, &error) < 0)
+        return command_fail_line(error);
+    if (bench->rounds == 0)
+        bench->rounds = bench->setup.quick ? ROUNDS_QUICK : ROUNDS_DEFAULT;
+    return bench->setup.launch.kernel ? 0 : find_guest(bench);
+}
+
+/* --- all measurements --------------------------------------------------------------------------
+ */
+
+/* One line that changes, where somebody looks at it. */
+static void show_progress(const struct bench *bench, uint64_t round, size_t turn, size_t side)
+{
+    if (bench->setup.verbosity || !isatty(STDERR_FILENO))
+        return;
+    char *text = bench_side_text(&bench->plan.sides[side]);
+    fprintf(stderr, "\r\033[Kround %" PRIu64 " of %" PRIu64 ", %zu of %zu: %s", round + 1,
+            bench->rounds, turn + 1, bench->plan.count, text);
+    free(text);
+}
+
+static void end_progress(const struct bench *bench)
+{
+    if (!bench->setup.verbosity && isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+}
+
+static int measure(struct bench *bench, uint64_t round, size_t side)
+{
+    struct bench_result *result = &bench->results[side * bench->rounds + round];
+    int code = bench_measure(&bench->setup, &bench->plan.sides[side], result, &bench->signal);
+    if (bench->setup.verbosity && code == 0 && !bench->signal) {
+        char *text = bench_side_text(&bench->plan.sides[side]);
+        fprintf(stderr, "round %" PRIu64 " of %" PRIu64 ": %s: p50 %.0f ns\n", round + 1,
+                bench->rounds, text, result->p50_ns);
+        free(text);
+    }
+    return code;
+}
+
+/* Sides take turns, forwards and then backwards: what the machine does meanwhile hits all. */
+static int measure_all(struct bench *bench)
+{
+    int code = 0;
+    bench->results = xcalloc(bench->rounds * bench->plan.count, sizeof(*bench->results));
+    for (uint64_t round = 0; round < bench->rounds; round++) {
+        for (size_t turn = 0; turn < bench->plan.count && code == 0 && !bench->signal; turn++) {
+            size_t side = round % 2 ? bench->plan.count - 1 - turn : turn;
+            show_progress(bench, round, turn, side);
+            code = measure(bench, round, side);
+        }
+    }
+    end_progress(bench);
+    return bench->signal ? 128 + bench->signal : code;
+}
+
+/* --- what came of it ---------------------------------------------------------------------------
+ */
+
+static int write_files(const struct bench *bench, const struct bench_report *report)
+{
+    char *error = NULL;
+    int status = 0;
+    if (bench->json) {
+        json_t *document = bench_json(report);
+        status = json_file_write(document, "--json", bench->json, &error);
+        json_decref(document);
+    }
+    if (bench->html && status == 0) {
+        char *page = bench_html(report);
+        status = text_file_write(page, "--html", bench->html, &error);
+        free(page);
+    }
+    if (status == 0)
+        return EXIT_SUCCESS;
+    command_fail_line(error);
+    return EXIT_FAILURE;
+}
+
+static int report_all(const struct bench *bench)
+{
+    struct bench_report report = {.rounds = (unsigned)bench->rounds, .plan = &bench->plan};
+    bool to_stdout = (bench->json && strcmp(bench->json, "-") == 0) ||
+                     (bench->html && strcmp(bench->html, "-") == 0);
+    bench_machine_init(&report.machine, bench->setup.launch.qemu);
+    report.results = xcalloc(bench->plan.count, sizeof(*report.results));
+    for (size_t side = 0; side < bench->plan.count; side++)
+        report.results[side] = bench_median(&bench->results[side * bench->rounds], bench->rounds);
+    bench_table(&report, to_stdout ? stderr : stdout);
+    int code = write_files(bench, &report);
+    free(report.results);
+    bench_machine_finish(&report.machine);
+    return code;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    struct bench bench = {0};
+    int code = parse(command, argc, argv, &bench);
+    if (code == 0)
+        code = prepare(&bench);
+    if (code == 0)
+        code = measure_all(&bench);
+    if (code == 0)
+        code = report_all(&bench);
+    bench_plan_finish(&bench.plan);
+    free(bench.results);
+    free(bench.kernel);
+    return code;
+}
+
+const struct command command_bench = {
+    .name = "bench",
+    .arguments = "[OPTION]...",
+    .summary = "Measure one access from the guest to a device and back",
+    .options = options,
+    .run = run_command,
+    .help = "The sides take turns, so that what else the machine does hits all of them alike; the\n"
+            "floor is a callback inside QEMU that reads the guest's clock and leaves no process.\n"
+            "WORDS of --only, with commas between them: a path (floor, v1, v2-socket, v2-shm), a\n"
+            "wait (sleep, spin, adaptive), an access (read, write, posted), a number of devices.\n"
+            "A quiet machine and a release build give numbers worth comparing.\n",
+};

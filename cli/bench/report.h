@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* What has been measured, as a table, as JSON and as a page. */
+#ifndef CLI_BENCH_REPORT_H
+#define CLI_BENCH_REPORT_H
+
+#include <stdio.h>
+
+#include "bench/guest.h"
+#include "bench/plan.h"
+
+struct bench_machine {
+    char *cpu, *kernel, *qemu; /* "unknown" where that is so */
+    unsigned processors;
+};
+
+struct bench_report {
+    struct bench_machine machine;
+    unsigned rounds;
+    const struct bench_plan *plan;
+    struct bench_result *results; /* of each side, the median of its rounds, field by field */
+};
+
+struct json_t;
+
+/* qemu: as for --qemu, NULL: the default. */
+void bench_machine_init(struct bench_machine *machine, const char *qemu);
+void bench_machine_finish(struct bench_machine *machine);
+
+struct bench_result bench_median(const struct bench_result *results, size_t count);
+
+/* What to compare in any run: how many times as long one median is as another. */
+struct bench_ratio {
+    double times;
+    const char *what; /* "shared memory against the floor" */
+};
+enum { BENCH_RATIOS_MAX = 5 };
+/* Those whose both sides were measured; returns how many. */
+size_t bench_ratios(const struct bench_report *report,
+                    struct bench_ratio ret_ratios[BENCH_RATIOS_MAX]);
+
+void bench_table(const struct bench_report *report, FILE *file);
+struct json_t *bench_json(const struct bench_report *report);
+/* A page that loads nothing; malloc'd. */
+char *bench_html(const struct bench_report *report);
+
+/* "54 ns", "1.23 us". */
+char *bench_duration(double ns);
+
+#endif

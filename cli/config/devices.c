@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/* Devices and links as they stand in the file. config_check.c compares them with each other. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/reader.h"
+#include "util.h"
+
+enum { NAME_LENGTH_MAX = 64 };
+
+void config_init_device(struct config_device *device)
+{
+    *device = (struct config_device){.timeout_ms = -1, .protocol = -1, .base_addr = UINT64_MAX};
+}
+
+int config_set_name(struct config_reader *reader, const struct config_key *key,
+                    const struct json_place *where, const json_t *value, void *target)
+{
+    const char *name = json_string_value(value);
+    int status = config_set_string(reader, key, where, value, target);
+    if (status < 0)
+        return status;
+    /* A dot would be ambiguous in "device.port". */
+    if (name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")])
+        return config_fail(reader, where, "\"%s\" is not a name; use letters, digits, _ and - only",
+                           name);
+    if (strlen(name) > NAME_LENGTH_MAX)
+        return config_fail(reader, where, "a name of %zu characters; use at most %d", strlen(name),
+                           NAME_LENGTH_MAX);
+    return 0;
+}
+
+static int load_model(struct config_reader *reader, const struct json_place *where,
+                      const char *name, struct config_device *device)
+{
+    /* dlopen() takes a name without a slash for one to search for. */
+    char *path = path_beside(reader->config->file, name);
+    if (!strchr(path, '/')) {
+        char *here = xformat("./%s", path);
+        free(path);
+        path = here;
+    }
+    device->model_name = config_keep(reader->config, path);
+    char *error = NULL;
+    if (trestle_model_load(path, &device->library, &device->model, &error) == 0)
+        return 0;
+    int status = config_fail(reader, where, "%s", error);
+    free(error);
+    return status;
+}
+
+static void list_models(struct strings *ret_names)
+{
+    for (const struct trestle_model *const *model = trestle_models(); *model; model++)
+        strings_add(ret_names, (*model)->name);
+}
+
+static int find_model(struct config_reader *reader, const struct json_place *where,
+                      const char *name, struct config_device *device)
+{
+    device->model_name = name;
+    device->model = trestle_model_find(name);
+    if (device->model)
+        return 0;
+    struct strings names = {0};
+    list_models(&names);
+    char *all = strings_join(&names, ", ");
+    const char *near = suggest(name, names.items);
+    int status = config_fail(
+        reader, where, "there is no model \"%s\"; %s%s%sthe models are %s, or a path to a .so",
+        name, near ? "did you mean \"" : "", near ? near : "", near ? "\"? " : "", all);
+    free(all);
+    strings_finish(&names);
+    return status;
+}
+
+int config_set_model(struct config_reader *reader, const struct config_key *key,
+                     const struct json_place *where, const json_t *value, void *target)
+{
+    const char *name = json_string_value(value);
+    if (!name || !*name)
+        return config_fail_type(reader, key, where, value);
+    size_t length = strlen(name);
+    bool is_path = strchr(name, '/') || (length > 3 && strcmp(name + length - 3, ".so") == 0);
+    return (is_path ? load_model : find_model)(reader, where, name, target);
+}
+
+/* Names that older configurations give to what are models here. */
+static const struct {
+    const char *component, *model;
+} components[] = {
+    {"acalsim.QEMUDevice", "echo"},
+    {"acalsim.ComputeDevice", "compute"},
+    {"acalsim.MMIODevice", "dma"},
+};
+
+static int set_component(struct config_reader *reader, const struct config_key *key,
+                         const struct json_place *where, const json_t *value, void *target)
+{
+    struct config_device *device = target;
+    const char *name = json_string_value(value);
+    if (!name)
+        return config_fail_type(reader, key, where, value);
+    struct strings names = {0};
+    for (size_t i = 0; i < sizeof(components) / sizeof(*components); i++) {
+        strings_add(&names, components[i].component);
+        if (strcmp(name, components[i].component) != 0)
+            continue;
+        strings_finish(&names);
+        device->model_name = components[i].model;
+        device->model = trestle_model_find(components[i].model);
+        return 0;
+    }
+    char *help = suggest_or_list(name, &names, "the components are");
+    int status = config_fail(reader, where, "there is no component \"%s\"%s", name, help);
+    free(help);
+    strings_finish(&names);
+    return status;
+}
+
+int config_set_base(struct config_reader *reader, const struct config_key *key,
+                    const struct json_place *where, const json_t *value, void *target)
+{
+    uint64_t base;
+    struct config_key local = *key;
+    local.offset = 0;
+    int status = config_set_u64(reader, &local, where, value, &base);
+    if (status < 0)
+        return status;
+    if (base % 8)
+        return config_fail(reader, where,
+                           "0x%llx is not a multiple of 8; choose an aligned base address",
+                           (unsigned long long)base);
+    *(uint64_t *)((char *)target + key->offset) = base;
+    return 0;
+}
+
+int config_set_size(struct config_reader *reader, const struct config_key *key,
+                    const struct json_place *where, const json_t *value, void *target)
+{
+    uint64_t *size = (uint64_t *)((char *)target + key->offset);
+    int status = config_set_u64(reader, key, where, value, target);
+    if (status == 0 && *size == 0)
+        return config_fail(reader, where,
+                           "a region of size 0 holds no register; write for example 4096");
+    return status;
+}
+
+int config_set_socket(struct config_reader *reader, const struct config_key *key,
+                      const struct json_place *where, const json_t *value, void *target)
+{
+    enum { ROOM = 107 }; /* of sockaddr_un.sun_path, without its NUL */
+    int status = config_set_path(reader, key, where, value, target);
+    if (status < 0)
+        return status;
+    const char *path = *(const char **)((char *)target + key->offset);
+    if (strlen(path) > ROOM)
+        return config_fail(reader, where,
+                           "a path of %zu bytes, and a Unix socket has room for %d; choose a "
+                           "shorter one",
+                           strlen(path), ROOM);
+    return 0;
+}
+
+/* The value as the text that a model's parameter functions read; NULL for what has none. */
+static char *param_text(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        return xstrdup(json_string_value(value));
+    case JSON_INTEGER:
+    case JSON_REAL:
+    case JSON_TRUE:
+    case JSON_FALSE: {
+        char *json = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+        char *text = xstrdup(json);
+        free(json);
+        return text;
+    }
+    default:
+        return NULL;
+    }
+}
+
+int config_set_params(struct config_reader *reader, const struct config_key *key,
+                      const struct json_place *where, const json_t *value, void *target)
+{
+    struct config_device *device = target;
+    if (!json_is_object(value))
+        return config_fail_type(reader, key, where, value);
+    device->params =
+        config_keep(reader->config, xcalloc(json_object_size(value), sizeof(*device->params)));
+    const char *name;
+    json_t *member;
+    json_object_foreach((json_t *)value, name, member)
+    {
+        char *text = param_text(member);
+        if (!text) {
+            static const struct config_key param = {.what = "a parameter",
+                                                    .example = "10, \"1GHz\" or true"};
+            struct json_place here = {where, name, 0};
+            return config_fail_type(reader, &param, &here, member);
+        }
+        device->params[device->num_params++] =
+            (struct trestle_param){name, config_keep(reader->config, text)};
+    }
+    return 0;
+}
+
+/* One number, or one for each of the model's lines. Which of them the machine has, only QEMU knows.
+ */
+static int set_irq(struct config_reader *reader, const struct config_key *key,
+                   const struct json_place *where, const json_t *value, void *target)
+{
+    enum { INPUT_MAX = UINT16_MAX };
+    struct config_device *device = target;
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    struct strings inputs = {0};
+    int status = 0;
+    if (count == 0)
+        return config_fail_type(reader, key, where, value);
+    for (size_t i = 0; i < count && status == 0; i++) {
+        const json_t *input = json_is_array(value) ? json_array_get(value, i) : value;
+        struct json_place item = {where, NULL, i};
+        json_int_t number = json_integer_value(input);
+        if (!json_is_integer(input) || number < 0 || number > INPUT_MAX)
+            status = config_fail_type(reader, key, json_is_array(value) ? &item : where, input);
+        else
+            strings_addf(&inputs, "%d", (int)number);
+    }
+    if (status == 0) {
+        device->irq = config_keep(reader->config, strings_join(&inputs, ":"));
+        device->num_irqs = count;
+    }
+    strings_finish(&inputs);
+    return status;
+}
+
+static char *const process_choices[] = {"shared", "own", NULL};
+static char *const restart_choices[] = {"never", "on-failure", "always", NULL};
+static char *const carrier_choices[] = {"auto", "socket", "shm", NULL};
+
+static int set_process(struct config_reader *reader, const struct config_key *key,
+                       const struct json_place *where, const json_t *value, void *target)
+{
+    struct config_device *device = target;
+    const char *process = NULL;
+    int status = config_set_choice(reader, key, where, value, &process);
+    if (status == 0)
+        device->own_process = strcmp(process, "own") == 0;
+    return status;
+}
+
+static char *const on_error_choices[] = {"fault", "ones", "zeros", NULL};
+
+#define DEVICE(name) offsetof(struct config_device, name)
+
+static const struct config_key device_keys[] = {
+    {"name", config_set_name, DEVICE(name), "a name", "\"name\": \"echo_device\""},
+    {"model", config_set_model, 0, "a model", "\"model\": \"echo\""},
+    {"component", set_component, 0, "a component", "\"component\": \"acalsim.QEMUDevice\""},
+    {"base_addr", config_set_base, DEVICE(base_addr), "an address", "\"base_addr\": \"0x10200000\"",
+     .required = true},
+    {"size", config_set_size, DEVICE(size), "a size", "\"size\": 4096 or \"size\": \"0x1000\""},
+    {"params", config_set_params, 0, "an object of parameters",
+     "\"params\": { \"echo_latency\": 10 }"},
+    {"socket", config_set_socket, DEVICE(socket), "a path", "\"socket\": \"echo.sock\""},
+    {"on_error", config_set_choice, DEVICE(on_error), "a choice here", .choices = on_error_choices},
+    {"timeout_ms", config_set_count, DEVICE(timeout_ms), "a number of milliseconds",
+     "\"timeout_ms\": 1000, or 0 for never", .max = INT32_MAX},
+    {"shadow", config_set_bool, DEVICE(shadow), "true or false", "\"shadow\": true"},
+    {"irq", set_irq, 0, "an interrupt number, or a list of them",
+     "\"irq\": 40, or \"irq\": [40, 41] for two lines"},
+    {"process", set_process, 0, "a choice here", .choices = process_choices},
+    {"restart", config_set_choice, DEVICE(restart), "a choice here", .choices = restart_choices},
+    {"posted_writes", config_set_bool, DEVICE(posted_writes), "true or false",
+     "\"posted_writes\": true"},
+    {"release_lock", config_set_bool, DEVICE(release_lock), "true or false",
+     "\"release_lock\": true"},
+    {"carrier", config_set_choice, DEVICE(carrier), "a choice here", .choices = carrier_choices},
+    {"protocol", config_set_count, DEVICE(protocol), "a version of the protocol",
+     "\"protocol\": 2, or 1 for the older one", .max = 2},
+    {0},
+};
+
+int config_finish_device(struct config_reader *reader, const struct json_place *where, size_t index,
+                         const char *base_key, struct config_device *device)
+{
+    if (!device->model)
+        return config_fail(reader, where,
+                           "\"model\" is missing; add for example \"model\": \"echo\"");
+    if (!device->name)
+        device->name = config_keep(reader->config, xformat("device%zu", index));
+    if (device->size == 0)
+        device->size = device->model->region_size;
+    struct json_place base = {where, base_key, 0}, size = {where, "size", 0};
+    if (device->size < device->model->region_size)
+        return config_fail(reader, &size,
+                           "%llu bytes do not hold the registers of %s; write %llu or more",
+                           (unsigned long long)device->size, device->model->name,
+                           (unsigned long long)device->model->region_size);
+    if (device->base_addr + (device->size - 1) < device->base_addr)
+        return config_fail(reader, &base,
+                           "0x%llx plus %llu bytes runs past the end of the address space; "
+                           "choose a lower base address or a smaller size",
+                           (unsigned long long)device->base_addr, (unsigned long long)device->size);
+    struct json_place protocol = {where, "protocol", 0}, restart = {where, "restart", 0};
+    if (device->protocol == 0)
+        return config_fail(reader, &protocol,
+                           "0 is not a version of the protocol; write 2, or 1 for the older one");
+    if (device->restart && !device->own_process)
+        return config_fail(reader, &restart,
+                           "only a device in a process of its own is started again; add "
+                           "\"process\": \"own\" or remove the key");
+    struct json_place irq = {where, "irq", 0};
+    if (device->num_irqs > 0 && device->model->irq_lines == 0)
+        return config_fail(reader, &irq, "%s has no interrupt line; remove the key",
+                           device->model->name);
+    if (device->num_irqs > device->model->irq_lines)
+        return config_fail(reader, &irq,
+                           "%zu interrupts are given, and %s has %u; give so many or fewer",
+                           device->num_irqs, device->model->name, device->model->irq_lines);
+    return 0;
+}
+
+static int read_device(struct config_reader *reader, const struct json_place *where, size_t index,
+                       const json_t *value)
+{
+    struct config_device *device = &reader->config->devices[index];
+    static const struct config_key device_row = {
+        .what = "a device",
+        .example = "{ \"model\": \"echo\", \"base_addr\": \"0x10200000\" }",
+    };
+    if (!json_is_object(value))
+        return config_fail_type(reader, &device_row, where, value);
+    if (json_object_get(value, "model") && json_object_get(value, "component")) {
+        struct json_place here = {where, "component", 0};
+        return config_fail(reader, &here, "\"model\" says it already; remove one of the two");
+    }
+    int status = config_read_object(reader, where, value, device_keys, device);
+    return status < 0 ? status : config_finish_device(reader, where, index, "base_addr", device);
+}
+
+int config_set_devices(struct config_reader *reader, const struct config_key *key,
+                       const struct json_place *where, const json_t *value, void *target)
+{
+    struct config *config = reader->config;
+    if (!json_is_array(value))
+        return config_fail_type(reader, key, where, value);
+    size_t count = json_array_size(value);
+    if (count == 0)
+        return config_fail(reader, where, "the list is empty; write for example %s", key->example);
+    config->devices = xcalloc(count, sizeof(*config->devices));
+    config->num_devices = count;
+    for (size_t i = 0; i < count; i++)
+        config_init_device(&config->devices[i]);
+    for (size_t i = 0; i < count; i++) {
+        struct json_place here = {where, NULL, i};
+        int status = read_device(reader, &here, i, json_array_get(value, i));
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+#define LINK(name) offsetof(struct config_link, name)
+
+static const struct config_key link_keys[] = {
+    {"from", config_set_string, LINK(from), "a port", "\"from\": \"compute_device.peer\"",
+     .required = true},
+    {"to", config_set_string, LINK(to), "a port", "\"to\": \"echo_device.peer\"", .required = true},
+    {"latency", config_set_time, LINK(latency), "a time", "\"latency\": \"1ns\"", .required = true},
+    {0},
+};
+
+int config_set_links(struct config_reader *reader, const struct config_key *key,
+                     const struct json_place *where, const json_t *value, void *target)
+{
+    static const struct config_key link_row = {
+        .what = "a link",
+        .example = "{ \"from\": \"a.peer\", \"to\": \"b.peer\", \"latency\": \"1ns\" }",
+    };
+    struct config *config = reader->config;
+    if (!json_is_array(value))
+        return config_fail_type(reader, key, where, value);
+    config->num_links = json_array_size(value);
+    config->links = xcalloc(config->num_links, sizeof(*config->links));
+    for (size_t i = 0; i < config->num_links; i++) {
+        struct json_place here = {where, NULL, i};
+        const json_t *link = json_array_get(value, i);
+        if (!json_is_object(link))
+            return config_fail_type(reader, &link_row, &here, link);
+        int status = config_read_object(reader, &here, link, link_keys, &config->links[i]);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/json_text.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+static const char *skip_space(const char *p)
+{
+    return p + strspn(p, " \t\r\n");
+}
+
+static const char *skip_string(const char *p)
+{
+    for (p++; *p != '"'; p++)
+        if (*p == '\\')
+            p++;
+    return p + 1;
+}
+
+/* No recursion: a document may be nested as deeply as the parser allowed. */
+static const char *skip_value(const char *p)
+{
+    size_t depth = 0;
+    do {
+        p = skip_space(p);
+        if (*p == '"') {
+            p = skip_string(p);
+        } else if (*p == '{' || *p == '[') {
+            depth++;
+            p++;
+        } else if (*p == '}' || *p == ']') {
+            depth--;
+            p++;
+        } else {
+            p += strspn(p, ",:");
+            p += strcspn(p, " \t\r\n,:]}[{\"");
+        }
+    } while (depth > 0);
+    return p;
+}
+
+/* The string that begins at p, its escapes resolved; malloc'd. */
+static char *decode_string(const char *p)
+{
+    json_t *value = json_loadb(p, (size_t)(skip_string(p) - p), JSON_DECODE_ANY, NULL);
+    char *text = xstrdup(value ? json_string_value(value) : "");
+    json_decref(value);
+    return text;
+}
+
+/* Steps over the members of an object, or the items of an array (no key). *p stands behind the
+ * bracket or the last value. */
+static bool next_entry(const char **p, const char **ret_key, const char **ret_value)
+{
+    const char *at = skip_space(*p);
+    if (*at == ',')
+        at = skip_space(at + 1);
+    if (*at == '}' || *at == ']') {
+        *p = at + 1;
+        return false;
+    }
+    *ret_key = at;
+    if (*at == '"') {
+        const char *colon = skip_space(skip_string(at));
+        if (*colon == ':')
+            at = skip_space(colon + 1);
+    }
+    *ret_value = at;
+    return true;
+}
+
+/* The value at place; *ret_start is where a reader would point: the key, if it has one. */
+static const char *locate(const char *text, const struct json_place *place, const char **ret_start)
+{
+    if (!place)
+        return *ret_start = skip_space(text);
+    const char *container = locate(text, place->parent, ret_start);
+    if (*container != '{' && *container != '[')
+        return container;
+
+    const char *p = container + 1, *key, *value;
+    for (size_t i = 0; next_entry(&p, &key, &value); i++) {
+        bool found = i == place->index;
+        if (place->key) {
+            char *name = decode_string(key);
+            found = strcmp(name, place->key) == 0;
+            free(name);
+        }
+        if (found) {
+            *ret_start = key;
+            return value;
+        }
+        p = skip_value(value);
+    }
+    return container;
+}
+
+static unsigned line_of(const char *text, const char *at)
+{
+    unsigned line = 1;
+    for (; text < at; text++)
+        line += *text == '\n';
+    return line;
+}
+
+unsigned json_place_line(const char *text, const struct json_place *place)
+{
+    const char *start = text;
+    locate(text, place, &start);
+    return line_of(text, start);
+}
+
+char *json_place_name(const struct json_place *place)
+{
+    if (!place)
+        return xstrdup("");
+    char *parent = json_place_name(place->parent), *name;
+    if (place->key)
+        name = xformat("%s%s%s", parent, *parent ? "." : "", place->key);
+    else
+        name = xformat("%s[%zu]", parent, place->index);
+    free(parent);
+    return name;
+}
+
+struct duplicate_search {
+    const char *text;
+    struct json_duplicate *found;
+};
+
+/* Returns where the value ends, or NULL once a duplicate is found. */
+static const char *search_value(struct duplicate_search *search, const char *value,
+                                const struct json_place *where);
+
+static const char *search_object(struct duplicate_search *search, const char *object,
+                                 const struct json_place *where)
+{
+    json_t *seen = json_object(); /* key to its offset: objects may be large */
+    const char *p = object + 1, *key, *value;
+    while (p && next_entry(&p, &key, &value)) {
+        char *name = decode_string(key);
+        struct json_place here = {where, name, 0};
+        json_t *first = json_object_get(seen, name);
+        if (first) {
+            *search->found = (struct json_duplicate){
+                .name = json_place_name(&here),
+                .line = line_of(search->text, key),
+                .first_line = line_of(search->text, search->text + json_integer_value(first)),
+            };
+            p = NULL;
+        } else {
+            json_object_set_new(seen, name, json_integer(key - search->text));
+            p = search_value(search, value, &here);
+        }
+        free(name);
+    }
+    json_decref(seen);
+    return p;
+}
+
+static const char *search_value(struct duplicate_search *search, const char *value,
+                                const struct json_place *where)
+{
+    if (*value == '{')
+        return search_object(search, value, where);
+    if (*value != '[')
+        return skip_value(value);
+    const char *p = value + 1, *key, *item;
+    for (size_t i = 0; p && next_entry(&p, &key, &item); i++) {
+        struct json_place here = {where, NULL, i};
+        p = search_value(search, item, &here);
+    }
+    return p;
+}
+
+bool json_find_duplicate(const char *text, struct json_duplicate *ret_duplicate)
+{
+    struct duplicate_search search = {text, ret_duplicate};
+    return !search_value(&search, skip_space(text), NULL);
+}

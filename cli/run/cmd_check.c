@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* trestle check: is a configuration right, and what is in it? */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "command.h"
+#include "run/launch.h"
+#include "run/session.h"
+#include "table.h"
+#include "util.h"
+
+static const struct command_option options[] = {{0}};
+
+static void print_devices(const struct config *config)
+{
+    static const char *const titles[] = {"device", "model", "base", "last", "socket", NULL};
+    struct table table = {.titles = titles};
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct config_device *device = &config->devices[i];
+        table_addf(&table, "%s", device->name);
+        table_addf(&table, "%s", device->model_name);
+        table_addf(&table, "0x%08" PRIx64, device->base_addr);
+        table_addf(&table, "0x%08" PRIx64, device->base_addr + (device->size - 1));
+        table_addf(&table, "%s", device->socket ? device->socket : "(private)");
+    }
+    table_print(&table, stdout);
+    table_finish(&table);
+}
+
+static void print_time(struct table *table, trestle_time time)
+{
+    static const struct {
+        trestle_time unit;
+        const char *name;
+    } units[] = {{TRESTLE_S, "s"},
+                 {TRESTLE_MS, "ms"},
+                 {TRESTLE_US, "us"},
+                 {TRESTLE_NS, "ns"},
+                 {TRESTLE_PS, "ps"}};
+    size_t i = 0;
+    while (time % units[i].unit) /* the last unit divides everything */
+        i++;
+    table_addf(table, "%" PRIu64 " %s", time / units[i].unit, units[i].name);
+}
+
+static void print_links(const struct config *config)
+{
+    static const char *const titles[] = {"from", "to", ">latency", NULL};
+    struct table table = {.titles = titles};
+    for (size_t i = 0; i < config->num_links; i++) {
+        table_addf(&table, "%s", config->links[i].from);
+        table_addf(&table, "%s", config->links[i].to);
+        print_time(&table, config->links[i].latency);
+    }
+    if (config->num_links > 0) {
+        puts("");
+        table_print(&table, stdout);
+    }
+    table_finish(&table);
+}
+
+static int check(const struct config *config)
+{
+    const struct launch_options as_configured = {0};
+    const struct session_options quiet = {0};
+    struct launch launch;
+    struct session session;
+    char *error = NULL;
+    /* The models see their parameters, and refuse what they do not know. */
+    int status = session_init(&session, config, &quiet, &error);
+    if (status == 0) {
+        session_finish(&session);
+        status = launch_init(&launch, config, &as_configured, &error);
+    }
+    if (status < 0)
+        return command_fail_line(error);
+    launch_finish(&launch);
+    print_devices(config);
+    print_links(config);
+    return EXIT_SUCCESS;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    const char *argument;
+    if (command_next_option(command, argc, argv, &argument) != 0)
+        return EXIT_BAD_INPUT;
+    struct config *config = command_config(command, argc, argv);
+    if (!config)
+        return EXIT_BAD_INPUT;
+    int code = check(config);
+    config_destroy(config);
+    return code;
+}
+
+const struct command command_check = {
+    .name = "check",
+    .arguments = "CONFIG",
+    .summary = "Check CONFIG and print its devices and links",
+    .options = options,
+    .run = run_command,
+    .help = "Checks all that trestle run would check before it starts anything: the file, the\n"
+            "models and their parameters, and that kernel, QEMU and plugin are there. The exit\n"
+            "code is 0, or 2 with one line that says what is wrong and what to do.\n",
+};

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* trestle device: one model on one socket, without a configuration file. */
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "config/config.h"
+#include "run/serve.h"
+#include "util.h"
+
+static const struct command_option options[] = {
+    {'S', "socket", "PATH", "where to listen; required", .long_only = true},
+    {'F', "listen-fd", "FD", "serve this listening socket instead, which stays its owner's",
+     .long_only = true},
+    {'b', "base", "ADDR", "guest-physical base address; required", .long_only = true},
+    {'z', "size", "N", "bytes of the region; default: the model's", .long_only = true},
+    {'n', "name", "NAME", "the device's name; default: device0", .long_only = true},
+    {'P', "param", "KEY=VALUE", "a parameter of the model; may be repeated", .long_only = true},
+    {'v', "verbose", NULL, "log what happens; -vv: log every access"},
+    {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
+    {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
+    {'H', "hash", NULL, "compute the hash of the run, which a trace has as well",
+     .long_only = true},
+    {0},
+};
+
+/* Numbers go into the document as text in hexadecimal, which holds all 64 bits. */
+static int set_number(json_t *device, const char *key, const char *option, const char *text,
+                      const char *what)
+{
+    uint64_t value;
+    if (!parse_u64(text, &value))
+        return command_fail("%s %s is not %s; write for example %s 0x%s", option, text, what,
+                            option, strcmp(key, "size") == 0 ? "1000" : "10200000");
+    char *hexadecimal = xformat("0x%llx", (unsigned long long)value);
+    json_object_set_new(device, key, json_string(hexadecimal));
+    free(hexadecimal);
+    return 0;
+}
+
+static int set_text(json_t *device, const char *key, const char *option, const char *text)
+{
+    json_t *value = *text ? json_string(text) : NULL;
+    if (!value)
+        return command_fail("%s \"%s\" is empty or not UTF-8; write another", option, text);
+    json_object_set_new(device, key, value);
+    return 0;
+}
+
+static int set_listen_fd(const char *text, struct serve_options *serve)
+{
+    uint64_t fd;
+    if (!parse_u64(text, &fd) || fd < 3 || fd > INT_MAX)
+        return command_fail("--listen-fd %s is not a descriptor; write the number of an open "
+                            "listening socket, 3 or more",
+                            text);
+    serve->listen_fd = (int)fd;
+    serve->quiet = true;
+    return 0;
+}
+
+/* The command line as the configuration's one device, so that one reader judges both. */
+static int parse(const struct command *command, int argc, char **argv, json_t *device,
+                 struct serve_options *serve)
+{
+    json_t *params = json_object();
+    json_object_set_new(device, "params", params);
+    const char *argument;
+    int letter, status = 0;
+    while (status == 0 && (letter = command_next_option(command, argc, argv, &argument)) != 0) {
+        switch (letter) {
+        case 'S':
+            status = set_text(device, "socket", "--socket", argument);
+            break;
+        case 'F':
+            status = set_listen_fd(argument, serve);
+            break;
+        case 'b':
+            status = set_number(device, "base_addr", "--base", argument, "an address");
+            break;
+        case 'z':
+            status = set_number(device, "size", "--size", argument, "a size");
+            break;
+        case 'n':
+            status = set_text(device, "name", "--name", argument);
+            break;
+        case 'P':
+            status = command_param(params, argument);
+            break;
+        case 'v':
+            serve->verbosity++;
+            break;
+        case 's':
+            serve->stats = argument;
+            break;
+        case 'T':
+            serve->trace = argument;
+            break;
+        case 'H':
+            serve->run_hash = true;
+            break;
+        default:
+            status = EXIT_BAD_INPUT;
+            break;
+        }
+    }
+    if (status)
+        return status;
+    const char *model = command_operand(command, argc, argv, "a model");
+    if (!model)
+        return EXIT_BAD_INPUT;
+    if (!json_object_get(device, "socket") && !serve->listen_fd)
+        return command_fail("device needs --socket PATH, where QEMU will connect");
+    if (!json_object_get(device, "base_addr"))
+        return command_fail("device needs --base ADDR, the guest-physical base address");
+    return set_text(device, "model", "model", model);
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    struct serve_options serve = {0};
+    json_t *device = json_object(), *document = json_pack("{s:[o]}", "devices", device);
+    int code = parse(command, argc, argv, device, &serve);
+    if (code) {
+        json_decref(document);
+        return code;
+    }
+    struct config *config;
+    char *error = NULL;
+    if (config_from_document(document, &config, &error) < 0)
+        return command_fail_line(error);
+    config->devices[0].listen_fd = serve.listen_fd;
+    code = serve_config(config, &serve);
+    config_destroy(config);
+    return code;
+}
+
+const struct command command_device = {
+    .name = "device",
+    .arguments = "MODEL --socket PATH --base ADDR [OPTION]...",
+    .summary = "Start one device for a QEMU that is started elsewhere",
+    .options = options,
+    .run = run_command,
+    .help =
+        "MODEL is a bundled model (see trestle models) or a path to a .so. Serves until SIGINT\n"
+        "or SIGTERM; the exit code is 128 + the signal, or 2 for bad input.\n",
+};

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/guest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+/* QEMU has this long to end in order; then it is killed. */
+#define GRACE_MS 3000
+
+static void look_for_end(void *ctx)
+{
+    struct guest *guest = ctx;
+    guest->has_ended = trestle_machine_ended(guest->machine, &guest->exit_code);
+    guest->signal = trestle_machine_signal(guest->machine);
+}
+
+int guest_start(struct guest *guest, struct session *session,
+                const struct trestle_machine_options *options, char **ret_error)
+{
+    *guest = (struct guest){.session = session};
+    char *error = NULL;
+    int status = trestle_machine_launch(options, &guest->machine, &error);
+    if (status == 0)
+        status = trestle_bridge_watch(session->bridge, trestle_machine_fd(guest->machine),
+                                      look_for_end, guest);
+    if (status < 0) {
+        *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
+        free(error);
+        trestle_machine_destroy(guest->machine);
+        guest->machine = NULL;
+    }
+    return status;
+}
+
+static int poll_bridge(struct guest *guest, int64_t until)
+{
+    int status = trestle_bridge_poll(guest->session->bridge, clock_ms_until(until));
+    if (status == 0 || status == -EINTR)
+        return 0;
+    session_log(guest->session, TRESTLE_LOG_ERROR, "cannot serve the devices: %s",
+                strerror(-status));
+    return status;
+}
+
+int guest_serve(struct guest *guest, int64_t until)
+{
+    int status = 0;
+    while (status == 0 && !guest->has_ended && !guest->session->signal && clock_ms() < until)
+        status = poll_bridge(guest, until);
+    /* A Ctrl-C outside a terminal reaches QEMU too, and its end may be seen first. */
+    session_read_signals(guest->session);
+    return status;
+}
+
+/* The devices are served until QEMU has ended: an access under way would hold it up. */
+void guest_stop(struct guest *guest)
+{
+    int64_t kill_at = clock_ms() + GRACE_MS;
+    unsigned signals_seen = guest->session->signals_seen;
+    if (guest->has_ended)
+        return;
+    kill(trestle_machine_pid(guest->machine), SIGTERM);
+    kill(trestle_machine_pid(guest->machine), SIGCONT); /* a stopped process would not notice */
+    while (!guest->has_ended && clock_ms() < kill_at &&
+           guest->session->signals_seen == signals_seen && poll_bridge(guest, kill_at) == 0)
+        ;
+    if (!guest->has_ended)
+        trestle_machine_stop(guest->machine, 0);
+    look_for_end(guest);
+}
+
+void guest_finish(struct guest *guest)
+{
+    if (!guest->machine)
+        return;
+    trestle_bridge_unwatch(guest->session->bridge, trestle_machine_fd(guest->machine));
+    trestle_machine_destroy(guest->machine);
+    guest->machine = NULL;
+}

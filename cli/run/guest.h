@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* A QEMU that runs beside a session's devices. */
+#ifndef CLI_GUEST_H
+#define CLI_GUEST_H
+
+#include "run/session.h"
+#include "trestle/machine.h"
+
+struct guest {
+    struct session *session;
+    struct trestle_machine *machine;
+    bool has_ended;
+    int exit_code; /* QEMU's, once it has ended; 128 + the signal that ended it */
+    int signal;    /* or 0 */
+};
+
+/* Starts QEMU; the session's bridge notices its end. -EINVAL and the like with the line. */
+int guest_start(struct guest *guest, struct session *session,
+                const struct trestle_machine_options *options, char **ret_error);
+/* Serves the devices until QEMU ends, a signal comes, or clock_ms() is `until`, INT64_MAX for
+ * never. Negative errno when the bridge fails: it has been said. */
+int guest_serve(struct guest *guest, int64_t until);
+/* Ends QEMU in order; at a second signal or after a while, at once. */
+void guest_stop(struct guest *guest);
+/* Stops QEMU if it still runs. From then on the terminal is as it was before. */
+void guest_finish(struct guest *guest);
+
+#endif

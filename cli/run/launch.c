@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/launch.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util.h"
+
+#define PLUGIN_FILE "trestle-qemu.so"
+
+/* Why path cannot be read as a file, or NULL. */
+static const char *unreadable(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return strerror(errno);
+    if (S_ISDIR(st.st_mode))
+        return "it is a directory";
+    return access(path, R_OK) < 0 ? strerror(errno) : NULL;
+}
+
+/* The architecture whose guest starts with these bytes, or NULL: not an ELF file, or not known. */
+static const char *elf_arch(const unsigned char *elf)
+{
+    if (memcmp(elf, ELFMAG, SELFMAG) != 0 || elf[EI_DATA] != ELFDATA2LSB)
+        return NULL;
+    switch (elf[18] | elf[19] << 8) { /* e_machine */
+    case EM_RISCV:
+        return elf[EI_CLASS] == ELFCLASS64 ? "riscv64" : "riscv32";
+    case EM_ARM:
+        return "arm";
+    case EM_AARCH64:
+        return "aarch64";
+    case EM_386:
+    case EM_X86_64:
+        return "x86_64";
+    default:
+        return NULL;
+    }
+}
+
+/* The architecture that path is for when it cannot run on arch, or NULL. QEMU starts such a guest
+ * all the same, and nothing ever happens. An aarch64 machine may have 32-bit processors. */
+static const char *wrong_arch(const char *path, const char *arch)
+{
+    unsigned char head[20];
+    struct stat st;
+    FILE *file = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "rbe") : NULL;
+    if (!file)
+        return NULL;
+    const char *found = fread(head, sizeof(head), 1, file) == 1 ? elf_arch(head) : NULL;
+    fclose(file);
+    if (!found || strcmp(found, arch) == 0)
+        return NULL;
+    return strcmp(found, "arm") == 0 && strcmp(arch, "aarch64") == 0 ? NULL : found;
+}
+
+static int check_kernel(const struct config *config, const struct launch_options *options,
+                        struct launch *launch, char **ret_error)
+{
+    const char *kernel = options->kernel ? options->kernel : config->kernel;
+    const char *reason = kernel ? unreadable(kernel) : NULL;
+    launch->machine.kernel = kernel;
+    if (!reason)
+        return 0;
+    if (options->kernel)
+        *ret_error = xformat("trestle: --kernel %s: %s; name the guest's ELF file", kernel, reason);
+    else
+        *ret_error = config_complain_machine(
+            config, "kernel",
+            "cannot read %s: %s; build it, correct the path, or name another with --kernel", kernel,
+            reason);
+    return -EINVAL;
+}
+
+static int find_plugin(char **ret_plugin, char **ret_error)
+{
+    char *places;
+    *ret_plugin = find_own_file(PLUGIN_FILE, TRESTLE_PLUGIN_DIR "/" PLUGIN_FILE, &places);
+    if (*ret_plugin)
+        return 0;
+    *ret_error = xformat("trestle: QEMU's plugin is %s; build it, or name it with --plugin, "
+                         "machine.plugin or TRESTLE_PLUGIN",
+                         places);
+    free(places);
+    return -EINVAL;
+}
+
+static int choose_plugin(const struct config *config, const struct launch_options *options,
+                         struct launch *launch, char **ret_error)
+{
+    static const char remedy[] = "name the " PLUGIN_FILE " that came with trestle, or none";
+    const char *plugin = options->plugin, *from = "--plugin", *reason;
+    bool from_file = !plugin && strcmp(config->plugin, "auto") != 0;
+    if (from_file)
+        plugin = config->plugin;
+    if (!plugin || strcmp(plugin, "auto") == 0) {
+        plugin = getenv("TRESTLE_PLUGIN");
+        from = "TRESTLE_PLUGIN";
+    }
+    if (!plugin || !*plugin)
+        return find_plugin(&launch->plugin, ret_error);
+    if (strcmp(plugin, "none") == 0)
+        return 0;
+    if (strcmp(plugin, "in-tree") == 0) {
+        if (options->exit_on_idle) {
+            *ret_error = xstrdup("trestle: --exit-on-idle needs the plugin, and this run has the "
+                                 "device in QEMU's own tree; leave one of the two out");
+            return -EINVAL;
+        }
+        launch->plugin = xstrdup(plugin);
+        return 0;
+    }
+    reason = unreadable(plugin);
+    if (!reason) {
+        /* Without a slash QEMU would search the system's library directories. */
+        launch->plugin = strchr(plugin, '/') ? xstrdup(plugin) : xformat("./%s", plugin);
+        return 0;
+    }
+    if (from_file)
+        *ret_error = config_complain_machine(config, "plugin", "cannot read %s: %s; %s", plugin,
+                                             reason, remedy);
+    else
+        *ret_error = xformat("trestle: %s %s: %s; %s", from, plugin, reason, remedy);
+    return -EINVAL;
+}
+
+static int check_qemu(const struct config *config, const struct launch_options *options,
+                      struct launch *launch, char **ret_error)
+{
+    char *path = NULL, *error = NULL;
+    const char *qemu = options->qemu ? options->qemu : config->qemu;
+    const char *arch = qemu ? config_arch_of_qemu(qemu) : NULL;
+    launch->machine.qemu = qemu;
+    launch->machine.arch = config->arch ? config->arch : arch;
+    if (arch && config->arch && strcmp(arch, config->arch) != 0) { /* in a file: told already */
+        *ret_error = xformat("trestle: --qemu %s does not run %s, the configuration's arch; name "
+                             "another, or change machine.arch",
+                             options->qemu, config->arch);
+        return -EINVAL;
+    }
+    launch->machine.search_path = getenv("PATH");
+    int status = trestle_machine_find_qemu(&launch->machine, &path, &error);
+    free(path);
+    if (status < 0 && config->qemu && !options->qemu)
+        *ret_error = config_complain_machine(config, "qemu", "%s with --qemu", error);
+    else if (status < 0)
+        *ret_error = xformat("trestle: %s with machine.qemu or --qemu", error);
+    free(error);
+    return status;
+}
+
+/* An sst-device that QEMU contains has no properties of ours. */
+static int check_without_plugin(const struct config *config, const struct launch_options *options,
+                                char **ret_error)
+{
+    if (options->exit_on_idle) {
+        *ret_error = xstrdup("trestle: --exit-on-idle needs the plugin, and this run has none; "
+                             "leave one of the two out");
+        return -EINVAL;
+    }
+    if (config->icount >= 0) {
+        *ret_error = config_complain_machine(config, "icount",
+                                             "devices learn the guest's time from the plugin, and "
+                                             "this run has none; remove the key or use the plugin");
+        return -EINVAL;
+    }
+    if (config->direct_dma) {
+        *ret_error = config_complain_machine(config, "direct_dma",
+                                             "only the plugin can do this, and this run has none; "
+                                             "remove the key or use the plugin");
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct config_device *device = &config->devices[i];
+        const char *key = device->on_error          ? "on_error"
+                          : device->timeout_ms >= 0 ? "timeout_ms"
+                          : device->shadow          ? "shadow"
+                          : device->posted_writes   ? "posted_writes"
+                          : device->release_lock    ? "release_lock"
+                          : device->carrier         ? "carrier"
+                          : device->protocol == 2   ? "protocol"
+                          : device->irq             ? "irq"
+                                                    : NULL;
+        if (!key)
+            continue;
+        *ret_error = config_complain_device(config, i, key,
+                                            "only the plugin can do this, and this run has none; "
+                                            "remove the key or use the plugin");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static void join_args(const struct config *config, const struct launch_options *options,
+                      struct launch *launch)
+{
+    size_t count = 0;
+    for (const char **arg = config->args; arg && *arg; arg++)
+        count++;
+    for (char **arg = options->args; arg && *arg; arg++)
+        count++;
+    launch->args = xcalloc(count + 1, sizeof(*launch->args));
+    count = 0;
+    for (const char **arg = config->args; arg && *arg; arg++)
+        launch->args[count++] = *arg;
+    for (char **arg = options->args; arg && *arg; arg++)
+        launch->args[count++] = *arg;
+    launch->machine.args = launch->args;
+}
+
+static int check_kernel_arch(const struct config *config, const struct launch_options *options,
+                             const struct launch *launch, char **ret_error)
+{
+    const char *kernel = launch->machine.kernel, *arch = launch->machine.arch;
+    if (!arch && !launch->machine.qemu)
+        arch = "riscv32";
+    const char *found = kernel && arch ? wrong_arch(kernel, arch) : NULL;
+    if (!found)
+        return 0;
+    if (options->kernel)
+        *ret_error = xformat("trestle: --kernel %s is for %s, and the machine is %s; name another, "
+                             "or change machine.arch",
+                             kernel, found, arch);
+    else
+        *ret_error = config_complain_machine(
+            config, "kernel",
+            "%s is for %s, and the machine is %s; name another, or change machine.arch", kernel,
+            found, arch);
+    return -EINVAL;
+}
+
+int launch_init(struct launch *launch, const struct config *config,
+                const struct launch_options *options, char **ret_error)
+{
+    *launch = (struct launch){.machine = {.size = sizeof(launch->machine)}};
+    launch->machine.gdb = options->gdb;
+    launch->machine.is_repeatable = config->icount >= 0;
+    launch->machine.icount_shift = config->icount >= 0 ? (uint32_t)config->icount : 0;
+    launch->machine.direct_dma = config->direct_dma;
+    launch->machine.exit_when_idle = options->exit_on_idle;
+    int status = check_kernel(config, options, launch, ret_error);
+    if (status == 0)
+        status = choose_plugin(config, options, launch, ret_error);
+    if (status == 0 && !launch->plugin)
+        status = check_without_plugin(config, options, ret_error);
+    if (status == 0)
+        status = check_qemu(config, options, launch, ret_error);
+    if (status == 0)
+        status = check_kernel_arch(config, options, launch, ret_error);
+    if (status < 0) {
+        launch_finish(launch);
+        return -EINVAL;
+    }
+    launch->machine.plugin = launch->plugin;
+    join_args(config, options, launch);
+    return 0;
+}
+
+void launch_add_protocol(struct strings *parts, const struct config *config,
+                         const struct config_device *device)
+{
+    if (device->carrier)
+        strings_addf(parts, "carrier=%s", device->carrier);
+    if (device->protocol >= 0)
+        strings_addf(parts, "protocol=%d", (int)device->protocol);
+    /* In a repeatable run, what a write causes must have its time known. */
+    if (device->posted_writes && config->icount < 0)
+        strings_add(parts, "posted_writes=on");
+}
+
+/* What the plugin has to know of a device beyond what machine.h has fields for. */
+static void add_properties(struct launch *launch, const struct config *config,
+                           const struct config_device *device)
+{
+    struct strings parts = {0};
+    launch_add_protocol(&parts, config, device);
+    if (device->release_lock)
+        strings_add(&parts, "release_lock=on");
+    char *joined = parts.count ? strings_join(&parts, ",") : xstrdup("");
+    strings_add(&launch->properties, joined);
+    free(joined);
+    strings_finish(&parts);
+}
+
+void launch_set_sockets(struct launch *launch, const struct config *config,
+                        const struct trestle_bridge *bridge)
+{
+    launch->devices = xcalloc(config->num_devices, sizeof(*launch->devices));
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct config_device *device = &config->devices[i];
+        add_properties(launch, config, device);
+        const char *properties = launch->properties.items[i];
+        launch->devices[i] = (struct trestle_machine_device){
+            .name = device->name,
+            .socket_path =
+                bridge ? trestle_bridge_socket_path(bridge, (uint32_t)i) : device->socket,
+            .base_addr = device->base_addr,
+            .region_size = device->size,
+            .on_error = device->on_error,
+            .timeout_ms = device->timeout_ms,
+            .shadow = device->shadow,
+            .irq = device->irq,
+            .properties = *properties ? properties : NULL,
+        };
+    }
+    launch->machine.devices = launch->devices;
+    launch->machine.num_devices = config->num_devices;
+}
+
+void launch_set_labels(struct launch *launch, const struct config *config)
+{
+    for (size_t i = 0; i < config->num_devices; i++) {
+        char *label = config_where_device(config, i);
+        strings_add(&launch->labels, label ? label : "trestle");
+        launch->devices[i].label = launch->labels.items[i];
+        free(label);
+    }
+}
+
+void launch_finish(struct launch *launch)
+{
+    strings_finish(&launch->labels);
+    strings_finish(&launch->properties);
+    free(launch->devices);
+    free(launch->plugin);
+    free(launch->args);
+    *launch = (struct launch){0};
+}

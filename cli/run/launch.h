@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* What QEMU is started with: the configuration, and what the command line says instead. */
+#ifndef CLI_LAUNCH_H
+#define CLI_LAUNCH_H
+
+#include "config/config.h"
+#include "trestle/machine.h"
+#include "util.h"
+
+struct launch_options {
+    const char *kernel, *qemu, *plugin; /* NULL: as the configuration says */
+    bool gdb, exit_on_idle;
+    char **args; /* for QEMU, behind the configuration's; ended by NULL; NULL: none */
+};
+
+struct launch {
+    struct strings properties; /* of each device, "" for none */
+    struct trestle_machine_options machine;
+    struct trestle_machine_device *devices;
+    struct strings labels; /* where the devices were configured */
+    char *plugin;          /* where it was found */
+    const char **args;
+};
+
+/* Finds and checks QEMU, kernel and plugin; -EINVAL with the line for the user. The sockets are
+ * still missing: launch_set_sockets(). Both arguments must outlive the result. */
+int launch_init(struct launch *launch, const struct config *config,
+                const struct launch_options *options, char **ret_error);
+/* From a bridge that listens, or the paths that the configuration gives (bridge NULL). */
+void launch_set_sockets(struct launch *launch, const struct config *config,
+                        const struct trestle_bridge *bridge);
+/* Lets QEMU's refusal of a device begin with the place in the file. Such a command line is not to
+ * be shown to people. After launch_set_sockets(). */
+void launch_set_labels(struct launch *launch, const struct config *config);
+void launch_finish(struct launch *launch);
+
+/* The plugin's properties that say how a device is spoken to, a part each: "carrier=socket". */
+void launch_add_protocol(struct strings *parts, const struct config *config,
+                         const struct config_device *device);
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/own.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/close_range.h>
+
+#include "run/session.h"
+#include "util.h"
+
+#define STOP_GRACE_MS 2000
+/* A model that dies at each access would be started for ever. One that served for a while before
+ * it died is no such model. */
+#define QUICK_DEATHS_MAX 10
+#define QUICK_DEATH_MS 1000
+
+struct own_process {
+    struct own_processes *all;
+    const struct config_device *device; /* NULL: the device is shared */
+    int listen_fd;
+    pid_t pid; /* -1: not running */
+    int pid_fd;
+    int stats_fd; /* where it prints its statistics */
+    unsigned restarts;
+    unsigned quick_deaths; /* in a row */
+    bool has_died;         /* some time, before it was to be stopped */
+    int64_t started_ms;
+    struct trestle_device_stats stats; /* of all that have ended */
+    char run_hash[17];                 /* of the latest that has ended; empty: not known */
+};
+
+struct own_processes {
+    struct trestle_bridge *bridge;
+    int verbosity;
+    const char *trace;
+    bool run_hash;
+    size_t count;
+    struct own_process processes[];
+};
+
+/* --- start ----------------------------------------------------------------------------------- */
+
+static void add_arguments(const struct own_process *process, struct strings *args)
+{
+    const struct config_device *device = process->device;
+    strings_add(args, "trestle");
+    strings_add(args, "device");
+    strings_addf(args, "--listen-fd=%d", process->listen_fd);
+    strings_addf(args, "--name=%s", device->name);
+    strings_addf(args, "--base=0x%" PRIx64, device->base_addr);
+    strings_addf(args, "--size=0x%" PRIx64, device->size);
+    for (size_t i = 0; i < device->num_params; i++)
+        strings_addf(args, "--param=%s=%s", device->params[i].key, device->params[i].value);
+    for (int i = 0; i < process->all->verbosity; i++)
+        strings_add(args, "-v");
+    if (process->all->trace && process->restarts == 0)
+        strings_addf(args, "--trace=%s.%s", process->all->trace, device->name);
+    else if (process->all->trace)
+        strings_addf(args, "--trace=%s.%s.%u", process->all->trace, device->name,
+                     process->restarts);
+    if (process->all->run_hash)
+        strings_add(args, "--hash");
+    strings_add(args, "--stats=-");
+    strings_add(args, device->model_name);
+}
+
+/* Between fork and exec: only async-signal-safe calls. */
+static void exec_child(const struct own_process *process, char **argv, pid_t parent)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* Ctrl-C is for the run, which ends its devices after the guest. */
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(127);
+    int null = open("/dev/null", O_RDONLY);
+    dup2(null, STDIN_FILENO);
+    dup2(process->stats_fd, STDOUT_FILENO);
+    close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    fcntl(process->listen_fd, F_SETFD, 0);
+    execv("/proc/self/exe", argv);
+    _exit(127);
+}
+
+static void on_end(void *ctx);
+
+static int start(struct own_process *process, char **ret_error)
+{
+    struct strings args = {0};
+    pid_t parent = getpid();
+    int status = 0;
+    if (ftruncate(process->stats_fd, 0) < 0)
+        return -errno;
+    add_arguments(process, &args);
+    pid_t pid = fork();
+    if (pid == 0)
+        exec_child(process, args.items, parent);
+    if (pid < 0)
+        status = -errno;
+    strings_finish(&args);
+    if (status == 0) {
+        process->pid = pid;
+        process->started_ms = clock_ms();
+        process->pid_fd = pidfd_open(pid, 0);
+        status = process->pid_fd < 0
+                     ? -errno
+                     : trestle_bridge_watch(process->all->bridge, process->pid_fd, on_end, process);
+    }
+    if (status < 0)
+        *ret_error = xformat("trestle: %s: cannot start a process for it: %s",
+                             process->device->name, strerror(-status));
+    return status;
+}
+
+/* --- end ------------------------------------------------------------------------------------- */
+
+static uint64_t count_of(const json_t *object, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* A process that was killed has printed nothing: what it served is not known. */
+static void take_stats(struct own_process *process)
+{
+    lseek(process->stats_fd, 0, SEEK_SET);
+    json_t *root = json_loadfd(process->stats_fd, JSON_DISABLE_EOF_CHECK, NULL);
+    const json_t *device = json_array_get(json_object_get(root, "devices"), 0);
+    const json_t *latency = json_object_get(device, "latency_ns");
+    struct trestle_device_stats *stats = &process->stats;
+    stats->reads += count_of(device, "reads");
+    stats->writes += count_of(device, "writes");
+    stats->bytes += count_of(device, "bytes");
+    stats->errors += count_of(device, "errors");
+    /* Of the process that saw the most, roughly: percentiles do not add up. */
+    stats->latency_p50_ns = larger(stats->latency_p50_ns, count_of(latency, "p50"));
+    stats->latency_p99_ns = larger(stats->latency_p99_ns, count_of(latency, "p99"));
+    stats->latency_max_ns = larger(stats->latency_max_ns, count_of(latency, "max"));
+    const char *run_hash = json_string_value(json_object_get(root, "run_hash"));
+    snprintf(process->run_hash, sizeof(process->run_hash), "%s", run_hash ? run_hash : "");
+    json_decref(root);
+}
+
+/* Waits for it, and gives its wait status. */
+static int reap(struct own_process *process)
+{
+    int wait_status = 0;
+    trestle_bridge_unwatch(process->all->bridge, process->pid_fd);
+    while (waitpid(process->pid, &wait_status, 0) < 0 && errno == EINTR)
+        ;
+    close(process->pid_fd);
+    process->pid = process->pid_fd = -1;
+    take_stats(process);
+    return wait_status;
+}
+
+static bool may_restart(struct own_process *process, int wait_status)
+{
+    const char *restart = process->device->restart;
+    bool has_failed = !WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0;
+    bool is_quick = clock_ms() - process->started_ms < QUICK_DEATH_MS;
+    process->quick_deaths = is_quick ? process->quick_deaths + 1 : 0;
+    if (restart && strcmp(restart, "never") == 0)
+        return false;
+    if (!has_failed && !(restart && strcmp(restart, "always") == 0))
+        return false;
+    return process->quick_deaths <= QUICK_DEATHS_MAX;
+}
+
+static void on_end(void *ctx)
+{
+    struct own_process *process = ctx;
+    int pid = (int)process->pid, wait_status = reap(process);
+    bool restarts = may_restart(process, wait_status);
+    process->has_died = true;
+    char *how = WIFSIGNALED(wait_status) ? xformat("signal %d", WTERMSIG(wait_status))
+                                         : xformat("exit code %d", WEXITSTATUS(wait_status));
+    fprintf(stderr, "trestle: warning: %s: its process %d ended with %s; %s\n",
+            process->device->name, pid, how,
+            restarts ? "another one is started" : "it is not started again");
+    free(how);
+    if (!restarts)
+        return;
+    char *error = NULL;
+    process->restarts++;
+    if (start(process, &error) < 0)
+        fprintf(stderr, "%s\n", error);
+    free(error);
+}
+
+void own_stop(struct own_processes *own)
+{
+    for (size_t i = 0; own && i < own->count; i++)
+        if (own->processes[i].pid > 0)
+            kill(own->processes[i].pid, SIGTERM);
+    for (size_t i = 0; own && i < own->count; i++) {
+        struct own_process *process = &own->processes[i];
+        if (process->pid <= 0)
+            continue;
+        struct pollfd poll_fd = {.fd = process->pid_fd, .events = POLLIN};
+        kill(process->pid, SIGCONT);
+        if (poll(&poll_fd, 1, STOP_GRACE_MS) == 0)
+            kill(process->pid, SIGKILL);
+        reap(process);
+    }
+}
+
+void own_finish(struct own_processes *own)
+{
+    own_stop(own);
+    for (size_t i = 0; own && i < own->count; i++)
+        if (own->processes[i].stats_fd >= 0)
+            close(own->processes[i].stats_fd);
+    free(own);
+}
+
+int own_start(const struct config *config, struct trestle_bridge *bridge, int verbosity,
+              const char *trace, struct own_processes **ret_own, char **ret_error)
+{
+    struct own_processes *own =
+        calloc(1, sizeof(*own) + config->num_devices * sizeof(own->processes[0]));
+    int status = own ? 0 : -ENOMEM;
+    if (!own)
+        return status;
+    own->bridge = bridge;
+    own->verbosity = verbosity;
+    own->trace = trace;
+    own->run_hash = config->icount >= 0;
+    own->count = config->num_devices;
+    for (size_t i = 0; i < own->count; i++)
+        own->processes[i] =
+            (struct own_process){.all = own, .pid = -1, .pid_fd = -1, .stats_fd = -1};
+    for (size_t i = 0; i < own->count && status == 0; i++) {
+        struct own_process *process = &own->processes[i];
+        if (!config->devices[i].own_process)
+            continue;
+        process->device = &config->devices[i];
+        process->listen_fd = trestle_bridge_listen_fd(bridge, (uint32_t)i);
+        process->stats_fd = memfd_create("trestle-stats", MFD_CLOEXEC);
+        status = process->stats_fd < 0 ? -errno : start(process, ret_error);
+    }
+    if (status < 0)
+        own_finish(own);
+    else
+        *ret_own = own;
+    return status;
+}
+
+bool own_stats(const struct own_processes *own, size_t index,
+               struct trestle_device_stats *ret_stats, unsigned *ret_restarts)
+{
+    if (!own || !own->processes[index].device)
+        return false;
+    const struct own_process *process = &own->processes[index];
+    *ret_stats = process->stats;
+    ret_stats->name = process->device->name;
+    ret_stats->base_addr = process->device->base_addr;
+    *ret_restarts = process->restarts;
+    return true;
+}
+
+bool own_has_died(const struct own_processes *own, size_t index)
+{
+    return own && own->processes[index].has_died;
+}
+
+const char *own_run_hash(const struct own_processes *own, size_t index)
+{
+    const struct own_process *process = own ? &own->processes[index] : NULL;
+    return process && !process->has_died && process->run_hash[0] ? process->run_hash : NULL;
+}

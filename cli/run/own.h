@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Devices in processes of their own ("process": "own"): `trestle device`, started and supervised
+ * by the run, which owns their listening sockets. */
+#ifndef CLI_OWN_H
+#define CLI_OWN_H
+
+#include "config/config.h"
+
+struct own_processes;
+
+/* Starts one for each such device of the configuration, on the sockets that the bridge has opened.
+ * The bridge notices their ends: what died is started again as the configuration says. With a trace
+ * (or NULL) they write theirs to trace.NAME, and those started again to trace.NAME.1 and so on. */
+int own_start(const struct config *config, struct trestle_bridge *bridge, int verbosity,
+              const char *trace, struct own_processes **ret_own, char **ret_error);
+/* Ends them all and takes their statistics. Once is enough; NULL is fine. */
+void own_stop(struct own_processes *own);
+/* Stops them first. NULL is fine. */
+void own_finish(struct own_processes *own);
+
+/* What a device's process has served, once it was stopped; false: the device has none. */
+bool own_stats(const struct own_processes *own, size_t index,
+               struct trestle_device_stats *ret_stats, unsigned *ret_restarts);
+/* Its process ended before the run did: when that was is up to the host. */
+bool own_has_died(const struct own_processes *own, size_t index);
+/* The hash of all that has passed at the device, as text; NULL: the run has none, or the process
+ * that knew it has died. */
+const char *own_run_hash(const struct own_processes *own, size_t index);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/session.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util.h"
+
+/* --- log ------------------------------------------------------------------------------------- */
+
+static int verbosity_of(enum trestle_log_level level)
+{
+    return level == TRESTLE_LOG_DEBUG ? 2 : level == TRESTLE_LOG_INFO ? 1 : 0;
+}
+
+static void log_line(void *ctx, enum trestle_log_level level, const char *text)
+{
+    const struct session *session = ctx;
+    if (verbosity_of(level) > session->verbosity)
+        return;
+    const char *prefix = level == TRESTLE_LOG_ERROR     ? "trestle: error: "
+                         : level == TRESTLE_LOG_WARNING ? "trestle: warning: "
+                                                        : "";
+    /* One write: QEMU prints to the same place. */
+    char *line = xformat("%s%s", prefix, text);
+    replace_control_characters(line);
+    fprintf(stderr, "%s\n", line);
+    free(line);
+}
+
+void session_log(struct session *session, enum trestle_log_level level, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = xvformat(format, args);
+    va_end(args);
+    log_line(session, level, text);
+    free(text);
+}
+
+/* --- signals --------------------------------------------------------------------------------- */
+
+void session_read_signals(struct session *session)
+{
+    struct signalfd_siginfo info;
+    while (read(session->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (!session->signal)
+            session->signal = (int)info.ssi_signo;
+        session->signals_seen++;
+    }
+}
+
+static void signals_ready(void *ctx)
+{
+    session_read_signals(ctx);
+}
+
+static int watch_signals(struct session *session)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    session->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (session->signal_fd < 0)
+        return -errno;
+    return trestle_bridge_watch(session->bridge, session->signal_fd, signals_ready, session);
+}
+
+/* --- the bridge ------------------------------------------------------------------------------ */
+
+/* Two descriptors per device: the usual soft limit of 1024 is too low for many devices. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* The environment may still name the directory of a session that has ended, or another user's. */
+const char *runtime_dir(void)
+{
+    const char *directory = getenv("XDG_RUNTIME_DIR");
+    return directory && access(directory, W_OK | X_OK) == 0 ? directory : NULL;
+}
+
+static int add_devices(struct session *session, char **ret_error)
+{
+    const struct config *config = session->config;
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct config_device *device = &config->devices[i];
+        struct trestle_bridge_device added = {
+            .size = sizeof(added),
+            .name = device->name,
+            .model = device->own_process ? NULL : device->model,
+            .external = device->own_process,
+            .listen_fd = device->listen_fd,
+            .base_addr = device->base_addr,
+            .region_size = device->size,
+            .params = device->params,
+            .num_params = device->num_params,
+            .socket_path = device->socket,
+        };
+        char *error = NULL;
+        if (trestle_bridge_add_device(session->bridge, &added, NULL, &error) == 0)
+            continue;
+        *ret_error = config_complain_params(config, i, error ? error : "no memory");
+        free(error);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int add_links(struct session *session, char **ret_error)
+{
+    const struct config *config = session->config;
+    for (size_t i = 0; i < config->num_links; i++) {
+        const struct config_link *link = &config->links[i];
+        char *error = NULL;
+        if (trestle_bridge_link(session->bridge, link->from, link->to, link->latency, &error) == 0)
+            continue;
+        *ret_error = xformat("trestle: %s", error ? error : "no memory");
+        free(error);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int begin_trace(struct session *session, const char *path, char **ret_error)
+{
+    char *error = NULL;
+    if (trestle_bridge_trace(session->bridge, path, &error) < 0) {
+        *ret_error = xformat("trestle: %s; name a file that can be written",
+                             error ? error : "no memory for a trace");
+        free(error);
+        return -EINVAL;
+    }
+    session->trace_path = path;
+    return 0;
+}
+
+void session_end_trace(struct session *session)
+{
+    (void)trestle_bridge_trace_end(session->bridge, &session->trace);
+}
+
+int session_init(struct session *session, const struct config *config,
+                 const struct session_options *wanted, char **ret_error)
+{
+    *session = (struct session){.config = config, .verbosity = wanted->verbosity, .signal_fd = -1};
+    raise_descriptor_limit();
+    struct trestle_bridge_options options = {
+        .size = sizeof(options),
+        .socket_dir = wanted->socket_dir,
+        .wait = wanted->wait,
+        .runtime_dir = runtime_dir(),
+        .log = log_line,
+        .ctx = session,
+        .log_debug = wanted->verbosity >= 2,
+        .run_hash = config->icount >= 0 || wanted->run_hash,
+    };
+    char *error = NULL;
+    int status = trestle_bridge_create(&options, &session->bridge, &error);
+    if (status < 0) {
+        *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
+        free(error);
+        return status;
+    }
+    status = add_devices(session, ret_error);
+    if (status == 0)
+        status = add_links(session, ret_error);
+    if (status == 0 && wanted->trace)
+        status = begin_trace(session, wanted->trace, ret_error);
+    /* Only now: Ctrl-C ends the wait for a FIFO's reader. */
+    if (status == 0 && (status = watch_signals(session)) < 0)
+        *ret_error = xformat("trestle: cannot watch signals: %s", strerror(-status));
+    if (status < 0)
+        session_finish(session);
+    return status;
+}
+
+static bool session_has_own(const struct session *session)
+{
+    for (size_t i = 0; i < session->config->num_devices; i++)
+        if (session->config->devices[i].own_process)
+            return true;
+    return false;
+}
+
+/* Processes of their own write files of their own beside the run's, if that is one. */
+static const char *own_trace(struct session *session)
+{
+    struct stat st;
+    if (!session->trace_path || (stat(session->trace_path, &st) == 0 && S_ISREG(st.st_mode)))
+        return session->trace_path;
+    session_log(session, TRESTLE_LOG_WARNING,
+                "%s is not a file: there is no trace of devices in processes of their own",
+                session->trace_path);
+    return NULL;
+}
+
+/* The sentence begins with the path that it is about: the user gave it, or we made it. */
+static char *complain_socket(const struct config *config, const char *sentence)
+{
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const char *path = config->devices[i].socket;
+        if (path && strncmp(sentence, path, strlen(path)) == 0)
+            return config_complain_device(config, i, "socket", "%s", sentence);
+    }
+    return xformat("trestle: %s", sentence);
+}
+
+int session_listen(struct session *session, char **ret_error)
+{
+    char *error = NULL;
+    int status = trestle_bridge_listen(session->bridge, &error);
+    if (status < 0) {
+        *ret_error = complain_socket(session->config, error ? error : strerror(-status));
+        free(error);
+    }
+    if (status == 0 && session_has_own(session))
+        status = own_start(session->config, session->bridge, session->verbosity, own_trace(session),
+                           &session->own, ret_error);
+    return status;
+}
+
+void session_finish(struct session *session)
+{
+    own_finish(session->own);
+    session->own = NULL;
+    if (session->bridge && session->signal_fd >= 0)
+        trestle_bridge_unwatch(session->bridge, session->signal_fd);
+    trestle_bridge_destroy(session->bridge);
+    session->bridge = NULL;
+    if (session->signal_fd >= 0)
+        close(session->signal_fd);
+    session->signal_fd = -1;
+}
+
+/* --- clock ----------------------------------------------------------------------------------- */
+
+int64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int clock_ms_until(int64_t until)
+{
+    if (until == INT64_MAX)
+        return -1;
+    int64_t left = until - clock_ms();
+    return left <= 0 ? 0 : left >= INT_MAX ? INT_MAX : (int)left;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/stats.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "json_file.h"
+#include "run/session.h"
+#include "table.h"
+#include "util.h"
+
+/* --- what there is to say ----------------------------------------------------------------------
+ */
+
+/* Returns how often the device's own process was started again, or -1 for a shared device. */
+static int device_stats(const struct trestle_bridge *bridge, const struct own_processes *own,
+                        uint32_t index, struct trestle_device_stats *ret_stats)
+{
+    unsigned restarts;
+    if (own_stats(own, index, ret_stats, &restarts))
+        return (int)restarts;
+    trestle_bridge_stats(bridge, index, ret_stats);
+    return -1;
+}
+
+/* Percentiles of several processes do not add up: with own processes, those of the total are left
+ * out. */
+static void total_stats(const struct trestle_bridge *bridge, const struct own_processes *own,
+                        struct trestle_device_stats *ret_stats)
+{
+    struct trestle_device_stats stats;
+    trestle_bridge_totals(bridge, ret_stats);
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(bridge); i++) {
+        unsigned restarts;
+        if (!own_stats(own, i, &stats, &restarts))
+            continue;
+        ret_stats->reads += stats.reads;
+        ret_stats->writes += stats.writes;
+        ret_stats->bytes += stats.bytes;
+        ret_stats->errors += stats.errors;
+        if (stats.latency_max_ns > ret_stats->latency_max_ns)
+            ret_stats->latency_max_ns = stats.latency_max_ns;
+        ret_stats->latency_p50_ns = ret_stats->latency_p99_ns = 0;
+    }
+}
+
+/* --- for people ------------------------------------------------------------------------------ */
+
+static void add_time(struct table *table, uint64_t ns)
+{
+    if (ns < 1000)
+        table_addf(table, "%" PRIu64 " ns", ns);
+    else if (ns < 1000 * 1000)
+        table_addf(table, "%.1f us", (double)ns / 1e3);
+    else
+        table_addf(table, "%.1f ms", (double)ns / 1e6);
+}
+
+static void add_row(struct table *table, const struct trestle_device_stats *stats, bool is_total)
+{
+    uint64_t times[] = {stats->latency_p50_ns, stats->latency_p99_ns, stats->latency_max_ns};
+    table_addf(table, "%s", stats->name);
+    if (is_total)
+        table_addf(table, "%s", "");
+    else
+        table_addf(table, "0x%08" PRIx64, stats->base_addr);
+    table_addf(table, "%" PRIu64, stats->reads);
+    table_addf(table, "%" PRIu64, stats->writes);
+    table_addf(table, "%" PRIu64, stats->bytes);
+    table_addf(table, "%" PRIu64, stats->errors);
+    for (size_t i = 0; i < 3; i++) {
+        if (times[i] > 0)
+            add_time(table, times[i]);
+        else
+            table_addf(table, "-");
+    }
+}
+
+/* Why two runs like this one are not the same, or NULL. */
+static const char *why_not_repeatable(const struct session *session, const struct stats_qemu *qemu)
+{
+    uint64_t hash;
+    bool has_times = true;
+    if (session->config->icount < 0)
+        return "without machine.icount the guest's time follows the host's clock";
+    if (qemu->was_stopped)
+        return "it was stopped, when is up to the host";
+    if (trestle_bridge_run_hash(session->bridge, &hash, &has_times) && !has_times)
+        return "protocol 1 carries no time of the guest's";
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(session->bridge); i++) {
+        const struct config_device *device = &session->config->devices[i];
+        if (own_has_died(session->own, i))
+            return "the process of a device ended before its time";
+        if (device->own_process && device->protocol == 1)
+            return "protocol 1 carries no time of the guest's";
+    }
+    return NULL;
+}
+
+/* Of a QEMU that somebody else has started, nobody here knows whether it repeats. */
+static void print_hash(const struct session *session, const struct stats_qemu *qemu, FILE *file)
+{
+    uint64_t hash;
+    bool has_times, has_hash = trestle_bridge_run_hash(session->bridge, &hash, &has_times);
+    const char *why = qemu->has_ended ? why_not_repeatable(session, qemu) : NULL;
+    if (has_hash)
+        fprintf(file, "run hash %016" PRIx64, hash);
+    else if (why)
+        fputs("no run hash", file);
+    else
+        return;
+    if (qemu->has_ended)
+        fprintf(file, "%s%s", why ? "; not repeatable: " : "; repeatable", why ? why : "");
+    fputc('\n', file);
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(session->bridge); i++) {
+        const char *own = own_run_hash(session->own, i);
+        if (own)
+            fprintf(file, "run hash %s of %s in its own process\n", own,
+                    session->config->devices[i].name);
+    }
+}
+
+static void print_trace(const struct session *session, FILE *file)
+{
+    const struct trestle_bridge_trace_stats *trace = &session->trace;
+    if (!session->trace_path)
+        return;
+    char *line = xformat("trace %s: %" PRIu64 " records, %" PRIu64 " bytes", session->trace_path,
+                         trace->records, trace->bytes);
+    replace_control_characters(line);
+    fputs(line, file);
+    free(line);
+    if (trace->waited_ns > 0)
+        fprintf(file, "; the run waited %.1f ms for it", (double)trace->waited_ns / 1e6);
+    fputs(trace->is_whole ? "\n" : "; cut off by an error\n", file);
+}
+
+void stats_print(const struct session *session, const struct stats_qemu *qemu, FILE *file)
+{
+    static const char *const titles[] = {"device",  "base", ">reads", ">writes", ">bytes",
+                                         ">errors", ">p50", ">p99",   ">max",    NULL};
+    struct table table = {.titles = titles};
+    struct trestle_device_stats stats;
+    uint32_t count = trestle_bridge_num_devices(session->bridge);
+    for (uint32_t i = 0; i < count; i++) {
+        device_stats(session->bridge, session->own, i, &stats);
+        add_row(&table, &stats, false);
+    }
+    if (count > 1) {
+        total_stats(session->bridge, session->own, &stats);
+        add_row(&table, &stats, true);
+    }
+    table_print(&table, file);
+    table_finish(&table);
+    print_hash(session, qemu, file);
+    print_trace(session, file);
+}
+
+/* --- for programs ---------------------------------------------------------------------------- */
+
+static json_t *number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+static json_t *counts(const struct trestle_device_stats *stats)
+{
+    json_t *latency = json_object(), *object = json_object();
+    json_object_set_new(latency, "p50", number(stats->latency_p50_ns));
+    json_object_set_new(latency, "p99", number(stats->latency_p99_ns));
+    json_object_set_new(latency, "max", number(stats->latency_max_ns));
+    json_object_set_new(object, "reads", number(stats->reads));
+    json_object_set_new(object, "writes", number(stats->writes));
+    json_object_set_new(object, "bytes", number(stats->bytes));
+    json_object_set_new(object, "errors", number(stats->errors));
+    json_object_set_new(object, "latency_ns", latency);
+    return object;
+}
+
+static json_t *device_object(const struct trestle_device_stats *stats)
+{
+    char *base = xformat("0x%08" PRIx64, stats->base_addr);
+    json_t *object = json_object(), *rest = counts(stats);
+    json_object_set_new(object, "name", json_string(stats->name));
+    json_object_set_new(object, "base_addr", json_string(base));
+    json_object_update(object, rest);
+    json_decref(rest);
+    free(base);
+    return object;
+}
+
+static void add_hash(json_t *root, const struct session *session, const struct stats_qemu *qemu)
+{
+    uint64_t hash;
+    bool has_times;
+    json_t *text = json_null();
+    if (trestle_bridge_run_hash(session->bridge, &hash, &has_times)) {
+        char *digits = xformat("%016" PRIx64, hash);
+        text = json_string(digits);
+        free(digits);
+    }
+    json_object_set_new(root, "run_hash", text);
+    json_object_set_new(root, "repeatable",
+                        qemu->has_ended ? json_boolean(!why_not_repeatable(session, qemu))
+                                        : json_null());
+}
+
+static void add_trace(json_t *root, const struct session *session)
+{
+    const struct trestle_bridge_trace_stats *trace = &session->trace;
+    json_t *object = json_object();
+    if (session->trace_path) {
+        json_object_set_new(object, "records", number(trace->records));
+        json_object_set_new(object, "bytes", number(trace->bytes));
+        json_object_set_new(object, "waited_ns", number(trace->waited_ns));
+        json_object_set_new(object, "whole", json_boolean(trace->is_whole));
+        json_object_set(root, "trace", object);
+    }
+    json_decref(object);
+}
+
+static json_t *document(const struct session *session, const struct stats_qemu *qemu)
+{
+    struct trestle_device_stats stats;
+    json_t *root = json_object(), *devices = json_array(), *process = json_object();
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(session->bridge); i++) {
+        int restarts = device_stats(session->bridge, session->own, i, &stats);
+        json_t *device = device_object(&stats);
+        if (restarts >= 0) {
+            const char *hash = own_run_hash(session->own, i);
+            json_object_set_new(device, "restarts", json_integer(restarts));
+            json_object_set_new(device, "run_hash", hash ? json_string(hash) : json_null());
+        }
+        json_array_append_new(devices, device);
+    }
+    total_stats(session->bridge, session->own, &stats);
+    json_object_set_new(process, "version",
+                        qemu->version ? json_string(qemu->version) : json_null());
+    json_object_set_new(process, "exit_code",
+                        qemu->has_ended ? json_integer(qemu->exit_code) : json_null());
+    json_object_set_new(root, "devices", devices);
+    json_object_set_new(root, "totals", counts(&stats));
+    add_hash(root, session, qemu);
+    add_trace(root, session);
+    json_object_set_new(root, "qemu", process);
+    return root;
+}
+
+int stats_write(const struct session *session, const struct stats_qemu *qemu, const char *path,
+                char **ret_error)
+{
+    json_t *root = document(session, qemu);
+    int status = json_file_write(root, "--stats", path, ret_error);
+    json_decref(root);
+    return status;
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The device is alone in an engine of its own. What came to it from outside comes from the trace,
+ * at the same engine time: accesses, resets, the ends of its transfers, and what its peers sent
+ * (out of components that stand in for them, over links like the recorded ones, so that messages
+ * arrive in the same order among the device's own events). An observer sees what passes, as when
+ * the trace was recorded, and each record must be the next one of the trace.
+ */
+#include "trace/replay.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trace/sinks.h"
+#include "util.h"
+
+/* For something that a device does too late. */
+#define EVENTS_LOOKED_AT 16u
+
+struct transfer {
+    uint32_t number;
+    uint64_t id;
+    size_t moved; /* bytes of a read that have come */
+    bool is_read;
+    bool is_open;
+};
+
+struct peer {
+    const struct trestle_trace_link *link;
+    unsigned end; /* of the link: the peer's */
+    struct trestle_component *component;
+};
+
+struct player {
+    struct replay *replay;
+    struct trestle_sim *sim;
+    struct trestle_device *dev;
+    struct peer *peers;
+    size_t num_peers;
+    struct transfer *transfers;
+    size_t num_transfers;
+    struct trestle_request request;
+    struct trestle_trace_record access; /* the record of it */
+    bool has_access;                    /* it is under way */
+
+    /* The next record that concerns the device. */
+    struct trestle_trace_record next;
+    int has_next;    /* as trestle_trace_next() */
+    bool is_feeding; /* what passes now is the trace's own */
+    char *error;
+    int status;
+};
+
+/* --- the trace ------------------------------------------------------------------------------- */
+
+static struct peer *peer_that_sent(struct player *player, const struct trestle_trace_record *record)
+{
+    for (size_t i = 0; i < player->num_peers; i++) {
+        struct peer *peer = &player->peers[i];
+        if (peer->link->devices[peer->end] == record->device &&
+            peer->link->ports[peer->end] == record->number)
+            return peer;
+    }
+    return NULL;
+}
+
+static bool is_from_peer(struct player *player, const struct trestle_trace_record *record)
+{
+    return record->device != player->replay->device && record->kind == TRESTLE_TRACE_SEND &&
+           peer_that_sent(player, record);
+}
+
+static void go_on(struct player *player)
+{
+    do
+        player->has_next =
+            trestle_trace_next(player->replay->reader, &player->next, &player->error);
+    while (player->has_next > 0 && player->next.device != player->replay->device &&
+           !is_from_peer(player, &player->next));
+}
+
+static void fail(struct player *player, int status, const char *why)
+{
+    if (player->status == 0)
+        player->status = status;
+    if (!player->error)
+        player->error = xstrdup(why);
+}
+
+static bool is_over(const struct player *player)
+{
+    return player->has_next <= 0 || player->replay->difference || player->status < 0;
+}
+
+/* --- comparing ------------------------------------------------------------------------------- */
+
+static bool is_same(const struct trestle_trace_record *a, const struct trestle_trace_record *b)
+{
+    return a->kind == b->kind && a->time == b->time && a->number == b->number &&
+           a->size == b->size && a->addr == b->addr && a->data == b->data &&
+           a->status == b->status && (!a->bytes || memcmp(a->bytes, b->bytes, a->size) == 0);
+}
+
+/* The first counts. got NULL: nothing. */
+static void differ(struct player *player, const struct trestle_trace_record *got)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *file = player->replay->difference ? NULL : open_memstream(&text, &size);
+    if (!file)
+        return;
+    fprintf(file, "record %" PRIu64 " at %" PRIu64 ".%03" PRIu64 " ns: ",
+            trestle_trace_count(player->replay->reader), player->next.time / TRESTLE_NS,
+            player->next.time % TRESTLE_NS);
+    if (player->has_access) {
+        trace_print_record(&player->access, file);
+        fputs(": ", file);
+    }
+    fputs("expected ", file);
+    trace_print_record(&player->next, file);
+    fputs(", got ", file);
+    if (got)
+        trace_print_record(got, file);
+    else
+        fputs("nothing", file);
+    if (got && got->time != player->next.time)
+        fprintf(file, " at %" PRIu64 ".%03" PRIu64 " ns", got->time / TRESTLE_NS,
+                got->time % TRESTLE_NS);
+    fclose(file);
+    player->replay->difference = text;
+}
+
+/* Peers had their turn before what the device did last, at the same time. */
+static void pass_peers_on(struct player *player, trestle_time now)
+{
+    while (player->has_next > 0 && player->next.device != player->replay->device &&
+           player->next.time <= now) {
+        struct peer *peer = peer_that_sent(player, &player->next);
+        if (trestle_component_send(peer->component, 0, player->next.bytes, player->next.size) < 0)
+            fail(player, -ENOMEM, "no memory for a message");
+        go_on(player);
+    }
+}
+
+static void observe(void *ctx, const struct trestle_device *dev, struct trestle_trace_record *got)
+{
+    struct player *player = ctx;
+    (void)dev;
+    if (player->is_feeding || is_over(player))
+        return;
+    pass_peers_on(player, got->time);
+    if (is_over(player))
+        return;
+    if (!is_same(got, &player->next)) {
+        differ(player, got);
+        return;
+    }
+    player->has_access &= got->kind != TRESTLE_TRACE_ANSWER;
+    player->replay->compared++;
+    go_on(player);
+}
+
+/* --- transfers ------------------------------------------------------------------------------- */
+
+static struct transfer *find_transfer(struct player *player, uint32_t number)
+{
+    for (size_t i = 0; i < player->num_transfers; i++)
+        if (player->transfers[i].is_open && player->transfers[i].number == number)
+            return &player->transfers[i];
+    return NULL;
+}
+
+/* Its number has just been compared, in the record before this. */
+static struct transfer *open_transfer(struct player *player, uint64_t id, bool is_read)
+{
+    size_t i = 0;
+    while (i < player->num_transfers && player->transfers[i].is_open)
+        i++;
+    if (i == player->num_transfers)
+        player->transfers =
+            xrealloc(player->transfers, ++player->num_transfers, sizeof(*player->transfers));
+    player->transfers[i] =
+        (struct transfer){.number = (uint32_t)id, .id = id, .is_read = is_read, .is_open = true};
+    return &player->transfers[i];
+}
+
+/* The next record, if it is about a transfer that the host has under way: the host's doing. */
+static struct transfer *next_transfer(struct player *player)
+{
+    const struct trestle_trace_record *next = &player->next;
+    if (player->has_next <= 0 || next->device != player->replay->device)
+        return NULL;
+    struct transfer *transfer = find_transfer(player, next->number);
+    bool is_hosts = next->kind == TRESTLE_TRACE_DMA_END ||
+                    (next->kind == TRESTLE_TRACE_DMA_DATA && transfer && transfer->is_read);
+    return is_hosts ? transfer : NULL;
+}
+
+static void feed_transfer(struct player *player, struct transfer *transfer)
+{
+    const struct trestle_trace_record *next = &player->next;
+    size_t size;
+    uint8_t *buf = trestle_device_dma_buffer(player->dev, transfer->id, &size);
+    if (next->kind == TRESTLE_TRACE_DMA_DATA) {
+        if (!buf || next->size > size - transfer->moved) {
+            fail(player, -EPROTO, "the trace moves more bytes than a transfer has");
+            return;
+        }
+        memcpy(buf + transfer->moved, next->bytes, next->size);
+        transfer->moved += next->size;
+    } else {
+        if (next->status == 0 && transfer->is_read && (!buf || transfer->moved < size)) {
+            fail(player, -EPROTO, "the trace ends a transfer before all bytes of it came");
+            return;
+        }
+        transfer->is_open = false;
+        player->is_feeding = true;
+        trestle_device_dma_complete(player->dev, transfer->id, next->status);
+        player->is_feeding = false;
+    }
+    player->replay->compared++;
+    go_on(player);
+}
+
+/* Most transfers end before they have begun for the model: within this call. */
+static int on_dma(void *ctx, struct trestle_device *dev, bool write, uint64_t addr, void *buf,
+                  size_t size, uint64_t id)
+{
+    struct player *player = ctx;
+    if (player->has_next > 0 && player->next.kind == TRESTLE_TRACE_DMA_REFUSED &&
+        player->next.number == (uint32_t)id)
+        return player->next.status;
+    struct transfer *transfer = open_transfer(player, id, !write);
+    trestle_time now = trestle_sim_now(player->sim);
+    while (!is_over(player) && player->next.time == now && next_transfer(player) == transfer &&
+           transfer->is_open)
+        feed_transfer(player, transfer);
+    return 0;
+}
+
+/* --- what comes from outside ----------------------------------------------------------------- */
+
+static void submit(struct player *player)
+{
+    player->request = (struct trestle_request){.access = {.offset = player->next.addr,
+                                                          .data = player->next.data,
+                                                          .size = player->next.size},
+                                               .write = player->next.kind == TRESTLE_TRACE_WRITE};
+    player->access = player->next;
+    player->has_access = true;
+    if (trestle_device_submit(player->dev, &player->request) == -EBUSY)
+        fail(player, -EPROTO, "an access begins before the one before it is answered");
+}
+
+static void reset(struct player *player)
+{
+    for (size_t i = 0; i < player->num_transfers; i++)
+        player->transfers[i].is_open = false;
+    trestle_device_reset(player->dev);
+}
+
+/* What was expected did not come in time. It may only be late: what the device does next tells. */
+static void miss(struct player *player)
+{
+    for (unsigned i = 0; i < EVENTS_LOOKED_AT && !is_over(player); i++) {
+        trestle_time when = trestle_sim_next(player->sim);
+        if (when == TRESTLE_TIME_NEVER)
+            break;
+        trestle_sim_run_until(player->sim, when);
+    }
+    differ(player, NULL);
+}
+
+/* Brings the engine to the next record, and the record to the device or the device to the record.
+ */
+static void play_next(struct player *player)
+{
+    uint64_t number = trestle_trace_count(player->replay->reader);
+    struct transfer *transfer;
+    trestle_sim_run_until(player->sim, player->next.time);
+    if (is_over(player) || number != trestle_trace_count(player->replay->reader))
+        return; /* what happened until then was in the trace */
+    if (player->next.device != player->replay->device)
+        pass_peers_on(player, player->next.time);
+    else if (player->next.kind == TRESTLE_TRACE_READ || player->next.kind == TRESTLE_TRACE_WRITE)
+        submit(player);
+    else if (player->next.kind == TRESTLE_TRACE_RESET)
+        reset(player);
+    else if ((transfer = next_transfer(player)))
+        feed_transfer(player, transfer);
+    else
+        miss(player);
+}
+
+/* --- the stage ------------------------------------------------------------------------------- */
+
+static void on_log(void *ctx, struct trestle_device *dev, enum trestle_log_level level,
+                   const char *text)
+{
+    const struct player *player = ctx;
+    (void)dev;
+    if (!player->replay->is_verbose)
+        return;
+    char *line = xstrdup(text);
+    replace_control_characters(line);
+    fprintf(stderr, "%s\n", line);
+    free(line);
+}
+
+static int add_links(struct player *player)
+{
+    const struct trestle_trace_header *header = trestle_trace_header(player->replay->reader);
+    struct trestle_component *own = trestle_device_component(player->dev);
+    uint32_t device = player->replay->device;
+    int r = 0;
+    player->peers = xcalloc(header->num_links, sizeof(*player->peers));
+    for (size_t i = 0; i < header->num_links && r == 0; i++) {
+        const struct trestle_trace_link *link = &header->links[i];
+        if (link->devices[0] != device && link->devices[1] != device)
+            continue;
+        if (link->devices[0] == link->devices[1]) {
+            r = trestle_link_create(own, link->ports[0], own, link->ports[1], link->latency, NULL);
+            continue;
+        }
+        struct peer *peer = &player->peers[player->num_peers++];
+        *peer = (struct peer){.link = link, .end = link->devices[0] == device};
+        r = trestle_component_create(player->sim, "peer", 1, NULL, NULL, &peer->component);
+        if (r == 0)
+            r = trestle_link_create(peer->component, 0, own, link->ports[!peer->end], link->latency,
+                                    NULL);
+    }
+    return r;
+}
+
+static int set_up(struct player *player)
+{
+    const struct trestle_host_ops ops = {.size = sizeof(ops), .dma = on_dma, .log = on_log};
+    const struct config_device *configured = player->replay->configured;
+    const struct trestle_device_options options = {.size = sizeof(options),
+                                                   .name = configured->name,
+                                                   .base_addr = configured->base_addr,
+                                                   .region_size = configured->size,
+                                                   .params = configured->params,
+                                                   .num_params = configured->num_params,
+                                                   .ops = &ops,
+                                                   .ctx = player};
+    int r = trestle_sim_create(&player->sim);
+    if (r == 0)
+        r = trestle_device_create(player->sim, configured->model, &options, &player->dev,
+                                  &player->error);
+    if (r < 0)
+        return r;
+    r = add_links(player);
+    if (r < 0)
+        player->error = xformat("the model cannot be linked as the trace has it: %s",
+                                r == -EINVAL ? "it has no such port" : strerror(-r));
+    trestle_sim_observe(player->sim, observe, player);
+    return r;
+}
+
+int replay_run(struct replay *replay, char **ret_error)
+{
+    struct player player = {.replay = replay};
+    player.status = set_up(&player);
+    if (player.status == 0)
+        go_on(&player);
+    while (!is_over(&player))
+        play_next(&player);
+    if (player.status == 0 && player.has_next < 0)
+        player.status = player.has_next;
+    if (player.sim)
+        trestle_sim_observe(player.sim, NULL, NULL);
+    trestle_device_destroy(player.dev);
+    trestle_sim_destroy(player.sim);
+    free(player.peers);
+    free(player.transfers);
+    *ret_error = player.error;
+    return player.status;
+}

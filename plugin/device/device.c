@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugin/device/device.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/stream.h"
+#include "plugin/qemu/biglock.h"
+#include "plugin/qemu/idle.h"
+#include "plugin/qemu/memory.h"
+#include "plugin/qemu/say.h"
+#include "plugin/v2/ram.h"
+#include "plugin/v2/v2.h"
+
+#define TIMEOUT_MS_MAX UINT32_MAX
+/* A line for each failed access that a guest without bus faults cannot notice, up to so many. */
+#define TOLD_FAULTS_MAX 8
+/* Above whatever the machine has at the same place, when the user said shadow=on. */
+#define REGION_PRIORITY 10000
+
+static struct sst_device *first, **last = &first;
+static unsigned created;
+static const char *target;
+static bool guest_has_faults;
+
+struct sst_device *device_first(void)
+{
+    return first;
+}
+
+struct sst_device *device_of(const struct qemu_object *object)
+{
+    struct sst_device *dev = first;
+    while (dev->object != object)
+        dev = dev->next;
+    return dev;
+}
+
+/* --- the QEMU object ------------------------------------------------------------------------- */
+
+static void init_instance(struct qemu_object *object)
+{
+    struct sst_device *dev = aligned_alloc(alignof(struct sst_device), sizeof(*dev));
+    if (!dev)
+        refuse("out of memory");
+    memset(dev, 0, sizeof(*dev));
+    dev->object = object;
+    dev->number = ++created;
+    dev->size = 4096;
+    dev->timeout_ms = 1000;
+    dev->protocol = 2;
+    *last = dev;
+    last = &dev->next;
+}
+
+/* Only for what never came to life: "-device sst-device,help" makes one to list its properties,
+ * and an attempt to plug one into a running machine fails before it is mapped. What is in the
+ * guest's memory stays until QEMU ends. */
+static void finalize_instance(struct qemu_object *object)
+{
+    struct sst_device **place = &first;
+    while ((*place)->object != object)
+        place = &(*place)->next;
+    struct sst_device *dev = *place;
+    *place = dev->next;
+    if (last == &dev->next)
+        last = place;
+    free(dev->socket);
+    free(dev->label);
+    free(dev->irq);
+    free(dev->wrong);
+    free(dev);
+}
+
+static void init_class(struct qemu_class *class, const void *data)
+{
+    (void)data;
+    properties_register(class);
+}
+
+void device_register(const char *target_name)
+{
+    static const struct qemu_type_info TYPE = {
+        .name = "sst-device",
+        .parent = "device",
+        .instance_init = init_instance,
+        .instance_finalize = finalize_instance,
+        .class_init = init_class,
+    };
+    target = target_name;
+    qemu.type_register_static(&TYPE);
+}
+
+/* --- accesses -------------------------------------------------------------------------------- */
+
+static void tell_fault(struct sst_device *dev, const struct transport_access *access)
+{
+    if (guest_has_faults || dev->told_faults == TOLD_FAULTS_MAX)
+        return;
+    dev->told_faults++;
+    say_device(dev,
+               "%s of %u bytes at offset 0x%" PRIx64 " failed; this guest has no bus faults%s%s",
+               access->is_write ? "write" : "read", access->size, access->offset,
+               access->is_write ? "" : " and reads all ones",
+               dev->told_faults == TOLD_FAULTS_MAX ? "; no more of these lines" : "");
+}
+
+static uint32_t access_failed(struct sst_device *dev, const struct transport_access *access,
+                              uint64_t *ret_data)
+{
+    *ret_data = dev->on_error == ON_ERROR_ZEROS ? 0 : UINT64_MAX;
+    if (dev->on_error != ON_ERROR_FAULT)
+        return QEMU_MEMTX_OK;
+    tell_fault(dev, access);
+    return QEMU_MEMTX_ERROR;
+}
+
+static uint32_t on_read(void *opaque, uint64_t offset, uint64_t *ret_data, unsigned size,
+                        qemu_attrs attrs)
+{
+    struct sst_device *dev = opaque;
+    struct transport_access access = {.offset = offset, .size = (uint8_t)size};
+    (void)attrs;
+    idle_device_used = true;
+    if (dev->transport->perform(dev, &access, ret_data) < 0)
+        return access_failed(dev, &access, ret_data);
+    return QEMU_MEMTX_OK;
+}
+
+static uint32_t on_write(void *opaque, uint64_t offset, uint64_t data, unsigned size,
+                         qemu_attrs attrs)
+{
+    struct sst_device *dev = opaque;
+    struct transport_access access = {
+        .offset = offset, .data = data, .size = (uint8_t)size, .is_write = true};
+    uint64_t unused;
+    (void)attrs;
+    idle_device_used = true;
+    if (dev->transport->perform(dev, &access, &unused) < 0)
+        return access_failed(dev, &access, &unused);
+    return QEMU_MEMTX_OK;
+}
+
+/* impl as wide as valid: QEMU hands over each aligned access whole. */
+static const struct qemu_region_ops REGION_OPS = {
+    .read_with_attrs = on_read,
+    .write_with_attrs = on_write,
+    .endianness = QEMU_LITTLE_ENDIAN,
+    .valid = {.min_access_size = 1, .max_access_size = 8},
+    .impl = {.min_access_size = 1, .max_access_size = 8},
+};
+
+/* --- start ----------------------------------------------------------------------------------- */
+
+static void check_socket(const struct sst_device *dev)
+{
+    if (dev->floor)
+        return;
+    if (!dev->socket || !*dev->socket)
+        refuse_device(dev, "socket is missing; add socket=PATH");
+    if (strlen(dev->socket) > ipc_path_max())
+        refuse_device(dev,
+                      "socket has a path of %zu bytes, and at most %zu fit into a socket "
+                      "address; use a shorter one",
+                      strlen(dev->socket), ipc_path_max());
+}
+
+static void check_release_lock(const struct sst_device *dev)
+{
+    const char *refusal = dev->release_lock ? biglock_refusal() : NULL;
+    if (refusal)
+        refuse_device(dev, "release_lock: %s; leave it out", refusal);
+    if (dev->release_lock && (dev->protocol == 1 || dev->floor))
+        refuse_device(dev, "only protocol 2 has release_lock; leave it out");
+}
+
+static void check_properties(struct sst_device *dev)
+{
+    if (dev->wrong)
+        refuse_device(dev, "%s", dev->wrong);
+    if (!dev->has_base)
+        refuse_device(dev, "base_address is missing; add base_address=ADDRESS");
+    if (dev->base % 8 != 0)
+        refuse_device(dev, "base_address is no multiple of 8; use 0x%" PRIx64,
+                      dev->base & ~UINT64_C(7));
+    if (dev->size == 0)
+        refuse_device(dev, "size is 0; it must be at least 1");
+    if (dev->size - 1 > UINT64_MAX - dev->base)
+        refuse_device(dev,
+                      "size 0x%" PRIx64 " goes beyond the end of the address space; "
+                      "use a smaller size or base_address",
+                      dev->size);
+    if (dev->irq && irq_parse(dev->irq, dev->irqs, &dev->num_irqs) < 0)
+        refuse_device(dev, "irq is '%s'; it must be a number, or up to 32 with ':' between them",
+                      dev->irq);
+    if (dev->protocol == 1 && dev->irq)
+        refuse_device(dev, "protocol 1 has no interrupts; use protocol=2");
+    if (dev->timeout_ms > TIMEOUT_MS_MAX)
+        refuse_device(dev, "timeout_ms is above %u; use 0 for no limit", TIMEOUT_MS_MAX);
+    if (dev->protocol != 1 && dev->protocol != 2)
+        refuse_device(dev, "protocol %" PRIu64 " is not known to this plugin; use 1 or 2",
+                      dev->protocol);
+    if (dev->protocol == 1 && (dev->posted_writes || dev->carrier == CARRIER_SHM))
+        refuse_device(dev,
+                      "protocol 1 has neither posted writes nor shared memory; use protocol=2");
+    check_release_lock(dev);
+    check_socket(dev);
+}
+
+static void check_other_devices(const struct sst_device *dev)
+{
+    for (const struct sst_device *other = first; other != dev; other = other->next) {
+        if (dev->base <= other->base + (other->size - 1) &&
+            other->base <= dev->base + (dev->size - 1))
+            refuse_device(dev,
+                          "overlaps the sst-device at 0x%" PRIx64 " (size 0x%" PRIx64
+                          "); give one of them another base_address",
+                          other->base, other->size);
+    }
+}
+
+/* Before any device of ours is mapped: what is found is the machine's. */
+static void check_machine(const struct sst_device *dev)
+{
+    if (dev->shadow)
+        return;
+    struct qemu_section found =
+        qemu.memory_region_find(qemu.get_system_memory(), dev->base, dev->size);
+    if (found.region)
+        refuse_device(dev,
+                      "the machine has '%s' at 0x%" PRIx64 "; choose another base address, or set "
+                      "shadow to cover it",
+                      qemu.memory_region_name(found.region), found.offset_within_address_space);
+}
+
+static void map_region(struct sst_device *dev)
+{
+    struct qemu_region *region = (struct qemu_region *)dev->region;
+    /* The machine is the owner: QEMU forbids a device's own region to be entered again from a DMA
+     * that this device started. */
+    qemu.memory_region_init_io(region, qemu.qdev_get_machine(), &REGION_OPS, dev, "sst-device",
+                               dev->size);
+    qemu.memory_region_add_subregion_overlap(qemu.get_system_memory(), dev->base, region,
+                                             REGION_PRIORITY);
+}
+
+/* device_del would leave a hole in the guest's memory map (and aborts QEMU 7.2). */
+static void forbid_unplug(struct sst_device *dev)
+{
+    struct qemu_error *reason = NULL;
+    qemu_error_set(&reason, "the sst-device at 0x%" PRIx64 " cannot be unplugged", dev->base);
+    qemu.qdev_add_unplug_blocker(dev->object, reason);
+}
+
+/* The state of the devices is in other processes. */
+static void forbid_migration(void)
+{
+    struct qemu_error *reason = NULL, *error = NULL;
+    qemu_error_set(&reason, "an sst-device keeps its state outside QEMU");
+    if (qemu_add_migration_blocker(reason, &error) < 0)
+        refuse("%s", qemu.error_get_pretty(error));
+}
+
+void device_start_all(void)
+{
+    if (!first)
+        return;
+    guest_has_faults = qemu_guest_has_bus_faults(target);
+    for (struct sst_device *dev = first; dev; dev = dev->next) {
+        check_properties(dev);
+        check_other_devices(dev);
+        check_machine(dev);
+    }
+    forbid_migration();
+    qemu.memory_region_transaction_begin();
+    for (struct sst_device *dev = first; dev; dev = dev->next) {
+        dev->transport = dev->floor           ? &transport_floor
+                         : dev->protocol == 1 ? &transport_v1
+                                              : &transport_v2;
+        map_region(dev);
+        forbid_unplug(dev);
+        irq_connect(dev);
+    }
+    qemu.memory_region_transaction_commit();
+    memory_check(first->base);
+    ram_find();
+    clockwork_start();
+    for (struct sst_device *dev = first; dev; dev = dev->next)
+        dev->transport->open(dev);
+    v2_start_all();
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugin/device/irq.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/device/device.h"
+#include "plugin/qemu/say.h"
+
+/* Inputs that the board itself uses, from QEMU's hw/riscv/virt.c, hw/arm/virt.c and the PC's. On
+ * arm, from 48 on: message-signalled interrupts (GICv2 only), the IOMMU's, the platform bus's. */
+struct range {
+    uint32_t first, last;
+};
+
+static const struct controller {
+    const char *type, *name;
+    const char *count_property; /* NULL: count is fixed */
+    uint32_t count;             /* inputs; with a property: to be taken off its value */
+    uint32_t first;             /* of the inputs that exist */
+    bool is_edge;               /* takes levels for edges */
+    struct range board[4];
+} CONTROLLERS[] = {
+    {"riscv.sifive.plic", "PLIC", "num-sources", 0, 1, true, {{1, 8}, {10, 11}, {32, 35}}},
+    {"arm_gic_common", "GIC", "num-irq", 32, 0, false, {{1, 9}, {16, 175}}},
+    {"arm-gicv3-common", "GIC", "num-irq", 32, 0, false, {{1, 9}, {16, 47}, {74, 77}, {112, 175}}},
+    {"ioapic-common", "I/O APIC", NULL, 24, 0, false, {{0, 15}}},
+};
+#define NUM_CONTROLLERS (sizeof(CONTROLLERS) / sizeof(CONTROLLERS[0]))
+
+/* Of the controller: the lines of ours that are connected to it, and those of them that are up. */
+struct input {
+    uint16_t num_lines, num_high;
+};
+
+static const struct controller *controller;
+static struct qemu_object *object;
+static uint32_t num_inputs;
+static struct input *inputs;
+static bool is_held;
+
+int irq_parse(const char *text, uint32_t ret_inputs[IRQ_LINES_MAX], uint32_t *ret_count)
+{
+    uint32_t count = 0;
+    for (;;) {
+        char *end;
+        unsigned long input = strtoul(text, &end, 0);
+        if (end == text || *text == '-' || input > UINT16_MAX || count == IRQ_LINES_MAX)
+            return -1;
+        ret_inputs[count++] = (uint32_t)input;
+        if (*end == '\0')
+            break;
+        if (*end != ':')
+            return -1;
+        text = end + 1;
+    }
+    *ret_count = count;
+    return 0;
+}
+
+/* --- the controller ----------------------------------------------------------------------------
+ */
+
+static void find_controller(struct sst_device *dev)
+{
+    char found[128] = "";
+    unsigned count = 0;
+    for (size_t i = 0; i < NUM_CONTROLLERS; i++) {
+        bool is_ambiguous = false;
+        struct qemu_object *candidate =
+            qemu.object_resolve_path_type("", CONTROLLERS[i].type, &is_ambiguous);
+        if (!candidate && !is_ambiguous)
+            continue;
+        count += is_ambiguous ? 2 : 1;
+        snprintf(found + strlen(found), sizeof(found) - strlen(found), " %s%s", CONTROLLERS[i].type,
+                 is_ambiguous ? " (several)" : "");
+        controller = &CONTROLLERS[i];
+        object = candidate;
+    }
+    if (count == 0)
+        refuse_device(dev, "irq needs an interrupt controller that is known (PLIC, GICv2, GICv3, "
+                           "I/O APIC), and this machine has none; leave irq out");
+    if (count > 1)
+        refuse_device(dev,
+                      "irq needs one interrupt controller, and this machine has:%s; use "
+                      "another machine, or leave irq out",
+                      found);
+}
+
+static void count_inputs(struct sst_device *dev)
+{
+    num_inputs = controller->count;
+    if (controller->count_property)
+        num_inputs =
+            (uint32_t)qemu.object_property_get_uint(object, controller->count_property, NULL) -
+            controller->count;
+    inputs = calloc(num_inputs, sizeof(*inputs));
+    if (!inputs || num_inputs > UINT16_MAX)
+        refuse_device(dev, "irq: the %s has no inputs that make sense", controller->name);
+}
+
+static void check_input(struct sst_device *dev, uint32_t input)
+{
+    /* QEMU aborts on an input that the controller does not have. */
+    if (input < controller->first || input >= num_inputs)
+        refuse_device(dev,
+                      "irq is %" PRIu32 "; the %s of this machine has %" PRIu32 " to %" PRIu32
+                      "; use one of these",
+                      input, controller->name, controller->first, num_inputs - 1);
+    for (size_t i = 0; i < sizeof(controller->board) / sizeof(controller->board[0]); i++) {
+        const struct range *range = &controller->board[i];
+        if (range->last > 0 && input >= range->first && input <= range->last && !dev->shadow)
+            refuse_device(dev,
+                          "irq is %" PRIu32 "; the board uses %" PRIu32 " to %" PRIu32
+                          " itself; use another, or set shadow to share it",
+                          input, range->first, range->last);
+    }
+}
+
+void irq_connect(struct sst_device *dev)
+{
+    if (dev->num_irqs == 0)
+        return;
+    if (!controller) {
+        find_controller(dev);
+        count_inputs(dev);
+    }
+    for (uint32_t line = 0; line < dev->num_irqs; line++)
+        check_input(dev, dev->irqs[line]);
+    for (uint32_t line = 0; line < dev->num_irqs; line++)
+        inputs[dev->irqs[line]].num_lines++;
+}
+
+/* --- levels -------------------------------------------------------------------------------------
+ */
+
+static void tell_controller(uint32_t input)
+{
+    qemu.qemu_set_irq(qemu.qdev_get_gpio_in(object, (int)input), inputs[input].num_high > 0);
+}
+
+void irq_set(struct sst_device *dev, uint32_t line, bool level)
+{
+    if (line >= dev->num_irqs || (dev->irq_levels >> line & 1) == level)
+        return;
+    struct input *input = &inputs[dev->irqs[line]];
+    bool was_high = input->num_high > 0;
+    dev->irq_levels ^= UINT32_C(1) << line;
+    input->num_high = (uint16_t)(level ? input->num_high + 1 : input->num_high - 1);
+    if (!is_held && (was_high != (input->num_high > 0) || controller->is_edge))
+        tell_controller(dev->irqs[line]);
+}
+
+void irq_hold(void)
+{
+    is_held = true;
+}
+
+void irq_release(void)
+{
+    is_held = false;
+    for (uint32_t input = 0; input < num_inputs; input++)
+        if (inputs[input].num_lines > 0)
+            tell_controller(input);
+}
+
+void irq_drop_all(struct sst_device *dev)
+{
+    for (uint32_t line = 0; line < dev->num_irqs; line++)
+        irq_set(dev, line, false);
+}

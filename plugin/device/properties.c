@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What stands behind "-device sst-device,": read one by one, in the user's order, long before the
+ * device can be named by its address. So a value that is wrong is remembered, and said with all
+ * the rest in device_start_all().
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/device/device.h"
+
+enum kind { STRING, NUMBER, BYTES, SWITCH, CHOICE };
+
+struct property {
+    const char *name;
+    enum kind kind;
+    size_t offset;           /* of char *, uint64_t, uint64_t, bool, int by kind */
+    const char *wanted;      /* completes "NAME must be ..." */
+    const char *choices[4];  /* their index is the value */
+    const char *description; /* for -device sst-device,help */
+};
+
+static const struct property PROPERTIES[] = {
+    {"socket", STRING, offsetof(struct sst_device, socket), "a path",
+     .description = "Unix socket that the device listens on"},
+    {"base_address", NUMBER, offsetof(struct sst_device, base), "a number such as 0x10200000",
+     .description = "guest-physical address, a multiple of 8"},
+    {"size", BYTES, offsetof(struct sst_device, size), "a number of bytes such as 4096 or 4K",
+     .description = "bytes of guest memory it takes (default 4096)"},
+    {"on_error", CHOICE, offsetof(struct sst_device, on_error), "fault, ones or zeros",
+     .choices = {"fault", "ones", "zeros"},
+     .description = "what a failed access becomes: fault (default), ones, zeros"},
+    {"timeout_ms", NUMBER, offsetof(struct sst_device, timeout_ms),
+     "a number of milliseconds, 0 for no limit",
+     .description = "longest wait for an answer (default 1000; 0: none)"},
+    {"shadow", SWITCH, offsetof(struct sst_device, shadow), "on or off",
+     .description = "on: may cover what the machine has there (default off)"},
+    {"wait", CHOICE, offsetof(struct sst_device, wait), "adaptive, sleep or spin",
+     .choices = {"adaptive", "sleep", "spin"},
+     .description = "how a vCPU waits for an answer: adaptive (default), sleep, spin"},
+    {"protocol", NUMBER, offsetof(struct sst_device, protocol), "1 or 2",
+     .description = "version of the protocol on the socket: 2 (default), 1"},
+    {"carrier", CHOICE, offsetof(struct sst_device, carrier), "auto, socket or shm",
+     .choices = {"auto", "socket", "shm"},
+     .description = "what carries protocol 2: auto (default: shared memory where it is to be had), "
+                    "socket, shm"},
+    {"irq", STRING, offsetof(struct sst_device, irq), "a number such as 40",
+     .description = "input of the interrupt controller; several lines: 40:41:42"},
+    {"posted_writes", SWITCH, offsetof(struct sst_device, posted_writes), "on or off",
+     .description = "on: the guest does not wait for its writes (default off)"},
+    {"release_lock", SWITCH, offsetof(struct sst_device, release_lock), "on or off",
+     .description = "on: other vCPUs go on while one waits for the device (default off)"},
+    {"label", STRING, offsetof(struct sst_device, label), "a text",
+     .description = "where the device was configured, for the line that refuses it"},
+    {"floor", SWITCH, offsetof(struct sst_device, floor), "on or off",
+     .description = "for benchmarks: answer with the guest's clock, no socket (default off)"},
+};
+#define NUM_PROPERTIES (sizeof(PROPERTIES) / sizeof(PROPERTIES[0]))
+
+static void remember_wrong(struct sst_device *dev, const struct property *property,
+                           const char *value)
+{
+    int r;
+    if (dev->wrong)
+        return;
+    if (value)
+        r = asprintf(&dev->wrong, "%s is '%s'; it must be %s", property->name, value,
+                     property->wanted);
+    else
+        r = asprintf(&dev->wrong, "%s cannot be read; it must be %s", property->name,
+                     property->wanted);
+    if (r < 0)
+        abort();
+}
+
+static void set_choice(struct sst_device *dev, const struct property *property, const char *value)
+{
+    int *field = (int *)((char *)dev + property->offset);
+    for (int i = 0; property->choices[i]; i++) {
+        if (strcmp(value, property->choices[i]) == 0) {
+            *field = i;
+            return;
+        }
+    }
+    remember_wrong(dev, property, value);
+}
+
+static void set_string(struct sst_device *dev, const struct property *property, const char *value)
+{
+    char **field = (char **)((char *)dev + property->offset);
+    free(*field);
+    *field = strdup(value);
+}
+
+/* Strings come in memory of glib's, which is malloc's. */
+static bool set_text(struct sst_device *dev, const struct property *property,
+                     struct qemu_visitor *visitor, struct qemu_error **errp)
+{
+    char *value = NULL;
+    if (!qemu.visit_type_str(visitor, property->name, &value, errp))
+        return false;
+    if (property->kind == CHOICE)
+        set_choice(dev, property, value);
+    else
+        set_string(dev, property, value);
+    free(value);
+    return true;
+}
+
+/* Through QEMU's visitor, so that all its forms work: text on the command line, JSON, -global. */
+static bool set_value(struct sst_device *dev, const struct property *property,
+                      struct qemu_visitor *visitor, struct qemu_error **errp)
+{
+    void *field = (char *)dev + property->offset;
+    switch (property->kind) {
+    case NUMBER:
+        return qemu.visit_type_uint64(visitor, property->name, field, errp);
+    case BYTES:
+        return qemu.visit_type_size(visitor, property->name, field, errp);
+    case SWITCH:
+        return qemu.visit_type_bool(visitor, property->name, field, errp);
+    default:
+        return set_text(dev, property, visitor, errp);
+    }
+}
+
+static void property_set(struct qemu_object *object, struct qemu_visitor *visitor, const char *name,
+                         void *opaque, struct qemu_error **errp)
+{
+    const struct property *property = opaque;
+    struct sst_device *dev = device_of(object);
+    struct qemu_error *error = NULL;
+    if (!set_value(dev, property, visitor, &error)) {
+        remember_wrong(dev, property, NULL);
+        qemu.error_free(error);
+    } else if (property->offset == offsetof(struct sst_device, base)) {
+        dev->has_base = true;
+    }
+}
+
+void properties_register(struct qemu_class *class)
+{
+    static const char *const TYPES[] = {
+        [STRING] = "str",  [NUMBER] = "uint64", [BYTES] = "size",
+        [SWITCH] = "bool", [CHOICE] = "str",
+    };
+    for (size_t i = 0; i < NUM_PROPERTIES; i++) {
+        const struct property *p = &PROPERTIES[i];
+        qemu.object_class_property_add(class, p->name, TYPES[p->kind], NULL, property_set, NULL,
+                                       (void *)p);
+        qemu.object_class_property_set_description(class, p->name, p->description);
+    }
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugin/qemu/qemu_abi.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+
+struct qemu_abi qemu;
+
+/* Where a symbol of QEMU's is, or NULL. */
+#ifdef TRESTLE_IN_TREE
+#define SYMBOL(name)                                                      \
+    ({                                                                    \
+        extern char symbol_##name[] __asm__(#name) __attribute__((weak)); \
+        (void *)symbol_##name;                                            \
+    })
+#define IS_QEMU true
+#else
+#define SYMBOL(name) dlsym(RTLD_DEFAULT, #name)
+/* Every QEMU that loads plugins exports this, modules or not. */
+#define IS_QEMU (SYMBOL(qemu_plugin_register_vcpu_init_cb) != NULL)
+#endif
+
+/* ISO C has no conversion from an object pointer to a function pointer; POSIX has this one. */
+static bool set(void *ret_function, void *symbol)
+{
+    memcpy(ret_function, &symbol, sizeof(symbol));
+    return symbol != NULL;
+}
+
+int qemu_abi_resolve(const char **ret_missing)
+{
+    if (!IS_QEMU)
+        return -ENOEXEC;
+#define QEMU_FIND(type, name, params)     \
+    if (!set(&qemu.name, SYMBOL(name))) { \
+        *ret_missing = #name;             \
+        return -ENOTSUP;                  \
+    }
+    QEMU_FUNCTIONS(QEMU_FIND)
+#undef QEMU_FIND
+    if (!set(&qemu.bql_lock, SYMBOL(bql_lock_impl)))
+        set(&qemu.bql_lock, SYMBOL(qemu_mutex_lock_iothread_impl));
+    if (!set(&qemu.bql_unlock, SYMBOL(bql_unlock)))
+        set(&qemu.bql_unlock, SYMBOL(qemu_mutex_unlock_iothread));
+    qemu.address_space_memory = SYMBOL(address_space_memory);
+    if (!qemu.address_space_memory) {
+        *ret_missing = "address_space_memory";
+        return -ENOTSUP;
+    }
+    qemu.version = qemu.qmp_query_version(NULL); /* kept for the life of the process */
+    return 0;
+}
+
+static bool version_is_at_least(int64_t major, int64_t minor)
+{
+    return qemu.version->number->major > major ||
+           (qemu.version->number->major == major && qemu.version->number->minor >= minor);
+}
+
+/* The part of the plugin interface that is used here has never changed. 7.2 takes 1, 10.0 takes 2
+ * to 4 and 11.1 takes 7 alone. */
+int qemu_plugin_interface(void)
+{
+    if (version_is_at_least(11, 0))
+        return 7;
+    return version_is_at_least(9, 0) ? 2 : 1;
+}
+
+/* x86 has none. KVM drops the result of an access on every architecture. */
+bool qemu_guest_has_bus_faults(const char *target_name)
+{
+    const bool *kvm_allowed = SYMBOL(kvm_allowed);
+    bool x86 = strcmp(target_name, "x86_64") == 0 || strcmp(target_name, "i386") == 0;
+    return !x86 && !(kvm_allowed && *kvm_allowed);
+}
+
+bool qemu_counts_instructions(void)
+{
+    const int *use_icount = SYMBOL(use_icount);
+    return !use_icount || *use_icount != 0;
+}
+
+/* The bit "memory" of MemTxAttrs. */
+qemu_attrs qemu_memory_only(void)
+{
+    return UINT64_C(1) << (version_is_at_least(10, 0) ? 4 : 3);
+}
+
+int qemu_add_migration_blocker(struct qemu_error *reason, struct qemu_error **errp)
+{
+    static struct qemu_error *kept;
+    kept = reason;
+    /* From 8.2 on QEMU takes the place of the pointer, and clears it when it refuses. */
+    void *argument = version_is_at_least(8, 2) ? (void *)&kept : (void *)reason;
+    return qemu.migrate_add_blocker(argument, errp) < 0 ? -1 : 0;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugin/qemu/say.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "plugin/device/device.h"
+
+#define EXIT_REFUSED 2
+
+static void write_line(const char *from, const char *where, const char *format, va_list args)
+{
+    char text[512], line[2048];
+    vsnprintf(text, sizeof(text), format, args);
+    int length = snprintf(line, sizeof(line) - 1, "%s%s%s", from, where, text);
+    if (length > (int)sizeof(line) - 2)
+        length = (int)sizeof(line) - 2;
+    line[length++] = '\n';
+    /* One write, so that no other thread's output comes in between. If stderr is gone there is
+     * nobody to tell. */
+    ssize_t written = write(STDERR_FILENO, line, (size_t)length);
+    (void)written;
+}
+
+/* A device that has no address yet is named by its place on the command line. */
+static void write_device_line(const struct sst_device *dev, const char *format, va_list args)
+{
+    char where[64];
+    if (dev->has_base)
+        snprintf(where, sizeof(where), "device at 0x%" PRIx64 ": ", dev->base);
+    else
+        snprintf(where, sizeof(where), "sst-device number %u: ", dev->number);
+    write_line("trestle-qemu: ", where, format, args);
+}
+
+void say(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_line("trestle-qemu: ", "", format, args);
+    va_end(args);
+}
+
+void say_device(const struct sst_device *dev, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_device_line(dev, format, args);
+    va_end(args);
+}
+
+void refuse(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_line("trestle-qemu: ", "", format, args);
+    va_end(args);
+    exit(EXIT_REFUSED);
+}
+
+void refuse_device(const struct sst_device *dev, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (dev->label)
+        write_line(dev->label, ": ", format, args);
+    else
+        write_device_line(dev, format, args);
+    va_end(args);
+    exit(EXIT_REFUSED);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plugin/qemu/start.h"
+
+#include <errno.h>
+
+#include "plugin/device/device.h"
+#include "plugin/qemu/idle.h"
+#include "plugin/qemu/say.h"
+#include "plugin/qemu/warp.h"
+
+static bool exit_when_idle;
+
+void trestle_exit_when_idle(bool yes)
+{
+    exit_when_idle = yes;
+}
+
+bool trestle_resolve(void)
+{
+    const char *missing;
+    int r = qemu_abi_resolve(&missing);
+    if (r == -ENOTSUP && qemu.qmp_query_version)
+        refuse("QEMU %d.%d does not export %s; use a distribution's QEMU, 7.2 or later",
+               (int)qemu.qmp_query_version(NULL)->number->major,
+               (int)qemu.qmp_query_version(NULL)->number->minor, missing);
+    if (r == -ENOTSUP)
+        refuse("this QEMU exports no internal functions (%s is missing); use a system emulator "
+               "built with modules, such as a distribution's, 7.2 or later, or build the device "
+               "into QEMU (plugin/in-tree)",
+               missing);
+    return r == 0;
+}
+
+static void on_machine_complete(struct qemu_notifier *notifier, void *data)
+{
+    (void)notifier;
+    (void)data;
+    device_start_all();
+    warp_start();
+    idle_watch(exit_when_idle);
+}
+
+void trestle_start(const char *target_name)
+{
+    static struct qemu_notifier machine_complete = {.notify = on_machine_complete};
+    device_register(target_name);
+    qemu.qemu_add_machine_init_done_notifier(&machine_complete);
+}

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "ipc/barrier.h"
+#include "ipc/fds.h"
+#include "ipc/stream.h"
+#include "plugin/device/irq.h"
+#include "plugin/qemu/say.h"
+#include "plugin/v2/ram.h"
+#include "plugin/v2/v2.h"
+
+#define DEFAULT_PATIENCE_MS 1000u
+
+static struct session *sessions;
+/* One device's way to its connection. */
+struct attempt {
+    struct v2 *v2;
+    int result; /* -EINPROGRESS: not known yet */
+    const char *what;
+    struct trestle_v2_welcome welcome;
+    int fds[FDS_MAX];
+    size_t num_fds;
+};
+
+static bool wants_shm(const struct v2 *v2)
+{
+    return v2->dev->carrier == CARRIER_SHM || (v2->dev->carrier == CARRIER_AUTO && !v2->no_shm);
+}
+
+/* One identity per carrier, since a session has one carrier. */
+static int client_id(bool is_shm, uint8_t ret_id[TRESTLE_V2_ID_SIZE])
+{
+    static uint8_t ids[2][TRESTLE_V2_ID_SIZE];
+    static bool have_ids;
+    if (!have_ids && getrandom(ids, sizeof(ids), 0) != sizeof(ids))
+        return -EIO;
+    have_ids = true;
+    memcpy(ret_id, ids[is_shm], TRESTLE_V2_ID_SIZE);
+    return 0;
+}
+
+static uint32_t features_offered(bool is_shm)
+{
+    return TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ |
+           TRESTLE_V2_FEATURE_DMA | (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u) |
+           (ram_is_shared() ? TRESTLE_V2_FEATURE_RAM : 0u);
+}
+
+static int send_hello(struct v2 *v2)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    bool is_shm = wants_shm(v2);
+    struct trestle_v2_hello hello = {.version_min = TRESTLE_V2_VERSION,
+                                     .version_max = TRESTLE_V2_VERSION,
+                                     .features = features_offered(is_shm),
+                                     .base_addr = v2->dev->base,
+                                     .size = v2->dev->size,
+                                     .irq_lines = v2->dev->num_irqs,
+                                     .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) *
+                                             TRESTLE_NS};
+    int r = client_id(is_shm, hello.client_id);
+    if (r < 0)
+        return r;
+    trestle_v2_encode_hello(bytes, &hello);
+    /* A new socket takes that much at once. */
+    return ipc_send_all(v2->fd, bytes, sizeof(bytes), ipc_clock_ns());
+}
+
+static void close_all(const int *fds, size_t count)
+{
+    while (count-- > 0)
+        close(fds[count]);
+}
+
+/* What is there counts, even after the deadline. */
+static int wait_for_input(int fd, uint64_t deadline_ns)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    for (;;) {
+        uint64_t now_ns = ipc_clock_ns();
+        bool is_over = now_ns >= deadline_ns;
+        int n = poll(&poll_fd, 1, is_over ? 0 : (int)((deadline_ns - now_ns) / NS_PER_MS) + 1);
+        if (n > 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n == 0 && is_over)
+            return -ETIMEDOUT;
+    }
+}
+
+/* Descriptors come with the first byte. On failure none are left open. */
+static int receive_welcome(int fd, uint64_t deadline_ns, struct trestle_v2_welcome *ret_welcome,
+                           int ret_fds[FDS_MAX], size_t *ret_num_fds)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    size_t length = 0, num_fds = 0;
+    int r = 0;
+    while (r == 0 && length < sizeof(bytes)) {
+        int more[FDS_MAX];
+        size_t num_more;
+        r = wait_for_input(fd, deadline_ns);
+        if (r < 0)
+            break;
+        ssize_t n = fds_recv(fd, bytes + length, sizeof(bytes) - length, more, &num_more);
+        if (num_more > 0 && length == 0) {
+            memcpy(ret_fds, more, num_more * sizeof(int));
+            num_fds = num_more;
+        } else {
+            close_all(more, num_more);
+        }
+        if (n == 0)
+            r = -ECONNRESET;
+        else if (n < 0 && n != -EAGAIN)
+            r = (int)n;
+        else if (n > 0)
+            length += (size_t)n;
+        if (length >= TRESTLE_V2_MAGIC_SIZE && !trestle_v2_is_hello(bytes))
+            r = -EPROTO;
+    }
+    if (r == 0)
+        r = trestle_v2_decode_welcome(bytes, ret_welcome);
+    if (r < 0)
+        close_all(ret_fds, num_fds);
+    else
+        *ret_num_fds = num_fds;
+    return r;
+}
+
+/* --- sessions --------------------------------------------------------------------------------- */
+
+struct session *session_first(void)
+{
+    return sessions;
+}
+
+static struct session *session_by_id(const uint8_t id[TRESTLE_V2_ID_SIZE])
+{
+    struct session *session = sessions;
+    while (session && memcmp(session->id, id, TRESTLE_V2_ID_SIZE) != 0)
+        session = session->next_session;
+    return session;
+}
+
+static int session_create(const struct trestle_v2_welcome *welcome, const int *fds, size_t num_fds,
+                          struct session **ret_session)
+{
+    bool is_shm = welcome->features & TRESTLE_V2_FEATURE_SHM;
+    if (num_fds != (is_shm ? SHM_NUM_FDS : 0)) {
+        close_all(fds, num_fds);
+        return -ENOMSG;
+    }
+    struct session *session = aligned_alloc(alignof(struct session), sizeof(*session));
+    if (!session)
+        refuse("out of memory");
+    memset(session, 0, sizeof(*session));
+    session->shm = SHM_NONE;
+    session->doorbell.fd = -1;
+    session->features = welcome->features;
+    session->listens = welcome->features & (TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA);
+    memcpy(session->id, welcome->session_id, sizeof(session->id));
+    if (is_shm) {
+        int r = shm_open_received(&session->shm, fds);
+        if (r < 0) {
+            free(session);
+            return r;
+        }
+        shm_client_rings(&session->shm, !barrier_register(), &session->requests, &session->events);
+    }
+    session_start_timer(session);
+    session->next_session = sessions;
+    sessions = session;
+    *ret_session = session;
+    return 0;
+}
+
+static void session_free(struct session *session)
+{
+    struct session **place = &sessions;
+    while (*place != session)
+        place = &(*place)->next_session;
+    *place = session->next_session;
+    session_stop_timer(session);
+    watch_remove(&session->doorbell);
+    shm_close(&session->shm);
+    free(session->by_number);
+    free(session);
+}
+
+/* The number is the other side's choice, within bounds. */
+static void make_room(struct session *session, uint32_t number)
+{
+    if (number < session->num_numbers)
+        return;
+    uint32_t room = number < 8 ? 8 : number;
+    if (room < 2 * session->num_numbers)
+        room = 2 * session->num_numbers;
+    room++;
+    struct v2 **by_number = realloc(session->by_number, room * sizeof(*by_number));
+    if (!by_number)
+        refuse("out of memory");
+    memset(by_number + session->num_numbers, 0, (room - session->num_numbers) * sizeof(*by_number));
+    session->by_number = by_number;
+    session->num_numbers = room;
+}
+
+static int session_join(struct v2 *v2, const struct trestle_v2_welcome *welcome, const int *fds,
+                        size_t num_fds)
+{
+    struct session *session = session_by_id(welcome->session_id);
+    if (session && num_fds > 0) {
+        close_all(fds, num_fds);
+        return -ENOMSG;
+    }
+    if (session && session->features != welcome->features)
+        return -EINVAL;
+    if (session && session_device(session, welcome->device))
+        return -EEXIST;
+    if (session && (v2->dev->release_lock || session->devices->dev->release_lock))
+        return -EXDEV;
+    if (!session) {
+        int r = session_create(welcome, fds, num_fds, &session);
+        if (r < 0)
+            return r;
+    }
+    v2->session = session;
+    v2->index = welcome->device;
+    v2->out_seq = v2->in_seq = 0;
+    v2->in_length = 0;
+    v2->is_out_of_step = false;
+    v2->next = session->devices;
+    session->devices = v2;
+    make_room(session, v2->index);
+    session->by_number[v2->index] = v2;
+    session_set_next(session, welcome->next);
+    return 0;
+}
+
+void v2_disconnect(struct v2 *v2)
+{
+    struct session *session = v2->session;
+    if (v2->fd >= 0) {
+        watch_remove(&v2->watched);
+        close(v2->fd);
+    }
+    v2->fd = -1;
+    v2->recovery.state = DOWN;
+    v2->session = NULL;
+    irq_drop_all(v2->dev);
+    if (!session)
+        return;
+    struct v2 **place = &session->devices;
+    while (*place != v2)
+        place = &(*place)->next;
+    *place = v2->next;
+    session->by_number[v2->index] = NULL;
+    if (session->posted_on == v2)
+        session->posted_on = NULL;
+    if (!session->devices)
+        session_free(session);
+}
+
+/* --- connect ------------------------------------------------------------------------------------
+ */
+
+static const char *failure_text(int error)
+{
+    switch (error) {
+    case -ETIMEDOUT:
+        return "accepts connections but answers no handshake";
+    case -EPROTO:
+        return "the other side does not speak protocol 2; use protocol=1";
+    case -EPERM:
+    case -EMSGSIZE:
+    case -EBADF:
+        return "the shared memory that came is not what it should be";
+    case -ECONNRESET:
+    case -EPIPE:
+        return "the connection was closed during the handshake";
+    case -ENOMSG:
+        return "its answer came with the wrong number of descriptors";
+    case -EINVAL:
+        return "its features are not those of its other devices";
+    case -EXDEV:
+        return "release_lock needs a process with no other device";
+    case -EEXIST:
+        return "it gave the number of another device";
+    default:
+        return strerror(-error);
+    }
+}
+
+/* 0, or what is wrong with an answer. */
+static int check_welcome(const struct v2 *v2, const struct trestle_v2_welcome *welcome,
+                         const char **ret_what)
+{
+    if (welcome->status != TRESTLE_V2_OK) {
+        *ret_what = trestle_v2_status_text(welcome->status);
+        return welcome->status == TRESTLE_V2_BUSY ? -EBUSY : -ECONNREFUSED;
+    }
+    if (welcome->version != TRESTLE_V2_VERSION)
+        *ret_what = "it chose a version of the protocol that this plugin does not speak";
+    else if (welcome->features & ~features_offered(wants_shm(v2)))
+        *ret_what = "it answered with features that were not offered";
+    else if (welcome->device >= TRESTLE_V2_DEVICES_MAX)
+        *ret_what = "it gave a number that no device has";
+    else if (welcome->size != v2->dev->size)
+        *ret_what = trestle_v2_status_text(TRESTLE_V2_GEOMETRY);
+    else if (v2->dev->carrier == CARRIER_SHM && !(welcome->features & TRESTLE_V2_FEATURE_SHM))
+        *ret_what = "the other side has no shared memory; use carrier=auto";
+    else
+        return 0;
+    return -ENOTSUP;
+}
+
+static void attempt_failed(struct attempt *attempt, int error, const char *what)
+{
+    attempt->result = error;
+    attempt->what = what ? what : failure_text(error);
+    v2_disconnect(attempt->v2);
+}
+
+static void begin(struct attempt *attempt)
+{
+    struct v2 *v2 = attempt->v2;
+    int r = ipc_connect(v2->dev->socket, &v2->fd);
+    if (r < 0) {
+        v2->fd = -1;
+        attempt_failed(attempt, r, strerror(-r));
+        return;
+    }
+    r = send_hello(v2);
+    if (r < 0)
+        attempt_failed(attempt, r, NULL);
+}
+
+static void hear_answer(struct attempt *attempt, uint64_t start_ns)
+{
+    const struct v2 *v2 = attempt->v2;
+    uint64_t patience_ms = v2->dev->timeout_ms ? v2->dev->timeout_ms : DEFAULT_PATIENCE_MS;
+    const char *what = NULL;
+    int r = receive_welcome(v2->fd, start_ns + patience_ms * NS_PER_MS, &attempt->welcome,
+                            attempt->fds, &attempt->num_fds);
+    if (r == 0) {
+        r = check_welcome(v2, &attempt->welcome, &what);
+        if (r < 0)
+            close_all(attempt->fds, attempt->num_fds);
+    }
+    if (r < 0)
+        attempt_failed(attempt, r, what);
+}
+
+static void finish(struct attempt *attempt)
+{
+    struct v2 *v2 = attempt->v2;
+    int r = session_join(v2, &attempt->welcome, attempt->fds, attempt->num_fds);
+    if (r == 0)
+        r = session_watch(v2);
+    if (r < 0) {
+        attempt_failed(attempt, r, NULL);
+        return;
+    }
+    v2->recovery.state = UP;
+    attempt->result = 0;
+}
+
+/* Once in a session. */
+static void share_ram(struct attempt *attempt)
+{
+    struct v2 *v2 = attempt->v2;
+    if (v2->recovery.state != UP || !(v2->session->features & TRESTLE_V2_FEATURE_RAM) ||
+        v2->session->has_ram)
+        return;
+    v2->session->has_ram = true;
+    int r = ram_share(v2);
+    if (r < 0)
+        attempt_failed(attempt, r, NULL);
+}
+
+/* All HELLOs are sent before the first answer is waited for, so that servers that do not answer are
+ * waited for at the same time. The answer that brings the descriptors of a session need not be
+ * that to its first HELLO: it is taken before those that bring none. */
+static void attempt_all(struct attempt *attempts, size_t count)
+{
+    uint64_t start_ns = ipc_clock_ns();
+    for (size_t i = 0; i < count; i++)
+        if (attempts[i].result == -EINPROGRESS)
+            begin(&attempts[i]);
+    for (size_t i = 0; i < count; i++)
+        if (attempts[i].result == -EINPROGRESS)
+            hear_answer(&attempts[i], start_ns);
+    for (size_t i = 0; i < count; i++)
+        if (attempts[i].result == -EINPROGRESS && attempts[i].num_fds > 0)
+            finish(&attempts[i]);
+    for (size_t i = 0; i < count; i++)
+        if (attempts[i].result == -EINPROGRESS)
+            finish(&attempts[i]);
+    /* All devices are in their sessions now, and what comes for them finds them. */
+    for (size_t i = 0; i < count; i++)
+        if (attempts[i].result == 0)
+            share_ram(&attempts[i]);
+}
+
+/* carrier=auto: shared memory that cannot be used, or a session that exists already with the other
+ * carrier, because another device of it went through this before. */
+static bool is_worth_the_other_carrier(const struct attempt *attempt)
+{
+    switch (attempt->result) {
+    case -EBUSY:
+        return attempt->v2->dev->carrier == CARRIER_AUTO;
+    case -EPERM:
+    case -EMSGSIZE:
+    case -EBADF:
+    case -ENOMEM:
+    case -ENOMSG:
+        return attempt->v2->dev->carrier == CARRIER_AUTO && wants_shm(attempt->v2);
+    default:
+        return false;
+    }
+}
+
+static void connect_all(struct attempt *attempts, size_t count)
+{
+    bool again = false;
+    attempt_all(attempts, count);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_worth_the_other_carrier(&attempts[i]))
+            continue;
+        attempts[i].v2->no_shm = !attempts[i].v2->no_shm;
+        attempts[i].result = -EINPROGRESS;
+        attempts[i].num_fds = 0;
+        again = true;
+    }
+    if (again)
+        attempt_all(attempts, count);
+}
+
+int v2_connect(struct v2 *v2, const char **ret_what)
+{
+    struct attempt attempt = {.v2 = v2, .result = -EINPROGRESS};
+    connect_all(&attempt, 1);
+    *ret_what = attempt.what;
+    return attempt.result;
+}
+
+void v2_connect_all(struct v2 **v2s, size_t count,
+                    void (*done)(struct v2 *v2, int result, const char *what))
+{
+    struct attempt *attempts = calloc(count, sizeof(*attempts));
+    if (!attempts)
+        refuse("out of memory");
+    for (size_t i = 0; i < count; i++)
+        attempts[i] = (struct attempt){.v2 = v2s[i], .result = -EINPROGRESS};
+    connect_all(attempts, count);
+    for (size_t i = 0; i < count; i++)
+        done(v2s[i], attempts[i].result, attempts[i].what);
+    free(attempts);
+}

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "ipc/stream.h"
+#include "plugin/device/irq.h"
+#include "plugin/qemu/biglock.h"
+#include "plugin/qemu/memory.h"
+#include "plugin/v2/ram.h"
+
+/* Looks at a ring before the clock is read for the first time: most answers come by then. */
+#define FIRST_LOOKS 64u
+/* A spin without end looks for the other side's end, and for its own, every so many looks. */
+#define LOOKS_PER_CHECK 4096u
+/* A full ring empties without a sign: the socket is watched for so long between two looks. */
+#define FULL_RING_NAP_NS 1000000
+/* Messages that nobody waits for may come without end: after so many a look at the clock is due. */
+#define SERVED_PER_CHECK 256u
+/* Where nobody waits for an answer, others wait for QEMU's big lock. */
+#define DRAIN_MAX 64u
+
+static uint64_t deadline_after(const struct v2 *v2, uint64_t start_ns)
+{
+    return v2->dev->timeout_ms ? start_ns + v2->dev->timeout_ms * NS_PER_MS : IPC_NEVER;
+}
+
+/* The first reason counts. */
+static int broken(struct session *session, const char *why)
+{
+    if (!session->why[0])
+        snprintf(session->why, sizeof(session->why), "%s", why);
+    return -EPROTO;
+}
+
+static int send_to_ring(struct v2 *v2, const struct trestle_v2_message *message);
+static int send_to_socket(struct v2 *v2, struct trestle_v2_message *message);
+
+/* --- taking messages -----------------------------------------------------------------------------
+ */
+
+/* 1: *ret_message came. 0: nothing (yet). */
+static int receive_from_socket(struct v2 *v2, struct trestle_v2_message *ret_message)
+{
+    ssize_t n = recv(v2->fd, v2->in + v2->in_length, sizeof(v2->in) - v2->in_length, MSG_DONTWAIT);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -ECONNRESET;
+    if (n == 0)
+        return -ECONNRESET;
+    v2->in_length += (size_t)n;
+    if (v2->in_length < sizeof(v2->in))
+        return 0;
+    v2->in_length = 0;
+    v2_decode(v2->in, ret_message);
+    return ret_message->seq == ++v2->in_seq ? 1 : -EPROTO;
+}
+
+static int event_refused(struct session *session, const struct trestle_v2_message *message)
+{
+    char why[sizeof(session->why)];
+    bool is_known = message->type >= TRESTLE_V2_REPLY && message->type <= TRESTLE_V2_DMA_WRITTEN;
+    snprintf(why, sizeof(why), "a message of type 0x%02x%s", message->type,
+             is_known ? " with a field out of its values" : "");
+    return broken(session, why);
+}
+
+static inline int receive(struct v2 *v2, struct trestle_v2_message *ret_message)
+{
+    int r = v2->session->shm.memory ? ring_take(&v2->session->events, ret_message)
+                                    : receive_from_socket(v2, ret_message);
+    if (r == -EPROTO)
+        return broken(v2->session, "a sequence number that is not the next");
+    return r > 0 && !v2_event_is_valid(ret_message) ? event_refused(v2->session, ret_message) : r;
+}
+
+/* --- what the other side wants of the guest ----------------------------------------------------
+ */
+
+static int transfer_in_memory(struct session *session, const struct trestle_v2_message *message)
+{
+    if (message->extra > SHM_BULK_SIZE || message->data > SHM_BULK_SIZE - message->extra)
+        return broken(session, "a DMA outside the bulk area");
+    return memory_copy(message->type == TRESTLE_V2_DMA_WRITE, message->addr,
+                       session->shm.memory + SHM_BULK_OFFSET + message->extra,
+                       (size_t)message->data);
+}
+
+/* The payload comes behind the message, or goes behind the answer. */
+static int receive_payload(struct v2 *v2, const struct trestle_v2_message *message, uint8_t *buf)
+{
+    if (message->type == TRESTLE_V2_DMA_READ)
+        return memory_copy(false, message->addr, buf, (size_t)message->data);
+    int r = ipc_recv_exact(v2->fd, buf, (size_t)message->data, deadline_after(v2, ipc_clock_ns()),
+                           &v2->wait);
+    v2->is_out_of_step |= r == -ETIMEDOUT;
+    return r < 0 ? r : memory_copy(true, message->addr, buf, (size_t)message->data);
+}
+
+static int transfer(struct v2 *v2, const struct trestle_v2_message *message)
+{
+    static uint8_t payload[TRESTLE_V2_DMA_MAX]; /* under the big lock, like all of this */
+    bool is_shm = v2->session->shm.memory;
+    struct trestle_v2_message done = {
+        .type = TRESTLE_V2_DMA_DONE, .device = message->device, .id = message->id};
+    int r =
+        is_shm ? transfer_in_memory(v2->session, message) : receive_payload(v2, message, payload);
+    if (r < 0 && r != -EFAULT)
+        return r;
+    done.status = r == 0 ? TRESTLE_V2_OK : TRESTLE_V2_NOT_RAM;
+    bool has_payload = !is_shm && r == 0 && message->type == TRESTLE_V2_DMA_READ;
+    r = is_shm ? send_to_ring(v2, &done) : send_to_socket(v2, &done);
+    if (r == 0 && has_payload)
+        r = ipc_send_all(v2->fd, payload, (size_t)message->data,
+                         deadline_after(v2, ipc_clock_ns()));
+    v2->is_out_of_step |= r == -ETIMEDOUT && !is_shm;
+    return r == -EPIPE ? -ECONNRESET : r;
+}
+
+/* While its end is announced nothing else is served: whoever sends a second transfer before that
+ * breaks the protocol, and could otherwise nest them without a bound. */
+static int serve_dma(struct v2 *v2, const struct trestle_v2_message *message)
+{
+    struct session *session = v2->session;
+    session->serves_dma = true;
+    int r = transfer(v2, message);
+    session->serves_dma = false;
+    return r;
+}
+
+static int serve_irq(struct session *session, const struct trestle_v2_message *message)
+{
+    struct v2 *v2 = session_device(session, message->device);
+    if (!v2 || message->addr >= v2->dev->num_irqs)
+        return broken(session, "an interrupt of a line that is not there");
+    irq_set(v2->dev, (uint32_t)message->addr, message->data);
+    return 0;
+}
+
+/* A message that nobody waits for. A late answer tells that its device is alive. */
+static int serve(struct v2 *v2, const struct trestle_v2_message *message)
+{
+    struct session *session = v2->session;
+    if (message->type == TRESTLE_V2_IRQ)
+        return serve_irq(session, message);
+    if (message->type == TRESTLE_V2_DMA_WRITTEN)
+        return ram_written(message->addr, message->data) < 0
+                   ? broken(session, "a DMA outside the guest's RAM")
+                   : 0;
+    if (message->type != TRESTLE_V2_REPLY)
+        return serve_dma(v2, message);
+    struct v2 *late = session_device(session, message->device);
+    if (late && late->recovery.state == LATE && late->late_id == message->id)
+        late->recovery.state = UP;
+    if (message->next != session->next)
+        session_set_next(session, message->next);
+    return 0;
+}
+
+int session_drain(struct v2 *v2)
+{
+    struct trestle_v2_message message;
+    int r = 1;
+    for (unsigned i = 0; i < DRAIN_MAX && r > 0; i++) {
+        r = receive(v2, &message);
+        if (r > 0) {
+            r = serve(v2, &message);
+            r = r < 0 ? r : 1;
+        }
+    }
+    return r;
+}
+
+/* --- while no access waits -----------------------------------------------------------------------
+ *
+ * An access that waits takes what it is told off QEMU's main loop, which would only be woken to
+ * find nothing: from a socket always, from the doorbell when it sleeps at it.
+ */
+
+static int hear_doorbell(struct session *session)
+{
+    int error = ring_hear(&session->events);
+    return error == -EPROTO ? broken(session, "rings without a message") : error;
+}
+
+static uint32_t socket_events(const struct session *session)
+{
+    bool has_messages = session->listens && !session->shm.memory;
+    return has_messages ? EPOLLIN | EPOLLRDHUP : EPOLLRDHUP;
+}
+
+static void socket_ready(struct watched *watched, uint32_t events)
+{
+    struct v2 *v2 = (struct v2 *)(void *)((char *)watched - offsetof(struct v2, watched));
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+        v2_hung_up(v2);
+        return;
+    }
+    int r = session_drain(v2);
+    if (r < 0)
+        v2_failed(v2, 0, r);
+}
+
+static void doorbell_ready(struct watched *watched, uint32_t events)
+{
+    struct session *session =
+        (struct session *)(void *)((char *)watched - offsetof(struct session, doorbell));
+    (void)events;
+    int heard = 0, r = session_drain(session->devices);
+    if (r > 0)
+        return; /* there may be more; not emptied, the doorbell calls again in another turn */
+    if (r == 0) {
+        heard = hear_doorbell(session);
+        r = heard == -EPROTO ? heard : 1;
+    }
+    /* What was posted before it was emptied does not ring again: at most a full ring. */
+    for (unsigned i = 0; r > 0 && i < RING_SLOTS / DRAIN_MAX; i++)
+        r = session_drain(session->devices);
+    if (r == -ETIMEDOUT)
+        r = broken(session, "DMA without end, and no answer is taken");
+    if (r < 0)
+        v2_failed(session->devices, 0, r);
+    else if (heard == -ECONNRESET)
+        v2_session_hung_up(session);
+}
+
+int session_watch(struct v2 *v2)
+{
+    struct session *session = v2->session;
+    v2->watched.ready = socket_ready;
+    int r = watch_add(&v2->watched, v2->fd, socket_events(session));
+    if (r < 0 || !session->listens || !session->shm.memory || session->doorbell.fd >= 0)
+        return r;
+    session->doorbell.ready = doorbell_ready;
+    return watch_add(&session->doorbell, session->shm.doorbell_fd, EPOLLIN);
+}
+
+/* --- waiting -------------------------------------------------------------------------------------
+ */
+
+static struct timespec left_until(uint64_t deadline_ns, uint64_t now_ns)
+{
+    uint64_t left_ns = deadline_ns - now_ns;
+    return (struct timespec){.tv_sec = (time_t)(left_ns / 1000000000u),
+                             .tv_nsec = (long)(left_ns % 1000000000u)};
+}
+
+/* Shared memory: the socket has something, which should be its end. */
+static int end_of_socket(struct v2 *v2)
+{
+    char byte;
+    if (recv(v2->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0)
+        return broken(v2->session, "bytes on a socket beside the shared memory");
+    return -ECONNRESET;
+}
+
+/* Sleeps until something may have come. -ECONNRESET: the device is gone, though what it left in
+ * the ring may still be taken. -ETIMEDOUT. */
+static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
+{
+    bool is_shm = v2->session->shm.memory != NULL;
+    struct pollfd fds[2] = {{.fd = v2->fd, .events = POLLIN},
+                            {.fd = v2->session->shm.doorbell_fd, .events = POLLIN}};
+    uint64_t now_ns = ipc_clock_ns();
+    struct timespec left;
+    int r = 0;
+    if (now_ns >= deadline_ns)
+        return -ETIMEDOUT;
+    left = left_until(deadline_ns, now_ns);
+    watch_change(&v2->session->doorbell, 0);
+    if (!is_shm || ring_must_sleep(&v2->session->events)) {
+        biglock_drop(v2);
+        r = ppoll(fds, is_shm ? 2 : 1, deadline_ns == IPC_NEVER ? NULL : &left, NULL);
+        biglock_retake(v2);
+    }
+    if (!is_shm)
+        return 0;
+    ring_awake(&v2->session->events);
+    int error = hear_doorbell(v2->session);
+    watch_change(&v2->session->doorbell, EPOLLIN);
+    return error != -EPROTO && r > 0 && fds[0].revents ? end_of_socket(v2) : error;
+}
+
+/* What a spin without end has to look at now and then. */
+static int check_while_spinning(struct v2 *v2, uint64_t deadline_ns)
+{
+    if (ipc_clock_ns() >= deadline_ns)
+        return -ETIMEDOUT;
+    if (!v2->session->shm.memory)
+        return 0;
+    return ipc_has_input(v2->fd) ? end_of_socket(v2) : hear_doorbell(v2->session);
+}
+
+/* After a look that found nothing. 0: look again. The deadline is that of the first such look. */
+static int wait_a_little(struct v2 *v2, struct ipc_spin *spin, uint64_t *ref_began_ns)
+{
+    bool goes_on = ipc_spin_on(&v2->wait, spin);
+    if (*ref_began_ns == 0)
+        *ref_began_ns = spin->start_ns;
+    uint64_t deadline_ns = deadline_after(v2, *ref_began_ns);
+    if (!goes_on)
+        return sleep_for_message(v2, deadline_ns);
+    if (v2->wait.policy == TRESTLE_WAIT_SPIN && spin->looks > 0 &&
+        spin->looks % LOOKS_PER_CHECK == 0)
+        return check_while_spinning(v2, deadline_ns);
+    return 0;
+}
+
+/* Serves what came instead of the answer, which must not go on for longer than the wait itself. */
+static int serve_among(struct v2 *v2, const struct trestle_v2_message *message,
+                       unsigned *ref_served, uint64_t *ref_until_ns)
+{
+    int r = serve(v2, message);
+    if (r < 0 || ++*ref_served % SERVED_PER_CHECK != 0)
+        return r;
+    uint64_t now_ns = ipc_clock_ns();
+    if (*ref_until_ns == 0)
+        *ref_until_ns = deadline_after(v2, now_ns);
+    return now_ns < *ref_until_ns ? 0 : -ETIMEDOUT;
+}
+
+static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply)
+{
+    struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
+    unsigned first_looks = v2->session->shm.memory ? FIRST_LOOKS : 0, served = 0;
+    uint64_t began_ns = 0, served_until_ns = 0;
+    int r, over = 0;
+    for (;;) {
+        r = receive(v2, ret_reply);
+        if (r > 0 && ret_reply->type == TRESTLE_V2_REPLY && ret_reply->id == id) {
+            if (ret_reply->next != v2->session->next)
+                session_set_next(v2->session, ret_reply->next);
+            r = 0;
+            break;
+        }
+        if (r > 0) {
+            /* Each piece of a long transfer is waited for anew. */
+            ipc_spin_end(&v2->wait, &spin);
+            spin = ipc_spin_start(IPC_NEVER);
+            r = serve_among(v2, ret_reply, &served, &served_until_ns);
+        } else if (r == 0 && over == 0 && first_looks > 0) {
+            first_looks--;
+        } else if (r == 0) {
+            /* When it is over, what was left behind is taken first. */
+            r = over ? over : (over = wait_a_little(v2, &spin, &began_ns), 0);
+        }
+        if (r < 0)
+            break;
+    }
+    ipc_spin_end(&v2->wait, &spin);
+    return r;
+}
+
+int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply)
+{
+    bool is_heard = socket_events(v2->session) & EPOLLIN;
+    if (is_heard)
+        watch_change(&v2->watched, EPOLLRDHUP);
+    int r = await(v2, id, ret_reply);
+    if (is_heard)
+        watch_change(&v2->watched, socket_events(v2->session));
+    return r;
+}
+
+/* --- sending -------------------------------------------------------------------------------------
+ */
+
+/* Back-pressure: the guest waits until the other side has taken something. */
+static int wait_for_room(struct v2 *v2, struct ipc_spin *spin)
+{
+    bool goes_on = ipc_spin_on(&v2->wait, spin);
+    uint64_t now_ns;
+    /* The other side may wait for room as well. */
+    int r = v2->session->serves_dma ? 0 : session_drain(v2);
+    if (r < 0 || goes_on)
+        return r < 0 ? r : 0;
+    now_ns = ipc_clock_ns();
+    if (now_ns >= deadline_after(v2, spin->start_ns))
+        return -ETIMEDOUT;
+    struct pollfd poll_fd = {.fd = v2->fd, .events = POLLIN};
+    struct timespec nap = {.tv_nsec = FULL_RING_NAP_NS};
+    return ppoll(&poll_fd, 1, &nap, NULL) > 0 ? end_of_socket(v2) : hear_doorbell(v2->session);
+}
+
+static int send_to_ring(struct v2 *v2, const struct trestle_v2_message *message)
+{
+    int r = ring_post(&v2->session->requests, message);
+    if (__builtin_expect(r == 0, 1))
+        return 0;
+    struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
+    while ((r = ring_post(&v2->session->requests, message)) == -EAGAIN) {
+        r = wait_for_room(v2, &spin);
+        if (r < 0)
+            break;
+    }
+    ipc_spin_end(&v2->wait, &spin);
+    return r == -EPROTO ? broken(v2->session, "its count of what it has consumed is wrong") : r;
+}
+
+static int send_to_socket(struct v2 *v2, struct trestle_v2_message *message)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    message->seq = ++v2->out_seq;
+    trestle_v2_encode(bytes, message);
+    int r = ipc_send_all(v2->fd, bytes, sizeof(bytes), deadline_after(v2, ipc_clock_ns()));
+    v2->is_out_of_step |= r == -ETIMEDOUT;
+    return r == -EPIPE ? -ECONNRESET : r;
+}
+
+/* What was posted on one socket is done before anything is sent on another: on sockets nothing
+ * else would keep the guest's order between devices. A device that fails here loses its posted
+ * writes, and its own next access finds out. */
+static void flush_posted(struct v2 *posted)
+{
+    struct trestle_v2_message reply,
+        flush = {.type = TRESTLE_V2_FLUSH,
+                 .device = posted->index,
+                 .id = ++posted->session->last_id,
+                 .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
+    posted->session->posted_on = NULL;
+    int r = send_to_socket(posted, &flush);
+    if (r == 0)
+        r = session_await(posted, flush.id, &reply);
+    if (r < 0)
+        v2_hung_up(posted);
+}
+
+int session_send(struct v2 *v2, struct trestle_v2_message *message)
+{
+    struct session *session = v2->session;
+    message->device = v2->index;
+    message->id = ++session->last_id;
+    if (session->shm.memory)
+        return send_to_ring(v2, message);
+    if (session->posted_on && session->posted_on != v2)
+        flush_posted(session->posted_on);
+    session->posted_on = message->flags & TRESTLE_V2_FLAG_POSTED ? v2 : NULL;
+    return send_to_socket(v2, message);
+}
+
+void session_say_goodbye(struct v2 *v2)
+{
+    struct trestle_v2_message goodbye = {
+        .type = TRESTLE_V2_GOODBYE,
+        .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
+    if (v2->session->shm.memory) {
+        ring_post(&v2->session->requests, &goodbye);
+        return;
+    }
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    goodbye.seq = ++v2->out_seq;
+    trestle_v2_encode(bytes, &goodbye);
+    if (!v2->is_out_of_step)
+        v2->is_out_of_step = ipc_send_all(v2->fd, bytes, sizeof(bytes), ipc_clock_ns()) < 0;
+}

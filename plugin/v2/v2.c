@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An access over wire version 2. A late answer is recognised by its id and dropped, so that, unlike
+ * in version 1, a connection outlives its time-outs; only when the answer does not come at all is
+ * the connection made anew, which resets the device.
+ */
+#include "plugin/v2/v2.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/stream.h"
+#include "plugin/qemu/biglock.h"
+#include "plugin/qemu/say.h"
+
+/* The next of a session's devices to be disconnected. The session goes with its last one:
+ * *ref_session is NULL then. */
+static struct v2 *next_to_leave(struct session **ref_session)
+{
+    struct v2 *v2 = (*ref_session)->devices;
+    if (!v2->next)
+        *ref_session = NULL;
+    return v2;
+}
+
+/* A session whose other side broke the protocol ends with all its devices, for one reason, which
+ * is said once. */
+static void session_broken(struct v2 *v2)
+{
+    char what[160];
+    struct session *session = v2->session;
+    unsigned others = 0;
+    for (struct v2 *each = session->devices; each; each = each->next)
+        others += each != v2;
+    snprintf(what, sizeof(what), "the other side broke the protocol: %s; connection closed",
+             session->why);
+    if (others > 0)
+        snprintf(what + strlen(what), sizeof(what) - strlen(what),
+                 ", and those of %u other devices of the same session", others);
+    recovery_say_lost(&v2->recovery, v2->dev, what);
+    while (session) {
+        struct v2 *each = next_to_leave(&session);
+        v2_disconnect(each);
+        each->recovery.said_lost = true;
+        recovery_connect_failed(&each->recovery);
+    }
+}
+
+void v2_failed(struct v2 *v2, uint64_t id, int error)
+{
+    if (error == -ETIMEDOUT && v2->is_out_of_step) {
+        v2_disconnect(v2);
+        recovery_lost(&v2->recovery, v2->dev, "it stopped in the middle of a message");
+    } else if (error == -ETIMEDOUT) {
+        v2->late_id = id;
+        recovery_overdue(&v2->recovery, v2->dev);
+    } else if (error == -EPROTO) {
+        session_broken(v2);
+    } else {
+        v2_disconnect(v2);
+        recovery_lost(&v2->recovery, v2->dev, "the connection was closed");
+    }
+}
+
+void v2_hung_up(struct v2 *v2)
+{
+    v2_disconnect(v2);
+    recovery_lost_in_peace(&v2->recovery, v2->dev, "the connection was closed");
+}
+
+void v2_session_hung_up(struct session *session)
+{
+    while (session)
+        v2_hung_up(next_to_leave(&session));
+}
+
+static void connected(struct v2 *v2, int result, const char *what)
+{
+    if (result == 0)
+        return;
+    if (result == -ETIMEDOUT)
+        recovery_connect_overdue(&v2->recovery);
+    else
+        recovery_connect_failed(&v2->recovery);
+    if (!v2->recovery.said_lost)
+        say_device(v2->dev, "cannot connect to %s: %s; its accesses fail until it is there",
+                   v2->dev->socket, what);
+    v2->recovery.said_lost = true;
+}
+
+static int connect_now(struct v2 *v2)
+{
+    const char *what;
+    int r = v2_connect(v2, &what);
+    connected(v2, r, what);
+    return r;
+}
+
+/* From DOWN or LATE to UP, when it is time. */
+static int come_back(struct v2 *v2)
+{
+    if (v2->recovery.state == LATE) {
+        int r = session_drain(v2);
+        if (r < 0)
+            v2_failed(v2, 0, r);
+        if (v2->recovery.state == UP)
+            return 0;
+        if (v2->recovery.state == LATE && !recovery_may_try(&v2->recovery))
+            return -ETIMEDOUT;
+        if (v2->recovery.state == LATE)
+            v2_disconnect(v2);
+    } else if (!recovery_may_try(&v2->recovery)) {
+        return -ENOTCONN;
+    }
+    return connect_now(v2);
+}
+
+static int perform_now(struct sst_device *dev, const struct transport_access *access,
+                       uint64_t *ret_data)
+{
+    struct v2 *v2 = dev->connection;
+    if (__builtin_expect(v2->recovery.state != UP, 0)) {
+        int r = come_back(v2);
+        if (r < 0)
+            return r;
+    }
+    bool is_posted = access->is_write && dev->posted_writes &&
+                     (v2->session->features & TRESTLE_V2_FEATURE_POSTED);
+    struct trestle_v2_message reply,
+        request = {.type = access->is_write ? TRESTLE_V2_WRITE : TRESTLE_V2_READ,
+                   .flags = is_posted ? TRESTLE_V2_FLAG_POSTED : 0,
+                   .size = access->size,
+                   .addr = access->offset,
+                   .data = access->data,
+                   .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
+    /* A guest that only posts leaves QEMU's main loop little time to hear what comes of it. */
+    int r = is_posted && v2->session->listens ? session_drain(v2) : 0;
+    if (r >= 0)
+        r = session_send(v2, &request);
+    if (r == 0 && is_posted)
+        return 0;
+    if (r == 0)
+        r = session_await(v2, request.id, &reply);
+    if (__builtin_expect(r < 0, 0)) {
+        v2_failed(v2, request.id, r);
+        return r;
+    }
+    if (__builtin_expect(v2->recovery.said_lost, 0))
+        recovery_answered(&v2->recovery, dev);
+    *ret_data = reply.data;
+    return reply.status == TRESTLE_V2_OK ? 0 : -EIO;
+}
+
+static int perform_v2(struct sst_device *dev, const struct transport_access *access,
+                      uint64_t *ret_data)
+{
+    if (__builtin_expect(!dev->release_lock, 1))
+        return perform_now(dev, access, ret_data);
+    int r = biglock_begin(dev->connection);
+    if (r < 0)
+        return r;
+    r = perform_now(dev, access, ret_data);
+    biglock_end(dev->connection);
+    return r;
+}
+
+static void open_v2(struct sst_device *dev)
+{
+    struct v2 *v2 = calloc(1, sizeof(*v2));
+    if (!v2)
+        refuse("out of memory");
+    v2->dev = dev;
+    v2->fd = v2->watched.fd = -1;
+    dev->connection = v2;
+    recovery_init(&v2->recovery, dev);
+    ipc_wait_init(&v2->wait, (enum trestle_wait)dev->wait);
+}
+
+void v2_start_all(void)
+{
+    size_t count = 0, i = 0;
+    for (const struct sst_device *dev = device_first(); dev; dev = dev->next)
+        count += dev->transport == &transport_v2;
+    struct v2 **v2s = calloc(count + 1, sizeof(struct v2 *));
+    if (!v2s)
+        refuse("out of memory");
+    for (const struct sst_device *dev = device_first(); dev; dev = dev->next)
+        if (dev->transport == &transport_v2)
+            v2s[i++] = dev->connection;
+    if (count > 0)
+        v2_connect_all(v2s, count, connected);
+    free(v2s);
+}
+
+const struct transport transport_v2 = {.open = open_v2, .perform = perform_v2};

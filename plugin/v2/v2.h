@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Wire version 2, shared by its three files: handshake.c makes a connection and finds its session,
+ * session.c carries messages, v2.c is what an access sees.
+ *
+ * All of it runs under QEMU's big lock: so there is one request under way, and one producer in
+ * a session's ring.
+ */
+#ifndef TRESTLE_PLUGIN_V2_H
+#define TRESTLE_PLUGIN_V2_H
+
+#include "ipc/shm.h"
+#include "plugin/device/device.h"
+#include "plugin/device/recovery.h"
+#include "plugin/device/watch.h"
+
+/* One device's connection. */
+struct v2 {
+    struct sst_device *dev;
+    struct recovery recovery;
+    struct ipc_wait wait;
+    int fd;                  /* -1 when DOWN */
+    struct watched watched;  /* fd, unless an access waits at it */
+    struct session *session; /* UP and LATE */
+    struct v2 *next;         /* in the session */
+    uint32_t index;          /* what the session calls this device */
+    uint64_t late_id;        /* LATE: the request whose answer is overdue */
+    bool is_busy;            /* release_lock: an access is under way */
+    bool no_shm;             /* carrier=auto: sockets it is */
+    bool is_out_of_step;     /* socket carrier: a message was cut off by a time-out */
+
+    /* The socket carrier's. */
+    uint64_t out_seq, in_seq;
+    size_t in_length; /* of a message that has not come whole yet */
+    uint8_t in[TRESTLE_V2_MESSAGE_SIZE];
+};
+
+/* What this QEMU shares with one process of devices. Ends with its last device. */
+struct session {
+    struct session *next_session;
+    uint8_t id[TRESTLE_V2_ID_SIZE];
+    uint32_t features;
+    struct v2 *devices;    /* a list, and the same by number: NULL where there is none */
+    struct v2 **by_number; /* room for num_numbers */
+    uint32_t num_numbers;
+    uint64_t last_id;
+    trestle_time next;    /* guest time of the engine's next event, for which the timer is armed */
+    struct v2 *posted_on; /* socket carrier: who has posted writes that nobody has seen done */
+    struct v2 *asked_via; /* who was sent what concerns the session as a whole, or NULL */
+    uint64_t asked_id;
+    bool serves_dma;
+    bool listens; /* the other side may have something to say that nobody has asked for */
+    struct watched doorbell; /* listens, shared memory: unless an access sleeps at it */
+    char why[64];            /* how the other side broke the protocol */
+    struct shm shm;          /* SHM_NONE: messages go over the sockets */
+    bool has_ram;            /* the other side was handed the guest's RAM, if it wants it */
+    struct ring_producer requests;
+    struct ring_consumer events;
+    alignas(64) unsigned char timer[QEMU_TIMER_BYTES]; /* QEMUTimer */
+};
+
+/* --- handshake.c -------------------------------------------------------------------------------
+ */
+
+/* Connects, and joins the session that the device's process is in. *ret_what: what went wrong, for
+ * the user. */
+int v2_connect(struct v2 *v2, const char **ret_what);
+/* The same for many, which wait at the same time; tells of each. */
+void v2_connect_all(struct v2 **v2s, size_t count,
+                    void (*done)(struct v2 *v2, int result, const char *what));
+/* Closes the connection and leaves the session. Fine when DOWN. */
+void v2_disconnect(struct v2 *v2);
+
+/* The first of all sessions. */
+struct session *session_first(void);
+
+/* --- session.c ---------------------------------------------------------------------------------
+ */
+
+/* NULL: nobody has that number. */
+static inline struct v2 *session_device(const struct session *session, uint32_t number)
+{
+    return number < session->num_numbers ? session->by_number[number] : NULL;
+}
+
+/* Sends a request of the device, whose id is set here. */
+int session_send(struct v2 *v2, struct trestle_v2_message *message);
+/* Tells the session that QEMU ends, without waiting for anything. */
+void session_say_goodbye(struct v2 *v2);
+/* Waits for the answer to a request, for the device's time-out at most, and serves whatever else
+ * comes meanwhile. -ETIMEDOUT. -ECONNRESET: this device is gone. -EPROTO: the other side broke the
+ * protocol. */
+int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply);
+/* Takes what has come, without waiting, but not for long: 1 when there may be more. -ECONNRESET and
+ * -EPROTO as above. */
+int session_drain(struct v2 *v2);
+/* Lets QEMU's main loop look after the descriptors of a device that has joined its session, the
+ * first one with the session's doorbell. */
+int session_watch(struct v2 *v2);
+
+/* --- clockwork.c -------------------------------------------------------------------------------
+ */
+
+void session_start_timer(struct session *session);
+void session_stop_timer(struct session *session);
+/* Arms the timer for a time of the guest's, or disarms it. */
+void session_set_next(struct session *session, trestle_time next);
+/* Once: sessions hear of resets from then on. */
+void clockwork_start(void);
+
+/* --- v2.c ---------------------------------------------------------------------------------------
+ */
+
+/* Once, when all devices are there: makes their connections. */
+void v2_start_all(void);
+/* A request has failed: what becomes of the connection, and what the user hears. */
+void v2_failed(struct v2 *v2, uint64_t id, int error);
+/* The end of the connection was seen while nobody waited for the device. */
+void v2_hung_up(struct v2 *v2);
+/* The same for all of a session, which is gone then: its doorbell was closed. */
+void v2_session_hung_up(struct session *session);
+
+#endif
