@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What the measuring guest says is taken whole or not at all. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
 #include "bench/guest.h"
+#include "check.h"
 
 static void takes_the_clock_off(void **state)
 {

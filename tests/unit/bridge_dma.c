@@ -126,7 +126,7 @@ static void test_dma(void **state)
         /* The end of the first half begins the second, at the same time. */
         guest.id = post(&client, 0, advance);
         await_guest(f, &guest);
-        assert_true(ask(f, &client, 0, read_at(REG_DMA_STATUS, 8, 10)).data == 0);
+        assert_int_equal(ask(f, &client, 0, read_at(REG_DMA_STATUS, 8, 10)).data, 0);
         assert_memory_equal(ram + (DMA_TO - RAM_BASE), ram + (DMA_FROM - RAM_BASE), sizes[i]);
         assert_int_equal(guest.pieces, 2 * ((sizes[i] + 65535) / 65536));
         uint64_t id = post(&client, 0, write_at(REG_IRQ, 0, 10));
@@ -159,10 +159,10 @@ static void test_writes_posted_during_a_dma(void **state)
     guest.posts = 0;
     guest.id = post(&client, 0, read_at(REG_VALUE, 8, 10));
     await_guest(f, &guest);
-    assert_true(guest.reply.data == 499); /* the last of them, in order */
+    assert_int_equal(guest.reply.data, 499); /* the last of them, in order */
     guest.id = post(&client, 0, read_at(REG_DMA_STATUS, 8, 10));
     await_guest(f, &guest);
-    assert_true(guest.reply.data == 0);
+    assert_int_equal(guest.reply.data, 0);
 }
 
 static void test_dma_answer_is_a_lie(void **state)
@@ -204,7 +204,7 @@ static uint8_t share(struct fixture *f, uint64_t addr, uint64_t size, uint64_t o
     send_ram(addr, size, offset, fd);
     struct trestle_v2_message reply = receive_event(f, &client, 0);
     assert_int_equal(reply.type, TRESTLE_V2_REPLY);
-    assert_true(reply.id == client.id);
+    assert_int_equal(reply.id, client.id);
     return reply.status;
 }
 
@@ -231,13 +231,14 @@ static void test_direct_dma(void **state)
     while (written < DMA_TO + SIZE) {
         struct trestle_v2_message event = receive_event(f, &client, 0);
         assert_int_equal(event.type, TRESTLE_V2_DMA_WRITTEN);
-        assert_true(event.addr == written && event.data <= TRESTLE_V2_DMA_MAX);
+        assert_int_equal(event.addr, written);
+        assert_cmp(event.data, <=, TRESTLE_V2_DMA_MAX);
         written += event.data;
     }
-    assert_true(written == DMA_TO + SIZE);
+    assert_int_equal(written, DMA_TO + SIZE);
     expect_irq(f, 0, 0, 1, 10);
     expect_reply(f, 0, advance);
-    assert_true(ask(f, &client, 0, read_at(REG_DMA_STATUS, 8, 10)).data == 0);
+    assert_int_equal(ask(f, &client, 0, read_at(REG_DMA_STATUS, 8, 10)).data, 0);
     const uint8_t *from = low + (DMA_FROM - RAM_BASE);
     for (size_t i = 0; i < SIZE; i++) {
         size_t to = 0x80000 + i;
@@ -255,7 +256,7 @@ static void test_ram_that_cannot_be_shared(void **state)
     assert_int_equal(share(f, RAM_BASE, RAM_SIZE, 0, pipes[0]), TRESTLE_V2_NOT_RAM);
     assert_int_equal(share(f, RAM_BASE, RAM_SIZE + 1, 0, fd), TRESTLE_V2_NOT_RAM);
     assert_int_equal(share(f, RAM_BASE, RAM_SIZE, 1, fd), TRESTLE_V2_NOT_RAM);
-    assert_true(log_has(f, "guest RAM at 0x80000000 is not shared"));
+    assert_log_has(f, "guest RAM at 0x80000000 is not shared");
     /* It goes by messages. */
     struct guest guest = {0};
     run_dma(f, &guest, 100);

@@ -160,24 +160,24 @@ static void test_time_is_the_embedders(void **state)
     assert_int_equal(e->access.access.offset, 0x10);
     assert_int_equal(e->access.access.data, 0x1234);
     assert_int_equal(e->access.access.size, 4);
-    assert_true(e->access.when == 1000 * TRESTLE_NS);
+    assert_int_equal(e->access.when, 1000 * TRESTLE_NS);
 
     /* Answered 300 ns later: the guest stood still meanwhile. */
     assert_int_equal(trestle_bridge_complete(e->f.bridge, 1, 1300 * TRESTLE_NS, 0, 0), 0);
     struct trestle_v2_message reply = receive_reply(e, fd);
     assert_int_equal(reply.status, TRESTLE_V2_OK);
-    assert_true(reply.time == 1300 * TRESTLE_NS);
-    assert_true(reply.extra == 300 * TRESTLE_NS);
+    assert_int_equal(reply.time, 1300 * TRESTLE_NS);
+    assert_int_equal(reply.extra, 300 * TRESTLE_NS);
 
     /* The next one comes that much later in the embedder's time. */
     send_access(fd, 1, 2, TRESTLE_V2_READ, 0x14, 2000 * TRESTLE_NS);
     wait_for_access(e, 2);
     assert_false(e->access.write);
-    assert_true(e->access.when == 2300 * TRESTLE_NS);
+    assert_int_equal(e->access.when, 2300 * TRESTLE_NS);
     assert_int_equal(trestle_bridge_complete(e->f.bridge, 1, 2300 * TRESTLE_NS, 0, 0xabcd), 0);
     reply = receive_reply(e, fd);
     assert_int_equal(reply.data, 0xabcd);
-    assert_true(reply.extra == 300 * TRESTLE_NS);
+    assert_int_equal(reply.extra, 300 * TRESTLE_NS);
     close(fd);
 }
 
@@ -220,14 +220,14 @@ static void test_expected_interrupt(void **state)
     expect(e, 1300 * TRESTLE_NS + LATER);
     assert_int_equal(trestle_bridge_complete(e->f.bridge, 0, 1300 * TRESTLE_NS, 0, 0), 0);
     m = receive_reply(e, fd);
-    assert_true(m.next == 1000 * TRESTLE_NS + LATER); /* on the guest's clock */
+    assert_int_equal(m.next, 1000 * TRESTLE_NS + LATER); /* on the guest's clock */
 
     /* The guest comes to that time without an access: the embedder goes there first. */
     send_message(fd, 2, (struct trestle_v2_message){.type = TRESTLE_V2_ADVANCE, .time = m.next});
     for (unsigned i = 0; i < 100000 && e->advances == 0; i++)
         turn(&e->f);
     assert_int_equal(e->advances, 1);
-    assert_true(e->until == 1300 * TRESTLE_NS + LATER);
+    assert_int_equal(e->until, 1300 * TRESTLE_NS + LATER);
     assert_int_equal(trestle_bridge_irq(e->f.bridge, 0, 2000 * TRESTLE_NS, 1, true), 0);
     expect(e, e->until + LATER);
     assert_int_equal(trestle_bridge_advanced(e->f.bridge, e->until), 0);
@@ -239,7 +239,7 @@ static void test_expected_interrupt(void **state)
     assert_int_equal(m.data, 1);
     m = receive_reply(e, fd);
     assert_int_equal(m.id, 2);
-    assert_true(m.next == 1000 * TRESTLE_NS + 2 * LATER);
+    assert_int_equal(m.next, 1000 * TRESTLE_NS + 2 * LATER);
 
     assert_int_equal(trestle_bridge_irq(e->f.bridge, 0, 0, 2, true), -EINVAL);
     assert_int_equal(trestle_bridge_irq(e->f.bridge, 7, 0, 0, true), -EINVAL);

@@ -5,9 +5,6 @@
 #define TRESTLE_TESTS_BRIDGE_FIXTURE_H
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "check.h"
 #include "trestle/bridge.h"
 #include "trestle/wire.h"
 
@@ -205,13 +201,18 @@ static inline bool log_has(const struct fixture *f, const char *text)
     return strstr(f->log, text) != NULL;
 }
 
+#define assert_log_has(f, text)                                        \
+    do {                                                               \
+        if (!log_has(f, text))                                         \
+            fail_msg("\"%s\" is not in the log:\n%s", text, (f)->log); \
+    } while (0)
+
 /* Polls until the log has the text: what the bridge says is the event that tests wait for. */
 static inline void wait_for_log(struct fixture *f, const char *text)
 {
     for (unsigned i = 0; i < 100000 && !log_has(f, text); i++)
         turn(f);
-    if (!log_has(f, text))
-        fail_msg("\"%s\" is not in the log:\n%s", text, f->log);
+    assert_log_has(f, text);
 }
 
 static inline int client_connect(struct fixture *f, uint32_t index)

@@ -26,7 +26,7 @@ static void expect(struct fixture *f, int fd, bool success, uint64_t data)
 {
     struct trestle_v1_response response = receive(f, fd);
     assert_int_equal(response.success, success);
-    assert_true(response.data == data);
+    assert_int_equal(response.data, data);
 }
 
 static void write_value(struct fixture *f, int fd, uint64_t addr, uint64_t value)
@@ -132,7 +132,7 @@ static void test_bad_frames_are_answered(void **state)
         f->log[0] = '\0';
         send_request(fd, bad[i].type, bad[i].size, bad[i].addr, 0);
         expect(f, fd, false, 0);
-        assert_true(log_has(f, bad[i].log));
+        assert_log_has(f, bad[i].log);
     }
     write_value(f, fd, BASE, 9); /* the connection still works */
     struct trestle_device_stats stats;
@@ -147,7 +147,7 @@ static void test_refused_by_the_model(void **state)
     int fd = client_connect(f, 0);
     send_request(fd, TRESTLE_V1_READ, 4, BASE + REG_FAIL, 0);
     expect(f, fd, false, 0);
-    assert_true(log_has(f, "refused: Input/output error"));
+    assert_log_has(f, "refused: Input/output error");
     close(fd);
 }
 
@@ -226,7 +226,7 @@ static void test_second_client_is_turned_away(void **state)
     write_value(f, fd, BASE, 1);
     int second = client_connect(f, 0);
     assert_true(client_is_closed(f, second));
-    assert_true(log_has(f, "dev0: a second client was turned away"));
+    assert_log_has(f, "dev0: a second client was turned away");
     write_value(f, fd, BASE, 2);
     close(second);
     close(fd);
@@ -280,7 +280,7 @@ static void test_answers_wait_for_a_slow_reader(void **state)
         sent++;
         stalled = 0;
     }
-    assert_true(stalled == 50); /* the bridge stopped reading: back-pressure */
+    assert_int_equal(stalled, 50); /* the bridge stopped reading: back-pressure */
     int other = client_connect(f, 1);
     write_value(f, other, BASE + STRIDE, 1); /* the others are served */
     while (received < sent) {
@@ -350,11 +350,17 @@ static void test_statistics(void **state)
     expect(f, fd, false, 0);
     trestle_bridge_stats(f->bridge, 0, &stats);
     assert_string_equal(stats.name, "dev0");
-    assert_true(stats.base_addr == BASE && stats.reads == 1 && stats.writes == 1);
-    assert_true(stats.bytes == 10 && stats.errors == 1);
-    assert_true(stats.latency_p50_ns > 0 && stats.latency_p50_ns <= stats.latency_max_ns);
+    assert_int_equal(stats.base_addr, BASE);
+    assert_int_equal(stats.reads, 1);
+    assert_int_equal(stats.writes, 1);
+    assert_int_equal(stats.bytes, 10);
+    assert_int_equal(stats.errors, 1);
+    assert_cmp(stats.latency_p50_ns, >, 0);
+    assert_cmp(stats.latency_p50_ns, <=, stats.latency_max_ns);
     trestle_bridge_totals(f->bridge, &stats);
-    assert_true(stats.reads == 1 && stats.writes == 1 && stats.errors == 1);
+    assert_int_equal(stats.reads, 1);
+    assert_int_equal(stats.writes, 1);
+    assert_int_equal(stats.errors, 1);
     close(fd);
 }
 

@@ -30,10 +30,12 @@ static void test_read_and_write(void **state)
     for (uint32_t i = 0; i < 3; i++) {
         struct trestle_v2_message reply = ask(f, &client, i, read_at(0, 8, 20));
         assert_int_equal(reply.status, TRESTLE_V2_OK);
-        assert_true(reply.data == 0x1100 + i);
-        assert_true(reply.device == client.devices[i]);
-        assert_true(reply.time == 20 && reply.next == TRESTLE_TIME_NEVER && reply.extra == 0);
-        assert_true(ask(f, &client, i, read_at(0, 1, 20)).data == i);
+        assert_int_equal(reply.data, 0x1100 + i);
+        assert_int_equal(reply.device, client.devices[i]);
+        assert_int_equal(reply.time, 20);
+        assert_int_equal(reply.next, TRESTLE_TIME_NEVER);
+        assert_int_equal(reply.extra, 0);
+        assert_int_equal(ask(f, &client, i, read_at(0, 1, 20)).data, i);
     }
 }
 
@@ -63,15 +65,16 @@ static void test_posted_writes_keep_order(void **state)
         if (i % 8 == 0) /* a socket holds less than all of them */
             turn(f);
     }
-    assert_true(ask(f, &client, 0, read_at(0, 8, 0)).data == 500);
+    assert_int_equal(ask(f, &client, 0, read_at(0, 8, 0)).data, 500);
     posted.addr = REG_FAIL;
     post(&client, 0, posted);
     struct trestle_v2_message flush = {.type = TRESTLE_V2_FLUSH};
     assert_int_equal(ask(f, &client, 0, flush).status, TRESTLE_V2_OK);
     struct trestle_device_stats stats;
     trestle_bridge_stats(f->bridge, 0, &stats);
-    assert_true(stats.writes == 500 && stats.errors == 1);
-    assert_true(log_has(f, "refused: Input/output error"));
+    assert_int_equal(stats.writes, 500);
+    assert_int_equal(stats.errors, 1);
+    assert_log_has(f, "refused: Input/output error");
 }
 
 /* The end of the sockets may be seen at any moment: it is made to come at many. */
@@ -91,7 +94,7 @@ static void test_posted_writes_outlive_the_client(void **state)
         wait_for_log(f, "Device dev1 disconnected");
         for (uint32_t i = 0; i < 3; i++)
             join(f, &client, i, features);
-        assert_true(ask(f, &client, 1, read_at(0, 8, 0)).data == round + count);
+        assert_int_equal(ask(f, &client, 1, read_at(0, 8, 0)).data, round + count);
     }
 }
 
@@ -100,13 +103,15 @@ static void test_deferred_answer_stalls(void **state)
     struct fixture *f = *state;
     const trestle_time at = 1000 * TRESTLE_NS;
     struct trestle_v2_message reply = ask(f, &client, 0, read_at(REG_DEFERRED, 4, at));
-    assert_true(reply.data == 0xdef);
-    assert_true(reply.time == at + 500 * TRESTLE_NS && reply.extra == 500 * TRESTLE_NS);
+    assert_int_equal(reply.data, 0xdef);
+    assert_int_equal(reply.time, at + 500 * TRESTLE_NS);
+    assert_int_equal(reply.extra, 500 * TRESTLE_NS);
     /* Guest time stood still; the engine stays ahead by the stall, on all devices. */
     reply = ask(f, &client, 1, read_at(0, 4, at + 1 * TRESTLE_NS));
-    assert_true(reply.time == at + 501 * TRESTLE_NS && reply.extra == 500 * TRESTLE_NS);
+    assert_int_equal(reply.time, at + 501 * TRESTLE_NS);
+    assert_int_equal(reply.extra, 500 * TRESTLE_NS);
     reply = ask(f, &client, 0, read_at(REG_DEFERRED, 4, at + 2 * TRESTLE_NS));
-    assert_true(reply.extra == 1000 * TRESTLE_NS);
+    assert_int_equal(reply.extra, 1000 * TRESTLE_NS);
 }
 
 static void test_advance(void **state)
@@ -114,9 +119,10 @@ static void test_advance(void **state)
     struct fixture *f = *state;
     struct trestle_v2_message advance = {.type = TRESTLE_V2_ADVANCE, .time = 7 * TRESTLE_US};
     struct trestle_v2_message reply = ask(f, &client, 0, advance);
-    assert_true(reply.status == TRESTLE_V2_OK && reply.time == 7 * TRESTLE_US);
+    assert_int_equal(reply.status, TRESTLE_V2_OK);
+    assert_int_equal(reply.time, 7 * TRESTLE_US);
     advance.time = 3 * TRESTLE_US; /* time never runs backwards */
-    assert_true(ask(f, &client, 0, advance).time == 7 * TRESTLE_US);
+    assert_int_equal(ask(f, &client, 0, advance).time, 7 * TRESTLE_US);
 }
 
 static void test_reset(void **state)
@@ -133,13 +139,15 @@ static void test_reset(void **state)
             m = receive_event(f, &client, 1); /* each on the socket that asked */
         else
             m = receive_event(f, &client, 0);
-        assert_true(m.id == never || m.id == id);
+        if (m.id != never)
+            assert_int_equal(m.id, id);
         assert_int_equal(m.status, m.id == id ? TRESTLE_V2_OK : TRESTLE_V2_CANCELLED);
         seen[m.id == id] = true;
     }
-    assert_true(seen[0] && seen[1]);
+    assert_true(seen[0]);
+    assert_true(seen[1]);
     for (uint32_t i = 0; i < 3; i++)
-        assert_true(ask(f, &client, i, read_at(REG_RESETS, 8, 6)).data == 1);
+        assert_int_equal(ask(f, &client, i, read_at(REG_RESETS, 8, 6)).data, 1);
 }
 
 static void test_one_lost_device_leaves_the_others(void **state)
@@ -153,7 +161,7 @@ static void test_one_lost_device_leaves_the_others(void **state)
     if (client.shm.memory)
         assert_int_equal(ask(f, &client, 0, read_at(0, 4, 1)).status, TRESTLE_V2_NO_DEVICE);
     join(f, &client, 0, features);
-    assert_true(ask(f, &client, 0, read_at(0, 8, 2)).data == 42);
+    assert_int_equal(ask(f, &client, 0, read_at(0, 8, 2)).data, 42);
 }
 
 static void test_whole_client_comes_back(void **state)
@@ -165,7 +173,8 @@ static void test_whole_client_comes_back(void **state)
         join(f, &client, i, features);
     /* Its guest begins at 0 again; the engine does not. */
     struct trestle_v2_message reply = ask(f, &client, 0, read_at(0, 8, 1 * TRESTLE_US));
-    assert_true(reply.time == 51 * TRESTLE_US && reply.extra == 50 * TRESTLE_US);
+    assert_int_equal(reply.time, 51 * TRESTLE_US);
+    assert_int_equal(reply.extra, 50 * TRESTLE_US);
 }
 
 static void test_other_clients_are_refused(void **state)
@@ -197,9 +206,10 @@ static void test_version_1_beside_a_session(void **state)
     trestle_v1_encode_request(frame, &request);
     client_send(client.fds[0], frame, sizeof(frame));
     assert_true(client_receive(f, client.fds[0], answer, sizeof(answer)));
-    assert_true(answer[0] == 1 && answer[8] == 7);
+    assert_int_equal(answer[0], 1);
+    assert_int_equal(answer[8], 7);
     /* It has no time of its own, and leaves the guest's alone. */
-    assert_true(ask(f, &client, 1, read_at(0, 4, 9 * TRESTLE_US)).time == 9 * TRESTLE_US);
+    assert_int_equal(ask(f, &client, 1, read_at(0, 4, 9 * TRESTLE_US)).time, 9 * TRESTLE_US);
 }
 
 /* --- interrupts and timers, for both carriers as well
@@ -222,11 +232,11 @@ static void test_timer_is_announced_and_advanced_to(void **state)
     struct fixture *f = *state;
     const trestle_time at = 10 * TRESTLE_US, due = at + 300 * TRESTLE_NS;
     struct trestle_v2_message advance = {.type = TRESTLE_V2_ADVANCE, .time = due};
-    assert_true(ask(f, &client, 0, write_at(REG_TIMER, 300, at)).next == due);
-    assert_true(ask(f, &client, 2, read_at(0, 4, at + 5)).next == due); /* one timeline */
+    assert_int_equal(ask(f, &client, 0, write_at(REG_TIMER, 300, at)).next, due);
+    assert_int_equal(ask(f, &client, 2, read_at(0, 4, at + 5)).next, due); /* one timeline */
     uint64_t id = post(&client, 0, advance);
     expect_irq(f, 0, 1, 1, due);
-    assert_true(expect_reply(f, 0, id).next == TRESTLE_TIME_NEVER);
+    assert_int_equal(expect_reply(f, 0, id).next, TRESTLE_TIME_NEVER);
 }
 
 /* Unasked, since its client has to arm a timer; and not again when that time stays the same. */
@@ -236,14 +246,14 @@ static void test_posted_write_tells_the_next_event(void **state)
     const trestle_time at = 10 * TRESTLE_US, due = at + 300 * TRESTLE_NS;
     struct trestle_v2_message posted = write_at(REG_TIMER, 300, at);
     posted.flags = TRESTLE_V2_FLAG_POSTED;
-    assert_true(expect_reply(f, 0, post(&client, 0, posted)).next == due);
+    assert_int_equal(expect_reply(f, 0, post(&client, 0, posted)).next, due);
     if (client.shm.memory) {
         struct pollfd bell = {.fd = client.shm.doorbell_fd, .events = POLLIN};
         assert_int_equal(poll(&bell, 1, 0), 1);
     }
     posted.addr = 0;
     post(&client, 0, posted);
-    assert_true(ask(f, &client, 0, read_at(0, 4, at)).next == due); /* the first to come */
+    assert_int_equal(ask(f, &client, 0, read_at(0, 4, at)).next, due); /* the first to come */
 }
 
 /* What a device does that has no way to the guest is no event for the client: it happens in time
@@ -251,11 +261,12 @@ static void test_posted_write_tells_the_next_event(void **state)
 static void test_quiet_device_is_not_announced(void **state)
 {
     struct fixture *f = *state;
-    assert_true(ask(f, &client, 2, write_at(REG_TIMER, 300, 0)).next == TRESTLE_TIME_NEVER);
-    assert_true(ask(f, &client, 1, write_at(REG_TIMER, 4000, 0)).next == 4000 * TRESTLE_NS);
-    assert_true(ask(f, &client, 2, write_at(REG_TIMER, 500, 0)).next == 4000 * TRESTLE_NS);
+    assert_int_equal(ask(f, &client, 2, write_at(REG_TIMER, 300, 0)).next, TRESTLE_TIME_NEVER);
+    assert_int_equal(ask(f, &client, 1, write_at(REG_TIMER, 4000, 0)).next, 4000 * TRESTLE_NS);
+    assert_int_equal(ask(f, &client, 2, write_at(REG_TIMER, 500, 0)).next, 4000 * TRESTLE_NS);
     struct trestle_v2_message reply = ask(f, &client, 2, read_at(REG_DEFERRED, 8, 0));
-    assert_true(reply.data == 0xdef && reply.time == 500 * TRESTLE_NS);
+    assert_int_equal(reply.data, 0xdef);
+    assert_int_equal(reply.time, 500 * TRESTLE_NS);
 }
 
 /* A client that was told of it would come at that time, which is none that a request may have. */
@@ -263,18 +274,21 @@ static void test_timer_in_centuries_is_not_announced(void **state)
 {
     struct fixture *f = *state;
     const uint64_t last_ns = INT64_MAX / TRESTLE_NS;
-    assert_true(ask(f, &client, 0, write_at(REG_TIMER, last_ns, 0)).next == last_ns * TRESTLE_NS);
-    assert_true(ask(f, &client, 0, write_at(REG_TIMER, last_ns + 1, 0)).next == TRESTLE_TIME_NEVER);
-    assert_true(ask(f, &client, 0, write_at(REG_TIMER, UINT64_MAX / TRESTLE_NS, 0)).next ==
-                TRESTLE_TIME_NEVER);
+    assert_int_equal(ask(f, &client, 0, write_at(REG_TIMER, last_ns, 0)).next,
+                     last_ns * TRESTLE_NS);
+    assert_int_equal(ask(f, &client, 0, write_at(REG_TIMER, last_ns + 1, 0)).next,
+                     TRESTLE_TIME_NEVER);
+    assert_int_equal(ask(f, &client, 0, write_at(REG_TIMER, UINT64_MAX / TRESTLE_NS, 0)).next,
+                     TRESTLE_TIME_NEVER);
 }
 
 static void test_stall_brings_the_next_event_nearer(void **state)
 {
     struct fixture *f = *state;
-    assert_true(ask(f, &client, 0, write_at(REG_TIMER, 2000, 0)).next == 2000 * TRESTLE_NS);
+    assert_int_equal(ask(f, &client, 0, write_at(REG_TIMER, 2000, 0)).next, 2000 * TRESTLE_NS);
     struct trestle_v2_message reply = ask(f, &client, 1, read_at(REG_DEFERRED, 4, 0));
-    assert_true(reply.extra == 500 * TRESTLE_NS && reply.next == 1500 * TRESTLE_NS);
+    assert_int_equal(reply.extra, 500 * TRESTLE_NS);
+    assert_int_equal(reply.next, 1500 * TRESTLE_NS);
 }
 
 static void test_reset_drops_lines(void **state)
@@ -287,7 +301,7 @@ static void test_reset_drops_lines(void **state)
     ask(f, &client, 0, write_at(REG_TIMER, 100, 20));
     id = post(&client, 0, reset);
     expect_irq(f, 0, 0, 0, 30);
-    assert_true(expect_reply(f, 0, id).next == TRESTLE_TIME_NEVER); /* the timer is cancelled */
+    assert_int_equal(expect_reply(f, 0, id).next, TRESTLE_TIME_NEVER); /* the timer is cancelled */
 }
 
 static void test_lines_are_told_to_who_comes_back(void **state)
@@ -400,7 +414,7 @@ static void test_doorbell_that_is_closed(void **state)
     leave(&client);
     for (uint32_t i = 0; i < 3; i++)
         join(f, &client, i, features);
-    assert_true(ask(f, &client, 1, read_at(0, 8, 0)).data == 0x77);
+    assert_int_equal(ask(f, &client, 1, read_at(0, 8, 0)).data, 0x77);
 }
 
 /* The client says for ever that it sleeps. */
@@ -433,7 +447,7 @@ static void test_memory_that_is_unmapped(void **state)
     wait_for_log(f, "QEMU went away without a goodbye");
     for (uint32_t i = 0; i < 3; i++)
         join(f, &client, i, features);
-    assert_true(ask(f, &client, 1, read_at(0, 8, 0)).data == 0x88);
+    assert_int_equal(ask(f, &client, 1, read_at(0, 8, 0)).data, 0x88);
 }
 
 static void test_events_consumed_is_a_lie(void **state)
@@ -496,7 +510,8 @@ static void test_refused_handshakes(void **state)
     size_t num_fds;
     send_hello(fd, &hello);
     struct trestle_v2_welcome welcome = receive_welcome(f, fd, fds, &num_fds);
-    assert_true(welcome.status == TRESTLE_V2_OK && welcome.version == 2);
+    assert_int_equal(welcome.status, TRESTLE_V2_OK);
+    assert_int_equal(welcome.version, 2);
     close(fd);
 }
 

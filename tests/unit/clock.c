@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Clocks: ticks at multiples of the period, in step with time over pauses. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 
-#include <cmocka.h>
-
+#include "check.h"
 #include "trestle/sim.h"
 
 struct counter {
@@ -28,7 +24,7 @@ static bool tick(void *ctx, uint64_t cycle, trestle_time now)
     counter->ticks++;
     counter->last_cycle = cycle;
     counter->last_time = now;
-    assert_true(now == trestle_sim_now(counter->sim));
+    assert_int_equal(now, trestle_sim_now(counter->sim));
     if (counter->stop_inside || counter->restart)
         trestle_clock_stop(counter->clock);
     if (counter->restart)
@@ -62,9 +58,13 @@ static void test_ticks_at_multiples(void **state)
     (void)trestle_sim_run_until(sim, 999);
     assert_int_equal(c.ticks, 0);
     (void)trestle_sim_run_until(sim, 1000);
-    assert_true(c.ticks == 1 && c.last_cycle == 1 && c.last_time == 1000);
+    assert_int_equal(c.ticks, 1);
+    assert_int_equal(c.last_cycle, 1);
+    assert_int_equal(c.last_time, 1000);
     assert_int_equal(trestle_sim_run_until(sim, 10500), 9);
-    assert_true(c.ticks == 10 && c.last_cycle == 10 && c.last_time == 10000);
+    assert_int_equal(c.ticks, 10);
+    assert_int_equal(c.last_cycle, 10);
+    assert_int_equal(c.last_time, 10000);
 }
 
 static void test_handler_stops_it(void **state)
@@ -73,7 +73,7 @@ static void test_handler_stops_it(void **state)
     c.stop_at = 3;
     trestle_clock_start(c.clock);
     assert_int_equal(trestle_sim_run_until(sim, 10000), 3);
-    assert_true(trestle_sim_next(sim) == TRESTLE_TIME_NEVER);
+    assert_int_equal(trestle_sim_next(sim), TRESTLE_TIME_NEVER);
 }
 
 static void test_cycle_counts_over_a_pause(void **state)
@@ -87,7 +87,9 @@ static void test_cycle_counts_over_a_pause(void **state)
     assert_int_equal(c.ticks, 2);
     trestle_clock_start(c.clock); /* on a multiple: the tick is the next one */
     (void)trestle_sim_run_until(sim, 8000);
-    assert_true(c.ticks == 3 && c.last_cycle == 8 && c.last_time == 8000);
+    assert_int_equal(c.ticks, 3);
+    assert_int_equal(c.last_cycle, 8);
+    assert_int_equal(c.last_time, 8000);
 }
 
 static void test_stop_inside_the_handler(void **state)
@@ -106,7 +108,8 @@ static void test_restart_inside_the_handler(void **state)
     c.stop_at = 3; /* returning true wins */
     trestle_clock_start(c.clock);
     assert_int_equal(trestle_sim_run_until(sim, 10000), 3);
-    assert_true(c.last_cycle == 3 && c.last_time == 3000);
+    assert_int_equal(c.last_cycle, 3);
+    assert_int_equal(c.last_time, 3000);
 }
 
 static void test_bad_period_and_the_end_of_time(void **state)

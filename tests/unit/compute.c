@@ -65,10 +65,11 @@ static void test_operations(void **state)
         assert_int_equal(rig_read(dev, STATUS), BUSY);
         finish();
         assert_int_equal(rig_read(dev, STATUS), READY);
-        assert_true(rig_read(dev, RESULT) == sums[i].result);
+        assert_int_equal(rig_read(dev, RESULT), sums[i].result);
     }
     assert_int_equal(rig_read(dev, OPERATION), 3);
-    assert_true(rig_read(dev, OPERAND_A) == 0xffffffff && rig_read(dev, OPERAND_B) == 2);
+    assert_int_equal(rig_read(dev, OPERAND_A), 0xffffffff);
+    assert_int_equal(rig_read(dev, OPERAND_B), 2);
     assert_int_equal(rig_read(dev, CONTROL), 0);
     assert_int_equal(rig_read(dev, PEER_OUT), 0);
     assert_int_equal(rig.warnings, 0);
@@ -177,9 +178,9 @@ static void test_peer_exchange_with_echo(void **state)
     assert_int_equal(rig_read(dev, STATUS), PEER_READY | BUSY);
     finish();
     assert_int_equal(rig_read(dev, STATUS), PEER_READY | READY);
-    assert_true(rig_read(dev, PEER_IN) == 0xdeadbeef);
+    assert_int_equal(rig_read(dev, PEER_IN), 0xdeadbeef);
     assert_int_equal(rig_read(dev, STATUS), READY);
-    assert_true(rig_read(dev, PEER_IN) == 0xdeadbeef);
+    assert_int_equal(rig_read(dev, PEER_IN), 0xdeadbeef);
     trestle_device_destroy(echo);
 }
 
@@ -253,7 +254,9 @@ static void test_answers_its_peer_with_the_result(void **state)
     assert_int_equal(trestle_component_send(peer.component, 0, buf, sizeof(buf)), 0);
     finish();
     assert_true(trestle_peer_decode(peer.data, peer.size, &message));
-    assert_true(message.type == TRESTLE_PEER_REPLY && message.tag == 5 && message.data == 42);
+    assert_int_equal(message.type, TRESTLE_PEER_REPLY);
+    assert_int_equal(message.tag, 5);
+    assert_int_equal(message.data, 42);
     assert_int_equal(trestle_component_send(peer.component, 0, "?", 1), 0);
     finish();
     assert_int_equal(peer.heard, 1);

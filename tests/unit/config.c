@@ -2,14 +2,10 @@
 /* The configuration: what is accepted, and for each mistake the whole line that the user gets.
  * In the texts ' stands for ", so that they can be read. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "check.h"
 #include "config/config.h"
 #include "util.h"
 

@@ -2,15 +2,11 @@
 /* The host of a model: what it checks, what it promises to a model, and what to its embedder. */
 #include <errno.h>
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "check.h"
 #include "trestle/sim.h"
 
 /* --- a model whose every callback the test can direct ----------------------------------------- */
@@ -66,8 +62,8 @@ static void t_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
     s->wakes++;
     s->timer = timer;
     s->woken = now;
-    assert_true(trestle_device_now(dev) == now);
-    assert_true(trestle_device_wake_time(dev, timer) == TRESTLE_TIME_NEVER);
+    assert_int_equal(trestle_device_now(dev), now);
+    assert_int_equal(trestle_device_wake_time(dev, timer), TRESTLE_TIME_NEVER);
     if (s->in_wake)
         s->in_wake(dev);
 }
@@ -140,7 +136,7 @@ static void h_irq(void *ctx, struct trestle_device *d, uint32_t line, bool level
     h->irqs++;
     h->line = line;
     h->level = level;
-    assert_true(trestle_device_irq_level(d, line) == level);
+    assert_int_equal(trestle_device_irq_level(d, line), level);
 }
 
 static int h_dma(void *ctx, struct trestle_device *d, bool write, uint64_t addr, void *buf,
@@ -234,7 +230,8 @@ static void test_state_is_zeroed_and_region_known(void **state)
     static const struct state zero;
     assert_memory_equal(s, &zero, sizeof(zero));
     assert_string_equal(trestle_device_name(dev), "d0");
-    assert_true(trestle_device_base(dev) == 0x1000 && trestle_device_size(dev) == 0x20);
+    assert_int_equal(trestle_device_base(dev), 0x1000);
+    assert_int_equal(trestle_device_size(dev), 0x20);
     assert_ptr_equal(trestle_device_ctx(dev), &host);
     assert_string_equal(trestle_device_model(dev)->name, "test");
 }
@@ -245,20 +242,23 @@ static void test_access_is_done_at_once(void **state)
     req.ret_data = 7;
     assert_int_equal(trestle_device_submit(dev, &req), 0);
     assert_int_equal(req.status, 0);
-    assert_true(req.ret_data == 0);
-    assert_true(s->access.offset == 8 && s->access.size == 4 && s->access.data == 0xaabbccdd);
+    assert_int_equal(req.ret_data, 0);
+    assert_int_equal(s->access.offset, 8);
+    assert_int_equal(s->access.size, 4);
+    assert_int_equal(s->access.data, 0xaabbccdd);
     req = request(true, 8, 8, 0x11223344aabbccdd);
     assert_int_equal(trestle_device_submit(dev, &req), 0);
-    assert_true(s->access.data == 0x11223344aabbccdd);
+    assert_int_equal(s->access.data, 0x11223344aabbccdd);
 
     s->data = 0x8877665544332211;
     req = request(false, 2, 2, 0xffff);
     assert_int_equal(trestle_device_submit(dev, &req), 0);
-    assert_true(req.status == 0 && req.ret_data == 0x2211); /* no more than was asked for */
-    assert_true(s->access.data == 0);
+    assert_int_equal(req.status, 0);
+    assert_int_equal(req.ret_data, 0x2211); /* no more than was asked for */
+    assert_int_equal(s->access.data, 0);
     req = request(false, 0x18, 8, 0);
     assert_int_equal(trestle_device_submit(dev, &req), 0);
-    assert_true(req.ret_data == 0x8877665544332211);
+    assert_int_equal(req.ret_data, 0x8877665544332211);
     assert_false(trestle_device_busy(dev));
     assert_int_equal(host.done, 0);
     assert_int_equal(host.logs[TRESTLE_LOG_WARNING], 0);
@@ -291,7 +291,7 @@ static void test_bad_accesses_never_reach_the_model(void **state)
             req.ret_data = 7;
             assert_int_equal(trestle_device_submit(dev, &req), 0);
             assert_int_equal(req.status, bad[i].status);
-            assert_true(req.ret_data == 0);
+            assert_int_equal(req.ret_data, 0);
         }
     }
     assert_int_equal(s->reads + s->writes, 0);
@@ -308,7 +308,7 @@ static void test_registers_are_smaller_than_the_region(void **state)
         .size = sizeof(options), .name = "odd", .region_size = 4096, .ops = &ops, .ctx = &host};
     struct trestle_device *d;
     assert_int_equal(trestle_device_create(sim, &odd, &options, &d, NULL), 0);
-    assert_true(trestle_device_size(d) == 4096);
+    assert_int_equal(trestle_device_size(d), 4096);
     struct trestle_request req = request(false, 8, 8, 0);
     assert_int_equal(trestle_device_submit(d, &req), 0);
     assert_int_equal(req.status, -ERANGE);
@@ -391,7 +391,8 @@ static void test_deferred_access(void **state)
     assert_int_equal(host.done, 0);
     (void)trestle_sim_run_until(sim, 500);
     assert_int_equal(host.done, 1);
-    assert_true(req.status == 0 && req.ret_data == 0x55667788);
+    assert_int_equal(req.status, 0);
+    assert_int_equal(req.ret_data, 0x55667788);
     assert_false(trestle_device_busy(dev));
 }
 
@@ -403,10 +404,12 @@ static void test_deferred_failure(void **state)
     trestle_request_complete(s->req, -EPERM, 7);
     assert_int_equal(host.done, 1);
     assert_null(req.device);
-    assert_true(req.status == -EPERM && req.ret_data == 0);
+    assert_int_equal(req.status, -EPERM);
+    assert_int_equal(req.ret_data, 0);
     assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
     trestle_request_complete(s->req, 0, 7); /* a write has no data to give */
-    assert_true(req.status == 0 && req.ret_data == 0);
+    assert_int_equal(req.status, 0);
+    assert_int_equal(req.ret_data, 0);
     assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
     trestle_request_complete(s->req, 1, 7); /* no such status */
     assert_int_equal(req.status, -EIO);
@@ -427,7 +430,8 @@ static void test_completion_inside_the_callback(void **state)
     s->answer = -EINPROGRESS;
     s->in_read = complete_inside;
     assert_int_equal(trestle_device_submit(dev, &req), 0);
-    assert_true(req.status == 0 && req.ret_data == 42);
+    assert_int_equal(req.status, 0);
+    assert_int_equal(req.ret_data, 42);
     assert_int_equal(host.done, 0);
     assert_false(trestle_device_busy(dev));
     assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 0);
@@ -436,7 +440,8 @@ static void test_completion_inside_the_callback(void **state)
     struct trestle_request *first = s->req;
     s->answer = 0; /* completed and answered: the model's mistake */
     assert_int_equal(trestle_device_submit(dev, &req), 0);
-    assert_true(req.status == 0 && req.ret_data == 42);
+    assert_int_equal(req.status, 0);
+    assert_int_equal(req.ret_data, 42);
     assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
     struct trestle_request *last = s->req;
     assert_ptr_not_equal(last, first);
@@ -458,7 +463,7 @@ static void test_double_completion(void **state)
     trestle_request_complete(first, 0, 2);
     assert_int_equal(host.done, 1);
     assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
-    assert_true(req.ret_data == 1);
+    assert_int_equal(req.ret_data, 1);
 
     /* An old handle must not end a newer access either, even of the same owner. */
     assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
@@ -466,7 +471,7 @@ static void test_double_completion(void **state)
     assert_true(trestle_device_busy(dev));
     assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 2);
     trestle_request_complete(s->req, 0, 4);
-    assert_true(req.ret_data == 4);
+    assert_int_equal(req.ret_data, 4);
     assert_int_equal(host.done, 2);
 }
 
@@ -485,7 +490,7 @@ static void test_double_completion_in_one_callback(void **state)
     trestle_device_wake_at(dev, 0, 0);
     (void)trestle_sim_run_until(sim, 0);
     assert_int_equal(host.done, 1);
-    assert_true(req.ret_data == 1);
+    assert_int_equal(req.ret_data, 1);
     assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
 }
 
@@ -509,7 +514,8 @@ static void test_done_may_submit(void **state)
     trestle_device_wake_at(dev, 0, 1);
     (void)trestle_sim_run_until(sim, 1);
     assert_int_equal(again_answer, -EINPROGRESS);
-    assert_true(trestle_device_busy(dev) && s->access.offset == 4);
+    assert_true(trestle_device_busy(dev));
+    assert_int_equal(s->access.offset, 4);
     trestle_request_complete(s->req, 0, 0);
     assert_int_equal(host.done, 2);
 }
@@ -541,14 +547,18 @@ static void test_timers(void **state)
     (void)trestle_sim_run_until(sim, 1000);
     trestle_device_wake_at(dev, 1, 2000);
     trestle_device_wake_at(dev, 2, 1500);
-    assert_true(trestle_device_wake_time(dev, 1) == 2000);
-    assert_true(trestle_device_wake_time(dev, 0) == TRESTLE_TIME_NEVER);
-    assert_true(trestle_device_wake_time(dev, 3) == TRESTLE_TIME_NEVER); /* there is none */
+    assert_int_equal(trestle_device_wake_time(dev, 1), 2000);
+    assert_int_equal(trestle_device_wake_time(dev, 0), TRESTLE_TIME_NEVER);
+    assert_int_equal(trestle_device_wake_time(dev, 3), TRESTLE_TIME_NEVER); /* there is none */
     (void)trestle_sim_run_until(sim, 1500);
-    assert_true(s->wakes == 1 && s->timer == 2 && s->woken == 1500);
+    assert_int_equal(s->wakes, 1);
+    assert_int_equal(s->timer, 2);
+    assert_int_equal(s->woken, 1500);
     trestle_device_wake_at(dev, 1, 1600); /* replaces 2000 */
     (void)trestle_sim_run_until(sim, 1600);
-    assert_true(s->wakes == 2 && s->timer == 1 && s->woken == 1600);
+    assert_int_equal(s->wakes, 2);
+    assert_int_equal(s->timer, 1);
+    assert_int_equal(s->woken, 1600);
     (void)trestle_sim_run_until(sim, 2500);
     assert_int_equal(s->wakes, 2);
     trestle_device_wake_after(dev, 0, 100);
@@ -561,7 +571,7 @@ static void wake_in_the_past(struct trestle_device *d)
 {
     if (s->wakes == 1)
         trestle_device_wake_at(d, 0, 1);
-    assert_true(s->wakes <= 2);
+    assert_cmp(s->wakes, <=, 2);
 }
 
 static void test_wake_in_the_past_is_now(void **state)
@@ -570,22 +580,22 @@ static void test_wake_in_the_past_is_now(void **state)
     trestle_device_wake_at(dev, 0, 700);
     (void)trestle_sim_run_until(sim, 800);
     assert_int_equal(s->wakes, 2);
-    assert_true(s->woken == 700);
+    assert_int_equal(s->woken, 700);
 }
 
 static void test_wake_after_cannot_overflow(void **state)
 {
     (void)trestle_sim_run_until(sim, 1000);
     trestle_device_wake_after(dev, 0, UINT64_MAX - 10);
-    assert_true(trestle_device_wake_time(dev, 0) == TRESTLE_TIME_NEVER - 1);
+    assert_int_equal(trestle_device_wake_time(dev, 0), TRESTLE_TIME_NEVER - 1);
     trestle_device_wake_after(dev, 0, TRESTLE_TIME_NEVER);
-    assert_true(trestle_device_wake_time(dev, 0) == TRESTLE_TIME_NEVER - 1);
+    assert_int_equal(trestle_device_wake_time(dev, 0), TRESTLE_TIME_NEVER - 1);
 }
 
 static void test_timer_and_line_that_do_not_exist(void **state)
 {
     trestle_device_wake_at(dev, 3, 10);
-    assert_true(trestle_sim_next(sim) == TRESTLE_TIME_NEVER);
+    assert_int_equal(trestle_sim_next(sim), TRESTLE_TIME_NEVER);
     assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
     trestle_device_irq(dev, 2, true);
     assert_int_equal(host.irqs, 0);
@@ -601,10 +611,14 @@ static void test_irq_levels_are_idempotent(void **state)
     assert_int_equal(host.irqs, 0);
     trestle_device_irq(dev, 1, true);
     trestle_device_irq(dev, 1, true);
-    assert_true(host.irqs == 1 && host.line == 1 && host.level);
-    assert_true(trestle_device_irq_level(dev, 1) && !trestle_device_irq_level(dev, 0));
+    assert_int_equal(host.irqs, 1);
+    assert_int_equal(host.line, 1);
+    assert_true(host.level);
+    assert_true(trestle_device_irq_level(dev, 1));
+    assert_false(trestle_device_irq_level(dev, 0));
     trestle_device_irq(dev, 1, false);
-    assert_true(host.irqs == 2 && !host.level);
+    assert_int_equal(host.irqs, 2);
+    assert_false(host.level);
 }
 
 /* --- reset ------------------------------------------------------------------------------------ */
@@ -638,8 +652,11 @@ static void test_reset_cancels_everything(void **state)
 
     trestle_device_reset(dev);
     assert_int_equal(s->resets, 1);
-    assert_true(host.irqs == 4 && !trestle_device_irq_level(dev, 0));
-    assert_true(host.done == 1 && req.status == -ECANCELED && req.ret_data == 0);
+    assert_int_equal(host.irqs, 4);
+    assert_false(trestle_device_irq_level(dev, 0));
+    assert_int_equal(host.done, 1);
+    assert_int_equal(req.status, -ECANCELED);
+    assert_int_equal(req.ret_data, 0);
     assert_false(trestle_device_busy(dev));
     assert_null(trestle_device_dma_buffer(dev, under_way, NULL));
     assert_int_equal(trestle_device_dma_complete(dev, under_way, 0), -ENOENT);
@@ -685,7 +702,8 @@ static void test_messages_over_a_link(void **state)
     (void)trestle_sim_run_until(sim, 99);
     assert_int_equal(o->messages, 0);
     (void)trestle_sim_run_until(sim, 100);
-    assert_true(o->messages == 1 && o->port == 1);
+    assert_int_equal(o->messages, 1);
+    assert_int_equal(o->port, 1);
     assert_string_equal(o->message, "hi");
 
     /* A peer that is gone: no message on its way reaches it, no more are taken. */
@@ -703,13 +721,15 @@ static void test_messages_beyond_the_engine(void **state)
     wider.linked = h_linked;
     struct trestle_device *d = make(&model, &wider);
     struct state *ds = trestle_device_state(d);
-    assert_true(trestle_device_linked(d, 1) && !trestle_device_linked(d, 0));
+    assert_true(trestle_device_linked(d, 1));
+    assert_false(trestle_device_linked(d, 0));
     assert_int_equal(trestle_device_send(d, 1, "hi", 3), 0);
     assert_int_equal(trestle_device_send(d, 0, "hi", 3), -ENOTCONN);
     assert_int_equal(trestle_device_send(d, 2, "hi", 3), -EINVAL);
     assert_int_equal(host.sends, 2);
     assert_int_equal(trestle_device_deliver(d, 1, "in", 3), 0);
-    assert_true(ds->messages == 1 && ds->port == 1);
+    assert_int_equal(ds->messages, 1);
+    assert_int_equal(ds->port, 1);
     assert_string_equal(ds->message, "in");
     uint8_t full[TRESTLE_MESSAGE_MAX] = {0};
     assert_int_equal(trestle_device_deliver(d, 0, full, sizeof(full)), 0);
@@ -732,7 +752,8 @@ static void test_dma(void **state)
     assert_false(host.dma_write);
     uint64_t first = host.dma_id;
     assert_int_equal(trestle_device_dma_write(dev, 0x2000, out, sizeof(out), 77), 0);
-    assert_true(host.dma_write && host.dma_id != first);
+    assert_true(host.dma_write);
+    assert_int_not_equal(host.dma_id, first);
     assert_ptr_equal(trestle_device_dma_buffer(dev, first, &size), in);
     assert_int_equal(size, sizeof(in));
     assert_ptr_equal(trestle_device_dma_buffer(dev, host.dma_id, NULL), out);
@@ -742,11 +763,14 @@ static void test_dma(void **state)
     assert_null(trestle_device_dma_buffer(dev, host.dma_id, NULL));
     assert_int_equal(s->dma_dones, 0); /* from an event only */
     (void)trestle_sim_run_until(sim, 0);
-    assert_true(s->dma_dones == 1 && s->tag == 77 && s->status == -EFAULT);
+    assert_int_equal(s->dma_dones, 1);
+    assert_int_equal(s->tag, 77);
+    assert_int_equal(s->status, -EFAULT);
 
     assert_int_equal(trestle_device_dma_complete(dev, first, 5), 0);
     (void)trestle_sim_run_until(sim, 0);
-    assert_true(s->dma_dones == 2 && s->status == -EIO);               /* no such status */
+    assert_int_equal(s->dma_dones, 2);
+    assert_int_equal(s->status, -EIO);                                 /* no such status */
     assert_int_equal(trestle_device_dma_complete(dev, 2, 0), -ENOENT); /* there were two */
     assert_int_equal(trestle_device_dma_complete(dev, first + 99, 0), -ENOENT);
     assert_int_equal(trestle_device_dma_complete(dev, UINT64_MAX, 0), -ENOENT);
@@ -781,7 +805,7 @@ static void test_dma_refused(void **state)
     uint32_t record = (uint32_t)host.dma_id;
     host.dma_answer = 0;
     assert_int_equal(trestle_device_dma_write(dev, UINT64_MAX - 8, buf, 8, 0), 0);
-    assert_true((uint32_t)host.dma_id == record); /* what was refused takes no room */
+    assert_int_equal((uint32_t)host.dma_id, record); /* what was refused takes no room */
 }
 
 static void test_resets_leave_transfers_in_order(void **state)
@@ -807,7 +831,7 @@ static void test_log_line(void **state)
     memset(longer, 'x', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
     trestle_device_log(dev, TRESTLE_LOG_INFO, "%s", longer);
-    assert_true(strlen(host.log) < 600);
+    assert_cmp(strlen(host.log), <, 600);
 
     /* A name that leaves no room for the text. */
     struct trestle_device_options options = {
@@ -815,7 +839,8 @@ static void test_log_line(void **state)
     struct trestle_device *d;
     assert_int_equal(trestle_device_create(sim, &model, &options, &d, NULL), 0);
     trestle_device_log(d, TRESTLE_LOG_INFO, "text");
-    assert_true(strlen(host.log) == 511 && strspn(host.log, "x") == 511);
+    assert_int_equal(strlen(host.log), 511);
+    assert_int_equal(strspn(host.log, "x"), 511);
     trestle_device_destroy(d);
 }
 
@@ -926,7 +951,7 @@ static void test_bad_tables(void **state)
     BAD(m->init = init_fails, -ENODEV, "'test' did not start: No such device");
     BAD(m->init = init_positive, -EINVAL, "'test' did not start");
     assert_int_equal(fini_calls, 0);
-    assert_true(trestle_sim_next(sim) == TRESTLE_TIME_NEVER); /* init's timer is gone too */
+    assert_int_equal(trestle_sim_next(sim), TRESTLE_TIME_NEVER); /* init's timer is gone too */
     refused(NULL, &options, -EINVAL, "no model");
 }
 
@@ -961,10 +986,13 @@ static void test_as_many_as_there_can_be(void **state)
     struct trestle_device *d = make(&full, &ops);
     struct state *ds = trestle_device_state(d);
     trestle_device_irq(d, 31, true);
-    assert_true(host.irqs == 1 && host.line == 31 && trestle_device_irq_level(d, 31));
+    assert_int_equal(host.irqs, 1);
+    assert_int_equal(host.line, 31);
+    assert_true(trestle_device_irq_level(d, 31));
     trestle_device_wake_at(d, 31, 7);
     (void)trestle_sim_run_until(sim, 7);
-    assert_true(ds->wakes == 1 && ds->timer == 31);
+    assert_int_equal(ds->wakes, 1);
+    assert_int_equal(ds->timer, 31);
     assert_int_equal(trestle_device_deliver(d, 31, "x", 1), 0);
     assert_int_equal(ds->port, 31);
     trestle_device_destroy(d);

@@ -57,7 +57,7 @@ static int on_dma(void *ctx, struct trestle_device *d, bool write, uint64_t addr
     if (size > host.largest)
         host.largest = size;
     if (host.hold) {
-        assert_true(host.num_held < 4);
+        assert_cmp(host.num_held, <, 4);
         host.held[host.num_held++] = (struct held){id, addr, write};
         return 0;
     }
@@ -130,7 +130,8 @@ static void test_copies_after_the_latency(void **state)
     assert_int_equal(rig_read(dev, STATUS), DONE);
     memcpy(before + 0x40001, before + 3, 150000);
     assert_memory_equal(ram, before, RAM_SIZE); /* those bytes, and no other */
-    assert_true(host.transfers == 6 && host.largest == 65536);
+    assert_int_equal(host.transfers, 6);
+    assert_int_equal(host.largest, 65536);
     assert_int_equal(rig.warnings, 0);
     assert_false(high());
 }
@@ -167,7 +168,7 @@ static void test_latency_register(void **state)
         rig_device(trestle_model_find("dma"),
                    (const char *const[]){"clock=1Hz", "default_latency=0xffffffff", NULL});
     rig_write(slow, CTRL, START); /* more than time can hold: at its end */
-    assert_true(trestle_sim_next(rig.sim) == TRESTLE_TIME_NEVER - 1);
+    assert_int_equal(trestle_sim_next(rig.sim), TRESTLE_TIME_NEVER - 1);
     trestle_device_destroy(slow);
 }
 
@@ -236,7 +237,8 @@ static void test_bad_addresses(void **state)
 
     finish();
     rig_write(dev, SRC_HIGH, UINT32_MAX);
-    assert_true(rig_read(dev, SRC_HIGH) == UINT32_MAX && rig_read(dev, SRC) == RAM_BASE);
+    assert_int_equal(rig_read(dev, SRC_HIGH), UINT32_MAX);
+    assert_int_equal(rig_read(dev, SRC), RAM_BASE);
     copy(0xfffffff8, RAM_BASE, 16, START); /* wraps */
     finish();
     assert_int_equal(rig_read(dev, STATUS), ERROR);

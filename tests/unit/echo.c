@@ -32,10 +32,10 @@ static void test_echo_after_the_latency(void **state)
     assert_int_equal(rig_read(dev, STATUS), BUSY);
     rig_run_until(15 * TRESTLE_NS); /* 10 cycles of 1 GHz */
     assert_int_equal(rig_read(dev, STATUS), READY);
-    assert_true(rig_read(dev, DATA_OUT) == 0xcafebabe);
+    assert_int_equal(rig_read(dev, DATA_OUT), 0xcafebabe);
     rig_write(dev, DATA_IN, 1); /* sets busy, clears ready, keeps the old echo meanwhile */
     assert_int_equal(rig_read(dev, STATUS), BUSY);
-    assert_true(rig_read(dev, DATA_OUT) == 0xcafebabe);
+    assert_int_equal(rig_read(dev, DATA_OUT), 0xcafebabe);
     assert_int_equal(rig_read(dev, DATA_IN), 0);
     trestle_device_destroy(dev);
 }
@@ -96,11 +96,11 @@ static void test_every_access_width(void **state)
             uint64_t datum = 0x8877665544332211u >> (64 - 8 * size);
             rig_write_sized(dev, in[i], size, datum);
             rig_run_until(trestle_sim_now(rig.sim));
-            assert_true(rig_read_sized(dev, DATA_OUT64, 8) == datum);
-            assert_true(rig_read_sized(dev, DATA_OUT, 4) == (uint32_t)datum);
-            assert_true(rig_read_sized(dev, DATA_OUT, 2) == (uint16_t)datum);
-            assert_true(rig_read_sized(dev, DATA_OUT, 1) == (uint8_t)datum);
-            assert_true(rig_read_sized(dev, DATA_OUT64, 2) == (uint16_t)datum);
+            assert_int_equal(rig_read_sized(dev, DATA_OUT64, 8), datum);
+            assert_int_equal(rig_read_sized(dev, DATA_OUT, 4), (uint32_t)datum);
+            assert_int_equal(rig_read_sized(dev, DATA_OUT, 2), (uint16_t)datum);
+            assert_int_equal(rig_read_sized(dev, DATA_OUT, 1), (uint8_t)datum);
+            assert_int_equal(rig_read_sized(dev, DATA_OUT64, 2), (uint16_t)datum);
         }
     }
     assert_int_equal(rig.warnings, 0);
@@ -169,7 +169,7 @@ static void test_access_latency(void **state)
     assert_int_equal(rig.done, 1);
     assert_int_equal(req.status, 0);
     assert_int_equal(rig_read(dev, DATA_OUT), 0x1234); /* 50 ns later: the echo is there */
-    assert_true(trestle_sim_now(rig.sim) == 100 * TRESTLE_NS);
+    assert_int_equal(trestle_sim_now(rig.sim), 100 * TRESTLE_NS);
     assert_int_equal(rig_access(dev, false, 0x14, 4, 0, NULL), -EINVAL);
     rig_write(dev, CONTROL, 1); /* does not cancel itself */
     assert_int_equal(rig_read(dev, STATUS), 0);
@@ -202,7 +202,7 @@ static void test_answers_its_peer(void **state)
     assert_int_equal(trestle_component_send(peer.component, 0, buf, sizeof(buf)), 0);
     rig_run_until(6 * TRESTLE_NS);
     assert_int_equal(peer.heard, 1);
-    assert_true(peer.when == 6 * TRESTLE_NS);
+    assert_int_equal(peer.when, 6 * TRESTLE_NS);
     /* Byte for byte: type 2, tag 77, data. */
     static const uint8_t reply[] = {2,    0,    0,    0,    77,   0,    0,    0,
                                     0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11};

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Percentiles against a sorted copy of what was recorded. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "check.h"
 #include "trace/histogram.h"
 
 static int compare(const void *a, const void *b)
@@ -38,9 +34,10 @@ static void test_percentiles_are_exact_to_one_in_32(void **state)
     for (size_t i = 0; i < sizeof(permilles) / sizeof(permilles[0]); i++) {
         uint64_t exact = values[permilles[i] * 10 - 1];
         uint64_t seen = histogram_percentile(&h, permilles[i]);
-        assert_true(seen >= exact && seen <= exact + exact / 32);
+        assert_cmp(seen, >=, exact);
+        assert_cmp(seen, <=, exact + exact / 32);
     }
-    assert_true(histogram_percentile(&h, 1000) == values[9999]);
+    assert_int_equal(histogram_percentile(&h, 1000), values[9999]);
 }
 
 static void test_huge_values_count(void **state)
@@ -49,8 +46,8 @@ static void test_huge_values_count(void **state)
     static struct histogram h;
     histogram_record(&h, UINT64_MAX);
     histogram_record(&h, 5);
-    assert_true(histogram_percentile(&h, 1000) == UINT64_MAX);
-    assert_true(histogram_percentile(&h, 500) == 5);
+    assert_int_equal(histogram_percentile(&h, 1000), UINT64_MAX);
+    assert_int_equal(histogram_percentile(&h, 500), 5);
 }
 
 static void test_merge(void **state)
@@ -60,9 +57,10 @@ static void test_merge(void **state)
     histogram_record(&a, 10);
     histogram_record(&b, 30);
     histogram_merge(&a, &b);
-    assert_true(a.count == 2 && a.max == 30);
-    assert_true(histogram_percentile(&a, 500) == 10);
-    assert_true(histogram_percentile(&a, 1000) == 30);
+    assert_int_equal(a.count, 2);
+    assert_int_equal(a.max, 30);
+    assert_int_equal(histogram_percentile(&a, 500), 10);
+    assert_int_equal(histogram_percentile(&a, 1000), 30);
 }
 
 int main(void)

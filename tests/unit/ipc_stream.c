@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The connecting side of a socket: short I/O, ends, deadlines, and paths that lead nowhere. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "check.h"
 #include "ipc/stream.h"
 
 static int pair[2];
@@ -69,7 +65,7 @@ static void test_deadlines(void **state)
         uint64_t deadline = ipc_clock_ns() + 2000000;
         assert_int_equal(ipc_send_all(pair[1], "a", 1, IPC_NEVER), 0);
         assert_int_equal(ipc_recv_exact(pair[0], buf, 2, deadline, &wait), -ETIMEDOUT);
-        assert_true(ipc_clock_ns() >= deadline);
+        assert_cmp(ipc_clock_ns(), >=, deadline);
     }
     static char much[1 << 20];
     assert_int_equal(ipc_send_all(pair[0], much, sizeof(much), ipc_clock_ns() + 1000000),
@@ -91,7 +87,7 @@ static int remove_dir(void **state)
 static int listen_at(const char *path, int backlog)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    assert_true(strlen(path) < sizeof(addr.sun_path));
+    assert_cmp(strlen(path), <, sizeof(addr.sun_path));
     strcpy(addr.sun_path, path);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a wait learns: no test here waits, the waits' beginnings are written by hand. */
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 
-#include <cmocka.h>
-
+#include "check.h"
 #include "ipc/wait.h"
 
 #define MS 1000000u
@@ -59,9 +55,10 @@ static void test_spin_ends(void **state)
     struct ipc_wait spin = wait_with(TRESTLE_WAIT_SPIN);
     struct ipc_wait sleep = wait_with(TRESTLE_WAIT_SLEEP);
     unsigned bounded = count_looks(&adaptive, IPC_NEVER, UINT32_MAX);
-    assert_true(bounded > 0 && bounded < UINT32_MAX);
+    assert_cmp(bounded, >, 0);
+    assert_cmp(bounded, <, UINT32_MAX);
     assert_int_equal(count_looks(&spin, IPC_NEVER, 100000), 100000);
-    assert_true(count_looks(&spin, ipc_clock_ns() + MS, UINT32_MAX) < UINT32_MAX);
+    assert_cmp(count_looks(&spin, ipc_clock_ns() + MS, UINT32_MAX), <, UINT32_MAX);
     assert_int_equal(count_looks(&sleep, IPC_NEVER, 10), 0);
     assert_int_equal(count_looks(&adaptive, ipc_clock_ns() - 1, 10), 0);
 }
@@ -103,13 +100,13 @@ static void test_long_spins(void **state)
     struct ipc_wait wait = wait_with(TRESTLE_WAIT_ADAPTIVE);
     struct ipc_spin answer = waited(1), event = waited(IPC_LONG_SPIN_NS / 2), idle = waited(MS);
     ipc_spin_end(&wait, &event);
-    assert_true(spin_of(&wait) <= IPC_SPIN_LIMIT_NS); /* not every place may */
+    assert_cmp(spin_of(&wait), <=, IPC_SPIN_LIMIT_NS); /* not every place may */
     wait.may_spin_long = true;
     assert_int_equal(spin_of(&wait), IPC_LONG_SPIN_NS);
     ipc_spin_end(&wait, &answer);
     assert_int_equal(spin_of(&wait), IPC_LONG_SPIN_NS); /* says nothing of the events */
     ipc_spin_end(&wait, &idle);
-    assert_true(spin_of(&wait) <= IPC_SPIN_LIMIT_NS);
+    assert_cmp(spin_of(&wait), <=, IPC_SPIN_LIMIT_NS);
     ipc_spin_end(&wait, &answer);
     assert_int_equal(spin_of(&wait), IPC_SPIN_LIMIT_NS);
     struct ipc_wait sleep = wait_with(TRESTLE_WAIT_SLEEP);

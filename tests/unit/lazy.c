@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Lazy events: which devices have them, and the time of the next event that is not. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
+#include "check.h"
 #include "sim/lazy.h"
 
 static struct trestle_sim *sim;
@@ -50,9 +46,10 @@ static void check_next(void)
     for (size_t i = 0; i < NUM_EVENTS; i++)
         num_lazy += trestle_event_pending(&events[i]) && events[i].is_lazy;
     trestle_time found = lazy_next_visible(sim);
-    assert_true(found <= next && found >= trestle_sim_next(sim));
+    assert_cmp(found, <=, next);
+    assert_cmp(found, >=, trestle_sim_next(sim));
     if (num_lazy <= 32)
-        assert_true(found == next);
+        assert_int_equal(found, next);
 }
 
 static void run_at_random(size_t count, unsigned one_in)
@@ -96,7 +93,7 @@ static void test_nothing_but_lazy_ones(void **state)
         events[i].is_lazy = true;
         assert_int_equal(trestle_sim_schedule(sim, &events[i], 5 + i), 0);
     }
-    assert_true(lazy_next_visible(sim) == TRESTLE_TIME_NEVER);
+    assert_int_equal(lazy_next_visible(sim), TRESTLE_TIME_NEVER);
     for (size_t i = 0; i < 30; i++)
         trestle_sim_cancel(sim, &events[i]);
 }
@@ -183,14 +180,14 @@ static void test_which_devices(void **state)
         assert_int_equal(is_seen(devs[i]), seen[i]);
     uint8_t byte = 0;
     assert_int_equal(trestle_device_send(devs[0], 0, &byte, 1), 0);
-    assert_true(lazy_next_visible(sim) == TRESTLE_TIME_NEVER);
+    assert_int_equal(lazy_next_visible(sim), TRESTLE_TIME_NEVER);
     assert_int_equal(trestle_device_send(devs[2], 1, &byte, 1), 0);
-    assert_true(lazy_next_visible(sim) == 5);
+    assert_int_equal(lazy_next_visible(sim), 5);
     trestle_sim_run_until(sim, 10);
     /* The same message's place serves another receiver. */
     assert_int_equal(trestle_device_send(devs[1], 0, &byte, 1), 0);
     assert_int_equal(trestle_device_send(devs[0], 0, &byte, 1), 0);
-    assert_true(lazy_next_visible(sim) == TRESTLE_TIME_NEVER);
+    assert_int_equal(lazy_next_visible(sim), TRESTLE_TIME_NEVER);
     for (size_t i = 0; i < count; i++)
         trestle_device_destroy(devs[i]);
 }

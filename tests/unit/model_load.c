@@ -43,7 +43,10 @@ static void test_older_table(void **state)
     const struct trestle_model *model;
     assert_int_equal(trestle_model_load(FIXTURES "/older.so", &library, &model, NULL), 0);
     assert_int_equal(model->size, sizeof(struct trestle_model));
-    assert_true(!model->wake && !model->message && !model->dma_done && model->read);
+    assert_false(model->wake);
+    assert_false(model->message);
+    assert_false(model->dma_done);
+    assert_true(model->read);
     struct trestle_device *dev = rig_device(model, NULL);
     assert_int_equal(rig_read(dev, 0), 0x01de);
     rig_run_until(10); /* its timer fires, and there is no wake() to call */

@@ -106,13 +106,15 @@ static int all(void)
         trestle_event_init(&events[i], NULL);
         r = trestle_sim_schedule(sim, &events[i], 1000);
     }
-    assert_true(r == 0 || r == -ENOMEM);
+    if (r != 0)
+        assert_int_equal(r, -ENOMEM);
     if (r < 0 && error)
         assert_non_null(strstr(error, "out of memory"));
     free(error);
     trestle_device_destroy(a);
     trestle_device_destroy(b);
-    assert_true(!sim || sim->queue.reserved <= 1); /* the clock's */
+    if (sim)
+        assert_cmp(sim->queue.reserved, <=, 1); /* the clock's */
     trestle_sim_destroy(sim);
     return r;
 }
@@ -128,7 +130,7 @@ static void test_every_allocation_may_fail(void **state)
         assert_int_equal(r, -ENOMEM);
     }
     fail_at = 0;
-    assert_true(failures > 20);
+    assert_cmp(failures, >, 20);
 }
 
 static void test_reserved_timers_and_clocks_never_fail(void **state)
@@ -148,12 +150,12 @@ static void test_reserved_timers_and_clocks_never_fail(void **state)
             break;
         scheduled++;
     }
-    assert_true(scheduled < 100);
+    assert_cmp(scheduled, <, 100);
     assert_int_equal(trestle_sim_schedule(rig.sim, &events[0], 6000), 0); /* moving never fails */
     trestle_clock_start(clock);
     for (uint32_t i = 0; i < 20; i++)
         trestle_device_wake_at(dev, i, 4000);
-    assert_true(rig.sim->queue.count <= rig.sim->queue.capacity);
+    assert_cmp(rig.sim->queue.count, <=, rig.sim->queue.capacity);
     fail_at = 0;
     assert_int_equal(trestle_sim_run_until(rig.sim, 4000), 24); /* 20 timers, 4 ticks */
     trestle_device_destroy(dev);

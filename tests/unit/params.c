@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Parameters: what parses, what does not, and the sentences that say so. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "check.h"
 #include "trestle/sim.h"
 
 static struct {
@@ -71,7 +67,7 @@ static int create(const struct trestle_model *of, const struct trestle_param *pa
         .size = sizeof(options), .name = "d", .params = params, .num_params = num};
     struct trestle_device *dev = NULL;
     int r = trestle_device_create(sim, of, &options, &dev, ret_error);
-    assert_true((r == 0) == (dev != NULL));
+    assert_int_equal(dev != NULL, r == 0);
     trestle_device_destroy(dev);
     return r;
 }
@@ -100,7 +96,9 @@ static void refuse(const char *key, const char *value, const char *sentence)
 static void test_fallbacks(void **state)
 {
     assert_int_equal(create(&model, NULL, 0, NULL), 0);
-    assert_true(got.count == 3 && got.clock == TRESTLE_NS && got.delay == 10 * TRESTLE_NS);
+    assert_int_equal(got.count, 3);
+    assert_int_equal(got.clock, TRESTLE_NS);
+    assert_int_equal(got.delay, 10 * TRESTLE_NS);
     assert_string_equal(got.text, "none");
 }
 
@@ -111,13 +109,14 @@ static void test_values(void **state)
                                            {"clock", "2.5MHz"},
                                            {"count", "0xFFffFFffFFffFFff"}};
     assert_int_equal(create(&model, params, 4, NULL), 0);
-    assert_true(got.count == UINT64_MAX && got.clock == 400 * TRESTLE_NS);
-    assert_true(got.delay == 1500 * TRESTLE_NS);
+    assert_int_equal(got.count, UINT64_MAX);
+    assert_int_equal(got.clock, 400 * TRESTLE_NS);
+    assert_int_equal(got.delay, 1500 * TRESTLE_NS);
     assert_string_equal(got.text, "some text");
     accept("count", "18446744073709551615");
-    assert_true(got.count == UINT64_MAX);
+    assert_int_equal(got.count, UINT64_MAX);
     accept("count", "010"); /* decimal */
-    assert_true(got.count == 10);
+    assert_int_equal(got.count, 10);
 }
 
 static void test_refused_values_are_named(void **state)
@@ -247,13 +246,13 @@ static void test_times(void **state)
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         time = 99;
         assert_int_equal(trestle_parse_time(good[i].text, &time), 0);
-        assert_true(time == good[i].time);
+        assert_int_equal(time, good[i].time);
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         time = 99;
         if (trestle_parse_time(bad[i], &time) != -EINVAL)
             fail_msg("'%s' parses", bad[i]);
-        assert_true(time == 99); /* written on success only */
+        assert_int_equal(time, 99); /* written on success only */
     }
 }
 

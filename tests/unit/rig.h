@@ -4,15 +4,11 @@
 #define TRESTLE_TESTS_RIG_H
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "check.h"
 #include "trestle/sim.h"
 
 struct rig {
@@ -53,7 +49,8 @@ static struct trestle_device *rig_device_at(const struct trestle_model *model, c
     char text[8][64];
     size_t num = 0;
     for (; params && params[num]; num++) {
-        assert_true(num < 8 && strlen(params[num]) < sizeof(text[0]));
+        assert_cmp(num, <, 8);
+        assert_cmp(strlen(params[num]), <, sizeof(text[0]));
         strcpy(text[num], params[num]);
         char *equals = strchr(text[num], '=');
         assert_non_null(equals);
@@ -93,7 +90,7 @@ static int rig_access(struct trestle_device *dev, bool write, uint64_t offset, u
     unsigned before = rig.done;
     if (trestle_device_submit(dev, &req) == -EINPROGRESS) {
         while (rig.done == before) {
-            assert_true(trestle_sim_next(rig.sim) != TRESTLE_TIME_NEVER);
+            assert_int_not_equal(trestle_sim_next(rig.sim), TRESTLE_TIME_NEVER);
             (void)trestle_sim_run_until(rig.sim, trestle_sim_next(rig.sim));
         }
     }

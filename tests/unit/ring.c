@@ -5,17 +5,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "check.h"
 #include "ipc/barrier.h"
 #include "ipc/fds.h"
 #include "ipc/shm.h"
@@ -97,7 +93,7 @@ static void test_full_ring_takes_nothing_and_loses_nothing(void **state)
     assert_int_equal(ring_post(&pair->events_out, &m), -EAGAIN);
     for (uint64_t i = 1; i <= RING_SLOTS; i++) {
         assert_int_equal(ring_take(&pair->events_in, &got), 1);
-        assert_true(got.id == i);
+        assert_int_equal(got.id, i);
     }
     assert_int_equal(ring_take(&pair->events_in, &got), 0);
 }
@@ -249,7 +245,7 @@ static void *echo_server(void *arg)
     struct trestle_v2_message m;
     for (unsigned i = 0; i < PING_PONGS; i++) {
         take_or_sleep(&pair->requests_in, &m);
-        assert_true(m.id == i);
+        assert_int_equal(m.id, i);
         m.type = TRESTLE_V2_REPLY;
         assert_int_equal(ring_post(&pair->events_out, &m), 0);
     }
@@ -265,7 +261,8 @@ static void test_no_wake_up_is_lost(void **state)
         struct trestle_v2_message m = {.type = TRESTLE_V2_READ, .id = i, .data = ~(uint64_t)i}, got;
         assert_int_equal(ring_post(&pair->requests_out, &m), 0);
         take_or_sleep(&pair->events_in, &got);
-        assert_true(got.id == i && got.data == m.data);
+        assert_int_equal(got.id, i);
+        assert_int_equal(got.data, m.data);
     }
     pthread_join(thread, NULL);
 }

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine: order of events, moving and cancelling, and the meaning of "now". */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "check.h"
 #include "trestle/sim.h"
 
 /* An event that writes its id and the time into a log. */
@@ -30,8 +26,8 @@ static void probe_fire(struct trestle_event *event, trestle_time now)
 {
     struct probe *probe = (struct probe *)event;
     assert_false(trestle_event_pending(event));
-    assert_true(now == trestle_sim_now(probe->sim));
-    assert_true(fired.count < 64);
+    assert_int_equal(now, trestle_sim_now(probe->sim));
+    assert_cmp(fired.count, <, 64);
     fired.ids[fired.count] = probe->id;
     fired.times[fired.count++] = now;
     if (probe->then)
@@ -82,7 +78,9 @@ static void test_order_is_time_then_schedule(void **state)
     at(4, 10);
     assert_int_equal(trestle_sim_run_until(sim, 30), 5);
     expect(5, (int[]){1, 3, 4, 2, 0});
-    assert_true(fired.times[0] == 10 && fired.times[3] == 20 && fired.times[4] == 30);
+    assert_int_equal(fired.times[0], 10);
+    assert_int_equal(fired.times[3], 20);
+    assert_int_equal(fired.times[4], 30);
 }
 
 static void test_run_until_includes_its_end_and_sets_now(void **state)
@@ -90,17 +88,17 @@ static void test_run_until_includes_its_end_and_sets_now(void **state)
     (void)state;
     at(0, 10);
     at(1, 11);
-    assert_true(trestle_sim_next(sim) == 10);
+    assert_int_equal(trestle_sim_next(sim), 10);
     assert_int_equal(trestle_sim_run_until(sim, 10), 1);
-    assert_true(trestle_sim_now(sim) == 10);
-    assert_true(trestle_sim_next(sim) == 11);
+    assert_int_equal(trestle_sim_now(sim), 10);
+    assert_int_equal(trestle_sim_next(sim), 11);
     assert_int_equal(trestle_sim_run_until(sim, 100), 1);
-    assert_true(trestle_sim_now(sim) == 100);
-    assert_true(trestle_sim_next(sim) == TRESTLE_TIME_NEVER);
+    assert_int_equal(trestle_sim_now(sim), 100);
+    assert_int_equal(trestle_sim_next(sim), TRESTLE_TIME_NEVER);
     at(0, 50); /* the past: now */
-    assert_true(trestle_sim_next(sim) == 100);
+    assert_int_equal(trestle_sim_next(sim), 100);
     assert_int_equal(trestle_sim_run_until(sim, 99), 0);
-    assert_true(trestle_sim_now(sim) == 100);
+    assert_int_equal(trestle_sim_now(sim), 100);
     assert_int_equal(trestle_sim_run_until(sim, 100), 1);
 }
 
@@ -110,7 +108,7 @@ static void test_run_for_ever_ends_at_the_last_event(void **state)
     at(0, 10);
     at(1, TRESTLE_TIME_NEVER - 1);
     assert_int_equal(trestle_sim_run_until(sim, TRESTLE_TIME_NEVER), 2);
-    assert_true(trestle_sim_now(sim) == TRESTLE_TIME_NEVER - 1);
+    assert_int_equal(trestle_sim_now(sim), TRESTLE_TIME_NEVER - 1);
 }
 
 static void test_move_gives_a_new_place(void **state)
@@ -156,19 +154,19 @@ static void test_event_schedules_itself(void **state)
     assert_int_equal(trestle_sim_run_until(sim, 31), 5);
     /* 1 was scheduled for 21 before 0 was. */
     expect(5, (int[]){0, 0, 1, 0, 0});
-    assert_true(fired.times[3] == 21);
+    assert_int_equal(fired.times[3], 21);
 }
 
 static void touch_others(struct probe *probe, trestle_time now)
 {
     assert_int_equal(trestle_sim_run_until(sim, now + 1000), 0); /* not re-entrant */
-    assert_true(trestle_sim_next(sim) == 20);
+    assert_int_equal(trestle_sim_next(sim), 20);
     trestle_sim_cancel(sim, &probes[1].event);
-    assert_true(trestle_sim_next(sim) == 30);
+    assert_int_equal(trestle_sim_next(sim), 30);
     at(2, now); /* moved from 30 to the same time, after this event */
-    assert_true(trestle_sim_next(sim) == now);
+    assert_int_equal(trestle_sim_next(sim), now);
     at(3, now - 1);
-    assert_true(trestle_sim_now(sim) == now);
+    assert_int_equal(trestle_sim_now(sim), now);
 }
 
 static void test_event_cancels_and_moves_others(void **state)
@@ -180,13 +178,14 @@ static void test_event_cancels_and_moves_others(void **state)
     at(2, 30);
     assert_int_equal(trestle_sim_run_until(sim, 15), 3);
     expect(3, (int[]){0, 2, 3});
-    assert_true(fired.times[1] == 10 && fired.times[2] == 10);
-    assert_true(trestle_sim_next(sim) == TRESTLE_TIME_NEVER);
+    assert_int_equal(fired.times[1], 10);
+    assert_int_equal(fired.times[2], 10);
+    assert_int_equal(trestle_sim_next(sim), TRESTLE_TIME_NEVER);
 }
 
 static void only_next(struct probe *probe, trestle_time now)
 {
-    assert_true(trestle_sim_next(sim) == TRESTLE_TIME_NEVER);
+    assert_int_equal(trestle_sim_next(sim), TRESTLE_TIME_NEVER);
 }
 
 static void test_next_inside_the_last_event(void **state)
@@ -195,7 +194,7 @@ static void test_next_inside_the_last_event(void **state)
     probes[0].then = only_next;
     at(0, 10);
     assert_int_equal(trestle_sim_run_until(sim, 10), 1);
-    assert_true(trestle_sim_next(sim) == TRESTLE_TIME_NEVER);
+    assert_int_equal(trestle_sim_next(sim), TRESTLE_TIME_NEVER);
 }
 
 static void free_self(struct trestle_event *event, trestle_time now)
@@ -277,14 +276,15 @@ static void act(void)
         ref.order[i] = ref.next_order++;
     }
     int first = ref_first();
-    assert_true(trestle_sim_next(sim) == (first < 0 ? TRESTLE_TIME_NEVER : ref.when[first]));
+    assert_int_equal(trestle_sim_next(sim), (first < 0 ? TRESTLE_TIME_NEVER : ref.when[first]));
 }
 
 static void ref_fire(struct trestle_event *event, trestle_time now)
 {
     int first = ref_first();
-    assert_true(event == &ref.event[first]);
-    assert_true(now == ref.when[first] && now <= ref.until);
+    assert_ptr_equal(event, &ref.event[first]);
+    assert_int_equal(now, ref.when[first]);
+    assert_cmp(now, <=, ref.until);
     ref.pending[first] = false;
     ref.compared++;
     for (uint64_t n = draw(3); n > 0; n--)
@@ -306,11 +306,12 @@ static void run_seed(uint64_t seed)
         ref.until = trestle_sim_now(sim) + draw(12);
         (void)trestle_sim_run_until(sim, ref.until);
         int first = ref_first();
-        assert_true(first < 0 || ref.when[first] > ref.until);
+        if (first >= 0)
+            assert_cmp(ref.when[first], >, ref.until);
         for (int i = 0; i < ITEMS; i++)
             assert_int_equal(trestle_event_pending(&ref.event[i]), ref.pending[i]);
     }
-    assert_true(ref.compared > 0);
+    assert_cmp(ref.compared, >, 0);
     trestle_sim_destroy(sim);
     sim = outer;
     ref.seed = 0;

@@ -41,53 +41,59 @@ static bool high(void)
 static void test_counts(void **state)
 {
     rig_run_until(CYCLE - 1);
-    assert_true(rig_read_sized(dev, COUNT, 8) == 0);
+    assert_int_equal(rig_read_sized(dev, COUNT, 8), 0);
     rig_run_until(CYCLE);
-    assert_true(rig_read_sized(dev, COUNT, 8) == 1);
+    assert_int_equal(rig_read_sized(dev, COUNT, 8), 1);
     rig_run_until(CYCLE * 0x500000007);
-    assert_true(rig_read_sized(dev, COUNT, 8) == 0x500000007);
-    assert_true(rig_read(dev, COUNT) == 7 && rig_read(dev, COUNT + 4) == 5);
+    assert_int_equal(rig_read_sized(dev, COUNT, 8), 0x500000007);
+    assert_int_equal(rig_read(dev, COUNT), 7);
+    assert_int_equal(rig_read(dev, COUNT + 4), 5);
 }
 
 static void test_interrupt_at_the_compare(void **state)
 {
     rig_write_sized(dev, COMPARE, 8, 50);
-    assert_true(trestle_sim_next(rig.sim) == TRESTLE_TIME_NEVER); /* disabled: costs nothing */
+    assert_int_equal(trestle_sim_next(rig.sim), TRESTLE_TIME_NEVER); /* disabled: costs nothing */
     rig_write(dev, CONTROL, 1);
-    assert_true(trestle_sim_next(rig.sim) == 50 * CYCLE);
+    assert_int_equal(trestle_sim_next(rig.sim), 50 * CYCLE);
     rig_run_until(50 * CYCLE - 1);
     assert_false(high());
     assert_int_equal(rig_read(dev, STATUS), 0);
     rig_run_until(60 * CYCLE);
-    assert_true(high() && edges == 1 && last_edge == 50 * CYCLE);
+    assert_true(high());
+    assert_int_equal(edges, 1);
+    assert_int_equal(last_edge, 50 * CYCLE);
     assert_int_equal(rig_read(dev, STATUS), 1);
 
     rig_write_sized(dev, COMPARE, 8, 70); /* lowers the line and arms anew */
-    assert_true(!high() && edges == 2);
+    assert_false(high());
+    assert_int_equal(edges, 2);
     assert_int_equal(rig_read(dev, STATUS), 0);
     rig_run_until(70 * CYCLE);
-    assert_true(high() && last_edge == 70 * CYCLE);
+    assert_true(high());
+    assert_int_equal(last_edge, 70 * CYCLE);
     rig_write(dev, CONTROL, 0);
     assert_false(high());
     assert_int_equal(rig_read(dev, STATUS), 1);
     rig_write(dev, CONTROL, 1);
     assert_true(high());
     rig_write_sized(dev, COMPARE, 8, 1); /* in the past: stays */
-    assert_true(high() && edges == 5);
+    assert_true(high());
+    assert_int_equal(edges, 5);
 }
 
 static void test_halves_and_far_times(void **state)
 {
-    assert_true(rig_read_sized(dev, COMPARE, 8) == UINT64_MAX);
+    assert_int_equal(rig_read_sized(dev, COMPARE, 8), UINT64_MAX);
     rig_write(dev, CONTROL, 1);
-    assert_true(trestle_sim_next(rig.sim) == TRESTLE_TIME_NEVER);
+    assert_int_equal(trestle_sim_next(rig.sim), TRESTLE_TIME_NEVER);
     rig_write(dev, COMPARE + 4, 0x12);
     rig_write(dev, COMPARE, 0x34);
-    assert_true(rig_read_sized(dev, COMPARE, 8) == 0x1200000034);
-    assert_true(rig_read(dev, COMPARE + 4) == 0x12);
-    assert_true(trestle_sim_next(rig.sim) == 0x1200000034 * CYCLE);
+    assert_int_equal(rig_read_sized(dev, COMPARE, 8), 0x1200000034);
+    assert_int_equal(rig_read(dev, COMPARE + 4), 0x12);
+    assert_int_equal(trestle_sim_next(rig.sim), 0x1200000034 * CYCLE);
     rig_write_sized(dev, COMPARE, 8, UINT64_MAX / CYCLE + 1); /* beyond the end of time */
-    assert_true(trestle_sim_next(rig.sim) == TRESTLE_TIME_NEVER);
+    assert_int_equal(trestle_sim_next(rig.sim), TRESTLE_TIME_NEVER);
     assert_int_equal(rig.warnings, 0);
 }
 
@@ -110,9 +116,9 @@ static void test_guest_reset(void **state)
     assert_true(high());
     trestle_device_reset(dev);
     assert_false(high());
-    assert_true(rig_read_sized(dev, COMPARE, 8) == UINT64_MAX);
+    assert_int_equal(rig_read_sized(dev, COMPARE, 8), UINT64_MAX);
     assert_int_equal(rig_read(dev, CONTROL), 0);
-    assert_true(rig_read_sized(dev, COUNT, 8) == 5); /* time runs on */
+    assert_int_equal(rig_read_sized(dev, COUNT, 8), 5); /* time runs on */
 }
 
 int main(void)

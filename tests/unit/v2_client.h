@@ -69,7 +69,7 @@ static inline void join(struct fixture *f, struct client *c, uint32_t index, uin
     assert_int_equal(welcome.status, TRESTLE_V2_OK);
     assert_int_equal(welcome.version, 2);
     assert_int_equal(welcome.features, features);
-    assert_true(welcome.size == 4096);
+    assert_int_equal(welcome.size, 4096);
     c->devices[index] = welcome.device;
     c->out_seq[index] = c->in_seq[index] = 0;
     if (!(features & TRESTLE_V2_FEATURE_SHM) || c->shm.memory) {
@@ -122,7 +122,7 @@ static inline struct trestle_v2_message receive_event(struct fixture *f, struct 
     } else {
         assert_true(client_receive(f, c->fds[index], bytes, sizeof(bytes)));
         trestle_v2_decode(bytes, &m);
-        assert_true(m.seq == ++c->in_seq[index]);
+        assert_int_equal(m.seq, ++c->in_seq[index]);
     }
     assert_int_equal(trestle_v2_check_event(&m), 0);
     return m;
@@ -134,7 +134,7 @@ static inline struct trestle_v2_message ask(struct fixture *f, struct client *c,
     uint64_t id = post(c, index, m);
     struct trestle_v2_message reply = receive_event(f, c, index);
     assert_int_equal(reply.type, TRESTLE_V2_REPLY);
-    assert_true(reply.id == id);
+    assert_int_equal(reply.id, id);
     return reply;
 }
 
@@ -176,7 +176,8 @@ static inline struct trestle_v2_message expect_reply(struct fixture *f, uint32_t
 {
     struct trestle_v2_message reply = receive_event(f, &client, index);
     assert_int_equal(reply.type, TRESTLE_V2_REPLY);
-    assert_true(reply.id == id && reply.status == TRESTLE_V2_OK);
+    assert_int_equal(reply.id, id);
+    assert_int_equal(reply.status, TRESTLE_V2_OK);
     return reply;
 }
 
@@ -186,7 +187,9 @@ static inline void expect_irq(struct fixture *f, uint32_t index, uint64_t line, 
     struct trestle_v2_message irq = receive_event(f, &client, index);
     assert_int_equal(irq.type, TRESTLE_V2_IRQ);
     assert_int_equal(irq.device, client.devices[index]);
-    assert_true(irq.addr == line && irq.data == level && irq.time == time);
+    assert_int_equal(irq.addr, line);
+    assert_int_equal(irq.data, level);
+    assert_int_equal(irq.time, time);
 }
 
 static inline void expect_end(struct fixture *f, const char *reason)

@@ -2,15 +2,11 @@
 /* Both codecs, both ways, against the golden bytes of tests/vectors/protocol.txt. */
 #include <errno.h>
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "check.h"
 #include "trestle/wire.h"
 
 #define MAX_FIELDS 16
@@ -61,7 +57,7 @@ static void parse_bytes(struct record *record, const char *line)
     unsigned byte;
     int used;
     for (; sscanf(line, " %2x%n", &byte, &used) == 1; line += used) {
-        assert_true(record->num_bytes < sizeof(record->bytes));
+        assert_cmp(record->num_bytes, <, sizeof(record->bytes));
         record->bytes[record->num_bytes++] = (uint8_t)byte;
     }
 }
@@ -76,8 +72,10 @@ static void check_v1_request(const struct record *record)
     trestle_v1_encode_request(buf, &request);
     assert_memory_equal(buf, record->bytes, sizeof(buf));
     assert_int_equal(trestle_v1_decode_request(record->bytes, &back), 0);
-    assert_true(back.type == request.type && back.size == request.size &&
-                back.addr == request.addr && back.data == request.data);
+    assert_int_equal(back.type, request.type);
+    assert_int_equal(back.size, request.size);
+    assert_int_equal(back.addr, request.addr);
+    assert_int_equal(back.data, request.data);
 }
 
 static void check_v1_response(const struct record *record)
@@ -89,7 +87,8 @@ static void check_v1_response(const struct record *record)
     trestle_v1_encode_response(buf, &response);
     assert_memory_equal(buf, record->bytes, sizeof(buf));
     assert_int_equal(trestle_v1_decode_response(record->bytes, &back), 0);
-    assert_true(back.success == response.success && back.data == response.data);
+    assert_int_equal(back.success, response.success);
+    assert_int_equal(back.data, response.data);
 }
 
 static void check_v2_hello(const struct record *record)
