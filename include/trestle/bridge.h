@@ -20,13 +20,6 @@ extern "C" {
 
 struct trestle_bridge;
 
-/* How a side waits for the other. lib/ipc/wait.h has the reasons. */
-enum trestle_wait {
-    TRESTLE_WAIT_ADAPTIVE, /* spin while that pays, then sleep; never spins on one processor */
-    TRESTLE_WAIT_SLEEP,    /* always sleep in the kernel */
-    TRESTLE_WAIT_SPIN,     /* never sleep; for measurements */
-};
-
 struct trestle_bridge_options {
     size_t size; /* sizeof(struct trestle_bridge_options) */
     /* Where sockets without a path of their own go. NULL: a private directory (mode 0700) is

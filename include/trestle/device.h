@@ -14,25 +14,11 @@
 #ifndef TRESTLE_DEVICE_H
 #define TRESTLE_DEVICE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "trestle/types.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define TRESTLE_API __attribute__((visibility("default")))
-#define TRESTLE_CHECK __attribute__((warn_unused_result))
-
-typedef uint64_t trestle_time; /* picoseconds */
-
-#define TRESTLE_PS ((trestle_time)1)
-#define TRESTLE_NS ((trestle_time)1000)
-#define TRESTLE_US ((trestle_time)1000 * 1000)
-#define TRESTLE_MS ((trestle_time)1000 * 1000 * 1000)
-#define TRESTLE_S ((trestle_time)1000 * 1000 * 1000 * 1000)
-#define TRESTLE_TIME_NEVER UINT64_MAX
 
 /* Longest message between linked devices, in bytes. */
 #define TRESTLE_MESSAGE_MAX 256
@@ -48,13 +34,6 @@ struct trestle_access {
     uint64_t offset; /* bytes from the base of the region */
     uint64_t data;
     uint32_t size; /* bytes: 1, 2, 4 or 8 */
-};
-
-enum trestle_log_level {
-    TRESTLE_LOG_ERROR,   /* the run cannot go on as asked */
-    TRESTLE_LOG_WARNING, /* something failed and was contained; guest mistakes too */
-    TRESTLE_LOG_INFO,    /* once per run or per device */
-    TRESTLE_LOG_DEBUG,   /* per access */
 };
 
 /* The table of a model. Any callback may be NULL unless it says otherwise. */

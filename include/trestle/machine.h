@@ -10,7 +10,7 @@
 
 #include <sys/types.h>
 
-#include "trestle/device.h"
+#include "trestle/types.h"
 
 #ifdef __cplusplus
 extern "C" {

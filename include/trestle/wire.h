@@ -10,7 +10,7 @@
 #ifndef TRESTLE_WIRE_H
 #define TRESTLE_WIRE_H
 
-#include "trestle/device.h"
+#include "trestle/types.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/macros.h"
 #include "bridge/internal.h"
 #include "ipc/barrier.h"
 #include "sim/lazy.h"
@@ -407,7 +408,7 @@ int trestle_bridge_listen(struct trestle_bridge *bridge, char **ret_error)
         return error;
     }
     trace_begin(bridge);
-    bridge->start_ns = bridge->now_ns = ipc_clock_ns();
+    bridge->start_ns = bridge->now_ns = clock_ns();
     bridge->is_listening = true;
     return 0;
 }
@@ -426,8 +427,7 @@ static void arm_timer(struct trestle_bridge *bridge)
     bridge->timer_at = at;
     if (at != TRESTLE_TIME_NEVER) {
         uint64_t ns = bridge->start_ns + (at + TRESTLE_NS - 1) / TRESTLE_NS;
-        when.it_value = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
-                                          .tv_nsec = (long)(ns % 1000000000u)};
+        when.it_value = clock_timespec(ns);
     }
     timerfd_settime(bridge->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
@@ -503,7 +503,7 @@ static int serve_spinning(struct trestle_bridge *bridge, uint64_t deadline_ns)
 int trestle_bridge_poll(struct trestle_bridge *bridge, int timeout_ms)
 {
     uint64_t deadline_ns =
-        timeout_ms < 0 ? IPC_NEVER : ipc_clock_ns() + (uint64_t)timeout_ms * 1000000u;
+        timeout_ms < 0 ? CLOCK_NEVER : clock_ns() + (uint64_t)timeout_ms * NS_PER_MS;
     uint64_t handed_over = bridge->num_handed_over;
     int called = serve_spinning(bridge, deadline_ns);
     if (called == 0) {
@@ -523,7 +523,7 @@ int trestle_bridge_fd(const struct trestle_bridge *bridge)
 
 static void watch_ready(struct loop_source *source, uint32_t events)
 {
-    struct watch *watch = (struct watch *)(void *)source;
+    struct watch *watch = container_of(source, struct watch, source);
     (void)events;
     watch->ready(watch->ctx);
 }

@@ -10,19 +10,18 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/macros.h"
 #include "bridge/internal.h"
 #include "ipc/fds.h"
 
 static struct device_info *from_server_source(struct loop_source *source)
 {
-    return (struct device_info *)(void *)((char *)source -
-                                          offsetof(struct device_info, server_source));
+    return container_of(source, struct device_info, server_source);
 }
 
 static struct device_info *from_client_source(struct loop_source *source)
 {
-    return (struct device_info *)(void *)((char *)source -
-                                          offsetof(struct device_info, client_source));
+    return container_of(source, struct device_info, client_source);
 }
 
 static void set_interest(struct device_info *device, uint32_t events)

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 
+#include "base/macros.h"
 #include "bridge/internal.h"
 
 /* Events that one turn may run for an access that waits: then the sockets are looked at. */
@@ -16,7 +17,7 @@
 
 void engine_catch_up(struct trestle_bridge *bridge)
 {
-    bridge->now_ns = ipc_clock_ns();
+    bridge->now_ns = clock_ns();
     if (!session_has_time(bridge->session))
         trestle_sim_run_until(bridge->sim, (bridge->now_ns - bridge->start_ns) * TRESTLE_NS);
 }
@@ -77,7 +78,7 @@ static void account(struct device_info *device, bool success)
     if (success)
         device->bytes += device->request.access.size;
     if (device->request_ns)
-        histogram_record(&device->latency, ipc_clock_ns() - device->request_ns);
+        histogram_record(&device->latency, clock_ns() - device->request_ns);
 }
 
 void send_mmio_response(struct device_info *device, bool success, uint64_t data)
@@ -102,8 +103,7 @@ static void finish_request(struct device_info *device)
 
 static void request_done(struct trestle_request *request)
 {
-    struct device_info *device =
-        (struct device_info *)(void *)((char *)request - offsetof(struct device_info, request));
+    struct device_info *device = container_of(request, struct device_info, request);
     device->bridge->num_busy--;
     finish_request(device);
     connection_resume(device);
@@ -113,7 +113,7 @@ void perform_access(struct device_info *device, bool is_write, uint64_t offset, 
                     uint8_t size)
 {
     struct trestle_bridge *bridge = device->bridge;
-    if (__builtin_expect(bridge->options.log_debug, 0))
+    if (unlikely(bridge->options.log_debug))
         bridge_log(bridge, TRESTLE_LOG_DEBUG,
                    "MMIO from %s: type=%u addr=0x%016" PRIx64 " data=0x%08" PRIx64 " size=%u",
                    device->name, is_write, device->base_addr + offset, data, size);

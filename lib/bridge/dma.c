@@ -39,12 +39,11 @@ static int sleep_for_request(struct session *session, uint64_t deadline_ns)
     struct pollfd fds[2] = {
         {.fd = session->shm.doorbell_fd, .events = POLLIN},
         {.fd = session->via ? session->via->client_fd : -1, .events = POLLRDHUP}};
-    uint64_t now_ns = ipc_clock_ns();
     int n = 0;
-    if (now_ns >= deadline_ns)
+    if (clock_ns() >= deadline_ns)
         return -ETIMEDOUT;
     if (ring_must_sleep(&session->requests))
-        n = poll(fds, 2, (int)((deadline_ns - now_ns) / 1000000u) + 1);
+        n = poll(fds, 2, clock_ms_until(deadline_ns));
     ring_awake(&session->requests);
     int error = ring_hear(&session->requests);
     return !error && n > 0 && fds[1].revents ? -ECONNRESET : error;
@@ -53,7 +52,7 @@ static int sleep_for_request(struct session *session, uint64_t deadline_ns)
 static int await_in_ring(struct session *session, uint64_t id,
                          struct trestle_v2_message *ret_message)
 {
-    struct ipc_spin spin = ipc_spin_start(ipc_clock_ns() + PATIENCE_NS);
+    struct ipc_spin spin = ipc_spin_start(clock_ns() + PATIENCE_NS);
     int r, over = 0; /* what was left behind is taken first */
     do {
         r = ring_take(&session->requests, ret_message);
@@ -143,7 +142,7 @@ static int move_by_socket(struct session *session, struct trestle_v2_message *me
 {
     struct device_info *via = session->via;
     struct trestle_v2_message done;
-    uint64_t deadline_ns = ipc_clock_ns() + PATIENCE_NS;
+    uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
     size_t size = (size_t)message->data;
     bool is_read = message->type == TRESTLE_V2_DMA_READ;
     if (!via)
@@ -176,7 +175,7 @@ static int move_directly(struct device_info *device, struct trestle_v2_message *
     message->type = TRESTLE_V2_DMA_WRITTEN;
     message->id = 0;
     if (!session->shm.memory)
-        return send_on_socket(session_listener(device), message, ipc_clock_ns() + PATIENCE_NS);
+        return send_on_socket(session_listener(device), message, clock_ns() + PATIENCE_NS);
     session_send_unasked(device, message);
     return 0;
 }

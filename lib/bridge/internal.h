@@ -3,12 +3,12 @@
 #ifndef TRESTLE_BRIDGE_INTERNAL_H
 #define TRESTLE_BRIDGE_INTERNAL_H
 
+#include "base/histogram.h"
 #include "ipc/listener.h"
 #include "ipc/loop.h"
 #include "ipc/shm.h"
 #include "ipc/wait.h"
 #include "trace/hash.h"
-#include "trace/histogram.h"
 #include "trace/writer.h"
 #include "trestle/bridge.h"
 #include "trestle/wire.h"

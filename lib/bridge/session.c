@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/macros.h"
 #include "bridge/internal.h"
 #include "ipc/fds.h"
 #include "sim/lazy.h"
@@ -21,7 +22,7 @@
 #define MEASURE_ONE_IN 16u
 
 /* How long the client may leave its event ring full. */
-#define EVENT_RING_PATIENCE_NS 1000000000u
+#define EVENT_RING_PATIENCE_NS NS_PER_S
 
 /* Sums with this stay below never; as a time it is 106 days. */
 #define TIME_MAX (UINT64_MAX / 2)
@@ -54,7 +55,7 @@ void session_leave(struct device_info *device)
     if (--session->num_devices > 0)
         return;
     /* Whoever comes next on the host's clock goes on from where the engine is. */
-    bridge->start_ns = ipc_clock_ns() - trestle_sim_now(bridge->sim) / TRESTLE_NS;
+    bridge->start_ns = clock_ns() - trestle_sim_now(bridge->sim) / TRESTLE_NS;
     bridge->session = NULL;
     bridge->wait.may_spin_long = false;
     if (!session->end_reason)
@@ -104,8 +105,7 @@ static void session_hung_up(struct session *session)
 
 static void doorbell_ready(struct loop_source *source, uint32_t events)
 {
-    struct session *session =
-        (struct session *)(void *)((char *)source - offsetof(struct session, doorbell));
+    struct session *session = container_of(source, struct session, doorbell);
     (void)events;
     int error = ring_hear(&session->requests);
     if (error == -ECONNRESET) {
@@ -302,7 +302,7 @@ static void post_event(struct session *session, const struct trestle_v2_message 
     uint64_t give_up_ns = 0;
     int error;
     while ((error = ring_post(&session->events, message)) == -EAGAIN) {
-        uint64_t now_ns = ipc_clock_ns();
+        uint64_t now_ns = clock_ns();
         if (!give_up_ns)
             give_up_ns = now_ns + EVENT_RING_PATIENCE_NS;
         if (now_ns > give_up_ns)
@@ -432,7 +432,7 @@ static void start_access(struct session *session, struct device_info *device,
 {
     bool is_measured = !session->shm.memory || device->num_requests < MEASURE_FIRST ||
                        device->num_requests % MEASURE_ONE_IN == 0;
-    device->request_ns = is_measured ? ipc_clock_ns() : 0;
+    device->request_ns = is_measured ? clock_ns() : 0;
     device->request_is_v2 = true;
     device->request_is_posted = m->flags & TRESTLE_V2_FLAG_POSTED;
     device->request_id = m->id;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/macros.h"
 #include "bridge/internal.h"
 
 /* 64 MiB: about a second of accesses as fast as they come. */
@@ -45,7 +46,7 @@ static void observe(void *ctx, const struct trestle_device *dev,
         bridge->has_unknown_times |= record->guest_time == TRESTLE_TIME_NEVER;
     }
     trace_hash_add(&bridge->run_hash, record);
-    if (__builtin_expect(bridge->trace != NULL, 0)) {
+    if (unlikely(bridge->trace)) {
         trace_writer_put(bridge->trace, record);
         int error = trace_writer_error(bridge->trace);
         if (error && !bridge->trace_has_failed)

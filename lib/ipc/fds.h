@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "trestle/device.h"
+#include "trestle/types.h"
 
 #define FDS_MAX 8
 

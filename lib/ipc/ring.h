@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/macros.h"
 #include "wire/v2.h"
 
 #define RING_SLOTS 1024u
@@ -54,7 +55,7 @@ void ring_wake(const struct ring_producer *ring);
 static inline int ring_post(struct ring_producer *ring, const struct trestle_v2_message *message)
 {
     uint64_t seq = ring->seq + 1;
-    if (__builtin_expect(seq - ring->seen > RING_SLOTS, 0)) {
+    if (unlikely(seq - ring->seen > RING_SLOTS)) {
         int error = ring_refresh(ring);
         if (error)
             return error;
@@ -70,7 +71,7 @@ static inline int ring_post(struct ring_producer *ring, const struct trestle_v2_
         atomic_thread_fence(memory_order_seq_cst);
     else
         atomic_signal_fence(memory_order_seq_cst);
-    if (__builtin_expect(atomic_load_explicit(ring->sleeps, memory_order_relaxed), 0))
+    if (unlikely(atomic_load_explicit(ring->sleeps, memory_order_relaxed)))
         ring_wake(ring);
     return 0;
 }

@@ -8,8 +8,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define NS_PER_S 1000000000u
-
 size_t ipc_path_max(void)
 {
     return sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
@@ -47,12 +45,11 @@ static int sleep_until_ready(int fd, short events, uint64_t deadline_ns)
 {
     struct pollfd pollfd = {.fd = fd, .events = events};
     struct timespec left, *timeout = NULL;
-    if (deadline_ns != IPC_NEVER) {
-        uint64_t now = ipc_clock_ns();
+    if (deadline_ns != CLOCK_NEVER) {
+        uint64_t now = clock_ns();
         if (now >= deadline_ns)
             return -ETIMEDOUT;
-        left.tv_sec = (time_t)((deadline_ns - now) / NS_PER_S);
-        left.tv_nsec = (long)((deadline_ns - now) % NS_PER_S);
+        left = clock_timespec(deadline_ns - now);
         timeout = &left;
     }
     /* After a time-out the caller looks once more and comes back here for the verdict. */

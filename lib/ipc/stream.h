@@ -2,7 +2,7 @@
 /*
  * The connecting side of a Unix stream socket. Short I/O and EINTR end here; SIGPIPE is never
  * raised. All descriptors are non-blocking: who waits does it here, up to a deadline on
- * ipc_clock_ns() (IPC_NEVER for none).
+ * clock_ns() (CLOCK_NEVER for none).
  */
 #ifndef TRESTLE_IPC_STREAM_H
 #define TRESTLE_IPC_STREAM_H

@@ -54,7 +54,7 @@ static bool is_long(const struct ipc_wait *wait)
 static void begin(const struct ipc_wait *wait, struct ipc_spin *spin)
 {
     uint64_t longest_ns = is_long(wait) ? IPC_LONG_SPIN_NS : wait->spin_ns;
-    spin->start_ns = ipc_clock_ns();
+    spin->start_ns = clock_ns();
     spin->until_ns = wait->policy == TRESTLE_WAIT_SPIN
                          ? spin->deadline_ns
                          : earlier(spin->deadline_ns, spin->start_ns + longest_ns);
@@ -70,7 +70,7 @@ bool ipc_spin_on(const struct ipc_wait *wait, struct ipc_spin *spin)
     relax_processor();
     if (++spin->looks % LOOKS_PER_CLOCK != 0)
         return true;
-    uint64_t now_ns = ipc_clock_ns();
+    uint64_t now_ns = clock_ns();
     if (now_ns > spin->yield_ns)
         sched_yield();
     return now_ns < spin->until_ns;
@@ -80,7 +80,7 @@ void ipc_spin_end(struct ipc_wait *wait, const struct ipc_spin *spin)
 {
     if (spin->start_ns == 0 || wait->policy != TRESTLE_WAIT_ADAPTIVE)
         return;
-    uint64_t waited_ns = ipc_clock_ns() - spin->start_ns;
+    uint64_t waited_ns = clock_ns() - spin->start_ns;
     if (waited_ns > IPC_SPIN_LIMIT_NS)
         wait->spins_long = waited_ns <= IPC_LONG_SPIN_NS;
     /* A sleep makes a wait look longer by the time it takes to wake up. */

@@ -37,11 +37,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
-#include "trestle/bridge.h"
+#include "base/clock.h"
+#include "trestle/types.h"
 
-#define IPC_NEVER UINT64_MAX
 #define IPC_SPIN_LIMIT_NS 50000u
 #define IPC_LONG_SPIN_NS 400000u
 
@@ -63,14 +62,6 @@ struct ipc_spin {
 
 /* Counts the processors that the calling thread may run on. */
 void ipc_wait_init(struct ipc_wait *wait, enum trestle_wait policy);
-
-/* CLOCK_MONOTONIC, the clock of all deadlines here. */
-static inline uint64_t ipc_clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static inline struct ipc_spin ipc_spin_start(uint64_t deadline_ns)
 {

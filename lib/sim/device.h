@@ -3,6 +3,7 @@
 #ifndef TRESTLE_SIM_DEVICE_H
 #define TRESTLE_SIM_DEVICE_H
 
+#include "base/macros.h"
 #include "sim.h"
 
 /* What the model holds of a request is one of these in turn, never the owner's own memory: a
@@ -59,7 +60,7 @@ void device_leave(struct trestle_device *dev);
  */
 static inline bool device_is_observed(const struct trestle_device *dev)
 {
-    return __builtin_expect(dev->sim->observe != NULL, 0);
+    return unlikely(dev->sim->observe);
 }
 void observe_access(struct trestle_device *dev, const struct trestle_request *req);
 void observe_answer(struct trestle_device *dev, const struct trestle_request *req);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "wire/le.h"
+#include "base/le.h"
 
 /* --- XXH64, seed 0, of whole stripes --------------------------------------------------------- */
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/le.h"
 #include "trace/record.h"
-#include "wire/le.h"
 
 #define DEVICE_MIN 22u /* bytes of a device with empty texts and no parameters */
 #define PARAM_MIN 4u

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "wire/le.h"
+#include "base/le.h"
 
 /* A status is an errno, and none is larger. */
 #define STATUS_MAX 4095

@@ -7,9 +7,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/macros.h"
 #include "trace/record.h"
 
 #define BLOCK_SIZE (64u * 1024)
@@ -115,13 +116,6 @@ static int start_thread(struct trace_writer *writer)
 
 /* --- the other side -------------------------------------------------------------------------- */
 
-static uint64_t clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void hand_over(struct trace_writer *writer, struct block *block)
 {
     pthread_mutex_lock(&writer->lock);
@@ -162,7 +156,7 @@ static struct block *take_free(struct trace_writer *writer)
 static struct block *block_with_room(struct trace_writer *writer, size_t size)
 {
     struct block *block = writer->current;
-    if (__builtin_expect(block->used + size > BLOCK_SIZE, 0)) {
+    if (unlikely(block->used + size > BLOCK_SIZE)) {
         hand_over(writer, block);
         block = writer->current = take_free(writer);
     }

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "le.h"
+#include "base/le.h"
 #include "trestle/wire.h"
 
 static bool size_is_valid(uint8_t size)

@@ -4,8 +4,8 @@
 #ifndef TRESTLE_WIRE_V2_H
 #define TRESTLE_WIRE_V2_H
 
+#include "base/le.h"
 #include "trestle/wire.h"
-#include "wire/le.h"
 
 /* All but seq, the first 8 bytes, which a ring writes last. */
 static inline void v2_encode_body(uint8_t *buf, const struct trestle_v2_message *m)

@@ -38,14 +38,14 @@ void recovery_init(struct recovery *r, const struct sst_device *dev)
 void recovery_connect_failed(struct recovery *r)
 {
     r->state = DOWN;
-    r->retry_ns = ipc_clock_ns() + r->connect_backoff_ns;
+    r->retry_ns = clock_ns() + r->connect_backoff_ns;
     r->connect_backoff_ns = doubled(r->connect_backoff_ns, CONNECT_BACKOFF_MAX_NS);
 }
 
 void recovery_connect_overdue(struct recovery *r)
 {
     r->state = DOWN;
-    r->retry_ns = ipc_clock_ns() + r->late_backoff_ns;
+    r->retry_ns = clock_ns() + r->late_backoff_ns;
     r->late_backoff_ns = doubled(r->late_backoff_ns, LATE_BACKOFF_MAX_NS);
 }
 
@@ -66,7 +66,7 @@ void recovery_overdue(struct recovery *r, struct sst_device *dev)
 {
     char what[64];
     r->state = LATE;
-    r->retry_ns = ipc_clock_ns() + r->late_backoff_ns;
+    r->retry_ns = clock_ns() + r->late_backoff_ns;
     r->late_backoff_ns = doubled(r->late_backoff_ns, LATE_BACKOFF_MAX_NS);
     snprintf(what, sizeof(what), "no answer within %u ms", (unsigned)dev->timeout_ms);
     recovery_say_lost(r, dev, what);
@@ -83,5 +83,5 @@ void recovery_answered(struct recovery *r, struct sst_device *dev)
 
 bool recovery_may_try(const struct recovery *r)
 {
-    return ipc_clock_ns() >= r->retry_ns;
+    return clock_ns() >= r->retry_ns;
 }

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NS_PER_MS UINT64_C(1000000)
+#include "base/clock.h"
 
 struct sst_device;
 

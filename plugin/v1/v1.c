@@ -113,8 +113,7 @@ static int perform_v1(struct sst_device *dev, const struct transport_access *acc
         if (r < 0)
             return r;
     }
-    uint64_t deadline_ns =
-        dev->timeout_ms ? ipc_clock_ns() + dev->timeout_ms * NS_PER_MS : IPC_NEVER;
+    uint64_t deadline_ns = dev->timeout_ms ? clock_ns() + dev->timeout_ms * NS_PER_MS : CLOCK_NEVER;
     int r = send_request(dev, v1, access, deadline_ns);
     if (r == 0)
         r = receive_response(v1, &response, deadline_ns);

@@ -68,7 +68,7 @@ static int send_hello(struct v2 *v2)
         return r;
     trestle_v2_encode_hello(bytes, &hello);
     /* A new socket takes that much at once. */
-    return ipc_send_all(v2->fd, bytes, sizeof(bytes), ipc_clock_ns());
+    return ipc_send_all(v2->fd, bytes, sizeof(bytes), clock_ns());
 }
 
 static void close_all(const int *fds, size_t count)
@@ -82,9 +82,8 @@ static int wait_for_input(int fd, uint64_t deadline_ns)
 {
     struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
     for (;;) {
-        uint64_t now_ns = ipc_clock_ns();
-        bool is_over = now_ns >= deadline_ns;
-        int n = poll(&poll_fd, 1, is_over ? 0 : (int)((deadline_ns - now_ns) / NS_PER_MS) + 1);
+        bool is_over = clock_ns() >= deadline_ns;
+        int n = poll(&poll_fd, 1, is_over ? 0 : clock_ms_until(deadline_ns));
         if (n > 0)
             return 0;
         if (n < 0 && errno != EINTR)
@@ -387,7 +386,7 @@ static void share_ram(struct attempt *attempt)
  * that to its first HELLO: it is taken before those that bring none. */
 static void attempt_all(struct attempt *attempts, size_t count)
 {
-    uint64_t start_ns = ipc_clock_ns();
+    uint64_t start_ns = clock_ns();
     for (size_t i = 0; i < count; i++)
         if (attempts[i].result == -EINPROGRESS)
             begin(&attempts[i]);

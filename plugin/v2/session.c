@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/macros.h"
 #include "ipc/stream.h"
 #include "plugin/device/irq.h"
 #include "plugin/qemu/biglock.h"
@@ -26,7 +27,7 @@
 
 static uint64_t deadline_after(const struct v2 *v2, uint64_t start_ns)
 {
-    return v2->dev->timeout_ms ? start_ns + v2->dev->timeout_ms * NS_PER_MS : IPC_NEVER;
+    return v2->dev->timeout_ms ? start_ns + v2->dev->timeout_ms * NS_PER_MS : CLOCK_NEVER;
 }
 
 /* The first reason counts. */
@@ -94,7 +95,7 @@ static int receive_payload(struct v2 *v2, const struct trestle_v2_message *messa
 {
     if (message->type == TRESTLE_V2_DMA_READ)
         return memory_copy(false, message->addr, buf, (size_t)message->data);
-    int r = ipc_recv_exact(v2->fd, buf, (size_t)message->data, deadline_after(v2, ipc_clock_ns()),
+    int r = ipc_recv_exact(v2->fd, buf, (size_t)message->data, deadline_after(v2, clock_ns()),
                            &v2->wait);
     v2->is_out_of_step |= r == -ETIMEDOUT;
     return r < 0 ? r : memory_copy(true, message->addr, buf, (size_t)message->data);
@@ -114,8 +115,7 @@ static int transfer(struct v2 *v2, const struct trestle_v2_message *message)
     bool has_payload = !is_shm && r == 0 && message->type == TRESTLE_V2_DMA_READ;
     r = is_shm ? send_to_ring(v2, &done) : send_to_socket(v2, &done);
     if (r == 0 && has_payload)
-        r = ipc_send_all(v2->fd, payload, (size_t)message->data,
-                         deadline_after(v2, ipc_clock_ns()));
+        r = ipc_send_all(v2->fd, payload, (size_t)message->data, deadline_after(v2, clock_ns()));
     v2->is_out_of_step |= r == -ETIMEDOUT && !is_shm;
     return r == -EPIPE ? -ECONNRESET : r;
 }
@@ -194,7 +194,7 @@ static uint32_t socket_events(const struct session *session)
 
 static void socket_ready(struct watched *watched, uint32_t events)
 {
-    struct v2 *v2 = (struct v2 *)(void *)((char *)watched - offsetof(struct v2, watched));
+    struct v2 *v2 = container_of(watched, struct v2, watched);
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
         v2_hung_up(v2);
         return;
@@ -206,8 +206,7 @@ static void socket_ready(struct watched *watched, uint32_t events)
 
 static void doorbell_ready(struct watched *watched, uint32_t events)
 {
-    struct session *session =
-        (struct session *)(void *)((char *)watched - offsetof(struct session, doorbell));
+    struct session *session = container_of(watched, struct session, doorbell);
     (void)events;
     int heard = 0, r = session_drain(session->devices);
     if (r > 0)
@@ -241,13 +240,6 @@ int session_watch(struct v2 *v2)
 /* --- waiting -------------------------------------------------------------------------------------
  */
 
-static struct timespec left_until(uint64_t deadline_ns, uint64_t now_ns)
-{
-    uint64_t left_ns = deadline_ns - now_ns;
-    return (struct timespec){.tv_sec = (time_t)(left_ns / 1000000000u),
-                             .tv_nsec = (long)(left_ns % 1000000000u)};
-}
-
 /* Shared memory: the socket has something, which should be its end. */
 static int end_of_socket(struct v2 *v2)
 {
@@ -264,16 +256,16 @@ static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
     bool is_shm = v2->session->shm.memory != NULL;
     struct pollfd fds[2] = {{.fd = v2->fd, .events = POLLIN},
                             {.fd = v2->session->shm.doorbell_fd, .events = POLLIN}};
-    uint64_t now_ns = ipc_clock_ns();
+    uint64_t now_ns = clock_ns();
     struct timespec left;
     int r = 0;
     if (now_ns >= deadline_ns)
         return -ETIMEDOUT;
-    left = left_until(deadline_ns, now_ns);
+    left = clock_timespec(deadline_ns - now_ns);
     watch_change(&v2->session->doorbell, 0);
     if (!is_shm || ring_must_sleep(&v2->session->events)) {
         biglock_drop(v2);
-        r = ppoll(fds, is_shm ? 2 : 1, deadline_ns == IPC_NEVER ? NULL : &left, NULL);
+        r = ppoll(fds, is_shm ? 2 : 1, deadline_ns == CLOCK_NEVER ? NULL : &left, NULL);
         biglock_retake(v2);
     }
     if (!is_shm)
@@ -287,7 +279,7 @@ static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
 /* What a spin without end has to look at now and then. */
 static int check_while_spinning(struct v2 *v2, uint64_t deadline_ns)
 {
-    if (ipc_clock_ns() >= deadline_ns)
+    if (clock_ns() >= deadline_ns)
         return -ETIMEDOUT;
     if (!v2->session->shm.memory)
         return 0;
@@ -316,7 +308,7 @@ static int serve_among(struct v2 *v2, const struct trestle_v2_message *message,
     int r = serve(v2, message);
     if (r < 0 || ++*ref_served % SERVED_PER_CHECK != 0)
         return r;
-    uint64_t now_ns = ipc_clock_ns();
+    uint64_t now_ns = clock_ns();
     if (*ref_until_ns == 0)
         *ref_until_ns = deadline_after(v2, now_ns);
     return now_ns < *ref_until_ns ? 0 : -ETIMEDOUT;
@@ -324,7 +316,7 @@ static int serve_among(struct v2 *v2, const struct trestle_v2_message *message,
 
 static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply)
 {
-    struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
+    struct ipc_spin spin = ipc_spin_start(CLOCK_NEVER);
     unsigned first_looks = v2->session->shm.memory ? FIRST_LOOKS : 0, served = 0;
     uint64_t began_ns = 0, served_until_ns = 0;
     int r, over = 0;
@@ -339,7 +331,7 @@ static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_repl
         if (r > 0) {
             /* Each piece of a long transfer is waited for anew. */
             ipc_spin_end(&v2->wait, &spin);
-            spin = ipc_spin_start(IPC_NEVER);
+            spin = ipc_spin_start(CLOCK_NEVER);
             r = serve_among(v2, ret_reply, &served, &served_until_ns);
         } else if (r == 0 && over == 0 && first_looks > 0) {
             first_looks--;
@@ -377,7 +369,7 @@ static int wait_for_room(struct v2 *v2, struct ipc_spin *spin)
     int r = v2->session->serves_dma ? 0 : session_drain(v2);
     if (r < 0 || goes_on)
         return r < 0 ? r : 0;
-    now_ns = ipc_clock_ns();
+    now_ns = clock_ns();
     if (now_ns >= deadline_after(v2, spin->start_ns))
         return -ETIMEDOUT;
     struct pollfd poll_fd = {.fd = v2->fd, .events = POLLIN};
@@ -388,9 +380,9 @@ static int wait_for_room(struct v2 *v2, struct ipc_spin *spin)
 static int send_to_ring(struct v2 *v2, const struct trestle_v2_message *message)
 {
     int r = ring_post(&v2->session->requests, message);
-    if (__builtin_expect(r == 0, 1))
+    if (likely(r == 0))
         return 0;
-    struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
+    struct ipc_spin spin = ipc_spin_start(CLOCK_NEVER);
     while ((r = ring_post(&v2->session->requests, message)) == -EAGAIN) {
         r = wait_for_room(v2, &spin);
         if (r < 0)
@@ -405,7 +397,7 @@ static int send_to_socket(struct v2 *v2, struct trestle_v2_message *message)
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
     message->seq = ++v2->out_seq;
     trestle_v2_encode(bytes, message);
-    int r = ipc_send_all(v2->fd, bytes, sizeof(bytes), deadline_after(v2, ipc_clock_ns()));
+    int r = ipc_send_all(v2->fd, bytes, sizeof(bytes), deadline_after(v2, clock_ns()));
     v2->is_out_of_step |= r == -ETIMEDOUT;
     return r == -EPIPE ? -ECONNRESET : r;
 }
@@ -454,5 +446,5 @@ void session_say_goodbye(struct v2 *v2)
     goodbye.seq = ++v2->out_seq;
     trestle_v2_encode(bytes, &goodbye);
     if (!v2->is_out_of_step)
-        v2->is_out_of_step = ipc_send_all(v2->fd, bytes, sizeof(bytes), ipc_clock_ns()) < 0;
+        v2->is_out_of_step = ipc_send_all(v2->fd, bytes, sizeof(bytes), clock_ns()) < 0;
 }

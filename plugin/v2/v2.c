@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/macros.h"
 #include "ipc/stream.h"
 #include "plugin/qemu/biglock.h"
 #include "plugin/qemu/say.h"
@@ -121,7 +122,7 @@ static int perform_now(struct sst_device *dev, const struct transport_access *ac
                        uint64_t *ret_data)
 {
     struct v2 *v2 = dev->connection;
-    if (__builtin_expect(v2->recovery.state != UP, 0)) {
+    if (unlikely(v2->recovery.state != UP)) {
         int r = come_back(v2);
         if (r < 0)
             return r;
@@ -143,11 +144,11 @@ static int perform_now(struct sst_device *dev, const struct transport_access *ac
         return 0;
     if (r == 0)
         r = session_await(v2, request.id, &reply);
-    if (__builtin_expect(r < 0, 0)) {
+    if (unlikely(r < 0)) {
         v2_failed(v2, request.id, r);
         return r;
     }
-    if (__builtin_expect(v2->recovery.said_lost, 0))
+    if (unlikely(v2->recovery.said_lost))
         recovery_answered(&v2->recovery, dev);
     *ret_data = reply.data;
     return reply.status == TRESTLE_V2_OK ? 0 : -EIO;
@@ -156,7 +157,7 @@ static int perform_now(struct sst_device *dev, const struct transport_access *ac
 static int perform_v2(struct sst_device *dev, const struct transport_access *access,
                       uint64_t *ret_data)
 {
-    if (__builtin_expect(!dev->release_lock, 1))
+    if (likely(!dev->release_lock))
         return perform_now(dev, access, ret_data);
     int r = biglock_begin(dev->connection);
     if (r < 0)

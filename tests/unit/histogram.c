@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/histogram.h"
 #include "check.h"
-#include "trace/histogram.h"
 
 static int compare(const void *a, const void *b)
 {

@@ -17,7 +17,7 @@ static struct ipc_wait wait_with(enum trestle_wait policy)
 /* A wait that has lasted for ns. */
 static struct ipc_spin waited(uint64_t ns)
 {
-    return (struct ipc_spin){.deadline_ns = IPC_NEVER, .start_ns = ipc_clock_ns() - ns};
+    return (struct ipc_spin){.deadline_ns = CLOCK_NEVER, .start_ns = clock_ns() - ns};
 }
 
 static unsigned count_looks(const struct ipc_wait *wait, uint64_t deadline_ns, unsigned max)
@@ -43,7 +43,7 @@ static void test_one_processor_never_spins(void **state)
         struct ipc_wait wait;
         ipc_wait_init(&wait, (enum trestle_wait)policy);
         assert_int_equal(wait.policy, TRESTLE_WAIT_SLEEP);
-        assert_int_equal(count_looks(&wait, IPC_NEVER, 10), 0);
+        assert_int_equal(count_looks(&wait, CLOCK_NEVER, 10), 0);
     }
     assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
 }
@@ -54,13 +54,13 @@ static void test_spin_ends(void **state)
     struct ipc_wait adaptive = wait_with(TRESTLE_WAIT_ADAPTIVE);
     struct ipc_wait spin = wait_with(TRESTLE_WAIT_SPIN);
     struct ipc_wait sleep = wait_with(TRESTLE_WAIT_SLEEP);
-    unsigned bounded = count_looks(&adaptive, IPC_NEVER, UINT32_MAX);
+    unsigned bounded = count_looks(&adaptive, CLOCK_NEVER, UINT32_MAX);
     assert_cmp(bounded, >, 0);
     assert_cmp(bounded, <, UINT32_MAX);
-    assert_int_equal(count_looks(&spin, IPC_NEVER, 100000), 100000);
-    assert_cmp(count_looks(&spin, ipc_clock_ns() + MS, UINT32_MAX), <, UINT32_MAX);
-    assert_int_equal(count_looks(&sleep, IPC_NEVER, 10), 0);
-    assert_int_equal(count_looks(&adaptive, ipc_clock_ns() - 1, 10), 0);
+    assert_int_equal(count_looks(&spin, CLOCK_NEVER, 100000), 100000);
+    assert_cmp(count_looks(&spin, clock_ns() + MS, UINT32_MAX), <, UINT32_MAX);
+    assert_int_equal(count_looks(&sleep, CLOCK_NEVER, 10), 0);
+    assert_int_equal(count_looks(&adaptive, clock_ns() - 1, 10), 0);
 }
 
 static void test_long_waits_end_spinning(void **state)
@@ -73,7 +73,7 @@ static void test_long_waits_end_spinning(void **state)
     for (int i = 0; i < 20; i++)
         ipc_spin_end(&wait, &slow);
     assert_int_equal(wait.spin_ns, 0);
-    assert_int_equal(count_looks(&wait, IPC_NEVER, 10), 0);
+    assert_int_equal(count_looks(&wait, CLOCK_NEVER, 10), 0);
 }
 
 static void test_short_wait_brings_spinning_back(void **state)
@@ -89,7 +89,7 @@ static void test_short_wait_brings_spinning_back(void **state)
 /* How long the next wait would spin. */
 static uint64_t spin_of(const struct ipc_wait *wait)
 {
-    struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
+    struct ipc_spin spin = ipc_spin_start(CLOCK_NEVER);
     ipc_spin_on(wait, &spin);
     return spin.until_ns - spin.start_ns;
 }
@@ -112,7 +112,7 @@ static void test_long_spins(void **state)
     struct ipc_wait sleep = wait_with(TRESTLE_WAIT_SLEEP);
     sleep.may_spin_long = true;
     ipc_spin_end(&sleep, &event);
-    assert_int_equal(count_looks(&sleep, IPC_NEVER, 10), 0);
+    assert_int_equal(count_looks(&sleep, CLOCK_NEVER, 10), 0);
 }
 
 static void test_first_look_teaches_nothing(void **state)
@@ -120,7 +120,7 @@ static void test_first_look_teaches_nothing(void **state)
     (void)state;
     struct ipc_wait wait = wait_with(TRESTLE_WAIT_ADAPTIVE);
     wait.spin_ns = 7;
-    struct ipc_spin spin = ipc_spin_start(IPC_NEVER);
+    struct ipc_spin spin = ipc_spin_start(CLOCK_NEVER);
     ipc_spin_end(&wait, &spin);
     assert_int_equal(wait.spin_ns, 7);
 }

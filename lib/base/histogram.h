@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A histogram of times with 32 steps to each power of two: percentiles are exact to 1 in 32,
  * recording is a handful of instructions, and no value is ever lost. */
-#ifndef TRESTLE_TRACE_HISTOGRAM_H
-#define TRESTLE_TRACE_HISTOGRAM_H
+#ifndef TRESTLE_BASE_HISTOGRAM_H
+#define TRESTLE_BASE_HISTOGRAM_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Little-endian integers in byte buffers, at any alignment. Compilers turn each into one move. */
-#ifndef TRESTLE_WIRE_LE_H
-#define TRESTLE_WIRE_LE_H
+#ifndef TRESTLE_BASE_LE_H
+#define TRESTLE_BASE_LE_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "trace/histogram.h"
+#include "base/histogram.h"
 
 static uint64_t bucket_last_value(unsigned bucket)
 {
