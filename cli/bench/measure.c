@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "command.h"
 #include "run/guest.h"
 #include "run/session.h"
@@ -117,7 +118,7 @@ static int read_result(struct measurement *measurement, struct bench_result *ret
 {
     char *text = NULL;
     size_t size;
-    int status = read_file(measurement->console, 1 << 24, &text, &size);
+    int status = io_read_file(measurement->console, 1 << 24, &text, &size);
     if (status < 0) {
         command_fail("cannot read what the guest printed: %s", strerror(-status));
         return EXIT_FAILURE;
