@@ -12,7 +12,7 @@ prefix ?=
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo build test test-sst sst-install check test-matrix qemu-in-tree faults soak fuzz coverage memcheck bench install clean hooks
+.PHONY: help list demo build test test-sst test-systemc sst-install check test-matrix qemu-in-tree faults soak fuzz coverage memcheck bench install clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -40,7 +40,7 @@ test: ## install what is missing, build with ASan and UBSan, run all tests
 		-Dfirmware=enabled $(MESON_ARGS) $(BUILD_ASAN)
 	ninja -C $(BUILD_ASAN)
 	meson test -C $(BUILD_ASAN) --no-rebuild --print-errorlogs
-	@$(MAKE) --no-print-directory test-sst
+	@$(MAKE) --no-print-directory test-sst test-systemc
 
 # Without sanitizers, which cannot be loaded into sst.
 test-sst: build ## run the tests of the SST element, when SST-Core is installed
@@ -48,6 +48,13 @@ test-sst: build ## run the tests of the SST element, when SST-Core is installed
 		meson test -C $(BUILD) --no-rebuild --print-errorlogs --suite sst; \
 	else echo "skipped: the SST element, since no sst-config was found; install SST-Core," \
 		"then MESON_ARGS=-Dsst_prefix=PREFIX (docs/sst.md)"; fi
+
+# Without sanitizers, which do not know the stacks of SystemC's threads.
+test-systemc: build ## run the tests of models in SystemC, when SystemC is installed
+	@if [ -e $(BUILD)/tests/systemc/stopwatch.so ]; then \
+		meson test -C $(BUILD) --no-rebuild --print-errorlogs --suite systemc; \
+	else echo "skipped: models in SystemC, since libsystemc-dev was not there when $(BUILD) was" \
+		"set up; install it, then make test-systemc MESON_ARGS=-Dsystemc=enabled"; fi
 
 check: ## formatting, licences, direction of dependencies, static analysis
 	tools/deps demo check

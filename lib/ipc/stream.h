@@ -11,7 +11,10 @@
 
 #include "ipc/wait.h"
 
-/* -ENAMETOOLONG: longer than SOCKET_PATH_MAX. -EINVAL: empty. -ENOENT, -ECONNREFUSED: nobody
+/* Longest path of a Unix socket, in bytes without the terminating zero. */
+size_t ipc_path_max(void);
+
+/* -ENAMETOOLONG: longer than ipc_path_max(). -EINVAL: empty. -ENOENT, -ECONNREFUSED: nobody
  * listens there. -EAGAIN: somebody does, but accepts nobody (his backlog is full). Never waits. */
 TRESTLE_CHECK int ipc_connect(const char *path, int *ret_fd);
 

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/region.h"
-#include "base/socket_path.h"
+#include "ipc/stream.h"
 #include "plugin/qemu/biglock.h"
 #include "plugin/qemu/idle.h"
 #include "plugin/qemu/memory.h"
@@ -161,11 +160,11 @@ static void check_socket(const struct sst_device *dev)
         return;
     if (!dev->socket || !*dev->socket)
         refuse_device(dev, "socket is missing; add socket=PATH");
-    if (strlen(dev->socket) > SOCKET_PATH_MAX)
+    if (strlen(dev->socket) > ipc_path_max())
         refuse_device(dev,
                       "socket has a path of %zu bytes, and at most %zu fit into a socket "
                       "address; use a shorter one",
-                      strlen(dev->socket), SOCKET_PATH_MAX);
+                      strlen(dev->socket), ipc_path_max());
 }
 
 static void check_release_lock(const struct sst_device *dev)
@@ -183,13 +182,12 @@ static void check_properties(struct sst_device *dev)
         refuse_device(dev, "%s", dev->wrong);
     if (!dev->has_base)
         refuse_device(dev, "base_address is missing; add base_address=ADDRESS");
-    enum region_flaw flaw = region_check(dev->base, dev->size);
-    if (flaw == REGION_MISALIGNED)
+    if (dev->base % 8 != 0)
         refuse_device(dev, "base_address is no multiple of 8; use 0x%" PRIx64,
                       dev->base & ~UINT64_C(7));
-    if (flaw == REGION_EMPTY)
+    if (dev->size == 0)
         refuse_device(dev, "size is 0; it must be at least 1");
-    if (flaw == REGION_WRAPS)
+    if (dev->size - 1 > UINT64_MAX - dev->base)
         refuse_device(dev,
                       "size 0x%" PRIx64 " goes beyond the end of the address space; "
                       "use a smaller size or base_address",
@@ -214,7 +212,8 @@ static void check_properties(struct sst_device *dev)
 static void check_other_devices(const struct sst_device *dev)
 {
     for (const struct sst_device *other = first; other != dev; other = other->next) {
-        if (regions_overlap(dev->base, dev->size, other->base, other->size))
+        if (dev->base <= other->base + (other->size - 1) &&
+            other->base <= dev->base + (dev->size - 1))
             refuse_device(dev,
                           "overlaps the sst-device at 0x%" PRIx64 " (size 0x%" PRIx64
                           "); give one of them another base_address",

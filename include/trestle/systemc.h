@@ -1,0 +1,838 @@
+// SPDX-License-Identifier: MIT
+//
+// trestle/systemc.h: SystemC and TLM-2.0 models as devices of a guest, in the guest's exact time.
+//
+// Header-only: it is compiled with the SystemC and the C++ standard (11 or newer) of the model.
+//
+// A trestle::device<> is a module that stands for the guest. Its socket `bus` makes the guest's
+// accesses, its socket `memory` is the guest's memory, `irq` are interrupt lines and `reset` is
+// high while the guest is reset. Nothing else of a model changes.
+//
+// TRESTLE_SYSTEMC_EXPORT makes a loadable model (a .so) of a module that contains one device.
+//
+// Time: the engine's picoseconds and SystemC's time are the same. SystemC runs up to the time of an
+// access before the access starts, and the next event of the kernel is an event of the engine, so
+// that interrupts come exactly when the model raises them. An answer takes the time that
+// b_transport() waits or annotates.
+//
+// Threads: everything is called from the one thread that serves the devices.
+//
+// Errors: an exception or an error response of TLM is a bus error to the guest. When the kernel
+// has stopped (sc_stop(), or an exception outside of an access), that is said once, and every
+// later access is a bus error.
+#ifndef TRESTLE_SYSTEMC_H
+#define TRESTLE_SYSTEMC_H
+
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+// SystemC makes processes from several threads; a simple_target_socket creates some at run time.
+#ifndef SC_INCLUDE_DYNAMIC_PROCESSES
+#define SC_INCLUDE_DYNAMIC_PROCESSES
+#endif
+#include <systemc>
+#include <tlm>
+#include <tlm_utils/simple_initiator_socket.h>
+#include <tlm_utils/simple_target_socket.h>
+
+#include "trestle/device.h"
+
+namespace trestle
+{
+
+struct device_options {
+    unsigned irqs = 0; // interrupt lines, 0 to 32
+    // How long `reset` is high at the start and when the guest is reset. Zero: one delta cycle.
+    sc_core::sc_time reset_time = sc_core::sc_time(1, sc_core::SC_NS);
+    bool reset_active_low = false;
+};
+
+// The parameters that the configuration gives to the device that is being made: valid in the
+// constructors of the model that TRESTLE_SYSTEMC_EXPORT names, nullptr everywhere else.
+inline const struct trestle_params *&params()
+{
+    static const struct trestle_params *current = nullptr;
+    return current;
+}
+
+namespace systemc
+{
+
+class port;
+
+// What all devices of one SystemC kernel share. It is found in SystemC's own tree of objects, since
+// several models of one run may each have this header.
+class kernel : public sc_core::sc_object
+{
+  public:
+    static kernel &get()
+    {
+        kernel *found = find(sc_core::sc_get_top_level_objects());
+        return found ? *found : *new kernel;
+    }
+
+    const char *kind() const override
+    {
+        return "trestle_kernel";
+    }
+
+    // --- devices ---
+
+    void add(port *added, struct trestle_device *dev)
+    {
+        ports_.push_back({added, dev});
+        if (ports_.size() == 1)
+            sc_core::sc_report_handler::set_handler(report);
+    }
+
+    void remove(struct trestle_device *dev)
+    {
+        for (size_t i = 0; i < ports_.size(); i++)
+            if (ports_[i].dev == dev)
+                ports_.erase(ports_.begin() + static_cast<std::ptrdiff_t>(i--));
+        if (ports_.empty())
+            stop();
+        else
+            schedule(trestle_device_now(ports_[0].dev));
+    }
+
+    bool is_dead() const
+    {
+        return dead_;
+    }
+
+    // Wakes of the engine come at most once a quantum: for models with a clock that runs freely.
+    // Accesses stay exact, interrupts are up to a quantum late.
+    void set_quantum(trestle_time quantum)
+    {
+        quantum_ = quantum;
+    }
+
+    // --- time ---
+
+    // Brings SystemC to the engine's time, with all that happens then.
+    void advance(trestle_time now)
+    {
+        if (dead_)
+            return;
+        try {
+            uint64_t target = from_ps(now), at = sc_core::sc_time_stamp().value();
+            if (target > at)
+                sc_core::sc_start(sc_core::sc_time::from_value(target - at),
+                                  sc_core::SC_RUN_TO_TIME);
+            settle();
+        } catch (const std::exception &failure) {
+            die(failure.what());
+        }
+        check_stopped();
+    }
+
+    // The same, and then triggers the event. One call of sc_start() where nothing happens before.
+    void advance_to(sc_core::sc_event &event, trestle_time now)
+    {
+        uint64_t target = from_ps(now), at = sc_core::sc_time_stamp().value();
+        if (target <= at || dead_ || !has_run() || sc_core::sc_pending_activity_at_current_time() ||
+            sc_core::sc_time_to_pending_activity().value() <= target - at) {
+            advance(now);
+            if (dead_)
+                return;
+            event.notify();
+            run_now();
+            return;
+        }
+        sc_core::sc_time left = sc_core::sc_time::from_value(target - at);
+        event.notify(left);
+        try {
+            sc_core::sc_start(left, sc_core::SC_RUN_TO_TIME);
+            settle();
+        } catch (const std::exception &failure) {
+            die(failure.what());
+        }
+        check_stopped();
+    }
+
+    // Lets happen what is due at SystemC's present time.
+    void settle()
+    {
+        // The first one elaborates, whatever is due.
+        while (!has_run() || (sc_core::sc_pending_activity_at_current_time() &&
+                              !(sc_core::sc_get_status() & sc_core::SC_STOPPED)))
+            sc_core::sc_start(sc_core::SC_ZERO_TIME);
+    }
+
+    void run_now()
+    {
+        try {
+            settle();
+        } catch (const std::exception &failure) {
+            die(failure.what());
+        }
+        check_stopped();
+    }
+
+    // Asks the engine to come back at SystemC's next event.
+    void schedule(trestle_time now)
+    {
+        if (ports_.empty())
+            return;
+        trestle_time next = TRESTLE_TIME_NEVER;
+        if (!dead_ && sc_core::sc_pending_activity_at_future_time()) {
+            sc_core::sc_time at = sc_core::sc_time_stamp() + sc_core::sc_time_to_pending_activity();
+            next = to_ps(at.value());
+            if (quantum_ && next < now + quantum_)
+                next = now + quantum_;
+        }
+        trestle_device_wake_at(ports_[0].dev, 0, next);
+    }
+
+    // The engine came back. Says once what it costs when that happens all the time.
+    void woken(struct trestle_device *dev, trestle_time now)
+    {
+        advance(now);
+        schedule(now);
+        if (++wakes_ < wakes_max)
+            return;
+        if (!has_warned_ && !quantum_ && now - wakes_since_ < wakes_max * 50 * TRESTLE_NS) {
+            has_warned_ = true;
+            trestle_device_log(dev, TRESTLE_LOG_WARNING,
+                               "SystemC has an event every %llu ps: a clock that runs freely makes "
+                               "the run slow; set the parameter quantum, for example to 1us, if "
+                               "interrupts may be late by so much",
+                               static_cast<unsigned long long>((now - wakes_since_) / wakes_max));
+        }
+        wakes_ = 0;
+        wakes_since_ = now;
+    }
+
+    void die(const char *why)
+    {
+        if (dead_)
+            return;
+        dead_ = true;
+        if (!ports_.empty())
+            trestle_device_log(ports_[0].dev, TRESTLE_LOG_ERROR,
+                               "the SystemC kernel has stopped: %s; every access is a bus error "
+                               "from now on",
+                               first_line(why).c_str());
+    }
+
+    static std::string first_line(const char *text)
+    {
+        std::string line(text);
+        for (char &c : line)
+            if (c == '\n')
+                c = ' ';
+        while (!line.empty() && line.back() == ' ')
+            line.pop_back();
+        return line;
+    }
+
+  private:
+    struct entry {
+        port *made;
+        struct trestle_device *dev;
+    };
+    static constexpr uint64_t wakes_max = 100000;
+
+    // It belongs to the module in whose constructor it was made.
+    static kernel *find(const std::vector<sc_core::sc_object *> &objects)
+    {
+        for (sc_core::sc_object *object : objects) {
+            if (std::strcmp(object->kind(), "trestle_kernel") == 0)
+                return static_cast<kernel *>(object);
+            if (kernel *found = find(object->get_child_objects()))
+                return found;
+        }
+        return nullptr;
+    }
+
+    kernel() : sc_core::sc_object("trestle_kernel")
+    {
+        double ps = sc_core::sc_get_time_resolution().to_seconds() * 1e12;
+        unit_ps_ = ps >= 1 ? static_cast<uint64_t>(ps + 0.5) : 1;
+        units_per_ps_ = ps < 1 ? static_cast<uint64_t>(1 / ps + 0.5) : 1;
+    }
+
+    // SystemC's time is counted in its resolution, which is 1 ps unless the model sets another.
+    uint64_t from_ps(trestle_time time) const
+    {
+        return time / unit_ps_ * units_per_ps_;
+    }
+    trestle_time to_ps(uint64_t units) const
+    {
+        return units / units_per_ps_ * unit_ps_ + (units % units_per_ps_ ? 1 : 0);
+    }
+
+    static bool has_run()
+    {
+        return sc_core::sc_get_status() & (sc_core::SC_PAUSED | sc_core::SC_STOPPED);
+    }
+
+    void check_stopped()
+    {
+        if (!dead_ && (sc_core::sc_get_status() & sc_core::SC_STOPPED))
+            die("the model called sc_stop()");
+    }
+
+    // The last device has gone: end_of_simulation() runs, and files of waveforms are written.
+    void stop()
+    {
+        sc_core::sc_report_handler::set_handler(nullptr);
+        if (dead_ || !(sc_core::sc_get_status() & sc_core::SC_PAUSED))
+            return;
+        dead_ = true;
+        try {
+            sc_core::sc_set_stop_mode(sc_core::SC_STOP_IMMEDIATE);
+            sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
+            sc_core::sc_stop();
+        } catch (const std::exception &) {
+        }
+    }
+
+    // SC_REPORT_*() go to the log of the run. Errors still throw.
+    static void report(const sc_core::sc_report &said, const sc_core::sc_actions &actions)
+    {
+        kernel &self = get();
+        static const enum trestle_log_level levels[] = {TRESTLE_LOG_INFO, TRESTLE_LOG_WARNING,
+                                                        TRESTLE_LOG_ERROR, TRESTLE_LOG_ERROR};
+        bool throws = (actions & sc_core::SC_THROW) || said.get_severity() >= sc_core::SC_ERROR;
+        if ((actions & sc_core::SC_DISPLAY) && !throws && !self.ports_.empty())
+            trestle_device_log(self.ports_[0].dev, levels[said.get_severity()], "%s: %s",
+                               first_line(said.get_msg_type()).c_str(),
+                               first_line(said.get_msg()).c_str());
+        if (actions & sc_core::SC_STOP)
+            sc_core::sc_stop();
+        if (throws)
+            throw said;
+    }
+
+    std::vector<entry> ports_;
+    uint64_t unit_ps_, units_per_ps_;
+    trestle_time quantum_ = 0;
+    uint64_t wakes_ = 0;
+    trestle_time wakes_since_ = 0;
+    bool has_warned_ = false, dead_ = false;
+};
+
+// A device's side of the model callbacks: all of trestle::device<> but its sockets.
+class port : public sc_core::sc_module
+{
+  public:
+    using transaction = tlm::tlm_generic_payload;
+
+    sc_core::sc_vector<sc_core::sc_in<bool>> irq;
+    sc_core::sc_out<bool> reset;
+
+    // For models that raise interrupts by a call. A pulse is high for one moment.
+    void raise(unsigned line)
+    {
+        set_irq(line, true);
+    }
+    void lower(unsigned line)
+    {
+        set_irq(line, false);
+    }
+    void pulse(unsigned line)
+    {
+        set_irq(line, true);
+        set_irq(line, false);
+    }
+
+    const device_options &options() const
+    {
+        return options_;
+    }
+
+    // --- what the engine calls ---
+
+    void attach(struct trestle_device *dev)
+    {
+        dev_ = dev;
+        kernel_->add(this, dev);
+        trestle_device_wake_at(dev, 0, 0); // elaborates, when all devices have been made
+    }
+
+    // Those that have been made so far and are nobody's yet.
+    static std::vector<port *> &made()
+    {
+        static std::vector<port *> ports;
+        return ports;
+    }
+
+    void detach()
+    {
+        struct trestle_device *dev = dev_;
+        dev_ = nullptr;
+        kernel_->remove(dev);
+    }
+
+    int access(struct trestle_request *req, const struct trestle_access &wanted, bool write,
+               uint64_t *ret_data)
+    {
+        kernel &all = *kernel_;
+        trestle_time now = trestle_device_now(dev_);
+        if (all.is_dead())
+            return -EIO;
+        asked_ = {wanted.offset, wanted.data, wanted.size, write};
+        request_ = req;
+        turn_++;
+        is_inside_ = true;
+        is_answered_ = false;
+        all.advance_to(wake_, now);
+        is_inside_ = false;
+        all.schedule(now);
+        if (!is_answered_ && all.is_dead()) {
+            request_ = nullptr;
+            return -EIO;
+        }
+        if (!is_answered_)
+            return -EINPROGRESS;
+        if (ret_data)
+            *ret_data = answer_;
+        return status_;
+    }
+
+    void woken(trestle_time now)
+    {
+        kernel_->woken(dev_, now);
+    }
+
+    void guest_reset()
+    {
+        kernel &all = *kernel_;
+        trestle_time now = trestle_device_now(dev_);
+        request_ = nullptr;
+        turn_++;
+        for (transfer &each : transfers_)
+            each.finish(-ECANCELED);
+        all.advance(now);
+        if (!all.is_dead()) {
+            reset_asked_.notify();
+            all.run_now();
+        }
+        all.schedule(now);
+    }
+
+    void dma_done(uint64_t tag, int status)
+    {
+        kernel &all = *kernel_;
+        trestle_time now = trestle_device_now(dev_);
+        all.advance(now);
+        for (transfer &each : transfers_)
+            if (each.tag == tag)
+                each.finish(status);
+        if (!all.is_dead())
+            all.run_now();
+        all.schedule(now);
+    }
+
+  protected:
+    port(const sc_core::sc_module_name &name, const device_options &options)
+        : sc_core::sc_module(name), irq("irq", options.irqs), reset("reset"), options_(options)
+    {
+        made().push_back(this);
+        sc_core::sc_spawn([this] { serve(); }, "serve");
+        sc_core::sc_spawn([this] { serve_reset(); }, "serve_reset");
+    }
+
+    virtual void transport(transaction &payload, sc_core::sc_time &delay) = 0;
+
+    // What the user has not connected is connected to nothing.
+    void before_end_of_elaboration() override
+    {
+        for (size_t i = 0; i < irq.size(); i++)
+            if (irq[i].bind_count() == 0) {
+                unconnected_.emplace_back(
+                    new sc_core::sc_signal<bool>(sc_core::sc_gen_unique_name("no_irq")));
+                irq[i].bind(*unconnected_.back());
+            }
+        if (reset.bind_count() == 0) {
+            unconnected_.emplace_back(
+                new sc_core::sc_signal<bool>(sc_core::sc_gen_unique_name("no_reset")));
+            reset.bind(*unconnected_.back());
+        }
+        for (size_t i = 0; i < irq.size(); i++) {
+            sc_core::sc_spawn_options when;
+            when.spawn_method();
+            when.dont_initialize();
+            when.set_sensitivity(&irq[i]);
+            unsigned line = static_cast<unsigned>(i);
+            sc_core::sc_spawn([this, line] { set_irq(line, irq[line].read()); },
+                              sc_core::sc_gen_unique_name("irq_changed"), &when);
+        }
+    }
+
+    void end_of_elaboration() override
+    {
+        for (size_t i = 0; i < irq.size(); i++)
+            if (irq[i].read())
+                set_irq(static_cast<unsigned>(i), true);
+    }
+
+    // --- guest memory ---
+
+    void move(transaction &payload, sc_core::sc_time &delay)
+    {
+        using namespace sc_core;
+        payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+        if (!dev_ || sc_get_current_process_handle().proc_kind() == SC_METHOD_PROC_) {
+            warn_once(said_method_, "guest memory was asked for outside of an SC_THREAD, which "
+                                    "could not wait for it: TLM_GENERIC_ERROR_RESPONSE");
+            return;
+        }
+        if (payload.get_command() == tlm::TLM_IGNORE_COMMAND) {
+            payload.set_response_status(tlm::TLM_OK_RESPONSE);
+            return;
+        }
+        if (delay != SC_ZERO_TIME)
+            wait(delay);
+        delay = SC_ZERO_TIME;
+        bool write = payload.get_command() == tlm::TLM_WRITE_COMMAND;
+        int status = move_all(payload, write);
+        payload.set_response_status(status == 0         ? tlm::TLM_OK_RESPONSE
+                                    : status == -EFAULT ? tlm::TLM_ADDRESS_ERROR_RESPONSE
+                                                        : tlm::TLM_GENERIC_ERROR_RESPONSE);
+    }
+
+  private:
+    struct asked {
+        uint64_t offset, data;
+        uint32_t size;
+        bool write;
+    };
+
+    struct transfer {
+        uint64_t tag;
+        int status = 0;
+        bool is_over = false;
+        sc_core::sc_event over;
+        void finish(int with)
+        {
+            if (is_over)
+                return;
+            is_over = true;
+            status = with;
+            over.notify(sc_core::SC_ZERO_TIME);
+        }
+    };
+
+    // Parts of a transfer that lie one behind the other in guest memory and in the buffer: what
+    // byte enables leave, and each turn of a streaming width.
+    int move_all(transaction &payload, bool write)
+    {
+        unsigned length = payload.get_data_length(), width = payload.get_streaming_width();
+        if (width == 0)
+            warn_once(said_width_, "a transfer to guest memory has a streaming width of 0; it is "
+                                   "taken for the length");
+        if (width == 0 || width > length)
+            width = length;
+        const unsigned char *enables = payload.get_byte_enable_ptr();
+        unsigned enables_length = payload.get_byte_enable_length();
+        for (unsigned at = 0; at < length;) {
+            unsigned end = at - at % width + width;
+            if (end > length)
+                end = length;
+            unsigned run = at;
+            if (enables && enables_length) {
+                if (enables[at % enables_length] == 0) {
+                    at++;
+                    continue;
+                }
+                while (run < end && enables[run % enables_length] != 0)
+                    run++;
+            } else {
+                run = end;
+            }
+            int status = move_part(payload.get_address() + at % width, payload.get_data_ptr() + at,
+                                   run - at, write);
+            if (status < 0)
+                return status;
+            at = run;
+        }
+        return 0;
+    }
+
+    int move_part(uint64_t addr, unsigned char *data, size_t size, bool write)
+    {
+        // The engine forgets a transfer that a reset ends, so that the buffer may go then.
+        transfers_.emplace_back();
+        auto self = std::prev(transfers_.end());
+        self->tag = ++last_tag_;
+        int status = write ? trestle_device_dma_write(dev_, addr, data, size, self->tag)
+                           : trestle_device_dma_read(dev_, addr, data, size, self->tag);
+        if (status == 0) {
+            while (!self->is_over)
+                sc_core::wait(self->over);
+            status = self->status;
+        }
+        transfers_.erase(self);
+        return status;
+    }
+
+    // --- accesses ---
+
+    // A thread, so that b_transport() may wait.
+    void serve()
+    {
+        for (;;) {
+            while (!request_)
+                wait(wake_);
+            struct trestle_request *mine = request_;
+            uint64_t turn = turn_;
+            struct asked todo = asked_;
+            uint64_t data = 0;
+            int status = perform(todo, &data);
+            // The guest may have been reset meanwhile; another request may even have come.
+            if (turn != turn_)
+                continue;
+            request_ = nullptr;
+            if (is_inside_) {
+                is_answered_ = true;
+                status_ = status;
+                answer_ = data;
+            } else {
+                trestle_request_complete(mine, status, data);
+            }
+        }
+    }
+
+    int perform(const struct asked &todo, uint64_t *ret_data)
+    {
+        unsigned char bytes[8];
+        std::memcpy(bytes, &todo.data, sizeof(bytes));
+        if (!todo.write)
+            std::memset(bytes, 0, sizeof(bytes));
+        payload_.set_command(todo.write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND);
+        payload_.set_address(todo.offset);
+        payload_.set_data_ptr(bytes);
+        payload_.set_data_length(todo.size);
+        payload_.set_streaming_width(todo.size);
+        payload_.set_byte_enable_ptr(nullptr);
+        payload_.set_byte_enable_length(0);
+        payload_.set_dmi_allowed(false);
+        payload_.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+        sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
+        try {
+            transport(payload_, delay);
+        } catch (const sc_core::sc_unwind_exception &) {
+            throw; // SystemC's own: the process is to end
+        } catch (const std::exception &failure) {
+            trestle_device_log(dev_, TRESTLE_LOG_WARNING, "the model threw %s",
+                               kernel::first_line(failure.what()).c_str());
+            return -EIO;
+        }
+        if (delay != sc_core::SC_ZERO_TIME)
+            wait(delay);
+        if (!todo.write)
+            std::memcpy(ret_data, bytes, todo.size);
+        return status_of(payload_.get_response_status());
+    }
+
+    int status_of(tlm::tlm_response_status status)
+    {
+        switch (status) {
+        case tlm::TLM_OK_RESPONSE:
+            return 0;
+        case tlm::TLM_INCOMPLETE_RESPONSE:
+            warn_once(said_incomplete_, "the model sets no response status; that counts as OK");
+            return 0;
+        case tlm::TLM_ADDRESS_ERROR_RESPONSE:
+            return -ERANGE;
+        case tlm::TLM_COMMAND_ERROR_RESPONSE:
+            return -EACCES;
+        case tlm::TLM_BURST_ERROR_RESPONSE:
+        case tlm::TLM_BYTE_ENABLE_ERROR_RESPONSE:
+            return -EINVAL;
+        default:
+            return -EIO;
+        }
+    }
+
+    void serve_reset()
+    {
+        for (;;) {
+            reset.write(!options_.reset_active_low);
+            sc_core::wait(options_.reset_time);
+            reset.write(options_.reset_active_low);
+            sc_core::wait(reset_asked_);
+        }
+    }
+
+    void set_irq(unsigned line, bool level)
+    {
+        if (dev_)
+            trestle_device_irq(dev_, line, level);
+    }
+
+    void warn_once(bool &said, const char *text)
+    {
+        if (!said && dev_)
+            trestle_device_log(dev_, TRESTLE_LOG_WARNING, "%s", text);
+        said = true;
+    }
+
+    device_options options_;
+    kernel *kernel_ = &kernel::get();
+    struct trestle_device *dev_ = nullptr;
+    sc_core::sc_event wake_, reset_asked_;
+    transaction payload_;
+    struct asked asked_ = {};
+    struct trestle_request *request_ = nullptr; // until it is answered, or a reset ends it
+    uint64_t turn_ = 0;                         // grows with each request and reset
+    bool is_inside_ = false, is_answered_ = false;
+    int status_ = 0;
+    uint64_t answer_ = 0;
+    std::list<transfer> transfers_;
+    uint64_t last_tag_ = 0;
+    std::vector<std::unique_ptr<sc_core::sc_signal<bool>>> unconnected_;
+    bool said_method_ = false, said_width_ = false, said_incomplete_ = false;
+};
+
+// What the engine calls, for a device whose state is a pointer to its port.
+inline port &port_of(struct trestle_device *dev)
+{
+    return **static_cast<port **>(trestle_device_state(dev));
+}
+
+inline int on_read(struct trestle_device *dev, struct trestle_request *req,
+                   const struct trestle_access *access, uint64_t *ret_data)
+{
+    return port_of(dev).access(req, *access, false, ret_data);
+}
+
+inline int on_write(struct trestle_device *dev, struct trestle_request *req,
+                    const struct trestle_access *access)
+{
+    return port_of(dev).access(req, *access, true, nullptr);
+}
+
+inline void on_wake(struct trestle_device *dev, uint32_t, trestle_time now)
+{
+    port_of(dev).woken(now);
+}
+
+inline void on_reset(struct trestle_device *dev)
+{
+    port_of(dev).guest_reset();
+}
+
+inline void on_dma_done(struct trestle_device *dev, uint64_t tag, int status)
+{
+    port_of(dev).dma_done(tag, status);
+}
+
+inline struct trestle_model model_of(const char *name, uint64_t size, uint32_t irqs)
+{
+    struct trestle_model model = {};
+    model.size = sizeof(model);
+    model.name = name;
+    model.region_size = size;
+    model.access_sizes = 1 | 2 | 4 | 8;
+    model.irq_lines = irqs;
+    model.timers = 1;
+    model.state_size = sizeof(port *);
+    model.reset = on_reset;
+    model.read = on_read;
+    model.write = on_write;
+    model.wake = on_wake;
+    model.dma_done = on_dma_done;
+    return model;
+}
+
+// A model of one loadable file: a module that contains one device.
+template <class Top> struct loadable {
+    static int init(struct trestle_device *dev, const struct trestle_params *given)
+    {
+        trestle_time quantum;
+        if (trestle_params_time(given, "quantum", 0, &quantum) < 0)
+            return -EINVAL;
+        params() = given;
+        port::made().clear();
+        const char *why = nullptr;
+        std::string thrown;
+        try {
+            new Top(sc_core::sc_module_name(trestle_device_name(dev)));
+            if (port::made().size() != 1)
+                why = "it has to contain one trestle::device";
+        } catch (const std::exception &failure) {
+            thrown = kernel::first_line(failure.what());
+            why = thrown.c_str();
+        }
+        params() = nullptr;
+        if (why) {
+            trestle_device_log(dev, TRESTLE_LOG_ERROR, "the SystemC module cannot be made: %s",
+                               why);
+            return -EINVAL;
+        }
+        port *made = port::made()[0];
+        *static_cast<port **>(trestle_device_state(dev)) = made;
+        if (quantum)
+            kernel::get().set_quantum(quantum);
+        made->attach(dev);
+        return 0;
+    }
+
+    // Modules stay: SystemC has no way to take one out of a kernel that has run.
+    static void fini(struct trestle_device *dev)
+    {
+        port_of(dev).detach();
+    }
+
+    static struct trestle_model model(const char *name, uint64_t size, uint32_t irqs)
+    {
+        struct trestle_model made = model_of(name, size, irqs);
+        made.init = init;
+        made.fini = fini;
+        return made;
+    }
+};
+
+} // namespace systemc
+
+// The guest. `bus` makes its accesses, `memory` is its memory: a transfer takes no time of its own,
+// and wants a process that may wait (SC_THREAD). transport_dbg() and DMI find nothing there.
+template <unsigned int BUSWIDTH = 32> class device : public systemc::port
+{
+  public:
+    tlm_utils::simple_initiator_socket<device, BUSWIDTH> bus;
+    tlm_utils::simple_target_socket<device, BUSWIDTH> memory;
+
+    explicit device(const sc_core::sc_module_name &name,
+                    const device_options &options = device_options())
+        : systemc::port(name, options), bus("bus"), memory("memory")
+    {
+        memory.register_b_transport(this, &device::move_memory);
+    }
+
+  private:
+    void transport(transaction &payload, sc_core::sc_time &delay) override
+    {
+        bus->b_transport(payload, delay);
+    }
+
+    void move_memory(transaction &payload, sc_core::sc_time &delay)
+    {
+        move(payload, delay);
+    }
+};
+
+} // namespace trestle
+
+// Makes a loadable model of the module `top`, whose constructor takes a sc_module_name and which
+// contains one trestle::device<>. name is text, size bytes of registers, irqs interrupt lines.
+// Once per shared object. SystemC's library wants a main function of its own, which is not called.
+#define TRESTLE_SYSTEMC_EXPORT(top, name, size, irqs)                                 \
+    extern "C" __attribute__((weak, visibility("default"))) int sc_main(int, char **) \
+    {                                                                                 \
+        return 0;                                                                     \
+    }                                                                                 \
+    static const struct trestle_model trestle_systemc_model =                         \
+        trestle::systemc::loadable<top>::model(name, size, irqs);                     \
+    extern "C" TRESTLE_API const struct trestle_model *const trestle_model_entry =    \
+        &trestle_systemc_model
+#endif

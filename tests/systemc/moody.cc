@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+//
+// A SystemC model that does what a model should not, at the guest's command.
+#include <cstring>
+#include <stdexcept>
+
+#include <trestle/systemc.h>
+
+#ifdef RESOLUTION_NS
+static const bool resolution_set = (sc_core::sc_set_time_resolution(1, sc_core::SC_NS), true);
+#endif
+
+struct Moody : sc_core::sc_module {
+    trestle::device<> guest;
+    tlm_utils::simple_target_socket<Moody> bus{"bus"};
+    tlm_utils::simple_initiator_socket<Moody> dma{"dma"};
+    sc_core::sc_signal<bool> reset{"reset"};
+
+    static trestle::device_options options()
+    {
+        trestle::device_options options;
+        options.irqs = 2;
+        options.reset_time = sc_core::sc_time(10, sc_core::SC_NS);
+        return options;
+    }
+
+    SC_HAS_PROCESS(Moody);
+    explicit Moody(const sc_core::sc_module_name &name) : sc_module(name), guest("guest", options())
+    {
+        uint64_t clock_ns = 0;
+        if (trestle_params_u64(trestle::params(), "clock_ns", 0, &clock_ns) < 0)
+            throw std::runtime_error("clock_ns is not a number");
+        if (clock_ns == 13)
+            throw std::runtime_error("13 ns are unlucky");
+        if (clock_ns)
+            clock_.reset(new sc_core::sc_clock("clock", clock_ns, sc_core::SC_NS));
+        bus.register_b_transport(this, &Moody::transport);
+        guest.bus.bind(bus);
+        dma.bind(guest.memory);
+        guest.reset(reset);
+        SC_METHOD(move_in_method);
+        sensitive << method_;
+        dont_initialize();
+        SC_METHOD(count_reset);
+        sensitive << reset.posedge_event();
+        dont_initialize();
+        SC_THREAD(fail);
+    }
+
+  private:
+    std::unique_ptr<sc_core::sc_clock> clock_;
+    sc_core::sc_event method_, fail_;
+    uint32_t scratch_ = 0, method_status_ = 0, resets_ = 0;
+
+    void count_reset()
+    {
+        resets_++;
+    }
+
+    void fail()
+    {
+        wait(fail_);
+        SC_REPORT_ERROR("moody", "a thread of its own gave up");
+    }
+
+    tlm::tlm_response_status move(uint32_t addr, unsigned char *data, unsigned length,
+                                  unsigned width, unsigned char *enables, unsigned enables_length,
+                                  bool write = true)
+    {
+        tlm::tlm_generic_payload payload;
+        sc_core::sc_time delay(100, sc_core::SC_NS);
+        payload.set_command(write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND);
+        payload.set_address(addr);
+        payload.set_data_ptr(data);
+        payload.set_data_length(length);
+        payload.set_streaming_width(width);
+        payload.set_byte_enable_ptr(enables);
+        payload.set_byte_enable_length(enables_length);
+        dma->b_transport(payload, delay);
+        return payload.get_response_status();
+    }
+
+    void move_in_method()
+    {
+        unsigned char byte = 0;
+        method_status_ = static_cast<uint32_t>(move(scratch_, &byte, 1, 1, nullptr, 0));
+    }
+
+    void transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &delay)
+    {
+        unsigned char bytes[8] = {1, 2, 3, 4, 5, 6, 7, 8}, enables[] = {0xff, 0, 0, 0xff};
+        uint32_t value = 0;
+        if (payload.is_write())
+            std::memcpy(&value, payload.get_data_ptr(), payload.get_data_length());
+        payload.set_response_status(tlm::TLM_OK_RESPONSE);
+        switch (payload.get_address()) {
+        case 0x00:
+            if (payload.is_write())
+                scratch_ = value;
+            value = scratch_;
+            break;
+        case 0x04:
+            throw std::runtime_error("a fit\nof temper");
+        case 0x08:
+            value = 0x1234;
+            payload.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+            break;
+        case 0x0c:
+            payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+            break;
+        case 0x10:
+            wait(scratch_, sc_core::SC_US);
+            value = 7;
+            break;
+        case 0x14: // byte enables: bytes 0, 3, 4, 7 arrive
+            payload.set_response_status(move(value, bytes, 8, 8, enables, 4));
+            break;
+        case 0x18: // streaming: the second word overwrites the first
+            payload.set_response_status(move(value, bytes, 8, 4, nullptr, 0));
+            break;
+        case 0x1c:
+            scratch_ = value;
+            method_.notify(sc_core::SC_ZERO_TIME);
+            wait(1, sc_core::SC_US);
+            break;
+        case 0x20:
+            value = static_cast<uint32_t>(-static_cast<int32_t>(method_status_));
+            break;
+        case 0x24:
+            sc_core::sc_stop();
+            break;
+        case 0x28:
+            fail_.notify();
+            break;
+        case 0x2c:
+            SC_REPORT_WARNING("moody", "something is odd");
+            break;
+        case 0x30:
+            value = static_cast<uint32_t>(sc_core::sc_time_stamp() /
+                                          sc_core::sc_time(1, sc_core::SC_NS));
+            break;
+        case 0x34:
+            value = resets_;
+            break;
+        case 0x38: { // a read of guest memory without a streaming width
+            unsigned char word[4] = {};
+            payload.set_response_status(move(scratch_, word, 4, 0, nullptr, 0, false));
+            std::memcpy(&value, word, 4);
+            break;
+        }
+        case 0x3c:
+            guest.pulse(value);
+            break;
+        default:
+            payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+        }
+        if (payload.is_read())
+            std::memcpy(payload.get_data_ptr(), &value, payload.get_data_length());
+        (void)delay;
+    }
+};
+
+TRESTLE_SYSTEMC_EXPORT(Moody, "moody", 0x40, 2);

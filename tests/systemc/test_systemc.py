@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+"""SystemC models as devices: what trestle/systemc.h promises, with the real QEMU."""
+import pathlib
+import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+import cli_case  # noqa: E402
+import common  # noqa: E402
+
+MODELS = common.BUILD / "tests" / "systemc"
+EXAMPLE = common.SOURCE / "examples" / "13-systemc"
+BASE = 0x10200000
+RAM = 0x80400000
+(SCRATCH, THROW, INCOMPLETE, ADDRESS_ERROR, WAIT, ENABLES, STREAM, METHOD, METHOD_STATUS, STOP, FAIL,
+ WARN, NOW, RESETS, READ_MEMORY, PULSE) = range(0, 0x40, 4)
+
+
+class SystemCCase(cli_case.Case):
+    def moody(self, model="moody", icount=None, **device):
+        machine = {"kernel": str(common.guest("probe")), "args": ["-m", "64M"]}
+        if icount is not None:
+            machine["icount"] = icount
+        return self.config({"machine": machine, "devices": [
+            {"name": "moody", "model": str(MODELS / f"{model}.so"), "base_addr": hex(BASE),
+             **device}]})
+
+    def guest(self, **kwargs):
+        return cli_case.Guest(self, "-v", config=self.moody(**kwargs))
+
+    def read(self, guest, register):
+        answer = guest.ask(f"r 4 {BASE + register:x}")
+        return int(answer[2:], 16) if answer.startswith("= ") else answer
+
+    def write(self, guest, register, value=0):
+        return guest.ask(f"w 4 {BASE + register:x} {value:x}")
+
+    def quit(self, guest):
+        guest.process.stdin.write(b"q 0\n")
+        guest.process.stdin.flush()
+        code, log = guest.end()
+        self.assertEqual(code, 0, log)
+        return log
+
+
+class Example(SystemCCase):
+    def test_stopwatch_is_exact_and_repeatable(self):
+        text = (EXAMPLE / "stopwatch.json").read_text()
+        text = text.replace("../../build/stopwatch.so", str(MODELS / "stopwatch.so"))
+        text = text.replace("../../build/", f"{common.BUILD}/")
+        runs = [self.trestle("run", self.config(text), "--trace", f"run{i}.trace")
+                for i in range(2)]
+        for run in runs:
+            self.assertEqual(run.code, 0, run)
+            self.assertIn("stopwatch: 20 passed, 0 failed", run.out)
+        hashes = [re.search(r"run hash \w+; repeatable", run.err)[0] for run in runs]
+        self.assertEqual(hashes[0], hashes[1])
+        shown = self.trestle("trace", "run0.trace").out
+        self.assertIn("watch", shown)
+
+
+    def test_the_commands_of_its_readme(self):
+        block = re.search(r"```sh\n(.*?)```", (EXAMPLE / "README.md").read_text(), re.DOTALL)[1]
+        tree = self.dir / "tree"
+        tree.mkdir()
+        for path in common.SOURCE.iterdir():
+            if not path.name.startswith(("build", ".git")):
+                (tree / path.name).symlink_to(path)
+        (tree / "build").symlink_to(common.BUILD)
+        result = common.run(["bash", "-c", "set -eux\n" + block], cwd=tree, timeout=100,
+                            env={**self.env, "MAKEFLAGS": "", "MESON_ARGS": ""})
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("stopwatch: 20 passed, 0 failed", result.out)
+
+
+class Answers(SystemCCase):
+    def test_registers(self):
+        guest = self.guest()
+        self.assertEqual(self.write(guest, SCRATCH, 0xabc), "=")
+        self.assertEqual(self.read(guest, SCRATCH), 0xabc)
+        self.quit(guest)
+
+    def test_an_exception_is_a_bus_error_that_names_it(self):
+        guest = self.guest()
+        self.assertIn("!", self.read(guest, THROW))
+        self.assertEqual(self.read(guest, SCRATCH), 0)  # and the model lives on
+        self.assertIn("moody: the model threw a fit of temper\n", self.quit(guest))
+
+    def test_no_response_status_counts_as_ok_with_one_warning(self):
+        guest = self.guest()
+        self.assertEqual(self.read(guest, INCOMPLETE), 0x1234)
+        self.assertEqual(self.read(guest, INCOMPLETE), 0x1234)
+        self.assertEqual(self.quit(guest).count("sets no response status"), 1)
+
+    def test_an_error_response_is_a_bus_error(self):
+        guest = self.guest()
+        self.assertIn("!", self.read(guest, ADDRESS_ERROR))
+        self.quit(guest)
+
+    def test_reports_go_to_the_log(self):
+        guest = self.guest()
+        self.read(guest, WARN)
+        self.assertIn("trestle: warning: moody: moody: something is odd\n", self.quit(guest))
+
+
+class Time(SystemCCase):
+    def test_waiting_in_b_transport_takes_guest_time(self):
+        guest = self.guest(icount=0)
+        self.write(guest, SCRATCH, 500)  # us
+        before = self.read(guest, NOW)
+        self.assertEqual(self.read(guest, WAIT), 7)
+        self.assertGreaterEqual(self.read(guest, NOW) - before, 500000)
+        self.assertIn("repeatable", self.quit(guest))
+
+    def test_a_resolution_of_a_nanosecond(self):
+        guest = self.guest(model="moody_ns", icount=0)
+        self.write(guest, SCRATCH, 500)
+        before = self.read(guest, NOW)
+        self.assertEqual(self.read(guest, WAIT), 7)
+        self.assertGreaterEqual(self.read(guest, NOW) - before, 500000)
+        self.quit(guest)
+
+    def test_a_clock_that_runs_freely_is_named_with_its_remedy(self):
+        guest = self.guest(icount=0, params={"clock_ns": 10})
+        guest.ask("s 7d0")  # 2 ms
+        self.assertIn("set the parameter quantum", self.quit(guest))
+
+    def test_quantum(self):
+        guest = self.guest(icount=0, params={"clock_ns": 10, "quantum": "10us"})
+        guest.ask("s 7d0")
+        before = self.read(guest, NOW)
+        self.write(guest, SCRATCH, 500)
+        self.read(guest, WAIT)
+        self.assertGreaterEqual(self.read(guest, NOW) - before, 500000)
+        self.assertNotIn("quantum", self.quit(guest))
+
+
+class Memory(SystemCCase):
+    def word(self, guest, addr):
+        return int(guest.ask(f"r 4 {addr:x}")[2:], 16)
+
+    def test_byte_enables(self):
+        guest = self.guest()
+        for offset in 0, 4:
+            guest.ask(f"w 4 {RAM + offset:x} ffffffff")
+        self.assertEqual(self.write(guest, ENABLES, RAM), "=")
+        self.assertEqual(self.word(guest, RAM), 0x04ffff01)
+        self.assertEqual(self.word(guest, RAM + 4), 0x08ffff05)
+        self.quit(guest)
+
+    def test_streaming_width(self):
+        guest = self.guest()
+        guest.ask(f"w 4 {RAM + 4:x} ffffffff")
+        self.assertEqual(self.write(guest, STREAM, RAM), "=")
+        self.assertEqual(self.word(guest, RAM), 0x08070605)
+        self.assertEqual(self.word(guest, RAM + 4), 0xffffffff)
+        self.quit(guest)
+
+    def test_reading_without_a_streaming_width(self):
+        guest = self.guest()
+        guest.ask(f"w 4 {RAM:x} 12345678")
+        self.write(guest, SCRATCH, RAM)
+        self.assertEqual(self.read(guest, READ_MEMORY), 0x12345678)
+        self.assertIn("streaming width of 0", self.quit(guest))
+
+    def test_an_address_without_memory_is_an_address_error(self):
+        guest = self.guest()
+        self.assertIn("!", self.write(guest, STREAM, 0x10))
+        self.quit(guest)
+
+    def test_a_method_cannot_wait_for_memory(self):
+        guest = self.guest()
+        self.assertEqual(self.write(guest, METHOD, RAM), "=")
+        self.assertEqual(self.read(guest, METHOD_STATUS), 1)  # TLM_GENERIC_ERROR_RESPONSE
+        self.assertIn("outside of an SC_THREAD", self.quit(guest))
+
+
+class Ends(SystemCCase):
+    def check_dead(self, register, why):
+        guest = self.guest()
+        self.write(guest, register)
+        for _ in range(3):
+            self.assertIn("!", self.read(guest, SCRATCH))
+        log = self.quit(guest)
+        self.assertEqual(log.count("the SystemC kernel has stopped: " + why), 1, log)
+
+    def test_sc_stop(self):
+        self.check_dead(STOP, "the model called sc_stop()")
+
+    def test_an_error_of_a_thread(self):
+        self.check_dead(FAIL, "Error: moody: a thread of its own gave up")
+
+    def test_a_module_that_cannot_be_made(self):
+        result = self.trestle("run", self.moody(params={"clock_ns": 13}))
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("the SystemC module cannot be made: 13 ns are unlucky", result.err)
+
+    def test_a_reset_of_the_guest_ends_an_access_and_pulses_reset(self):
+        monitor_path = self.dir / "monitor"
+        guest = cli_case.Guest(self, "-v", "--", "-qmp", f"unix:{monitor_path},server=on,wait=off",
+                               config=self.moody())
+        self.assertEqual(self.read(guest, RESETS), 1)  # the one at the start
+        monitor = common.Monitor(monitor_path)
+        monitor.command("system_reset")
+        monitor.close()
+        cli_case.read_until(guest.process.stdout, rb"probe\n")
+        self.assertEqual(self.read(guest, RESETS), 2)
+        self.quit(guest)
+
+
+if __name__ == "__main__":
+    common.main()
