@@ -43,8 +43,10 @@ test: ## install what is missing, build with ASan and UBSan, run all tests
 	@$(MAKE) --no-print-directory test-sst test-systemc
 
 # Without sanitizers, which cannot be loaded into sst.
-test-sst: build ## run the tests of the SST element, when SST-Core is installed
-	@if [ -e $(BUILD)/sst/libtrestle.so ]; then \
+test-sst: ## run the tests of the SST element, when SST-Core is installed
+	@if command -v sst-config >/dev/null || [ -n "$(findstring sst_prefix,$(MESON_ARGS))" ] || \
+		[ -e $(BUILD)/sst/libtrestle.so ]; then \
+		$(MAKE) --no-print-directory build && \
 		meson test -C $(BUILD) --no-rebuild --print-errorlogs --suite sst; \
 	else echo "skipped: the SST element, since no sst-config was found; install SST-Core," \
 		"then MESON_ARGS=-Dsst_prefix=PREFIX (docs/sst.md)"; fi
