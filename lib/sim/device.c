@@ -65,32 +65,38 @@ static void request_set(struct trestle_request *req, int status, uint64_t data)
     req->ret_data = status == 0 && !req->write ? data & size_mask(req->access.size) : 0;
 }
 
-static void log_refused(struct trestle_device *dev, const struct trestle_request *req,
-                        const char *why)
-{
-    trestle_device_log(dev, TRESTLE_LOG_WARNING,
-                       "%s of %" PRIu32 " bytes at offset 0x%" PRIx64 " refused: %s",
-                       req->write ? "write" : "read", req->access.size, req->access.offset, why);
-}
-
-static void log_failed(struct trestle_device *dev, const struct trestle_request *req)
-{
-    const char *why = strerrordesc_np(-req->status);
-    log_refused(dev, req, why ? why : "unknown error");
-}
-
-/* Ends the request under way, outside of the model's callbacks. */
-static void request_finish(struct trestle_device *dev)
+/* Nothing is under way any more: what the model still holds of it is out of date. */
+static struct trestle_request *request_take(struct trestle_device *dev)
 {
     struct trestle_request *req = dev->request;
     dev->request = NULL;
     dev->completed = false;
     dev->ticket = (dev->ticket + 1) % DEVICE_TICKETS;
     req->device = NULL;
-    if (req->status < 0)
-        log_failed(dev, req);
+    return req;
+}
+
+/* Its status is known: the user hears of an error, and whoever looks at the device. */
+static void request_tell(struct trestle_device *dev, const struct trestle_request *req,
+                         const char *why)
+{
+    if (unlikely(req->status < 0)) {
+        if (!why)
+            why = strerrordesc_np(-req->status);
+        trestle_device_log(dev, TRESTLE_LOG_WARNING,
+                           "%s of %" PRIu32 " bytes at offset 0x%" PRIx64 " refused: %s",
+                           req->write ? "write" : "read", req->access.size, req->access.offset,
+                           why ? why : "unknown error");
+    }
     if (device_is_observed(dev))
         observe_answer(dev, req);
+}
+
+/* Ends the request under way, outside of the model's callbacks. */
+static void request_finish(struct trestle_device *dev)
+{
+    struct trestle_request *req = request_take(dev);
+    request_tell(dev, req, NULL);
     if (req->done)
         req->done(req);
 }
@@ -148,17 +154,6 @@ static int access_check(const struct trestle_device *dev, const struct trestle_a
     return 0;
 }
 
-static int request_refuse(struct trestle_device *dev, struct trestle_request *req, int status,
-                          const char *why)
-{
-    req->status = status;
-    req->ret_data = 0;
-    log_refused(dev, req, why);
-    if (device_is_observed(dev))
-        observe_answer(dev, req);
-    return 0;
-}
-
 int trestle_device_submit(struct trestle_device *dev, struct trestle_request *req)
 {
     if (dev->request || dev->depth > 0)
@@ -167,8 +162,11 @@ int trestle_device_submit(struct trestle_device *dev, struct trestle_request *re
         observe_access(dev, req);
     const char *why;
     int r = access_check(dev, &req->access, req->write, &why);
-    if (r < 0)
-        return request_refuse(dev, req, r, why);
+    if (unlikely(r < 0)) {
+        request_set(req, r, 0);
+        request_tell(dev, req, why);
+        return 0;
+    }
 
     struct trestle_access access = {.offset = req->access.offset, .size = req->access.size};
     struct trestle_request *ticket = &dev->tickets[dev->ticket];
@@ -187,22 +185,13 @@ int trestle_device_submit(struct trestle_device *dev, struct trestle_request *re
         return r;
 
     /* Done now: by its result, or by a completion from inside the callback. */
-    if (dev->completed) {
-        dev->ticket = (dev->ticket + 1) % DEVICE_TICKETS;
-        if (r != -EINPROGRESS)
-            trestle_device_log(dev, TRESTLE_LOG_ERROR,
-                               "model '%s' completed a request and answered it as well",
-                               dev->model.name);
-    } else {
+    if (!dev->completed)
         request_set(req, r <= 0 ? r : -EIO, data);
-    }
-    dev->request = NULL;
-    dev->completed = false;
-    req->device = NULL;
-    if (req->status < 0)
-        log_failed(dev, req);
-    if (device_is_observed(dev))
-        observe_answer(dev, req);
+    else if (r != -EINPROGRESS)
+        trestle_device_log(dev, TRESTLE_LOG_ERROR,
+                           "model '%s' completed a request and answered it as well",
+                           dev->model.name);
+    request_tell(dev, request_take(dev), NULL);
     return 0;
 }
 
@@ -332,14 +321,10 @@ void trestle_device_reset(struct trestle_device *dev)
     device_forget_transfers(dev);
     for (uint32_t line = 0; line < dev->model.irq_lines; line++)
         trestle_device_irq(dev, line, false);
-    struct trestle_request *canceled = dev->request;
-    if (canceled) {
-        /* The model must not complete it any more, and cannot answer in its place. */
-        dev->request = NULL;
-        dev->ticket = (dev->ticket + 1) % DEVICE_TICKETS;
-        canceled->device = NULL;
+    /* The model must not complete it any more, and cannot answer in its place. */
+    struct trestle_request *canceled = dev->request ? request_take(dev) : NULL;
+    if (canceled)
         request_set(canceled, -ECANCELED, 0);
-    }
     if (dev->model.reset)
         dev->model.reset(dev);
     dev->depth--;

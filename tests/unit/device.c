@@ -473,6 +473,18 @@ static void test_double_completion(void **state)
     trestle_request_complete(s->req, 0, 4);
     assert_int_equal(req.ret_data, 4);
     assert_int_equal(host.done, 2);
+
+    /* Nor one that was answered at once. */
+    s->answer = 0;
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    struct trestle_request *answered = s->req;
+    s->answer = -EINPROGRESS;
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    trestle_request_complete(answered, 0, 5);
+    assert_true(trestle_device_busy(dev));
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 3);
+    trestle_request_complete(s->req, 0, 6);
+    assert_int_equal(req.ret_data, 6);
 }
 
 static void complete_twice(struct trestle_device *d)
