@@ -11,22 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "util.h"
-
-static int write_all(int fd, const char *text)
-{
-    size_t left = strlen(text);
-    while (left > 0) {
-        ssize_t written = write(fd, text, left);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return -errno;
-        text += written;
-        left -= (size_t)written;
-    }
-    return 0;
-}
 
 /* What must not be replaced by a file: a pipe, a terminal, /dev/null. */
 static bool is_special(const char *path)
@@ -85,7 +71,7 @@ static int replace_file(const char *target, const char *text)
     }
     mode_t mask = umask(0);
     umask(mask);
-    status = write_all(fd, text);
+    status = io_write_all(fd, text, strlen(text));
     if (fchmod(fd, 0666 & ~mask) < 0 && status == 0)
         status = -errno;
     if (close(fd) < 0 && status == 0)
@@ -103,7 +89,7 @@ static int write_in_place(const char *path, const char *text)
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int status = write_all(fd, text);
+    int status = io_write_all(fd, text, strlen(text));
     close(fd);
     return status;
 }
@@ -113,7 +99,7 @@ int text_file_write(const char *text, const char *option, const char *path, char
     char *target = target_of(path);
     int status;
     if (strcmp(path, "-") == 0)
-        status = write_all(STDOUT_FILENO, text);
+        status = io_write_all(STDOUT_FILENO, text, strlen(text));
     else
         status = is_special(target) ? write_in_place(target, text) : replace_file(target, text);
     if (status < 0)

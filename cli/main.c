@@ -45,10 +45,23 @@ static int fail_unknown(const char *name)
     return status;
 }
 
+static void outlive(int signal)
+{
+    (void)signal; /* the write that caused it fails */
+}
+
+/* A reader that went away must not end a run without its clean-up. A handler, not SIG_IGN: programs
+ * that are started from here begin with the signals as we did. */
+static void prepare_signals(void)
+{
+    if (signal(SIGPIPE, outlive) == SIG_IGN)
+        signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* ignored, it would hide how a child ended */
+}
+
 int main(int argc, char **argv)
 {
-    /* A reader that went away must not end a run without its clean-up. */
-    signal(SIGPIPE, SIG_IGN);
+    prepare_signals();
     if (argc < 2)
         return command_fail("name a command: trestle run CONFIG, or trestle --help");
     const char *name = argv[1];

@@ -129,21 +129,6 @@ char *shell_quote(char *const *words)
     return line;
 }
 
-bool parse_u64(const char *text, uint64_t *ret_value)
-{
-    bool hexadecimal = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-    const char *digits = hexadecimal ? text + 2 : text;
-    size_t length = strspn(digits, hexadecimal ? "0123456789abcdefABCDEF" : "0123456789");
-    if (length == 0 || digits[length])
-        return false;
-    errno = 0;
-    unsigned long long value = strtoull(digits, NULL, hexadecimal ? 16 : 10);
-    if (errno)
-        return false;
-    *ret_value = value;
-    return true;
-}
-
 static size_t min_of(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -207,43 +192,6 @@ void replace_control_characters(char *text)
     for (; *text; text++)
         if ((unsigned char)*text < ' ' || *text == 0x7f)
             *text = '?';
-}
-
-int read_file(const char *path, size_t limit, char **ret_text, size_t *ret_size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    char *text = NULL;
-    size_t size = 0, room = 0;
-    int status = 0;
-    for (;;) {
-        if (room - size < 2) {
-            room = room ? room * 2 : 4096;
-            text = xrealloc(text, room, 1);
-        }
-        ssize_t got = read(fd, text + size, room - size - 1);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0) {
-            status = got < 0 ? -errno : 0;
-            break;
-        }
-        size += (size_t)got;
-        if (size > limit) {
-            status = -EFBIG;
-            break;
-        }
-    }
-    close(fd);
-    if (status < 0) {
-        free(text);
-        return status;
-    }
-    text[size] = 0;
-    *ret_text = text;
-    *ret_size = size;
-    return 0;
 }
 
 char *path_beside(const char *file, const char *path)

@@ -34,8 +34,6 @@ char *strings_join(const struct strings *list, const char *separator);
 /* The words as one line that a shell reads as they are; ended by NULL; malloc'd. */
 char *shell_quote(char *const *words);
 
-/* Decimal or 0x hexadecimal digits and nothing around them. */
-bool parse_u64(const char *text, uint64_t *ret_value);
 /* The candidate that text was probably meant to be, or NULL. candidates is ended by NULL. */
 const char *suggest(const char *text, char *const *candidates);
 /* `; did you mean "echo"?`, or `; <listed as> a, b, c` when nothing is near; malloc'd. */
@@ -43,8 +41,6 @@ char *suggest_or_list(const char *text, const struct strings *candidates, const 
 /* Keeps a message on its line whatever a file or a guest put into it. */
 void replace_control_characters(char *text);
 
-/* The whole of a file that may be a pipe, NUL-terminated. Negative errno; -EFBIG above limit. */
-int read_file(const char *path, size_t limit, char **ret_text, size_t *ret_size);
 /* path as seen from the directory that `file` stands in; malloc'd. file NULL: from here. */
 char *path_beside(const char *file, const char *path);
 /* A file of Trestle's own, as seen from the program: where the build puts it, or where it is

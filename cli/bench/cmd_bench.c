@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "bench/measure.h"
 #include "bench/report.h"
 #include "command.h"
@@ -49,7 +50,7 @@ struct bench {
 static int parse_number(const char *option, const char *text, uint64_t max, uint64_t *ret_number)
 {
     uint64_t number;
-    if (!parse_u64(text, &number) || number == 0 || number > max)
+    if (!number_parse(text, &number) || number == 0 || number > max)
         return command_fail("--%s %s is not a number from 1 to %" PRIu64, option, text, max);
     *ret_number = number;
     return 0;

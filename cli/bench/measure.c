@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/io.h"
 #include "command.h"
 #include "run/guest.h"
 #include "run/session.h"
@@ -18,7 +20,7 @@
 #define DEVICE_SIZE 0x1000u
 #define CLOCK_BASE 0x10f00000u
 /* A guest that takes longer than this has lost its way. */
-#define MEASUREMENT_MS 120000
+#define MEASUREMENT_S 120
 
 struct measurement {
     const struct bench_setup *setup;
@@ -97,13 +99,13 @@ static int run_qemu(struct measurement *measurement)
         command_fail_line(error);
         return EXIT_FAILURE;
     }
-    int status = guest_serve(guest, clock_ms() + MEASUREMENT_MS);
+    int status = guest_serve(guest, clock_ns() + MEASUREMENT_S * NS_PER_S);
     measurement->signal = session->signal;
     if (status == 0 && !session->signal && !guest->has_ended) {
         char *text = bench_side_text(measurement->side);
         command_fail("%s: no result within %d s; let the machine come to rest, or try a smaller "
                      "--count",
-                     text, MEASUREMENT_MS / 1000);
+                     text, MEASUREMENT_S);
         free(text);
         status = -ETIMEDOUT;
     }
@@ -116,7 +118,7 @@ static int read_result(struct measurement *measurement, struct bench_result *ret
 {
     char *text = NULL;
     size_t size;
-    int status = read_file(measurement->console, 1 << 24, &text, &size);
+    int status = io_read_file(measurement->console, 1 << 24, &text, &size);
     if (status < 0) {
         command_fail("cannot read what the guest printed: %s", strerror(-status));
         return EXIT_FAILURE;

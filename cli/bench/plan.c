@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "util.h"
 
 static const char *const paths[] = {"floor", "v1", "v2-socket", "v2-shm"};
@@ -99,7 +100,7 @@ static bool side_has(const struct bench_side *side, const char *word)
     uint64_t devices;
     return strcmp(word, paths[side->path]) == 0 || strcmp(word, ops[side->op]) == 0 ||
            (side->path != BENCH_FLOOR && strcmp(word, waits[side->wait]) == 0) ||
-           (parse_u64(word, &devices) && devices == side->devices);
+           (number_parse(word, &devices) && devices == side->devices);
 }
 
 static bool keep(struct bench_plan *plan, const char *word)

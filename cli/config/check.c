@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/region.h"
 #include "config/reader.h"
 #include "util.h"
 
@@ -92,7 +93,7 @@ static int check_pair_region(struct config_reader *reader, const struct config_d
                              const struct config_device *second)
 {
     const struct config *config = reader->config;
-    if (second->base_addr - first->base_addr >= first->size)
+    if (!regions_overlap(first->base_addr, first->size, second->base_addr, second->size))
         return 0;
     if (second < first) { /* complain about the later one of the file */
         const struct config_device *other = first;
@@ -104,9 +105,9 @@ static int check_pair_region(struct config_reader *reader, const struct config_d
         reader, j, "base_addr",
         "%s (0x%llx to 0x%llx) overlaps %s (0x%llx to 0x%llx, line %u); move one of them",
         second->name, (unsigned long long)second->base_addr,
-        (unsigned long long)(second->base_addr + (second->size - 1)), first->name,
+        (unsigned long long)region_last(second->base_addr, second->size), first->name,
         (unsigned long long)first->base_addr,
-        (unsigned long long)(first->base_addr + (first->size - 1)), device_line(config, i));
+        (unsigned long long)region_last(first->base_addr, first->size), device_line(config, i));
 }
 
 static int check_pairs(struct config_reader *reader, int (*order)(const void *, const void *),

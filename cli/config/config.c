@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "config/reader.h"
 #include "util.h"
 
@@ -309,7 +310,7 @@ int config_load(const char *path, struct config **ret_config, char **ret_error)
 {
     char *text;
     size_t size;
-    int status = read_file(path, FILE_LIMIT, &text, &size);
+    int status = io_read_file(path, FILE_LIMIT, &text, &size);
     if (status == -EFBIG)
         *ret_error =
             xformat("%s: larger than %zu MB; name a configuration file", path, FILE_LIMIT >> 20);

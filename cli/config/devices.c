@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/region.h"
+#include "base/socket_path.h"
 #include "config/reader.h"
 #include "util.h"
 
@@ -128,7 +130,7 @@ int config_set_base(struct config_reader *reader, const struct config_key *key,
     int status = config_set_u64(reader, &local, where, value, &base);
     if (status < 0)
         return status;
-    if (base % 8)
+    if (base % REGION_ALIGN)
         return config_fail(reader, where,
                            "0x%llx is not a multiple of 8; choose an aligned base address",
                            (unsigned long long)base);
@@ -150,16 +152,15 @@ int config_set_size(struct config_reader *reader, const struct config_key *key,
 int config_set_socket(struct config_reader *reader, const struct config_key *key,
                       const struct json_place *where, const json_t *value, void *target)
 {
-    enum { ROOM = 107 }; /* of sockaddr_un.sun_path, without its NUL */
     int status = config_set_path(reader, key, where, value, target);
     if (status < 0)
         return status;
     const char *path = *(const char **)((char *)target + key->offset);
-    if (strlen(path) > ROOM)
+    if (strlen(path) > SOCKET_PATH_MAX)
         return config_fail(reader, where,
-                           "a path of %zu bytes, and a Unix socket has room for %d; choose a "
+                           "a path of %zu bytes, and a Unix socket has room for %zu; choose a "
                            "shorter one",
-                           strlen(path), ROOM);
+                           strlen(path), SOCKET_PATH_MAX);
     return 0;
 }
 
@@ -300,7 +301,7 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
                            "%llu bytes do not hold the registers of %s; write %llu or more",
                            (unsigned long long)device->size, device->model->name,
                            (unsigned long long)device->model->region_size);
-    if (device->base_addr + (device->size - 1) < device->base_addr)
+    if (region_wraps(device->base_addr, device->size))
         return config_fail(reader, &base,
                            "0x%llx plus %llu bytes runs past the end of the address space; "
                            "choose a lower base address or a smaller size",

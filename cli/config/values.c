@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "config/reader.h"
 #include "util.h"
 
@@ -236,7 +237,7 @@ int config_set_u64(struct config_reader *reader, const struct config_key *key,
     uint64_t number = (uint64_t)json_integer_value(value);
     /* Decimal text is refused: other tools read "10200000" as hexadecimal. */
     bool valid = json_is_integer(value) ? json_integer_value(value) >= 0
-                                        : text && text[0] == '0' && parse_u64(text, &number) &&
+                                        : text && text[0] == '0' && number_parse(text, &number) &&
                                               (text[1] == 'x' || text[1] == 'X');
     if (!valid)
         return config_fail_type(reader, key, where, value);

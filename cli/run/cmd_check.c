@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/region.h"
 #include "command.h"
 #include "run/launch.h"
 #include "run/session.h"
@@ -21,7 +22,7 @@ static void print_devices(const struct config *config)
         table_addf(&table, "%s", device->name);
         table_addf(&table, "%s", device->model_name);
         table_addf(&table, "0x%08" PRIx64, device->base_addr);
-        table_addf(&table, "0x%08" PRIx64, device->base_addr + (device->size - 1));
+        table_addf(&table, "0x%08" PRIx64, region_last(device->base_addr, device->size));
         table_addf(&table, "%s", device->socket ? device->socket : "(private)");
     }
     table_print(&table, stdout);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "command.h"
 #include "config/config.h"
 #include "run/serve.h"
@@ -32,7 +33,7 @@ static int set_number(json_t *device, const char *key, const char *option, const
                       const char *what)
 {
     uint64_t value;
-    if (!parse_u64(text, &value))
+    if (!number_parse(text, &value))
         return command_fail("%s %s is not %s; write for example %s 0x%s", option, text, what,
                             option, strcmp(key, "size") == 0 ? "1000" : "10200000");
     char *hexadecimal = xformat("0x%llx", (unsigned long long)value);
@@ -53,7 +54,7 @@ static int set_text(json_t *device, const char *key, const char *option, const c
 static int set_listen_fd(const char *text, struct serve_options *serve)
 {
     uint64_t fd;
-    if (!parse_u64(text, &fd) || fd < 3 || fd > INT_MAX)
+    if (!number_parse(text, &fd) || fd < 3 || fd > INT_MAX)
         return command_fail("--listen-fd %s is not a descriptor; write the number of an open "
                             "listening socket, 3 or more",
                             text);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "command.h"
 #include "json_file.h"
 #include "run/guest.h"
@@ -117,9 +118,9 @@ static int parse(const struct command *command, int argc, char **argv,
 /* --- running -----------------------------------------------------------------------------------
  */
 
-/* When the run is to end by itself, in clock_ms(), and what says so. Simulated time follows the
+/* When the run is to end by itself, in clock_ns(), and what says so. Simulated time follows the
  * host's clock from the moment the bridge listens, and so does stop_at. */
-static int64_t deadline_of(const struct run *run, const char **ret_reason)
+static uint64_t deadline_of(const struct run *run, const char **ret_reason)
 {
     const struct run_options *run_options = run->options;
     double wait_ms = INFINITY;
@@ -132,7 +133,7 @@ static int64_t deadline_of(const struct run *run, const char **ret_reason)
         wait_ms = run_options->timeout_s * 1000;
         *ret_reason = "--timeout";
     }
-    return wait_ms > 1e15 ? INT64_MAX : clock_ms() + (int64_t)ceil(wait_ms);
+    return wait_ms > 1e12 ? CLOCK_NEVER : clock_ns() + (uint64_t)ceil(wait_ms * NS_PER_MS);
 }
 
 static void serve(struct run *run)

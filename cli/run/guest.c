@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "util.h"
 
 /* QEMU has this long to end in order; then it is killed. */
-#define GRACE_MS 3000
+#define GRACE_NS (3 * NS_PER_S)
 
 static void look_for_end(void *ctx)
 {
@@ -35,9 +36,9 @@ int guest_start(struct guest *guest, struct session *session,
     return status;
 }
 
-static int poll_bridge(struct guest *guest, int64_t until)
+static int poll_bridge(struct guest *guest, uint64_t until_ns)
 {
-    int status = trestle_bridge_poll(guest->session->bridge, clock_ms_until(until));
+    int status = trestle_bridge_poll(guest->session->bridge, clock_ms_until(until_ns));
     if (status == 0 || status == -EINTR)
         return 0;
     session_log(guest->session, TRESTLE_LOG_ERROR, "cannot serve the devices: %s",
@@ -45,11 +46,11 @@ static int poll_bridge(struct guest *guest, int64_t until)
     return status;
 }
 
-int guest_serve(struct guest *guest, int64_t until)
+int guest_serve(struct guest *guest, uint64_t until_ns)
 {
     int status = 0;
-    while (status == 0 && !guest->has_ended && !guest->session->signal && clock_ms() < until)
-        status = poll_bridge(guest, until);
+    while (status == 0 && !guest->has_ended && !guest->session->signal && clock_ns() < until_ns)
+        status = poll_bridge(guest, until_ns);
     /* A Ctrl-C outside a terminal reaches QEMU too, and its end may be seen first. */
     session_read_signals(guest->session);
     return status;
@@ -58,14 +59,13 @@ int guest_serve(struct guest *guest, int64_t until)
 /* The devices are served until QEMU has ended: an access under way would hold it up. */
 void guest_stop(struct guest *guest)
 {
-    int64_t kill_at = clock_ms() + GRACE_MS;
+    uint64_t kill_at_ns = clock_ns() + GRACE_NS;
     unsigned signals_seen = guest->session->signals_seen;
     if (guest->has_ended)
         return;
-    kill(trestle_machine_pid(guest->machine), SIGTERM);
-    kill(trestle_machine_pid(guest->machine), SIGCONT); /* a stopped process would not notice */
-    while (!guest->has_ended && clock_ms() < kill_at &&
-           guest->session->signals_seen == signals_seen && poll_bridge(guest, kill_at) == 0)
+    trestle_machine_ask_to_end(guest->machine);
+    while (!guest->has_ended && clock_ns() < kill_at_ns &&
+           guest->session->signals_seen == signals_seen && poll_bridge(guest, kill_at_ns) == 0)
         ;
     if (!guest->has_ended)
         trestle_machine_stop(guest->machine, 0);

@@ -17,9 +17,9 @@ struct guest {
 /* Starts QEMU; the session's bridge notices its end. -EINVAL and the like with the line. */
 int guest_start(struct guest *guest, struct session *session,
                 const struct trestle_machine_options *options, char **ret_error);
-/* Serves the devices until QEMU ends, a signal comes, or clock_ms() is `until`, INT64_MAX for
- * never. Negative errno when the bridge fails: it has been said. */
-int guest_serve(struct guest *guest, int64_t until);
+/* Serves the devices until QEMU ends, a signal comes, or clock_ns() is until_ns, CLOCK_NEVER
+ * for never. Negative errno when the bridge fails: it has been said. */
+int guest_serve(struct guest *guest, uint64_t until_ns);
 /* Ends QEMU in order; at a second signal or after a while, at once. */
 void guest_stop(struct guest *guest);
 /* Stops QEMU if it still runs. From then on the terminal is as it was before. */

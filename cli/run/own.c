@@ -5,19 +5,15 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/close_range.h>
-
+#include "base/child.h"
+#include "base/clock.h"
 #include "run/session.h"
 #include "util.h"
 
@@ -25,19 +21,18 @@
 /* A model that dies at each access would be started for ever. One that served for a while before
  * it died is no such model. */
 #define QUICK_DEATHS_MAX 10
-#define QUICK_DEATH_MS 1000
+#define QUICK_DEATH_NS NS_PER_S
 
 struct own_process {
     struct own_processes *all;
     const struct config_device *device; /* NULL: the device is shared */
     int listen_fd;
-    pid_t pid; /* -1: not running */
-    int pid_fd;
+    struct child child;
     int stats_fd; /* where it prints its statistics */
     unsigned restarts;
     unsigned quick_deaths; /* in a row */
     bool has_died;         /* some time, before it was to be stopped */
-    int64_t started_ms;
+    uint64_t started_ns;
     struct trestle_device_stats stats; /* of all that have ended */
     char run_hash[17];                 /* of the latest that has ended; empty: not known */
 };
@@ -77,53 +72,33 @@ static void add_arguments(const struct own_process *process, struct strings *arg
     strings_add(args, device->model_name);
 }
 
-/* Between fork and exec: only async-signal-safe calls. */
-static void exec_child(const struct own_process *process, char **argv, pid_t parent)
-{
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    /* Ctrl-C is for the run, which ends its devices after the guest. */
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(127);
-    int null = open("/dev/null", O_RDONLY);
-    dup2(null, STDIN_FILENO);
-    dup2(process->stats_fd, STDOUT_FILENO);
-    close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
-    fcntl(process->listen_fd, F_SETFD, 0);
-    execv("/proc/self/exe", argv);
-    _exit(127);
-}
-
 static void on_end(void *ctx);
 
 static int start(struct own_process *process, char **ret_error)
 {
     struct strings args = {0};
-    pid_t parent = getpid();
-    int status = 0;
-    if (ftruncate(process->stats_fd, 0) < 0)
-        return -errno;
-    add_arguments(process, &args);
-    pid_t pid = fork();
-    if (pid == 0)
-        exec_child(process, args.items, parent);
-    if (pid < 0)
+    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC), status = null_fd < 0 ? -errno : 0;
+    if (status == 0 && ftruncate(process->stats_fd, 0) < 0)
         status = -errno;
-    strings_finish(&args);
-    if (status == 0) {
-        process->pid = pid;
-        process->started_ms = clock_ms();
-        process->pid_fd = pidfd_open(pid, 0);
-        status = process->pid_fd < 0
-                     ? -errno
-                     : trestle_bridge_watch(process->all->bridge, process->pid_fd, on_end, process);
-    }
+    add_arguments(process, &args);
+    const struct child_options options = {.path = "/proc/self/exe",
+                                          .argv = args.items,
+                                          .stdio_fds = {null_fd, process->stats_fd},
+                                          .kept_fd = process->listen_fd,
+                                          /* Ctrl-C is for the run, which ends its devices after
+                                           * the guest. */
+                                          .has_own_group = true};
+    if (status == 0)
+        status = child_start(&options, &process->child);
+    if (status == 0)
+        status = trestle_bridge_watch(process->all->bridge, process->child.fd, on_end, process);
+    process->started_ns = clock_ns();
     if (status < 0)
         *ret_error = xformat("trestle: %s: cannot start a process for it: %s",
                              process->device->name, strerror(-status));
+    strings_finish(&args);
+    if (null_fd >= 0)
+        close(null_fd);
     return status;
 }
 
@@ -160,24 +135,20 @@ static void take_stats(struct own_process *process)
     json_decref(root);
 }
 
-/* Waits for it, and gives its wait status. */
-static int reap(struct own_process *process)
+/* Ends it within grace_ms, if it has not ended by itself. */
+static void finish(struct own_process *process, int grace_ms)
 {
-    int wait_status = 0;
-    trestle_bridge_unwatch(process->all->bridge, process->pid_fd);
-    while (waitpid(process->pid, &wait_status, 0) < 0 && errno == EINTR)
-        ;
-    close(process->pid_fd);
-    process->pid = process->pid_fd = -1;
+    trestle_bridge_unwatch(process->all->bridge, process->child.fd);
+    child_stop(&process->child, grace_ms);
+    child_finish(&process->child);
     take_stats(process);
-    return wait_status;
 }
 
-static bool may_restart(struct own_process *process, int wait_status)
+static bool may_restart(struct own_process *process)
 {
     const char *restart = process->device->restart;
-    bool has_failed = !WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0;
-    bool is_quick = clock_ms() - process->started_ms < QUICK_DEATH_MS;
+    bool has_failed = child_exit_code(&process->child) != 0;
+    bool is_quick = clock_ns() - process->started_ns < QUICK_DEATH_NS;
     process->quick_deaths = is_quick ? process->quick_deaths + 1 : 0;
     if (restart && strcmp(restart, "never") == 0)
         return false;
@@ -189,11 +160,13 @@ static bool may_restart(struct own_process *process, int wait_status)
 static void on_end(void *ctx)
 {
     struct own_process *process = ctx;
-    int pid = (int)process->pid, wait_status = reap(process);
-    bool restarts = may_restart(process, wait_status);
+    int pid = (int)process->child.pid;
+    finish(process, -1);
+    bool restarts = may_restart(process);
     process->has_died = true;
-    char *how = WIFSIGNALED(wait_status) ? xformat("signal %d", WTERMSIG(wait_status))
-                                         : xformat("exit code %d", WEXITSTATUS(wait_status));
+    int code = child_exit_code(&process->child);
+    char *how = WIFSIGNALED(process->child.wait_status) ? xformat("signal %d", code - 128)
+                                                        : xformat("exit code %d", code);
     fprintf(stderr, "trestle: warning: %s: its process %d ended with %s; %s\n",
             process->device->name, pid, how,
             restarts ? "another one is started" : "it is not started again");
@@ -210,18 +183,10 @@ static void on_end(void *ctx)
 void own_stop(struct own_processes *own)
 {
     for (size_t i = 0; own && i < own->count; i++)
-        if (own->processes[i].pid > 0)
-            kill(own->processes[i].pid, SIGTERM);
-    for (size_t i = 0; own && i < own->count; i++) {
-        struct own_process *process = &own->processes[i];
-        if (process->pid <= 0)
-            continue;
-        struct pollfd poll_fd = {.fd = process->pid_fd, .events = POLLIN};
-        kill(process->pid, SIGCONT);
-        if (poll(&poll_fd, 1, STOP_GRACE_MS) == 0)
-            kill(process->pid, SIGKILL);
-        reap(process);
-    }
+        child_ask_to_end(&own->processes[i].child);
+    for (size_t i = 0; own && i < own->count; i++)
+        if (own->processes[i].child.pid > 0)
+            finish(&own->processes[i], STOP_GRACE_MS);
 }
 
 void own_finish(struct own_processes *own)
@@ -247,8 +212,7 @@ int own_start(const struct config *config, struct trestle_bridge *bridge, int ve
     own->run_hash = config->icount >= 0;
     own->count = config->num_devices;
     for (size_t i = 0; i < own->count; i++)
-        own->processes[i] =
-            (struct own_process){.all = own, .pid = -1, .pid_fd = -1, .stats_fd = -1};
+        own->processes[i] = (struct own_process){.all = own, .child = CHILD_NONE, .stats_fd = -1};
     for (size_t i = 0; i < own->count && status == 0; i++) {
         struct own_process *process = &own->processes[i];
         if (!config->devices[i].own_process)

@@ -2,14 +2,12 @@
 #include "run/session.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -247,21 +245,4 @@ void session_finish(struct session *session)
     if (session->signal_fd >= 0)
         close(session->signal_fd);
     session->signal_fd = -1;
-}
-
-/* --- clock ----------------------------------------------------------------------------------- */
-
-int64_t clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int clock_ms_until(int64_t until)
-{
-    if (until == INT64_MAX)
-        return -1;
-    int64_t left = until - clock_ms();
-    return left <= 0 ? 0 : left >= INT_MAX ? INT_MAX : (int)left;
 }

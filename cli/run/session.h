@@ -48,9 +48,4 @@ void session_finish(struct session *session);
 /* $XDG_RUNTIME_DIR where it can be used, or NULL. */
 const char *runtime_dir(void);
 
-/* Host clock in milliseconds, from an arbitrary start. */
-int64_t clock_ms(void);
-/* Milliseconds until `until` for poll(), rounded so that it has come then; INT64_MAX: -1. */
-int clock_ms_until(int64_t until);
-
 #endif

@@ -81,7 +81,9 @@ TRESTLE_API int trestle_machine_fd(const struct trestle_machine *machine);
 TRESTLE_API bool trestle_machine_ended(struct trestle_machine *machine, int *ret_exit_code);
 /* The signal that ended QEMU, or 0: it runs, or exited by itself. */
 TRESTLE_API int trestle_machine_signal(const struct trestle_machine *machine);
-/* Asks QEMU to end (SIGTERM), and kills it when it has not within grace_ms. Waits for it. */
+/* Asks QEMU to end (SIGTERM) and does not wait. */
+TRESTLE_API void trestle_machine_ask_to_end(const struct trestle_machine *machine);
+/* Asks QEMU to end, and kills it when it has not within grace_ms. Waits for it. */
 TRESTLE_API void trestle_machine_stop(struct trestle_machine *machine, int grace_ms);
 /* Stops QEMU if it still runs, and puts the terminal back in order. NULL is fine. */
 TRESTLE_API void trestle_machine_destroy(struct trestle_machine *machine);

@@ -11,12 +11,10 @@
 
 #include "base/error.h"
 #include "base/macros.h"
+#include "base/region.h"
 #include "bridge/internal.h"
 #include "ipc/barrier.h"
 #include "sim/lazy.h"
-
-#define RATE_LIMIT_LINES 10
-#define RATE_LIMIT_WINDOW_NS 1000000000u
 
 /* Looks that found something: then the sockets and the caller have their turn. */
 #define FOUND_PER_TURN 64u
@@ -41,21 +39,6 @@ void bridge_log(struct trestle_bridge *bridge, enum trestle_log_level level, con
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     bridge->options.log(bridge->options.ctx, level, text);
-}
-
-bool rate_limit_allows(struct rate_limit *limit, uint64_t now_ns, uint32_t *ret_suppressed)
-{
-    *ret_suppressed = 0;
-    if (limit->window_start_ns == 0 || now_ns - limit->window_start_ns >= RATE_LIMIT_WINDOW_NS) {
-        *ret_suppressed = limit->suppressed;
-        *limit = (struct rate_limit){.window_start_ns = now_ns};
-    }
-    if (limit->lines == RATE_LIMIT_LINES) {
-        limit->suppressed++;
-        return false;
-    }
-    limit->lines++;
-    return true;
 }
 
 static void device_log(void *ctx, struct trestle_device *dev, enum trestle_log_level level,
@@ -195,25 +178,18 @@ static struct device_info *device_by_name(struct trestle_bridge *bridge, const c
 static int check_region(struct trestle_bridge *bridge, const struct trestle_bridge_device *wanted,
                         uint64_t size, char **ret_error)
 {
-    uint64_t last = wanted->base_addr + (size - 1);
-    if (size == 0)
-        return error_set(ret_error, -EINVAL, "%s: a region of 0 bytes; give it a size",
-                         wanted->name);
-    if (wanted->base_addr % 8)
-        return error_set(ret_error, -EINVAL, "%s: base 0x%" PRIx64 " is not a multiple of 8",
-                         wanted->name, wanted->base_addr);
-    if (last < wanted->base_addr)
-        return error_set(ret_error, -EINVAL,
-                         "%s: 0x%" PRIx64 " bytes at 0x%" PRIx64 " reach beyond 2^64", wanted->name,
-                         size, wanted->base_addr);
+    const char *complaint = region_complaint(wanted->base_addr, size);
+    if (complaint)
+        return error_set(ret_error, -EINVAL, "%s: 0x%" PRIx64 " bytes at 0x%" PRIx64 ": %s",
+                         wanted->name, size, wanted->base_addr, complaint);
     for (uint32_t i = 0; i < bridge->num_devices; i++) {
         const struct device_info *other = bridge->devices[i];
-        if (wanted->base_addr <= other->base_addr + (other->size - 1) && other->base_addr <= last)
-            return error_set(ret_error, -EEXIST,
-                             "%s and %s overlap: 0x%" PRIx64 "-0x%" PRIx64 " and 0x%" PRIx64
-                             "-0x%" PRIx64,
-                             wanted->name, other->name, wanted->base_addr, last, other->base_addr,
-                             other->base_addr + (other->size - 1));
+        if (regions_overlap(wanted->base_addr, size, other->base_addr, other->size))
+            return error_set(
+                ret_error, -EEXIST,
+                "%s and %s overlap: 0x%" PRIx64 "-0x%" PRIx64 " and 0x%" PRIx64 "-0x%" PRIx64,
+                wanted->name, other->name, wanted->base_addr, region_last(wanted->base_addr, size),
+                other->base_addr, region_last(other->base_addr, other->size));
     }
     return 0;
 }

@@ -49,12 +49,12 @@ bool engine_run_deferred(struct trestle_bridge *bridge)
 static void log_bad_request(struct device_info *device, const struct trestle_v1_request *request,
                             const char *reason)
 {
-    uint32_t suppressed;
-    if (!rate_limit_allows(&device->frame_errors, device->bridge->now_ns, &suppressed))
+    uint64_t left_out;
+    if (!rate_limit_allows(&device->frame_errors, device->bridge->now_ns, NS_PER_S, &left_out))
         return;
-    if (suppressed)
-        bridge_log(device->bridge, TRESTLE_LOG_WARNING, "%s: %" PRIu32 " more bad requests",
-                   device->name, suppressed);
+    if (left_out)
+        bridge_log(device->bridge, TRESTLE_LOG_WARNING, "%s: %" PRIu64 " more bad requests",
+                   device->name, left_out);
     bridge_log(device->bridge, TRESTLE_LOG_WARNING,
                "%s: %s: type=%u addr=0x%016" PRIx64 " data=0x%08" PRIx64
                " size=%u; answered with an error",

@@ -5,6 +5,7 @@
  * is what requests and answers say. */
 #include <errno.h>
 
+#include "base/region.h"
 #include "bridge/internal.h"
 
 struct embedder_state {
@@ -99,7 +100,7 @@ int trestle_bridge_dma(struct trestle_bridge *bridge, uint32_t index, trestle_ti
                        uint64_t addr, void *buf, size_t size)
 {
     struct device_info *device = index < bridge->num_devices ? bridge->devices[index] : NULL;
-    if (!device || !device->embedder.access || size == 0 || addr + (size - 1) < addr)
+    if (!device || !device->embedder.access || size == 0 || region_wraps(addr, size))
         return -EINVAL;
     trestle_sim_run_until(bridge->sim, now);
     return session_move(device, write, addr, buf, size);

@@ -4,6 +4,7 @@
 #define TRESTLE_BRIDGE_INTERNAL_H
 
 #include "base/histogram.h"
+#include "base/rate_limit.h"
 #include "ipc/listener.h"
 #include "ipc/loop.h"
 #include "ipc/shm.h"
@@ -15,12 +16,6 @@
 
 /* Bytes of one connection that may wait in user space, each way; more wait in the socket. */
 #define CONNECTION_BUFFER (16 * TRESTLE_V2_MESSAGE_SIZE)
-
-/* Log lines about one device's malformed frames: at most LIMIT in a second, then a count. */
-struct rate_limit {
-    uint64_t window_start_ns;
-    uint32_t lines, suppressed;
-};
 
 /* A connection's first bytes tell which version it speaks. */
 enum protocol { PROTOCOL_UNKNOWN, PROTOCOL_V1, PROTOCOL_HELLO, PROTOCOL_V2 };
@@ -120,7 +115,7 @@ struct device_info {
     struct device_info *next_resumed;
     bool is_resumed; /* on the bridge's list: buffered frames may go on */
 
-    struct rate_limit frame_errors;
+    struct rate_limit frame_errors; /* log lines about malformed frames */
     uint64_t reads, writes, bytes, errors;
     struct histogram latency;
 };
@@ -165,8 +160,6 @@ struct trestle_bridge {
 
 void bridge_log(struct trestle_bridge *bridge, enum trestle_log_level level, const char *format,
                 ...) __attribute__((format(printf, 3, 4)));
-/* True when one more line may be logged; *ret_suppressed lines were not since the last. */
-bool rate_limit_allows(struct rate_limit *limit, uint64_t now_ns, uint32_t *ret_suppressed);
 
 /* --- connection.c: one device's listener and connection -------------------------------------- */
 int setup_device_socket(struct device_info *device, uint32_t index, char **ret_error);

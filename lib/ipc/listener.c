@@ -10,23 +10,21 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/socket_path.h"
 
 #define BACKLOG 16
 
 static int address_set(struct sockaddr_un *address, const char *path, char **ret_error)
 {
-    size_t length = strlen(path);
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (length >= sizeof(address->sun_path))
-        return error_set(ret_error, -ENAMETOOLONG,
+    int error = socket_path_address(path, address);
+    if (error)
+        return error_set(ret_error, error,
                          "%s: the path of a socket has at most %zu bytes, this one has %zu; choose "
                          "a shorter one",
-                         path, sizeof(address->sun_path) - 1, length);
-    memcpy(address->sun_path, path, length);
+                         path, SOCKET_PATH_MAX, strlen(path));
     return 0;
 }
 
@@ -225,10 +223,13 @@ static bool remove_stale_sockets(DIR *dir, const char *path)
 {
     rewinddir(dir);
     for (struct dirent *entry; (entry = next_entry(dir)) != NULL;) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", path, entry->d_name);
-        if (n < 0 || (size_t)n >= sizeof(address.sun_path) ||
-            stale_socket_remove(&address, NULL) < 0)
+        struct sockaddr_un address;
+        char *socket_path;
+        if (asprintf(&socket_path, "%s/%s", path, entry->d_name) < 0)
+            return false;
+        int error = socket_path_address(socket_path, &address);
+        free(socket_path);
+        if (error || stale_socket_remove(&address, NULL) < 0)
             return false;
     }
     return true;

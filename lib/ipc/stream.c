@@ -3,30 +3,20 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-size_t ipc_path_max(void)
-{
-    return sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
-}
+#include "base/socket_path.h"
 
 int ipc_connect(const char *path, int *ret_fd)
 {
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    size_t length = strlen(path);
-    if (length == 0)
-        return -EINVAL;
-    if (length > ipc_path_max())
-        return -ENAMETOOLONG;
-    memcpy(addr.sun_path, path, length);
-
+    struct sockaddr_un addr;
+    int r = socket_path_address(path, &addr);
+    if (r < 0)
+        return r;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    int r;
     do
         r = connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
     while (r < 0 &&

@@ -11,10 +11,7 @@
 
 #include "ipc/wait.h"
 
-/* Longest path of a Unix socket, in bytes without the terminating zero. */
-size_t ipc_path_max(void);
-
-/* -ENAMETOOLONG: longer than ipc_path_max(). -EINVAL: empty. -ENOENT, -ECONNREFUSED: nobody
+/* -ENAMETOOLONG: longer than SOCKET_PATH_MAX. -EINVAL: empty. -ENOENT, -ECONNREFUSED: nobody
  * listens there. -EAGAIN: somebody does, but accepts nobody (his backlog is full). Never waits. */
 TRESTLE_CHECK int ipc_connect(const char *path, int *ret_fd);
 

@@ -4,29 +4,25 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/close_range.h>
-#include <sys/pidfd.h>
-
+#include "base/child.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "machine/terminal.h"
 #include "trestle/machine.h"
 
-#define VERSION_TIMEOUT_MS 10000
+#define VERSION_TIMEOUT_NS (10 * NS_PER_S)
+#define GRACE_MS 1000
 
 struct trestle_machine {
-    pid_t pid; /* -1 once it was reaped */
-    int pid_fd;
-    int exit_code;
-    int signal; /* that ended it, or 0 */
+    struct child qemu;
     struct terminal terminal;
+    bool has_terminal; /* terminal is to be restored */
 };
 
 /* --- the older environment ----------------------------------------------------------------------
@@ -71,59 +67,6 @@ static void environment_free(char **env, size_t own)
 /* --- launch --------------------------------------------------------------------------------------
  */
 
-/* Between fork and exec: only async-signal-safe calls. */
-static void exec_child(char **argv, char **env, pid_t parent, int error_fd, int input_fd,
-                       int output_fd)
-{
-    sigset_t none;
-    sigemptyset(&none);
-    for (int sig = 1; sig < NSIG; sig++)
-        if (sig != SIGKILL && sig != SIGSTOP)
-            signal(sig, SIG_DFL);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(127); /* the parent died before it could be watched */
-    if (input_fd >= 0)
-        dup2(input_fd, STDIN_FILENO);
-    if (output_fd >= 0)
-        dup2(output_fd, STDOUT_FILENO);
-    close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
-    execve(argv[0], argv, env);
-    int error = errno;
-    if (write(error_fd, &error, sizeof(error)) < 0)
-        _exit(126);
-    _exit(127);
-}
-
-/* Starts argv[0]. input_fd, output_fd: what its standard input and output become, or -1 for ours.
- */
-static int spawn(char **argv, char **env, int input_fd, int output_fd, pid_t *ret_pid)
-{
-    int report[2], error = 0;
-    pid_t parent = getpid();
-    if (pipe2(report, O_CLOEXEC) < 0)
-        return -errno;
-    pid_t pid = fork();
-    if (pid == 0)
-        exec_child(argv, env, parent, report[1], input_fd, output_fd);
-    if (pid < 0)
-        error = errno;
-    close(report[1]);
-    if (pid > 0) {
-        ssize_t n;
-        do
-            n = read(report[0], &error, sizeof(error));
-        while (n < 0 && errno == EINTR);
-        if (n == (ssize_t)sizeof(error))
-            waitpid(pid, NULL, 0);
-    }
-    close(report[0]);
-    if (!error)
-        *ret_pid = pid;
-    return -error;
-}
-
 static int launch_qemu(const struct trestle_machine_options *options, char **argv,
                        struct trestle_machine *machine, char **ret_error)
 {
@@ -135,18 +78,17 @@ static int launch_qemu(const struct trestle_machine_options *options, char **arg
             return -ENOMEM;
     }
     terminal_save(&machine->terminal);
+    machine->has_terminal = true;
     int input_fd = options->no_input ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
-    int error =
-        options->no_input && input_fd < 0 ? -errno : spawn(argv, env, input_fd, -1, &machine->pid);
+    const struct child_options qemu = {
+        .path = argv[0], .argv = argv, .env = env, .stdio_fds = {input_fd, -1}, .kept_fd = -1};
+    int error = options->no_input && input_fd < 0 ? -errno : child_start(&qemu, &machine->qemu);
     if (input_fd >= 0)
         close(input_fd);
     if (env != environ)
         environment_free(env, own);
     if (error)
         return error_set(ret_error, error, "cannot start %s: %s", argv[0], strerror(-error));
-    machine->pid_fd = pidfd_open(machine->pid, 0);
-    if (machine->pid_fd < 0)
-        return error_set(ret_error, -errno, "cannot watch QEMU: %s", strerror(errno));
     return 0;
 }
 
@@ -159,7 +101,7 @@ int trestle_machine_launch(const struct trestle_machine_options *options,
         return error;
     struct trestle_machine *machine = calloc(1, sizeof(*machine));
     if (machine) {
-        *machine = (struct trestle_machine){.pid = -1, .pid_fd = -1};
+        machine->qemu = CHILD_NONE;
         error = launch_qemu(options, argv, machine, ret_error);
     } else {
         error = -ENOMEM;
@@ -178,66 +120,46 @@ int trestle_machine_launch(const struct trestle_machine_options *options,
 
 pid_t trestle_machine_pid(const struct trestle_machine *machine)
 {
-    return machine->pid;
+    return machine->qemu.pid;
 }
 
 int trestle_machine_fd(const struct trestle_machine *machine)
 {
-    return machine->pid_fd;
+    return machine->qemu.fd;
 }
 
 bool trestle_machine_ended(struct trestle_machine *machine, int *ret_exit_code)
 {
-    if (machine->pid > 0) {
-        int status;
-        if (waitpid(machine->pid, &status, WNOHANG) != machine->pid)
-            return false;
-        machine->pid = -1;
-        machine->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-        machine->exit_code = machine->signal ? 128 + machine->signal : WEXITSTATUS(status);
-    }
-    *ret_exit_code = machine->exit_code;
+    if (!child_ended(&machine->qemu))
+        return false;
+    *ret_exit_code = child_exit_code(&machine->qemu);
     return true;
 }
 
 int trestle_machine_signal(const struct trestle_machine *machine)
 {
-    return machine->signal;
+    int status = machine->qemu.wait_status;
+    return machine->qemu.pid < 0 && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-static bool wait_for_end(struct trestle_machine *machine, int timeout_ms)
+void trestle_machine_ask_to_end(const struct trestle_machine *machine)
 {
-    struct pollfd poll_fd = {.fd = machine->pid_fd, .events = POLLIN};
-    int exit_code;
-    if (machine->pid_fd >= 0)
-        poll(&poll_fd, 1, timeout_ms);
-    return trestle_machine_ended(machine, &exit_code);
+    child_ask_to_end(&machine->qemu);
 }
 
 void trestle_machine_stop(struct trestle_machine *machine, int grace_ms)
 {
-    int exit_code;
-    if (trestle_machine_ended(machine, &exit_code))
-        return;
-    kill(machine->pid, SIGTERM);
-    kill(machine->pid, SIGCONT); /* a stopped process does not see SIGTERM */
-    if (wait_for_end(machine, grace_ms))
-        return;
-    kill(machine->pid, SIGKILL);
-    while (!wait_for_end(machine, -1))
-        ;
+    child_stop(&machine->qemu, grace_ms);
 }
 
 void trestle_machine_destroy(struct trestle_machine *machine)
 {
     if (!machine)
         return;
-    if (machine->pid > 0)
-        trestle_machine_stop(machine, 1000);
-    if (machine->pid_fd >= 0) {
-        close(machine->pid_fd);
+    child_stop(&machine->qemu, GRACE_MS);
+    child_finish(&machine->qemu);
+    if (machine->has_terminal)
         terminal_restore(&machine->terminal);
-    }
     free(machine);
 }
 
@@ -247,8 +169,9 @@ void trestle_machine_destroy(struct trestle_machine *machine)
 static size_t read_output(int fd, char *buf, size_t size)
 {
     struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    uint64_t deadline_ns = clock_ns() + VERSION_TIMEOUT_NS;
     size_t length = 0;
-    while (length < size && poll(&poll_fd, 1, VERSION_TIMEOUT_MS) == 1) {
+    while (length < size && poll(&poll_fd, 1, clock_ms_until(deadline_ns)) == 1) {
         ssize_t n = read(fd, buf + length, size - length);
         if (n < 0 && errno == EINTR)
             continue;
@@ -265,16 +188,16 @@ int trestle_machine_version(const char *qemu_path, char **ret_version, char **re
     char *argv[] = {(char *)qemu_path, (char *)"--version", NULL};
     char output[512] = "";
     int out[2];
-    pid_t pid;
+    struct child child = CHILD_NONE;
     if (pipe2(out, O_CLOEXEC) < 0)
         return -errno;
-    int error = spawn(argv, environ, -1, out[1], &pid);
+    const struct child_options options = {
+        .path = qemu_path, .argv = argv, .stdio_fds = {-1, out[1]}, .kept_fd = -1};
+    int error = child_start(&options, &child);
     close(out[1]);
-    if (!error) {
+    if (!error)
         output[read_output(out[0], output, sizeof(output) - 1)] = '\0';
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-    }
+    child_finish(&child);
     close(out[0]);
     if (error)
         return error_set(ret_error, error, "cannot run %s: %s", qemu_path, strerror(-error));

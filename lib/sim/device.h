@@ -4,18 +4,12 @@
 #define TRESTLE_SIM_DEVICE_H
 
 #include "base/macros.h"
+#include "base/rate_limit.h"
 #include "sim.h"
 
 /* What the model holds of a request is one of these in turn, never the owner's own memory: a
  * model that completes a request long gone names an old ticket and does no harm. */
 #define DEVICE_TICKETS 8
-
-/* See trestle_device_log() for the numbers. */
-struct log_limit {
-    uint64_t second; /* of simulated time */
-    unsigned lines;
-    uint64_t left_out;
-};
 
 struct device_timer {
     struct trestle_event event;
@@ -42,7 +36,7 @@ struct trestle_device {
     struct trestle_request tickets[DEVICE_TICKETS];
 
     bool log_debug;
-    struct log_limit log_limits[2]; /* errors, warnings */
+    struct rate_limit log_limits[2]; /* errors, warnings; in simulated time */
 
     /* Transfers are found by index; those not under way form a list. */
     struct transfer **transfers;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/region.h"
 #include "device.h"
 #include "model.h"
 #include "params.h"
@@ -42,13 +43,10 @@ static int place_region(struct trestle_device *dev, const struct trestle_device_
                          "size %" PRIu64 " is smaller than the %" PRIu64
                          " bytes of registers of model '%s'",
                          dev->region_size, model->region_size, model->name);
-    if (dev->base_addr % 8 != 0)
-        return error_set(ret_error, -EINVAL, "base 0x%" PRIx64 " is not a multiple of 8",
-                         dev->base_addr);
-    if (dev->region_size - 1 > UINT64_MAX - dev->base_addr)
-        return error_set(ret_error, -EINVAL,
-                         "base 0x%" PRIx64 " and size 0x%" PRIx64 " go beyond the last address",
-                         dev->base_addr, dev->region_size);
+    const char *complaint = region_complaint(dev->base_addr, dev->region_size);
+    if (complaint)
+        return error_set(ret_error, -EINVAL, "0x%" PRIx64 " bytes at 0x%" PRIx64 ": %s",
+                         dev->region_size, dev->base_addr, complaint);
     return 0;
 }
 

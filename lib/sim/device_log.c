@@ -5,7 +5,6 @@
 
 #include "device.h"
 
-#define LINES_PER_SECOND 10
 #define LINE_SIZE 512
 
 static void emit(struct trestle_device *dev, enum trestle_log_level level, char *line)
@@ -17,36 +16,25 @@ static void emit(struct trestle_device *dev, enum trestle_log_level level, char 
     dev->ops.log(dev->ctx, dev, level, line);
 }
 
-static void emit_left_out(struct trestle_device *dev, enum trestle_log_level level)
+static void emit_left_out(struct trestle_device *dev, enum trestle_log_level level, uint64_t count)
 {
-    struct log_limit *limit = &dev->log_limits[level];
     char line[LINE_SIZE];
-    if (limit->left_out == 0)
+    if (count == 0)
         return;
-    snprintf(line, sizeof(line), "%s: %" PRIu64 " more %s left out", dev->name, limit->left_out,
+    snprintf(line, sizeof(line), "%s: %" PRIu64 " more %s left out", dev->name, count,
              level == TRESTLE_LOG_ERROR ? "errors" : "warnings");
-    limit->left_out = 0;
     emit(dev, level, line);
 }
 
 /* A guest can make a mistake in a loop. Simulated time, so that two runs give the same lines. */
 static bool limit_allows(struct trestle_device *dev, enum trestle_log_level level)
 {
+    uint64_t left_out;
     if (level > TRESTLE_LOG_WARNING)
         return true;
-    struct log_limit *limit = &dev->log_limits[level];
-    uint64_t second = dev->sim->now / TRESTLE_S;
-    if (second != limit->second) {
-        emit_left_out(dev, level);
-        limit->second = second;
-        limit->lines = 0;
-    }
-    if (limit->lines == LINES_PER_SECOND) {
-        limit->left_out++;
-        return false;
-    }
-    limit->lines++;
-    return true;
+    bool allows = rate_limit_allows(&dev->log_limits[level], dev->sim->now, TRESTLE_S, &left_out);
+    emit_left_out(dev, level, left_out);
+    return allows;
 }
 
 void trestle_device_log(struct trestle_device *dev, enum trestle_log_level level,
@@ -68,6 +56,6 @@ void trestle_device_log(struct trestle_device *dev, enum trestle_log_level level
 
 void device_log_finish(struct trestle_device *dev)
 {
-    emit_left_out(dev, TRESTLE_LOG_ERROR);
-    emit_left_out(dev, TRESTLE_LOG_WARNING);
+    emit_left_out(dev, TRESTLE_LOG_ERROR, dev->log_limits[TRESTLE_LOG_ERROR].left_out);
+    emit_left_out(dev, TRESTLE_LOG_WARNING, dev->log_limits[TRESTLE_LOG_WARNING].left_out);
 }

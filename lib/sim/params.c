@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/number.h"
 
 int params_record_init(struct params_record *record, size_t num)
 {
@@ -65,25 +66,12 @@ int trestle_params_refuse(const struct trestle_params *params, const char *key,
     return error_set(&params->record->error, -EINVAL, "parameter '%s' is not %s", key, expected);
 }
 
-static bool parse_u64(const char *text, uint64_t *ret_value)
-{
-    bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-    const char *digits = hex ? text + 2 : text;
-    /* strtoull() would take blanks and signs too. */
-    if (*digits == '\0' ||
-        strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789") != strlen(digits))
-        return false;
-    errno = 0;
-    *ret_value = strtoull(digits, NULL, hex ? 16 : 10);
-    return errno == 0;
-}
-
 int trestle_params_u64(const struct trestle_params *params, const char *key, uint64_t fallback,
                        uint64_t *ret_value)
 {
     const char *text = params_find(params, key);
     uint64_t value = fallback;
-    if (text && !parse_u64(text, &value))
+    if (text && !number_parse(text, &value))
         return trestle_params_refuse(params, key,
                                      "a whole number of 64 bits (decimal or 0x hexadecimal)");
     *ret_value = value;

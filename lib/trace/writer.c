@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/macros.h"
 #include "trace/record.h"
 
@@ -45,20 +46,6 @@ struct trace_writer {
 
 /* --- the thread ------------------------------------------------------------------------------ */
 
-static int write_all(int fd, const uint8_t *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
 /* NULL: it is over. */
 static struct block *take_full(struct trace_writer *writer)
 {
@@ -91,7 +78,7 @@ static void *write_blocks(void *ctx)
     int error = 0;
     while ((block = take_full(writer))) {
         if (error == 0)
-            error = write_all(writer->fd, block->bytes, block->used);
+            error = io_write_all(writer->fd, block->bytes, block->used);
         if (error == 0) {
             writer->written_records += block->num_records;
             writer->written_bytes += block->used;

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipc/stream.h"
+#include "base/region.h"
+#include "base/socket_path.h"
 #include "plugin/qemu/biglock.h"
 #include "plugin/qemu/idle.h"
 #include "plugin/qemu/memory.h"
@@ -160,11 +161,11 @@ static void check_socket(const struct sst_device *dev)
         return;
     if (!dev->socket || !*dev->socket)
         refuse_device(dev, "socket is missing; add socket=PATH");
-    if (strlen(dev->socket) > ipc_path_max())
+    if (strlen(dev->socket) > SOCKET_PATH_MAX)
         refuse_device(dev,
                       "socket has a path of %zu bytes, and at most %zu fit into a socket "
                       "address; use a shorter one",
-                      strlen(dev->socket), ipc_path_max());
+                      strlen(dev->socket), SOCKET_PATH_MAX);
 }
 
 static void check_release_lock(const struct sst_device *dev)
@@ -182,12 +183,13 @@ static void check_properties(struct sst_device *dev)
         refuse_device(dev, "%s", dev->wrong);
     if (!dev->has_base)
         refuse_device(dev, "base_address is missing; add base_address=ADDRESS");
-    if (dev->base % 8 != 0)
+    enum region_flaw flaw = region_check(dev->base, dev->size);
+    if (flaw == REGION_MISALIGNED)
         refuse_device(dev, "base_address is no multiple of 8; use 0x%" PRIx64,
                       dev->base & ~UINT64_C(7));
-    if (dev->size == 0)
+    if (flaw == REGION_EMPTY)
         refuse_device(dev, "size is 0; it must be at least 1");
-    if (dev->size - 1 > UINT64_MAX - dev->base)
+    if (flaw == REGION_WRAPS)
         refuse_device(dev,
                       "size 0x%" PRIx64 " goes beyond the end of the address space; "
                       "use a smaller size or base_address",
@@ -212,8 +214,7 @@ static void check_properties(struct sst_device *dev)
 static void check_other_devices(const struct sst_device *dev)
 {
     for (const struct sst_device *other = first; other != dev; other = other->next) {
-        if (dev->base <= other->base + (other->size - 1) &&
-            other->base <= dev->base + (dev->size - 1))
+        if (regions_overlap(dev->base, dev->size, other->base, other->size))
             refuse_device(dev,
                           "overlaps the sst-device at 0x%" PRIx64 " (size 0x%" PRIx64
                           "); give one of them another base_address",

@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,12 +19,18 @@
             check_fail_cmp(#a " " #op " " #b, check_a, #op, check_b, __FILE__, __LINE__); \
     } while (0)
 
-static inline void check_fail_cmp(const char *text, __int128 a, const char *op, __int128 b,
-                                  const char *file, int line)
-{
-    print_error("%s: %s%ju %s %s%ju does not hold\n", text, a < 0 ? "-" : "",
-                (uintmax_t)(a < 0 ? -a : a), op, b < 0 ? "-" : "", (uintmax_t)(b < 0 ? -b : b));
-    _fail(file, line);
-}
+void check_fail_cmp(const char *text, __int128 a, const char *op, __int128 b, const char *file,
+                    int line);
+
+/* A test also fails when it leaves a descriptor open, or closes one that is not its own. */
+#undef cmocka_run_group_tests
+#undef cmocka_run_group_tests_name
+#define cmocka_run_group_tests_name(name, tests, setup, teardown) \
+    check_run_group(name, tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
+#define cmocka_run_group_tests(tests, setup, teardown) \
+    cmocka_run_group_tests_name(#tests, tests, setup, teardown)
+
+int check_run_group(const char *name, const struct CMUnitTest *tests, size_t num,
+                    CMFixtureFunction setup, CMFixtureFunction teardown);
 
 #endif

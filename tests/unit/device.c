@@ -1023,7 +1023,7 @@ static void test_bad_options(void **state)
     BAD_OPTION(o.name = NULL, "no name");
     BAD_OPTION(o.name = "", "no name");
     BAD_OPTION(o.region_size = 0x1f, "size 31 is smaller than the 32 bytes");
-    BAD_OPTION(o.base_addr = 4, "base 0x4 is not a multiple of 8");
+    BAD_OPTION(o.base_addr = 4, "at 0x4: the base is not a multiple of 8");
     BAD_OPTION((o.base_addr = UINT64_MAX - 7, o.region_size = 4096), "beyond the last address");
 }
 

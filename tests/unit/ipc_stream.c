@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/socket_path.h"
 #include "check.h"
 #include "ipc/stream.h"
 
@@ -121,9 +122,9 @@ static void test_paths(void **state)
     char path[300];
     int fd = -1;
     memset(path, 'x', sizeof(path));
-    path[ipc_path_max() + 1] = 0;
+    path[SOCKET_PATH_MAX + 1] = 0;
     assert_int_equal(ipc_connect(path, &fd), -ENAMETOOLONG);
-    path[ipc_path_max()] = 0;
+    path[SOCKET_PATH_MAX] = 0;
     assert_int_equal(ipc_connect(path, &fd), -ENOENT);
     assert_int_equal(ipc_connect("", &fd), -EINVAL);
     assert_int_equal(fd, -1);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Child processes. They are killed when the thread that started them ends, however it ends. */
+#ifndef TRESTLE_BASE_CHILD_H
+#define TRESTLE_BASE_CHILD_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct child {
+    pid_t pid;       /* -1: there is none, or it has ended */
+    int fd;          /* readable once it has ended; -1: there was none */
+    int wait_status; /* as waitpid() gives it, once it has ended */
+};
+
+#define CHILD_NONE ((struct child){.pid = -1, .fd = -1})
+
+struct child_options {
+    const char *path;   /* the program's */
+    char *const *argv;  /* ended by NULL */
+    char *const *env;   /* ended by NULL; NULL: ours */
+    int stdio_fds[2];   /* what its standard input and output become; -1: ours */
+    int kept_fd;        /* inherited beside 0, 1 and 2; -1: none */
+    bool has_own_group; /* a Ctrl-C at the terminal does not reach it */
+};
+
+/* Returns once the program runs: -ENOENT and the like are execve()'s. Signals that are ignored here
+ * are ignored there; none is blocked there. */
+int child_start(const struct child_options *options, struct child *ret_child);
+/* True once it has ended, and then it is reaped. Does not wait. */
+bool child_ended(struct child *child);
+/* Of one that has ended: its exit code, or 128 + the signal that ended it. */
+int child_exit_code(const struct child *child);
+/* Asks it to end (SIGTERM), even while it is stopped. */
+void child_ask_to_end(const struct child *child);
+/* The same, then kills what has not ended within grace_ms. It has ended afterwards. */
+void child_stop(struct child *child, int grace_ms);
+/* Kills it if it still runs. Fine on CHILD_NONE. */
+void child_finish(struct child *child);
+
+#endif
