@@ -20,6 +20,7 @@ ALLOWED = {
     "lib/trace": {"include", "lib/base", "lib/wire"},
     "lib/bridge": {"include", "lib/base", "lib/sim", "lib/wire", "lib/ipc", "lib/trace"},
     "lib/machine": {"include", "lib/base", "lib/sim", "lib/wire", "lib/ipc"},
+    "lib/test": {"include"},
     "models": {"include"},
     "plugin": {"include", "lib/base", "lib/wire", "lib/ipc"},
     "sst": {"include"},

@@ -3,6 +3,7 @@
 pkg-config file that serve C and C++ programs and models outside the tree."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import unittest
@@ -19,6 +20,7 @@ CONSUMER = """
 #include <trestle/machine.h>
 #include <trestle/peer.h>
 #include <trestle/sim.h>
+#include <trestle/test.h>
 #include <trestle/trace.h>
 #include <trestle/wire.h>
 
@@ -52,8 +54,8 @@ class Install(common.TestCase):
         cls.env = {"PKG_CONFIG_PATH": str(pkgconfig), "PKG_CONFIG_SYSROOT_DIR": str(cls.stage),
                    "LD_LIBRARY_PATH": ""}  # Meson's would find the build's library
 
-    def pkg_config(self, *args):
-        result = common.run(["pkg-config", *args, "trestle"], env=self.env)
+    def pkg_config(self, *args, package="trestle"):
+        result = common.run(["pkg-config", *args, package], env=self.env)
         self.assertEqual(result.code, 0, result)
         return result.out.split()
 
@@ -64,7 +66,8 @@ class Install(common.TestCase):
                    for path in (common.SOURCE / "include/trestle").iterdir()}
         wanted = headers | {
             "bin/trestle", f"{libdir}/libtrestle.so", f"{libdir}/libtrestle.so.0",
-            f"{libdir}/libtrestle.a", f"{libdir}/trestle/trestle-qemu.so",
+            f"{libdir}/libtrestle.a", f"{libdir}/libtrestle-test.a",
+            f"{libdir}/pkgconfig/trestle-test.pc", f"{libdir}/trestle/trestle-qemu.so",
             f"{libdir}/pkgconfig/trestle.pc", "share/man/man1/trestle.1",
             "share/bash-completion/completions/trestle", "share/zsh/site-functions/_trestle",
         }
@@ -115,6 +118,27 @@ class Install(common.TestCase):
         for standard in "c++11", "c++17":
             with self.subTest(standard=standard):
                 self.compile_and_run(CXX, ".cc", [f"-std={standard}", "-Wno-unused-parameter"])
+
+    def test_a_unit_test_of_a_model(self):
+        """The one of docs/models.md, of the model there."""
+        text = (common.SOURCE / "docs/models.md").read_text()
+        blocks = re.findall(r"```c\n(.*?)```", text, re.DOTALL)
+        model = next(block for block in blocks if "struct alarm" in block)
+        test = next(block for block in blocks if "trestle/test.h" in block)
+        (self.dir / "alarm.c").write_text(model)
+        (self.dir / "test_alarm.c").write_text(test)
+        flags = ["-Wall", "-Werror",
+                 "-Wno-unused-parameter"]
+        if build_option("b_sanitize") != "none":
+            flags.append(f"-fsanitize={build_option('b_sanitize')}")
+        for command in (["cc", *flags, "-shared", "-fPIC", "-o", "alarm.so", "alarm.c",
+                         *self.pkg_config("--cflags")],
+                        ["cc", *flags, "-o", "test_alarm", "test_alarm.c",
+                         *self.pkg_config("--cflags", "--libs", package="trestle-test")],
+                        ["./test_alarm"]):
+            library = self.prefix / build_option("libdir")
+            result = common.run(command, cwd=self.dir, env={"LD_LIBRARY_PATH": str(library)})
+            self.assertEqual((result.code, result.out, result.err), (0, "", ""), result)
 
     def test_model_outside_the_tree(self):
         example = self.dir / "mine"
