@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The reader of SVD files: whatever the text, each peripheral is understood or one line of
+ * complaint. */
+#include "svd/svd.h"
+
+#include "fuzz.h"
+
+static void check_line(char *error)
+{
+    FUZZ_REQUIRE(error && !strchr(error, '\n'));
+    free(error);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct svd_file *file = NULL;
+    char *error = NULL;
+    if (svd_parse("fuzz.svd", (const char *)data, size, &file, &error) < 0) {
+        FUZZ_REQUIRE(!file);
+        check_line(error);
+        return 0;
+    }
+    size_t count = svd_num_peripherals(file);
+    FUZZ_REQUIRE(count > 0 && !error);
+    for (size_t i = 0; i < count && i < 64; i++) {
+        struct svd_peripheral peripheral;
+        if (svd_read(file, i, &peripheral, &error) < 0) {
+            check_line(error);
+            error = NULL;
+            continue;
+        }
+        for (size_t j = 0; j < peripheral.num_registers; j++) {
+            const struct svd_register *reg = &peripheral.registers[j];
+            FUZZ_REQUIRE(reg->name && reg->bits > 0);
+            for (size_t k = 0; k < reg->num_fields; k++)
+                FUZZ_REQUIRE(reg->fields[k].width > 0 &&
+                             reg->fields[k].lsb + reg->fields[k].width <= reg->bits);
+        }
+    }
+    svd_destroy(file);
+    return 0;
+}
