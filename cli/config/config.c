@@ -193,6 +193,7 @@ static const char *syntax_remedy(const char *message)
     static const struct {
         const char *found, *remedy;
     } remedies[] = {
+        {"duplicate object key", "remove one of the two"},
         {"string or '}' expected near '}'", "remove the comma before the }"},
         {"unexpected token near ']'", "remove the comma before the ]"},
         {"'}' expected near 'x'", "write hexadecimal numbers as text: \"0x10200000\""},
@@ -239,7 +240,7 @@ static int check_nul(const struct config *config, size_t size, char **ret_error)
 static int parse_document(struct config *config, size_t size, char **ret_error)
 {
     json_error_t error;
-    config->document = json_loadb(config->text, size, 0, &error);
+    config->document = json_loadb(config->text, size, JSON_REJECT_DUPLICATES, &error);
     if (!config->document) {
         *ret_error = xformat("%s:%d:%d: not JSON: %s; %s", config->file, error.line, error.column,
                              error.text, syntax_remedy(error.text));
@@ -253,14 +254,6 @@ static int parse_document(struct config *config, size_t size, char **ret_error)
         return config_fail(&reader, NULL,
                            "a list is not a configuration; begin with { and "
                            "\"devices\"");
-    struct json_duplicate duplicate;
-    if (json_find_duplicate(config->text, &duplicate)) {
-        *ret_error = xformat("%s:%u: %s: the key is there already, on line %u; remove one",
-                             config->file, duplicate.line, duplicate.name, duplicate.first_line);
-        free(duplicate.name);
-        replace_control_characters(*ret_error);
-        return -EINVAL;
-    }
     return read_document(&reader);
 }
 

@@ -22,11 +22,4 @@ unsigned json_place_line(const char *text, const struct json_place *place);
 /* "devices[1].base_addr"; malloc'd; "" for NULL. */
 char *json_place_name(const struct json_place *place);
 
-struct json_duplicate {
-    char *name; /* as json_place_name(); the caller's to free */
-    unsigned line, first_line;
-};
-/* The first key in the document that its object has already. */
-bool json_find_duplicate(const char *text, struct json_duplicate *ret_duplicate);
-
 #endif

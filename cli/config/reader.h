@@ -22,9 +22,8 @@ struct config_key {
     const char *what;    /* what the value is: "an address" */
     const char *example; /* as it would stand in the file */
     bool required;
-    char *const *choices;  /* set_choice: ended by NULL */
-    uint64_t max;          /* set_count: the largest value */
-    const char *only_json; /* set_later: the one value that this version can honour */
+    char *const *choices; /* set_choice: ended by NULL */
+    uint64_t max;         /* set_count: the largest value */
 };
 
 /* Puts the line together and returns -EINVAL. */
@@ -59,10 +58,6 @@ int config_set_bool(struct config_reader *reader, const struct config_key *key,
 /* trestle_time */
 int config_set_time(struct config_reader *reader, const struct config_key *key,
                     const struct json_place *where, const json_t *value, void *target);
-/* What a later version brings: only the value that means "without" is accepted. */
-int config_set_later(struct config_reader *reader, const struct config_key *key,
-                     const struct json_place *where, const json_t *value, void *target);
-
 /* config_devices.c. The keys of a single device that stands at the top level, without
  * "devices", come in a table of their own there. */
 int config_set_devices(struct config_reader *reader, const struct config_key *key,

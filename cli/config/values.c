@@ -274,19 +274,3 @@ int config_set_time(struct config_reader *reader, const struct config_key *key,
     *(trestle_time *)field(key, target) = time;
     return 0;
 }
-
-int config_set_later(struct config_reader *reader, const struct config_key *key,
-                     const struct json_place *where, const json_t *value, void *target)
-{
-    char *json = json_dumps(value, JSON_ENCODE_ANY);
-    bool honoured = json && key->only_json && strcmp(json, key->only_json) == 0;
-    free(json);
-    if (honoured)
-        return 0;
-    if (key->only_json)
-        return config_fail(reader, where,
-                           "%s not in trestle " TRESTLE_VERSION "; write %s or remove the key",
-                           key->what, key->only_json);
-    return config_fail(reader, where, "%s not in trestle " TRESTLE_VERSION "; remove the key",
-                       key->what);
-}

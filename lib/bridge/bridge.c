@@ -12,9 +12,13 @@
 #include "base/error.h"
 #include "base/macros.h"
 #include "base/region.h"
+#include "base/sized.h"
 #include "bridge/internal.h"
 #include "ipc/barrier.h"
 #include "sim/lazy.h"
+
+/* What the first version had. */
+#define DEVICE_MIN_SIZE offsetof(struct trestle_bridge_device, external)
 
 /* Looks that found something: then the sockets and the caller have their turn. */
 #define FOUND_PER_TURN 64u
@@ -104,11 +108,12 @@ int trestle_bridge_create(const struct trestle_bridge_options *options,
     bridge->own_dir = PRIVATE_DIR_NONE;
     embedder_init(bridge);
     trace_hash_init(&bridge->run_hash);
-    memcpy(&bridge->options, options,
-           options->size < sizeof(*options) ? options->size : sizeof(*options));
-    int error = copy_string(options->socket_dir, &bridge->socket_dir);
+    int error = sized_import(&bridge->options, sizeof(bridge->options),
+                             offsetof(struct trestle_bridge_options, advance), options);
     if (!error)
-        error = copy_string(options->runtime_dir, &bridge->runtime_dir);
+        error = copy_string(bridge->options.socket_dir, &bridge->socket_dir);
+    if (!error)
+        error = copy_string(bridge->options.runtime_dir, &bridge->runtime_dir);
     if (!error)
         error = trestle_sim_create(&bridge->sim);
     if (!error)
@@ -255,9 +260,12 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
                               const struct trestle_bridge_device *theirs, uint32_t *ret_index,
                               char **ret_error)
 {
-    struct trestle_bridge_device own = {0};
+    struct trestle_bridge_device own;
     const struct trestle_bridge_device *wanted = &own;
-    memcpy(&own, theirs, theirs->size < sizeof(own) ? theirs->size : sizeof(own));
+    int error = sized_import(&own, sizeof(own), DEVICE_MIN_SIZE, theirs);
+    if (error)
+        return error_set(ret_error, error, "the size of struct trestle_bridge_device is %zu: %s",
+                         theirs->size, strerror(-error));
     bool needs_size = !wanted->region_size && wanted->model;
     uint64_t size = needs_size ? wanted->model->region_size : wanted->region_size;
     struct device_info *device, **devices;
@@ -269,7 +277,7 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
                          TRESTLE_V2_DEVICES_MAX);
     if (device_by_name(bridge, wanted->name, strlen(wanted->name)))
         return error_set(ret_error, -EEXIST, "two devices are called %s", wanted->name);
-    int error = check_kind(bridge, wanted, ret_error);
+    error = check_kind(bridge, wanted, ret_error);
     if (!error)
         error = check_region(bridge, wanted, size, ret_error);
     if (error)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "trestle/machine.h"
+#include "base/sized.h"
+#include "machine/args.h"
 
 /* What each target needs to run a bare ELF file on its generic board. */
 static const struct arch {
@@ -253,8 +255,19 @@ static bool is_program(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-int trestle_machine_find_qemu(const struct trestle_machine_options *options, char **ret_path,
-                              char **ret_error)
+int machine_import(const struct trestle_machine_options *theirs,
+                   struct trestle_machine_options *ret_options, char **ret_error)
+{
+    int error = sized_import(ret_options, sizeof(*ret_options),
+                             offsetof(struct trestle_machine_options, is_repeatable), theirs);
+    if (error)
+        return error_set(ret_error, error, "the size of struct trestle_machine_options is %zu: %s",
+                         theirs->size, strerror(-error));
+    return 0;
+}
+
+static int find_qemu(const struct trestle_machine_options *options, char **ret_path,
+                     char **ret_error)
 {
     const struct arch *arch;
     int error = find_arch(options->arch, &arch, ret_error);
@@ -287,6 +300,14 @@ int trestle_machine_find_qemu(const struct trestle_machine_options *options, cha
                      name);
 }
 
+int trestle_machine_find_qemu(const struct trestle_machine_options *options, char **ret_path,
+                              char **ret_error)
+{
+    struct trestle_machine_options ours;
+    int error = machine_import(options, &ours, ret_error);
+    return error ? error : find_qemu(&ours, ret_path, ret_error);
+}
+
 static int check_files(const struct trestle_machine_options *options, char **ret_error)
 {
     int error = 0;
@@ -297,8 +318,7 @@ static int check_files(const struct trestle_machine_options *options, char **ret
     return error;
 }
 
-int trestle_machine_args(const struct trestle_machine_options *options, char ***ret_argv,
-                         char **ret_error)
+int machine_args(const struct trestle_machine_options *options, char ***ret_argv, char **ret_error)
 {
     struct arg_list list = {0};
     const struct arch *arch;
@@ -307,7 +327,7 @@ int trestle_machine_args(const struct trestle_machine_options *options, char ***
     if (!error)
         error = check_files(options, ret_error);
     if (!error)
-        error = trestle_machine_find_qemu(options, &qemu, ret_error);
+        error = find_qemu(options, &qemu, ret_error);
     if (error)
         return error;
     arg_add(&list, "%s", qemu);
@@ -335,4 +355,12 @@ int trestle_machine_args(const struct trestle_machine_options *options, char ***
     error = list.failed ? -ENOMEM : pack(&list, ret_argv);
     args_free(&list);
     return error;
+}
+
+int trestle_machine_args(const struct trestle_machine_options *options, char ***ret_argv,
+                         char **ret_error)
+{
+    struct trestle_machine_options ours;
+    int error = machine_import(options, &ours, ret_error);
+    return error ? error : machine_args(&ours, ret_argv, ret_error);
 }

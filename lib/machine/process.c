@@ -13,8 +13,8 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "machine/args.h"
 #include "machine/terminal.h"
-#include "trestle/machine.h"
 
 #define VERSION_TIMEOUT_NS (10 * NS_PER_S)
 #define GRACE_MS 1000
@@ -95,14 +95,17 @@ static int launch_qemu(const struct trestle_machine_options *options, char **arg
 int trestle_machine_launch(const struct trestle_machine_options *options,
                            struct trestle_machine **ret_machine, char **ret_error)
 {
+    struct trestle_machine_options ours;
     char **argv;
-    int error = trestle_machine_args(options, &argv, ret_error);
+    int error = machine_import(options, &ours, ret_error);
+    if (!error)
+        error = machine_args(&ours, &argv, ret_error);
     if (error)
         return error;
     struct trestle_machine *machine = calloc(1, sizeof(*machine));
     if (machine) {
         machine->qemu = CHILD_NONE;
-        error = launch_qemu(options, argv, machine, ret_error);
+        error = launch_qemu(&ours, argv, machine, ret_error);
     } else {
         error = -ENOMEM;
     }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/region.h"
+#include "base/sized.h"
 #include "device.h"
 #include "model.h"
 #include "params.h"
@@ -17,18 +18,14 @@ static int import_options(const struct trestle_device_options *options,
                           struct trestle_device_options *ret_options,
                           struct trestle_host_ops *ret_ops)
 {
-    if (options->size < OPTIONS_MIN_SIZE)
-        return -EINVAL;
-    int r = sized_import(ret_options, sizeof(*ret_options), options, options->size);
+    int r = sized_import(ret_options, sizeof(*ret_options), OPTIONS_MIN_SIZE, options);
     if (r < 0)
         return r;
     *ret_ops = (struct trestle_host_ops){0};
     const struct trestle_host_ops *ops = ret_options->ops;
     if (!ops)
         return 0;
-    if (ops->size < offsetof(struct trestle_host_ops, irq))
-        return -EINVAL;
-    return sized_import(ret_ops, sizeof(*ret_ops), ops, ops->size);
+    return sized_import(ret_ops, sizeof(*ret_ops), offsetof(struct trestle_host_ops, irq), ops);
 }
 
 /* Sets region_size and base_addr. */

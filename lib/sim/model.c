@@ -6,26 +6,12 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 
 #define MAX_LINES 32 /* of interrupts, ports and timers each */
 
 /* The data at the beginning of the table was there from the first version on. */
 #define MODEL_MIN_SIZE offsetof(struct trestle_model, init)
-
-/* A larger table than any real one is no table. */
-#define MODEL_MAX_SIZE 4096
-
-int sized_import(void *ours, size_t our_size, const void *theirs, size_t their_size)
-{
-    const uint8_t *bytes = theirs;
-    for (size_t i = our_size; i < their_size; i++) {
-        if (bytes[i] != 0)
-            return -E2BIG;
-    }
-    memset(ours, 0, our_size);
-    memcpy(ours, theirs, their_size < our_size ? their_size : our_size);
-    return 0;
-}
 
 static bool name_is_valid(const char *name)
 {
@@ -40,13 +26,13 @@ int model_import(const struct trestle_model *model, struct trestle_model *ret_mo
     struct trestle_model copy;
     if (!model)
         return error_set(ret_error, -EINVAL, "there is no model table");
-    if (model->size < MODEL_MIN_SIZE || model->size > MODEL_MAX_SIZE)
-        return error_set(ret_error, -EINVAL,
+    int error = sized_import(&copy, sizeof(copy), MODEL_MIN_SIZE, model);
+    if (error == -E2BIG)
+        return error_set(ret_error, error, "the model was built for a newer Trestle");
+    if (error)
+        return error_set(ret_error, error,
                          "the model table's size is %zu; it is sizeof(struct trestle_model)",
                          model->size);
-    if (sized_import(&copy, sizeof(copy), model, model->size) < 0)
-        return error_set(ret_error, -E2BIG, "the model was built for a newer Trestle");
-    copy.size = sizeof(copy);
     if (!name_is_valid(copy.name))
         return error_set(ret_error, -EINVAL,
                          "the model's name is not made of letters, digits, '_' and '-'");

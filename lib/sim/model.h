@@ -11,8 +11,4 @@
 TRESTLE_CHECK int model_import(const struct trestle_model *model, struct trestle_model *ret_model,
                                char **ret_error);
 
-/* Copies a struct that begins with its size: min(theirs, ours) bytes, the rest zeroed. -E2BIG:
- * theirs is larger and not zero beyond ours. */
-TRESTLE_CHECK int sized_import(void *ours, size_t our_size, const void *theirs, size_t their_size);
-
 #endif

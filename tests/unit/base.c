@@ -6,6 +6,7 @@
 #include "base/number.h"
 #include "base/rate_limit.h"
 #include "base/region.h"
+#include "base/sized.h"
 #include "base/socket_path.h"
 #include "check.h"
 
@@ -91,12 +92,39 @@ static void test_rates(void **state)
     assert_int_equal(left_out, 0);
 }
 
+struct versioned {
+    size_t size;
+    uint32_t first, second;
+};
+
+static void test_sized_structs(void **state)
+{
+    struct versioned ours, theirs[2] = {{.size = sizeof(ours), .first = 1, .second = 2}};
+    size_t min_size = offsetof(struct versioned, second);
+    (void)state;
+    assert_int_equal(sized_import(&ours, sizeof(ours), min_size, theirs), 0);
+    assert_int_equal(ours.second, 2);
+    theirs->size = min_size;
+    assert_int_equal(sized_import(&ours, sizeof(ours), min_size, theirs), 0);
+    assert_int_equal(ours.first, 1);
+    assert_int_equal(ours.second, 0);
+    assert_int_equal(ours.size, sizeof(ours));
+    theirs->size = min_size - 1;
+    assert_int_equal(sized_import(&ours, sizeof(ours), min_size, theirs), -EINVAL);
+    theirs->size = SIZE_MAX;
+    assert_int_equal(sized_import(&ours, sizeof(ours), min_size, theirs), -EINVAL);
+    theirs->size = sizeof(theirs);
+    assert_int_equal(sized_import(&ours, sizeof(ours), min_size, theirs), 0);
+    theirs[1].second = 1;
+    assert_int_equal(sized_import(&ours, sizeof(ours), min_size, theirs), -E2BIG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_regions),      cmocka_unit_test(test_overlaps),
         cmocka_unit_test(test_socket_paths), cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_rates),        cmocka_unit_test(test_sized_structs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

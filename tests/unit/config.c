@@ -61,9 +61,9 @@ static const struct {
                                 "in text as \\\\"},
     {"[]", "1: a list is not a configuration; begin with { and \"devices\""},
     {"{'devices': [\n" ECHO "],\n'links': [],\n'devices': []}",
-     "4: devices: the key is there already, on line 1; remove one"},
+     "4:9: not JSON: duplicate object key near '\"devices\"'; remove one of the two"},
     {"{'devices':[{'model':'echo','base_addr':8,\n'params':{'a':1,\n'\\u0061':2}}]}",
-     "3: devices[0].params.a: the key is there already, on line 2; remove one"},
+     "3:8: not JSON: duplicate object key near '\"\\u0061\"'; remove one of the two"},
 
     /* the outermost object */
     {"{}", "1: \"devices\" is missing; add for example \"devices\": [ { \"model\": \"echo\", "
