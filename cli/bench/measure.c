@@ -13,7 +13,7 @@
 #include "base/io.h"
 #include "command.h"
 #include "run/guest.h"
-#include "run/session.h"
+#include "run/run.h"
 
 /* The clock lies behind the last of 1024 devices. */
 #define DEVICE_BASE 0x10200000u
@@ -26,7 +26,7 @@ struct measurement {
     const struct bench_setup *setup;
     const struct bench_side *side;
     int signal;
-    struct session session;
+    struct run run;
     struct launch launch;
     struct guest guest;
     char *directory, *console; /* where QEMU writes what the guest prints */
@@ -92,16 +92,16 @@ static void guest_arguments(const struct measurement *measurement, struct string
 
 static int run_qemu(struct measurement *measurement)
 {
-    struct session *session = &measurement->session;
+    struct run *run = &measurement->run;
     struct guest *guest = &measurement->guest;
     char *error = NULL;
-    if (guest_start(guest, session, &measurement->launch.machine, &error) < 0) {
+    if (guest_start(guest, run, &measurement->launch.machine, &error) < 0) {
         command_fail_line(error);
         return EXIT_FAILURE;
     }
     int status = guest_serve(guest, clock_ns() + MEASUREMENT_S * NS_PER_S);
-    measurement->signal = session->signal;
-    if (status == 0 && !session->signal && !guest->has_ended) {
+    measurement->signal = run->signal;
+    if (status == 0 && !run->signal && !guest->has_ended) {
         char *text = bench_side_text(measurement->side);
         command_fail("%s: no result within %d s; let the machine come to rest, or try a smaller "
                      "--count",
@@ -140,25 +140,25 @@ static int measure_with(struct measurement *measurement, const struct config *co
                         struct bench_result *ret_result)
 {
     const struct bench_side *side = measurement->side;
-    const struct session_options session_options = {.verbosity = measurement->setup->verbosity,
-                                                    .wait = side->wait};
+    const struct run_options run_options = {.verbosity = measurement->setup->verbosity,
+                                            .wait = side->wait};
     char *error = NULL;
-    int status = session_init(&measurement->session, config, &session_options, &error);
+    int status = run_init(&measurement->run, config, &run_options, &error);
     if (status == 0)
-        status = session_listen(&measurement->session, &error);
+        status = run_listen(&measurement->run, &error);
     if (status < 0) {
-        session_finish(&measurement->session);
+        run_finish(&measurement->run);
         return command_fail_line(error);
     }
     struct trestle_machine_options *machine = &measurement->launch.machine;
-    launch_set_sockets(&measurement->launch, config, measurement->session.bridge);
+    launch_set_sockets(&measurement->launch, config, measurement->run.bridge);
     char *properties = side->path == BENCH_FLOOR ? NULL : device_properties(side);
     for (size_t i = 0; i < config->num_devices; i++)
         measurement->launch.devices[i].properties = properties;
     machine->num_devices = properties ? config->num_devices : 0;
     status = run_qemu(measurement);
     free(properties);
-    session_finish(&measurement->session);
+    run_finish(&measurement->run);
     if (status == 0 && !measurement->signal)
         status = read_result(measurement, ret_result);
     return status;

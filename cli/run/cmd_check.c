@@ -7,7 +7,7 @@
 #include "base/region.h"
 #include "command.h"
 #include "run/launch.h"
-#include "run/session.h"
+#include "run/run.h"
 #include "table.h"
 #include "util.h"
 
@@ -64,14 +64,14 @@ static void print_links(const struct config *config)
 static int check(const struct config *config)
 {
     const struct launch_options as_configured = {0};
-    const struct session_options quiet = {0};
+    const struct run_options quiet = {0};
     struct launch launch;
-    struct session session;
+    struct run run;
     char *error = NULL;
     /* The models see their parameters, and refuse what they do not know. */
-    int status = session_init(&session, config, &quiet, &error);
+    int status = run_init(&run, config, &quiet, &error);
     if (status == 0) {
-        session_finish(&session);
+        run_finish(&run);
         status = launch_init(&launch, config, &as_configured, &error);
     }
     if (status < 0)

@@ -12,7 +12,7 @@
 #include "json_file.h"
 #include "run/guest.h"
 #include "run/launch.h"
-#include "run/session.h"
+#include "run/run.h"
 #include "util.h"
 
 static const struct command_option options[] = {
@@ -30,16 +30,16 @@ static const struct command_option options[] = {
     {0},
 };
 
-struct run_options {
+struct run_arguments {
     const char *stats, *trace;
     int verbosity;
     double timeout_s; /* 0: none */
     struct launch_options launch;
 };
 
-struct run {
-    const struct run_options *options;
-    struct session session;
+struct guest_run {
+    const struct run_arguments *options;
+    struct run run;
     struct launch launch;
     struct guest guest;
     bool was_stopped;
@@ -60,9 +60,9 @@ static bool parse_seconds(const char *text, double *ret_seconds)
 }
 
 static int parse(const struct command *command, int argc, char **argv,
-                 struct run_options *ret_options, struct config **ret_config)
+                 struct run_arguments *ret_options, struct config **ret_config)
 {
-    struct run_options parsed = {0};
+    struct run_arguments parsed = {0};
     int operands = 0;
     while (operands < argc && strcmp(argv[operands], "--") != 0)
         operands++;
@@ -120,133 +120,131 @@ static int parse(const struct command *command, int argc, char **argv,
 
 /* When the run is to end by itself, in clock_ns(), and what says so. Simulated time follows the
  * host's clock from the moment the bridge listens, and so does stop_at. */
-static uint64_t deadline_of(const struct run *run, const char **ret_reason)
+static uint64_t deadline_of(const struct guest_run *whole, const char **ret_reason)
 {
-    const struct run_options *run_options = run->options;
+    const struct run_arguments *given = whole->options;
     double wait_ms = INFINITY;
-    trestle_time stop_at = run->session.config->stop_at;
-    if (stop_at != TRESTLE_TIME_NEVER && !run_options->launch.gdb) {
+    trestle_time stop_at = whole->run.config->stop_at;
+    if (stop_at != TRESTLE_TIME_NEVER && !given->launch.gdb) {
         wait_ms = (double)stop_at / (double)TRESTLE_MS;
         *ret_reason = "stop_at";
     }
-    if (run_options->timeout_s > 0 && run_options->timeout_s * 1000 < wait_ms) {
-        wait_ms = run_options->timeout_s * 1000;
+    if (given->timeout_s > 0 && given->timeout_s * 1000 < wait_ms) {
+        wait_ms = given->timeout_s * 1000;
         *ret_reason = "--timeout";
     }
     return wait_ms > 1e12 ? CLOCK_NEVER : clock_ns() + (uint64_t)ceil(wait_ms * NS_PER_MS);
 }
 
-static void serve(struct run *run)
+static void serve(struct guest_run *whole)
 {
-    struct session *session = &run->session;
-    struct guest *guest = &run->guest;
+    struct run *run = &whole->run;
+    struct guest *guest = &whole->guest;
     const char *reason = NULL;
-    if (guest_serve(guest, deadline_of(run, &reason)) < 0) {
-        run->exit_code = EXIT_FAILURE;
-    } else if (session->signal) {
-        run->exit_code = 128 + session->signal;
+    if (guest_serve(guest, deadline_of(whole, &reason)) < 0) {
+        whole->exit_code = EXIT_FAILURE;
+    } else if (run->signal) {
+        whole->exit_code = 128 + run->signal;
     } else if (!guest->has_ended) {
-        run->exit_code = EXIT_OUT_OF_TIME;
+        whole->exit_code = EXIT_OUT_OF_TIME;
         fprintf(stderr, "trestle: %s ends the run\n", reason);
     }
-    run->was_stopped = !guest->has_ended || guest->signal;
+    whole->was_stopped = !guest->has_ended || guest->signal;
     if (!guest->has_ended) {
-        session_log(session, TRESTLE_LOG_INFO, "Stopping QEMU");
+        run_log(run, TRESTLE_LOG_INFO, "Stopping QEMU");
         guest_stop(guest);
     }
-    if (!run->exit_code && guest->signal)
-        session_log(session, TRESTLE_LOG_WARNING, "QEMU was ended by signal %d (%s)", guest->signal,
-                    strsignal(guest->signal));
-    session_log(session, TRESTLE_LOG_INFO, "QEMU ended with exit code %d", guest->exit_code);
+    if (!whole->exit_code && guest->signal)
+        run_log(run, TRESTLE_LOG_WARNING, "QEMU was ended by signal %d (%s)", guest->signal,
+                strsignal(guest->signal));
+    run_log(run, TRESTLE_LOG_INFO, "QEMU ended with exit code %d", guest->exit_code);
 }
 
 /* Something that was asked for is not there; a worse code stays. */
-static void fail_run(struct run *run)
+static void fail_run(struct guest_run *whole)
 {
-    if (!run->exit_code && run->guest.exit_code == 0)
-        run->exit_code = EXIT_FAILURE;
+    if (!whole->exit_code && whole->guest.exit_code == 0)
+        whole->exit_code = EXIT_FAILURE;
 }
 
-static void report(struct run *run)
+static void report(struct guest_run *whole)
 {
     struct trestle_device_stats totals;
     struct stats_qemu qemu = {
-        .has_ended = true, .was_stopped = run->was_stopped, .exit_code = run->guest.exit_code};
+        .has_ended = true, .was_stopped = whole->was_stopped, .exit_code = whole->guest.exit_code};
     char *path = NULL, *version = NULL, *error = NULL;
-    trestle_bridge_totals(run->session.bridge, &totals);
+    trestle_bridge_totals(whole->run.bridge, &totals);
     /* A QEMU that never got as far as its guest has said why, and that is all there is to say. */
-    if (totals.reads + totals.writes + totals.errors > 0 || run->guest.exit_code == 0 ||
-        run->exit_code)
-        stats_print(&run->session, &qemu, stderr);
-    if (run->options->trace && !run->session.trace.is_whole)
-        fail_run(run);
-    if (!run->options->stats)
+    if (totals.reads + totals.writes + totals.errors > 0 || whole->guest.exit_code == 0 ||
+        whole->exit_code)
+        stats_print(&whole->run, &qemu, stderr);
+    if (whole->options->trace && !whole->run.trace.is_whole)
+        fail_run(whole);
+    if (!whole->options->stats)
         return;
-    if (trestle_machine_find_qemu(&run->launch.machine, &path, NULL) == 0 &&
+    if (trestle_machine_find_qemu(&whole->launch.machine, &path, NULL) == 0 &&
         trestle_machine_version(path, &version, NULL) == 0)
         qemu.version = version;
-    if (stats_write(&run->session, &qemu, run->options->stats, &error) < 0) {
+    if (stats_write(&whole->run, &qemu, whole->options->stats, &error) < 0) {
         command_fail_line(error);
-        fail_run(run);
+        fail_run(whole);
     }
     free(version);
     free(path);
 }
 
-static int run_guest(struct run *run, char **ret_error)
+static int run_guest(struct guest_run *whole, char **ret_error)
 {
-    struct session *session = &run->session;
-    int status = session_listen(session, ret_error);
+    struct run *run = &whole->run;
+    int status = run_listen(run, ret_error);
     if (status < 0)
         return status;
-    launch_set_sockets(&run->launch, session->config, session->bridge);
-    launch_set_labels(&run->launch, session->config);
-    status = guest_start(&run->guest, session, &run->launch.machine, ret_error);
+    launch_set_sockets(&whole->launch, run->config, run->bridge);
+    launch_set_labels(&whole->launch, run->config);
+    status = guest_start(&whole->guest, run, &whole->launch.machine, ret_error);
     if (status < 0)
         return status;
-    session_log(session, TRESTLE_LOG_INFO, "QEMU PID: %d",
-                (int)trestle_machine_pid(run->guest.machine));
-    session_log(session, TRESTLE_LOG_INFO, "Waiting for %zu device connections...",
-                session->config->num_devices);
-    if (run->options->launch.gdb)
+    run_log(run, TRESTLE_LOG_INFO, "QEMU PID: %d", (int)trestle_machine_pid(whole->guest.machine));
+    run_log(run, TRESTLE_LOG_INFO, "Waiting for %zu device connections...",
+            run->config->num_devices);
+    if (whole->options->launch.gdb)
         fprintf(stderr, "trestle: the guest is halted; in gdb: target remote :1234\n");
-    serve(run);
-    guest_finish(&run->guest);
-    own_stop(session->own);
-    session_end_trace(session);
-    report(run);
+    serve(whole);
+    guest_finish(&whole->guest);
+    own_stop(run->own);
+    run_end_trace(run);
+    report(whole);
     return 0;
 }
 
-static int run_config(const struct run_options *run_options, const struct config *config)
+static int run_config(const struct run_arguments *given, const struct config *config)
 {
-    struct run run = {.options = run_options};
+    struct guest_run whole = {.options = given};
     char *error = NULL;
-    int status = run_options->stats ? json_file_check("--stats", run_options->stats, &error) : 0;
+    int status = given->stats ? json_file_check("--stats", given->stats, &error) : 0;
     if (status == 0)
-        status = launch_init(&run.launch, config, &run_options->launch, &error);
+        status = launch_init(&whole.launch, config, &given->launch, &error);
     if (status < 0)
         return command_fail_line(error);
-    const struct session_options session_options = {.verbosity = run_options->verbosity,
-                                                    .trace = run_options->trace};
-    status = session_init(&run.session, config, &session_options, &error);
+    const struct run_options shared = {.verbosity = given->verbosity, .trace = given->trace};
+    status = run_init(&whole.run, config, &shared, &error);
     if (status == 0)
-        status = run_guest(&run, &error);
-    session_finish(&run.session);
-    launch_finish(&run.launch);
+        status = run_guest(&whole, &error);
+    run_finish(&whole.run);
+    launch_finish(&whole.launch);
     if (status < 0)
         return command_fail_line(error);
-    return run.exit_code ? run.exit_code : run.guest.exit_code;
+    return whole.exit_code ? whole.exit_code : whole.guest.exit_code;
 }
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-    struct run_options run_options;
+    struct run_arguments given;
     struct config *config = NULL;
-    int status = parse(command, argc, argv, &run_options, &config);
+    int status = parse(command, argc, argv, &given, &config);
     if (status)
         return status;
-    status = run_config(&run_options, config);
+    status = run_config(&given, config);
     config_destroy(config);
     return status;
 }

@@ -18,15 +18,15 @@ static void look_for_end(void *ctx)
     guest->signal = trestle_machine_signal(guest->machine);
 }
 
-int guest_start(struct guest *guest, struct session *session,
-                const struct trestle_machine_options *options, char **ret_error)
+int guest_start(struct guest *guest, struct run *run, const struct trestle_machine_options *options,
+                char **ret_error)
 {
-    *guest = (struct guest){.session = session};
+    *guest = (struct guest){.run = run};
     char *error = NULL;
     int status = trestle_machine_launch(options, &guest->machine, &error);
     if (status == 0)
-        status = trestle_bridge_watch(session->bridge, trestle_machine_fd(guest->machine),
-                                      look_for_end, guest);
+        status = trestle_bridge_watch(run->bridge, trestle_machine_fd(guest->machine), look_for_end,
+                                      guest);
     if (status < 0) {
         *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
         free(error);
@@ -38,21 +38,20 @@ int guest_start(struct guest *guest, struct session *session,
 
 static int poll_bridge(struct guest *guest, uint64_t until_ns)
 {
-    int status = trestle_bridge_poll(guest->session->bridge, clock_ms_until(until_ns));
+    int status = trestle_bridge_poll(guest->run->bridge, clock_ms_until(until_ns));
     if (status == 0 || status == -EINTR)
         return 0;
-    session_log(guest->session, TRESTLE_LOG_ERROR, "cannot serve the devices: %s",
-                strerror(-status));
+    run_log(guest->run, TRESTLE_LOG_ERROR, "cannot serve the devices: %s", strerror(-status));
     return status;
 }
 
 int guest_serve(struct guest *guest, uint64_t until_ns)
 {
     int status = 0;
-    while (status == 0 && !guest->has_ended && !guest->session->signal && clock_ns() < until_ns)
+    while (status == 0 && !guest->has_ended && !guest->run->signal && clock_ns() < until_ns)
         status = poll_bridge(guest, until_ns);
     /* A Ctrl-C outside a terminal reaches QEMU too, and its end may be seen first. */
-    session_read_signals(guest->session);
+    run_read_signals(guest->run);
     return status;
 }
 
@@ -60,12 +59,12 @@ int guest_serve(struct guest *guest, uint64_t until_ns)
 void guest_stop(struct guest *guest)
 {
     uint64_t kill_at_ns = clock_ns() + GRACE_NS;
-    unsigned signals_seen = guest->session->signals_seen;
+    unsigned signals_seen = guest->run->signals_seen;
     if (guest->has_ended)
         return;
     trestle_machine_ask_to_end(guest->machine);
     while (!guest->has_ended && clock_ns() < kill_at_ns &&
-           guest->session->signals_seen == signals_seen && poll_bridge(guest, kill_at_ns) == 0)
+           guest->run->signals_seen == signals_seen && poll_bridge(guest, kill_at_ns) == 0)
         ;
     if (!guest->has_ended)
         trestle_machine_stop(guest->machine, 0);
@@ -76,7 +75,7 @@ void guest_finish(struct guest *guest)
 {
     if (!guest->machine)
         return;
-    trestle_bridge_unwatch(guest->session->bridge, trestle_machine_fd(guest->machine));
+    trestle_bridge_unwatch(guest->run->bridge, trestle_machine_fd(guest->machine));
     trestle_machine_destroy(guest->machine);
     guest->machine = NULL;
 }

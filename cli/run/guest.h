@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* A QEMU that runs beside a session's devices. */
+/* A QEMU that runs beside a run's devices. */
 #ifndef CLI_GUEST_H
 #define CLI_GUEST_H
 
-#include "run/session.h"
+#include "run/run.h"
 #include "trestle/machine.h"
 
 struct guest {
-    struct session *session;
+    struct run *run;
     struct trestle_machine *machine;
     bool has_ended;
     int exit_code; /* QEMU's, once it has ended; 128 + the signal that ended it */
     int signal;    /* or 0 */
 };
 
-/* Starts QEMU; the session's bridge notices its end. -EINVAL and the like with the line. */
-int guest_start(struct guest *guest, struct session *session,
-                const struct trestle_machine_options *options, char **ret_error);
+/* Starts QEMU; the run's bridge notices its end. -EINVAL and the like with the line. */
+int guest_start(struct guest *guest, struct run *run, const struct trestle_machine_options *options,
+                char **ret_error);
 /* Serves the devices until QEMU ends, a signal comes, or clock_ns() is until_ns, CLOCK_NEVER
  * for never. Negative errno when the bridge fails: it has been said. */
 int guest_serve(struct guest *guest, uint64_t until_ns);

@@ -14,7 +14,7 @@
 
 #include "base/child.h"
 #include "base/clock.h"
-#include "run/session.h"
+#include "run/run.h"
 #include "util.h"
 
 #define STOP_GRACE_MS 2000

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "json_file.h"
-#include "run/session.h"
+#include "run/run.h"
 #include "table.h"
 #include "util.h"
 
@@ -78,19 +78,19 @@ static void add_row(struct table *table, const struct trestle_device_stats *stat
 }
 
 /* Why two runs like this one are not the same, or NULL. */
-static const char *why_not_repeatable(const struct session *session, const struct stats_qemu *qemu)
+static const char *why_not_repeatable(const struct run *run, const struct stats_qemu *qemu)
 {
     uint64_t hash;
     bool has_times = true;
-    if (session->config->icount < 0)
+    if (run->config->icount < 0)
         return "without machine.icount the guest's time follows the host's clock";
     if (qemu->was_stopped)
         return "it was stopped, when is up to the host";
-    if (trestle_bridge_run_hash(session->bridge, &hash, &has_times) && !has_times)
+    if (trestle_bridge_run_hash(run->bridge, &hash, &has_times) && !has_times)
         return "protocol 1 carries no time of the guest's";
-    for (uint32_t i = 0; i < trestle_bridge_num_devices(session->bridge); i++) {
-        const struct config_device *device = &session->config->devices[i];
-        if (own_has_died(session->own, i))
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(run->bridge); i++) {
+        const struct config_device *device = &run->config->devices[i];
+        if (own_has_died(run->own, i))
             return "the process of a device ended before its time";
         if (device->own_process && device->protocol == 1)
             return "protocol 1 carries no time of the guest's";
@@ -99,11 +99,11 @@ static const char *why_not_repeatable(const struct session *session, const struc
 }
 
 /* Of a QEMU that somebody else has started, nobody here knows whether it repeats. */
-static void print_hash(const struct session *session, const struct stats_qemu *qemu, FILE *file)
+static void print_hash(const struct run *run, const struct stats_qemu *qemu, FILE *file)
 {
     uint64_t hash;
-    bool has_times, has_hash = trestle_bridge_run_hash(session->bridge, &hash, &has_times);
-    const char *why = qemu->has_ended ? why_not_repeatable(session, qemu) : NULL;
+    bool has_times, has_hash = trestle_bridge_run_hash(run->bridge, &hash, &has_times);
+    const char *why = qemu->has_ended ? why_not_repeatable(run, qemu) : NULL;
     if (has_hash)
         fprintf(file, "run hash %016" PRIx64, hash);
     else if (why)
@@ -113,20 +113,20 @@ static void print_hash(const struct session *session, const struct stats_qemu *q
     if (qemu->has_ended)
         fprintf(file, "%s%s", why ? "; not repeatable: " : "; repeatable", why ? why : "");
     fputc('\n', file);
-    for (uint32_t i = 0; i < trestle_bridge_num_devices(session->bridge); i++) {
-        const char *own = own_run_hash(session->own, i);
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(run->bridge); i++) {
+        const char *own = own_run_hash(run->own, i);
         if (own)
             fprintf(file, "run hash %s of %s in its own process\n", own,
-                    session->config->devices[i].name);
+                    run->config->devices[i].name);
     }
 }
 
-static void print_trace(const struct session *session, FILE *file)
+static void print_trace(const struct run *run, FILE *file)
 {
-    const struct trestle_bridge_trace_stats *trace = &session->trace;
-    if (!session->trace_path)
+    const struct trestle_bridge_trace_stats *trace = &run->trace;
+    if (!run->trace_path)
         return;
-    char *line = xformat("trace %s: %" PRIu64 " records, %" PRIu64 " bytes", session->trace_path,
+    char *line = xformat("trace %s: %" PRIu64 " records, %" PRIu64 " bytes", run->trace_path,
                          trace->records, trace->bytes);
     replace_control_characters(line);
     fputs(line, file);
@@ -136,25 +136,25 @@ static void print_trace(const struct session *session, FILE *file)
     fputs(trace->is_whole ? "\n" : "; cut off by an error\n", file);
 }
 
-void stats_print(const struct session *session, const struct stats_qemu *qemu, FILE *file)
+void stats_print(const struct run *run, const struct stats_qemu *qemu, FILE *file)
 {
     static const char *const titles[] = {"device",  "base", ">reads", ">writes", ">bytes",
                                          ">errors", ">p50", ">p99",   ">max",    NULL};
     struct table table = {.titles = titles};
     struct trestle_device_stats stats;
-    uint32_t count = trestle_bridge_num_devices(session->bridge);
+    uint32_t count = trestle_bridge_num_devices(run->bridge);
     for (uint32_t i = 0; i < count; i++) {
-        device_stats(session->bridge, session->own, i, &stats);
+        device_stats(run->bridge, run->own, i, &stats);
         add_row(&table, &stats, false);
     }
     if (count > 1) {
-        total_stats(session->bridge, session->own, &stats);
+        total_stats(run->bridge, run->own, &stats);
         add_row(&table, &stats, true);
     }
     table_print(&table, file);
     table_finish(&table);
-    print_hash(session, qemu, file);
-    print_trace(session, file);
+    print_hash(run, qemu, file);
+    print_trace(run, file);
 }
 
 /* --- for programs ---------------------------------------------------------------------------- */
@@ -190,27 +190,27 @@ static json_t *device_object(const struct trestle_device_stats *stats)
     return object;
 }
 
-static void add_hash(json_t *root, const struct session *session, const struct stats_qemu *qemu)
+static void add_hash(json_t *root, const struct run *run, const struct stats_qemu *qemu)
 {
     uint64_t hash;
     bool has_times;
     json_t *text = json_null();
-    if (trestle_bridge_run_hash(session->bridge, &hash, &has_times)) {
+    if (trestle_bridge_run_hash(run->bridge, &hash, &has_times)) {
         char *digits = xformat("%016" PRIx64, hash);
         text = json_string(digits);
         free(digits);
     }
     json_object_set_new(root, "run_hash", text);
     json_object_set_new(root, "repeatable",
-                        qemu->has_ended ? json_boolean(!why_not_repeatable(session, qemu))
+                        qemu->has_ended ? json_boolean(!why_not_repeatable(run, qemu))
                                         : json_null());
 }
 
-static void add_trace(json_t *root, const struct session *session)
+static void add_trace(json_t *root, const struct run *run)
 {
-    const struct trestle_bridge_trace_stats *trace = &session->trace;
+    const struct trestle_bridge_trace_stats *trace = &run->trace;
     json_t *object = json_object();
-    if (session->trace_path) {
+    if (run->trace_path) {
         json_object_set_new(object, "records", number(trace->records));
         json_object_set_new(object, "bytes", number(trace->bytes));
         json_object_set_new(object, "waited_ns", number(trace->waited_ns));
@@ -220,37 +220,37 @@ static void add_trace(json_t *root, const struct session *session)
     json_decref(object);
 }
 
-static json_t *document(const struct session *session, const struct stats_qemu *qemu)
+static json_t *document(const struct run *run, const struct stats_qemu *qemu)
 {
     struct trestle_device_stats stats;
     json_t *root = json_object(), *devices = json_array(), *process = json_object();
-    for (uint32_t i = 0; i < trestle_bridge_num_devices(session->bridge); i++) {
-        int restarts = device_stats(session->bridge, session->own, i, &stats);
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(run->bridge); i++) {
+        int restarts = device_stats(run->bridge, run->own, i, &stats);
         json_t *device = device_object(&stats);
         if (restarts >= 0) {
-            const char *hash = own_run_hash(session->own, i);
+            const char *hash = own_run_hash(run->own, i);
             json_object_set_new(device, "restarts", json_integer(restarts));
             json_object_set_new(device, "run_hash", hash ? json_string(hash) : json_null());
         }
         json_array_append_new(devices, device);
     }
-    total_stats(session->bridge, session->own, &stats);
+    total_stats(run->bridge, run->own, &stats);
     json_object_set_new(process, "version",
                         qemu->version ? json_string(qemu->version) : json_null());
     json_object_set_new(process, "exit_code",
                         qemu->has_ended ? json_integer(qemu->exit_code) : json_null());
     json_object_set_new(root, "devices", devices);
     json_object_set_new(root, "totals", counts(&stats));
-    add_hash(root, session, qemu);
-    add_trace(root, session);
+    add_hash(root, run, qemu);
+    add_trace(root, run);
     json_object_set_new(root, "qemu", process);
     return root;
 }
 
-int stats_write(const struct session *session, const struct stats_qemu *qemu, const char *path,
+int stats_write(const struct run *run, const struct stats_qemu *qemu, const char *path,
                 char **ret_error)
 {
-    json_t *root = document(session, qemu);
+    json_t *root = document(run, qemu);
     int status = json_file_write(root, "--stats", path, ret_error);
     json_decref(root);
     return status;

@@ -14,12 +14,12 @@ struct stats_qemu {
     int exit_code;
 };
 
-struct session; /* see session.h; its trace has ended */
+struct run; /* see run.h; its trace has ended */
 
-void stats_print(const struct session *session, const struct stats_qemu *qemu, FILE *file);
+void stats_print(const struct run *run, const struct stats_qemu *qemu, FILE *file);
 
 /* JSON for --stats; see json_file.h. */
-int stats_write(const struct session *session, const struct stats_qemu *qemu, const char *path,
+int stats_write(const struct run *run, const struct stats_qemu *qemu, const char *path,
                 char **ret_error);
 
 #endif

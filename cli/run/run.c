@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "run/session.h"
+#include "run/run.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,8 +21,8 @@ static int verbosity_of(enum trestle_log_level level)
 
 static void log_line(void *ctx, enum trestle_log_level level, const char *text)
 {
-    const struct session *session = ctx;
-    if (verbosity_of(level) > session->verbosity)
+    const struct run *run = ctx;
+    if (verbosity_of(level) > run->verbosity)
         return;
     const char *prefix = level == TRESTLE_LOG_ERROR     ? "trestle: error: "
                          : level == TRESTLE_LOG_WARNING ? "trestle: warning: "
@@ -34,34 +34,34 @@ static void log_line(void *ctx, enum trestle_log_level level, const char *text)
     free(line);
 }
 
-void session_log(struct session *session, enum trestle_log_level level, const char *format, ...)
+void run_log(struct run *run, enum trestle_log_level level, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     char *text = xvformat(format, args);
     va_end(args);
-    log_line(session, level, text);
+    log_line(run, level, text);
     free(text);
 }
 
 /* --- signals --------------------------------------------------------------------------------- */
 
-void session_read_signals(struct session *session)
+void run_read_signals(struct run *run)
 {
     struct signalfd_siginfo info;
-    while (read(session->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (!session->signal)
-            session->signal = (int)info.ssi_signo;
-        session->signals_seen++;
+    while (read(run->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (!run->signal)
+            run->signal = (int)info.ssi_signo;
+        run->signals_seen++;
     }
 }
 
 static void signals_ready(void *ctx)
 {
-    session_read_signals(ctx);
+    run_read_signals(ctx);
 }
 
-static int watch_signals(struct session *session)
+static int watch_signals(struct run *run)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -69,10 +69,10 @@ static int watch_signals(struct session *session)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    session->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (session->signal_fd < 0)
+    run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (run->signal_fd < 0)
         return -errno;
-    return trestle_bridge_watch(session->bridge, session->signal_fd, signals_ready, session);
+    return trestle_bridge_watch(run->bridge, run->signal_fd, signals_ready, run);
 }
 
 /* --- the bridge ------------------------------------------------------------------------------ */
@@ -87,16 +87,16 @@ static void raise_descriptor_limit(void)
     }
 }
 
-/* The environment may still name the directory of a session that has ended, or another user's. */
+/* The environment may still name the directory of a run that has ended, or another user's. */
 const char *runtime_dir(void)
 {
     const char *directory = getenv("XDG_RUNTIME_DIR");
     return directory && access(directory, W_OK | X_OK) == 0 ? directory : NULL;
 }
 
-static int add_devices(struct session *session, char **ret_error)
+static int add_devices(struct run *run, char **ret_error)
 {
-    const struct config *config = session->config;
+    const struct config *config = run->config;
     for (size_t i = 0; i < config->num_devices; i++) {
         const struct config_device *device = &config->devices[i];
         struct trestle_bridge_device added = {
@@ -112,7 +112,7 @@ static int add_devices(struct session *session, char **ret_error)
             .socket_path = device->socket,
         };
         char *error = NULL;
-        if (trestle_bridge_add_device(session->bridge, &added, NULL, &error) == 0)
+        if (trestle_bridge_add_device(run->bridge, &added, NULL, &error) == 0)
             continue;
         *ret_error = config_complain_params(config, i, error ? error : "no memory");
         free(error);
@@ -121,13 +121,13 @@ static int add_devices(struct session *session, char **ret_error)
     return 0;
 }
 
-static int add_links(struct session *session, char **ret_error)
+static int add_links(struct run *run, char **ret_error)
 {
-    const struct config *config = session->config;
+    const struct config *config = run->config;
     for (size_t i = 0; i < config->num_links; i++) {
         const struct config_link *link = &config->links[i];
         char *error = NULL;
-        if (trestle_bridge_link(session->bridge, link->from, link->to, link->latency, &error) == 0)
+        if (trestle_bridge_link(run->bridge, link->from, link->to, link->latency, &error) == 0)
             continue;
         *ret_error = xformat("trestle: %s", error ? error : "no memory");
         free(error);
@@ -136,28 +136,28 @@ static int add_links(struct session *session, char **ret_error)
     return 0;
 }
 
-static int begin_trace(struct session *session, const char *path, char **ret_error)
+static int begin_trace(struct run *run, const char *path, char **ret_error)
 {
     char *error = NULL;
-    if (trestle_bridge_trace(session->bridge, path, &error) < 0) {
+    if (trestle_bridge_trace(run->bridge, path, &error) < 0) {
         *ret_error = xformat("trestle: %s; name a file that can be written",
                              error ? error : "no memory for a trace");
         free(error);
         return -EINVAL;
     }
-    session->trace_path = path;
+    run->trace_path = path;
     return 0;
 }
 
-void session_end_trace(struct session *session)
+void run_end_trace(struct run *run)
 {
-    (void)trestle_bridge_trace_end(session->bridge, &session->trace);
+    (void)trestle_bridge_trace_end(run->bridge, &run->trace);
 }
 
-int session_init(struct session *session, const struct config *config,
-                 const struct session_options *wanted, char **ret_error)
+int run_init(struct run *run, const struct config *config, const struct run_options *wanted,
+             char **ret_error)
 {
-    *session = (struct session){.config = config, .verbosity = wanted->verbosity, .signal_fd = -1};
+    *run = (struct run){.config = config, .verbosity = wanted->verbosity, .signal_fd = -1};
     raise_descriptor_limit();
     struct trestle_bridge_options options = {
         .size = sizeof(options),
@@ -165,47 +165,47 @@ int session_init(struct session *session, const struct config *config,
         .wait = wanted->wait,
         .runtime_dir = runtime_dir(),
         .log = log_line,
-        .ctx = session,
+        .ctx = run,
         .log_debug = wanted->verbosity >= 2,
         .run_hash = config->icount >= 0 || wanted->run_hash,
     };
     char *error = NULL;
-    int status = trestle_bridge_create(&options, &session->bridge, &error);
+    int status = trestle_bridge_create(&options, &run->bridge, &error);
     if (status < 0) {
         *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
         free(error);
         return status;
     }
-    status = add_devices(session, ret_error);
+    status = add_devices(run, ret_error);
     if (status == 0)
-        status = add_links(session, ret_error);
+        status = add_links(run, ret_error);
     if (status == 0 && wanted->trace)
-        status = begin_trace(session, wanted->trace, ret_error);
+        status = begin_trace(run, wanted->trace, ret_error);
     /* Only now: Ctrl-C ends the wait for a FIFO's reader. */
-    if (status == 0 && (status = watch_signals(session)) < 0)
+    if (status == 0 && (status = watch_signals(run)) < 0)
         *ret_error = xformat("trestle: cannot watch signals: %s", strerror(-status));
     if (status < 0)
-        session_finish(session);
+        run_finish(run);
     return status;
 }
 
-static bool session_has_own(const struct session *session)
+static bool run_has_own(const struct run *run)
 {
-    for (size_t i = 0; i < session->config->num_devices; i++)
-        if (session->config->devices[i].own_process)
+    for (size_t i = 0; i < run->config->num_devices; i++)
+        if (run->config->devices[i].own_process)
             return true;
     return false;
 }
 
 /* Processes of their own write files of their own beside the run's, if that is one. */
-static const char *own_trace(struct session *session)
+static const char *own_trace(struct run *run)
 {
     struct stat st;
-    if (!session->trace_path || (stat(session->trace_path, &st) == 0 && S_ISREG(st.st_mode)))
-        return session->trace_path;
-    session_log(session, TRESTLE_LOG_WARNING,
-                "%s is not a file: there is no trace of devices in processes of their own",
-                session->trace_path);
+    if (!run->trace_path || (stat(run->trace_path, &st) == 0 && S_ISREG(st.st_mode)))
+        return run->trace_path;
+    run_log(run, TRESTLE_LOG_WARNING,
+            "%s is not a file: there is no trace of devices in processes of their own",
+            run->trace_path);
     return NULL;
 }
 
@@ -220,29 +220,29 @@ static char *complain_socket(const struct config *config, const char *sentence)
     return xformat("trestle: %s", sentence);
 }
 
-int session_listen(struct session *session, char **ret_error)
+int run_listen(struct run *run, char **ret_error)
 {
     char *error = NULL;
-    int status = trestle_bridge_listen(session->bridge, &error);
+    int status = trestle_bridge_listen(run->bridge, &error);
     if (status < 0) {
-        *ret_error = complain_socket(session->config, error ? error : strerror(-status));
+        *ret_error = complain_socket(run->config, error ? error : strerror(-status));
         free(error);
     }
-    if (status == 0 && session_has_own(session))
-        status = own_start(session->config, session->bridge, session->verbosity, own_trace(session),
-                           &session->own, ret_error);
+    if (status == 0 && run_has_own(run))
+        status = own_start(run->config, run->bridge, run->verbosity, own_trace(run), &run->own,
+                           ret_error);
     return status;
 }
 
-void session_finish(struct session *session)
+void run_finish(struct run *run)
 {
-    own_finish(session->own);
-    session->own = NULL;
-    if (session->bridge && session->signal_fd >= 0)
-        trestle_bridge_unwatch(session->bridge, session->signal_fd);
-    trestle_bridge_destroy(session->bridge);
-    session->bridge = NULL;
-    if (session->signal_fd >= 0)
-        close(session->signal_fd);
-    session->signal_fd = -1;
+    own_finish(run->own);
+    run->own = NULL;
+    if (run->bridge && run->signal_fd >= 0)
+        trestle_bridge_unwatch(run->bridge, run->signal_fd);
+    trestle_bridge_destroy(run->bridge);
+    run->bridge = NULL;
+    if (run->signal_fd >= 0)
+        close(run->signal_fd);
+    run->signal_fd = -1;
 }
