@@ -66,6 +66,10 @@ void guest_stop(struct guest *guest)
     while (!guest->has_ended && clock_ns() < kill_at_ns &&
            guest->run->signals_seen == signals_seen && poll_bridge(guest, kill_at_ns) == 0)
         ;
+    if (!guest->has_ended && guest->run->signals_seen == signals_seen)
+        run_log(guest->run, TRESTLE_LOG_WARNING,
+                "QEMU did not end within %d s of SIGTERM; it is killed",
+                (int)(GRACE_NS / NS_PER_S));
     if (!guest->has_ended)
         trestle_machine_stop(guest->machine, 0);
     look_for_end(guest);

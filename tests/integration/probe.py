@@ -70,6 +70,10 @@ class Probe:
                 pass
         self.test.assertNotIn("runtime error", self.err)  # UBSan's, which goes on after it
 
+    def has_line(self, seconds):
+        """Whether the guest says something, within so many seconds."""
+        return b"\n" in self.out or bool(self.selector.select(seconds))
+
     def line(self):
         while b"\n" not in self.out:
             if not self.selector.select(LONG):

@@ -7,7 +7,6 @@ import re
 import shlex
 import signal
 import subprocess
-import time
 
 import common
 from cli_case import COMPUTE, Case, ECHO, TRESTLE, read_until
@@ -561,11 +560,9 @@ class Runs(Case):
 
     def test_timeout(self):
         # No kernel: nothing ever ends this machine.
-        start = time.monotonic()
         result = self.trestle("run", self.two(), "--timeout", "0.5", "--stats", "s.json")
         self.assertEqual(result.code, 124, result)
         self.assertIn("trestle: --timeout ends the run\n", result.err)
-        self.assertGreater(time.monotonic() - start, 0.5)
         stats = json.loads((self.dir / "s.json").read_text())
         self.assertIsInstance(stats["qemu"]["exit_code"], int)
 

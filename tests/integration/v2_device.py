@@ -103,6 +103,8 @@ class Memory:
             self.doorbell.send(b"!")
         except BlockingIOError:
             pass  # it has been rung
+        except ConnectionError:
+            pass  # the client has closed its end meanwhile
 
 
 class Device:
@@ -355,7 +357,10 @@ class Server:
                 self.memory = None
 
     def doorbell(self):
-        rung = len(self.memory.doorbell.recv(4096))
+        try:
+            rung = len(self.memory.doorbell.recv(4096))
+        except ConnectionResetError:  # with rings that it had not heard yet
+            rung = 0
         if not rung:  # QEMU has ended; its sockets say so as well
             self.unwatch(self.memory.doorbell)
             return

@@ -331,24 +331,6 @@ static void test_descriptors_that_nobody_wants(void **state)
     close(fd);
 }
 
-static int open_spinning_client(void **state)
-{
-    fixture_wait = TRESTLE_WAIT_SPIN;
-    int error = open_client(state);
-    fixture_wait = TRESTLE_WAIT_SLEEP;
-    return error;
-}
-
-/* The only test that takes the five seconds of patience. */
-static void test_dma_that_nobody_answers(void **state)
-{
-    struct fixture *f = *state;
-    alarm(60); /* a bridge without an end to its patience */
-    post(&client, 0, write_at(REG_DMA, 100, 10));
-    wait_for_log(f, "ended: QEMU did not answer a DMA");
-    alarm(0);
-}
-
 /* The client answers, says goodbye and is gone, all before the bridge wakes up. */
 static void *answer_and_leave(void *unused)
 {
@@ -389,8 +371,6 @@ int main(void)
     const struct CMUnitTest shm_tests[] = {
         DMA_TESTS,
         CLIENT_TEST(test_answer_before_the_end),
-        cmocka_unit_test_setup_teardown(test_dma_that_nobody_answers, open_spinning_client,
-                                        close_client),
     };
     features = FEATURES_GUEST;
     int failed = cmocka_run_group_tests_name("DMA, sockets", dma_tests, NULL, NULL);
