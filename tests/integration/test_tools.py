@@ -123,6 +123,14 @@ class Summary(common.TestCase):
         self.assertEqual(result.out, "failed: a (TIMEOUT)\n1 passed, 1 failed, 0 skipped\n")
         self.assertEqual(self.summarise([], 0, 2).code, 1)
 
+    def test_passed_on_a_second_try(self):
+        second = self.dir / "again.json"
+        second.write_text(json.dumps({"name": "a", "result": "OK"}) + "\n")
+        result = self.summarise([{"name": "a", "result": "FAIL"}], 1, 0, second)
+        self.assertEqual(result.code, 1)
+        self.assertEqual(result.out, "failed: a (FAIL); flaky, it passed when run alone\n"
+                                     "1 passed, 1 failed, 0 skipped\n")
+
     def test_no_log(self):
         result = common.run([TOOLS / "summary.py", self.dir / "none", 2, 0])
         self.assertEqual(result.code, 1)
