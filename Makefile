@@ -110,7 +110,7 @@ sst-install: install ## install, and tell SST about the element library; takes p
 		"sst-config was found (docs/sst.md)" >&2; exit 1; }
 	tools/sst_register $(BUILD)
 
-hooks: ## run tools/check before each commit in this clone
+hooks: ## check what changes before each commit in this clone; takes a few seconds
 	git config core.hooksPath tools/githooks
 
 clean: ## remove the build directories
