@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "bench_page.h" /* made of page.html */
 #include "table.h"
 #include "trestle/machine.h"
 #include "util.h"
@@ -141,7 +142,7 @@ size_t bench_ratios(const struct bench_report *report,
 
 /* --- the table ------------------------------------------------------------------------------- */
 
-char *bench_duration(double ns)
+static char *duration(double ns)
 {
     if (ns < 1000)
         return xformat("%.0f ns", ns);
@@ -152,7 +153,7 @@ char *bench_duration(double ns)
 
 static void add_duration(struct table *table, double ns)
 {
-    char *text = bench_duration(ns);
+    char *text = duration(ns);
     table_addf(table, "%s", text);
     free(text);
 }
@@ -190,7 +191,8 @@ void bench_table(const struct bench_report *report, FILE *file)
             report->machine.kernel, report->machine.qemu);
 }
 
-/* --- JSON ------------------------------------------------------------------------------------ */
+/* --- JSON, and the page that reads it ----------------------------------------------------------
+ */
 
 json_t *bench_json(const struct bench_report *report)
 {
@@ -209,5 +211,27 @@ json_t *bench_json(const struct bench_report *report)
     json_t *machine = json_pack("{s:s, s:i, s:s, s:s}", "cpu", report->machine.cpu, "processors",
                                 (int)report->machine.processors, "kernel", report->machine.kernel,
                                 "qemu", report->machine.qemu);
-    return json_pack("{s:o, s:o}", "machine", machine, "results", results);
+    struct bench_ratio ratios[BENCH_RATIOS_MAX];
+    json_t *compared = json_array();
+    size_t num_ratios = bench_ratios(report, ratios);
+    for (size_t i = 0; i < num_ratios; i++)
+        json_array_append_new(
+            compared, json_pack("{s:f, s:s}", "times", ratios[i].times, "what", ratios[i].what));
+    return json_pack("{s:s, s:i, s:o, s:o, s:o}", "trestle", TRESTLE_VERSION, "rounds",
+                     (int)report->rounds, "machine", machine, "results", results, "ratios",
+                     compared);
+}
+
+char *bench_html(const struct bench_report *report)
+{
+    static const char place[] = "@REPORT@";
+    const char *before_end = strstr(bench_page, place);
+    json_t *document = bench_json(report);
+    /* No "</script>" may come from the name of a processor. */
+    char *json = json_dumps(document, JSON_ESCAPE_SLASH | JSON_REAL_PRECISION(6));
+    char *page = xformat("%.*s%s%s", (int)(before_end - bench_page), bench_page, json ? json : "{}",
+                         before_end + strlen(place));
+    free(json);
+    json_decref(document);
+    return page;
 }

@@ -43,7 +43,4 @@ struct json_t *bench_json(const struct bench_report *report);
 /* A page that loads nothing; malloc'd. */
 char *bench_html(const struct bench_report *report);
 
-/* "54 ns", "1.23 us". */
-char *bench_duration(double ns);
-
 #endif

@@ -2,6 +2,9 @@
 """trestle bench: what it measures, and how it says so."""
 import json
 import re
+import shutil
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 import common
@@ -19,7 +22,7 @@ class Bench(Case):
         # Few: two sides that spin are slow where others want the processors, too.
         result, document = self.bench("--rounds", "1", "--count", "20", "--html", "bench.html",
                                       timeout=300)
-        self.assertEqual(sorted(document), ["machine", "results"])
+        self.assertEqual(sorted(document), ["machine", "ratios", "results", "rounds", "trestle"])
         self.assertRegex(document["machine"]["qemu"], r"\A\d+\.\d+")
         sides = {}
         for side in document["results"]:
@@ -43,7 +46,7 @@ class Bench(Case):
         for op in "write", "posted":
             self.assertIn(("v2-shm", "adaptive", op, 1, 1), sides)
         self.assertIn(("v2-shm", "adaptive", "read", 2, 2), sides)
-        self.check_page(len(document["results"]))
+        self.check_page(document)
 
     def check_ratios(self, out, sides):
         """Those of medians that are not 0, as a few looks at the floor may find it."""
@@ -63,16 +66,31 @@ class Bench(Case):
                           for times, what in ratios])
         self.assertEqual(out.count("\n"), len(sides) + 3 + len(ratios), out)
 
-    def check_page(self, sides):
-        """Well-formed drawings, every side in the table, nothing from elsewhere."""
+    def check_page(self, document):
+        """The figures are in it, and nothing comes from elsewhere."""
         page = (self.dir / "bench.html").read_text()
+        self.assertEqual(json.loads(re.search("const report = (.*);\n", page)[1]), document)
+        self.assertNotRegex(page, r"https?:|src=|href=|url\(|@import|<link|fetch")
+        self.assertEqual(page.count("</script>"), 1)
+        self.check_drawings(page, len(document["results"]))
+
+    def check_drawings(self, page, sides):
+        """What the page's script makes of the figures, where there is a node to run it."""
+        node = shutil.which("node")
+        if not node:
+            print("the page's drawings are not looked at: no node is installed", file=sys.stderr)
+            return
+        script = re.search("<script>(.*)</script>", page, re.DOTALL)[1]
+        script = script.replace('document.querySelector("main").innerHTML = page();',
+                                "console.log(page());")
+        page = subprocess.run([node, "-e", script], check=True, capture_output=True, text=True,
+                              timeout=60).stdout
         drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
         self.assertEqual(len(drawings), 3)
         for drawing in drawings:
             ElementTree.fromstring(drawing)
             self.assertNotIn("nan", drawing)
         self.assertEqual(page.count("<tr class="), sides)
-        self.assertNotRegex(page, r"https?:|src=|href=|url\(|@import|<script")
 
     def test_only(self):
         result, document = self.bench("--quick", "--only", "v2-shm,posted", "--rounds", "2",
