@@ -69,9 +69,10 @@ static int find_model(struct config_reader *reader, const struct json_place *whe
     list_models(&names);
     char *all = strings_join(&names, ", ");
     const char *near = suggest(name, names.items);
-    int status = config_fail(
-        reader, where, "there is no model \"%s\"; %s%s%sthe models are %s, or a path to a .so",
-        name, near ? "did you mean \"" : "", near ? near : "", near ? "\"? " : "", all);
+    int status =
+        config_fail(reader, where,
+                    "there is no model \"%s\"; %s%s%sthe models are %s, or a path to a .so or .py",
+                    name, near ? "did you mean \"" : "", near ? near : "", near ? "\"? " : "", all);
     free(all);
     strings_finish(&names);
     return status;
@@ -84,7 +85,8 @@ int config_set_model(struct config_reader *reader, const struct config_key *key,
     if (!name || !*name)
         return config_fail_type(reader, key, where, value);
     size_t length = strlen(name);
-    bool is_path = strchr(name, '/') || (length > 3 && strcmp(name + length - 3, ".so") == 0);
+    const char *end = length > 3 ? name + length - 3 : "";
+    bool is_path = strchr(name, '/') || strcmp(end, ".so") == 0 || strcmp(end, ".py") == 0;
     return (is_path ? load_model : find_model)(reader, where, name, target);
 }
 

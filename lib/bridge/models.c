@@ -2,10 +2,12 @@
 /* Where models come from: the bundled ones, and those in shared objects. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "adapters/python/python.h"
 #include "base/error.h"
 #include "sim/model.h"
 #include "trestle/bridge.h"
@@ -34,7 +36,9 @@ const struct trestle_model *trestle_model_find(const char *name)
 
 struct trestle_model_library {
     void *handle;
-    struct trestle_model model; /* the table in our size */
+    struct trestle_model model;   /* the table in our size */
+    struct trestle_model *python; /* what it was made of, if that is a file in Python */
+    trestle_python_unload_fn *python_unload;
 };
 
 static int import_entry(struct trestle_model_library *library, const char *path, char **ret_error)
@@ -53,6 +57,68 @@ static int import_entry(struct trestle_model_library *library, const char *path,
     return r;
 }
 
+/* --- models in Python ------------------------------------------------------------------------ */
+
+/* The module lies beside this library, as installed or as built, and stays once it is loaded: an
+ * interpreter cannot be taken away. */
+static void *open_python(void)
+{
+    static const char *const places[] = {"trestle", "..", "../adapters/python", "../lib/trestle",
+                                         "adapters/python"};
+    Dl_info here;
+    char path[4096];
+    if (dladdr((void *)trestle_model_load, &here) == 0 || !here.dli_fname)
+        return NULL;
+    const char *slash = strrchr(here.dli_fname, '/');
+    int length = slash ? (int)(slash - here.dli_fname) : 1;
+    const char *directory = slash ? here.dli_fname : ".";
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+        snprintf(path, sizeof(path), "%.*s/%s/trestle-python.so", length, directory, places[i]);
+        if (access(path, R_OK) < 0)
+            continue;
+        void *module = dlopen(path, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
+        if (module)
+            return module;
+    }
+    return NULL;
+}
+
+static int load_python(struct trestle_model_library *library, const char *path, char **ret_error)
+{
+    library->handle = open_python();
+    trestle_python_load_fn *load =
+        library->handle ? (trestle_python_load_fn *)dlsym(library->handle, TRESTLE_PYTHON_LOAD)
+                        : NULL;
+    if (!load)
+        return error_set(ret_error, -ENOEXEC,
+                         "%s: this Trestle was built without Python; install libpython3-dev and "
+                         "build it again",
+                         path);
+    library->python_unload =
+        (trestle_python_unload_fn *)dlsym(library->handle, TRESTLE_PYTHON_UNLOAD);
+    char *why = NULL;
+    int r = 0;
+    library->python = load(path, &why);
+    if (!library->python || model_import(library->python, &library->model, &why) < 0)
+        r = error_set(ret_error, -ENOEXEC, "%s: %s", path, why ? why : "out of memory");
+    free(why);
+    return r;
+}
+
+static bool is_python(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 3 && strcmp(path + length - 3, ".py") == 0;
+}
+
+static int load_object(struct trestle_model_library *library, const char *path, char **ret_error)
+{
+    library->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library->handle)
+        return error_set(ret_error, -ENOEXEC, "cannot load the model: %s", dlerror());
+    return import_entry(library, path, ret_error);
+}
+
 int trestle_model_load(const char *path, struct trestle_model_library **ret_library,
                        const struct trestle_model **ret_model, char **ret_error)
 {
@@ -68,12 +134,7 @@ int trestle_model_load(const char *path, struct trestle_model_library **ret_libr
     struct trestle_model_library *library = calloc(1, sizeof(*library));
     if (!library)
         return error_set(ret_error, -ENOMEM, "%s: out of memory", path);
-    int r = 0;
-    library->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library->handle)
-        r = error_set(ret_error, -ENOEXEC, "cannot load the model: %s", dlerror());
-    else
-        r = import_entry(library, path, ret_error);
+    int r = (is_python(path) ? load_python : load_object)(library, path, ret_error);
     if (r < 0) {
         trestle_model_unload(library);
         return r;
@@ -87,6 +148,8 @@ void trestle_model_unload(struct trestle_model_library *library)
 {
     if (!library)
         return;
+    if (library->python)
+        library->python_unload(library->python);
     if (library->handle)
         dlclose(library->handle);
     free(library);

@@ -135,9 +135,9 @@ static const struct {
      "1: devices[0].name: \"a?b\" is not a name; use letters, digits, _ and - only"},
     {"{'devices': [{'model': 'ecoh'}]}",
      "1: devices[0].model: there is no model \"ecoh\"; did you mean \"echo\"? the models are "
-     "@MODELS, or a path to a .so"},
+     "@MODELS, or a path to a .so or .py"},
     {"{'devices': [{'model': 'uart'}]}", "1: devices[0].model: there is no model \"uart\"; the "
-                                         "models are @MODELS, or a path to a .so"},
+                                         "models are @MODELS, or a path to a .so or .py"},
     {"{'devices': [{'component': 'acalsim.QemuDevice'}]}",
      "1: devices[0].component: there is no component \"acalsim.QemuDevice\"; did you mean "
      "\"acalsim.QEMUDevice\"?"},
