@@ -19,12 +19,13 @@
 
 static int address_set(struct sockaddr_un *address, const char *path, char **ret_error)
 {
+    size_t length = strlen(path);
     int error = socket_path_address(path, address);
     if (error)
         return error_set(ret_error, error,
                          "%s: the path of a socket has at most %zu bytes, this one has %zu; choose "
                          "a shorter one",
-                         path, SOCKET_PATH_MAX, strlen(path));
+                         path, SOCKET_PATH_MAX, length);
     return 0;
 }
 
