@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""usage: tools/check_layout.py [SOURCE_DIRECTORY]
+"""usage: tools/check_layout.py [SOURCE_DIRECTORY [BUILD_DIRECTORY]]
 
 Checks what each part of the tree may include: dependencies point one way. Also the licence line
-of every file. Prints one line per violation and exits with 1 if there was any.
+of every file. In a build directory (default: build, if there is one) the objects show which files
+call which: no files call each other in a circle. Prints one line per violation and exits with 1 if
+there was any.
 """
+import json
 import pathlib
 import re
+import subprocess
 import sys
 
 # Directory: the directories whose headers it may include beside its own. "include" is the public
@@ -28,7 +32,15 @@ ALLOWED = {
     "cli": {"include", "lib/base"},
     "examples": {"include"},
     "firmware": set(),
+    "bench": {"include", "lib/base", "lib/ipc", "lib/sim", "lib/trace", "lib/wire"},
+    "tests/fuzz": {"include", "lib/base", "lib/ipc", "plugin", "cli"},
+    "tests/integration": {"include"},
+    "tests/systemc": {"include"},
+    "tests/tsan": {"include", "lib/base", "lib/ipc"},
+    "tests/unit": {"include", "lib/base", "lib/ipc", "lib/sim", "lib/trace", "lib/wire", "cli"},
 }
+# Where no files may call each other in a circle. Still to be opened up: lib/sim, lib/bridge, plugin.
+NO_CIRCLES = ("lib/base/", "lib/ipc/", "lib/machine/", "lib/test/", "lib/trace/", "lib/wire/")
 GPL_PARTS = ("plugin/",)
 SOURCES = {".c", ".h", ".cc", ".hh", ".cpp", ".S"}
 LICENSED = SOURCES | {".py", ".sh", ".ld"}
@@ -44,7 +56,7 @@ def files(source):
 
 
 def part_of(name):
-    """The entry of ALLOWED that a file belongs to, or None (tests, benchmarks, tools)."""
+    """The entry of ALLOWED that a file belongs to, or None."""
     for part in ALLOWED:
         if name.startswith(part + "/"):
             return part
@@ -63,6 +75,7 @@ def resolve(source, path, included):
 def check_includes(source, path, name):
     part = part_of(name)
     if part is None:
+        yield f"{name}: belongs to no part of the tree that has a rule here"
         return
     text = path.read_text(errors="replace")
     for number, line in enumerate(text.splitlines(), 1):
@@ -86,9 +99,60 @@ def check_licence(path, name):
         yield f"{name}: wants one line with SPDX-License-Identifier: {wanted}"
 
 
-def check(source):
+def symbols(objects):
+    """Of {file: its object}: {symbol: the file that defines it}, {file: the symbols it wants}."""
+    defined, wanted = {}, {name: [] for name in objects}
+    for name, path in objects.items():
+        lines = subprocess.run(["nm", "--extern-only", "--format=posix", path], check=True,
+                               capture_output=True, text=True).stdout.splitlines()
+        for symbol, kind, *_ in (line.split(" ") for line in lines):
+            if kind in "Uvw":
+                wanted[name].append(symbol)
+            else:
+                defined[symbol] = name
+    return defined, wanted
+
+
+def way(calls, start):
+    """The shortest way of calls from a file back to itself, as [(file, symbol of the next), ...]."""
+    ways = [[(start, symbol)] for symbol in calls[start]]
+    seen = set()
+    for so_far in ways:  # which grows
+        name = calls[so_far[-1][0]][so_far[-1][1]]
+        if name == start:
+            return so_far
+        if name not in seen:
+            seen.add(name)
+            ways += [so_far + [(name, symbol)] for symbol in calls[name]]
+    return []
+
+
+def check_circles(source, build):
+    commands = build / "compile_commands.json"
+    entries = json.loads(commands.read_text()) if commands.exists() else []
+    objects = {}
+    for entry in entries:
+        path = (pathlib.Path(entry["directory"]) / entry["file"]).resolve()
+        target = build / entry["output"]
+        name = path.relative_to(source).as_posix() if source in path.parents else ""
+        if name.startswith(NO_CIRCLES) and not entry["output"].startswith("tests/") \
+                and target.exists():
+            objects.setdefault(name, target)
+    defined, wanted = symbols(objects)
+    calls = {name: {symbol: defined[symbol] for symbol in sorted(wanted[name])
+                    if defined.get(symbol, name) != name} for name in sorted(objects)}
+    known = set()
+    for name in calls:
+        circle = [] if name in known else way(calls, name)
+        known.update(member for member, _ in circle)
+        if circle:
+            yield "a circle of files: " + " -> ".join(
+                f"{member} ({symbol})" for member, symbol in circle) + f" -> {name}"
+
+
+def check(source, build):
     source = source.resolve()
-    problems = []
+    problems = list(check_circles(source, build.resolve()))
     for path, name in files(source):
         if path.suffix in SOURCES:
             problems += check_includes(source, path, name)
@@ -97,8 +161,9 @@ def check(source):
 
 
 def main():
-    source = sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parents[1]
-    problems = check(pathlib.Path(source))
+    source = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parents[1])
+    build = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else source / "build"
+    problems = check(source, build)
     for problem in problems:
         print(problem)
     return 1 if problems else 0

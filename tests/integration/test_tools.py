@@ -35,7 +35,8 @@ class Layout(common.TestCase):
             "models/echo.c": mit + '#include "sim/sim.h"\n',
             "plugin/plugin.c": gpl + '#include "bridge/internal.h"\n',
             "firmware/a.c": mit + '#include "trestle/sim.h"\n',
-            "tests/unit/a.c": mit + '#include "sim/sim.h"\n',
+            "tests/unit/a.c": mit + '#include "sim/sim.h"\n#include "bridge/internal.h"\n',
+            "shed/a.c": mit,
         })
         self.assertEqual(result.code, 1)
         self.assertEqual(set(result.out.splitlines()), {
@@ -44,7 +45,34 @@ class Layout(common.TestCase):
             "models/echo.c:2: models may not include lib/sim/sim.h",
             "plugin/plugin.c:2: plugin may not include lib/bridge/internal.h",
             "firmware/a.c:2: firmware may not include include/trestle/sim.h",
+            "tests/unit/a.c:3: tests/unit may not include lib/bridge/internal.h",
+            "shed/a.c: belongs to no part of the tree that has a rule here",
         })
+
+    def test_circles(self):
+        """Files call each other in a circle, through a third one or through a table; another only
+        calls them."""
+        mit = "/* SPDX-License-Identifier: MIT */\n"
+        sources = {
+            "lib/ipc/a.c": "void b(void); void a(void) { b(); }\n",
+            "lib/ipc/b.c": "extern void (*const table[1])(void);\nvoid b(void) { table[0](); }\n",
+            "lib/ipc/c.c": "void a(void);\nvoid (*const table[1])(void) = {a};\n",
+            "lib/ipc/d.c": "void a(void); void d(void) { a(); }\n",
+        }
+        build, entries = self.dir / "build", []
+        build.mkdir()
+        for name, text in sources.items():
+            path = self.dir / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(mit + text)
+            subprocess.run(["cc", "-c", "-o", build / (path.stem + ".o"), path], check=True)
+            entries.append({"directory": str(build), "file": "../" + name,
+                            "output": path.stem + ".o"})
+        (build / "compile_commands.json").write_text(json.dumps(entries))
+        result = self.check({})
+        self.assertEqual((result.code, result.out), (1,
+            "a circle of files: lib/ipc/a.c (b) -> lib/ipc/b.c (table) -> lib/ipc/c.c (a) -> "
+            "lib/ipc/a.c\n"), result)
 
     def test_licence_lines(self):
         result = self.check({
