@@ -281,28 +281,28 @@ void QEMUHost::createBridge()
     options.advance = [](void *ctx, trestle_time until) {
         static_cast<QEMUHost *>(ctx)->onAdvance(until);
     };
+    options.expect = [](void *ctx) { return static_cast<QEMUHost *>(ctx)->expected_; };
     int status = trestle_bridge_create(&options, &bridge_, &error);
     if (status < 0)
         fatalError("", error, status);
-    for (const Device &device : devices_) {
+    for (uint32_t i = 0; i < devices_.size(); i++) {
+        Device &device = devices_[i];
+        struct trestle_model model = face();
         struct trestle_bridge_device added = {};
+        model.region_size = device.size;
+        model.irq_lines = countLines(device.irq);
+        if (!device.hasDma)
+            model.dma_done = nullptr;
         added.size = sizeof(added);
         added.name = device.name.c_str();
+        added.model = &model;
         added.base_addr = device.base;
-        added.region_size = device.size;
         added.socket_path = device.socket.empty() ? nullptr : device.socket.c_str();
-        added.access = [](void *ctx, uint32_t index, const struct trestle_bridge_access *access) {
-            static_cast<QEMUHost *>(ctx)->onAccess(index, *access);
-        };
-        added.reset = [](void *ctx, uint32_t index) {
-            static_cast<QEMUHost *>(ctx)->onReset(index);
-        };
-        added.ctx = this;
-        added.irq_lines = countLines(device.irq);
-        added.dma = device.hasDma;
-        status = trestle_bridge_add_device(bridge_, &added, nullptr, &error);
+        added.outside = true;
+        status = trestle_bridge_add_device(bridge_, &added, &device.device, &error);
         if (status < 0)
             fatalError("", error, status);
+        *static_cast<Face *>(trestle_device_state(device.device)) = {this, i};
     }
 }
 

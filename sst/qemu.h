@@ -122,6 +122,9 @@ class QEMUHost : public SST::Component
     struct Device {
         uint64_t base = 0, size = 0;
         std::string name, socket, properties, irq, onError;
+        struct trestle_device *device = nullptr;
+        struct trestle_request *request = nullptr; // under way
+        int copyStatus = 0;                        // of the latest transfer
         int64_t timeoutMs = 0;
         SST::Link *link = nullptr;
         uint64_t id = 0;      // of the access under way; 0: none
@@ -133,6 +136,12 @@ class QEMUHost : public SST::Component
         SST::Statistics::Statistic<uint64_t> *reads = nullptr, *writes = nullptr, *errors = nullptr,
                                              *latency = nullptr, *interrupts = nullptr,
                                              *copied = nullptr;
+    };
+
+    // What the bridge's model of a device knows.
+    struct Face {
+        QEMUHost *host;
+        uint32_t index;
     };
 
     // An answer that is ready, see release().
@@ -170,6 +179,7 @@ class QEMUHost : public SST::Component
     void whenGuestWaits(SST::Event *event, uint32_t index);
     void performWaiting();
     void raise(uint32_t index, const InterruptEvent &interrupt);
+    bool move(Device &device, DmaEvent &dma);
     void copy(uint32_t index, DmaEvent &dma);
     void onAdvanceEnd(SST::Event *event);
     void onAdvance(trestle_time until);
@@ -177,7 +187,12 @@ class QEMUHost : public SST::Component
     bool isAllHere();
     void release();
     void expect();
-    void onAccess(uint32_t index, const struct trestle_bridge_access &access);
+    static struct trestle_model face();
+    static int hand(struct trestle_device *device, struct trestle_request *request,
+                    const struct trestle_access *access, bool write);
+    void onAccess(uint32_t index, struct trestle_request *request,
+                  const struct trestle_access &access, bool write, trestle_time when);
+    void bringEngine();
     void onReset(uint32_t index);
 
     void serve();
@@ -206,7 +221,7 @@ class QEMUHost : public SST::Component
     uint64_t quantum_ = 0, quantumEnd_ = 0;
     std::vector<uint32_t> foretelling_; // the devices that say what comes next
     uint64_t next_ = UINT64_MAX;        // the earliest of that
-    uint64_t expected_ = UINT64_MAX;    // what the bridge was told of it
+    uint64_t expected_ = UINT64_MAX;    // what the bridge is told of it
     bool hasNews_ = false;              // it has to be looked at again
     std::vector<Answer> answers_;       // until all is here
     bool isAdvanced_ = false;           // the same, of SST's time

@@ -81,20 +81,64 @@ void QEMUHost::onWake(SST::Event *event)
         serve();
 }
 
-void QEMUHost::onAccess(uint32_t index, const struct trestle_bridge_access &access)
+// --- what the bridge sees of a device: a model that hands everything on --------------------------
+
+int QEMUHost::hand(struct trestle_device *device, struct trestle_request *request,
+                   const struct trestle_access *access, bool write)
+{
+    auto *face = static_cast<Face *>(trestle_device_state(device));
+    face->host->onAccess(face->index, request, *access, write, trestle_device_now(device));
+    return -EINPROGRESS;
+}
+
+struct trestle_model QEMUHost::face()
+{
+    struct trestle_model model = {};
+    model.size = sizeof(model);
+    model.name = "sst";
+    model.access_sizes = 1 | 2 | 4 | 8;
+    model.state_size = sizeof(Face);
+    model.read = [](struct trestle_device *device, struct trestle_request *request,
+                    const struct trestle_access *access,
+                    uint64_t *) { return hand(device, request, access, false); };
+    model.write = [](struct trestle_device *device, struct trestle_request *request,
+                     const struct trestle_access *access) {
+        return hand(device, request, access, true);
+    };
+    model.reset = [](struct trestle_device *device) {
+        auto *its = static_cast<Face *>(trestle_device_state(device));
+        its->host->onReset(its->index);
+    };
+    model.dma_done = [](struct trestle_device *device, uint64_t, int status) {
+        auto *its = static_cast<Face *>(trestle_device_state(device));
+        its->host->devices_[its->index].copyStatus = status;
+    };
+    return model;
+}
+
+// The bridge's engine follows SST's time, and is ahead of it with an access that is to come.
+void QEMUHost::bringEngine()
+{
+    struct trestle_sim *engine = trestle_bridge_sim(bridge_);
+    trestle_sim_run_until(engine, std::max<trestle_time>(now(), trestle_sim_now(engine)));
+}
+
+void QEMUHost::onAccess(uint32_t index, struct trestle_request *request,
+                        const struct trestle_access &access, bool write, trestle_time when)
 {
     Device &device = devices_[index];
     uint64_t time = now();
-    uint64_t delay = access.when > time ? access.when - time : 0;
+    uint64_t delay = when > time ? when - time : 0;
     auto *event = new AccessEvent();
     event->id = ++lastId_;
-    event->offset = access.access.offset;
-    event->data = access.access.data;
-    event->size = static_cast<uint8_t>(access.access.size);
-    event->write = access.write;
+    event->offset = access.offset;
+    event->data = access.data;
+    event->size = static_cast<uint8_t>(access.size);
+    event->write = write;
     device.id = event->id;
+    device.request = request;
     device.started = time + delay;
-    device.write = access.write;
+    device.write = write;
     underWay_++;
     armWatch(time);
     performWaiting();
@@ -115,9 +159,8 @@ void QEMUHost::onReset(uint32_t index)
     waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), isIts), waiting_.end());
     device.told++;
     hasNews_ = true;
-    expected_ = 0;
     if (!foretelling_.empty()) // it may start something: the guest comes back at once for it
-        (void)!trestle_bridge_expect(bridge_, now());
+        expected_ = now();
     device.link->send(new ResetEvent());
 }
 
@@ -161,7 +204,8 @@ void QEMUHost::answer(const Answer &answer)
         device.writes->addData(1);
     else
         device.reads->addData(1);
-    trestle_bridge_complete(bridge_, answer.index, time, answer.status, answer.data);
+    bringEngine();
+    trestle_request_complete(device.request, answer.status, answer.data);
 }
 
 // --- interrupts and DMA -------------------------------------------------------------------------
@@ -202,11 +246,31 @@ void QEMUHost::raise(uint32_t index, const InterruptEvent &interrupt)
     Device &device = devices_[index];
     if (!bridge_ || isOver_)
         return;
-    if (trestle_bridge_irq(bridge_, index, now(), interrupt.line, interrupt.level) < 0)
+    if (interrupt.line >= trestle_device_model(device.device)->irq_lines) {
         out_.output("WARNING: %s has no interrupt line %u; device%u_irq names them\n",
                     device.name.c_str(), interrupt.line, index);
+        return;
+    }
+    bringEngine();
+    trestle_device_irq(device.device, interrupt.line, interrupt.level);
     if (interrupt.level)
         device.interrupts->addData(1);
+}
+
+// True: done.
+bool QEMUHost::move(Device &device, DmaEvent &dma)
+{
+    if (!bridge_ || isOver_ || dma.size != dma.bytes.size())
+        return false;
+    bringEngine();
+    int status = dma.write ? trestle_device_dma_write(device.device, dma.address, dma.bytes.data(),
+                                                      dma.bytes.size(), 0)
+                           : trestle_device_dma_read(device.device, dma.address, dma.bytes.data(),
+                                                     dma.bytes.size(), 0);
+    if (status < 0)
+        return false;
+    bringEngine(); // it has ended: dma_done() is due
+    return device.copyStatus == 0;
 }
 
 void QEMUHost::copy(uint32_t index, DmaEvent &dma)
@@ -219,9 +283,7 @@ void QEMUHost::copy(uint32_t index, DmaEvent &dma)
             dma.bytes.resize(dma.size);
     } catch (const std::exception &) { // too large; the callers are C, and pass on no exception
     }
-    done->success = bridge_ && !isOver_ && dma.size == dma.bytes.size() &&
-                    trestle_bridge_dma(bridge_, index, now(), dma.write, dma.address,
-                                       dma.bytes.data(), dma.bytes.size()) == 0;
+    done->success = move(device, dma);
     if (done->success)
         device.copied->addData(dma.size);
     if (done->success && !dma.write)
@@ -287,13 +349,7 @@ void QEMUHost::expect()
     uint64_t time = now();
     if (quantum_ != 0 && quantumEnd_ <= time)
         quantumEnd_ = time + quantum_;
-    uint64_t when = quantum_ != 0 ? std::min(next_, quantumEnd_) : next_;
-    if (when == expected_ && when > time)
-        return;
-    expected_ = when;
-    int status = trestle_bridge_expect(bridge_, when);
-    if (status < 0)
-        fatalError("cannot wait for the devices: ", nullptr, status);
+    expected_ = quantum_ != 0 ? std::min(next_, quantumEnd_) : next_;
 }
 
 // The guest has come this far without an access: SST may, too.

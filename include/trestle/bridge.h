@@ -32,20 +32,18 @@ struct trestle_bridge_options {
     void (*log)(void *ctx, enum trestle_log_level level, const char *text);
     void *ctx;
     bool log_debug;
-    /* For devices without a model, whose next event only the embedder knows: when the guest comes
-     * to the time of trestle_bridge_expect() without an access, advance() says how far the
-     * embedder's time may go; it goes there, and answers with trestle_bridge_advanced(), from
-     * inside or later. NULL: never. */
+    /* The outside: a simulator with time of its own that some of the devices belong to
+     * (trestle_bridge_device.outside). Both or none are NULL, and both may be called from
+     * trestle_bridge_poll() and _advanced().
+     * advance(): the guest waits, and the outside's time may go up to `until`. It goes there and
+     * says so with trestle_bridge_advanced(), from inside or later.
+     * expect(): the time of the outside's next interrupt or transfer, as far as it knows by
+     * itself; TRESTLE_TIME_NEVER: none before the guest's next access. The guest runs until then
+     * without asking. */
     void (*advance)(void *ctx, trestle_time until);
+    trestle_time (*expect)(void *ctx);
     /* Computes the hash of the run, which a trace has as well; costs some 25 ns per access. */
     bool run_hash;
-};
-
-/* An access that the embedder performs itself. */
-struct trestle_bridge_access {
-    struct trestle_access access; /* inside the region, aligned */
-    bool write;
-    trestle_time when; /* the engine's time: when it is to be performed */
 };
 
 struct trestle_bridge_device {
@@ -63,26 +61,23 @@ struct trestle_bridge_device {
     /* Not 0: a listening socket that somebody else owns, to serve in place of one of our own.
      * It is not closed or removed here. socket_path then only names it. */
     int listen_fd;
-    /* model NULL, not external: the embedder is the device, for another simulator behind the
-     * bridge. All widths, region_size bytes. The devices of a bridge are either all models or all
-     * the embedder's. access() is called from trestle_bridge_poll() and answered by
-     * trestle_bridge_complete(), from inside or later; per device one access is under way at a
-     * time. reset() (may be NULL) says that the guest was reset or has gone: an access under way is
-     * not to be answered. */
-    void (*access)(void *ctx, uint32_t index, const struct trestle_bridge_access *access);
-    void (*reset)(void *ctx, uint32_t index);
-    void *ctx;
-    uint32_t irq_lines; /* of a device without a model, 0 to 32 */
-    bool dma;           /* a device without a model will call trestle_bridge_dma() */
+    /* The model is a face of the outside: it hands its accesses on and answers -EINPROGRESS. When
+     * the outside has come to a time at which it does something here (it completes an access, it
+     * sets an interrupt line, it starts a transfer), it first brings the engine there with
+     * trestle_sim_run_until(). Transfers are done, and dma_done() is due, when they return; QEMU
+     * takes part in them while an access or an advance() is under way. */
+    bool outside;
 };
 
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_create(const struct trestle_bridge_options *options,
                                                     struct trestle_bridge **ret_bridge,
                                                     char **ret_error);
-/* Everything is copied. -EEXIST: the name is taken or the region overlaps another device's. */
+/* Everything is copied. *ret_device (if wanted): the device, NULL for an external one. -EEXIST: the
+ * name is taken or the region overlaps another device's. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_add_device(struct trestle_bridge *bridge,
                                                         const struct trestle_bridge_device *device,
-                                                        uint32_t *ret_index, char **ret_error);
+                                                        struct trestle_device **ret_device,
+                                                        char **ret_error);
 /* Joins "device.port" to "device.port", for example "compute_device.peer". */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_link(struct trestle_bridge *bridge, const char *from,
                                                   const char *to, trestle_time latency,
@@ -103,30 +98,9 @@ TRESTLE_API TRESTLE_CHECK int trestle_bridge_watch(struct trestle_bridge *bridge
                                                    void (*ready)(void *ctx), void *ctx);
 TRESTLE_API void trestle_bridge_unwatch(struct trestle_bridge *bridge, int fd);
 
-/* Answers the access under way of a device without a model, at the embedder's time `now`: the
- * engine's time becomes that, and guest time plus stall too. status: 0, or a negative errno for a
- * bus error. -ENOENT: none is under way, a reset may have ended it. */
-TRESTLE_API int trestle_bridge_complete(struct trestle_bridge *bridge, uint32_t index,
-                                        trestle_time now, int status, uint64_t data);
-
-/* The embedder's time at which it may next have an interrupt or a DMA, or TRESTLE_TIME_NEVER, as at
- * first. The guest hears of it with the next trestle_bridge_complete() or _advanced(). -ENOMEM. */
-TRESTLE_API TRESTLE_CHECK int trestle_bridge_expect(struct trestle_bridge *bridge,
-                                                    trestle_time when);
-/* Answers the advance() under way, at the embedder's time `now`. -ENOENT: QEMU has gone. */
+/* The advance() under way has come to its end, and the outside's time is `now`. -ENOENT: none is
+ * under way; QEMU may have gone. */
 TRESTLE_API int trestle_bridge_advanced(struct trestle_bridge *bridge, trestle_time now);
-/* An interrupt line of a device without a model changed its level at the embedder's time `now`.
- * -EINVAL: no such device or line. */
-TRESTLE_API int trestle_bridge_irq(struct trestle_bridge *bridge, uint32_t index, trestle_time now,
-                                   uint32_t line, bool level);
-
-/* Copies between guest memory at addr and buf for a device without a model, at the embedder's time
- * `now`, and returns when that is done. Only while an access() or an advance() is under way, or
- * from inside one: it is then that QEMU listens. -EFAULT: that is not the guest's memory.
- * -ENOTSUP: no device was added with dma, or the client has none (protocol 1). -ENODEV: QEMU has
- * gone. -EINVAL: no such device, no bytes, or they wrap. */
-TRESTLE_API int trestle_bridge_dma(struct trestle_bridge *bridge, uint32_t index, trestle_time now,
-                                   bool write, uint64_t addr, void *buf, size_t size);
 
 /* Closes and unlinks all sockets. NULL and half-built bridges are fine. */
 TRESTLE_API void trestle_bridge_destroy(struct trestle_bridge *bridge);
@@ -163,8 +137,7 @@ TRESTLE_API void trestle_bridge_totals(const struct trestle_bridge *bridge,
  * docs/trace.md has it: devices and links first, so they are all added by now; before listen. A
  * FIFO is opened once it has a reader. A thread of its own writes. When the file is slower than the
  * run and 64 MiB wait for it, the run waits. When it cannot be written any more, that is logged
- * once as an error, and the run goes on without. What trestle_bridge_dma() copies is neither in
- * the trace nor in the hash. */
+ * once as an error, and the run goes on without. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_trace(struct trestle_bridge *bridge, const char *path,
                                                    char **ret_error);
 struct trestle_bridge_trace_stats {

@@ -104,9 +104,8 @@ int trestle_bridge_create(const struct trestle_bridge_options *options,
     if (!bridge)
         return -ENOMEM;
     bridge->loop.epoll_fd = bridge->timer.fd = -1;
-    bridge->timer_at = TRESTLE_TIME_NEVER;
+    bridge->timer_ns = CLOCK_NEVER;
     bridge->own_dir = PRIVATE_DIR_NONE;
-    embedder_init(bridge);
     trace_hash_init(&bridge->run_hash);
     int error = sized_import(&bridge->options, sizeof(bridge->options),
                              offsetof(struct trestle_bridge_options, advance), options);
@@ -120,6 +119,10 @@ int trestle_bridge_create(const struct trestle_bridge_options *options,
         error = loop_init(&bridge->loop);
     if (!error)
         error = timer_create_source(bridge);
+    if (!error)
+        timeline_init(&bridge->timeline, bridge->sim, clock_ns,
+                      &(struct timeline_outside){bridge->options.advance, bridge->options.expect,
+                                                 bridge->options.ctx});
     ipc_wait_init(&bridge->wait, bridge->options.wait);
     bridge->needs_fence = !barrier_register();
     if (error) {
@@ -199,29 +202,21 @@ static int check_region(struct trestle_bridge *bridge, const struct trestle_brid
     return 0;
 }
 
-/* Models run in the bridge's time, the embedder's devices in the embedder's. */
 static int check_kind(const struct trestle_bridge *bridge,
                       const struct trestle_bridge_device *wanted, char **ret_error)
 {
-    if (!wanted->model && !wanted->access && !wanted->external)
-        return error_set(ret_error, -EINVAL, "%s: a device has a model or an access()",
+    if (!wanted->model && !wanted->external)
+        return error_set(ret_error, -EINVAL, "%s: a device has a model", wanted->name);
+    if (wanted->outside && !(bridge->options.advance && bridge->options.expect))
+        return error_set(ret_error, -EINVAL,
+                         "%s: a device of the outside needs the bridge's advance() and expect()",
                          wanted->name);
-    for (uint32_t i = 0; i < bridge->num_devices; i++) {
-        const struct device_info *other = bridge->devices[i];
-        if (other->device && (wanted->model || wanted->access) &&
-            !other->embedder.access != !wanted->access)
-            return error_set(ret_error, -EINVAL,
-                             "%s: the devices of a bridge are all models or all the embedder's",
-                             wanted->name);
-    }
     return 0;
 }
 
 static int create_device(struct trestle_bridge *bridge, const struct trestle_bridge_device *wanted,
                          uint64_t size, struct device_info **ret_device, char **ret_error)
 {
-    struct trestle_model external = embedder_model(wanted);
-    const struct trestle_model *model = wanted->model ? wanted->model : &external;
     struct device_info *device = calloc(1, sizeof(*device));
     if (!device)
         return -ENOMEM;
@@ -232,7 +227,7 @@ static int create_device(struct trestle_bridge *bridge, const struct trestle_bri
     device->base_addr = wanted->base_addr;
     device->size = size;
     device->inherited_fd = wanted->listen_fd;
-    device->embedder = (struct embedder){wanted->access, wanted->reset, wanted->ctx};
+    device->is_outside = wanted->outside;
     struct trestle_device_options options = {.size = sizeof(options),
                                              .name = wanted->name,
                                              .base_addr = wanted->base_addr,
@@ -247,7 +242,8 @@ static int create_device(struct trestle_bridge *bridge, const struct trestle_bri
     if (!error)
         error = trace_keep_params(device, wanted->params, wanted->num_params);
     if (!error && !wanted->external)
-        error = trestle_device_create(bridge->sim, model, &options, &device->device, ret_error);
+        error =
+            trestle_device_create(bridge->sim, wanted->model, &options, &device->device, ret_error);
     if (error) {
         device_info_free(device);
         return error;
@@ -257,8 +253,8 @@ static int create_device(struct trestle_bridge *bridge, const struct trestle_bri
 }
 
 int trestle_bridge_add_device(struct trestle_bridge *bridge,
-                              const struct trestle_bridge_device *theirs, uint32_t *ret_index,
-                              char **ret_error)
+                              const struct trestle_bridge_device *theirs,
+                              struct trestle_device **ret_device, char **ret_error)
 {
     struct trestle_bridge_device own;
     const struct trestle_bridge_device *wanted = &own;
@@ -289,15 +285,14 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
     error = create_device(bridge, wanted, size, &device, ret_error);
     if (error)
         return error;
-    if (ret_index)
-        *ret_index = bridge->num_devices;
+    if (ret_device)
+        *ret_device = device->device;
     device->index = bridge->num_devices;
     bridge->devices[bridge->num_devices++] = device;
     if (device->device) {
         const struct trestle_model *model = trestle_device_model(device->device);
-        bridge->is_embedded |= wanted->access != NULL;
         bridge->has_irq |= model->irq_lines > 0;
-        bridge->has_dma |= model->dma_done || (wanted->access && wanted->dma);
+        bridge->has_dma |= model->dma_done != NULL;
     }
     return 0;
 }
@@ -392,27 +387,22 @@ int trestle_bridge_listen(struct trestle_bridge *bridge, char **ret_error)
         return error;
     }
     trace_begin(bridge);
-    bridge->start_ns = bridge->now_ns = clock_ns();
+    timeline_start(&bridge->timeline);
     bridge->is_listening = true;
     return 0;
 }
 
 /* --- serve ----------------------------------------------------------------------------------- */
 
-/* On the host's clock, an access that waits for its model needs the engine to go on by itself.
- * Otherwise nobody can see it, and it catches up at the next access. */
 static void arm_timer(struct trestle_bridge *bridge)
 {
-    bool is_needed = bridge->num_busy && !session_has_time(bridge->session);
-    trestle_time at = is_needed ? trestle_sim_next(bridge->sim) : TRESTLE_TIME_NEVER;
+    uint64_t ns = timeline_wake_ns(&bridge->timeline);
     struct itimerspec when = {0};
-    if (at == bridge->timer_at)
+    if (ns == bridge->timer_ns)
         return;
-    bridge->timer_at = at;
-    if (at != TRESTLE_TIME_NEVER) {
-        uint64_t ns = bridge->start_ns + (at + TRESTLE_NS - 1) / TRESTLE_NS;
+    bridge->timer_ns = ns;
+    if (ns != CLOCK_NEVER)
         when.it_value = clock_timespec(ns);
-    }
     timerfd_settime(bridge->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
@@ -424,7 +414,7 @@ static bool look(struct trestle_bridge *bridge)
         found = session_serve_ring(bridge->session) > 0;
     else if (bridge->last_active)
         found = serve_device(bridge->last_active) > 0;
-    if (engine_run_deferred(bridge))
+    if (timeline_run_on(&bridge->timeline))
         found = true;
     if (bridge->session)
         session_end_if_broken(bridge->session);
@@ -453,19 +443,19 @@ static uint32_t empty_looks_max(const struct trestle_bridge *bridge)
 }
 
 /* Serves what comes while busy waiting pays. 0: it does not any more; else what loop_run() said
- * when it found something, or 1 when there was enough for one call, or something for the embedder,
- * for whom the guest waits. */
+ * when it found something, or 1 when there was enough for one call, or something for the outside,
+ * for which the guest waits. */
 static int serve_spinning(struct trestle_bridge *bridge, uint64_t deadline_ns)
 {
     struct ipc_spin spin = ipc_spin_start(deadline_ns);
-    uint64_t handed_over = bridge->num_handed_over;
+    uint64_t handed = bridge->timeline.num_handed;
     uint32_t empty_looks = 0;
     for (;;) {
         if (look(bridge)) {
             ipc_spin_end(&bridge->wait, &spin);
             if (++bridge->num_found % FOUND_PER_TURN == 0)
                 break;
-            if (bridge->num_handed_over != handed_over)
+            if (bridge->timeline.num_handed != handed)
                 return 1;
             spin = ipc_spin_start(deadline_ns);
             continue;
@@ -488,16 +478,24 @@ int trestle_bridge_poll(struct trestle_bridge *bridge, int timeout_ms)
 {
     uint64_t deadline_ns =
         timeout_ms < 0 ? CLOCK_NEVER : clock_ns() + (uint64_t)timeout_ms * NS_PER_MS;
-    uint64_t handed_over = bridge->num_handed_over;
+    uint64_t handed = bridge->timeline.num_handed;
     int called = serve_spinning(bridge, deadline_ns);
     if (called == 0) {
         arm_timer(bridge);
         called = poll_device_sockets(bridge, timeout_ms);
         ipc_spin_end(&bridge->wait, &bridge->spin);
     }
-    if (bridge->num_handed_over == handed_over)
+    if (bridge->timeline.num_handed == handed)
         look(bridge);
     return called < 0 ? called : 0;
+}
+
+int trestle_bridge_advanced(struct trestle_bridge *bridge, trestle_time now)
+{
+    int error = timeline_advanced(&bridge->timeline, now);
+    if (!error && bridge->session)
+        session_advanced(bridge->session);
+    return error;
 }
 
 int trestle_bridge_fd(const struct trestle_bridge *bridge)

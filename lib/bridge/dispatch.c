@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a request to the model and back. Wire v1 carries no time, so the engine follows the host's
- * clock: it is brought up to it before each access. */
+/* From a request to the model and back. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
@@ -8,49 +7,12 @@
 #include "base/macros.h"
 #include "bridge/internal.h"
 
-/* Events that one turn may run for an access that waits: then the sockets are looked at. */
-#define EVENTS_PER_TURN 4096u
-
-/* A deferred answer that is due this soon on the host's clock is waited for in place, since a timer
- * would cost more. */
-#define SPIN_FOR_EVENT_NS 5000u
-
-void engine_catch_up(struct trestle_bridge *bridge)
-{
-    bridge->now_ns = clock_ns();
-    if (!session_has_time(bridge->session))
-        trestle_sim_run_until(bridge->sim, (bridge->now_ns - bridge->start_ns) * TRESTLE_NS);
-}
-
-/* Guest time stands while the guest waits, so the engine runs on as fast as it can. */
-static bool run_events(struct trestle_bridge *bridge)
-{
-    for (unsigned i = 0; i < EVENTS_PER_TURN && bridge->num_busy; i++) {
-        trestle_time next = trestle_sim_next(bridge->sim);
-        if (next == TRESTLE_TIME_NEVER)
-            return false;
-        trestle_sim_run_until(bridge->sim, next);
-    }
-    return bridge->num_busy > 0;
-}
-
-bool engine_run_deferred(struct trestle_bridge *bridge)
-{
-    if (!bridge->num_busy || bridge->is_embedded)
-        return false;
-    if (session_has_time(bridge->session))
-        return run_events(bridge);
-    engine_catch_up(bridge);
-    trestle_time next = trestle_sim_next(bridge->sim);
-    return bridge->num_busy && next != TRESTLE_TIME_NEVER &&
-           next <= trestle_sim_now(bridge->sim) + SPIN_FOR_EVENT_NS * TRESTLE_NS;
-}
-
 static void log_bad_request(struct device_info *device, const struct trestle_v1_request *request,
                             const char *reason)
 {
     uint64_t left_out;
-    if (!rate_limit_allows(&device->frame_errors, device->bridge->now_ns, NS_PER_S, &left_out))
+    if (!rate_limit_allows(&device->frame_errors, device->bridge->timeline.now_ns, NS_PER_S,
+                           &left_out))
         return;
     if (left_out)
         bridge_log(device->bridge, TRESTLE_LOG_WARNING, "%s: %" PRIu64 " more bad requests",
@@ -104,7 +66,7 @@ static void finish_request(struct device_info *device)
 static void request_done(struct trestle_request *request)
 {
     struct device_info *device = container_of(request, struct device_info, request);
-    device->bridge->num_busy--;
+    timeline_wait_end(&device->bridge->timeline, device->is_outside);
     finish_request(device);
     connection_resume(device);
 }
@@ -121,10 +83,12 @@ void perform_access(struct device_info *device, bool is_write, uint64_t offset, 
         .access = {.offset = offset, .data = is_write ? mask_to_size(data, size) : 0, .size = size},
         .write = is_write,
         .done = request_done};
-    bridge->num_busy++;
+    timeline_wait(&bridge->timeline, device->is_outside);
     if (trestle_device_submit(device->device, &device->request) == 0) {
-        bridge->num_busy--;
+        timeline_wait_end(&bridge->timeline, device->is_outside);
         finish_request(device);
+    } else if (device->is_outside) {
+        bridge->timeline.num_handed++;
     }
 }
 
@@ -133,8 +97,8 @@ void handle_mmio_request(struct device_info *device, const uint8_t *frame)
     struct trestle_v1_request v1;
     int error = trestle_v1_decode_request(frame, &v1);
 
-    engine_catch_up(device->bridge);
-    device->request_ns = device->bridge->now_ns;
+    timeline_at_host(&device->bridge->timeline);
+    device->request_ns = device->bridge->timeline.now_ns;
     device->request_is_v2 = false;
     if (!error && v1.addr >= device->base_addr && v1.addr - device->base_addr < device->size) {
         perform_access(device, v1.type == TRESTLE_V1_WRITE, v1.addr - device->base_addr, v1.data,

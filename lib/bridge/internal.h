@@ -9,6 +9,7 @@
 #include "ipc/loop.h"
 #include "ipc/shm.h"
 #include "ipc/wait.h"
+#include "sim/timeline.h"
 #include "trace/hash.h"
 #include "trace/writer.h"
 #include "trestle/bridge.h"
@@ -36,18 +37,16 @@ struct v2_queue {
 
 /*
  * What one v2 client and this bridge share: one timeline, and one pair of rings if shared memory
- * is the carrier. Guest time plus stall is engine time. A bridge has one session at a time.
+ * is the carrier. A bridge has one session at a time.
  */
 struct session {
     struct trestle_bridge *bridge;
     uint8_t client_id[TRESTLE_V2_ID_SIZE], id[TRESTLE_V2_ID_SIZE];
     uint32_t features;
-    uint32_t num_devices;    /* connected; the session ends with the last */
-    uint32_t some_device;    /* was one of them when last looked for */
-    trestle_time guest_time; /* of the latest request */
-    trestle_time stall;      /* how far deferred answers have put the engine ahead */
-    trestle_time told_next;  /* what the client knows of the engine's next event */
-    struct shm shm;          /* SHM_NONE: messages go over the sockets */
+    uint32_t num_devices; /* connected; the session ends with the last */
+    uint32_t some_device; /* was one of them when last looked for */
+    struct timeline_guest guest;
+    struct shm shm; /* SHM_NONE: messages go over the sockets */
     struct ring_consumer requests;
     struct ring_producer events;
     struct loop_source doorbell;
@@ -62,14 +61,7 @@ struct session {
     struct v2_queue stash;    /* messages that came while a DMA was waited for */
     struct ram_range ram[RAM_RANGES_MAX];
     uint32_t num_ram;
-    struct trestle_v2_message advance; /* that the embedder has been asked for; type 0: none */
-};
-
-/* Whoever answers the accesses to a device without a model. */
-struct embedder {
-    void (*access)(void *ctx, uint32_t index, const struct trestle_bridge_access *access);
-    void (*reset)(void *ctx, uint32_t index);
-    void *ctx;
+    struct trestle_v2_message advance; /* that the outside was asked for; type 0: none */
 };
 
 struct device_info {
@@ -89,8 +81,8 @@ struct device_info {
     struct trestle_device *device; /* NULL: another process serves it */
     struct trestle_param *params;  /* copies, for the trace */
     size_t num_params;
-    int inherited_fd;         /* not 0: a listener that is not ours */
-    struct embedder embedder; /* of a device without a model */
+    bool is_outside;  /* its time is the outside's */
+    int inherited_fd; /* not 0: a listener that is not ours */
     struct listener listener;
     struct loop_source server_source, client_source;
 
@@ -123,20 +115,16 @@ struct device_info {
 struct trestle_bridge {
     struct trestle_bridge_options options;
     struct trestle_sim *sim;
+    struct timeline timeline;
     struct loop loop;
     struct loop_source timer; /* a timerfd: when the engine must go on by itself */
-    trestle_time timer_at;    /* what it is armed for */
-    uint64_t start_ns;        /* host clock at engine time 0 */
-    uint64_t now_ns;          /* host clock, read once per batch and request */
+    uint64_t timer_ns;        /* what it is armed for, on the host's clock */
     bool is_listening;
-    bool has_irq, has_dma;         /* some model has */
-    bool is_embedded;              /* the devices are the embedder's, and so is time */
-    struct trestle_event expected; /* of the embedder's */
-    uint64_t num_handed_over;      /* to the embedder */
-    unsigned num_found;            /* looks that found something */
+    bool has_irq, has_dma; /* some model has */
+    unsigned num_found;    /* looks that found something */
 
     struct device_info **devices;
-    uint32_t num_devices, num_connected, num_busy;
+    uint32_t num_devices, num_connected;
     struct session *session;
     struct ipc_wait wait;
     bool needs_fence;
@@ -182,16 +170,6 @@ void send_mmio_response(struct device_info *device, bool success, uint64_t data)
 /* An access of either version; request_ns, request_is_v2 and what goes with it are set. */
 void perform_access(struct device_info *device, bool is_write, uint64_t offset, uint64_t data,
                     uint8_t size);
-/* Brings the engine's time up to the host's, unless a session's guest has it. */
-void engine_catch_up(struct trestle_bridge *bridge);
-/* Lets the engine go on while an access waits for its model. True: more is due at once. */
-bool engine_run_deferred(struct trestle_bridge *bridge);
-
-/* --- embedder.c: devices without a model -------------------------------------------------------
- */
-/* The table of a model that hands every access to the device's embedder. */
-struct trestle_model embedder_model(const struct trestle_bridge_device *wanted);
-void embedder_init(struct trestle_bridge *bridge);
 
 /* --- trace.c: what passes, to the hash of the run and to a file ------------------------------- */
 /* From here on the bridge looks at what passes, if somebody wants to know; what devices did while
@@ -239,8 +217,8 @@ uint8_t *ram_at(const struct session *session, uint64_t addr, size_t *ref_size);
 void ram_finish(struct session *session);
 /* Answers the device's request, which has ended. */
 void session_answer(struct device_info *device, uint64_t data);
-/* Answers the ADVANCE that the embedder was asked for. False: there is none. */
-bool session_advanced(struct session *session);
+/* The outside has come as far as it was asked to: answers the ADVANCE that this was for, if any. */
+void session_advanced(struct session *session);
 static inline bool session_has_time(const struct session *session)
 {
     return session && (session->features & TRESTLE_V2_FEATURE_TIME);

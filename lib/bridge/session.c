@@ -10,7 +10,6 @@
 #include "base/macros.h"
 #include "bridge/internal.h"
 #include "ipc/fds.h"
-#include "sim/lazy.h"
 
 /* Messages that one turn may take from the ring: then the sockets are looked at. */
 #define MESSAGES_PER_TURN 256u
@@ -23,9 +22,6 @@
 
 /* How long the client may leave its event ring full. */
 #define EVENT_RING_PATIENCE_NS NS_PER_S
-
-/* Sums with this stay below never; as a time it is 106 days. */
-#define TIME_MAX (UINT64_MAX / 2)
 
 #define FEATURES                                                                    \
     (TRESTLE_V2_FEATURE_SHM | TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | \
@@ -54,8 +50,7 @@ void session_leave(struct device_info *device)
         session->via = NULL;
     if (--session->num_devices > 0)
         return;
-    /* Whoever comes next on the host's clock goes on from where the engine is. */
-    bridge->start_ns = clock_ns() - trestle_sim_now(bridge->sim) / TRESTLE_NS;
+    timeline_leave(&bridge->timeline, &session->guest);
     bridge->session = NULL;
     bridge->wait.may_spin_long = false;
     if (!session->end_reason)
@@ -169,37 +164,21 @@ static int session_create(struct trestle_bridge *bridge, const struct trestle_v2
         session_free(session);
         return error;
     }
-    if (!session_has_time(session))
-        engine_catch_up(bridge);
-    trestle_time now = trestle_sim_now(bridge->sim);
+    session->guest.sees_events = is_observable(session);
+    if (session_has_time(session))
+        timeline_join(&bridge->timeline, &session->guest, hello->time);
+    else
+        timeline_at_host(&bridge->timeline);
     bridge->wait.may_spin_long = session_has_time(session) && is_observable(session);
-    session->guest_time = hello->time;
-    session->stall = now > hello->time ? now - hello->time : 0;
     *ret_session = session;
     return 0;
 }
 
-/* --- time ------------------------------------------------------------------------------------ */
-
-/* When the guest has to look after the engine again: the time of its next event that it could see,
- * on the guest's clock. A guest can have a device wait for centuries; it will not come back then.
- */
-static trestle_time next_for_guest(const struct session *session)
-{
-    trestle_time next;
-    if (!session_has_time(session) || !is_observable(session))
-        return TRESTLE_TIME_NEVER;
-    next = lazy_next_visible(session->bridge->sim);
-    if (next == TRESTLE_TIME_NEVER || next - session->stall > TIME_MAX)
-        return TRESTLE_TIME_NEVER;
-    return next - session->stall;
-}
-
-/* The same, and the client knows from now on. */
+/* When the guest has to look after the engine again, which it knows from now on. */
 static trestle_time tell_next(struct session *session)
 {
-    session->told_next = next_for_guest(session);
-    return session->told_next;
+    session->guest.told_next = timeline_next_for_guest(&session->bridge->timeline, &session->guest);
+    return session->guest.told_next;
 }
 
 /* --- handshake ------------------------------------------------------------------------------- */
@@ -214,7 +193,7 @@ static enum trestle_v2_status check_hello(const struct device_info *device, int 
         return TRESTLE_V2_BAD_VERSION;
     if (hello->base_addr != device->base_addr || hello->size != device->size)
         return TRESTLE_V2_GEOMETRY;
-    if (hello->time > TIME_MAX)
+    if (hello->time > TIMELINE_MAX)
         return TRESTLE_V2_MALFORMED;
     if (!session)
         return TRESTLE_V2_OK;
@@ -331,18 +310,15 @@ static void send_reply(struct device_info *via, uint32_t device, uint64_t id,
                        enum trestle_v2_status status, uint64_t data)
 {
     struct session *session = via->session;
-    trestle_time now = trestle_sim_now(session->bridge->sim);
-    /* Guest time stood still while the engine went on to the answer. */
-    if (session_has_time(session) && now > session->guest_time + session->stall)
-        session->stall = now - session->guest_time;
+    timeline_at_answer(&session->bridge->timeline, &session->guest);
     struct trestle_v2_message reply = {.type = TRESTLE_V2_REPLY,
                                        .status = (uint8_t)status,
                                        .device = device,
                                        .id = id,
                                        .data = data,
-                                       .time = now,
+                                       .time = trestle_sim_now(session->bridge->sim),
                                        .next = tell_next(session),
-                                       .extra = session->stall};
+                                       .extra = session->guest.stall};
     send_event(via, &reply);
 }
 
@@ -354,7 +330,7 @@ static void wake_client(struct session *session)
 }
 
 /* On sockets: the client looks at the one that it asked on, and at no other, while its request is
- * handled or waits for a model or the embedder. */
+ * handled or waits for a model or the outside. */
 struct device_info *session_listener(struct device_info *device)
 {
     const struct session *session = device->session;
@@ -407,7 +383,9 @@ void session_answer(struct device_info *device, uint64_t data)
     struct session *session = device->session;
     if (!device->socket_ready)
         return;
-    if (device->request_is_posted && next_for_guest(session) == session->told_next)
+    if (device->request_is_posted &&
+        timeline_next_for_guest(&session->bridge->timeline, &session->guest) ==
+            session->guest.told_next)
         return;
     send_reply(device, device->index, device->request_id, status_of(device->request.status), data);
     if (device->request_is_posted)
@@ -415,17 +393,6 @@ void session_answer(struct device_info *device, uint64_t data)
 }
 
 /* --- messages in ----------------------------------------------------------------------------- */
-
-static void session_advance(struct session *session, trestle_time guest_time)
-{
-    if (!session_has_time(session)) {
-        engine_catch_up(session->bridge);
-        return;
-    }
-    if (guest_time > session->guest_time)
-        session->guest_time = guest_time;
-    trestle_sim_run_until(session->bridge->sim, session->guest_time + session->stall);
-}
 
 static void start_access(struct session *session, struct device_info *device,
                          const struct trestle_v2_message *m)
@@ -462,7 +429,7 @@ static bool handle_device_message(struct session *session, struct device_info *v
     }
     if (trestle_device_busy(device->device))
         return false;
-    session_advance(session, m->time);
+    timeline_at_access(&bridge->timeline, &session->guest, m->time);
     if (m->type == TRESTLE_V2_FLUSH)
         send_reply(device, m->device, m->id, TRESTLE_V2_OK, 0);
     else
@@ -475,34 +442,21 @@ static bool is_access(const struct trestle_v2_message *m)
     return m->type == TRESTLE_V2_READ || m->type == TRESTLE_V2_WRITE;
 }
 
-/* True: the embedder's time has to come first, and then the answer. */
-static bool ask_embedder(struct session *session, const struct trestle_v2_message *m)
-{
-    const struct trestle_bridge_options *options = &session->bridge->options;
-    if (!options->advance)
-        return false;
-    session->advance = *m;
-    session->bridge->num_handed_over++;
-    options->advance(options->ctx, trestle_sim_now(session->bridge->sim));
-    return true;
-}
-
-bool session_advanced(struct session *session)
+void session_advanced(struct session *session)
 {
     struct trestle_v2_message m = session->advance;
     session->advance.type = 0;
-    if (m.type != TRESTLE_V2_ADVANCE || !session->via)
-        return false;
-    send_reply(session->via, m.device, m.id, TRESTLE_V2_OK, 0);
-    return true;
+    if (m.type == TRESTLE_V2_ADVANCE && session->via)
+        send_reply(session->via, m.device, m.id, TRESTLE_V2_OK, 0);
 }
 
 /* `via`: whose socket it came on, or any device of the session. False: must wait. */
 static bool perform_message(struct session *session, struct device_info *via,
                             const struct trestle_v2_message *m)
 {
-    if (!v2_request_is_valid(m) || m->time > TIME_MAX) {
-        if (is_access(m) && m->time <= TIME_MAX)
+    struct timeline *timeline = &session->bridge->timeline;
+    if (!v2_request_is_valid(m) || m->time > TIMELINE_MAX) {
+        if (is_access(m) && m->time <= TIMELINE_MAX)
             send_reply(via, m->device, m->id, TRESTLE_V2_MALFORMED, 0);
         else
             session_end(session, "a message that this version does not have");
@@ -514,12 +468,12 @@ static bool perform_message(struct session *session, struct device_info *via,
     case TRESTLE_V2_FLUSH:
         return handle_device_message(session, via, m);
     case TRESTLE_V2_ADVANCE:
-        session_advance(session, m->time);
-        if (!ask_embedder(session, m))
-            send_reply(via, m->device, m->id, TRESTLE_V2_OK, 0);
+        session->advance = *m;
+        if (timeline_at_advance(timeline, &session->guest, m->time))
+            session_advanced(session);
         return true;
     case TRESTLE_V2_RESET:
-        session_advance(session, m->time);
+        timeline_at_access(timeline, &session->guest, m->time);
         reset_devices(session);
         send_reply(via, m->device, m->id, TRESTLE_V2_OK, 0);
         return true;

@@ -16,16 +16,6 @@
 
 /* --- records --------------------------------------------------------------------------------- */
 
-/* Guest time stands while the engine is ahead with an answer; up to where the guest is, both pass
- * together. */
-static trestle_time guest_time_at(const struct session *session, trestle_time now)
-{
-    if (!session_has_time(session) || now < session->stall)
-        return TRESTLE_TIME_NEVER;
-    trestle_time time = now - session->stall;
-    return time < session->guest_time ? time : session->guest_time;
-}
-
 static void say_failure(struct trestle_bridge *bridge, int error)
 {
     bridge->trace_has_failed = true;
@@ -40,7 +30,7 @@ static void observe(void *ctx, const struct trestle_device *dev,
     struct trestle_bridge *bridge = ctx;
     const struct device_info *device = trestle_device_ctx(dev);
     record->device = device->index;
-    record->guest_time = guest_time_at(bridge->session, record->time);
+    record->guest_time = timeline_guest_time(&bridge->timeline, record->time);
     if (record->kind == TRESTLE_TRACE_ANSWER) {
         bridge->has_accesses = true;
         bridge->has_unknown_times |= record->guest_time == TRESTLE_TIME_NEVER;

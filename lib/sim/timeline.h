@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who moves the time of an engine, and how far.
+ *
+ *   HOST     No guest says its time: the engine follows the host's clock.
+ *   GUEST    The guest says its time. While it waits for an answer its time stands, and the engine
+ *            runs on to the answer as fast as it can.
+ *   OUTSIDE  As GUEST, but some devices belong to a simulator with time of its own. It says how far
+ *            the engine may go on without it.
+ *
+ * Guest time plus stall is engine time. Several guests may join: the engine then goes as far as the
+ * one that is furthest behind. (Links between their devices would add their latency to that.)
+ */
+#ifndef TRESTLE_SIM_TIMELINE_H
+#define TRESTLE_SIM_TIMELINE_H
+
+#include "trestle/sim.h"
+
+/* Sums with this stay below never; as a time it is 106 days. */
+#define TIMELINE_MAX (UINT64_MAX / 2)
+
+enum timeline_kind { TIMELINE_HOST, TIMELINE_GUEST, TIMELINE_OUTSIDE };
+
+/* A simulator that some of the devices belong to. */
+struct timeline_outside {
+    /* Go to `until`, then call timeline_advanced(); (mandatory, or there is no outside) */
+    void (*advance)(void *ctx, trestle_time until);
+    /* The time at which it may next have an interrupt or a transfer. (mandatory) */
+    trestle_time (*expect)(void *ctx);
+    void *ctx;
+};
+
+struct timeline_guest {
+    struct timeline_guest *next;
+    trestle_time time;      /* of the latest request */
+    trestle_time stall;     /* how far deferred answers have put the engine ahead */
+    trestle_time told_next; /* what the guest knows of the next event */
+    bool sees_events;       /* without asking: it takes interrupts or transfers */
+};
+
+struct timeline {
+    struct trestle_sim *sim;
+    enum timeline_kind kind;
+    struct timeline_guest *guests;
+    struct timeline_outside outside;
+    uint64_t (*host_ns)(void); /* the host's clock */
+    uint64_t start_ns;         /* its time when the engine's was 0 */
+    uint64_t now_ns;           /* its time when last read */
+    uint32_t num_waiting;      /* accesses that wait for a model in the engine */
+    uint32_t num_outside;      /* that wait for a device of the outside */
+    bool is_asked;             /* the outside is to advance */
+    uint64_t num_handed;       /* accesses and advances that the outside was given so far */
+};
+
+void timeline_init(struct timeline *timeline, struct trestle_sim *sim, uint64_t (*host_ns)(void),
+                   const struct timeline_outside *outside);
+/* On the host's clock, the engine goes on from now. */
+void timeline_start(struct timeline *timeline);
+
+/* The guest's time is `time`, and it has sees_events set. */
+void timeline_join(struct timeline *timeline, struct timeline_guest *guest, trestle_time time);
+/* Fine if it has not joined. */
+void timeline_leave(struct timeline *timeline, struct timeline_guest *guest);
+
+/* --- at an access ---------------------------------------------------------------------------- */
+
+/* Reads the host's clock, and brings the engine up to it if that is who moves it. */
+void timeline_at_host(struct timeline *timeline);
+
+/* Where the engine may go, as far as the guests are concerned. */
+static inline trestle_time timeline_guests_at(const struct timeline *timeline)
+{
+    trestle_time least = TRESTLE_TIME_NEVER;
+    for (const struct timeline_guest *guest = timeline->guests; guest; guest = guest->next)
+        if (guest->time + guest->stall < least)
+            least = guest->time + guest->stall;
+    return least;
+}
+
+/* The guest has come to `time`, at most TIMELINE_MAX: runs what was due before. */
+static inline void timeline_at_access(struct timeline *timeline, struct timeline_guest *guest,
+                                      trestle_time time)
+{
+    if (timeline->kind == TIMELINE_HOST) {
+        timeline_at_host(timeline);
+        return;
+    }
+    if (time > guest->time)
+        guest->time = time;
+    trestle_sim_run_until(timeline->sim, timeline_guests_at(timeline));
+}
+
+/* The guest has come to `time` without an access. False: the outside has to come there first, and
+ * timeline_advanced() will tell. */
+bool timeline_at_advance(struct timeline *timeline, struct timeline_guest *guest,
+                         trestle_time time);
+
+/* An access waits for its device, or does so no longer. */
+static inline void timeline_wait(struct timeline *timeline, bool is_outside)
+{
+    (*(is_outside ? &timeline->num_outside : &timeline->num_waiting))++;
+}
+
+static inline void timeline_wait_end(struct timeline *timeline, bool is_outside)
+{
+    (*(is_outside ? &timeline->num_outside : &timeline->num_waiting))--;
+}
+
+/* The guest gets an answer: it stood still while the engine went on to that. */
+static inline void timeline_at_answer(const struct timeline *timeline, struct timeline_guest *guest)
+{
+    trestle_time now = trestle_sim_now(timeline->sim);
+    if (timeline->kind != TIMELINE_HOST && now > guest->time + guest->stall)
+        guest->stall = now - guest->time;
+}
+
+/* --- between accesses ------------------------------------------------------------------------ */
+
+/* Lets the engine go on while an access waits for its model. True: more is due at once. */
+bool timeline_run_on(struct timeline *timeline);
+
+/* When the engine has to go on by itself, on the host's clock; UINT64_MAX: not before the next
+ * access. */
+uint64_t timeline_wake_ns(const struct timeline *timeline);
+
+/* The outside has come to `now`. -ENOENT: it was not asked. */
+int timeline_advanced(struct timeline *timeline, trestle_time now);
+
+/* When the guest has to look after the engine again: the time of the next event that it could see,
+ * on its own clock. */
+trestle_time timeline_next_for_guest(const struct timeline *timeline,
+                                     const struct timeline_guest *guest);
+
+/* The guest's time when the engine's is `now`, or never: it says none. */
+trestle_time timeline_guest_time(const struct timeline *timeline, trestle_time now);
+
+#endif
