@@ -93,6 +93,8 @@ static void print_properties(const struct config *config, size_t index)
     struct strings parts = {0};
     if (device->shadow)
         strings_add(&parts, "shadow=on");
+    if (device->behind)
+        strings_add(&parts, "behind=on");
     launch_add_protocol(&parts, config, device);
     char *joined = parts.count ? strings_join(&parts, ",") : NULL;
     if (joined)

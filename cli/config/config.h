@@ -25,6 +25,7 @@ struct config_device {
     const char *on_error; /* NULL: the plugin's default */
     int64_t timeout_ms;   /* -1: the plugin's default */
     bool shadow;          /* may cover what the machine has there */
+    bool behind;          /* what the machine has there stays in front */
     const char *irq;      /* inputs of the interrupt controller, "40:41"; NULL: none */
     size_t num_irqs;
     bool own_process;    /* served by a `trestle device` of its own */

@@ -273,6 +273,7 @@ static const struct config_key device_keys[] = {
     {"timeout_ms", config_set_count, DEVICE(timeout_ms), "a number of milliseconds",
      "\"timeout_ms\": 1000, or 0 for never", .max = INT32_MAX},
     {"shadow", config_set_bool, DEVICE(shadow), "true or false", "\"shadow\": true"},
+    {"behind", config_set_bool, DEVICE(behind), "true or false", "\"behind\": true"},
     {"irq", set_irq, 0, "an interrupt number, or a list of them",
      "\"irq\": 40, or \"irq\": [40, 41] for two lines"},
     {"process", set_process, 0, "a choice here", .choices = process_choices},
@@ -308,6 +309,9 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
                            "0x%llx plus %llu bytes runs past the end of the address space; "
                            "choose a lower base address or a smaller size",
                            (unsigned long long)device->base_addr, (unsigned long long)device->size);
+    struct json_place behind = {where, "behind", 0};
+    if (device->shadow && device->behind)
+        return config_fail(reader, &behind, "\"shadow\" says the opposite; remove one of the two");
     struct json_place protocol = {where, "protocol", 0}, restart = {where, "restart", 0};
     if (device->protocol == 0)
         return config_fail(reader, &protocol,

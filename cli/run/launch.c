@@ -181,6 +181,7 @@ static int check_without_plugin(const struct config *config, const struct launch
         const char *key = device->on_error          ? "on_error"
                           : device->timeout_ms >= 0 ? "timeout_ms"
                           : device->shadow          ? "shadow"
+                          : device->behind          ? "behind"
                           : device->posted_writes   ? "posted_writes"
                           : device->release_lock    ? "release_lock"
                           : device->carrier         ? "carrier"
@@ -280,6 +281,8 @@ static void add_properties(struct launch *launch, const struct config *config,
 {
     struct strings parts = {0};
     launch_add_protocol(&parts, config, device);
+    if (device->behind)
+        strings_add(&parts, "behind=on");
     if (device->release_lock)
         strings_add(&parts, "release_lock=on");
     char *joined = parts.count ? strings_join(&parts, ",") : xstrdup("");

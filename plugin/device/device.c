@@ -20,6 +20,8 @@
 #define TOLD_FAULTS_MAX 8
 /* Above whatever the machine has at the same place, when the user said shadow=on. */
 #define REGION_PRIORITY 10000
+/* Below whatever it has, but above QEMU's placeholders ("unimplemented-device", at -1000). */
+#define REGION_PRIORITY_BEHIND (-500)
 
 static struct sst_device *first, **last = &first;
 static unsigned created;
@@ -194,6 +196,8 @@ static void check_properties(struct sst_device *dev)
                       "size 0x%" PRIx64 " goes beyond the end of the address space; "
                       "use a smaller size or base_address",
                       dev->size);
+    if (dev->shadow && dev->behind)
+        refuse_device(dev, "shadow and behind exclude each other; leave one out");
     if (dev->irq && irq_parse(dev->irq, dev->irqs, &dev->num_irqs) < 0)
         refuse_device(dev, "irq is '%s'; it must be a number, or up to 32 with ':' between them",
                       dev->irq);
@@ -225,7 +229,7 @@ static void check_other_devices(const struct sst_device *dev)
 /* Before any device of ours is mapped: what is found is the machine's. */
 static void check_machine(const struct sst_device *dev)
 {
-    if (dev->shadow)
+    if (dev->shadow || dev->behind)
         return;
     struct qemu_section found =
         qemu.memory_region_find(qemu.get_system_memory(), dev->base, dev->size);
@@ -244,7 +248,8 @@ static void map_region(struct sst_device *dev)
     qemu.memory_region_init_io(region, qemu.qdev_get_machine(), &REGION_OPS, dev, "sst-device",
                                dev->size);
     qemu.memory_region_add_subregion_overlap(qemu.get_system_memory(), dev->base, region,
-                                             REGION_PRIORITY);
+                                             dev->behind ? REGION_PRIORITY_BEHIND
+                                                         : REGION_PRIORITY);
 }
 
 /* device_del would leave a hole in the guest's memory map (and aborts QEMU 7.2). */

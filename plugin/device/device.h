@@ -28,7 +28,7 @@ struct sst_device {
     char *socket;
     uint64_t base, size, timeout_ms, protocol;
     int on_error, wait, carrier; /* enum on_error, enum trestle_wait, enum carrier */
-    bool has_base, shadow, floor, posted_writes, release_lock;
+    bool has_base, shadow, behind, floor, posted_writes, release_lock;
     char *label; /* where the user described the device, or NULL */
     char *irq;   /* inputs of the interrupt controller, as they were given */
     uint32_t irqs[IRQ_LINES_MAX], num_irqs;

@@ -37,6 +37,8 @@ static const struct property PROPERTIES[] = {
      .description = "longest wait for an answer (default 1000; 0: none)"},
     {"shadow", SWITCH, offsetof(struct sst_device, shadow), "on or off",
      .description = "on: may cover what the machine has there (default off)"},
+    {"behind", SWITCH, offsetof(struct sst_device, behind), "on or off",
+     .description = "on: what the machine has there stays in front (default off)"},
     {"wait", CHOICE, offsetof(struct sst_device, wait), "adaptive, sleep or spin",
      .choices = {"adaptive", "sleep", "spin"},
      .description = "how a vCPU waits for an answer: adaptive (default), sleep, spin"},

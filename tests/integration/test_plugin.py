@@ -300,6 +300,8 @@ class Refusals(PluginTest):
                 (at + "on_error is 'abort'; it must be fault, ones or zeros$",
                  {"on_error": "abort"}),
                 (at + "wait is 'long'; it must be adaptive, sleep or spin$", {"wait": "long"}),
+                (at + "shadow and behind exclude each other; leave one out$",
+                 {"shadow": "on", "behind": "on"}),
                 (at + "shadow cannot be read; it must be on or off$", {"shadow": "perhaps"}),
                 (at + "timeout_ms cannot be read; it must be a number of milli",
                  {"timeout_ms": "1s"}),
@@ -364,6 +366,17 @@ class Machine(PluginTest):
         probe.write(flash, 0x77)
         self.assertEqual(probe.read(flash), 0x77)
         self.assertEqual(len(device.requests()), 2)
+
+    def test_behind(self):
+        """What the machine has stays; between its devices, the device of ours answers."""
+        self.device()
+        uart = 0x10000000
+        probe = self.probe(self.properties(base=uart, size=0x2000, behind="on"))
+        status = probe.read(uart + 5, 1)
+        self.assertEqual(status & 0x60, 0x60)  # a 16550 with nothing to send
+        self.assertNotEqual(probe.read(0x10001000), 0x12345678)  # virtio's magic is not ours
+        probe.write(uart + 0x200, 0x12345678)
+        self.assertEqual(probe.read(uart + 0x200), 0x12345678)
 
     def test_main_loop_gives_way(self):
         """Under -icount, unless somebody has chosen how it is scheduled."""

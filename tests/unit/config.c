@@ -188,6 +188,8 @@ static const struct {
     {"{'devices': [{'timeout_ms': 2147483648}]}",
      "1: devices[0].timeout_ms: 2147483648 is not a number of milliseconds; write for example "
      "\"timeout_ms\": 1000, or 0 for never"},
+    {"{'devices': [{'model':'echo','base_addr':0,'shadow': true,\n'behind': true}]}",
+     "2: devices[0].behind: \"shadow\" says the opposite; remove one of the two"},
     {"{'devices': [{'shadow': 1}]}", "1: devices[0].shadow: 1 is not true or false; write for "
                                      "example \"shadow\": true"},
     {"{'devices': [{'socket': 5}]}",
