@@ -157,6 +157,10 @@ TRESTLE_API TRESTLE_CHECK int trestle_params_string(const struct trestle_params 
 TRESTLE_API TRESTLE_CHECK int trestle_params_cycles(const struct trestle_params *params,
                                                     const char *key, uint64_t fallback,
                                                     trestle_time period, trestle_time *ret_time);
+/* The index-th of all that is configured, for models whose keys are their users' choice; it counts
+ * as asked for. Both strings live until init() returns. -ENOENT: there are fewer. */
+TRESTLE_API TRESTLE_CHECK int trestle_params_item(const struct trestle_params *params, size_t index,
+                                                  const char **ret_key, const char **ret_value);
 /* For a value that parses and yet cannot be: says that the value of key is not `expected`
  * ("a multiple of 8") and returns -EINVAL, for init() to return. */
 TRESTLE_API TRESTLE_CHECK int trestle_params_refuse(const struct trestle_params *params,

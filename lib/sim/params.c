@@ -54,6 +54,17 @@ static const char *params_find(const struct trestle_params *params, const char *
     return value;
 }
 
+int trestle_params_item(const struct trestle_params *params, size_t index, const char **ret_key,
+                        const char **ret_value)
+{
+    if (index >= params->num)
+        return -ENOENT;
+    params->record->asked[index] = true;
+    *ret_key = params->items[index].key;
+    *ret_value = params->items[index].value;
+    return 0;
+}
+
 int trestle_params_refuse(const struct trestle_params *params, const char *key,
                           const char *expected)
 {

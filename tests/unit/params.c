@@ -205,6 +205,24 @@ static void test_unknown_and_repeated_keys(void **state)
     free(error);
 }
 
+static int init_takes_all(struct trestle_device *dev, const struct trestle_params *params)
+{
+    const char *key, *value;
+    for (size_t i = 0; trestle_params_item(params, i, &key, &value) == 0; i++)
+        snprintf(got.text + strlen(got.text), sizeof(got.text) - strlen(got.text), "%s=%s ", key,
+                 value);
+    return 0;
+}
+
+static void test_keys_of_the_users_choice(void **state)
+{
+    const struct trestle_param given[] = {{"a", "1"}, {"CTRL", "0x2"}};
+    struct trestle_model all = model;
+    all.init = init_takes_all;
+    assert_int_equal(create(&all, given, 2, NULL), 0);
+    assert_string_equal(got.text, "a=1 CTRL=0x2 ");
+}
+
 static void test_times(void **state)
 {
     static const struct {
@@ -291,6 +309,7 @@ int main(void)
         TEST(test_refused_value_counts_though_init_ignores_it),
         TEST(test_known_keys_are_listed_once),
         TEST(test_unknown_and_repeated_keys),
+        TEST(test_keys_of_the_users_choice),
         TEST(test_times),
         TEST(test_frequencies),
     };
