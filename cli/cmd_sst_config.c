@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "config/config.h"
+#include "log.h"
 #include "run/launch.h"
 #include "util.h"
 
@@ -180,7 +181,7 @@ static void print_config(const struct config *config, const char *latency)
 
 static void warn(char *line)
 {
-    fprintf(stderr, "%s\n", line);
+    log_line("%s", line);
     free(line);
 }
 

@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
 #include "util.h"
 
 enum { HELP = '?' + 256, OPTIONS_MAX = 32 };
 
 int command_fail_line(char *line)
 {
-    replace_control_characters(line);
-    fprintf(stderr, "%s\n", line);
+    log_line("%s", line);
     free(line);
     return EXIT_BAD_INPUT;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
+#include "log.h"
 #include "util.h"
 
 const struct command *const commands[] = {
@@ -50,17 +53,33 @@ static void outlive(int signal)
     (void)signal; /* the write that caused it fails */
 }
 
-/* A reader that went away must not end a run without its clean-up. A handler, not SIG_IGN: programs
- * that are started from here begin with the signals as we did. */
+/* A reader that went away, or a limit for files, must not end a run without its clean-up. A
+ * handler, not SIG_IGN: programs that are started from here begin with the signals as we did. */
 static void prepare_signals(void)
 {
-    if (signal(SIGPIPE, outlive) == SIG_IGN)
-        signal(SIGPIPE, SIG_IGN);
+    static const int fatal[] = {SIGPIPE, SIGXFSZ};
+    for (size_t i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
+        if (signal(fatal[i], outlive) == SIG_IGN)
+            signal(fatal[i], SIG_IGN);
     signal(SIGCHLD, SIG_DFL); /* ignored, it would hide how a child ended */
+}
+
+/* What is opened later must not become somebody's standard error. */
+static bool prepare_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+    return fcntl(STDERR_FILENO, F_GETFD) >= 0;
 }
 
 int main(int argc, char **argv)
 {
+    if (!prepare_descriptors())
+        return EXIT_FAILURE; /* and nowhere to say it */
     prepare_signals();
     if (argc < 2)
         return command_fail("name a command: trestle run CONFIG, or trestle --help");
@@ -77,6 +96,7 @@ int main(int argc, char **argv)
     if (!command)
         return fail_unknown(name);
     int status = command->run(command, argc - 1, argv + 1);
+    log_end();
     if (fflush(stdout) != 0 && status == EXIT_SUCCESS)
         status = EXIT_FAILURE;
     return status;

@@ -98,10 +98,10 @@ char *config_complain_params(const struct config *config, size_t index, const ch
         sentence += strlen(prefix);
     free(prefix);
     for (size_t i = 0; i < device->num_params && !place.key; i++) {
-        char *quoted = xformat("'%s'", device->params[i].key);
-        if (strstr(sentence, quoted))
+        char *named = xformat("parameter '%s'", device->params[i].key);
+        if (strstr(sentence, named))
             place.key = device->params[i].key;
-        free(quoted);
+        free(named);
     }
     if (!place.key)
         return config_complain_device(config, index, NULL, "%s", sentence);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* trestle device: one model on one socket, without a configuration file. */
+#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/number.h"
 #include "command.h"
@@ -120,6 +122,15 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
     return set_text(device, "model", "model", model);
 }
 
+/* Standard output is for the statistics alone; what the model prints is for people. */
+static void keep_stdout_for_report(struct serve_options *serve)
+{
+    int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        return;
+    serve->report_fd = fd;
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
     struct serve_options serve = {0};
@@ -129,6 +140,8 @@ static int run_command(const struct command *command, int argc, char **argv)
         json_decref(document);
         return code;
     }
+    if (serve.quiet && serve.stats && strcmp(serve.stats, "-") == 0)
+        keep_stdout_for_report(&serve);
     struct config *config;
     char *error = NULL;
     if (config_from_document(document, &config, &error) < 0)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "command.h"
 #include "json_file.h"
+#include "log.h"
 #include "run/guest.h"
 #include "run/launch.h"
 #include "run/run.h"
@@ -147,7 +148,7 @@ static void serve(struct guest_run *whole)
         whole->exit_code = 128 + run->signal;
     } else if (!guest->has_ended) {
         whole->exit_code = EXIT_OUT_OF_TIME;
-        fprintf(stderr, "trestle: %s ends the run\n", reason);
+        log_line("trestle: %s ends the run", reason);
     }
     whole->was_stopped = !guest->has_ended || guest->signal;
     if (!guest->has_ended) {
@@ -177,7 +178,7 @@ static void report(struct guest_run *whole)
     /* A QEMU that never got as far as its guest has said why, and that is all there is to say. */
     if (totals.reads + totals.writes + totals.errors > 0 || whole->guest.exit_code == 0 ||
         whole->exit_code)
-        stats_print(&whole->run, &qemu, stderr);
+        stats_print(&whole->run, &qemu);
     if (whole->options->trace && !whole->run.trace.is_whole)
         fail_run(whole);
     if (!whole->options->stats)
@@ -208,7 +209,7 @@ static int run_guest(struct guest_run *whole, char **ret_error)
     run_log(run, TRESTLE_LOG_INFO, "Waiting for %zu device connections...",
             run->config->num_devices);
     if (whole->options->launch.gdb)
-        fprintf(stderr, "trestle: the guest is halted; in gdb: target remote :1234\n");
+        log_line("trestle: the guest is halted; in gdb: target remote :1234");
     serve(whole);
     guest_finish(&whole->guest);
     own_stop(run->own);

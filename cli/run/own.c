@@ -5,19 +5,22 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/child.h"
 #include "base/clock.h"
+#include "log.h"
 #include "run/run.h"
 #include "util.h"
 
 #define STOP_GRACE_MS 2000
+/* As much as a pipe holds: the statistics of one device are far less. */
+#define REPORT_SIZE 65536
 /* A model that dies at each access would be started for ever. One that served for a while before
  * it died is no such model. */
 #define QUICK_DEATHS_MAX 10
@@ -28,7 +31,7 @@ struct own_process {
     const struct config_device *device; /* NULL: the device is shared */
     int listen_fd;
     struct child child;
-    int stats_fd; /* where it prints its statistics */
+    int report_fd; /* a pipe: a newline once it serves, its statistics at its end; -1: none */
     unsigned restarts;
     unsigned quick_deaths; /* in a row */
     bool has_died;         /* some time, before it was to be stopped */
@@ -73,17 +76,18 @@ static void add_arguments(const struct own_process *process, struct strings *arg
 }
 
 static void on_end(void *ctx);
+static void finish(struct own_process *process, int grace_ms);
 
 static int start(struct own_process *process, char **ret_error)
 {
     struct strings args = {0};
-    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC), status = null_fd < 0 ? -errno : 0;
-    if (status == 0 && ftruncate(process->stats_fd, 0) < 0)
-        status = -errno;
+    int report[2] = {-1, -1}, null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int status = null_fd < 0 || pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0;
+    process->report_fd = report[0];
     add_arguments(process, &args);
     const struct child_options options = {.path = "/proc/self/exe",
                                           .argv = args.items,
-                                          .stdio_fds = {null_fd, process->stats_fd},
+                                          .stdio_fds = {null_fd, report[1]},
                                           .kept_fd = process->listen_fd,
                                           /* Ctrl-C is for the run, which ends its devices after
                                            * the guest. */
@@ -99,7 +103,35 @@ static int start(struct own_process *process, char **ret_error)
     strings_finish(&args);
     if (null_fd >= 0)
         close(null_fd);
+    if (report[1] >= 0)
+        close(report[1]);
     return status;
+}
+
+/* How it ended: "signal 11", "exit code 2"; malloc'd. */
+static char *describe_end(const struct own_process *process)
+{
+    int code = child_exit_code(&process->child);
+    return WIFSIGNALED(process->child.wait_status) ? xformat("signal %d", code - 128)
+                                                   : xformat("exit code %d", code);
+}
+
+/* Until it serves. A signal ends the wait: the run is over before it began. */
+static int await_ready(struct own_process *process, const struct config *config, int signal_fd,
+                       char **ret_error)
+{
+    struct pollfd fds[] = {{.fd = process->report_fd, .events = POLLIN},
+                           {.fd = signal_fd, .events = POLLIN}};
+    while (poll(fds, 2, -1) < 0 && errno == EINTR)
+        ;
+    if (fds[0].revents & POLLIN || !fds[0].revents)
+        return 0;
+    finish(process, -1);
+    char *how = describe_end(process);
+    *ret_error = config_complain_device(config, (size_t)(process - process->all->processes), NULL,
+                                        "its process ended with %s before it served", how);
+    free(how);
+    return -EINVAL;
 }
 
 /* --- end ------------------------------------------------------------------------------------- */
@@ -117,8 +149,9 @@ static uint64_t larger(uint64_t a, uint64_t b)
 /* A process that was killed has printed nothing: what it served is not known. */
 static void take_stats(struct own_process *process)
 {
-    lseek(process->stats_fd, 0, SEEK_SET);
-    json_t *root = json_loadfd(process->stats_fd, JSON_DISABLE_EOF_CHECK, NULL);
+    char text[REPORT_SIZE];
+    ssize_t size = read(process->report_fd, text, sizeof(text));
+    json_t *root = json_loadb(text, size > 0 ? (size_t)size : 0, 0, NULL);
     const json_t *device = json_array_get(json_object_get(root, "devices"), 0);
     const json_t *latency = json_object_get(device, "latency_ns");
     struct trestle_device_stats *stats = &process->stats;
@@ -142,6 +175,8 @@ static void finish(struct own_process *process, int grace_ms)
     child_stop(&process->child, grace_ms);
     child_finish(&process->child);
     take_stats(process);
+    close(process->report_fd);
+    process->report_fd = -1;
 }
 
 static bool may_restart(struct own_process *process)
@@ -164,19 +199,16 @@ static void on_end(void *ctx)
     finish(process, -1);
     bool restarts = may_restart(process);
     process->has_died = true;
-    int code = child_exit_code(&process->child);
-    char *how = WIFSIGNALED(process->child.wait_status) ? xformat("signal %d", code - 128)
-                                                        : xformat("exit code %d", code);
-    fprintf(stderr, "trestle: warning: %s: its process %d ended with %s; %s\n",
-            process->device->name, pid, how,
-            restarts ? "another one is started" : "it is not started again");
+    char *how = describe_end(process);
+    log_line("trestle: warning: %s: its process %d ended with %s; %s", process->device->name, pid,
+             how, restarts ? "another one is started" : "it is not started again");
     free(how);
     if (!restarts)
         return;
     char *error = NULL;
     process->restarts++;
     if (start(process, &error) < 0)
-        fprintf(stderr, "%s\n", error);
+        log_line("%s", error);
     free(error);
 }
 
@@ -193,35 +225,35 @@ void own_finish(struct own_processes *own)
 {
     own_stop(own);
     for (size_t i = 0; own && i < own->count; i++)
-        if (own->processes[i].stats_fd >= 0)
-            close(own->processes[i].stats_fd);
+        if (own->processes[i].report_fd >= 0)
+            close(own->processes[i].report_fd);
     free(own);
 }
 
 int own_start(const struct config *config, struct trestle_bridge *bridge, int verbosity,
-              const char *trace, struct own_processes **ret_own, char **ret_error)
+              const char *trace, int signal_fd, struct own_processes **ret_own, char **ret_error)
 {
     struct own_processes *own =
-        calloc(1, sizeof(*own) + config->num_devices * sizeof(own->processes[0]));
-    int status = own ? 0 : -ENOMEM;
-    if (!own)
-        return status;
+        xcalloc(1, sizeof(*own) + config->num_devices * sizeof(own->processes[0]));
+    int status = 0;
     own->bridge = bridge;
     own->verbosity = verbosity;
     own->trace = trace;
     own->run_hash = config->icount >= 0;
     own->count = config->num_devices;
     for (size_t i = 0; i < own->count; i++)
-        own->processes[i] = (struct own_process){.all = own, .child = CHILD_NONE, .stats_fd = -1};
+        own->processes[i] = (struct own_process){.all = own, .child = CHILD_NONE, .report_fd = -1};
     for (size_t i = 0; i < own->count && status == 0; i++) {
         struct own_process *process = &own->processes[i];
         if (!config->devices[i].own_process)
             continue;
         process->device = &config->devices[i];
         process->listen_fd = trestle_bridge_listen_fd(bridge, (uint32_t)i);
-        process->stats_fd = memfd_create("trestle-stats", MFD_CLOEXEC);
-        status = process->stats_fd < 0 ? -errno : start(process, ret_error);
+        status = start(process, ret_error);
     }
+    for (size_t i = 0; i < own->count && status == 0; i++)
+        if (own->processes[i].device)
+            status = await_ready(&own->processes[i], config, signal_fd, ret_error);
     if (status < 0)
         own_finish(own);
     else

@@ -9,10 +9,12 @@
 struct own_processes;
 
 /* Starts one for each such device of the configuration, on the sockets that the bridge has opened.
- * The bridge notices their ends: what died is started again as the configuration says. With a trace
- * (or NULL) they write theirs to trace.NAME, and those started again to trace.NAME.1 and so on. */
+ * Returns once all of them serve, or when signal_fd is readable; one that ends before is -EINVAL.
+ * From then on the bridge notices their ends: what died is started again as the configuration says.
+ * With a trace (or NULL) they write theirs to trace.NAME, and those started again to trace.NAME.1
+ * and so on. */
 int own_start(const struct config *config, struct trestle_bridge *bridge, int verbosity,
-              const char *trace, struct own_processes **ret_own, char **ret_error);
+              const char *trace, int signal_fd, struct own_processes **ret_own, char **ret_error);
 /* Ends them all and takes their statistics. Once is enough; NULL is fine. */
 void own_stop(struct own_processes *own);
 /* Stops them first. NULL is fine. */

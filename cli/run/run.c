@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "util.h"
 
 /* --- log ------------------------------------------------------------------------------------- */
@@ -19,7 +20,7 @@ static int verbosity_of(enum trestle_log_level level)
     return level == TRESTLE_LOG_DEBUG ? 2 : level == TRESTLE_LOG_INFO ? 1 : 0;
 }
 
-static void log_line(void *ctx, enum trestle_log_level level, const char *text)
+static void log_level(void *ctx, enum trestle_log_level level, const char *text)
 {
     const struct run *run = ctx;
     if (verbosity_of(level) > run->verbosity)
@@ -27,11 +28,7 @@ static void log_line(void *ctx, enum trestle_log_level level, const char *text)
     const char *prefix = level == TRESTLE_LOG_ERROR     ? "trestle: error: "
                          : level == TRESTLE_LOG_WARNING ? "trestle: warning: "
                                                         : "";
-    /* One write: QEMU prints to the same place. */
-    char *line = xformat("%s%s", prefix, text);
-    replace_control_characters(line);
-    fprintf(stderr, "%s\n", line);
-    free(line);
+    log_line("%s%s", prefix, text);
 }
 
 void run_log(struct run *run, enum trestle_log_level level, const char *format, ...)
@@ -40,7 +37,7 @@ void run_log(struct run *run, enum trestle_log_level level, const char *format, 
     va_start(args, format);
     char *text = xvformat(format, args);
     va_end(args);
-    log_line(run, level, text);
+    log_level(run, level, text);
     free(text);
 }
 
@@ -63,11 +60,13 @@ static void signals_ready(void *ctx)
 
 static int watch_signals(struct run *run)
 {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action;
     sigset_t set;
     sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(&set, numbers[i]); /* nohup's SIGHUP stays ignored */
     sigprocmask(SIG_BLOCK, &set, NULL);
     run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (run->signal_fd < 0)
@@ -94,6 +93,27 @@ const char *runtime_dir(void)
     return directory && access(directory, W_OK | X_OK) == 0 ? directory : NULL;
 }
 
+/* What a device's own process would refuse is refused before it is started. */
+static int try_model(const struct config_device *device, char **ret_error)
+{
+    struct trestle_sim *sim;
+    struct trestle_device *dev;
+    const struct trestle_device_options options = {.size = sizeof(options),
+                                                   .name = device->name,
+                                                   .base_addr = device->base_addr,
+                                                   .region_size = device->size,
+                                                   .params = device->params,
+                                                   .num_params = device->num_params};
+    int status = trestle_sim_create(&sim);
+    if (status < 0)
+        return status;
+    status = trestle_device_create(sim, device->model, &options, &dev, ret_error);
+    if (status == 0)
+        trestle_device_destroy(dev);
+    trestle_sim_destroy(sim);
+    return status;
+}
+
 static int add_devices(struct run *run, char **ret_error)
 {
     const struct config *config = run->config;
@@ -112,7 +132,8 @@ static int add_devices(struct run *run, char **ret_error)
             .socket_path = device->socket,
         };
         char *error = NULL;
-        if (trestle_bridge_add_device(run->bridge, &added, NULL, &error) == 0)
+        if ((!device->own_process || try_model(device, &error) == 0) &&
+            trestle_bridge_add_device(run->bridge, &added, NULL, &error) == 0)
             continue;
         *ret_error = config_complain_params(config, i, error ? error : "no memory");
         free(error);
@@ -164,7 +185,7 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
         .socket_dir = wanted->socket_dir,
         .wait = wanted->wait,
         .runtime_dir = runtime_dir(),
-        .log = log_line,
+        .log = log_level,
         .ctx = run,
         .log_debug = wanted->verbosity >= 2,
         .run_hash = config->icount >= 0 || wanted->run_hash,
@@ -229,8 +250,8 @@ int run_listen(struct run *run, char **ret_error)
         free(error);
     }
     if (status == 0 && run_has_own(run))
-        status = own_start(run->config, run->bridge, run->verbosity, own_trace(run), &run->own,
-                           ret_error);
+        status = own_start(run->config, run->bridge, run->verbosity, own_trace(run), run->signal_fd,
+                           &run->own, ret_error);
     return status;
 }
 

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/io.h"
 #include "command.h"
 #include "json_file.h"
 #include "run/launch.h"
@@ -87,13 +89,19 @@ int serve_config(const struct config *config, const struct serve_options *option
         print_qemu(&run, options);
     }
     fflush(stdout); /* whoever waits for the sockets may read from a pipe */
+    if (options->report_fd && io_write_all(options->report_fd, "\n", 1) < 0)
+        run_log(&run, TRESTLE_LOG_WARNING, "nobody wants to know that the device serves");
 
     int code = serve_until_signal(&run);
     own_stop(run.own);
     run_end_trace(&run);
     const struct stats_qemu elsewhere = {0};
     if (!options->quiet)
-        stats_print(&run, &elsewhere, stderr);
+        stats_print(&run, &elsewhere);
+    if (options->report_fd) {
+        fflush(stdout);
+        dup2(options->report_fd, STDOUT_FILENO);
+    }
     if (options->stats && stats_write(&run, &elsewhere, options->stats, &error) < 0)
         command_fail_line(error);
     run_finish(&run);

@@ -13,7 +13,8 @@ struct serve_options {
     bool run_hash;          /* computed without a trace, too */
     const char *plugin;     /* NULL: as the configuration says */
     int listen_fd;          /* not 0: the first device's socket, inherited */
-    bool quiet;             /* for another trestle: standard output is the statistics' alone */
+    bool quiet;             /* for another trestle */
+    int report_fd;          /* not 0: a newline goes there once the device serves */
 };
 
 /* Prints sockets and QEMU's arguments, serves until a signal comes, prints the statistics.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "json_file.h"
+#include "log.h"
 #include "run/run.h"
 #include "table.h"
 #include "util.h"
@@ -136,13 +137,18 @@ static void print_trace(const struct run *run, FILE *file)
     fputs(trace->is_whole ? "\n" : "; cut off by an error\n", file);
 }
 
-void stats_print(const struct run *run, const struct stats_qemu *qemu, FILE *file)
+void stats_print(const struct run *run, const struct stats_qemu *qemu)
 {
     static const char *const titles[] = {"device",  "base", ">reads", ">writes", ">bytes",
                                          ">errors", ">p50", ">p99",   ">max",    NULL};
     struct table table = {.titles = titles};
     struct trestle_device_stats stats;
     uint32_t count = trestle_bridge_num_devices(run->bridge);
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    if (!file)
+        return;
     for (uint32_t i = 0; i < count; i++) {
         device_stats(run->bridge, run->own, i, &stats);
         add_row(&table, &stats, false);
@@ -155,6 +161,9 @@ void stats_print(const struct run *run, const struct stats_qemu *qemu, FILE *fil
     table_finish(&table);
     print_hash(run, qemu, file);
     print_trace(run, file);
+    fclose(file);
+    log_text(text);
+    free(text);
 }
 
 /* --- for programs ---------------------------------------------------------------------------- */

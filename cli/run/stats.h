@@ -16,7 +16,8 @@ struct stats_qemu {
 
 struct run; /* see run.h; its trace has ended */
 
-void stats_print(const struct run *run, const struct stats_qemu *qemu, FILE *file);
+/* To the log. */
+void stats_print(const struct run *run, const struct stats_qemu *qemu);
 
 /* JSON for --stats; see json_file.h. */
 int stats_write(const struct run *run, const struct stats_qemu *qemu, const char *path,

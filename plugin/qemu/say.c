@@ -2,6 +2,7 @@
 #include "plugin/qemu/say.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +20,11 @@ static void write_line(const char *from, const char *where, const char *format, 
     if (length > (int)sizeof(line) - 2)
         length = (int)sizeof(line) - 2;
     line[length++] = '\n';
-    /* One write, so that no other thread's output comes in between. If stderr is gone there is
-     * nobody to tell. */
-    ssize_t written = write(STDERR_FILENO, line, (size_t)length);
-    (void)written;
+    /* One write, so that no other thread's output comes in between. Not where it would wait: QEMU
+     * stands still meanwhile, with the guest. If stderr is gone there is nobody to tell. */
+    struct pollfd stderr_poll = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&stderr_poll, 1, 0) == 1)
+        (void)!write(STDERR_FILENO, line, (size_t)length);
 }
 
 /* A device that has no address yet is named by its place on the command line. */

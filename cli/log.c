@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log: written at once where the reader takes it, else by a thread that waits for the reader.
+ * A pipe or terminal is opened a second time, since O_NONBLOCK on the descriptor that we inherited
+ * would hold for everybody who shares it.
+ */
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "util.h"
+
+#define BUFFER_SIZE ((size_t)1 << 20)
+/* A write of so many bytes to a pipe is never mixed with others'. */
+#define PIECE_SIZE ((size_t)4096)
+/* At the end, a reader that takes nothing for so long will not take anything any more. */
+#define END_PATIENCE_NS (2 * NS_PER_S)
+
+enum sink { SINK_UNKNOWN, SINK_FILE, SINK_SOCKET, SINK_NONBLOCKING, SINK_BLOCKING, SINK_GONE };
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t filled, emptied;
+    enum sink sink;
+    int fd;
+    bool has_thread;
+    size_t start, used; /* of the ring in buffer */
+    uint64_t left_out;  /* texts, since the last that fitted */
+    char buffer[BUFFER_SIZE];
+} state = {.lock = PTHREAD_MUTEX_INITIALIZER,
+           .filled = PTHREAD_COND_INITIALIZER,
+           .emptied = PTHREAD_COND_INITIALIZER};
+
+/* --- the reader's side -------------------------------------------------------------------------
+ */
+
+static void open_sink(void)
+{
+    struct stat st;
+    state.fd = STDERR_FILENO;
+    if (fstat(STDERR_FILENO, &st) < 0) {
+        state.sink = SINK_GONE;
+    } else if (S_ISREG(st.st_mode)) {
+        state.sink = SINK_FILE;
+    } else if (S_ISSOCK(st.st_mode)) {
+        state.sink = SINK_SOCKET;
+    } else {
+        int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        state.sink = fd < 0 ? SINK_BLOCKING : SINK_NONBLOCKING;
+        if (fd >= 0)
+            state.fd = fd;
+    }
+}
+
+/* As much as the reader takes at once; what can be written nowhere counts as written. */
+static size_t write_now(const char *bytes, size_t size)
+{
+    ssize_t n = -1;
+    if (state.sink == SINK_BLOCKING)
+        return 0;
+    do {
+        n = state.sink == SINK_SOCKET ? send(state.fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+            : state.sink == SINK_GONE ? (ssize_t)size
+                                      : write(state.fd, bytes, size);
+    } while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return (size_t)n;
+    return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : size;
+}
+
+static size_t piece_of(size_t size)
+{
+    return size < PIECE_SIZE ? size : PIECE_SIZE;
+}
+
+/* Without the lock: only this thread takes from the ring. */
+static size_t wait_and_write(const char *bytes, size_t size)
+{
+    struct pollfd poll_fd = {.fd = state.fd, .events = POLLOUT};
+    if (state.sink == SINK_BLOCKING) {
+        ssize_t n = write(state.fd, bytes, piece_of(size));
+        return n < 0 && errno == EINTR ? 0 : n < 0 ? size : (size_t)n;
+    }
+    poll(&poll_fd, 1, -1);
+    return write_now(bytes, piece_of(size));
+}
+
+static void append(const char *bytes, size_t size)
+{
+    size_t end = (state.start + state.used) % BUFFER_SIZE, first = BUFFER_SIZE - end;
+    first = first < size ? first : size;
+    memcpy(state.buffer + end, bytes, first);
+    memcpy(state.buffer, bytes + first, size - first);
+    state.used += size;
+}
+
+/* There is room again. */
+static void say_left_out(void)
+{
+    char text[160];
+    int length = snprintf(text, sizeof(text),
+                          "trestle: warning: %" PRIu64 " lines are missing here: nobody read the "
+                          "log in time\n",
+                          state.left_out);
+    state.left_out = 0;
+    append(text, (size_t)length);
+}
+
+static void *drain(void *unused)
+{
+    (void)unused;
+    pthread_mutex_lock(&state.lock);
+    for (;;) {
+        if (state.used == 0 && state.left_out > 0)
+            say_left_out();
+        while (state.used == 0)
+            pthread_cond_wait(&state.filled, &state.lock);
+        size_t size =
+            BUFFER_SIZE - state.start < state.used ? BUFFER_SIZE - state.start : state.used;
+        const char *bytes = state.buffer + state.start;
+        pthread_mutex_unlock(&state.lock);
+        size_t written = wait_and_write(bytes, size);
+        pthread_mutex_lock(&state.lock);
+        state.start = (state.start + written) % BUFFER_SIZE;
+        state.used -= written;
+        pthread_cond_broadcast(&state.emptied);
+    }
+    return NULL;
+}
+
+/* Signals are for the threads that wait for them. */
+static bool start_thread(void)
+{
+    pthread_t thread;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool is_started = pthread_create(&thread, NULL, drain, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (is_started)
+        pthread_detach(thread);
+    return is_started;
+}
+
+/* --- the writer's side -------------------------------------------------------------------------
+ */
+
+static size_t count_lines(const char *text)
+{
+    size_t lines = 0;
+    for (; *text; text++)
+        lines += *text == '\n';
+    return lines;
+}
+
+void log_text(const char *text)
+{
+    size_t size = strlen(text), written = 0;
+    pthread_mutex_lock(&state.lock);
+    if (state.sink == SINK_UNKNOWN)
+        open_sink();
+    for (size_t n = 1; state.used == 0 && state.left_out == 0 && n > 0 && written < size;
+         written += n)
+        n = write_now(text + written, piece_of(size - written));
+    if (written < size && !state.has_thread)
+        state.has_thread = start_thread();
+    if (written < size && state.left_out == 0 && size - written <= BUFFER_SIZE - state.used)
+        append(text + written, size - written);
+    else if (written < size)
+        state.left_out += count_lines(text + written);
+    pthread_cond_signal(&state.filled);
+    pthread_mutex_unlock(&state.lock);
+}
+
+void log_line(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = xvformat(format, args);
+    va_end(args);
+    replace_control_characters(text);
+    char *line = xformat("%s\n", text);
+    log_text(line);
+    free(line);
+    free(text);
+}
+
+void log_end(void)
+{
+    int result = 0;
+    pthread_mutex_lock(&state.lock);
+    while (state.has_thread && (state.used > 0 || state.left_out > 0) && result == 0) {
+        struct timespec until = clock_timespec(clock_ns() + END_PATIENCE_NS);
+        result = pthread_cond_clockwait(&state.emptied, &state.lock, CLOCK_MONOTONIC, &until);
+    }
+    pthread_mutex_unlock(&state.lock);
+}
+
+void log_rescue(void)
+{
+    size_t first = BUFFER_SIZE - state.start < state.used ? BUFFER_SIZE - state.start : state.used;
+    if (state.sink == SINK_UNKNOWN || state.used == 0)
+        return;
+    if (write_now(state.buffer + state.start, first) == first)
+        write_now(state.buffer, state.used - first);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* A model that misbehaves as its parameter says: "init=FAULT" does so in init(), "fault=FAULT" at a
+ * write to offset 0. Offset 4 is an ordinary register, offset 8 counts wakes and messages. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "trestle/device.h"
+
+struct state {
+    const char *fault; /* one of the constants below, or "" */
+    uint32_t value;
+    uint64_t count;
+    struct trestle_request *request;
+};
+
+static const char *const faults[] = {
+    "loop",   "null",        "abort", "exit", "print",    "keep", "slow",
+    "thread", "picoseconds", "ping",  "fail", "overflow", "",
+};
+
+static void *from_a_thread(void *ctx)
+{
+    trestle_device_irq(ctx, 0, true);
+    return NULL;
+}
+
+static void call_from_a_thread(struct trestle_device *dev)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, from_a_thread, dev) == 0)
+        pthread_join(thread, NULL);
+}
+
+static int overflow(volatile char *end)
+{
+    end[8] = 1;
+    return end[8];
+}
+
+/* What does not come back, or does not return. */
+static int misbehave(struct trestle_device *dev, const char *fault)
+{
+    volatile int *nowhere = NULL;
+    if (strcmp(fault, "loop") == 0)
+        for (volatile int i = 0;; i++)
+            ;
+    if (strcmp(fault, "null") == 0)
+        *nowhere = 1;
+    if (strcmp(fault, "abort") == 0)
+        abort();
+    if (strcmp(fault, "exit") == 0)
+        exit(0);
+    if (strcmp(fault, "print") == 0)
+        printf("printed by the model\n");
+    if (strcmp(fault, "slow") == 0)
+        usleep(400000);
+    if (strcmp(fault, "thread") == 0)
+        call_from_a_thread(dev);
+    if (strcmp(fault, "overflow") == 0)
+        return overflow((char *)trestle_device_state(dev) + sizeof(struct state));
+    return strcmp(fault, "fail") == 0 ? -EIO : 0;
+}
+
+static const char *constant(const char *text)
+{
+    size_t i = 0;
+    while (faults[i][0] && strcmp(faults[i], text) != 0)
+        i++;
+    return faults[i];
+}
+
+static int init(struct trestle_device *dev, const struct trestle_params *params)
+{
+    struct state *state = trestle_device_state(dev);
+    const char *fault, *at_init;
+    uint64_t number;
+    int r = trestle_params_string(params, "fault", "", &fault);
+    if (r == 0)
+        r = trestle_params_string(params, "init", "", &at_init);
+    if (r == 0)
+        r = trestle_params_u64(params, "number", 0, &number);
+    if (r < 0)
+        return r;
+    state->fault = constant(fault);
+    return misbehave(dev, constant(at_init));
+}
+
+static int write_register(struct trestle_device *dev, struct trestle_request *request,
+                          const struct trestle_access *access)
+{
+    struct state *state = trestle_device_state(dev);
+    if (access->offset != 0) {
+        state->value = (uint32_t)access->data;
+        return 0;
+    }
+    if (strcmp(state->fault, "keep") == 0)
+        return -EINPROGRESS;
+    if (strcmp(state->fault, "picoseconds") == 0)
+        trestle_device_wake_after(dev, 0, 1);
+    if (strcmp(state->fault, "ping") == 0)
+        return trestle_device_send(dev, 0, "ping", 4);
+    return misbehave(dev, state->fault);
+}
+
+static int read_register(struct trestle_device *dev, struct trestle_request *request,
+                         const struct trestle_access *access, uint64_t *ret_data)
+{
+    struct state *state = trestle_device_state(dev);
+    *ret_data = access->offset == 8 ? state->count : state->value;
+    return 0;
+}
+
+static void wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
+{
+    struct state *state = trestle_device_state(dev);
+    state->count++;
+    trestle_device_wake_after(dev, timer, 1);
+}
+
+static void message(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
+{
+    struct state *state = trestle_device_state(dev);
+    state->count++;
+    if (trestle_device_send(dev, port, data, size) < 0)
+        trestle_device_log(dev, TRESTLE_LOG_WARNING, "cannot answer");
+}
+
+static const struct trestle_model model = {.size = sizeof(model),
+                                           .name = "faulty",
+                                           .region_size = 16,
+                                           .access_sizes = 4,
+                                           .irq_lines = 1,
+                                           .peer_ports = 1,
+                                           .timers = 1,
+                                           .state_size = sizeof(struct state),
+                                           .init = init,
+                                           .read = read_register,
+                                           .write = write_register,
+                                           .wake = wake,
+                                           .message = message};
+TRESTLE_MODEL_EXPORT(model);
