@@ -13,7 +13,7 @@
 const struct command *const commands[] = {
     &command_run,    &command_check,  &command_serve, &command_qemu_args,
     &command_device, &command_models, &command_bench, &command_sst_config,
-    &command_trace,  &command_replay, NULL,
+    &command_trace,  &command_replay, &command_poke,  NULL,
 };
 
 static void print_help(void)

@@ -35,7 +35,7 @@ _trestle()
             fi
             return ;;
         --socket-dir) _filedir -d; return ;;
-        --timeout | --base | --size | --name | --device | --param | --only | --rounds | --count | --latency)
+        --timeout | --base | --size | --name | --device | --param | --only | --rounds | --count | --latency | --commands)
             return ;;
     esac
 
@@ -43,7 +43,7 @@ _trestle()
     case $command in
         "")
             mapfile -t COMPREPLY < <(compgen -W \
-                "run check serve qemu-args device models bench sst-config trace replay --help --version" -- "$cur")
+                "run check serve qemu-args device models bench sst-config trace replay poke --help --version" -- "$cur")
             return ;;
         run)
             options+=" --kernel --qemu --plugin --verbose --stats --trace --timeout --gdb --exit-on-idle"
@@ -58,13 +58,14 @@ _trestle()
         device) options+=" --socket --listen-fd --base --size --name --param --verbose --stats --trace --hash" ;;
         trace) options+=" --device --hash --perfetto --vcd" ;;
         replay) options+=" --model --device --param --verbose" ;;
+        poke) options+=" --commands --verbose" ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
         return
     fi
     case $command in
-        run | check | serve | qemu-args | sst-config) _filedir json ;;
+        run | check | serve | qemu-args | sst-config | poke) _filedir json ;;
         trace | replay) _filedir ;;
         device)
             if [[ $cur == */* ]]; then

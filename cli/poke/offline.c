@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Puts the devices and links of a configuration on the bench that unit tests of models use. */
+#include "poke/offline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trestle/test.h"
+
+/* Where the boards have their memory. It is only taken when it is touched. */
+#define RAM_SIZE (UINT64_C(256) << 20)
+
+static uint64_t ram_of(const char *arch)
+{
+    if (arch && (strcmp(arch, "arm") == 0 || strcmp(arch, "aarch64") == 0))
+        return UINT64_C(0x40000000);
+    return arch && strcmp(arch, "x86_64") == 0 ? 0 : UINT64_C(0x80000000);
+}
+
+static int do_access(void *ctx, struct trestle_device *dev, bool write, uint64_t offset,
+                     uint32_t size, uint64_t *ref_data)
+{
+    (void)ctx;
+    if (write)
+        return trestle_test_try_write(dev, offset, size, *ref_data);
+    return trestle_test_try_read(dev, offset, size, ref_data);
+}
+
+static void do_run(void *ctx, trestle_time until)
+{
+    struct trestle_sim *sim = trestle_test_sim(((struct offline *)ctx)->test);
+    trestle_time next = trestle_sim_next(sim);
+    (void)trestle_sim_run_until(sim, next < until ? next : until);
+}
+
+static int do_copy(void *ctx, bool write, uint64_t addr, void *buf, size_t size)
+{
+    return trestle_test_copy(((struct offline *)ctx)->test, write, addr, buf, size);
+}
+
+static void log_line(void *ctx, enum trestle_log_level level, const char *text)
+{
+    const bool *verbose = ctx;
+    if (level <= TRESTLE_LOG_WARNING || *verbose)
+        fprintf(stderr, "trestle: %s\n", text);
+}
+
+static int add_devices(struct offline *offline, const struct config *config, char **ret_error)
+{
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct config_device *device = &config->devices[i];
+        const struct trestle_device_options options = {.size = sizeof(options),
+                                                       .name = device->name,
+                                                       .base_addr = device->base_addr,
+                                                       .region_size = device->size,
+                                                       .params = device->params,
+                                                       .num_params = device->num_params};
+        char *error = NULL;
+        int status = trestle_test_try_add(offline->test, device->model, &options,
+                                          &offline->devices[i], &error);
+        if (status < 0) {
+            *ret_error = config_complain_params(config, i, error ? error : strerror(-status));
+            free(error);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+/* "device.port", which the configuration has checked already. */
+static struct trestle_device *end_of(const struct offline *offline, const struct config *config,
+                                     const char *text, uint32_t *ret_port)
+{
+    const char *dot = strchr(text, '.');
+    for (size_t i = 0; dot && i < config->num_devices; i++) {
+        const char *name = config->devices[i].name;
+        if (strlen(name) == (size_t)(dot - text) && strncmp(name, text, strlen(name)) == 0 &&
+            trestle_model_port(config->devices[i].model, dot + 1, ret_port) == 0)
+            return offline->devices[i];
+    }
+    return NULL;
+}
+
+static void add_links(struct offline *offline, const struct config *config)
+{
+    for (size_t i = 0; i < config->num_links; i++) {
+        const struct config_link *link = &config->links[i];
+        uint32_t from_port = 0, to_port = 0;
+        struct trestle_device *from = end_of(offline, config, link->from, &from_port);
+        struct trestle_device *to = end_of(offline, config, link->to, &to_port);
+        if (from && to)
+            trestle_test_link(from, from_port, to, to_port, link->latency);
+    }
+}
+
+int offline_init(struct offline *offline, const struct config *config, bool verbose,
+                 char **ret_error)
+{
+    static bool is_verbose;
+    is_verbose = verbose;
+    *offline = (struct offline){.test = trestle_test_create()};
+    offline->devices = xcalloc(config->num_devices, sizeof(*offline->devices));
+    trestle_test_on_log(offline->test, log_line, &is_verbose);
+    int status = add_devices(offline, config, ret_error);
+    if (status < 0) {
+        offline_finish(offline);
+        return status;
+    }
+    add_links(offline, config);
+    (void)trestle_test_ram(offline->test, ram_of(config->arch), RAM_SIZE);
+    offline->target = (struct poke_target){.ctx = offline,
+                                           .num_devices = config->num_devices,
+                                           .devices = offline->devices,
+                                           .sim = trestle_test_sim(offline->test),
+                                           .access = do_access,
+                                           .run = do_run,
+                                           .copy = do_copy};
+    return 0;
+}
+
+void offline_finish(struct offline *offline)
+{
+    trestle_test_destroy(offline->test);
+    free(offline->devices);
+    *offline = (struct offline){0};
+}

@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands of trestle poke, one function for each. */
+#include "poke/poke.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/number.h"
+#include "poke/place.h"
+
+#define WORDS_MAX 40
+#define BYTES_MAX 256
+
+struct words {
+    char *text; /* what the words lie in */
+    char *items[WORDS_MAX];
+    size_t count;
+};
+
+static enum poke_status fail(struct poke *poke, enum poke_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static enum poke_status fail(struct poke *poke, enum poke_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    free(poke->error);
+    poke->error = xvformat(format, args);
+    va_end(args);
+    return status;
+}
+
+/* --- what words say -------------------------------------------------------------------------- */
+
+static enum poke_status parse_place(struct poke *poke, const char *text, struct place *ret_place)
+{
+    free(poke->error);
+    poke->error = NULL;
+    return place_parse(poke->target, text, ret_place, &poke->error) ? POKE_OK : POKE_WRONG;
+}
+
+static enum poke_status parse_number(struct poke *poke, const char *text, uint64_t *ret_value)
+{
+    if (number_parse(text, ret_value))
+        return POKE_OK;
+    return fail(poke, POKE_WRONG, "\"%s\" is not a number; write for example 10 or 0x10", text);
+}
+
+static enum poke_status parse_time(struct poke *poke, const char *text, trestle_time *ret_time)
+{
+    if (trestle_parse_time(text, ret_time) == 0)
+        return POKE_OK;
+    return fail(poke, POKE_WRONG, "\"%s\" is not a time; write for example 10us", text);
+}
+
+/* "uart" or "uart.1": a line of a device. */
+static enum poke_status parse_irq(struct poke *poke, const char *text,
+                                  struct trestle_device **ret_dev, uint32_t *ret_line)
+{
+    char *copy = xstrdup(text), *dot = strchr(copy, '.');
+    uint64_t line = 0;
+    enum poke_status status = POKE_OK;
+    if (dot)
+        *dot = '\0';
+    free(poke->error);
+    poke->error = NULL;
+    *ret_dev = place_device(poke->target, copy, &poke->error);
+    if (!*ret_dev)
+        status = POKE_WRONG;
+    else if ((dot && !number_parse(dot + 1, &line)) ||
+             line >= trestle_device_model(*ret_dev)->irq_lines)
+        status = fail(poke, POKE_WRONG, "\"%s\" names no interrupt line; %s has %u", text, copy,
+                      trestle_device_model(*ret_dev)->irq_lines);
+    *ret_line = (uint32_t)line;
+    free(copy);
+    return status;
+}
+
+static char *place_text(const struct place *place)
+{
+    return xformat("%s+0x%" PRIx64, trestle_device_name(place->dev), place->offset);
+}
+
+static const char *why(int status)
+{
+    return status == -ETIME   ? "it never answers"
+           : status == -EBUSY ? "an access of the guest's is under way there; try again"
+                              : strerror(-status);
+}
+
+static enum poke_status access_place(struct poke *poke, const struct place *place, bool write,
+                                     uint64_t *ref_data)
+{
+    int status = poke->target->access(poke->target->ctx, place->dev, write, place->offset,
+                                      place->size, ref_data);
+    if (status == 0)
+        return POKE_OK;
+    char *where = place_text(place);
+    enum poke_status failed = fail(poke, POKE_FAILED, "%s of %s: bus error: %s",
+                                   write ? "write" : "read", where, why(status));
+    free(where);
+    return failed;
+}
+
+/* --- registers ------------------------------------------------------------------------------- */
+
+static enum poke_status do_read(struct poke *poke, const struct words *words)
+{
+    struct place place;
+    uint64_t value = 0;
+    enum poke_status status = parse_place(poke, words->items[1], &place);
+    if (status == POKE_OK)
+        status = access_place(poke, &place, false, &value);
+    if (status == POKE_OK)
+        fprintf(poke->out, "%s = 0x%" PRIx64 "\n", words->items[1], place_extract(&place, value));
+    return status;
+}
+
+static enum poke_status do_write(struct poke *poke, const struct words *words)
+{
+    struct place place;
+    uint64_t part, value = 0;
+    enum poke_status status = parse_place(poke, words->items[1], &place);
+    if (status == POKE_OK)
+        status = parse_number(poke, words->items[2], &part);
+    /* A field is written as a driver does it: the others as they are. */
+    if (status == POKE_OK && place_is_field(&place))
+        status = access_place(poke, &place, false, &value);
+    if (status != POKE_OK)
+        return status;
+    value = place_insert(&place, value, part);
+    return access_place(poke, &place, true, &value);
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+static void print_time(FILE *out, trestle_time time)
+{
+    static const struct {
+        trestle_time unit;
+        const char *name;
+    } units[] = {{TRESTLE_S, "s"},
+                 {TRESTLE_MS, "ms"},
+                 {TRESTLE_US, "us"},
+                 {TRESTLE_NS, "ns"},
+                 {TRESTLE_PS, "ps"}};
+    size_t i = 0;
+    while (units[i].unit > 1 && (time < units[i].unit || time % units[i].unit))
+        i++;
+    fprintf(out, "%" PRIu64 " %s", time / units[i].unit, units[i].name);
+}
+
+static enum poke_status need_time(struct poke *poke)
+{
+    if (poke->target->run)
+        return POKE_OK;
+    return fail(poke, POKE_WRONG, "time is the guest's here: it goes on by itself");
+}
+
+static trestle_time after(const struct poke *poke, trestle_time duration)
+{
+    trestle_time now = trestle_sim_now(poke->target->sim);
+    return duration < TRESTLE_TIME_NEVER - 1 - now ? now + duration : TRESTLE_TIME_NEVER - 1;
+}
+
+static enum poke_status do_run(struct poke *poke, const struct words *words)
+{
+    trestle_time duration = 0;
+    enum poke_status status = need_time(poke);
+    if (status == POKE_OK)
+        status = parse_time(poke, words->items[1], &duration);
+    if (status != POKE_OK)
+        return status;
+    trestle_time until = after(poke, duration);
+    while (trestle_sim_now(poke->target->sim) < until)
+        poke->target->run(poke->target->ctx, until);
+    return POKE_OK;
+}
+
+static enum poke_status do_time(struct poke *poke, const struct words *words)
+{
+    (void)words;
+    print_time(poke->out, trestle_sim_now(poke->target->sim));
+    fputc('\n', poke->out);
+    return POKE_OK;
+}
+
+/* Polls as a driver does: reads at once, after each event of the engine, and at the end. */
+static enum poke_status do_wait(struct poke *poke, const struct words *words)
+{
+    struct place place;
+    uint64_t want = 0, value = 0;
+    trestle_time limit = 0;
+    bool has_value = words->count > 3;
+    enum poke_status status = need_time(poke);
+    if (status == POKE_OK)
+        status = parse_place(poke, words->items[1], &place);
+    if (status == POKE_OK && has_value)
+        status = parse_number(poke, words->items[2], &want);
+    if (status == POKE_OK)
+        status = parse_time(poke, words->items[words->count - 1], &limit);
+    if (status != POKE_OK)
+        return status;
+    trestle_time until = after(poke, limit);
+    for (;;) {
+        if ((status = access_place(poke, &place, false, &value)) != POKE_OK)
+            return status;
+        uint64_t part = place_extract(&place, value);
+        if (has_value ? part == want : part != 0)
+            return POKE_OK;
+        if (trestle_sim_now(poke->target->sim) >= until)
+            return fail(poke, POKE_FAILED, "%s is 0x%" PRIx64 " after %s", words->items[1], part,
+                        words->items[words->count - 1]);
+        poke->target->run(poke->target->ctx, until);
+    }
+}
+
+/* --- memory ---------------------------------------------------------------------------------- */
+
+static enum poke_status copy(struct poke *poke, bool write, uint64_t addr, void *buf, size_t size)
+{
+    if (!poke->target->copy)
+        return fail(poke, POKE_WRONG, "guest memory cannot be reached here");
+    if (poke->target->copy(poke->target->ctx, write, addr, buf, size) == 0)
+        return POKE_OK;
+    return fail(poke, POKE_FAILED, "0x%" PRIx64 " and %zu bytes from there are not memory", addr,
+                size);
+}
+
+/* Words from the first-th on: bytes as numbers, or text in quotes. */
+static enum poke_status parse_bytes(struct poke *poke, const struct words *words, size_t first,
+                                    uint8_t *bytes, size_t *ret_size)
+{
+    *ret_size = 0;
+    for (size_t i = first; i < words->count; i++) {
+        const char *word = words->items[i];
+        uint64_t value;
+        size_t room = BYTES_MAX - *ret_size, length = strlen(word);
+        if (word[0] == '"') {
+            if (length - 1 > room)
+                return fail(poke, POKE_WRONG, "more than %d bytes; write them in parts", BYTES_MAX);
+            memcpy(bytes + *ret_size, word + 1, length - 1);
+            *ret_size += length - 1;
+            continue;
+        }
+        /* As wide as it is written: 0x12 is a byte, 0x12345678 four of them, the lowest first. */
+        size_t digits = strncmp(word, "0x", 2) == 0 ? length - 2 : 1;
+        size_t size = digits <= 2 ? 1 : digits <= 4 ? 2 : digits <= 8 ? 4 : 8;
+        if (!number_parse(word, &value) || (size < 8 && value >> 8 * size))
+            return fail(poke, POKE_WRONG, "\"%s\" is not a byte, nor hexadecimal with its digits",
+                        word);
+        if (size > room)
+            return fail(poke, POKE_WRONG, "more than %d bytes; write them in parts", BYTES_MAX);
+        for (size_t byte = 0; byte < size; byte++)
+            bytes[(*ret_size)++] = (uint8_t)(value >> 8 * byte);
+    }
+    return POKE_OK;
+}
+
+static void print_bytes(FILE *out, uint64_t addr, const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i += 16) {
+        fprintf(out, "0x%08" PRIx64 ":", addr + i);
+        for (size_t j = i; j < size && j < i + 16; j++)
+            fprintf(out, " %02x", bytes[j]);
+        fputs("  ", out);
+        for (size_t j = i; j < size && j < i + 16; j++)
+            fputc(isprint(bytes[j]) ? bytes[j] : '.', out);
+        fputc('\n', out);
+    }
+}
+
+static enum poke_status do_mem(struct poke *poke, const struct words *words)
+{
+    uint8_t bytes[BYTES_MAX];
+    uint64_t addr = 0, count = 16;
+    size_t size;
+    enum poke_status status = parse_number(poke, words->items[1], &addr);
+    if (status != POKE_OK)
+        return status;
+    if (words->count > 2 && strcmp(words->items[2], "=") == 0) {
+        status = parse_bytes(poke, words, 3, bytes, &size);
+        if (status == POKE_OK && size == 0)
+            status = fail(poke, POKE_WRONG, "nothing stands behind the =");
+        return status == POKE_OK ? copy(poke, true, addr, bytes, size) : status;
+    }
+    if (words->count > 3)
+        return fail(poke, POKE_WRONG, "write mem ADDR [COUNT], or mem ADDR = BYTES");
+    if (words->count > 2)
+        status = parse_number(poke, words->items[2], &count);
+    if (status == POKE_OK && (count == 0 || count > BYTES_MAX))
+        status = fail(poke, POKE_WRONG, "%" PRIu64 " bytes; 1 to %d are shown at a time", count,
+                      BYTES_MAX);
+    if (status == POKE_OK)
+        status = copy(poke, false, addr, bytes, (size_t)count);
+    if (status == POKE_OK)
+        print_bytes(poke->out, addr, bytes, (size_t)count);
+    return status;
+}
+
+/* --- devices --------------------------------------------------------------------------------- */
+
+static enum poke_status do_devices(struct poke *poke, const struct words *words)
+{
+    (void)words;
+    for (size_t i = 0; i < poke->target->num_devices; i++) {
+        const struct trestle_device *dev = poke->target->devices[i];
+        fprintf(poke->out, "%s: %s at 0x%" PRIx64 ", %" PRIu64 " bytes\n", trestle_device_name(dev),
+                trestle_device_model(dev)->name, trestle_device_base(dev),
+                trestle_device_size(dev));
+    }
+    return POKE_OK;
+}
+
+static enum poke_status do_irqs(struct poke *poke, const struct words *words)
+{
+    (void)words;
+    for (size_t i = 0; i < poke->target->num_devices; i++) {
+        const struct trestle_device *dev = poke->target->devices[i];
+        uint32_t lines = trestle_device_model(dev)->irq_lines;
+        if (lines > 0)
+            fprintf(poke->out, "%s:", trestle_device_name(dev));
+        for (uint32_t line = 0; line < lines; line++)
+            fprintf(poke->out, " %u=%d", line, trestle_device_irq_level(dev, line));
+        if (lines > 0)
+            fputc('\n', poke->out);
+    }
+    return POKE_OK;
+}
+
+static enum poke_status do_reset(struct poke *poke, const struct words *words)
+{
+    for (size_t i = 0; words->count == 1 && i < poke->target->num_devices; i++)
+        trestle_device_reset(poke->target->devices[i]);
+    if (words->count == 1)
+        return POKE_OK;
+    free(poke->error);
+    poke->error = NULL;
+    struct trestle_device *dev = place_device(poke->target, words->items[1], &poke->error);
+    if (dev)
+        trestle_device_reset(dev);
+    return dev ? POKE_OK : POKE_WRONG;
+}
+
+/* A message as if it came from the peer: send uart.0 "abc" */
+static enum poke_status do_send(struct poke *poke, const struct words *words)
+{
+    uint8_t bytes[BYTES_MAX];
+    size_t size = 0;
+    uint32_t port = 0;
+    char *name = xstrdup(words->items[1]), *dot = strchr(name, '.');
+    if (dot)
+        *dot++ = '\0';
+    free(poke->error);
+    poke->error = NULL;
+    struct trestle_device *dev = place_device(poke->target, name, &poke->error);
+    enum poke_status status = dev ? POKE_OK : POKE_WRONG;
+    if (dev && (!dot || trestle_model_port(trestle_device_model(dev), dot, &port) < 0))
+        status = fail(poke, POKE_WRONG, "\"%s\" names no port; write for example %s.peer",
+                      words->items[1], name);
+    free(name);
+    if (status == POKE_OK)
+        status = parse_bytes(poke, words, 2, bytes, &size);
+    if (status != POKE_OK)
+        return status;
+    int delivered = trestle_device_deliver(dev, port, bytes, size);
+    return delivered == 0 ? POKE_OK
+                          : fail(poke, POKE_FAILED, "not delivered: %s", strerror(-delivered));
+}
+
+/* --- expectations ---------------------------------------------------------------------------- */
+
+static enum poke_status expect_irq(struct poke *poke, const struct words *words)
+{
+    struct trestle_device *dev;
+    uint32_t line;
+    uint64_t want = 0;
+    if (words->count != 4)
+        return fail(poke, POKE_WRONG, "write expect irq DEVICE[.LINE] 0, or 1");
+    enum poke_status status = parse_irq(poke, words->items[2], &dev, &line);
+    if (status == POKE_OK)
+        status = parse_number(poke, words->items[3], &want);
+    if (status != POKE_OK)
+        return status;
+    bool level = trestle_device_irq_level(dev, line);
+    if (level == (want != 0))
+        return POKE_OK;
+    return fail(poke, POKE_FAILED, "expected irq %s to be %d, and it is %d", words->items[2],
+                want != 0, level);
+}
+
+static enum poke_status expect_mem(struct poke *poke, const struct words *words)
+{
+    uint8_t want[BYTES_MAX], have[BYTES_MAX];
+    uint64_t addr = 0;
+    size_t size = 0;
+    if (words->count < 5 || strcmp(words->items[3], "=") != 0)
+        return fail(poke, POKE_WRONG, "write expect mem ADDR = BYTES");
+    enum poke_status status = parse_number(poke, words->items[2], &addr);
+    if (status == POKE_OK)
+        status = parse_bytes(poke, words, 4, want, &size);
+    if (status == POKE_OK)
+        status = copy(poke, false, addr, have, size);
+    for (size_t i = 0; status == POKE_OK && i < size; i++)
+        if (have[i] != want[i])
+            return fail(poke, POKE_FAILED, "expected 0x%02x at 0x%" PRIx64 ", and there is 0x%02x",
+                        want[i], addr + i, have[i]);
+    return status;
+}
+
+static enum poke_status expect_error(struct poke *poke, const struct words *words)
+{
+    struct place place;
+    uint64_t value = 0;
+    bool write = words->count == 5 && strcmp(words->items[2], "write") == 0;
+    if (!write && !(words->count == 4 && strcmp(words->items[2], "read") == 0))
+        return fail(poke, POKE_WRONG,
+                    "write expect error read PLACE, or expect error write PLACE VALUE");
+    enum poke_status status = parse_place(poke, words->items[3], &place);
+    if (status == POKE_OK && write)
+        status = parse_number(poke, words->items[4], &value);
+    if (status == POKE_OK)
+        status = access_place(poke, &place, write, &value);
+    if (status == POKE_OK)
+        return fail(poke, POKE_FAILED, "expected a bus error of %s, and it succeeded",
+                    words->items[3]);
+    return status == POKE_FAILED ? POKE_OK : status;
+}
+
+static enum poke_status do_expect(struct poke *poke, const struct words *words)
+{
+    struct place place;
+    uint64_t want = 0, value = 0;
+    if (strcmp(words->items[1], "irq") == 0)
+        return expect_irq(poke, words);
+    if (strcmp(words->items[1], "mem") == 0)
+        return expect_mem(poke, words);
+    if (strcmp(words->items[1], "error") == 0)
+        return expect_error(poke, words);
+    if (words->count != 3)
+        return fail(poke, POKE_WRONG, "write expect PLACE VALUE");
+    enum poke_status status = parse_place(poke, words->items[1], &place);
+    if (status == POKE_OK)
+        status = parse_number(poke, words->items[2], &want);
+    if (status == POKE_OK)
+        status = access_place(poke, &place, false, &value);
+    value = place_extract(&place, value);
+    if (status != POKE_OK || value == want)
+        return status;
+    return fail(poke, POKE_FAILED, "expected %s to be 0x%" PRIx64 ", and it is 0x%" PRIx64,
+                words->items[1], want, value);
+}
+
+/* --- lines ----------------------------------------------------------------------------------- */
+
+static enum poke_status do_help(struct poke *poke, const struct words *words);
+
+static enum poke_status do_quit(struct poke *poke, const struct words *words)
+{
+    (void)words;
+    poke->quits = true;
+    return POKE_OK;
+}
+
+static const struct poke_command {
+    const char *name, *arguments, *help;
+    size_t least, most; /* words, the name included */
+    enum poke_status (*run)(struct poke *poke, const struct words *words);
+} poke_commands[] = {
+    {"read", "PLACE", "read a register; a PLACE is DEVICE+OFFSET or DEVICE+OFFSET:SIZE", 2, 2,
+     do_read},
+    {"write", "PLACE VALUE", "write one", 3, 3, do_write},
+    {"run", "TIME", "let time pass", 2, 2, do_run},
+    {"wait", "PLACE [VALUE] TIME", "read until it is VALUE, or not 0, for TIME at most", 3, 4,
+     do_wait},
+    {"mem", "ADDR [COUNT] | ADDR = BYTES", "show guest memory, or set it", 2, WORDS_MAX, do_mem},
+    {"irqs", "", "show the interrupt lines", 1, 1, do_irqs},
+    {"send", "DEVICE.PORT BYTES", "a message, as from the peer of that port", 3, WORDS_MAX,
+     do_send},
+    {"reset", "[DEVICE]", "as when the guest is reset", 1, 2, do_reset},
+    {"devices", "", "show the devices", 1, 1, do_devices},
+    {"time", "", "show what time it is", 1, 1, do_time},
+    {"expect", "PLACE VALUE | irq DEVICE[.LINE] LEVEL | mem ADDR = BYTES | error read PLACE",
+     "fail if that is not so", 3, WORDS_MAX, do_expect},
+    {"help", "", "this list", 1, 1, do_help},
+    {"quit", "", "end", 1, 1, do_quit},
+};
+#define COMMANDS (sizeof(poke_commands) / sizeof(*poke_commands))
+
+static enum poke_status do_help(struct poke *poke, const struct words *words)
+{
+    (void)words;
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(poke->out, "  %s %s\n        %s\n", poke_commands[i].name,
+                poke_commands[i].arguments, poke_commands[i].help);
+    fputs(
+        "Numbers are decimal, or hexadecimal with 0x. BYTES are bytes, hexadecimal numbers of 2, "
+        "4,\n"
+        "8 or 16 digits, the lowest byte first, or \"text\". ';' separates commands, '#' begins a "
+        "comment.\n",
+        poke->out);
+    return POKE_OK;
+}
+
+/* Words lie between blanks; "a text" keeps its first quote, and its blanks. False: it has no end.
+ */
+static bool split(char *text, struct words *ret_words)
+{
+    ret_words->count = 0;
+    for (char *at = text; *at;) {
+        at += strspn(at, " \t\r");
+        if (!*at || ret_words->count == WORDS_MAX)
+            break;
+        ret_words->items[ret_words->count++] = at;
+        if (*at == '"') {
+            at = strchr(at + 1, '"');
+            if (!at)
+                return false;
+        } else {
+            at += strcspn(at, " \t\r");
+        }
+        if (*at)
+            *at++ = '\0';
+    }
+    return true;
+}
+
+static enum poke_status fail_unknown(struct poke *poke, const char *name)
+{
+    struct strings names = {0};
+    for (size_t i = 0; i < COMMANDS; i++)
+        strings_add(&names, poke_commands[i].name);
+    char *help = suggest_or_list(name, &names, "the commands are");
+    enum poke_status status = fail(poke, POKE_WRONG, "there is no command \"%s\"%s", name, help);
+    free(help);
+    strings_finish(&names);
+    return status;
+}
+
+static enum poke_status do_command(struct poke *poke, char *text)
+{
+    struct words words = {.text = text};
+    if (!split(text, &words))
+        return fail(poke, POKE_WRONG, "a quote has no end");
+    if (words.count == 0)
+        return POKE_OK;
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const struct poke_command *command = &poke_commands[i];
+        if (strcmp(command->name, words.items[0]) != 0)
+            continue;
+        if (words.count < command->least || words.count > command->most)
+            return fail(poke, POKE_WRONG, "write %s %s", command->name, command->arguments);
+        return command->run(poke, &words);
+    }
+    return fail_unknown(poke, words.items[0]);
+}
+
+enum poke_status poke_line(struct poke *poke, const char *line)
+{
+    char *copy = xstrdup(line);
+    enum poke_status status = POKE_OK;
+    bool in_text = false;
+    char *start = copy, *at = copy;
+    free(poke->error);
+    poke->error = NULL;
+    for (;; at++) {
+        if (*at == '"')
+            in_text = !in_text;
+        bool ends_all = !*at || (*at == '#' && !in_text);
+        if (!ends_all && (*at != ';' || in_text))
+            continue;
+        *at = '\0';
+        status = do_command(poke, start);
+        start = at + 1;
+        if (ends_all || status != POKE_OK || poke->quits)
+            break;
+    }
+    free(copy);
+    return status;
+}
+
+void poke_finish(struct poke *poke)
+{
+    free(poke->error);
+    poke->error = NULL;
+}
+
+void poke_complete(const struct poke *poke, const char *line, struct strings *ret_candidates)
+{
+    size_t start = strlen(line);
+    while (start > 0 && !strchr(" \t;", line[start - 1]))
+        start--;
+    size_t before = start;
+    while (before > 0 && strchr(" \t", line[before - 1]))
+        before--;
+    const char *word = line + start;
+    size_t length = strlen(word);
+    if (before == 0 || line[before - 1] == ';') {
+        for (size_t i = 0; i < COMMANDS; i++)
+            if (strncmp(poke_commands[i].name, word, length) == 0)
+                strings_add(ret_candidates, poke_commands[i].name);
+        return;
+    }
+    for (size_t i = 0; i < poke->target->num_devices; i++) {
+        const char *name = trestle_device_name(poke->target->devices[i]);
+        if (strncmp(name, word, length) == 0)
+            strings_add(ret_candidates, name);
+    }
+}

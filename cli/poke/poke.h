@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The language of trestle poke: lines that read and write the registers of devices, let time pass,
+ * and say what is expected. It knows nothing of where the devices are.
+ */
+#ifndef CLI_POKE_POKE_H
+#define CLI_POKE_POKE_H
+
+#include <stdio.h>
+
+#include "trestle/sim.h"
+#include "util.h"
+
+/* Where the devices are. */
+struct poke_target {
+    void *ctx;
+    size_t num_devices;
+    struct trestle_device *const *devices;
+    struct trestle_sim *sim;
+    /* An access as the guest's. 0 or a negative errno. -ETIME: it never answers. (mandatory) */
+    int (*access)(void *ctx, struct trestle_device *dev, bool write, uint64_t offset, uint32_t size,
+                  uint64_t *ref_data);
+    /* Lets the engine's time go on to `until`, or to the next event if that comes before. (NULL
+     * where the time is not ours) */
+    void (*run)(void *ctx, trestle_time until);
+    /* Guest memory: 0, -EFAULT. (NULL where there is none) */
+    int (*copy)(void *ctx, bool write, uint64_t addr, void *buf, size_t size);
+};
+
+struct poke {
+    const struct poke_target *target;
+    FILE *out;   /* what commands print */
+    char *error; /* of the last line: a sentence, or NULL */
+    bool quits;
+};
+
+enum poke_status {
+    POKE_OK,
+    POKE_FAILED, /* an expectation, or an access: what the devices did was not what was asked for */
+    POKE_WRONG,  /* the line: it says nothing that can be done */
+};
+
+/* Does one line: a command, or several with ';' between. '#' begins a comment. The first that does
+ * not succeed ends it, and poke->error says why. */
+enum poke_status poke_line(struct poke *poke, const char *line);
+void poke_finish(struct poke *poke);
+
+/* What the last word of a line that ends at the cursor may become; ended by NULL, to be given to
+ * strings_finish(). */
+void poke_complete(const struct poke *poke, const char *line, struct strings *ret_candidates);
+
+#endif

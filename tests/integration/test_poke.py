@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""trestle poke: the devices of a configuration without a guest."""
+import os
+import pty
+import select
+import subprocess
+import time
+
+import cli_case
+import common
+
+DMA = {"name": "dma", "model": "dma", "base_addr": "0x10400000"}
+TIMER = {"name": "timer", "model": "timer", "base_addr": "0x10500000", "params": {"clock": "1MHz"}}
+
+
+class PokeCase(cli_case.Case):
+    def poke(self, commands, document=None, **kwargs):
+        config = self.config(document) if document else self.two()
+        return self.trestle("poke", config, "-c", commands, **kwargs)
+
+    def assert_fine(self, commands, out, document=None):
+        result = self.poke(commands, document)
+        self.assertEqual((result.code, result.out, result.err), (0, out, ""), result)
+
+    def assert_fails(self, code, sentence, commands, document=None):
+        result = self.poke(commands, document)
+        self.assertEqual(result.code, code, result)
+        self.assertEqual(result.err.splitlines()[-1], f"trestle: -c: {sentence}", result)
+
+
+class Commands(PokeCase):
+    def test_registers(self):
+        self.assert_fine("write echo_device+0 0x1234; read echo_device+8; run 10ns;"
+                         "read echo_device+0x8:4; read echo_device+4:2",
+                         "echo_device+8 = 0x1\necho_device+0x8:4 = 0x2\necho_device+4:2 = 0x1234\n")
+
+    def test_time(self):
+        self.assert_fine("time; run 5us; time; run 1s; time", "0 ps\n5 us\n1000005 us\n")
+
+    def test_waiting_reads_until_it_is_so(self):
+        self.assert_fine("write echo_device+0 7; wait echo_device+8 2 1us; time; expect echo_device+4 7",
+                         "10 ns\n")
+        self.assert_fails(1, "echo_device+8 is 0x0 after 1us", "wait echo_device+8 1us")
+
+    def test_links(self):
+        self.assert_fine("write echo_device+0 0x55; wait echo_device+8 2 1us;"
+                         "write compute_device+0x18 1; wait compute_device+0x10 1us;"
+                         "expect compute_device+0x1c 0x55", "")
+
+    def test_memory_and_transfers(self):
+        self.assert_fine('mem 0x80001000 = "hello" 0x1234 0; mem 0x80001000 8;'
+                         "write dma+0x10 0x80001000; write dma+0x14 0x80002000; write dma+0x18 8;"
+                         'write dma+0 1; wait dma+4 2 1ms; expect mem 0x80002000 = "hello" 52 18',
+                         "0x80001000: 68 65 6c 6c 6f 34 12 00  hello4..\n", {"devices": [DMA]})
+        self.assert_fails(1, "0x10 and 16 bytes from there are not memory", "mem 0x10")
+
+    def test_interrupts_and_resets(self):
+        self.assert_fine("irqs; write timer+8:8 10; write timer+0x10 1; run 10us; irqs;"
+                         "expect irq timer 1; reset timer; expect irq timer.0 0",
+                         "timer: 0=0\ntimer: 0=1\n", {"devices": [TIMER]})
+        self.assert_fails(1, "expected irq timer to be 1, and it is 0", "expect irq timer 1",
+                          {"devices": [TIMER]})
+
+    def test_devices(self):
+        self.assert_fine("devices", "echo_device: echo at 0x10200000, 4096 bytes\n"
+                                    "compute_device: compute at 0x10300000, 4096 bytes\n")
+
+    def test_a_message(self):
+        result = self.poke('send echo_device.peer "nonsense"')
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("message from the peer is no request", result.err)
+
+
+class Failures(PokeCase):
+    def test_bus_errors(self):
+        self.assert_fails(1, "read of echo_device+0x1000: bus error: Numerical result out of range",
+                          "read echo_device+0x1000; time")
+        result = self.poke("expect error read echo_device+0x1000; expect error write echo_device+0x21 1")
+        self.assertEqual(result.code, 0, result)
+        self.assert_fails(1, "expected a bus error of echo_device+0, and it succeeded",
+                          "expect error read echo_device+0")
+
+    def test_expectations(self):
+        self.assert_fails(1, "expected echo_device+0 to be 0x1, and it is 0x0",
+                          "expect echo_device+0 1; time")
+
+    def test_lines_that_say_nothing(self):
+        for commands, sentence in (
+                ("raed echo_device+0", 'there is no command "raed"; did you mean "read"?'),
+                ("read echo_devise+0",
+                 'there is no device "echo_devise"; did you mean "echo_device"?'),
+                ("read echo_device+zz",
+                 '"zz" is not an offset; write for example echo_device+0x8'),
+                ("read echo_device+0:3", '"3" is not a size; write 1, 2, 4 or 8'),
+                ("read", "write read PLACE"),
+                ("run 5", '"5" is not a time; write for example 10us'),
+                ("write echo_device+0 x", '"x" is not a number; write for example 10 or 0x10'),
+                ('mem 0x80000000 = "abc', "a quote has no end"),
+                ("mem 0x80000000 = 256",
+                 '"256" is not a byte, nor hexadecimal with its digits'),
+                ("mem 0x80000000 257", "257 bytes; 1 to 256 are shown at a time"),
+                ("expect irq echo_device 1",
+                 '"echo_device" names no interrupt line; echo_device has 0'),
+                ("send echo_device.irq 1",
+                 '"echo_device.irq" names no port; write for example echo_device.peer')):
+            with self.subTest(commands=commands):
+                self.assert_fails(2, sentence, commands)
+
+
+class Scripts(PokeCase):
+    def test_a_file_says_its_line(self):
+        script = self.dir / "a.poke"
+        script.write_text("# a comment; with a semicolon\n\nread echo_device+8  # now\n"
+                          "expect echo_device+8 9\ntime\n")
+        result = self.trestle("poke", self.two(), script)
+        self.assertEqual((result.code, result.out), (1, "echo_device+8 = 0x0\n"), result)
+        self.assertEqual(result.err, f"trestle: {script}:4: expected echo_device+8 to be 0x9, and "
+                                     "it is 0x0\n")
+
+    def test_standard_input(self):
+        result = self.trestle("poke", self.two(), stdin="time\nquit\nnonsense\n")
+        self.assertEqual((result.code, result.out, result.err), (0, "0 ps\n", ""), result)
+
+    def test_what_cannot_be_read(self):
+        self.assert_refused("trestle: cannot read none.poke: No such file or directory; name a file "
+                            "with commands", "poke", self.two(), "none.poke")
+        self.assert_refused("trestle: poke takes a configuration, and then a script or -c; see trestle "
+                            "poke --help", "poke")
+
+    def test_a_parameter_that_the_model_refuses(self):
+        result = self.poke("time", {"devices": [dict(TIMER, params={"clok": 1})]})
+        self.assertEqual((result.code, result.out), (2, ""), result)
+        self.assertIn("clok", result.err)
+
+
+class Terminal(PokeCase):
+    def type(self, text, until):
+        """Types, and gives what the terminal shows up to `until` and the next prompt: only then does
+        the editor listen."""
+        os.write(self.terminal, text.encode())
+        seen, deadline = "", time.monotonic() + 30
+        while until not in seen or "poke> " not in seen[seen.index(until):]:
+            ready, _, _ = select.select([self.terminal], [], [], deadline - time.monotonic())
+            self.assertTrue(ready, f"no {until!r} and prompt in {seen!r}")
+            seen += os.read(self.terminal, 4096).decode()
+        return seen
+
+    def test_completion_history_and_end(self):
+        self.terminal, other = pty.openpty()
+        self.addCleanup(os.close, self.terminal)
+        process = self.start([common.TRESTLE, "poke", self.two()], stdin=other, stdout=other,
+                             stderr=subprocess.STDOUT, env={**self.env, "TERM": "vt100"})
+        os.close(other)
+        self.type("", "Ctrl-D ends.")
+        self.type("rea\tech\t+8\n", "echo_device+8 = 0x0")
+        self.type("\x1b[A\n", "echo_device+8 = 0x0")
+        self.type("nonsense\n", 'there is no command "nonsense"')
+        for _ in range(30):  # a terminal that changes its mode may lose one
+            os.write(self.terminal, b"\x04")
+            try:
+                self.assertEqual(process.wait(1), 0)
+                return
+            except subprocess.TimeoutExpired:
+                pass
+        self.fail("Ctrl-D does not end it")
+
+
+if __name__ == "__main__":
+    common.main()
