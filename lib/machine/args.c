@@ -85,7 +85,7 @@ static void text_add(struct text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void text_add(struct text *text, const char *format, ...)
 {
-    char *piece;
+    char *piece = NULL;
     va_list ap;
     va_start(ap, format);
     int length = vasprintf(&piece, format, ap);

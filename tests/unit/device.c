@@ -451,6 +451,8 @@ static void test_completion_inside_the_callback(void **state)
     assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
     trestle_request_complete(last, 0, 1);
     assert_true(trestle_device_busy(dev));
+    trestle_request_complete(s->req, 0, 2);
+    assert_int_equal(host.done, 1);
 }
 
 static void test_double_completion(void **state)

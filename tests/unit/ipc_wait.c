@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a wait learns: no test here waits, the waits' beginnings are written by hand. */
+/* What a wait learns. No test here waits: the beginnings of waits are written by hand, and the
+ * clock is that of fuzz/clock.h, which goes on by 20 us at each look. */
 #include <sched.h>
 
 #include "check.h"
@@ -14,10 +15,11 @@ static struct ipc_wait wait_with(enum trestle_wait policy)
                              .spin_ns = policy == TRESTLE_WAIT_ADAPTIVE ? IPC_SPIN_LIMIT_NS : 0};
 }
 
-/* A wait that has lasted for ns. */
-static struct ipc_spin waited(uint64_t ns)
+/* The end of a wait that has lasted for ns. */
+static void end_after(struct ipc_wait *wait, uint64_t ns)
 {
-    return (struct ipc_spin){.deadline_ns = CLOCK_NEVER, .start_ns = clock_ns() - ns};
+    struct ipc_spin spin = {.deadline_ns = CLOCK_NEVER, .start_ns = clock_ns() - ns};
+    ipc_spin_end(wait, &spin);
 }
 
 static unsigned count_looks(const struct ipc_wait *wait, uint64_t deadline_ns, unsigned max)
@@ -67,11 +69,10 @@ static void test_long_waits_end_spinning(void **state)
 {
     (void)state;
     struct ipc_wait wait = wait_with(TRESTLE_WAIT_ADAPTIVE);
-    struct ipc_spin slow = waited(10 * MS);
-    ipc_spin_end(&wait, &slow);
+    end_after(&wait, 10 * MS);
     assert_int_equal(wait.spin_ns, IPC_SPIN_LIMIT_NS / 2);
     for (int i = 0; i < 20; i++)
-        ipc_spin_end(&wait, &slow);
+        end_after(&wait, 10 * MS);
     assert_int_equal(wait.spin_ns, 0);
     assert_int_equal(count_looks(&wait, CLOCK_NEVER, 10), 0);
 }
@@ -81,8 +82,7 @@ static void test_short_wait_brings_spinning_back(void **state)
     (void)state;
     struct ipc_wait wait = wait_with(TRESTLE_WAIT_ADAPTIVE);
     wait.spin_ns = 0;
-    struct ipc_spin fast = waited(1);
-    ipc_spin_end(&wait, &fast);
+    end_after(&wait, 1);
     assert_int_equal(wait.spin_ns, IPC_SPIN_LIMIT_NS);
 }
 
@@ -98,20 +98,19 @@ static void test_long_spins(void **state)
 {
     (void)state;
     struct ipc_wait wait = wait_with(TRESTLE_WAIT_ADAPTIVE);
-    struct ipc_spin answer = waited(1), event = waited(IPC_LONG_SPIN_NS / 2), idle = waited(MS);
-    ipc_spin_end(&wait, &event);
+    end_after(&wait, IPC_LONG_SPIN_NS / 2);
     assert_cmp(spin_of(&wait), <=, IPC_SPIN_LIMIT_NS); /* not every place may */
     wait.may_spin_long = true;
     assert_int_equal(spin_of(&wait), IPC_LONG_SPIN_NS);
-    ipc_spin_end(&wait, &answer);
+    end_after(&wait, 1);
     assert_int_equal(spin_of(&wait), IPC_LONG_SPIN_NS); /* says nothing of the events */
-    ipc_spin_end(&wait, &idle);
+    end_after(&wait, MS);
     assert_cmp(spin_of(&wait), <=, IPC_SPIN_LIMIT_NS);
-    ipc_spin_end(&wait, &answer);
+    end_after(&wait, 1);
     assert_int_equal(spin_of(&wait), IPC_SPIN_LIMIT_NS);
     struct ipc_wait sleep = wait_with(TRESTLE_WAIT_SLEEP);
     sleep.may_spin_long = true;
-    ipc_spin_end(&sleep, &event);
+    end_after(&sleep, IPC_LONG_SPIN_NS / 2);
     assert_int_equal(count_looks(&sleep, CLOCK_NEVER, 10), 0);
 }
 
