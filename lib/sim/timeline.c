@@ -55,6 +55,7 @@ void timeline_leave(struct timeline *timeline, struct timeline_guest *guest)
     if (*at)
         *at = guest->next;
     timeline->is_asked = false;
+    timeline->asked_by = NULL;
     choose_kind(timeline);
     timeline_start(timeline);
 }
@@ -99,20 +100,17 @@ uint64_t timeline_wake_ns(const struct timeline *timeline)
 
 /* --- a guest that waits ---------------------------------------------------------------------- */
 
-static void ask_outside(struct timeline *timeline, trestle_time until)
+/* False: it has to come there first, and is asked to, on behalf of `guest` or of nobody. */
+static bool outside_allows(struct timeline *timeline, trestle_time until,
+                           struct timeline_guest *guest)
 {
-    timeline->is_asked = true;
-    timeline->num_handed++;
-    timeline->outside.advance(timeline->outside.ctx, until);
-}
-
-/* False: the outside has to say when. */
-static bool outside_allows(struct timeline *timeline, trestle_time until)
-{
-    if (timeline->kind != TIMELINE_OUTSIDE ||
-        until < timeline->outside.expect(timeline->outside.ctx))
+    const struct timeline_outside *outside = &timeline->outside;
+    if (timeline->kind != TIMELINE_OUTSIDE || until < outside->expect(outside->ctx))
         return true;
-    ask_outside(timeline, until);
+    timeline->is_asked = true;
+    timeline->asked_by = guest;
+    timeline->num_handed++;
+    outside->advance(outside->ctx, until);
     return false;
 }
 
@@ -125,31 +123,35 @@ bool timeline_run_on(struct timeline *timeline)
         if (timeline->kind == TIMELINE_HOST)
             return follow_host(timeline);
         trestle_time next = trestle_sim_next(timeline->sim);
-        if (next == TRESTLE_TIME_NEVER || !outside_allows(timeline, next))
+        if (next == TRESTLE_TIME_NEVER || !outside_allows(timeline, next, NULL))
             return false;
         trestle_sim_run_until(timeline->sim, next);
     }
     return timeline->num_waiting > 0;
 }
 
-bool timeline_at_advance(struct timeline *timeline, struct timeline_guest *guest, trestle_time time)
+void timeline_at_advance(struct timeline *timeline, struct timeline_guest *guest, trestle_time time)
 {
     if (timeline->kind == TIMELINE_OUTSIDE) {
         if (time > guest->time)
             guest->time = time;
-        if (!outside_allows(timeline, timeline_guests_at(timeline)))
-            return false;
+        if (!outside_allows(timeline, timeline_guests_at(timeline), guest))
+            return;
     }
     timeline_at_access(timeline, guest, time);
-    return true;
+    guest->advanced(guest);
 }
 
 int timeline_advanced(struct timeline *timeline, trestle_time now)
 {
+    struct timeline_guest *guest = timeline->asked_by;
     if (!timeline->is_asked)
         return -ENOENT;
     timeline->is_asked = false;
+    timeline->asked_by = NULL;
     trestle_sim_run_until(timeline->sim, now);
+    if (guest)
+        guest->advanced(guest);
     return 0;
 }
 

@@ -36,6 +36,8 @@ struct timeline_guest {
     trestle_time stall;     /* how far deferred answers have put the engine ahead */
     trestle_time told_next; /* what the guest knows of the next event */
     bool sees_events;       /* without asking: it takes interrupts or transfers */
+    /* What it asked timeline_at_advance() for has come. (mandatory for who asks) */
+    void (*advanced)(struct timeline_guest *guest);
 };
 
 struct timeline {
@@ -43,13 +45,14 @@ struct timeline {
     enum timeline_kind kind;
     struct timeline_guest *guests;
     struct timeline_outside outside;
-    uint64_t (*host_ns)(void); /* the host's clock */
-    uint64_t start_ns;         /* its time when the engine's was 0 */
-    uint64_t now_ns;           /* its time when last read */
-    uint32_t num_waiting;      /* accesses that wait for a model in the engine */
-    uint32_t num_outside;      /* that wait for a device of the outside */
-    bool is_asked;             /* the outside is to advance */
-    uint64_t num_handed;       /* accesses and advances that the outside was given so far */
+    uint64_t (*host_ns)(void);       /* the host's clock */
+    uint64_t start_ns;               /* its time when the engine's was 0 */
+    uint64_t now_ns;                 /* its time when last read */
+    uint32_t num_waiting;            /* accesses that wait for a model in the engine */
+    uint32_t num_outside;            /* that wait for a device of the outside */
+    bool is_asked;                   /* the outside is to advance */
+    struct timeline_guest *asked_by; /* or NULL: the engine itself */
+    uint64_t num_handed;             /* accesses and advances that the outside was given so far */
 };
 
 void timeline_init(struct timeline *timeline, struct trestle_sim *sim, uint64_t (*host_ns)(void),
@@ -90,9 +93,9 @@ static inline void timeline_at_access(struct timeline *timeline, struct timeline
     trestle_sim_run_until(timeline->sim, timeline_guests_at(timeline));
 }
 
-/* The guest has come to `time` without an access. False: the outside has to come there first, and
- * timeline_advanced() will tell. */
-bool timeline_at_advance(struct timeline *timeline, struct timeline_guest *guest,
+/* The guest has come to `time` without an access. Calls its advanced() when the engine has come
+ * there as well: now, or from timeline_advanced(). */
+void timeline_at_advance(struct timeline *timeline, struct timeline_guest *guest,
                          trestle_time time);
 
 /* An access waits for its device, or does so no longer. */

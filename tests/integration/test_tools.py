@@ -28,24 +28,24 @@ class Layout(common.TestCase):
         gpl = "/* SPDX-License-Identifier: GPL-2.0-or-later */\n"
         result = self.check({
             "include/trestle/sim.h": mit,
-            "lib/bridge/internal.h": mit + '#include "sim/sim.h"\n',
-            "lib/sim/sim.h": mit + '#include "trestle/sim.h"\n#include "bridge/internal.h"\n',
+            "lib/bridge/bridge.h": mit + '#include "sim/sim.h"\n',
+            "lib/sim/sim.h": mit + '#include "trestle/sim.h"\n#include "bridge/bridge.h"\n',
             "lib/ipc/loop.c": mit + '#include "../sim/sim.h"\n',
             "lib/wire/v1.c": mit + "#include <trestle/sim.h>\n#include <string.h>\n",
             "models/echo.c": mit + '#include "sim/sim.h"\n',
-            "plugin/plugin.c": gpl + '#include "bridge/internal.h"\n',
+            "plugin/plugin.c": gpl + '#include "bridge/bridge.h"\n',
             "firmware/a.c": mit + '#include "trestle/sim.h"\n',
-            "tests/unit/a.c": mit + '#include "sim/sim.h"\n#include "bridge/internal.h"\n',
+            "tests/unit/a.c": mit + '#include "sim/sim.h"\n#include "bridge/bridge.h"\n',
             "shed/a.c": mit,
         })
         self.assertEqual(result.code, 1)
         self.assertEqual(set(result.out.splitlines()), {
-            "lib/sim/sim.h:3: lib/sim may not include lib/bridge/internal.h",
+            "lib/sim/sim.h:3: lib/sim may not include lib/bridge/bridge.h",
             "lib/ipc/loop.c:2: lib/ipc may not include lib/sim/sim.h",
             "models/echo.c:2: models may not include lib/sim/sim.h",
-            "plugin/plugin.c:2: plugin may not include lib/bridge/internal.h",
+            "plugin/plugin.c:2: plugin may not include lib/bridge/bridge.h",
             "firmware/a.c:2: firmware may not include include/trestle/sim.h",
-            "tests/unit/a.c:3: tests/unit may not include lib/bridge/internal.h",
+            "tests/unit/a.c:3: tests/unit may not include lib/bridge/bridge.h",
             "shed/a.c: belongs to no part of the tree that has a rule here",
         })
 

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Guest RAM that QEMU shares: mapped here, range by range. */
-#include <errno.h>
+#include "front/v2/ram.h"
+
 #include <fcntl.h>
-#include <inttypes.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "bridge/internal.h"
 
 /* A file that shrinks would kill whoever has it mapped: a memfd can promise that it does not. */
 static bool holds(int fd, uint64_t end)
@@ -18,47 +16,36 @@ static bool holds(int fd, uint64_t end)
            (uint64_t)st.st_size >= end;
 }
 
-static enum trestle_v2_status map(struct session *session, const struct trestle_v2_message *m,
-                                  int fd)
+static enum trestle_v2_status map(struct v2_ram *ram, const struct trestle_v2_message *m, int fd)
 {
-    struct ram_range *range = &session->ram[session->num_ram];
+    struct v2_ram_range *range = &ram->ranges[ram->num];
     uint64_t skipped = m->extra % (uint64_t)sysconf(_SC_PAGESIZE);
     if (!holds(fd, m->extra + m->data))
         return TRESTLE_V2_NOT_RAM;
-    if (session->num_ram == RAM_RANGES_MAX)
+    if (ram->num == V2_RAM_RANGES_MAX)
         return TRESTLE_V2_NO_MEMORY;
-    *range = (struct ram_range){
+    *range = (struct v2_ram_range){
         .addr = m->addr, .size = m->data, .mapping_size = (size_t)(m->data + skipped)};
     range->mapping = mmap(NULL, range->mapping_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
                           (off_t)(m->extra - skipped));
     if (range->mapping == MAP_FAILED)
         return TRESTLE_V2_NO_MEMORY;
     range->memory = (uint8_t *)range->mapping + skipped;
-    session->num_ram++;
+    ram->num++;
     return TRESTLE_V2_OK;
 }
 
-enum trestle_v2_status ram_add(struct session *session, const struct trestle_v2_message *m, int fd)
+enum trestle_v2_status v2_ram_add(struct v2_ram *ram, const struct trestle_v2_message *m, int fd)
 {
-    enum trestle_v2_status status = map(session, m, fd);
+    enum trestle_v2_status status = map(ram, m, fd);
     close(fd);
-    if (status == TRESTLE_V2_OK)
-        bridge_log(session->bridge, TRESTLE_LOG_INFO,
-                   "QEMU shares 0x%" PRIx64 " bytes of guest RAM at 0x%" PRIx64, m->data, m->addr);
-    else
-        bridge_log(session->bridge, TRESTLE_LOG_WARNING,
-                   "guest RAM at 0x%" PRIx64 " is not shared: %s; DMA there goes by messages",
-                   m->addr,
-                   status == TRESTLE_V2_NOT_RAM
-                       ? "its file is too short, or may become so (no memfd with seal=on)"
-                       : "it cannot be mapped");
     return status;
 }
 
-uint8_t *ram_at(const struct session *session, uint64_t addr, size_t *ref_size)
+uint8_t *v2_ram_at(const struct v2_ram *ram, uint64_t addr, size_t *ref_size)
 {
-    for (uint32_t i = 0; i < session->num_ram; i++) {
-        const struct ram_range *range = &session->ram[i];
+    for (uint32_t i = 0; i < ram->num; i++) {
+        const struct v2_ram_range *range = &ram->ranges[i];
         uint64_t offset = addr - range->addr;
         if (addr < range->addr || offset >= range->size)
             continue;
@@ -69,10 +56,10 @@ uint8_t *ram_at(const struct session *session, uint64_t addr, size_t *ref_size)
     return NULL;
 }
 
-void ram_finish(struct session *session)
+void v2_ram_finish(struct v2_ram *ram)
 {
-    while (session->num_ram > 0) {
-        struct ram_range *range = &session->ram[--session->num_ram];
+    while (ram->num > 0) {
+        struct v2_ram_range *range = &ram->ranges[--ram->num];
         munmap(range->mapping, range->mapping_size);
     }
 }

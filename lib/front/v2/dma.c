@@ -5,12 +5,13 @@
  * answered before the next: a model's engine time stands while QEMU copies, so that two runs are
  * the same, and what else QEMU sends meanwhile waits in a stash, the session's or its device's.
  */
+#include "front/v2/dma.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/internal.h"
 #include "ipc/stream.h"
 
 /* A QEMU that is alive answers within microseconds, unless its machine is stopped. */
@@ -34,11 +35,11 @@ static int stash(struct v2_queue *queue, const struct trestle_v2_message *messag
 }
 
 /* Waits for the doorbell or the end of the client's connection. */
-static int sleep_for_request(struct session *session, uint64_t deadline_ns)
+static int sleep_for_request(struct v2_session *session, uint64_t deadline_ns)
 {
     struct pollfd fds[2] = {
         {.fd = session->shm.doorbell_fd, .events = POLLIN},
-        {.fd = session->via ? session->via->client_fd : -1, .events = POLLRDHUP}};
+        {.fd = session->via ? session->via->connection->source.fd : -1, .events = POLLRDHUP}};
     int n = 0;
     if (clock_ns() >= deadline_ns)
         return -ETIMEDOUT;
@@ -49,7 +50,7 @@ static int sleep_for_request(struct session *session, uint64_t deadline_ns)
     return !error && n > 0 && fds[1].revents ? -ECONNRESET : error;
 }
 
-static int await_in_ring(struct session *session, uint64_t id,
+static int await_in_ring(struct v2_session *session, uint64_t id,
                          struct trestle_v2_message *ret_message)
 {
     struct ipc_spin spin = ipc_spin_start(clock_ns() + PATIENCE_NS);
@@ -69,17 +70,16 @@ static int await_in_ring(struct session *session, uint64_t id,
     return r < 0 ? r : 0;
 }
 
-static int move_by_ring(struct device_info *device, struct trestle_v2_message *message,
-                        uint8_t *buf)
+static int move_by_ring(struct v2_client *client, struct trestle_v2_message *message, uint8_t *buf)
 {
-    struct session *session = device->session;
+    struct v2_session *session = client->session;
     uint8_t *bulk = session->shm.memory + SHM_BULK_OFFSET;
     struct trestle_v2_message done;
     size_t size = (size_t)message->data;
     message->extra = 0;
     if (message->type == TRESTLE_V2_DMA_WRITE)
         memcpy(bulk, buf, size);
-    session_send_unasked(device, message);
+    v2_send_unasked(client, message);
     int r = await_in_ring(session, message->id, &done);
     if (r < 0)
         return r;
@@ -91,34 +91,35 @@ static int move_by_ring(struct device_info *device, struct trestle_v2_message *m
 /* --- sockets --------------------------------------------------------------------------------- */
 
 /* Behind what the socket has not taken yet. */
-static int send_on_socket(struct device_info *via, struct trestle_v2_message *message,
+static int send_on_socket(struct v2_client *via, struct trestle_v2_message *message,
                           uint64_t deadline_ns)
 {
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    int r = ipc_send_all(via->client_fd, via->out + via->out_start, via->out_end - via->out_start,
-                         deadline_ns);
+    int r =
+        ipc_send_all(via->connection->source.fd, via->connection->out + via->connection->out_start,
+                     via->connection->out_end - via->connection->out_start, deadline_ns);
     if (r < 0)
         return r;
-    via->out_start = via->out_end = 0;
+    via->connection->out_start = via->connection->out_end = 0;
     message->seq = ++via->out_seq;
     trestle_v2_encode(bytes, message);
-    return ipc_send_all(via->client_fd, bytes, sizeof(bytes), deadline_ns);
+    return ipc_send_all(via->connection->source.fd, bytes, sizeof(bytes), deadline_ns);
 }
 
 /* What was received already comes first. */
-static int take_bytes(struct device_info *via, uint8_t *bytes, size_t size, uint64_t deadline_ns)
+static int take_bytes(struct v2_client *via, uint8_t *bytes, size_t size, uint64_t deadline_ns)
 {
-    size_t buffered = via->in_end - via->in_start;
+    size_t buffered = via->connection->in_end - via->connection->in_start;
     if (buffered > size)
         buffered = size;
-    memcpy(bytes, via->in + via->in_start, buffered);
-    via->in_start += buffered;
-    return ipc_recv_exact(via->client_fd, bytes + buffered, size - buffered, deadline_ns,
-                          &via->session->dma_wait);
+    memcpy(bytes, via->connection->in + via->connection->in_start, buffered);
+    via->connection->in_start += buffered;
+    return ipc_recv_exact(via->connection->source.fd, bytes + buffered, size - buffered,
+                          deadline_ns, &via->session->dma_wait);
 }
 
 /* Who waits for its answer sends nothing else; who only posts may. */
-static int await_on_socket(struct device_info *via, uint64_t id,
+static int await_on_socket(struct v2_client *via, uint64_t id,
                            struct trestle_v2_message *ret_message, uint64_t deadline_ns)
 {
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
@@ -134,13 +135,14 @@ static int await_on_socket(struct device_info *via, uint64_t id,
         r = stash(&via->stash, ret_message);
         if (r < 0)
             return r;
-        connection_resume(via); /* it is handled when there is time */
+        connection_resume(via->connection); /* it is handled when there is time */
     }
 }
 
-static int move_by_socket(struct session *session, struct trestle_v2_message *message, uint8_t *buf)
+static int move_by_socket(struct v2_session *session, struct trestle_v2_message *message,
+                          uint8_t *buf)
 {
-    struct device_info *via = session->via;
+    struct v2_client *via = session->via;
     struct trestle_v2_message done;
     uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
     size_t size = (size_t)message->data;
@@ -149,7 +151,7 @@ static int move_by_socket(struct session *session, struct trestle_v2_message *me
         return -EPROTO;
     int r = send_on_socket(via, message, deadline_ns);
     if (r == 0 && !is_read)
-        r = ipc_send_all(via->client_fd, buf, size, deadline_ns);
+        r = ipc_send_all(via->connection->source.fd, buf, size, deadline_ns);
     if (r == 0)
         r = await_on_socket(via, message->id, &done, deadline_ns);
     if (r < 0)
@@ -163,10 +165,10 @@ static int move_by_socket(struct session *session, struct trestle_v2_message *me
 
 /* What was written may be code that QEMU has translated: it hears of it before whatever tells the
  * guest that the transfer is over. */
-static int move_directly(struct device_info *device, struct trestle_v2_message *message,
+static int move_directly(struct v2_client *client, struct trestle_v2_message *message,
                          uint8_t *memory, uint8_t *buf)
 {
-    struct session *session = device->session;
+    struct v2_session *session = client->session;
     if (message->type == TRESTLE_V2_DMA_READ) {
         memcpy(buf, memory, (size_t)message->data);
         return 0;
@@ -175,30 +177,30 @@ static int move_directly(struct device_info *device, struct trestle_v2_message *
     message->type = TRESTLE_V2_DMA_WRITTEN;
     message->id = 0;
     if (!session->shm.memory)
-        return send_on_socket(session_listener(device), message, clock_ns() + PATIENCE_NS);
-    session_send_unasked(device, message);
+        return send_on_socket(v2_listener(client), message, clock_ns() + PATIENCE_NS);
+    v2_send_unasked(client, message);
     return 0;
 }
 
 /* --- all ------------------------------------------------------------------------------------- */
 
-static int move_pieces(struct device_info *device, bool write, uint64_t addr, uint8_t *buf,
+static int move_pieces(struct v2_client *client, bool write, uint64_t addr, uint8_t *buf,
                        size_t size)
 {
-    struct session *session = device->session;
+    struct v2_session *session = client->session;
     int r = 0;
     while (size > 0 && r == 0) {
         size_t piece = size < TRESTLE_V2_DMA_MAX ? size : TRESTLE_V2_DMA_MAX;
-        uint8_t *memory = ram_at(session, addr, &piece);
+        uint8_t *memory = v2_ram_at(&session->ram, addr, &piece);
         struct trestle_v2_message message = {.type =
                                                  write ? TRESTLE_V2_DMA_WRITE : TRESTLE_V2_DMA_READ,
-                                             .device = device->index,
+                                             .device = client->port->index,
                                              .id = ++session->last_dma_id,
                                              .addr = addr,
                                              .data = piece,
-                                             .time = trestle_sim_now(device->bridge->sim)};
-        r = memory                ? move_directly(device, &message, memory, buf)
-            : session->shm.memory ? move_by_ring(device, &message, buf)
+                                             .time = trestle_sim_now(session->front->timeline.sim)};
+        r = memory                ? move_directly(client, &message, memory, buf)
+            : session->shm.memory ? move_by_ring(client, &message, buf)
                                   : move_by_socket(session, &message, buf);
         addr += piece;
         buf += piece;
@@ -207,26 +209,19 @@ static int move_pieces(struct device_info *device, bool write, uint64_t addr, ui
     return r;
 }
 
-int session_move(struct device_info *device, bool write, uint64_t addr, uint8_t *buf, size_t size)
+int v2_move(struct v2_client *client, bool write, uint64_t addr, uint8_t *buf, size_t size)
 {
-    struct session *session = device->session;
+    struct v2_session *session = client->session;
     int r;
-    if (!session || !(session->features & TRESTLE_V2_FEATURE_DMA))
+    if (!(session->features & TRESTLE_V2_FEATURE_DMA))
         return -ENOTSUP;
     if (session->end_reason)
         return -ENODEV;
-    r = move_pieces(device, write, addr, buf, size);
+    r = move_pieces(client, write, addr, buf, size);
     if (r < 0 && r != -EFAULT) {
-        session_end(session, r == -EPROTO ? "QEMU broke the protocol of a DMA"
-                                          : "QEMU did not answer a DMA");
+        v2_session_end(session, r == -EPROTO ? "QEMU broke the protocol of a DMA"
+                                             : "QEMU did not answer a DMA");
         r = -ENODEV;
     }
     return r;
-}
-
-int session_dma(struct device_info *device, bool write, uint64_t addr, uint8_t *buf, size_t size,
-                uint64_t id)
-{
-    int r = session_move(device, write, addr, buf, size);
-    return r == -ENOTSUP ? r : trestle_device_dma_complete(device->device, id, r);
 }

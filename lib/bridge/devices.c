@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* The devices of a bridge, and the links between them. */
+#include "bridge/devices.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/region.h"
+#include "base/sized.h"
+#include "bridge/bridge.h"
+#include "front/connection.h"
+#include "trestle/wire.h"
+
+/* What the first version had. */
+#define DEVICE_MIN_SIZE offsetof(struct trestle_bridge_device, external)
+
+/* --- what a device does to the guest --------------------------------------------------------- */
+
+static void device_log(void *ctx, struct trestle_device *dev, enum trestle_log_level level,
+                       const char *text)
+{
+    struct port *port = ctx;
+    (void)dev;
+    front_log(port->front, level, "%s", text); /* begins with the name */
+}
+
+static void device_irq(void *ctx, struct trestle_device *dev, uint32_t line, bool level)
+{
+    struct connection *connection = ((struct port *)ctx)->connection;
+    (void)dev;
+    if (connection->protocol && connection->protocol->irq)
+        connection->protocol->irq(connection, line, level);
+}
+
+static int device_dma(void *ctx, struct trestle_device *dev, bool write, uint64_t addr, void *buf,
+                      size_t size, uint64_t id)
+{
+    struct connection *connection = ((struct port *)ctx)->connection;
+    if (!connection->protocol || !connection->protocol->dma)
+        return -ENOTSUP;
+    int r = connection->protocol->dma(connection, write, addr, buf, size);
+    return r == -ENOTSUP ? r : trestle_device_dma_complete(dev, id, r);
+}
+
+static const struct trestle_host_ops host_ops = {
+    .size = sizeof(host_ops), .irq = device_irq, .dma = device_dma, .log = device_log};
+
+/* --- devices --------------------------------------------------------------------------------- */
+
+void devices_free_port(struct port *port)
+{
+    finish_device_socket(port);
+    trestle_device_destroy(port->device);
+    bridge_trace_free_params(port);
+    free(port->connection);
+    free(port->socket_path);
+    free(port->name);
+    free(port);
+}
+
+static struct port *port_by_name(struct trestle_bridge *bridge, const char *name, size_t length)
+{
+    for (uint32_t i = 0; i < bridge->front.num_ports; i++) {
+        struct port *port = bridge->front.ports[i];
+        if (strlen(port->name) == length && memcmp(port->name, name, length) == 0)
+            return port;
+    }
+    return NULL;
+}
+
+static int check_region(struct trestle_bridge *bridge, const struct trestle_bridge_device *wanted,
+                        uint64_t size, char **ret_error)
+{
+    const char *complaint = region_complaint(wanted->base_addr, size);
+    if (complaint)
+        return error_set(ret_error, -EINVAL, "%s: 0x%" PRIx64 " bytes at 0x%" PRIx64 ": %s",
+                         wanted->name, size, wanted->base_addr, complaint);
+    for (uint32_t i = 0; i < bridge->front.num_ports; i++) {
+        const struct port *other = bridge->front.ports[i];
+        if (regions_overlap(wanted->base_addr, size, other->base_addr, other->size))
+            return error_set(
+                ret_error, -EEXIST,
+                "%s and %s overlap: 0x%" PRIx64 "-0x%" PRIx64 " and 0x%" PRIx64 "-0x%" PRIx64,
+                wanted->name, other->name, wanted->base_addr, region_last(wanted->base_addr, size),
+                other->base_addr, region_last(other->base_addr, other->size));
+    }
+    return 0;
+}
+
+static int check_kind(const struct trestle_bridge *bridge,
+                      const struct trestle_bridge_device *wanted, char **ret_error)
+{
+    if (!wanted->model && !wanted->external)
+        return error_set(ret_error, -EINVAL, "%s: a device has a model", wanted->name);
+    if (wanted->outside && !(bridge->options.advance && bridge->options.expect))
+        return error_set(ret_error, -EINVAL,
+                         "%s: a device of the outside needs the bridge's advance() and expect()",
+                         wanted->name);
+    return 0;
+}
+
+static int copy_strings(struct port *port, const struct trestle_bridge_device *wanted)
+{
+    port->name = strdup(wanted->name);
+    port->socket_path = wanted->socket_path ? strdup(wanted->socket_path) : NULL;
+    if (!port->name || (wanted->socket_path && !port->socket_path))
+        return -ENOMEM;
+    return bridge_trace_keep_params(port, wanted->params, wanted->num_params);
+}
+
+static int create_model(struct trestle_bridge *bridge, const struct trestle_bridge_device *wanted,
+                        struct port *port, char **ret_error)
+{
+    struct trestle_device_options options = {.size = sizeof(options),
+                                             .name = wanted->name,
+                                             .base_addr = port->base_addr,
+                                             .region_size = port->size,
+                                             .params = wanted->params,
+                                             .num_params = wanted->num_params,
+                                             .ops = &host_ops,
+                                             .ctx = port};
+    return trestle_device_create(bridge->sim, wanted->model, &options, &port->device, ret_error);
+}
+
+static int create_port(struct trestle_bridge *bridge, const struct trestle_bridge_device *wanted,
+                       uint64_t size, struct port **ret_port, char **ret_error)
+{
+    struct port *port = calloc(1, sizeof(*port));
+    if (!port)
+        return error_set(ret_error, -ENOMEM, "%s: out of memory", wanted->name);
+    *port = (struct port){.front = &bridge->front,
+                          .index = bridge->front.num_ports,
+                          .base_addr = wanted->base_addr,
+                          .size = size,
+                          .is_outside = wanted->outside,
+                          .listener = LISTENER_NONE,
+                          .is_inherited = wanted->listen_fd != 0,
+                          .listen_source = {.fd = -1}};
+    if (port->is_inherited)
+        port->listener.fd = wanted->listen_fd;
+    int error = copy_strings(port, wanted);
+    if (!error)
+        error = connection_create(port);
+    if (error)
+        error_set(ret_error, error, "%s: %s", wanted->name, strerror(-error));
+    else if (!wanted->external)
+        error = create_model(bridge, wanted, port, ret_error);
+    if (error) {
+        devices_free_port(port);
+        return error;
+    }
+    *ret_port = port;
+    return 0;
+}
+
+static int check_device(struct trestle_bridge *bridge, const struct trestle_bridge_device *wanted,
+                        uint64_t size, char **ret_error)
+{
+    if (bridge->is_listening)
+        return error_set(ret_error, -EBUSY, "%s: devices are added before the bridge listens",
+                         wanted->name);
+    if (bridge->front.num_ports == TRESTLE_V2_DEVICES_MAX)
+        return error_set(ret_error, -ENOSPC, "%s: a bridge has at most %u devices", wanted->name,
+                         TRESTLE_V2_DEVICES_MAX);
+    if (port_by_name(bridge, wanted->name, strlen(wanted->name)))
+        return error_set(ret_error, -EEXIST, "two devices are called %s", wanted->name);
+    int error = check_kind(bridge, wanted, ret_error);
+    return error ? error : check_region(bridge, wanted, size, ret_error);
+}
+
+static void add_port(struct front *front, struct port *port)
+{
+    front->ports[front->num_ports++] = port;
+    if (!port->device)
+        return;
+    const struct trestle_model *model = trestle_device_model(port->device);
+    front->has_irq |= model->irq_lines > 0;
+    front->has_dma |= model->dma_done != NULL;
+}
+
+int trestle_bridge_add_device(struct trestle_bridge *bridge,
+                              const struct trestle_bridge_device *theirs,
+                              struct trestle_device **ret_device, char **ret_error)
+{
+    struct trestle_bridge_device own;
+    const struct trestle_bridge_device *wanted = &own;
+    struct front *front = &bridge->front;
+    struct port *port = NULL;
+    int error = sized_import(&own, sizeof(own), DEVICE_MIN_SIZE, theirs);
+    if (error)
+        return error_set(ret_error, error, "the size of struct trestle_bridge_device is %zu: %s",
+                         theirs->size, strerror(-error));
+    bool needs_size = !wanted->region_size && wanted->model;
+    uint64_t size = needs_size ? wanted->model->region_size : wanted->region_size;
+    error = check_device(bridge, wanted, size, ret_error);
+    if (error)
+        return error;
+    struct port **ports = reallocarray(front->ports, front->num_ports + 1, sizeof(struct port *));
+    if (!ports)
+        return error_set(ret_error, -ENOMEM, "%s: out of memory", wanted->name);
+    front->ports = ports;
+    error = create_port(bridge, wanted, size, &port, ret_error);
+    if (error)
+        return error;
+    add_port(front, port);
+    if (ret_device)
+        *ret_device = port->device;
+    return 0;
+}
+
+/* --- links ----------------------------------------------------------------------------------- */
+
+static int resolve_port(struct trestle_bridge *bridge, const char *text, struct port **ret_end,
+                        uint32_t *ret_port, char **ret_error)
+{
+    const char *dot = strchr(text, '.');
+    if (!dot)
+        return error_set(ret_error, -EINVAL, "link end %s: write it as device.port", text);
+    struct port *port = port_by_name(bridge, text, (size_t)(dot - text));
+    if (!port)
+        return error_set(ret_error, -ENOENT, "link end %s: no device is called %.*s", text,
+                         (int)(dot - text), text);
+    if (!port->device)
+        return error_set(ret_error, -EINVAL,
+                         "link end %s: %s lives in a process of its own, which no link reaches",
+                         text, port->name);
+    const struct trestle_model *model = trestle_device_model(port->device);
+    if (trestle_model_port(model, dot + 1, ret_port) < 0)
+        return error_set(ret_error, -ENOENT, "link end %s: model %s has %" PRIu32 " peer port%s%s",
+                         text, model->name, model->peer_ports, model->peer_ports == 1 ? "" : "s",
+                         model->peer_ports ? ", counted from peer0" : "");
+    *ret_end = port;
+    return 0;
+}
+
+int trestle_bridge_link(struct trestle_bridge *bridge, const char *from, const char *to,
+                        trestle_time latency, char **ret_error)
+{
+    struct port *a, *b;
+    uint32_t a_port, b_port;
+    int error = resolve_port(bridge, from, &a, &a_port, ret_error);
+    if (!error)
+        error = resolve_port(bridge, to, &b, &b_port, ret_error);
+    if (error)
+        return error;
+    error = trestle_link_create(trestle_device_component(a->device), a_port,
+                                trestle_device_component(b->device), b_port, latency, NULL);
+    if (error)
+        return error_set(ret_error, error, "cannot link %s to %s: %s", from, to,
+                         error == -EBUSY ? "a port takes one link" : strerror(-error));
+    return bridge_trace_keep_link(&bridge->trace,
+                                  &(struct trestle_trace_link){.devices = {a->index, b->index},
+                                                               .ports = {a_port, b_port},
+                                                               .latency = latency});
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* A port's listener and its client's connection: accept, bytes in, bytes out, hang-up. */
+#include "front/connection.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/macros.h"
+#include "ipc/fds.h"
+
+static void set_interest(struct connection *connection, uint32_t events)
+{
+    if (connection->interest == events)
+        return;
+    if (loop_modify(&connection->port->front->loop, &connection->source, events) == 0)
+        connection->interest = events;
+}
+
+static bool has_output(const struct connection *connection)
+{
+    return connection->out_end > connection->out_start;
+}
+
+/* False while an answer is under way: until then further frames stay where they are. */
+static bool may_handle(const struct connection *connection)
+{
+    return connection_is_open(connection) && !connection->is_lost && !has_output(connection) &&
+           !trestle_device_busy(connection->port->device);
+}
+
+static bool is_transient(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+/* --- output ---------------------------------------------------------------------------------- */
+
+/* An answer may be sent from inside a model, which must not be reset there: the connection is
+ * closed a little later. */
+static void lose_connection(struct connection *connection)
+{
+    connection->is_lost = true;
+    connection_resume(connection);
+}
+
+static void flush_output(struct connection *connection)
+{
+    while (connection_is_open(connection) && !connection->is_lost && has_output(connection)) {
+        ssize_t n = send(connection->source.fd, connection->out + connection->out_start,
+                         connection->out_end - connection->out_start, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && is_transient(errno)) {
+            set_interest(connection, EPOLLOUT | EPOLLRDHUP);
+            return;
+        }
+        if (n < 0) {
+            lose_connection(connection);
+            return;
+        }
+        connection->out_start += (size_t)n;
+    }
+    connection->out_start = connection->out_end = 0;
+}
+
+void connection_send(struct connection *connection, const uint8_t *bytes, size_t size)
+{
+    if (connection->out_end + size > sizeof(connection->out)) {
+        front_log(connection->port->front, TRESTLE_LOG_WARNING,
+                  "%s: the client does not read its answers; disconnected", connection->port->name);
+        lose_connection(connection);
+        return;
+    }
+    memcpy(connection->out + connection->out_end, bytes, size);
+    connection->out_end += size;
+    flush_output(connection);
+}
+
+/* --- input ----------------------------------------------------------------------------------- */
+
+static size_t buffered(const struct connection *connection)
+{
+    return connection->in_end - connection->in_start;
+}
+
+/* The first bytes tell which protocol it speaks. */
+static void recognise(struct connection *connection)
+{
+    const struct protocol *const *protocols = connection->port->front->protocols;
+    const uint8_t *bytes = connection->in + connection->in_start;
+    for (size_t i = 0; protocols[i]; i++) {
+        int verdict = protocols[i]->recognises(bytes, buffered(connection));
+        if (verdict == 0)
+            return;
+        if (verdict < 0)
+            continue;
+        connection->protocol = protocols[i];
+        connection->port->answer = protocols[i]->answer;
+        connection->port->asker = connection;
+        return;
+    }
+}
+
+/* Bytes of the next frame, or 0 while that is not known. */
+static size_t frame_size(struct connection *connection)
+{
+    if (!connection->protocol && buffered(connection) > 0)
+        recognise(connection);
+    return connection->protocol ? connection->protocol->frame_size : 0;
+}
+
+/* The next frame, if it is there whole; before it, what was put aside. */
+static bool handle_next(struct connection *connection)
+{
+    if (!may_handle(connection))
+        return false;
+    if (connection->protocol && connection->protocol->frame_aside &&
+        connection->protocol->frame_aside(connection))
+        return true;
+    size_t size = frame_size(connection);
+    if (size == 0 || buffered(connection) < size)
+        return false;
+    const uint8_t *frame = connection->in + connection->in_start;
+    connection->in_start += size;
+    connection->protocol->frame(connection, frame);
+    return true;
+}
+
+static unsigned handle_buffered_frames(struct connection *connection)
+{
+    unsigned handled = 0;
+    while (handle_next(connection))
+        handled++;
+    if (connection->in_start == connection->in_end)
+        connection->in_start = connection->in_end = 0;
+    return handled;
+}
+
+static void hang_up(struct connection *connection)
+{
+    if (connection->protocol && connection->protocol->drain)
+        connection->protocol->drain(connection);
+    connection_close(connection);
+}
+
+/* At most one descriptor is kept, until the message that it came with has been handled. */
+static ssize_t receive_with_descriptor(struct connection *connection, uint8_t *bytes, size_t size)
+{
+    int fds[FDS_MAX];
+    size_t num_fds;
+    ssize_t n = fds_recv(connection->source.fd, bytes, size, fds, &num_fds);
+    for (size_t i = 0; i < num_fds; i++) {
+        if (connection->in_fd >= 0)
+            close(connection->in_fd);
+        connection->in_fd = fds[i];
+    }
+    if (n < 0)
+        errno = (int)-n;
+    return n;
+}
+
+/* Reads once. Returns bytes read; 0 when there is nothing, or no room, or no connection left. */
+static size_t receive(struct connection *connection)
+{
+    if (connection->in_start > 0) {
+        memmove(connection->in, connection->in + connection->in_start, buffered(connection));
+        connection->in_end -= connection->in_start;
+        connection->in_start = 0;
+    }
+    if (connection->in_end == sizeof(connection->in))
+        return 0;
+    uint8_t *bytes = connection->in + connection->in_end;
+    size_t room = sizeof(connection->in) - connection->in_end;
+    ssize_t n = connection->takes_descriptors
+                    ? receive_with_descriptor(connection, bytes, room)
+                    : recv(connection->source.fd, bytes, room, MSG_DONTWAIT);
+    if (n < 0 && is_transient(errno))
+        return 0;
+    if (n <= 0) {
+        hang_up(connection);
+        return 0;
+    }
+    connection->in_end += (size_t)n;
+    return (size_t)n;
+}
+
+unsigned connection_serve(struct connection *connection)
+{
+    unsigned handled = 0;
+    if (may_handle(connection) && receive(connection) > 0)
+        handled = handle_buffered_frames(connection);
+    if (handled)
+        connection->port->front->last_active = connection;
+    return handled;
+}
+
+void connection_resume(struct connection *connection)
+{
+    struct front *front = connection->port->front;
+    if (connection->is_resumed)
+        return;
+    connection->is_resumed = true;
+    connection->next_resumed = front->resumed;
+    front->resumed = connection;
+}
+
+void connection_serve_resumed(struct front *front)
+{
+    while (front->resumed) {
+        struct connection *connection = front->resumed;
+        front->resumed = connection->next_resumed;
+        connection->is_resumed = false;
+        if (connection->is_lost)
+            connection_close(connection);
+        handle_buffered_frames(connection);
+        if (may_handle(connection))
+            set_interest(connection, EPOLLIN | EPOLLRDHUP);
+    }
+}
+
+static void client_ready(struct loop_source *source, uint32_t events)
+{
+    struct connection *connection = container_of(source, struct connection, source);
+    if (events & EPOLLOUT) {
+        flush_output(connection);
+        if (may_handle(connection))
+            connection_resume(connection);
+        return;
+    }
+    if (may_handle(connection))
+        connection_serve(connection);
+    else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        hang_up(connection);
+    else
+        set_interest(connection, EPOLLRDHUP); /* more came while one is under way: look later */
+}
+
+/* --- connect and disconnect ------------------------------------------------------------------ */
+
+int connection_create(struct port *port)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+    if (!connection)
+        return -ENOMEM;
+    connection->port = port;
+    connection->source.fd = connection->in_fd = -1;
+    port->connection = connection;
+    port->resume = connection_resume;
+    return 0;
+}
+
+/* Has the client hung up already, even though bytes of it may still be unread? */
+static bool client_is_gone(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+    return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+static void start(struct connection *connection, int fd)
+{
+    struct port *port = connection->port;
+    connection->source.ready = client_ready;
+    int error = loop_add(&port->front->loop, &connection->source, fd, EPOLLIN | EPOLLRDHUP);
+    if (error) {
+        front_log(port->front, TRESTLE_LOG_WARNING, "%s: cannot serve a connection: %s", port->name,
+                  strerror(-error));
+        close(fd);
+        return;
+    }
+    connection->interest = EPOLLIN | EPOLLRDHUP;
+    port->front->num_connected++;
+    front_log(port->front, TRESTLE_LOG_INFO, "Device %s connected", port->name);
+}
+
+void accept_device_connection(struct port *port)
+{
+    struct connection *connection = port->connection;
+    int fd, error = listener_accept(port->listener.fd, &fd);
+    if (error == -EAGAIN)
+        return;
+    if (error) {
+        front_log(port->front, TRESTLE_LOG_WARNING, "%s: a connection was turned away: %s",
+                  port->name, error == -EPERM ? "it came from another user" : strerror(-error));
+        return;
+    }
+    /* A client that reconnects may be seen here before its old connection's end was. */
+    if (connection_is_open(connection) && client_is_gone(connection->source.fd))
+        connection_close(connection);
+    if (connection_is_open(connection)) {
+        front_log(port->front, TRESTLE_LOG_WARNING,
+                  "%s: a second client was turned away; one is connected already", port->name);
+        close(fd);
+        return;
+    }
+    start(connection, fd);
+}
+
+/* What the next client finds as it was at first. */
+static void forget(struct connection *connection)
+{
+    connection->protocol = NULL;
+    connection->is_lost = connection->takes_descriptors = false;
+    connection->in_start = connection->in_end = 0;
+    connection->out_start = connection->out_end = 0;
+}
+
+void connection_close(struct connection *connection)
+{
+    struct port *port = connection->port;
+    struct front *front = port->front;
+    const struct protocol *protocol = connection->protocol;
+    int fd = connection->source.fd;
+    if (fd < 0)
+        return;
+    loop_remove(&front->loop, &connection->source);
+    close(fd);
+    if (connection->in_fd >= 0)
+        close(connection->in_fd);
+    connection->in_fd = -1;
+    front->num_connected--;
+    if (front->last_active == connection)
+        front->last_active = NULL;
+    size_t size = frame_size(connection);
+    size_t rest = size ? buffered(connection) % size : buffered(connection);
+    if (rest)
+        front_log(front, TRESTLE_LOG_WARNING,
+                  "%s: the connection ended inside a request, after %zu bytes of it", port->name,
+                  rest);
+    forget(connection);
+    /* Whoever asked is gone, and so is the access it waited for: only a reset lets a model
+     * forget a request. */
+    if (trestle_device_busy(port->device))
+        trestle_device_reset(port->device);
+    if (protocol && protocol->closed)
+        protocol->closed(connection);
+    /* Last: who waits for this line finds nothing of the connection left. */
+    front_log(front, TRESTLE_LOG_INFO, "Device %s disconnected", port->name);
+}
+
+static void listener_ready(struct loop_source *source, uint32_t events)
+{
+    (void)events;
+    accept_device_connection(container_of(source, struct port, listen_source));
+}
+
+/* --- listen ---------------------------------------------------------------------------------- */
+
+/* The descriptor's flags are shared with its owner, to whom they do no harm: it never accepts. */
+static int take_inherited_listener(struct port *port, char **ret_error)
+{
+    int fd = port->listener.fd, is_listening = 0;
+    socklen_t length = sizeof(is_listening);
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &length) < 0 || !is_listening ||
+        fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+        return error_set(ret_error, -EBADF, "%s: descriptor %d is no listening socket", port->name,
+                         fd);
+    return 0;
+}
+
+int setup_device_socket(struct port *port, char **ret_error)
+{
+    int error = port->is_inherited ? take_inherited_listener(port, ret_error)
+                                   : listener_open(&port->listener, port->socket_path,
+                                                   port->is_private, ret_error);
+    if (error)
+        return error;
+    if (!port->is_inherited)
+        front_log(port->front, TRESTLE_LOG_INFO, "Device %s socket listening at %s", port->name,
+                  port->socket_path);
+    if (!port->device)
+        return 0;
+    port->listen_source.ready = listener_ready;
+    return loop_add(&port->front->loop, &port->listen_source, port->listener.fd, EPOLLIN);
+}
+
+void finish_device_socket(struct port *port)
+{
+    if (port->connection)
+        connection_close(port->connection);
+    loop_remove(&port->front->loop, &port->listen_source);
+    if (!port->is_inherited)
+        listener_close(&port->listener);
+    port->listener = LISTENER_NONE;
+}

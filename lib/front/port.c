@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* From a request to the model and back. */
+#include "front/port.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/macros.h"
+
+static uint64_t mask_to_size(uint64_t value, uint32_t size)
+{
+    return size >= 8 ? value : value & ((UINT64_C(1) << (8 * size)) - 1);
+}
+
+static void measure(struct port *port)
+{
+    port->num_requests++;
+    if (port->request_ns)
+        histogram_record(&port->latency, clock_ns() - port->request_ns);
+}
+
+void port_count_error(struct port *port)
+{
+    port->errors++;
+    measure(port);
+}
+
+static void finish_request(struct port *port)
+{
+    const struct trestle_request *request = &port->request;
+    port->answer(port->asker);
+    if (request->status != 0) {
+        port_count_error(port);
+        return;
+    }
+    if (request->write)
+        port->writes++;
+    else
+        port->reads++;
+    port->bytes += request->access.size;
+    measure(port);
+}
+
+static void request_done(struct trestle_request *request)
+{
+    struct port *port = container_of(request, struct port, request);
+    timeline_wait_end(&port->front->timeline, port->is_outside);
+    finish_request(port);
+    port->resume(port->connection);
+}
+
+void port_access(struct port *port, bool is_write, uint64_t offset, uint64_t data, uint8_t size)
+{
+    struct front *front = port->front;
+    if (unlikely(front->log_debug))
+        front_log(front, TRESTLE_LOG_DEBUG,
+                  "MMIO from %s: type=%u addr=0x%016" PRIx64 " data=0x%08" PRIx64 " size=%u",
+                  port->name, is_write, port->base_addr + offset, data, size);
+    port->request = (struct trestle_request){
+        .access = {.offset = offset, .data = is_write ? mask_to_size(data, size) : 0, .size = size},
+        .write = is_write,
+        .done = request_done};
+    timeline_wait(&front->timeline, port->is_outside);
+    if (trestle_device_submit(port->device, &port->request) == 0) {
+        timeline_wait_end(&front->timeline, port->is_outside);
+        finish_request(port);
+    } else if (port->is_outside) {
+        front->timeline.num_handed++;
+    }
+}

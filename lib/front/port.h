@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* A port: one device as its guest sees it, at an address, with what was asked of it so far. It
+ * lasts as long as the bridge, whoever is connected. */
+#ifndef TRESTLE_FRONT_PORT_H
+#define TRESTLE_FRONT_PORT_H
+
+#include "base/histogram.h"
+#include "base/rate_limit.h"
+#include "front/front.h"
+#include "ipc/listener.h"
+
+struct port {
+    struct front *front;
+    uint32_t index; /* in the front, and what protocol 2 calls it */
+    char *name;
+    uint64_t base_addr;            /* guest-physical */
+    uint64_t size;                 /* bytes */
+    struct trestle_device *device; /* NULL: another process serves it */
+    bool is_outside;               /* its time is that of the outside */
+    struct trestle_param *params;  /* copies, for the trace */
+    size_t num_params;
+
+    char *socket_path;
+    struct listener listener;
+    bool is_inherited; /* the listener is somebody else's */
+    bool is_private;   /* socket_path is in a directory that is ours alone */
+    struct loop_source listen_source;
+    struct connection *connection; /* of the one client at a time */
+
+    /* The request under way, while trestle_device_busy(). */
+    struct trestle_request request;
+    uint64_t request_ns;         /* when it came, host clock; 0: not measured */
+    void (*answer)(void *asker); /* it has ended; the protocol's */
+    void *asker;                 /* the connection, or what the protocol has in place of it */
+    void (*resume)(struct connection *connection); /* what waited for an answer may go on */
+
+    uint64_t num_requests, reads, writes, bytes, errors;
+    struct histogram latency;
+    struct rate_limit frame_errors; /* log lines about malformed frames */
+};
+
+/* An access whose request_ns is set. It is answered from inside or later. */
+void port_access(struct port *port, bool is_write, uint64_t offset, uint64_t data, uint8_t size);
+/* A request that was answered with an error before it came to the device. */
+void port_count_error(struct port *port);
+
+#endif

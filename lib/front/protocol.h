@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What a protocol is to the connection that speaks it. Each has a folder of its own. */
+#ifndef TRESTLE_FRONT_PROTOCOL_H
+#define TRESTLE_FRONT_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct connection;
+
+struct protocol {
+    /* Do the first bytes of a connection belong to it? 1: yes, -1: no, 0: more of them will tell.
+     * (mandatory) */
+    int (*recognises)(const uint8_t *bytes, size_t size);
+    size_t frame_size; /* bytes (mandatory) */
+    /* A whole frame has come, and no access of the connection is under way. (mandatory) */
+    void (*frame)(struct connection *connection, const uint8_t *frame);
+    /* The access that frame() gave to the port has ended; its request says how. Gets the
+     * connection, or what frame() has made port->asker. (mandatory) */
+    void (*answer)(void *asker);
+    /* Handles the next frame of those that were put aside. False: there is none. (optional) */
+    bool (*frame_aside)(struct connection *connection);
+    /* The client has gone: what it left elsewhere still counts. May close the connection.
+     * (optional) */
+    void (*drain)(struct connection *connection);
+    /* The connection is closed; its state is the protocol's to free. (optional) */
+    void (*closed)(struct connection *connection);
+    /* The device's line has changed. (optional) */
+    void (*irq)(struct connection *connection, uint32_t line, bool level);
+    /* Copies between the guest's memory and buf. -EFAULT: that is no memory. -ENOTSUP: the client
+     * has no transfers. -ENODEV: it has gone. (optional) */
+    int (*dma)(struct connection *connection, bool write, uint64_t addr, uint8_t *buf, size_t size);
+};
+
+#endif

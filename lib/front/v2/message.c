@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* The messages of protocol 2 that come in, on either carrier. */
+#include "front/v2/message.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/macros.h"
+
+/* Messages that one turn may take from the ring: then the sockets are looked at. */
+#define MESSAGES_PER_TURN 256u
+
+/* Where measuring would cost as much as the access, a device's first requests are measured and
+ * then one in so many. Each device counts its own: a guest that goes round them in turn must not
+ * always meet the same one. */
+#define MEASURE_FIRST 64u
+#define MEASURE_ONE_IN 16u
+
+/* --- what a message asks for ----------------------------------------------------------------- */
+
+static void start_access(struct v2_session *session, struct v2_client *client,
+                         const struct trestle_v2_message *m)
+{
+    struct port *port = client->port;
+    bool is_measured = !session->shm.memory || port->num_requests < MEASURE_FIRST ||
+                       port->num_requests % MEASURE_ONE_IN == 0;
+    port->request_ns = is_measured ? clock_ns() : 0;
+    client->is_posted = m->flags & TRESTLE_V2_FLAG_POSTED;
+    client->request_id = m->id;
+    port_access(port, m->type == TRESTLE_V2_WRITE, m->addr, m->data, m->size);
+}
+
+static void reset_devices(struct v2_session *session)
+{
+    for (uint32_t i = 0; i < session->front->num_ports; i++)
+        if (session->clients[i])
+            trestle_device_reset(session->clients[i]->port->device);
+}
+
+/* READ, WRITE, FLUSH. False: the device is busy, and the message must wait. */
+static bool handle_device_message(struct v2_session *session, struct v2_client *via,
+                                  const struct trestle_v2_message *m)
+{
+    struct front *front = session->front;
+    struct v2_client *client = m->device < front->num_ports ? session->clients[m->device] : NULL;
+    /* On a socket, the message has to be for the device whose socket it is. */
+    if (!client || (!session->shm.memory && client != via)) {
+        if (!(m->flags & TRESTLE_V2_FLAG_POSTED))
+            v2_reply(via, m->device, m->id, TRESTLE_V2_NO_DEVICE, 0);
+        return true;
+    }
+    if (trestle_device_busy(client->port->device))
+        return false;
+    timeline_at_access(&front->timeline, &session->guest, m->time);
+    if (m->type == TRESTLE_V2_FLUSH)
+        v2_reply(client, m->device, m->id, TRESTLE_V2_OK, 0);
+    else
+        start_access(session, client, m);
+    return true;
+}
+
+static bool is_access(const struct trestle_v2_message *m)
+{
+    return m->type == TRESTLE_V2_READ || m->type == TRESTLE_V2_WRITE;
+}
+
+/* `via`: whose socket it came on, or any device of the session. False: must wait. */
+static bool perform_message(struct v2_session *session, struct v2_client *via,
+                            const struct trestle_v2_message *m)
+{
+    struct timeline *timeline = &session->front->timeline;
+    if (!v2_request_is_valid(m) || m->time > TIMELINE_MAX) {
+        if (is_access(m) && m->time <= TIMELINE_MAX)
+            v2_reply(via, m->device, m->id, TRESTLE_V2_MALFORMED, 0);
+        else
+            v2_session_end(session, "a message that this version does not have");
+        return true;
+    }
+    switch (m->type) {
+    case TRESTLE_V2_READ:
+    case TRESTLE_V2_WRITE:
+    case TRESTLE_V2_FLUSH:
+        return handle_device_message(session, via, m);
+    case TRESTLE_V2_ADVANCE:
+        session->advance = *m;
+        timeline_at_advance(timeline, &session->guest, m->time);
+        return true;
+    case TRESTLE_V2_RESET:
+        timeline_at_access(timeline, &session->guest, m->time);
+        reset_devices(session);
+        v2_reply(via, m->device, m->id, TRESTLE_V2_OK, 0);
+        return true;
+    case TRESTLE_V2_GOODBYE:
+        session->said_goodbye = true; /* the connections end next */
+        return true;
+    case TRESTLE_V2_RAM:
+        v2_session_end(session, "guest RAM without a descriptor");
+        return true;
+    default:
+        v2_session_end(session, "a DMA answer that nobody asked for");
+        return true;
+    }
+}
+
+static bool handle_message(struct v2_session *session, struct v2_client *via,
+                           const struct trestle_v2_message *m)
+{
+    session->via = via;
+    session->is_asked = !(m->flags & TRESTLE_V2_FLAG_POSTED);
+    bool is_handled = perform_message(session, via, m);
+    session->is_asked = false;
+    return is_handled;
+}
+
+static bool take_stashed(struct v2_queue *stash, struct trestle_v2_message *ret_message)
+{
+    if (stash->start == stash->end)
+        return false;
+    *ret_message = stash->messages[stash->start++];
+    if (stash->start == stash->end)
+        stash->start = stash->end = 0;
+    return true;
+}
+
+bool v2_handle_stashed(struct v2_client *client)
+{
+    struct trestle_v2_message message;
+    struct v2_session *session = client->session;
+    if (!take_stashed(&client->stash, &message))
+        return false;
+    handle_message(session, client, &message);
+    v2_session_end_if_broken(session);
+    return true;
+}
+
+static enum trestle_v2_status add_ram(struct v2_session *session,
+                                      const struct trestle_v2_message *m, int fd)
+{
+    enum trestle_v2_status status = v2_ram_add(&session->ram, m, fd);
+    if (status == TRESTLE_V2_OK)
+        front_log(session->front, TRESTLE_LOG_INFO,
+                  "QEMU shares 0x%" PRIx64 " bytes of guest RAM at 0x%" PRIx64, m->data, m->addr);
+    else
+        front_log(session->front, TRESTLE_LOG_WARNING,
+                  "guest RAM at 0x%" PRIx64 " is not shared: %s; DMA there goes by messages",
+                  m->addr,
+                  status == TRESTLE_V2_NOT_RAM
+                      ? "its file is too short, or may become so (no memfd with seal=on)"
+                      : "it cannot be mapped");
+    return status;
+}
+
+/* Comes on a socket on either carrier, for the sake of its descriptor. */
+static void take_ram(struct v2_session *session, struct v2_client *via,
+                     const struct trestle_v2_message *m)
+{
+    int fd = via->connection->in_fd;
+    via->connection->in_fd = -1;
+    if (!(session->features & TRESTLE_V2_FEATURE_RAM) || !v2_request_is_valid(m) || fd < 0) {
+        if (fd >= 0)
+            close(fd);
+        v2_session_end(session, "guest RAM that cannot be");
+        return;
+    }
+    v2_reply(via, m->device, m->id, add_ram(session, m, fd), 0);
+}
+
+void v2_handle_message(struct v2_client *client, const uint8_t *frame)
+{
+    struct trestle_v2_message message;
+    struct v2_session *session = client->session;
+    trestle_v2_decode(frame, &message);
+    bool is_ram = message.type == TRESTLE_V2_RAM;
+    if (session->shm.memory && !is_ram)
+        v2_session_end(session, "bytes on a socket that only tells liveness");
+    else if (message.seq != ++client->in_seq)
+        v2_session_end(session, "a sequence number that jumps");
+    else if (is_ram)
+        take_ram(session, client, &message);
+    else
+        handle_message(session, client, &message);
+    v2_session_end_if_broken(session);
+}
+
+/* --- shared memory --------------------------------------------------------------------------- */
+
+static struct v2_client *any_client(struct v2_session *session)
+{
+    while (!session->clients[session->some_client])
+        session->some_client = (session->some_client + 1) % session->front->num_ports;
+    return session->clients[session->some_client];
+}
+
+/* The next message: what waited, then what came during a DMA, then the ring's. */
+static int take_message(struct v2_session *session)
+{
+    if (session->has_held || take_stashed(&session->stash, &session->held))
+        return 1;
+    return ring_take(&session->requests, &session->held);
+}
+
+static unsigned serve_ring(struct v2_session *session)
+{
+    struct v2_client *via = NULL;
+    unsigned handled = 0;
+    while (handled < MESSAGES_PER_TURN && !session->end_reason) {
+        int taken = take_message(session);
+        if (taken == 0)
+            break;
+        if (taken < 0) {
+            v2_session_end(session, "QEMU wrote nonsense into the request ring");
+            break;
+        }
+        if (!via)
+            via = any_client(session);
+        session->has_held = !handle_message(session, via, &session->held);
+        if (session->has_held)
+            break;
+        handled++;
+    }
+    v2_session_end_if_broken(session);
+    return handled;
+}
+
+void v2_drain(struct v2_session *session)
+{
+    struct front *front = session->front;
+    unsigned handled = 1;
+    if (!session->shm.memory)
+        return;
+    for (unsigned left = RING_SLOTS; left > 0 && handled > 0;
+         left -= handled < left ? handled : left) {
+        handled = serve_ring(session);
+        if (front->session != session)
+            return; /* it ended */
+    }
+}
+
+/* The client has closed the doorbell, as a process does that ends, before its sockets or after
+ * them. What it posted before counts all the same. */
+static void hung_up(struct v2_session *session)
+{
+    struct front *front = session->front;
+    v2_drain(session);
+    if (front->session == session)
+        v2_session_close(session);
+}
+
+static void doorbell_ready(struct loop_source *source, uint32_t events)
+{
+    struct v2_session *session = container_of(source, struct v2_session, doorbell);
+    (void)events;
+    int error = ring_hear(&session->requests);
+    if (error == -ECONNRESET) {
+        hung_up(session);
+        return;
+    }
+    if (error)
+        v2_session_end(session, "QEMU rings without a message");
+    v2_session_end_if_broken(session);
+}
+
+/* --- the ring as an intake ------------------------------------------------------------------- */
+
+static unsigned intake_serve(struct front_intake *intake)
+{
+    struct v2_session *session = container_of(intake, struct v2_session, intake);
+    return serve_ring(session);
+}
+
+static bool intake_prepare_sleep(struct front_intake *intake)
+{
+    struct v2_session *session = container_of(intake, struct v2_session, intake);
+    return !session->has_held && session->stash.start == session->stash.end &&
+           ring_must_sleep(&session->requests);
+}
+
+static void intake_awake(struct front_intake *intake)
+{
+    ring_awake(&container_of(intake, struct v2_session, intake)->requests);
+}
+
+int v2_open_ring(struct v2_session *session)
+{
+    struct front *front = session->front;
+    int error = shm_create(&session->shm);
+    if (error)
+        return error;
+    shm_server_rings(&session->shm, front->needs_fence, &session->requests, &session->events);
+    session->intake = (struct front_intake){intake_serve, intake_prepare_sleep, intake_awake};
+    session->doorbell.ready = doorbell_ready;
+    return loop_add(&front->loop, &session->doorbell, session->shm.doorbell_fd, EPOLLIN);
+}

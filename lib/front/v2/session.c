@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* A session of protocol 2: its end, and what goes out. */
+#include "front/v2/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/macros.h"
+
+/* How long the client may leave its event ring full. */
+#define EVENT_RING_PATIENCE_NS NS_PER_S
+
+/* --- its end --------------------------------------------------------------------------------- */
+
+void v2_session_free(struct v2_session *session)
+{
+    loop_remove(&session->front->loop, &session->doorbell);
+    shm_close(&session->shm);
+    v2_ram_finish(&session->ram);
+    free(session->stash.messages);
+    free(session->clients);
+    free(session);
+}
+
+void v2_session_leave(struct v2_client *client)
+{
+    struct v2_session *session = client->session;
+    struct front *front = session->front;
+    uint32_t index = client->port->index;
+    session->clients[index] = NULL;
+    if (session->has_held && session->held.device == index)
+        session->has_held = false;
+    if (session->via == client)
+        session->via = NULL;
+    free(client->stash.messages);
+    free(client);
+    if (--session->num_clients > 0)
+        return;
+    /* Whoever comes next on the host's clock goes on from where the engine is. */
+    timeline_leave(&front->timeline, &session->guest);
+    front->session = NULL;
+    front->intake = NULL;
+    front->wait.may_spin_long = false;
+    if (!session->end_reason)
+        front_log(front, TRESTLE_LOG_INFO, "%s",
+                  session->said_goodbye ? "QEMU has ended"
+                                        : "QEMU went away without a goodbye: it crashed, was "
+                                          "killed, or gave its devices up");
+    v2_session_free(session);
+}
+
+static void end_broken(struct front *front)
+{
+    if (front->session)
+        v2_session_end_if_broken(front->session);
+}
+
+void v2_session_end(struct v2_session *session, const char *reason)
+{
+    if (!session->end_reason)
+        session->end_reason = reason;
+    session->front->when_safe = end_broken;
+}
+
+void v2_session_close(struct v2_session *session)
+{
+    struct front *front = session->front;
+    for (uint32_t i = 0; i < front->num_ports && front->session == session; i++)
+        if (session->clients[i])
+            connection_close(session->clients[i]->connection);
+}
+
+void v2_session_end_if_broken(struct v2_session *session)
+{
+    if (!session->end_reason)
+        return;
+    front_log(session->front, TRESTLE_LOG_WARNING, "the session with QEMU was ended: %s",
+              session->end_reason);
+    v2_session_close(session);
+}
+
+/* --- out ------------------------------------------------------------------------------------- */
+
+trestle_time v2_tell_next(struct v2_session *session)
+{
+    session->guest.told_next = timeline_next_for_guest(&session->front->timeline, &session->guest);
+    return session->guest.told_next;
+}
+
+static void post_event(struct v2_session *session, const struct trestle_v2_message *message)
+{
+    uint64_t give_up_ns = 0;
+    int error;
+    while ((error = ring_post(&session->events, message)) == -EAGAIN) {
+        uint64_t now_ns = clock_ns();
+        if (!give_up_ns)
+            give_up_ns = now_ns + EVENT_RING_PATIENCE_NS;
+        if (now_ns > give_up_ns)
+            break;
+    }
+    if (error)
+        v2_session_end(session, error == -EAGAIN ? "QEMU does not take its answers"
+                                                 : "QEMU wrote nonsense into the event ring");
+}
+
+static void send_event(struct v2_client *via, struct trestle_v2_message *message)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    if (via->session->end_reason)
+        return;
+    if (via->session->shm.memory) {
+        post_event(via->session, message);
+        return;
+    }
+    message->seq = ++via->out_seq;
+    trestle_v2_encode(bytes, message);
+    connection_send(via->connection, bytes, sizeof(bytes));
+}
+
+void v2_reply(struct v2_client *via, uint32_t device, uint64_t id, enum trestle_v2_status status,
+              uint64_t data)
+{
+    struct v2_session *session = via->session;
+    timeline_at_answer(&session->front->timeline, &session->guest);
+    struct trestle_v2_message reply = {.type = TRESTLE_V2_REPLY,
+                                       .status = (uint8_t)status,
+                                       .device = device,
+                                       .id = id,
+                                       .data = data,
+                                       .time = trestle_sim_now(session->front->timeline.sim),
+                                       .next = v2_tell_next(session),
+                                       .extra = session->guest.stall};
+    send_event(via, &reply);
+}
+
+/* A client that waits for nothing has not said that it sleeps. */
+static void wake_client(struct v2_session *session)
+{
+    if (session->shm.memory && !session->is_asked && !session->end_reason)
+        ring_wake(&session->events);
+}
+
+/* The client looks at the one that it asked on, and at no other, while its request is
+ * handled or waits for a model or the outside. */
+struct v2_client *v2_listener(struct v2_client *client)
+{
+    const struct v2_session *session = client->session;
+    struct v2_client *via = session->via;
+    if (!via)
+        return client;
+    if (session->is_asked || session->advance.type == TRESTLE_V2_ADVANCE)
+        return via;
+    return trestle_device_busy(via->port->device) && !via->is_posted ? via : client;
+}
+
+void v2_send_unasked(struct v2_client *client, struct trestle_v2_message *message)
+{
+    send_event(v2_listener(client), message);
+    wake_client(client->session);
+}
+
+void v2_send_irq(struct v2_client *client, uint32_t line, bool level)
+{
+    if (!(client->session->features & TRESTLE_V2_FEATURE_IRQ) || line >= client->irq_lines)
+        return;
+    struct trestle_v2_message irq = {.type = TRESTLE_V2_IRQ,
+                                     .device = client->port->index,
+                                     .addr = line,
+                                     .data = level,
+                                     .time = trestle_sim_now(client->session->front->timeline.sim)};
+    v2_send_unasked(client, &irq);
+}
+
+static enum trestle_v2_status status_of(int error)
+{
+    switch (error) {
+    case 0:
+        return TRESTLE_V2_OK;
+    case -EINVAL:
+        return TRESTLE_V2_WIDTH;
+    case -ERANGE:
+        return TRESTLE_V2_RANGE;
+    case -ECANCELED:
+        return TRESTLE_V2_CANCELLED;
+    default:
+        return TRESTLE_V2_REFUSED;
+    }
+}
+
+/* Of a posted write the client hears only when it has to come back at another time for it. */
+void v2_answer(struct v2_client *client)
+{
+    struct v2_session *session = client->session;
+    const struct trestle_request *request = &client->port->request;
+    if (!connection_is_open(client->connection))
+        return;
+    if (client->is_posted && timeline_next_for_guest(&session->front->timeline, &session->guest) ==
+                                 session->guest.told_next)
+        return;
+    v2_reply(client, client->port->index, client->request_id, status_of(request->status),
+             request->ret_data);
+    if (client->is_posted)
+        wake_client(session);
+}
+
+void v2_advanced(struct timeline_guest *guest)
+{
+    struct v2_session *session = container_of(guest, struct v2_session, guest);
+    struct trestle_v2_message m = session->advance;
+    session->advance.type = 0;
+    if (session->via)
+        v2_reply(session->via, m.device, m.id, TRESTLE_V2_OK, 0);
+}
