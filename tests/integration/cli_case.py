@@ -23,7 +23,8 @@ class Case(common.TestCase):
         super().setUp()
         self.runtime = self.dir / "runtime"
         self.runtime.mkdir()
-        self.env = {**os.environ, "XDG_RUNTIME_DIR": str(self.runtime)}
+        # ccache, which Meson uses where it finds it, has its temporary files there, too.
+        self.env = {**os.environ, "XDG_RUNTIME_DIR": str(self.runtime), "CCACHE_DISABLE": "1"}
         self.env.pop("TRESTLE_PLUGIN", None)
 
     def tearDown(self):

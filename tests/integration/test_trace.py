@@ -413,10 +413,10 @@ class Conversions(Recorded):
             self.assertEqual(result.code, 1, result)
             self.assertEqual(result.err, f"trestle: cannot write {option} /dev/full: No space left "
                                          "on device\n")
-        result = common.run(["sh", "-c", f"{common.TRESTLE} trace {self.trace} > /dev/full"])
+        words = common.TRESTLE, self.trace
+        result = common.run(["sh", "-c", '"$0" trace "$1" > /dev/full', *words])
         self.assertEqual(result.code, 1, result)
-        result = common.run(["bash", "-c", f"set -o pipefail; {common.TRESTLE} trace {self.trace} | "
-                                           "head -n 1"])
+        result = common.run(["bash", "-c", 'set -o pipefail; "$0" trace "$1" | head -n 1', *words])
         self.assertEqual((result.code, result.err), (0, ""))
 
 

@@ -66,7 +66,8 @@ class Inherited(Faulty):
         for closed in "0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-":
             with self.subTest(closed=closed):
                 result = subprocess.run(
-                    ["sh", "-c", f"exec {common.TRESTLE} run --timeout 0.3 {config} {closed}"],
+                    ["sh", "-c", f'exec "$@" {closed}', "sh", common.TRESTLE, "run", "--timeout",
+                     "0.3", config],
                     stdin=subprocess.DEVNULL, capture_output=True, env=self.env, timeout=60)
                 self.assertEqual(result.returncode, 124, result)
 
@@ -74,8 +75,8 @@ class Inherited(Faulty):
         """A trace that grows too large ends as on a full disk."""
         config = self.faulty()
         result = subprocess.run(
-            ["sh", "-c", f"ulimit -f 0; exec {common.TRESTLE} run --trace t.trace --timeout 0.3 "
-             f"{config}"], stdin=subprocess.DEVNULL, capture_output=True, env=self.env, timeout=60,
+            ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", common.TRESTLE, "run", "--trace",
+             "t.trace", "--timeout", "0.3", config], stdin=subprocess.DEVNULL, capture_output=True, env=self.env, timeout=60,
             cwd=self.dir)
         self.assertEqual(result.returncode, 124, result)
         self.assertIn(b"File too large", result.stderr)
