@@ -11,6 +11,8 @@ SECONDS ?=
 prefix ?=
 DESTDIR ?=
 
+reconfigure = $(if $(MESON_ARGS),meson setup --reconfigure $(MESON_ARGS) $(BUILD) >/dev/null)
+
 .DEFAULT_GOAL := help
 .PHONY: help list demo build test test-sst test-systemc sst-install check test-matrix qemu-in-tree faults soak fuzz coverage memcheck bench install clean hooks
 
@@ -24,8 +26,9 @@ demo: ## install what is missing, build, run two devices behind a real QEMU
 	@$(MAKE) --no-print-directory build
 	$(BUILD)/trestle run -vv examples/01-two-devices/two_devices.json
 
-build: $(BUILD)/build.ninja ## build the command, the library, the plugin and the guests
-	$(if $(MESON_ARGS),meson setup --reconfigure $(MESON_ARGS) $(BUILD) >/dev/null)
+# The optimised build; for another: MESON_ARGS=-Dbuildtype=debug.
+build: $(BUILD)/build.ninja ## build the command, the library, the plugin and the guests, optimised
+	$(reconfigure)
 	ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
@@ -36,25 +39,25 @@ $(BUILD)/build.ninja:
 test: ## install what is missing, build with ASan and UBSan, run all tests
 	tools/deps test
 	test -e $(BUILD_ASAN)/build.ninja || meson setup -Dwerror=true \
-		-Db_sanitize=address,undefined -Dtests=enabled \
+		-Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Dtests=enabled \
 		-Dfirmware=enabled $(MESON_ARGS) $(BUILD_ASAN)
 	ninja -C $(BUILD_ASAN)
 	meson test -C $(BUILD_ASAN) --no-rebuild --print-errorlogs
 	@$(MAKE) --no-print-directory test-sst test-systemc
 
-# Without sanitizers, which cannot be loaded into sst.
-test-sst: ## run the tests of the SST element, when SST-Core is installed
-	@if command -v sst-config >/dev/null || [ -n "$(findstring sst_prefix,$(MESON_ARGS))" ] || \
-		[ -e $(BUILD)/sst/libtrestle.so ]; then \
-		$(MAKE) --no-print-directory build && \
-		meson test -C $(BUILD) --no-rebuild --print-errorlogs --suite sst; \
+# Without sanitizers, which cannot be loaded into sst. Only what the tests need is built.
+test-sst: $(BUILD)/build.ninja ## run the tests of the SST element, when SST-Core is installed
+	$(reconfigure)
+	@if meson introspect --tests $(BUILD) | grep -q '"sst"'; then \
+		meson test -C $(BUILD) --print-errorlogs --suite sst; \
 	else echo "skipped: the SST element, since no sst-config was found; install SST-Core," \
 		"then MESON_ARGS=-Dsst_prefix=PREFIX (docs/sst.md)"; fi
 
 # Without sanitizers, which do not know the stacks of SystemC's threads.
-test-systemc: build ## run the tests of models in SystemC, when SystemC is installed
-	@if [ -e $(BUILD)/tests/systemc/stopwatch.so ]; then \
-		meson test -C $(BUILD) --no-rebuild --print-errorlogs --suite systemc; \
+test-systemc: $(BUILD)/build.ninja ## run the tests of models in SystemC, when SystemC is installed
+	$(reconfigure)
+	@if meson introspect --tests $(BUILD) | grep -q '"systemc"'; then \
+		meson test -C $(BUILD) --print-errorlogs --suite systemc; \
 	else echo "skipped: models in SystemC, since libsystemc-dev was not there when $(BUILD) was" \
 		"set up; install it, then make test-systemc MESON_ARGS=-Dsystemc=enabled"; fi
 
@@ -82,14 +85,14 @@ soak: build ## random accesses to sixteen devices; takes SECONDS=600
 fuzz: ## run each fuzz target for SECONDS=60, on the corpora in build-fuzz/corpus
 	tools/deps test fuzz
 	test -e $(BUILD_FUZZ)/build.ninja || CC=clang-14 meson setup -Dwerror=true -Dfuzz=true \
-		-Db_sanitize=address,undefined -Db_lundef=false -Dtests=disabled \
+		-Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dtests=disabled \
 		-Dfirmware=disabled -Dsst=disabled $(BUILD_FUZZ)
 	ninja -C $(BUILD_FUZZ)
 	tools/fuzz $(BUILD_FUZZ) $(or $(SECONDS),60)
 
 coverage: ## how many lines of the library the tests run
 	tools/deps test coverage
-	test -e $(BUILD_COVERAGE)/build.ninja || meson setup -Db_coverage=true -Dtests=enabled \
+	test -e $(BUILD_COVERAGE)/build.ninja || meson setup -Dbuildtype=debugoptimized -Db_coverage=true -Dtests=enabled \
 		-Dfirmware=enabled -Dsst=disabled $(BUILD_COVERAGE)
 	ninja -C $(BUILD_COVERAGE)
 	tools/coverage $(BUILD_COVERAGE)
@@ -102,8 +105,8 @@ bench: build ## measure one MMIO access from the guest to a device and back
 	$(BUILD)/trestle bench
 
 install: build ## install; takes prefix= and DESTDIR=
-	$(if $(prefix),meson configure $(BUILD) -Dprefix=$(prefix))
-	DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+	$(if $(prefix),meson configure $(BUILD) -Dprefix="$(prefix)")
+	DESTDIR="$(DESTDIR)" meson install -C $(BUILD)
 
 sst-install: install ## install, and tell SST about the element library; takes prefix=
 	@test -e $(BUILD)/sst/libtrestle.so || { echo "the SST element was not built: no" \

@@ -269,7 +269,7 @@ int machine_import(const struct trestle_machine_options *theirs,
 static int find_qemu(const struct trestle_machine_options *options, char **ret_path,
                      char **ret_error)
 {
-    const struct arch *arch;
+    const struct arch *arch = NULL;
     int error = find_arch(options->arch, &arch, ret_error);
     if (error)
         return error;
@@ -321,7 +321,7 @@ static int check_files(const struct trestle_machine_options *options, char **ret
 int machine_args(const struct trestle_machine_options *options, char ***ret_argv, char **ret_error)
 {
     struct arg_list list = {0};
-    const struct arch *arch;
+    const struct arch *arch = NULL;
     char *qemu;
     int error = find_arch(options->arch, &arch, ret_error);
     if (!error)

@@ -44,8 +44,10 @@ static inline uint8_t fuzz_byte(struct fuzz_input *in)
 /* As many of the bytes as there are, the rest 0. */
 static inline void fuzz_bytes(struct fuzz_input *in, uint8_t *ret_bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        ret_bytes[i] = fuzz_byte(in);
+    size_t left = (size_t)(in->end - in->next), count = size < left ? size : left;
+    memcpy(ret_bytes, in->next, count);
+    memset(ret_bytes + count, 0, size - count);
+    in->next += count;
 }
 
 /* The lowest descriptor that is free: higher after an input than before it, something leaked. */
