@@ -140,15 +140,44 @@ class Install(common.TestCase):
             result = common.run(command, cwd=self.dir, env={"LD_LIBRARY_PATH": str(library)})
             self.assertEqual((result.code, result.out, result.err), (0, "", ""), result)
 
+    def test_guests_outside_the_tree(self):
+        """The one of docs/guests.md, for every architecture."""
+        text = (common.SOURCE / "docs/guests.md").read_text()
+        block = re.search(r"```c\n(.*?)```", text, re.DOTALL)[1]
+        (self.dir / "hello.c").write_text(block)
+        (self.dir / "Makefile").write_text(re.search(r"```make\n(.*?)```", text, re.DOTALL)[1])
+        for arch in "aarch64", "arm", "riscv32", "riscv64", "x86_64":
+            with self.subTest(arch):
+                common.guest("probe", arch)
+                common.qemu(arch)
+                built = common.run(["make", "-B", "-C", self.dir, f"TRESTLE_ARCH={arch}"],
+                                   env=self.env)
+                self.assertEqual((built.code, built.err), (0, ""), built)
+                base = {"riscv": "0x10200000", "x86_6": "0xd0200000"}.get(arch[:5], "0xb200000")
+                args = ["-semihosting"] if base == "0xb200000" else []
+                config = {"machine": {"arch": arch, "kernel": "hello.elf", "args": args},
+                          "devices": [{"model": "echo", "base_addr": base}]}
+                (self.dir / "hello.json").write_text(json.dumps(config))
+                result = common.run([common.TRESTLE, "run", self.dir / "hello.json"])
+                self.assertEqual(result.code, 0, result)
+                self.assertIn("hello: 3 passed, 0 failed", result.out)
+
+    def test_guest_for_an_unknown_architecture(self):
+        (self.dir / "Makefile").write_text(
+            "include $(shell pkg-config --variable=makefile trestle-guest)\na.elf: a.c\n")
+        result = common.run(["make", "-C", self.dir, "TRESTLE_ARCH=mips"], env=self.env)
+        self.assertEqual(result.code, 2, result)
+        self.assertRegex(result.err, 'TRESTLE_ARCH is "mips"; this Trestle has guests for '
+                                     '(\\w+, )*riscv32')
+
     def test_model_outside_the_tree(self):
         example = self.dir / "mine"
         shutil.copytree(common.SOURCE / "examples/03-your-own-model", example,
-                        ignore=shutil.ignore_patterns("*.so"))
+                        ignore=shutil.ignore_patterns("*.so", "*.elf"))
         common.run(["make", "-C", example], env=self.env)
         self.assertIn("adler32.so", os.listdir(example))
         common.qemu("riscv32")
-        result = common.run([common.TRESTLE, "run", "--kernel", common.guest("adler32"),
-                             example / "adler32.json"])
+        result = common.run([common.TRESTLE, "run", example / "adler32.json"])
         self.assertEqual(result.code, 0, result)
         self.assertIn("PASS the sum of \"Wikipedia\"", result.out)
 

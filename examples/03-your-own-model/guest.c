@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Drives the model of examples/03-your-own-model at 0x10200000. */
+/* Drives the model beside it, at 0x10200000. */
 #include "check.h"
 
 #define ADLER32 0x10200000
