@@ -45,7 +45,7 @@ void run_end_trace(struct run *run);
 /* Removes the sockets. A run of zeroes is fine. */
 void run_finish(struct run *run);
 
-/* $XDG_RUNTIME_DIR where it can be used, or NULL. */
+/* $XDG_RUNTIME_DIR or $TMPDIR where they can be used, or NULL, and a line if one cannot. */
 const char *runtime_dir(void);
 
 #endif
