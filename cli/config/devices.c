@@ -10,6 +10,7 @@
 #include "base/region.h"
 #include "base/socket_path.h"
 #include "config/reader.h"
+#include "trestle/registers.h"
 #include "util.h"
 
 enum { NAME_LENGTH_MAX = 64 };
@@ -325,13 +326,13 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
     if (!device->name)
         device->name = config_keep(reader->config, xformat("device%zu", index));
     if (device->size == 0)
-        device->size = device->model->region_size;
+        device->size = trestle_model_bytes(device->model);
     struct json_place base = {where, base_key, 0}, size = {where, "size", 0};
-    if (device->size < device->model->region_size)
+    if (device->size < trestle_model_bytes(device->model))
         return config_fail(reader, &size,
                            "%llu bytes do not hold the registers of %s; write %llu or more",
                            (unsigned long long)device->size, device->model->name,
-                           (unsigned long long)device->model->region_size);
+                           (unsigned long long)trestle_model_bytes(device->model));
     if (region_wraps(device->base_addr, device->size))
         return config_fail(reader, &base,
                            "0x%llx plus %llu bytes runs past the end of the address space; "

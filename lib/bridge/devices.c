@@ -12,6 +12,7 @@
 #include "base/sized.h"
 #include "bridge/bridge.h"
 #include "front/connection.h"
+#include "trestle/registers.h"
 #include "trestle/wire.h"
 
 /* What the first version had. */
@@ -194,7 +195,7 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
         return error_set(ret_error, error, "the size of struct trestle_bridge_device is %zu: %s",
                          theirs->size, error_text(error));
     bool needs_size = !wanted->region_size && wanted->model;
-    uint64_t size = needs_size ? wanted->model->region_size : wanted->region_size;
+    uint64_t size = needs_size ? trestle_model_bytes(wanted->model) : wanted->region_size;
     error = check_device(bridge, wanted, size, ret_error);
     if (error)
         return error;
