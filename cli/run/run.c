@@ -10,10 +10,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/error.h"
 #include "base/socket_path.h"
 #include "log.h"
 #include "util.h"
+
+/* What others have started for us, a script in QEMU's place for one, has so long to end once they
+ * have. */
+#define STRAYS_GRACE_MS 1000
 
 /* --- log ------------------------------------------------------------------------------------- */
 
@@ -216,6 +221,7 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
 {
     *run = (struct run){.config = config, .verbosity = wanted->verbosity, .signal_fd = -1};
     raise_descriptor_limit();
+    child_adopt_strays();
     struct trestle_bridge_options options = {
         .size = sizeof(options),
         .socket_dir = wanted->socket_dir,
@@ -302,6 +308,8 @@ void run_finish(struct run *run)
     run->own = NULL;
     if (run->bridge && run->signal_fd >= 0)
         trestle_bridge_unwatch(run->bridge, run->signal_fd);
+    if (run->bridge)
+        child_end_strays(STRAYS_GRACE_MS);
     trestle_bridge_destroy(run->bridge);
     run->bridge = NULL;
     if (run->signal_fd >= 0)

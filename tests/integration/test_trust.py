@@ -4,6 +4,8 @@ import json
 import os
 import pathlib
 import resource
+import select
+import shutil
 import signal
 import subprocess
 
@@ -130,6 +132,68 @@ class Limits(Faulty):
                 self.assertRegex(result.err, "(?i)too many open files")
                 self.assertNotIn("another path", result.err)
             self.assertEqual(common.files(self.runtime), set(), limit)
+
+
+class Orphans(Case):
+    """machine.qemu is a script that starts QEMU as its child: QEMU outlives no end of the run."""
+
+    WRAPPERS = {
+        "waits": "#!/bin/sh\nqemu-system-riscv32 \"$@\"\nexit $?\n",
+        "ignores signals": "#!/bin/sh\ntrap '' TERM INT HUP\nqemu-system-riscv32 \"$@\"\nsleep 600\n",
+        "is another session": "#!/usr/bin/env python3\nimport subprocess, sys\nsys.exit(subprocess.run("
+                              "['qemu-system-riscv32', *sys.argv[1:]], start_new_session=True)"
+                              ".returncode)\n",
+    }
+
+    def start(self, *argv, **kwargs):
+        process = super().start(*argv, **kwargs)
+        self.addCleanup(self.end_qemu)
+        return process
+
+    def family(self):
+        """Whatever runs with this test's kernel."""
+        found = []
+        for pid in common.processes():
+            try:
+                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if str(self.kernel).encode() in words:
+                found.append((pid, words[0]))
+        return found
+
+    def end_qemu(self):
+        for pid, _ in self.family():
+            os.kill(pid, signal.SIGKILL)
+
+    def run_and_end(self, wrapper, end):
+        (self.dir / "wrapper").write_text(self.WRAPPERS[wrapper])
+        (self.dir / "wrapper").chmod(0o755)
+        self.kernel = self.dir / "guest.elf"
+        shutil.copy(common.guest("probe"), self.kernel)
+        config = self.config({"machine": {"arch": "riscv32", "qemu": "./wrapper",
+                                          "kernel": "guest.elf"}, "devices": [ID]})
+        guest = Guest(self, config=config, *(["--timeout", "1"] if end == "timeout" else []))
+        ends = [os.pidfd_open(pid) for pid, name in self.family()]
+        self.assertGreaterEqual(len(ends), 2)
+        if end != "timeout":
+            guest.process.send_signal(end)
+        code = guest.process.wait(30)
+        self.assertEqual(code, {"timeout": 124, signal.SIGKILL: -9}.get(end, 128 + signal.SIGTERM))
+        for fd in ends:
+            ready, _, _ = select.select([fd], [], [], 30 if end == signal.SIGKILL else 0)
+            os.close(fd)
+            self.assertTrue(ready, f"QEMU outlives {end}")
+        if end == signal.SIGKILL:  # nobody was there to remove them
+            shutil.rmtree(self.runtime)
+            self.runtime.mkdir()
+
+    def test_all(self):
+        common.qemu("riscv32")
+        for wrapper in self.WRAPPERS:
+            for end in "timeout", signal.SIGTERM, signal.SIGKILL:
+                with self.subTest(wrapper=wrapper, end=end):
+                    self.run_and_end(wrapper, end)
 
 
 class Inherited(Faulty):
