@@ -14,7 +14,7 @@ DESTDIR ?=
 reconfigure = $(if $(MESON_ARGS),meson setup --reconfigure $(MESON_ARGS) $(BUILD) >/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo build test test-sst test-systemc sst-install check test-matrix qemu-in-tree faults soak fuzz coverage memcheck bench install clean hooks
+.PHONY: help list demo build test test-sst test-systemc sst-install check test-matrix test-hosts test-aarch64 qemu-in-tree faults soak fuzz coverage memcheck bench install clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -69,6 +69,14 @@ check: ## formatting, licences, direction of dependencies, static analysis
 test-matrix: build ## the plugin in the QEMUs of three Debian releases, which are fetched
 	TRESTLE_BUILD=$(BUILD) python3 tests/integration/matrix.py
 
+test-hosts: ## demo, test and check on bare roots of Debian 12, 13 and sid; takes root, half an hour
+	tools/deps hosts
+	tools/test-hosts --check bookworm trixie sid
+
+test-aarch64: ## build for aarch64, and run the unit tests and a demo under qemu-user
+	tools/deps demo test aarch64
+	tools/test-aarch64
+
 qemu-in-tree: build ## build a QEMU with the device in its own tree, and run the demo; 10 minutes
 	tools/deps demo qemu
 	plugin/in-tree/build $(BUILD)/qemu
@@ -117,4 +125,4 @@ hooks: ## check what changes before each commit in this clone; takes a few secon
 	git config core.hooksPath tools/githooks
 
 clean: ## remove the build directories
-	rm -rf $(BUILD) $(BUILD_ASAN) $(BUILD_FUZZ) $(BUILD_COVERAGE)
+	rm -rf $(BUILD) $(BUILD_ASAN) $(BUILD_FUZZ) $(BUILD_COVERAGE) build-aarch64

@@ -140,7 +140,7 @@ def check_circles(source, build):
         target = build / entry["output"]
         name = path.relative_to(source).as_posix() if source in path.parents else ""
         if name.startswith(NO_CIRCLES) and not entry["output"].startswith("tests/") \
-                and target.exists():
+                and target.exists() and target.stat().st_mtime >= path.stat().st_mtime:
             objects.setdefault(name, target)
     defined, wanted = symbols(objects)
     calls = {name: {symbol: defined[symbol] for symbol in sorted(wanted[name])

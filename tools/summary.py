@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""usage: tools/summary.py TESTLOG_JSON TEST_STATUS CHECK_STATUS [SECOND_TESTLOG_JSON]
+"""usage: tools/summary.py TESTLOG_JSON SECOND_TESTLOG_JSON NAME=STATUS...
 
 Says what failed, and what was skipped and why, then "N passed, N failed, N skipped" from Meson's
-log of a test run. The checks count as one. Exits with 1 on any failure. The second log is of the
-tests that failed, each run alone. A test that passes there has failed all the same, and is called
-flaky: its cause has to be found.
+log of a test run. What else was run comes by name and exit status, 77 for skipped, and counts as one
+each; but for the first, "make test", whose tests the log has. Exits with 1 on any failure. The second
+log is of the tests that failed, each run alone. A test that passes there has failed all the same, and
+is called flaky: its cause has to be found.
 """
 import json
 import re
@@ -29,12 +30,9 @@ def reasons(test):
 
 
 def main():
-    tests = read_log(sys.argv[1])
-    test_status, check_status = int(sys.argv[2]), int(sys.argv[3])
-    second = {test["name"]: test["result"] for test in read_log(sys.argv[4])} \
-        if len(sys.argv) > 4 else {}
+    second = {test["name"]: test["result"] for test in read_log(sys.argv[2])}
     passed = failed = skipped = 0
-    for test in tests:
+    for test in read_log(sys.argv[1]):
         if test["result"] == "SKIP":
             skipped += 1
         elif test["result"] in PASSED:
@@ -46,14 +44,18 @@ def main():
                   + ("; flaky, it passed when run alone" if flaky else ""))
         for reason in reasons(test):
             print(f"{test['name']}: {reason}")
-    if test_status and not failed:  # the build broke, or no test ran
-        failed += 1
-        print("failed: make test")
-    if check_status:
-        failed += 1
-        print("failed: make check")
-    else:
-        passed += 1
+    for number, (name, _, status) in enumerate(arg.rpartition("=") for arg in sys.argv[3:]):
+        if number == 0 and (status == "0" or failed):
+            continue  # else the build broke, or no test ran
+        if status == "77":
+            skipped += 1
+            print(f"skipped: {name}")
+        elif status != "0":
+            failed += 1
+            print(f"failed: {name}")
+        else:
+            passed += 1
+            print(f"passed: {name}")
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
 

@@ -134,9 +134,16 @@ static enum svd_element find_element(const char *name)
     return found ? (enum svd_element)(found - names) : SVD_UNKNOWN;
 }
 
+/* Expat 2.9 deprecates the narrower function. */
+#if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 9
+#define CURRENT_LINE XML_GetCurrentLineNumber64
+#else
+#define CURRENT_LINE XML_GetCurrentLineNumber
+#endif
+
 static unsigned line_of(const struct parser *parser)
 {
-    return parser->lines_before + (unsigned)XML_GetCurrentLineNumber(parser->xml);
+    return parser->lines_before + (unsigned)CURRENT_LINE(parser->xml);
 }
 
 static void fail(struct parser *parser, const char *sentence)

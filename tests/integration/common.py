@@ -43,14 +43,6 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def before_exec(preexec_fn):
-    def before():
-        die_with_parent()
-        if preexec_fn:
-            preexec_fn()
-    return before
-
-
 def end_group(process):
     """Ends a process started with start_new_session, and all it started in its group."""
     try:
@@ -60,14 +52,14 @@ def end_group(process):
     process.wait()
 
 
-def run(argv, timeout=60, stdin="", env=None, cwd=None, preexec_fn=None):
+def run(argv, timeout=60, stdin="", env=None, cwd=None):
     """Runs a command to its end. One that takes longer than timeout seconds is killed with its
     children, and the AssertionError shows what it had printed."""
     argv = [str(a) for a in argv]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, errors="replace",
                                env={**os.environ, **(env or {})}, cwd=cwd,
-                               start_new_session=True, preexec_fn=before_exec(preexec_fn))
+                               start_new_session=True, preexec_fn=die_with_parent)
     try:
         out, err = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -171,8 +163,13 @@ class TestCase(unittest.TestCase):
 
     def start(self, argv, preexec_fn=None, **kwargs):
         """Starts a command in a session of its own; it is ended with the test."""
+        def before():
+            die_with_parent()
+            if preexec_fn:
+                preexec_fn()
+
         process = subprocess.Popen([str(a) for a in argv], start_new_session=True,
-                                   preexec_fn=before_exec(preexec_fn), **kwargs)
+                                   preexec_fn=before, **kwargs)
         self.addCleanup(end_group, process)
         return process
 

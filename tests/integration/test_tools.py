@@ -20,7 +20,7 @@ class Layout(common.TestCase):
         return common.run([TOOLS / "check_layout.py", self.dir])
 
     def test_this_tree(self):
-        result = common.run([TOOLS / "check_layout.py", common.SOURCE])
+        result = common.run([TOOLS / "check_layout.py", common.SOURCE, common.BUILD])
         self.assertEqual((result.code, result.out), (0, ""), result)
 
     def test_includes_point_one_way(self):
@@ -132,37 +132,41 @@ class Clang(common.TestCase):
 
 
 class Summary(common.TestCase):
-    def summarise(self, tests, *statuses):
-        log = self.dir / "testlog.json"
-        log.write_text("".join(json.dumps(t) + "\n" for t in tests))
-        return common.run([TOOLS / "summary.py", log, *statuses])
+    def summarise(self, tests, *others, second=()):
+        for name, log in ("testlog.json", tests), ("again.json", second):
+            (self.dir / name).write_text("".join(json.dumps(test) + "\n" for test in log))
+        return common.run([TOOLS / "summary.py", self.dir / "testlog.json",
+                           self.dir / "again.json", *others])
 
     def test_counts(self):
         tests = [{"name": "a", "result": "OK", "stdout": "skipped: part: no qemu\n"},
                  {"name": "b", "result": "SKIP", "stdout": "skipped: all: no sst\n"}]
-        result = self.summarise(tests, 0, 0)
+        result = self.summarise(tests, "make test=0", "make check=0", "other hosts=77")
         self.assertEqual(result.code, 0)
         self.assertEqual(result.out, "a: skipped: part: no qemu\nb: skipped: all: no sst\n"
-                                     "2 passed, 0 failed, 1 skipped\n")
+                                     "passed: make check\nskipped: other hosts\n"
+                                     "2 passed, 0 failed, 2 skipped\n")
 
     def test_failures(self):
-        result = self.summarise([{"name": "a", "result": "TIMEOUT"}], 1, 0)
+        result = self.summarise([{"name": "a", "result": "TIMEOUT"}], "make test=1",
+                                "make check=0")
         self.assertEqual(result.code, 1)
-        self.assertEqual(result.out, "failed: a (TIMEOUT)\n1 passed, 1 failed, 0 skipped\n")
-        self.assertEqual(self.summarise([], 0, 2).code, 1)
+        self.assertEqual(result.out, "failed: a (TIMEOUT)\npassed: make check\n"
+                                     "1 passed, 1 failed, 0 skipped\n")
+        self.assertEqual(self.summarise([], "make test=0", "make check=2").code, 1)
 
     def test_passed_on_a_second_try(self):
-        second = self.dir / "again.json"
-        second.write_text(json.dumps({"name": "a", "result": "OK"}) + "\n")
-        result = self.summarise([{"name": "a", "result": "FAIL"}], 1, 0, second)
+        result = self.summarise([{"name": "a", "result": "FAIL"}], "make test=1",
+                                second=[{"name": "a", "result": "OK"}])
         self.assertEqual(result.code, 1)
         self.assertEqual(result.out, "failed: a (FAIL); flaky, it passed when run alone\n"
-                                     "1 passed, 1 failed, 0 skipped\n")
+                                     "0 passed, 1 failed, 0 skipped\n")
 
     def test_no_log(self):
-        result = common.run([TOOLS / "summary.py", self.dir / "none", 2, 0])
+        result = common.run([TOOLS / "summary.py", self.dir / "none", self.dir / "none",
+                             "make test=2", "make check=0"])
         self.assertEqual(result.code, 1)
-        self.assertIn("failed: make test", result.out)
+        self.assertIn("failed: make test\n", result.out)
 
 
 class Dependencies(common.TestCase):
@@ -195,6 +199,19 @@ case $* in *update*) echo >{self.dir}/updated ;; *) [ -e {self.dir}/updated ] ;;
         self.assertEqual(len(lines), 3, lines)
         self.assertIn("shellcheck", lines[2])
         self.assertEqual(result.out, "")
+
+    def test_what_a_release_does_not_have(self):
+        """It is named and left out, once the list is new."""
+        log = self.dir / "log"
+        result = self.deps("check", commands={
+            "apt-get": f'echo "$@" >>{log}\n', "sudo": '"$@"',
+            "apt-cache": '[ "$2" != clang-format-14 ]\n'})
+        self.assertEqual((result.code, result.out), (0, ""), result)
+        self.assertIn("This release does not have: clang-format-14\n", result.err)
+        update, install = log.read_text().splitlines()
+        self.assertEqual(update, "update")
+        self.assertIn("shellcheck", install)
+        self.assertNotIn("clang-format-14", install)
 
     def test_apt_get_fails(self):
         result = self.deps("check", commands={"apt-get": "echo no network; exit 1",
