@@ -36,7 +36,7 @@ static void check(int r, const char *what)
 static void open_rings(struct shm *shm, struct rings *rings)
 {
     bool needs_fence = !barrier_register();
-    check(shm_create(shm), "shared memory");
+    check(shm_create(shm, &(const char *){NULL}), "shared memory");
     shm_server_rings(shm, needs_fence, &rings->requests_in, &rings->events_out);
     shm_client_rings(shm, needs_fence, &rings->requests_out, &rings->events_in);
 }

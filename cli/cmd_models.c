@@ -7,6 +7,7 @@
 #include "command.h"
 #include "table.h"
 #include "trestle/bridge.h"
+#include "trestle/registers.h"
 #include "util.h"
 
 static const struct command_option options[] = {{0}};
@@ -25,11 +26,11 @@ static int run_command(const struct command *command, int argc, char **argv)
         const struct trestle_model *model = *at;
         struct strings widths = {0};
         for (uint32_t size = 1; size <= 8; size *= 2)
-            if (model->access_sizes & size)
+            if (trestle_model_widths(model) & size)
                 strings_addf(&widths, "%u", 8 * size);
         char *list = strings_join(&widths, " ");
         table_addf(&table, "%s", model->name);
-        table_addf(&table, "%" PRIu64 " bytes", model->region_size);
+        table_addf(&table, "%" PRIu64 " bytes", trestle_model_bytes(model));
         table_addf(&table, "%s bit", list);
         table_addf(&table, "%" PRIu32, model->peer_ports);
         table_addf(&table, "%" PRIu32, model->irq_lines);

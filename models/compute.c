@@ -2,21 +2,10 @@
 /*
  * compute: a four-function calculator that takes its time, and asks its neighbour for data.
  *
- * offset  register   access  bits
- * 0x00    OPERAND_A  RW
- * 0x04    OPERAND_B  RW
- * 0x08    OPERATION  RW      0 add, 1 subtract, 2 multiply, 3 divide
- * 0x0C    RESULT     R
- * 0x10    STATUS     R       0 busy, 1 ready, 2 error, 3 peer ready
- * 0x14    CONTROL    W       0 reset, 1 trigger (both clear themselves; reads as 0)
- * 0x18    PEER_OUT   W       asks the linked peer for its data; reads as 0
- * 0x1C    PEER_IN    R       what it answered; reading clears peer ready
- *
- * All registers are 32 bits and take 32-bit accesses only; numbers are unsigned and wrap.
  * A trigger takes the operands as they are, sets busy, clears ready and error and keeps peer
  * ready; after compute_latency cycles the result is there: busy clears, and ready sets, or error
  * with result 0 for a division by zero or an unknown operation. A trigger while busy is ignored
- * and logged. Reset wins over a trigger in the same write.
+ * and logged. Reset wins over a trigger in the same write. Numbers are unsigned and wrap.
  * A write to PEER_OUT clears peer ready and asks; its value goes along. The answer sets peer ready.
  * An answer to an older question is dropped. Where no peer is linked error sets at once.
  *
@@ -25,20 +14,9 @@
  * Port "peer" speaks trestle/peer.h, and answers a request with RESULT.
  */
 #include <errno.h>
-#include <inttypes.h>
 
 #include "trestle/peer.h"
-
-enum {
-    OPERAND_A = 0x00,
-    OPERAND_B = 0x04,
-    OPERATION = 0x08,
-    RESULT = 0x0c,
-    STATUS = 0x10,
-    CONTROL = 0x14,
-    PEER_OUT = 0x18,
-    PEER_IN = 0x1c,
-};
+#include "trestle/registers.h"
 
 #define STATUS_BUSY 1u
 #define STATUS_READY 2u
@@ -50,10 +28,9 @@ enum {
 enum { ADD, SUBTRACT, MULTIPLY, DIVIDE };
 
 struct compute {
-    uint32_t a, b, operation; /* the registers */
-    uint32_t outcome;         /* STATUS_READY or STATUS_ERROR, once the latency is over */
-    uint32_t pending;         /* RESULT then */
-    uint32_t result, status, peer_in;
+    uint32_t a, b, operation, result, status, peer_in; /* the registers */
+    uint32_t outcome;  /* STATUS_READY or STATUS_ERROR, once the latency is over */
+    uint32_t pending;  /* RESULT then */
     uint32_t peer_tag; /* of the question that counts */
     trestle_time latency;
 };
@@ -71,50 +48,36 @@ static int compute_init(struct trestle_device *dev, const struct trestle_params 
 static void compute_reset(struct trestle_device *dev)
 {
     struct compute *compute = trestle_device_state(dev);
-    /* A new tag: what is still on its way from the peer is not wanted any more. */
-    *compute = (struct compute){.latency = compute->latency, .peer_tag = compute->peer_tag + 1};
+    compute->peer_tag++; /* what is still on its way from the peer is not wanted any more */
 }
 
 /* Sets outcome and pending. */
 static void calculate(struct compute *compute)
 {
-    compute->outcome = STATUS_READY;
-    switch (compute->operation) {
-    case ADD:
-        compute->pending = compute->a + compute->b;
-        return;
-    case SUBTRACT:
-        compute->pending = compute->a - compute->b;
-        return;
-    case MULTIPLY:
-        compute->pending = compute->a * compute->b;
-        return;
-    case DIVIDE:
-        if (compute->b != 0) {
-            compute->pending = compute->a / compute->b;
-            return;
-        }
-        break;
-    }
-    compute->outcome = STATUS_ERROR;
-    compute->pending = 0;
+    bool fails = compute->operation > DIVIDE || (compute->operation == DIVIDE && compute->b == 0);
+    compute->outcome = fails ? STATUS_ERROR : STATUS_READY;
+    compute->pending = fails                            ? 0
+                       : compute->operation == ADD      ? compute->a + compute->b
+                       : compute->operation == SUBTRACT ? compute->a - compute->b
+                       : compute->operation == MULTIPLY ? compute->a * compute->b
+                                                        : compute->a / compute->b;
 }
 
-static void control(struct trestle_device *dev, uint64_t bits)
+static int control_written(struct trestle_device *dev, struct trestle_register_access *access)
 {
     struct compute *compute = trestle_device_state(dev);
-    if (bits & CONTROL_RESET) {
-        compute_reset(dev);
-        trestle_device_wake_at(dev, 0, TRESTLE_TIME_NEVER);
-    } else if (bits & CONTROL_TRIGGER) {
-        if (compute->status & STATUS_BUSY) {
-            trestle_device_log(dev, TRESTLE_LOG_WARNING, "trigger while busy ignored");
-            return;
-        }
+    if (access->value & CONTROL_RESET) {
+        trestle_device_self_reset(dev);
+    } else if (!(access->value & CONTROL_TRIGGER)) {
+        return 0;
+    } else if (compute->status & STATUS_BUSY) {
+        trestle_device_log(dev, TRESTLE_LOG_WARNING, "trigger while busy ignored");
+    } else {
         calculate(compute);
         compute->status = (compute->status & STATUS_PEER_READY) | STATUS_BUSY;
         trestle_device_wake_after(dev, 0, compute->latency);
     }
+    return 0;
 }
 
 static void compute_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
@@ -131,10 +94,10 @@ static int send_peer(struct trestle_device *dev, const struct trestle_peer *peer
     return trestle_device_send(dev, 0, buf, sizeof(buf));
 }
 
-static void ask_peer(struct trestle_device *dev, uint64_t data)
+static int peer_out_written(struct trestle_device *dev, struct trestle_register_access *access)
 {
     struct compute *compute = trestle_device_state(dev);
-    struct trestle_peer peer = {TRESTLE_PEER_REQUEST, ++compute->peer_tag, data};
+    struct trestle_peer peer = {TRESTLE_PEER_REQUEST, ++compute->peer_tag, access->value};
     compute->status &= ~STATUS_PEER_READY;
     int r = send_peer(dev, &peer);
     if (r < 0) {
@@ -142,6 +105,14 @@ static void ask_peer(struct trestle_device *dev, uint64_t data)
         trestle_device_log(dev, TRESTLE_LOG_WARNING, "PEER_OUT: %s",
                            r == -ENOTCONN ? "port peer is not linked" : "sending failed");
     }
+    return 0;
+}
+
+static int peer_in_read(struct trestle_device *dev, struct trestle_register_access *access)
+{
+    struct compute *compute = trestle_device_state(dev);
+    compute->status &= ~STATUS_PEER_READY;
+    return 0;
 }
 
 static void compute_message(struct trestle_device *dev, uint32_t port, const void *data,
@@ -162,77 +133,38 @@ static void compute_message(struct trestle_device *dev, uint32_t port, const voi
     }
 }
 
-static int compute_read(struct trestle_device *dev, struct trestle_request *req,
-                        const struct trestle_access *access, uint64_t *ret_data)
-{
-    struct compute *compute = trestle_device_state(dev);
-    switch (access->offset) {
-    case OPERAND_A:
-        *ret_data = compute->a;
-        break;
-    case OPERAND_B:
-        *ret_data = compute->b;
-        break;
-    case OPERATION:
-        *ret_data = compute->operation;
-        break;
-    case RESULT:
-        *ret_data = compute->result;
-        break;
-    case STATUS:
-        *ret_data = compute->status;
-        break;
-    case PEER_IN:
-        *ret_data = compute->peer_in;
-        compute->status &= ~STATUS_PEER_READY;
-        break;
-    default: /* CONTROL, PEER_OUT */
-        *ret_data = 0;
-        break;
-    }
-    return 0;
-}
-
-static int compute_write(struct trestle_device *dev, struct trestle_request *req,
-                         const struct trestle_access *access)
-{
-    struct compute *compute = trestle_device_state(dev);
-    switch (access->offset) {
-    case OPERAND_A:
-        compute->a = (uint32_t)access->data;
-        break;
-    case OPERAND_B:
-        compute->b = (uint32_t)access->data;
-        break;
-    case OPERATION:
-        compute->operation = (uint32_t)access->data;
-        break;
-    case CONTROL:
-        control(dev, access->data);
-        break;
-    case PEER_OUT:
-        ask_peer(dev, access->data);
-        break;
-    default:
-        trestle_device_log(dev, TRESTLE_LOG_WARNING, "write to read-only register 0x%02" PRIx64,
-                           access->offset);
-        break;
-    }
-    return 0;
-}
+static const struct trestle_register registers[] = {
+    {"OPERAND_A", 0x00, TRESTLE_AT(struct compute, a)},
+    {"OPERAND_B", 0x04, TRESTLE_AT(struct compute, b)},
+    {"OPERATION", 0x08, TRESTLE_AT(struct compute, operation), .mask = UINT32_MAX,
+     .fields =
+         TRESTLE_FIELDS({"op", 0xf,
+                         .values = TRESTLE_VALUES({"add", ADD}, {"subtract", SUBTRACT},
+                                                  {"multiply", MULTIPLY}, {"divide", DIVIDE})})},
+    {"RESULT", 0x0c, TRESTLE_AT(struct compute, result), .access = TRESTLE_RO},
+    {"STATUS", 0x10, TRESTLE_AT(struct compute, status), .access = TRESTLE_RO,
+     .fields = TRESTLE_FIELDS({"busy", STATUS_BUSY}, {"ready", STATUS_READY},
+                              {"error", STATUS_ERROR}, {"peer_ready", STATUS_PEER_READY})},
+    {"CONTROL", 0x14, .access = TRESTLE_TRIGGER, .on_write = control_written,
+     .fields = TRESTLE_FIELDS({"reset", CONTROL_RESET}, {"trigger", CONTROL_TRIGGER}),
+     .doc = "both bits clear themselves"},
+    {"PEER_OUT", 0x18, .access = TRESTLE_TRIGGER, .on_write = peer_out_written,
+     .doc = "asks the linked peer for its data"},
+    {"PEER_IN", 0x1c, TRESTLE_AT(struct compute, peer_in), .access = TRESTLE_RO,
+     .on_read = peer_in_read, .doc = "what it answered; reading clears peer ready"},
+};
+static const struct trestle_region region = {TRESTLE_REGION(registers)};
 
 const struct trestle_model trestle_compute_model = {
     .size = sizeof(trestle_compute_model),
     .name = "compute",
-    .region_size = 0x20,
-    .access_sizes = 4,
+    .doc = "A calculator of four functions that asks its neighbour for data.",
+    .regions = TRESTLE_REGIONS(&region),
     .peer_ports = 1,
     .timers = 1,
     .state_size = sizeof(struct compute),
     .init = compute_init,
     .reset = compute_reset,
-    .read = compute_read,
-    .write = compute_write,
     .wake = compute_wake,
     .message = compute_message,
 };

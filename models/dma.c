@@ -2,22 +2,6 @@
 /*
  * dma: copies guest memory, and interrupts when it is done.
  *
- * offset  register     access  bits
- * 0x00    CTRL         RW      0 start, 1 reset (both clear themselves), 2 interrupt enable
- * 0x04    STATUS       R       0 busy, 1 done, 2 error
- * 0x08    INT_STATUS   RW      0 done, 1 error; writing 1 clears
- * 0x0C    INT_ENABLE   RW      0 done, 1 error
- * 0x10    SRC          RW      guest-physical address, low 32 bits
- * 0x14    DST          RW      the same
- * 0x18    LENGTH       RW      bytes
- * 0x1C    LATENCY      RW      cycles from start to the copy
- * 0x20    DATA_IN      W       reads as 0
- * 0x24    DATA_OUT     R       what was written to DATA_IN
- * 0x28    CYCLE_COUNT  R       cycles of the clock since the start of the run, low 32 bits
- * 0x2C    SRC_HIGH     RW      high 32 bits of the addresses, for guests with memory beyond 4 GiB
- * 0x30    DST_HIGH     RW
- *
- * All registers are 32 bits and take 32-bit accesses only.
  * A start takes SRC, DST and LENGTH as they are, sets busy and clears done and error. When LATENCY
  * cycles have passed, the bytes are copied upwards in pieces of 65536 through a buffer, so source
  * and destination must not overlap; then busy clears and done sets. An address that is not guest
@@ -25,31 +9,14 @@
  * start while busy is ignored and logged. Length 0 copies nothing and is done.
  * The end sets its bit in INT_STATUS if interrupt enable is set in CTRL at that time. Interrupt
  * line 0 is high while INT_STATUS & INT_ENABLE is not 0.
- * Reset clears all registers but LATENCY, and wins over a start in the same write. A piece that
- * the guest's memory is being asked for at that moment still arrives, and is all that does.
+ * Reset clears all registers but LATENCY, ends a copy, and wins over a start in the same write.
  *
  * Parameters: default_latency (100 cycles), clock (1GHz), max_length (16777216 bytes).
  */
 #include <errno.h>
 #include <inttypes.h>
 
-#include "trestle/device.h"
-
-enum {
-    CTRL = 0x00,
-    STATUS = 0x04,
-    INT_STATUS = 0x08,
-    INT_ENABLE = 0x0c,
-    SRC = 0x10,
-    DST = 0x14,
-    LENGTH = 0x18,
-    LATENCY = 0x1c,
-    DATA_IN = 0x20,
-    DATA_OUT = 0x24,
-    CYCLE_COUNT = 0x28,
-    SRC_HIGH = 0x2c,
-    DST_HIGH = 0x30,
-};
+#include "trestle/registers.h"
 
 #define CTRL_START 1u
 #define CTRL_RESET 2u
@@ -64,24 +31,16 @@ enum {
 
 enum phase { IDLE, WAITING, READING, WRITING };
 
-struct registers {
-    uint32_t ctrl, status, int_status, int_enable, length, data;
-    uint64_t src, dst;
-};
-
 struct dma {
-    struct registers regs;
-    uint32_t latency;
+    /* The registers. */
+    uint32_t ctrl, status, int_status, int_enable, length, latency, data;
+    uint64_t src, dst;
     trestle_time clock;
     uint64_t max_length;
     /* The copy under way. */
     enum phase phase;
-    uint64_t src, dst;
+    uint64_t from, to;
     uint32_t left, piece;
-    /* A transfer outlives a reset by the guest's CTRL, and so does its hold on the buffer. The
-     * generation, which counts resets, tells its end from that of a newer one. */
-    bool in_flight;
-    uint64_t generation;
     uint8_t buffer[PIECE];
 };
 
@@ -103,33 +62,22 @@ static int dma_init(struct trestle_device *dev, const struct trestle_params *par
 static void update_irq(struct trestle_device *dev)
 {
     const struct dma *dma = trestle_device_state(dev);
-    trestle_device_irq(dev, 0, (dma->regs.int_status & dma->regs.int_enable) != 0);
-}
-
-static void clear(struct trestle_device *dev)
-{
-    struct dma *dma = trestle_device_state(dev);
-    dma->regs = (struct registers){0};
-    dma->phase = IDLE;
-    dma->generation++;
-    trestle_device_wake_at(dev, 0, TRESTLE_TIME_NEVER);
-    update_irq(dev);
+    trestle_irq_update(dev, 0, dma->int_status & dma->int_enable);
 }
 
 static void dma_reset(struct trestle_device *dev)
 {
     struct dma *dma = trestle_device_state(dev);
-    clear(dev);
-    dma->in_flight = false; /* the library has seen to it */
+    dma->phase = IDLE;
 }
 
 static void finish(struct trestle_device *dev, bool ok)
 {
     struct dma *dma = trestle_device_state(dev);
     dma->phase = IDLE;
-    dma->regs.status = ok ? STATUS_DONE : STATUS_ERROR;
-    if (dma->regs.ctrl & CTRL_INT_ENABLE)
-        dma->regs.int_status |= ok ? INT_DONE : INT_ERROR;
+    dma->status = ok ? STATUS_DONE : STATUS_ERROR;
+    if (dma->ctrl & CTRL_INT_ENABLE)
+        dma->int_status |= ok ? INT_DONE : INT_ERROR;
     update_irq(dev);
 }
 
@@ -137,8 +85,6 @@ static void finish(struct trestle_device *dev, bool ok)
 static void step(struct trestle_device *dev)
 {
     struct dma *dma = trestle_device_state(dev);
-    if (dma->in_flight)
-        return; /* of before a reset; its end brings us here again */
     if (dma->left == 0) {
         finish(dev, true);
         return;
@@ -146,10 +92,9 @@ static void step(struct trestle_device *dev)
     int r;
     dma->piece = dma->left < PIECE ? dma->left : PIECE;
     if (dma->phase == READING)
-        r = trestle_device_dma_read(dev, dma->src, dma->buffer, dma->piece, dma->generation);
+        r = trestle_device_dma_read(dev, dma->from, dma->buffer, dma->piece, 0);
     else
-        r = trestle_device_dma_write(dev, dma->dst, dma->buffer, dma->piece, dma->generation);
-    dma->in_flight = r == 0;
+        r = trestle_device_dma_write(dev, dma->to, dma->buffer, dma->piece, 0);
     if (r < 0) {
         if (r == -ENOTSUP)
             trestle_device_log(dev, TRESTLE_LOG_WARNING, "no access to guest memory in this run");
@@ -160,17 +105,11 @@ static void step(struct trestle_device *dev)
 static void dma_dma_done(struct trestle_device *dev, uint64_t tag, int status)
 {
     struct dma *dma = trestle_device_state(dev);
-    dma->in_flight = false;
-    if (tag != dma->generation) {
-        if (dma->phase == READING)
-            step(dev);
-        return;
-    }
     if (status < 0) {
         trestle_device_log(dev, TRESTLE_LOG_WARNING,
                            "copy failed: %s 0x%" PRIx64 " is not guest memory",
                            dma->phase == READING ? "source" : "destination",
-                           dma->phase == READING ? dma->src : dma->dst);
+                           dma->phase == READING ? dma->from : dma->to);
         finish(dev, false);
         return;
     }
@@ -178,8 +117,8 @@ static void dma_dma_done(struct trestle_device *dev, uint64_t tag, int status)
         dma->phase = WRITING;
     } else {
         dma->phase = READING;
-        dma->src += dma->piece;
-        dma->dst += dma->piece;
+        dma->from += dma->piece;
+        dma->to += dma->piece;
         dma->left -= dma->piece;
     }
     step(dev);
@@ -207,136 +146,84 @@ static void start(struct trestle_device *dev)
         return;
     }
     dma->phase = WAITING;
-    dma->src = dma->regs.src;
-    dma->dst = dma->regs.dst;
-    dma->left = dma->regs.length;
-    dma->regs.status = STATUS_BUSY;
+    dma->from = dma->src;
+    dma->to = dma->dst;
+    dma->left = dma->length;
+    dma->status = STATUS_BUSY;
     if (__builtin_mul_overflow(dma->clock, (trestle_time)dma->latency, &latency))
         latency = TRESTLE_TIME_NEVER;
     trestle_device_wake_after(dev, 0, latency);
 }
 
-static void control(struct trestle_device *dev, uint32_t bits)
+static int ctrl_written(struct trestle_device *dev, struct trestle_register_access *access)
 {
-    struct dma *dma = trestle_device_state(dev);
-    if (bits & CTRL_RESET) {
-        clear(dev);
-        return;
-    }
-    dma->regs.ctrl = bits & CTRL_INT_ENABLE;
-    if (bits & CTRL_START)
+    if (access->value & CTRL_RESET)
+        trestle_device_self_reset(dev);
+    else if (access->value & CTRL_START)
         start(dev);
-}
-
-static uint32_t read_register(struct trestle_device *dev, uint64_t offset)
-{
-    const struct dma *dma = trestle_device_state(dev);
-    const struct registers *regs = &dma->regs;
-    switch (offset) {
-    case CTRL:
-        return regs->ctrl;
-    case STATUS:
-        return regs->status;
-    case INT_STATUS:
-        return regs->int_status;
-    case INT_ENABLE:
-        return regs->int_enable;
-    case SRC:
-        return (uint32_t)regs->src;
-    case DST:
-        return (uint32_t)regs->dst;
-    case SRC_HIGH:
-        return (uint32_t)(regs->src >> 32);
-    case DST_HIGH:
-        return (uint32_t)(regs->dst >> 32);
-    case LENGTH:
-        return regs->length;
-    case LATENCY:
-        return dma->latency;
-    case DATA_OUT:
-        return regs->data;
-    case CYCLE_COUNT:
-        return (uint32_t)(trestle_device_now(dev) / dma->clock);
-    default: /* DATA_IN */
-        return 0;
-    }
-}
-
-static int dma_read(struct trestle_device *dev, struct trestle_request *req,
-                    const struct trestle_access *access, uint64_t *ret_data)
-{
-    *ret_data = read_register(dev, access->offset);
     return 0;
 }
 
-static uint64_t with_low(uint64_t value, uint32_t low)
+static int int_written(struct trestle_device *dev, struct trestle_register_access *access)
 {
-    return (value & ~(uint64_t)UINT32_MAX) | low;
+    update_irq(dev);
+    return 0;
 }
 
-static uint64_t with_high(uint64_t value, uint32_t high)
+static int cycle_count_read(struct trestle_device *dev, struct trestle_register_access *access)
 {
-    return (value & UINT32_MAX) | (uint64_t)high << 32;
+    const struct dma *dma = trestle_device_state(dev);
+    access->value = trestle_device_now(dev) / dma->clock;
+    return 0;
 }
 
-static int dma_write(struct trestle_device *dev, struct trestle_request *req,
-                     const struct trestle_access *access)
+static int data_in_written(struct trestle_device *dev, struct trestle_register_access *access)
 {
     struct dma *dma = trestle_device_state(dev);
-    struct registers *regs = &dma->regs;
-    uint32_t data = (uint32_t)access->data;
-    switch (access->offset) {
-    case CTRL:
-        control(dev, data);
-        return 0;
-    case INT_STATUS:
-        regs->int_status &= ~data;
-        update_irq(dev);
-        return 0;
-    case INT_ENABLE:
-        regs->int_enable = data & (INT_DONE | INT_ERROR);
-        update_irq(dev);
-        return 0;
-    case SRC:
-        regs->src = with_low(regs->src, data);
-        return 0;
-    case DST:
-        regs->dst = with_low(regs->dst, data);
-        return 0;
-    case SRC_HIGH:
-        regs->src = with_high(regs->src, data);
-        return 0;
-    case DST_HIGH:
-        regs->dst = with_high(regs->dst, data);
-        return 0;
-    case LENGTH:
-        regs->length = data;
-        return 0;
-    case LATENCY:
-        dma->latency = data;
-        return 0;
-    case DATA_IN:
-        regs->data = data;
-        return 0;
-    default:
-        trestle_device_log(dev, TRESTLE_LOG_WARNING, "write to read-only register 0x%02" PRIx64,
-                           access->offset);
-        return 0;
-    }
+    dma->data = (uint32_t)access->value;
+    return 0;
 }
+
+static const struct trestle_register registers[] = {
+    {"CTRL", 0x00, TRESTLE_AT(struct dma, ctrl), .on_write = ctrl_written,
+     .fields = TRESTLE_FIELDS({"start", CTRL_START, TRESTLE_TRIGGER, .doc = "clears itself"},
+                              {"reset", CTRL_RESET, TRESTLE_TRIGGER, .doc = "clears itself"},
+                              {"int_enable", CTRL_INT_ENABLE})},
+    {"STATUS", 0x04, TRESTLE_AT(struct dma, status), .access = TRESTLE_RO,
+     .fields =
+         TRESTLE_FIELDS({"busy", STATUS_BUSY}, {"done", STATUS_DONE}, {"error", STATUS_ERROR})},
+    {"INT_STATUS", 0x08, TRESTLE_AT(struct dma, int_status), .access = TRESTLE_W1C,
+     .on_write = int_written, .fields = TRESTLE_FIELDS({"done", INT_DONE}, {"error", INT_ERROR}),
+     .doc = "writing 1 clears"},
+    {"INT_ENABLE", 0x0c, TRESTLE_AT(struct dma, int_enable), .on_write = int_written,
+     .fields = TRESTLE_FIELDS({"done", INT_DONE}, {"error", INT_ERROR})},
+    {"SRC", 0x10, TRESTLE_AT_LOW(struct dma, src), .doc = "guest-physical address, low half"},
+    {"DST", 0x14, TRESTLE_AT_LOW(struct dma, dst), .doc = "the same"},
+    {"LENGTH", 0x18, TRESTLE_AT(struct dma, length), .doc = "bytes"},
+    {"LATENCY", 0x1c, TRESTLE_AT(struct dma, latency), .keep = true,
+     .doc = "from the start to the copy, in cycles"},
+    {"DATA_IN", 0x20, .access = TRESTLE_TRIGGER, .on_write = data_in_written},
+    {"DATA_OUT", 0x24, TRESTLE_AT(struct dma, data), .access = TRESTLE_RO,
+     .doc = "what was written to DATA_IN"},
+    {"CYCLE_COUNT", 0x28, .access = TRESTLE_RO, .on_read = cycle_count_read,
+     .doc = "cycles since the start of the run, low 32 bits"},
+    {"SRC_HIGH", 0x2c, TRESTLE_AT_HIGH(struct dma, src),
+     .doc = "high half, for memory beyond 4 GiB"},
+    {"DST_HIGH", 0x30, TRESTLE_AT_HIGH(struct dma, dst)},
+};
+static const struct trestle_region region = {TRESTLE_REGION(registers)};
 
 const struct trestle_model trestle_dma_model = {
     .size = sizeof(trestle_dma_model),
     .name = "dma",
-    .region_size = 0x34,
-    .access_sizes = 4,
+    .doc = "Copies guest memory.",
+    .regions = TRESTLE_REGIONS(&region),
+    .irqs = TRESTLE_NAMES("done"),
     .irq_lines = 1,
     .timers = 1,
     .state_size = sizeof(struct dma),
     .init = dma_init,
     .reset = dma_reset,
-    .read = dma_read,
-    .write = dma_write,
     .wake = dma_wake,
     .dma_done = dma_dma_done,
 };

@@ -2,14 +2,6 @@
 /*
  * echo: gives back what was written to it, a while later.
  *
- * offset  register    access  bits
- * 0x00    DATA_IN     W       the datum, of 8, 16, 32 or 64 bits; reads as 0
- * 0x04    DATA_OUT    R       its echo, low 32 bits
- * 0x08    STATUS      R       0 busy, 1 ready
- * 0x0C    CONTROL     RW      0 reset (clears itself)
- * 0x10    DATA_IN64   W       DATA_IN by another name
- * 0x18    DATA_OUT64  R       the echo, all 64 bits (a 64-bit read at 0x04 would be misaligned)
- *
  * A write to DATA_IN sets busy and clears ready; after echo_latency cycles DATA_OUT = DATA_IN,
  * busy clears, ready sets. A write while busy replaces the datum and does not prolong the wait.
  * A datum narrower than 64 bits is extended with zeroes. Registers are read and written at their
@@ -21,18 +13,9 @@
  * Port "peer" answers a request with DATA_OUT; see trestle/peer.h.
  */
 #include <errno.h>
-#include <inttypes.h>
 
 #include "trestle/peer.h"
-
-enum {
-    DATA_IN = 0x00,
-    DATA_OUT = 0x04,
-    STATUS = 0x08,
-    CONTROL = 0x0c,
-    DATA_IN64 = 0x10,
-    DATA_OUT64 = 0x18,
-};
+#include "trestle/registers.h"
 
 #define STATUS_BUSY 1u
 #define STATUS_READY 2u
@@ -44,10 +27,11 @@ struct echo {
     uint64_t data_in, data_out;
     uint32_t status;
     trestle_time echo_latency, access_latency;
-    /* The access that waits for access_latency. */
+    /* The access that waits for access_latency, and the register that it is of. */
     struct trestle_request *req;
-    struct trestle_access access;
-    bool write;
+    const struct trestle_register *reg;
+    uint64_t written;
+    bool is_write;
 };
 
 static int echo_init(struct trestle_device *dev, const struct trestle_params *params)
@@ -62,43 +46,6 @@ static int echo_init(struct trestle_device *dev, const struct trestle_params *pa
     return r;
 }
 
-static void clear(struct echo *echo)
-{
-    echo->data_in = echo->data_out = 0;
-    echo->status = 0;
-}
-
-static void echo_reset(struct trestle_device *dev)
-{
-    struct echo *echo = trestle_device_state(dev);
-    clear(echo);
-    echo->req = NULL;
-}
-
-static int perform_read(struct trestle_device *dev, const struct trestle_access *access,
-                        uint64_t *ret_data)
-{
-    struct echo *echo = trestle_device_state(dev);
-    switch (access->offset) {
-    case DATA_OUT:
-    case DATA_OUT64:
-        *ret_data = echo->data_out;
-        return 0;
-    case STATUS:
-        if (access->size > 4)
-            return -EINVAL;
-        *ret_data = echo->status;
-        return 0;
-    case CONTROL:
-    case DATA_IN:
-    case DATA_IN64:
-        *ret_data = 0;
-        return 0;
-    default:
-        return -EINVAL;
-    }
-}
-
 static void take_datum(struct trestle_device *dev, uint64_t data)
 {
     struct echo *echo = trestle_device_state(dev);
@@ -108,62 +55,57 @@ static void take_datum(struct trestle_device *dev, uint64_t data)
     echo->status = STATUS_BUSY;
 }
 
-static int perform_write(struct trestle_device *dev, const struct trestle_access *access)
+static void perform_write(struct trestle_device *dev, const struct trestle_register *reg,
+                          uint64_t data)
 {
-    switch (access->offset) {
-    case DATA_IN:
-    case DATA_IN64:
-        take_datum(dev, access->data);
-        return 0;
-    case CONTROL:
-        if (access->data & CONTROL_RESET) {
-            clear(trestle_device_state(dev));
-            trestle_device_wake_at(dev, TIMER_ECHO, TRESTLE_TIME_NEVER);
-        }
-        return 0;
-    case STATUS:
-        if (access->size > 4)
-            return -EINVAL;
-        break;
-    case DATA_OUT:
-    case DATA_OUT64:
-        break;
-    default:
-        return -EINVAL;
+    struct echo *echo = trestle_device_state(dev);
+    if (reg->access == TRESTLE_RO) {
+        trestle_device_log(dev, TRESTLE_LOG_WARNING, "write to read-only register %s ignored",
+                           reg->name);
+    } else if (reg->access == TRESTLE_TRIGGER) {
+        take_datum(dev, data);
+    } else if (data & CONTROL_RESET) {
+        echo->data_in = echo->data_out = echo->status = 0;
+        trestle_device_wake_at(dev, TIMER_ECHO, TRESTLE_TIME_NEVER);
     }
-    trestle_device_log(dev, TRESTLE_LOG_WARNING, "write to read-only register 0x%02" PRIx64,
-                       access->offset);
-    return 0;
+}
+
+/* Of what can be read, only these two are not 0. */
+static uint64_t value_of(struct trestle_device *dev, const struct trestle_register *reg)
+{
+    const struct echo *echo = trestle_device_state(dev);
+    bool is_status = reg->storage == offsetof(struct echo, status);
+    return reg->access != TRESTLE_RO ? 0 : is_status ? echo->status : echo->data_out;
 }
 
 /* Keeps the access for later. */
-static int defer(struct trestle_device *dev, struct trestle_request *req,
-                 const struct trestle_access *access, bool write)
+static int defer(struct trestle_device *dev, const struct trestle_register_access *access,
+                 bool is_write)
 {
     struct echo *echo = trestle_device_state(dev);
-    echo->req = req;
-    echo->access = *access;
-    echo->write = write;
+    echo->req = access->req;
+    echo->reg = access->reg;
+    echo->written = access->access->data;
+    echo->is_write = is_write;
     trestle_device_wake_after(dev, TIMER_ACCESS, echo->access_latency);
     return -EINPROGRESS;
 }
 
-static int echo_read(struct trestle_device *dev, struct trestle_request *req,
-                     const struct trestle_access *access, uint64_t *ret_data)
+static int echo_read(struct trestle_device *dev, struct trestle_register_access *access)
 {
     const struct echo *echo = trestle_device_state(dev);
     if (echo->access_latency > 0)
-        return defer(dev, req, access, false);
-    return perform_read(dev, access, ret_data);
+        return defer(dev, access, false);
+    return 0;
 }
 
-static int echo_write(struct trestle_device *dev, struct trestle_request *req,
-                      const struct trestle_access *access)
+static int echo_write(struct trestle_device *dev, struct trestle_register_access *access)
 {
     const struct echo *echo = trestle_device_state(dev);
     if (echo->access_latency > 0)
-        return defer(dev, req, access, true);
-    return perform_write(dev, access);
+        return defer(dev, access, true);
+    perform_write(dev, access->reg, access->access->data);
+    return 0;
 }
 
 static void echo_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
@@ -175,9 +117,11 @@ static void echo_wake(struct trestle_device *dev, uint32_t timer, trestle_time n
         return;
     }
     uint64_t data = 0;
-    int r =
-        echo->write ? perform_write(dev, &echo->access) : perform_read(dev, &echo->access, &data);
-    trestle_request_complete(echo->req, r, data);
+    if (echo->is_write)
+        perform_write(dev, echo->reg, echo->written);
+    else
+        data = value_of(dev, echo->reg);
+    trestle_request_complete(echo->req, 0, data);
 }
 
 static void echo_message(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
@@ -197,18 +141,36 @@ static void echo_message(struct trestle_device *dev, uint32_t port, const void *
         trestle_device_log(dev, TRESTLE_LOG_WARNING, "reply to the peer failed: error %d", -r);
 }
 
+#define NARROW 1 | 2 | 4
+#define ALL 1 | 2 | 4 | 8
+#define HOOKS .on_read = echo_read, .on_write = echo_write
+
+static const struct trestle_register registers[] = {
+    {"DATA_IN", 0x00, .access = TRESTLE_TRIGGER, .whole = true, .widths = ALL, HOOKS,
+     .doc = "the datum, of any of the four sizes"},
+    {"DATA_OUT", 0x04, TRESTLE_AT_LOW(struct echo, data_out), .access = TRESTLE_RO, .whole = true,
+     .widths = NARROW, HOOKS, .doc = "its echo, the low 32 bits"},
+    {"STATUS", 0x08, TRESTLE_AT(struct echo, status), .access = TRESTLE_RO, .whole = true,
+     .widths = NARROW, HOOKS,
+     .fields = TRESTLE_FIELDS({"busy", STATUS_BUSY}, {"ready", STATUS_READY})},
+    {"CONTROL", 0x0c, .access = TRESTLE_RW, .whole = true, .widths = NARROW, HOOKS,
+     .fields = TRESTLE_FIELDS({"reset", CONTROL_RESET, .doc = "clears itself"})},
+    {"DATA_IN64", 0x10, .size = 8, .access = TRESTLE_TRIGGER, .whole = true, .widths = ALL, HOOKS,
+     .doc = "DATA_IN by another name"},
+    {"DATA_OUT64", 0x18, TRESTLE_AT(struct echo, data_out), .size = 8, .access = TRESTLE_RO,
+     .whole = true, .widths = ALL, HOOKS, .doc = "the echo, all 64 bits"},
+};
+static const struct trestle_region region = {TRESTLE_REGION(registers)};
+
 const struct trestle_model trestle_echo_model = {
     .size = sizeof(trestle_echo_model),
     .name = "echo",
-    .region_size = 0x20,
-    .access_sizes = 1 | 2 | 4 | 8,
+    .doc = "Gives back what was written to it, a while later.",
+    .regions = TRESTLE_REGIONS(&region),
     .peer_ports = 1,
     .timers = NUM_TIMERS,
     .state_size = sizeof(struct echo),
     .init = echo_init,
-    .reset = echo_reset,
-    .read = echo_read,
-    .write = echo_write,
     .wake = echo_wake,
     .message = echo_message,
 };

@@ -8,7 +8,10 @@
 #include "config/reader.h"
 #include "util.h"
 
-enum { PORTS_MAX = 32 }; /* of one model */
+enum {
+    PORTS_MAX = 32,     /* of one model */
+    DEVICES_MAX = 3072, /* with pages of 4 KiB */
+};
 
 static const struct json_place devices_place = {NULL, "devices", 0};
 static const struct json_place links_place = {NULL, "links", 0};
@@ -247,9 +250,21 @@ static int check_release_locks(struct config_reader *reader)
     return 0;
 }
 
+/* QEMU aborts at more; for how many that is, it has only an assertion. */
+static int check_count(struct config_reader *reader)
+{
+    size_t count = reader->config->num_devices;
+    if (count <= DEVICES_MAX)
+        return 0;
+    return config_fail(reader, &devices_place, "%zu devices, and a machine takes %d; use fewer",
+                       count, DEVICES_MAX);
+}
+
 int config_check(struct config_reader *reader)
 {
-    int status = check_release_locks(reader);
+    int status = check_count(reader);
+    if (status == 0)
+        status = check_release_locks(reader);
     if (status == 0)
         status = check_pairs(reader, by_name, check_pair_name);
     if (status == 0)

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Devices and links as they stand in the file. config_check.c compares them with each other. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/region.h"
 #include "base/socket_path.h"
 #include "config/reader.h"
+#include "trestle/registers.h"
 #include "util.h"
 
 enum { NAME_LENGTH_MAX = 64 };
@@ -33,6 +37,27 @@ int config_set_name(struct config_reader *reader, const struct config_key *key,
     return 0;
 }
 
+/* In a process of its own first: the loader does not check what it reads, and a damaged file ends
+ * whoever loads it. False: so does this one. */
+static bool survives_loading(const char *path)
+{
+    struct trestle_model_library *library;
+    const struct trestle_model *model;
+    int wait_status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(null, STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+        _exit(trestle_model_load(path, &library, &model, NULL) < 0);
+    }
+    if (pid < 0)
+        return true;
+    while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(wait_status) && WEXITSTATUS(wait_status) <= 1;
+}
+
 static int load_model(struct config_reader *reader, const struct json_place *where,
                       const char *name, struct config_device *device)
 {
@@ -45,6 +70,10 @@ static int load_model(struct config_reader *reader, const struct json_place *whe
     }
     device->model_name = config_keep(reader->config, path);
     char *error = NULL;
+    bool is_python = strlen(path) > 3 && strcmp(path + strlen(path) - 3, ".py") == 0;
+    if (!is_python && !survives_loading(path))
+        return config_fail(reader, where, "%s is damaged: the loader crashes at it; build it again",
+                           path);
     if (trestle_model_load(path, &device->library, &device->model, &error) == 0)
         return 0;
     int status = config_fail(reader, where, "%s", error);
@@ -297,13 +326,13 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
     if (!device->name)
         device->name = config_keep(reader->config, xformat("device%zu", index));
     if (device->size == 0)
-        device->size = device->model->region_size;
+        device->size = trestle_model_bytes(device->model);
     struct json_place base = {where, base_key, 0}, size = {where, "size", 0};
-    if (device->size < device->model->region_size)
+    if (device->size < trestle_model_bytes(device->model))
         return config_fail(reader, &size,
                            "%llu bytes do not hold the registers of %s; write %llu or more",
                            (unsigned long long)device->size, device->model->name,
-                           (unsigned long long)device->model->region_size);
+                           (unsigned long long)trestle_model_bytes(device->model));
     if (region_wraps(device->base_addr, device->size))
         return config_fail(reader, &base,
                            "0x%llx plus %llu bytes runs past the end of the address space; "

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "command.h"
 #include "run/launch.h"
 #include "util.h"
@@ -50,7 +51,7 @@ static int print_args(struct config *config, const struct launch_options *launch
         launch_set_sockets(&launch, config, NULL);
         status = trestle_machine_args(&launch.machine, &argv, &sentence);
         if (status < 0)
-            error = xformat("trestle: %s", sentence ? sentence : strerror(-status));
+            error = xformat("trestle: %s", sentence ? sentence : error_text(status));
         free(sentence);
         launch_finish(&launch);
     }

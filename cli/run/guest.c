@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "util.h"
 
 /* QEMU has this long to end in order; then it is killed. */
@@ -28,7 +29,7 @@ int guest_start(struct guest *guest, struct run *run, const struct trestle_machi
         status = trestle_bridge_watch(run->bridge, trestle_machine_fd(guest->machine), look_for_end,
                                       guest);
     if (status < 0) {
-        *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
+        *ret_error = xformat("trestle: %s", error ? error : error_text(status));
         free(error);
         trestle_machine_destroy(guest->machine);
         guest->machine = NULL;
@@ -41,7 +42,7 @@ static int poll_bridge(struct guest *guest, uint64_t until_ns)
     int status = trestle_bridge_poll(guest->run->bridge, clock_ms_until(until_ns));
     if (status == 0 || status == -EINTR)
         return 0;
-    run_log(guest->run, TRESTLE_LOG_ERROR, "cannot serve the devices: %s", strerror(-status));
+    run_log(guest->run, TRESTLE_LOG_ERROR, "cannot serve the devices: %s", error_text(status));
     return status;
 }
 

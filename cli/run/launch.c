@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/launch.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/elf.h"
 #include "util.h"
 
 #define PLUGIN_FILE "trestle-qemu.so"
@@ -24,31 +24,11 @@ static const char *unreadable(const char *path)
     return access(path, R_OK) < 0 ? strerror(errno) : NULL;
 }
 
-/* The architecture whose guest starts with these bytes, or NULL: not an ELF file, or not known. */
-static const char *elf_arch(const unsigned char *elf)
-{
-    if (memcmp(elf, ELFMAG, SELFMAG) != 0 || elf[EI_DATA] != ELFDATA2LSB)
-        return NULL;
-    switch (elf[18] | elf[19] << 8) { /* e_machine */
-    case EM_RISCV:
-        return elf[EI_CLASS] == ELFCLASS64 ? "riscv64" : "riscv32";
-    case EM_ARM:
-        return "arm";
-    case EM_AARCH64:
-        return "aarch64";
-    case EM_386:
-    case EM_X86_64:
-        return "x86_64";
-    default:
-        return NULL;
-    }
-}
-
 /* The architecture that path is for when it cannot run on arch, or NULL. QEMU starts such a guest
  * all the same, and nothing ever happens. An aarch64 machine may have 32-bit processors. */
 static const char *wrong_arch(const char *path, const char *arch)
 {
-    unsigned char head[20];
+    uint8_t head[ELF_HEAD_SIZE];
     struct stat st;
     FILE *file = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "rbe") : NULL;
     if (!file)

@@ -14,6 +14,7 @@
 
 #include "base/child.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "log.h"
 #include "run/run.h"
 #include "util.h"
@@ -99,7 +100,7 @@ static int start(struct own_process *process, char **ret_error)
     process->started_ns = clock_ns();
     if (status < 0)
         *ret_error = xformat("trestle: %s: cannot start a process for it: %s",
-                             process->device->name, strerror(-status));
+                             process->device->name, error_text(status));
     strings_finish(&args);
     if (null_fd >= 0)
         close(null_fd);

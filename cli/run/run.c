@@ -10,8 +10,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/child.h"
+#include "base/error.h"
+#include "base/socket_path.h"
 #include "log.h"
 #include "util.h"
+
+/* What others have started for us, a script in QEMU's place for one, has so long to end once they
+ * have. */
+#define STRAYS_GRACE_MS 1000
 
 /* --- log ------------------------------------------------------------------------------------- */
 
@@ -86,11 +93,35 @@ static void raise_descriptor_limit(void)
     }
 }
 
-/* The environment may still name the directory of a run that has ended, or another user's. */
+/* Why sockets cannot be made there, or NULL. The environment may still name the directory of a
+ * session that has ended, or another user's. */
+static const char *unusable(const char *directory)
+{
+    static const char longest[] = "/trestle-XXXXXX/device65535.sock";
+    struct stat st;
+    if (strlen(directory) + strlen(longest) > SOCKET_PATH_MAX)
+        return "its path is too long for sockets";
+    if (stat(directory, &st) < 0)
+        return strerror(errno);
+    if (!S_ISDIR(st.st_mode))
+        return "it is no directory";
+    if (st.st_uid != geteuid() && !(st.st_mode & S_ISVTX))
+        return "it belongs to another user";
+    return access(directory, W_OK | X_OK) < 0 ? strerror(errno) : NULL;
+}
+
 const char *runtime_dir(void)
 {
-    const char *directory = getenv("XDG_RUNTIME_DIR");
-    return directory && access(directory, W_OK | X_OK) == 0 ? directory : NULL;
+    static const char *const names[] = {"XDG_RUNTIME_DIR", "TMPDIR"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const char *directory = getenv(names[i]);
+        const char *why = directory && *directory ? unusable(directory) : NULL;
+        if (why)
+            log_line("trestle: warning: %s=%s is not used: %s", names[i], directory, why);
+        else if (directory && *directory)
+            return directory;
+    }
+    return NULL;
 }
 
 /* What a device's own process would refuse is refused before it is started. */
@@ -157,6 +188,16 @@ static int add_links(struct run *run, char **ret_error)
     return 0;
 }
 
+/* The first device that accepts no other carrier, or none. */
+static size_t needs_shm(const struct config *config)
+{
+    size_t i = 0;
+    while (i < config->num_devices &&
+           !(config->devices[i].carrier && strcmp(config->devices[i].carrier, "shm") == 0))
+        i++;
+    return i;
+}
+
 static int begin_trace(struct run *run, const char *path, char **ret_error)
 {
     char *error = NULL;
@@ -180,6 +221,7 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
 {
     *run = (struct run){.config = config, .verbosity = wanted->verbosity, .signal_fd = -1};
     raise_descriptor_limit();
+    child_adopt_strays();
     struct trestle_bridge_options options = {
         .size = sizeof(options),
         .socket_dir = wanted->socket_dir,
@@ -189,11 +231,12 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
         .ctx = run,
         .log_debug = wanted->verbosity >= 2,
         .run_hash = config->icount >= 0 || wanted->run_hash,
+        .needs_shm = needs_shm(config) < config->num_devices,
     };
     char *error = NULL;
     int status = trestle_bridge_create(&options, &run->bridge, &error);
     if (status < 0) {
-        *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
+        *ret_error = xformat("trestle: %s", error ? error : error_text(status));
         free(error);
         return status;
     }
@@ -204,7 +247,7 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
         status = begin_trace(run, wanted->trace, ret_error);
     /* Only now: Ctrl-C ends the wait for a FIFO's reader. */
     if (status == 0 && (status = watch_signals(run)) < 0)
-        *ret_error = xformat("trestle: cannot watch signals: %s", strerror(-status));
+        *ret_error = xformat("trestle: cannot watch signals: %s", error_text(status));
     if (status < 0)
         run_finish(run);
     return status;
@@ -246,7 +289,11 @@ int run_listen(struct run *run, char **ret_error)
     char *error = NULL;
     int status = trestle_bridge_listen(run->bridge, &error);
     if (status < 0) {
-        *ret_error = complain_socket(run->config, error ? error : strerror(-status));
+        if (status == -ENOTSUP)
+            *ret_error = config_complain_device(run->config, needs_shm(run->config), "carrier",
+                                                "%s; use \"auto\"", error);
+        else
+            *ret_error = complain_socket(run->config, error ? error : error_text(status));
         free(error);
     }
     if (status == 0 && run_has_own(run))
@@ -261,6 +308,8 @@ void run_finish(struct run *run)
     run->own = NULL;
     if (run->bridge && run->signal_fd >= 0)
         trestle_bridge_unwatch(run->bridge, run->signal_fd);
+    if (run->bridge)
+        child_end_strays(STRAYS_GRACE_MS);
     trestle_bridge_destroy(run->bridge);
     run->bridge = NULL;
     if (run->signal_fd >= 0)

@@ -42,10 +42,10 @@ void run_log(struct run *run, enum trestle_log_level level, const char *format, 
     __attribute__((format(printf, 3, 4)));
 /* Nothing of what comes is traced any more; once is enough. */
 void run_end_trace(struct run *run);
-/* Removes the sockets. A run of zeroes is fine. */
+/* Removes the sockets, and ends whatever process is left of the run. A run of zeroes is fine. */
 void run_finish(struct run *run);
 
-/* $XDG_RUNTIME_DIR where it can be used, or NULL. */
+/* $XDG_RUNTIME_DIR or $TMPDIR where they can be used, or NULL, and a line if one cannot. */
 const char *runtime_dir(void);
 
 #endif

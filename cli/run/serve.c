@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/io.h"
 #include "command.h"
 #include "json_file.h"
@@ -50,7 +51,7 @@ static void print_qemu(struct run *run, const struct serve_options *options)
     }
     if (status < 0) {
         run_log(run, TRESTLE_LOG_WARNING, "no QEMU command line to show: %s",
-                error ? error : strerror(-status));
+                error ? error : error_text(status));
         free(error);
     }
 }
@@ -60,7 +61,7 @@ static int serve_until_signal(struct run *run)
     while (!run->signal) {
         int status = trestle_bridge_poll(run->bridge, -1);
         if (status < 0 && status != -EINTR) {
-            run_log(run, TRESTLE_LOG_ERROR, "cannot serve the devices: %s", strerror(-status));
+            run_log(run, TRESTLE_LOG_ERROR, "cannot serve the devices: %s", error_text(status));
             return EXIT_FAILURE;
         }
     }

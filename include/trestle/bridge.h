@@ -23,10 +23,9 @@ struct trestle_bridge;
 struct trestle_bridge_options {
     size_t size; /* sizeof(struct trestle_bridge_options) */
     /* Where sockets without a path of their own go. NULL: a private directory (mode 0700) is
-     * made under $XDG_RUNTIME_DIR, as given in runtime_dir, or under /tmp, and removed at the
-     * end. */
+     * made under runtime_dir, or under /tmp, and removed at the end. */
     const char *socket_dir;
-    const char *runtime_dir; /* the caller's $XDG_RUNTIME_DIR, or NULL */
+    const char *runtime_dir; /* or NULL */
     enum trestle_wait wait;
     /* text has no newline. Lines of TRESTLE_LOG_DEBUG are only formatted when log_debug. */
     void (*log)(void *ctx, enum trestle_log_level level, const char *text);
@@ -44,6 +43,9 @@ struct trestle_bridge_options {
     trestle_time (*expect)(void *ctx);
     /* Computes the hash of the run, which a trace has as well; costs some 25 ns per access. */
     bool run_hash;
+    /* Some device accepts nothing but shared memory: where there is none, listen() fails with
+     * -ENOTSUP rather than leave QEMU without that device. */
+    bool needs_shm;
 };
 
 struct trestle_bridge_device {

@@ -26,6 +26,7 @@ extern "C" {
 struct trestle_device;  /* one instance of a model; owned by the library */
 struct trestle_params;  /* what the user configured for it; valid during init() only */
 struct trestle_request; /* one access under way; see trestle_request_complete() */
+struct trestle_region;  /* a table of registers; see trestle/registers.h */
 
 /* One access of the guest. size is one of the model's access_sizes, offset is a multiple of
  * it, and the access lies inside the region. data holds the value of a write in its low
@@ -33,7 +34,8 @@ struct trestle_request; /* one access under way; see trestle_request_complete() 
 struct trestle_access {
     uint64_t offset; /* bytes from the base of the region */
     uint64_t data;
-    uint32_t size; /* bytes: 1, 2, 4 or 8 */
+    uint32_t size;   /* bytes: 1, 2, 4 or 8 */
+    uint32_t region; /* which of the model's regions */
 };
 
 /* The table of a model. Any callback may be NULL unless it says otherwise. */
@@ -77,6 +79,20 @@ struct trestle_model {
      * -EFAULT for addresses that are not guest RAM, or -ENODEV when the guest is gone. Never
      * called from inside those two. */
     void (*dma_done)(struct trestle_device *dev, uint64_t tag, int status);
+
+    /* --- what a device says of itself; trestle/registers.h --- */
+
+    /* Tables of registers, ended by NULL: they answer accesses in place of read() and write(), and
+     * region_size and access_sizes may be 0. NULL: there are none. */
+    const struct trestle_region *const *regions;
+    /* Names of the ports and of the interrupt lines, ended by NULL: as many as there are names
+     * where peer_ports, or irq_lines, is 0. NULL: "peer" with a number, and numbers. */
+    const char *const *ports, *const *irqs;
+    const char *compatible; /* as in a device tree, "vendor,device"; or NULL */
+    const char *doc;        /* one line, or NULL */
+    /* Once all devices and links of the run exist, before the first access. Non-zero: the run does
+     * not begin; trestle_device_fail() says why. */
+    int (*start)(struct trestle_device *dev);
 };
 
 /* The one symbol that a loadable model (a .so) exports. */
@@ -115,8 +131,24 @@ TRESTLE_API TRESTLE_CHECK int trestle_device_send(struct trestle_device *dev, ui
                                                   const void *data, size_t size);
 TRESTLE_API bool trestle_device_linked(const struct trestle_device *dev, uint32_t port);
 
+/* What a reset of the guest does, for a bit in a register that says so: timers are cancelled, lines
+ * dropped, transfers and messages on their way forgotten, registers take their reset values, and
+ * reset() is called. The access under way goes on. In callbacks other than reset() only. */
+TRESTLE_API void trestle_device_self_reset(struct trestle_device *dev);
+
+/* In init() and start(), which then return an error: why. In any other callback: the device does
+ * not work any more; that is logged as an error, and every access is a bus error until a reset. */
+TRESTLE_API void trestle_device_fail(struct trestle_device *dev, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Sets a level interrupt line; setting it to what it is does nothing. */
 TRESTLE_API void trestle_device_irq(struct trestle_device *dev, uint32_t line, bool level);
+/* The habit that loses no interrupt: call it after every change of a status or an enable register,
+ * with the bits that are set in both. The line is high while there are any. */
+static inline void trestle_irq_update(struct trestle_device *dev, uint32_t line, uint64_t pending)
+{
+    trestle_device_irq(dev, line, pending != 0);
+}
 
 /* Starts a copy of size bytes between guest memory at addr and buf, which the model keeps
  * valid until dma_done(tag) or reset. tag is the model's own, any value. -ENOTSUP: this run has

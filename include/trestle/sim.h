@@ -178,6 +178,9 @@ TRESTLE_API TRESTLE_CHECK int trestle_device_create(struct trestle_sim *sim,
                                                     const struct trestle_device_options *options,
                                                     struct trestle_device **ret_dev,
                                                     char **ret_error);
+/* Calls the model's start(), once: when all devices and links of a run have been made. *ret_error
+ * as for trestle_device_create(). */
+TRESTLE_API TRESTLE_CHECK int trestle_device_start(struct trestle_device *dev, char **ret_error);
 /* Before its sim. NULL is fine. A request under way is dropped without done(). Its links are
  * cut: peers that send get -ENOTCONN. */
 TRESTLE_API void trestle_device_destroy(struct trestle_device *dev);

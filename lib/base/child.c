@@ -2,16 +2,24 @@
 /* Starts child processes and ends them. */
 #include "base/child.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/close_range.h>
 #include <sys/pidfd.h>
+
+#include "base/clock.h"
+#include "base/process.h"
+
+/* A killed process that has not ended by then waits in the kernel, for a disk or the like. */
+#define STRAYS_PATIENCE_NS (2 * NS_PER_S)
 
 /* Between fork and exec: only async-signal-safe calls. */
 static void exec_child(const struct child_options *options, pid_t parent, int report_fd)
@@ -97,12 +105,96 @@ int child_exit_code(const struct child *child)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-void child_ask_to_end(const struct child *child)
+/* --- families ----------------------------------------------------------------------------------
+ */
+
+struct process {
+    pid_t pid, parent;
+};
+
+/* All processes; malloc'd. */
+static struct process *list_processes(size_t *ret_count)
+{
+    struct process *list = NULL;
+    DIR *proc = opendir("/proc");
+    size_t count = 0, room = 0;
+    for (struct dirent *entry; proc && (entry = readdir(proc)) != NULL;) {
+        struct process_info info;
+        pid_t pid = atoi(entry->d_name);
+        if (pid <= 0 || !process_look(pid, &info) || info.state == 'Z')
+            continue;
+        if (count == room) {
+            struct process *larger = reallocarray(list, room = 2 * room + 64, sizeof(*list));
+            if (!larger)
+                break;
+            list = larger;
+        }
+        list[count++] = (struct process){pid, info.parent};
+    }
+    if (proc)
+        closedir(proc);
+    *ret_count = count;
+    return list;
+}
+
+/* Signals what descends from pid. */
+static void signal_descendants(pid_t pid, int number)
+{
+    size_t count;
+    struct process *list = list_processes(&count);
+    pid_t *family = calloc(count + 1, sizeof(*family));
+    if (family)
+        family[0] = pid;
+    for (size_t known = 1, at = 0; family && at < known; at++)
+        for (size_t i = 0; i < count; i++)
+            if (list[i].parent == family[at] && list[i].pid != pid) {
+                family[known++] = list[i].pid;
+                kill(list[i].pid, number);
+                list[i].parent = -1;
+            }
+    free(family);
+    free(list);
+}
+
+void child_signal(const struct child *child, int number)
 {
     if (child->pid < 0)
         return;
-    kill(child->pid, SIGTERM);
-    kill(child->pid, SIGCONT); /* a stopped process does not see SIGTERM */
+    signal_descendants(child->pid, number);
+    kill(child->pid, number);
+}
+
+void child_adopt_strays(void)
+{
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+void child_end_strays(int grace_ms)
+{
+    const struct timespec pause = {.tv_nsec = 2000000};
+    uint64_t kill_ns = clock_ns() + (uint64_t)grace_ms * NS_PER_MS;
+    uint64_t give_up_ns = kill_ns + STRAYS_PATIENCE_NS;
+    bool is_asked = false;
+    for (uint64_t now_ns = 0; now_ns < give_up_ns; now_ns = clock_ns()) {
+        int number = now_ns >= kill_ns ? SIGKILL : is_asked ? 0 : SIGTERM;
+        is_asked = true;
+        pid_t reaped;
+        while ((reaped = waitpid(-1, NULL, WNOHANG)) > 0)
+            ;
+        if (reaped < 0)
+            return; /* no child is left, not even one whose threads are still ending */
+        signal_descendants(getpid(), number);
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* --- end ---------------------------------------------------------------------------------------
+ */
+
+void child_ask_to_end(const struct child *child)
+{
+    child_signal(child, SIGTERM);
+    child_signal(child, SIGCONT); /* a stopped process does not see SIGTERM */
 }
 
 void child_stop(struct child *child, int grace_ms)
@@ -114,14 +206,14 @@ void child_stop(struct child *child, int grace_ms)
     poll(&poll_fd, 1, grace_ms);
     if (child_ended(child))
         return;
-    kill(child->pid, SIGKILL);
+    child_signal(child, SIGKILL);
     reap(child, 0);
 }
 
 void child_finish(struct child *child)
 {
     if (child->pid > 0) {
-        kill(child->pid, SIGKILL);
+        child_signal(child, SIGKILL);
         reap(child, 0);
     }
     if (child->fd >= 0)

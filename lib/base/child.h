@@ -30,11 +30,19 @@ int child_start(const struct child_options *options, struct child *ret_child);
 bool child_ended(struct child *child);
 /* Of one that has ended: its exit code, or 128 + the signal that ended it. */
 int child_exit_code(const struct child *child);
-/* Asks it to end (SIGTERM), even while it is stopped. */
+/* Sends a signal to it and to all that descends from it: it may be a script that started another
+ * program as its child. */
+void child_signal(const struct child *child, int number);
+/* Asks it and its descendants to end (SIGTERM), even while they are stopped. */
 void child_ask_to_end(const struct child *child);
 /* The same, then kills what has not ended within grace_ms. It has ended afterwards. */
 void child_stop(struct child *child, int grace_ms);
 /* Kills it if it still runs. Fine on CHILD_NONE. */
 void child_finish(struct child *child);
+
+/* From now on what descends from this process stays its descendant, whatever ends in between. */
+void child_adopt_strays(void);
+/* Ends whatever descends from this process: asks it, and kills it after grace_ms. */
+void child_end_strays(int grace_ms);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 int error_set(char **ret_error, int error, const char *format, ...)
 {
@@ -14,4 +16,21 @@ int error_set(char **ret_error, int error, const char *format, ...)
         *ret_error = NULL;
     va_end(args);
     return error;
+}
+
+const char *error_text(int error)
+{
+    switch (-error) {
+    case EMFILE:
+        return "too many open files; raise the limit with ulimit -n";
+    case ENFILE:
+        return "too many open files on this machine; close some";
+    default:
+        return strerror(-error);
+    }
+}
+
+bool error_is_limit(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
 }

@@ -15,6 +15,7 @@
 #include "front/v1/v1.h"
 #include "front/v2/v2.h"
 #include "ipc/barrier.h"
+#include "ipc/shm.h"
 #include "sim/lazy.h"
 
 /* Protocol 1 has nothing to be recognised by. */
@@ -68,7 +69,7 @@ int trestle_bridge_create(const struct trestle_bridge_options *options,
         error = serve_create_timer(bridge);
     if (error) {
         trestle_bridge_destroy(bridge);
-        return error_set(ret_error, error, "cannot create the bridge: %s", strerror(-error));
+        return error_set(ret_error, error, "cannot create the bridge: %s", error_text(error));
     }
     *ret_bridge = bridge;
     return 0;
@@ -133,10 +134,24 @@ static int find_lazy_devices(const struct front *front, char **ret_error)
     return 0;
 }
 
+static int check_shm(char **ret_error)
+{
+    struct shm shm;
+    const char *what;
+    int error = shm_create(&shm, &what);
+    if (error)
+        return error_set(ret_error, -ENOTSUP, "there is no shared memory here (%s: %s)", what,
+                         error_text(error));
+    shm_close(&shm);
+    return 0;
+}
+
 int trestle_bridge_listen(struct trestle_bridge *bridge, char **ret_error)
 {
     struct front *front = &bridge->front;
     int error = find_lazy_devices(front, ret_error);
+    if (!error && bridge->options.needs_shm)
+        error = check_shm(ret_error);
     if (!error)
         error = name_sockets(bridge, ret_error);
     for (uint32_t i = 0; i < front->num_ports && !error; i++)

@@ -12,6 +12,7 @@
 #include "base/sized.h"
 #include "bridge/bridge.h"
 #include "front/connection.h"
+#include "trestle/registers.h"
 #include "trestle/wire.h"
 
 /* What the first version had. */
@@ -145,7 +146,7 @@ static int create_port(struct trestle_bridge *bridge, const struct trestle_bridg
     if (!error)
         error = connection_create(port);
     if (error)
-        error_set(ret_error, error, "%s: %s", wanted->name, strerror(-error));
+        error_set(ret_error, error, "%s: %s", wanted->name, error_text(error));
     else if (!wanted->external)
         error = create_model(bridge, wanted, port, ret_error);
     if (error) {
@@ -192,9 +193,9 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
     int error = sized_import(&own, sizeof(own), DEVICE_MIN_SIZE, theirs);
     if (error)
         return error_set(ret_error, error, "the size of struct trestle_bridge_device is %zu: %s",
-                         theirs->size, strerror(-error));
+                         theirs->size, error_text(error));
     bool needs_size = !wanted->region_size && wanted->model;
-    uint64_t size = needs_size ? wanted->model->region_size : wanted->region_size;
+    uint64_t size = needs_size ? trestle_model_bytes(wanted->model) : wanted->region_size;
     error = check_device(bridge, wanted, size, ret_error);
     if (error)
         return error;
@@ -250,7 +251,7 @@ int trestle_bridge_link(struct trestle_bridge *bridge, const char *from, const c
                                 trestle_device_component(b->device), b_port, latency, NULL);
     if (error)
         return error_set(ret_error, error, "cannot link %s to %s: %s", from, to,
-                         error == -EBUSY ? "a port takes one link" : strerror(-error));
+                         error == -EBUSY ? "a port takes one link" : error_text(error));
     return bridge_trace_keep_link(&bridge->trace,
                                   &(struct trestle_trace_link){.devices = {a->index, b->index},
                                                                .ports = {a_port, b_port},

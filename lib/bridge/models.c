@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "adapters/python/python.h"
+#include "base/elf.h"
 #include "base/error.h"
 #include "sim/model.h"
 #include "trestle/bridge.h"
@@ -113,6 +114,10 @@ static bool is_python(const char *path)
 
 static int load_object(struct trestle_model_library *library, const char *path, char **ret_error)
 {
+    char buffer[128];
+    const char *flaw = elf_flaw(path, buffer); /* the loader may crash at it */
+    if (flaw)
+        return error_set(ret_error, -ENOEXEC, "cannot load the model %s: %s", path, flaw);
     library->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library->handle)
         return error_set(ret_error, -ENOEXEC, "cannot load the model: %s", dlerror());
@@ -129,7 +134,7 @@ int trestle_model_load(const char *path, struct trestle_model_library **ret_libr
                          path);
     if (access(path, R_OK) < 0) {
         int error = -errno;
-        return error_set(ret_error, error, "%s: %s", path, strerror(-error));
+        return error_set(ret_error, error, "%s: %s", path, error_text(error));
     }
     struct trestle_model_library *library = calloc(1, sizeof(*library));
     if (!library)

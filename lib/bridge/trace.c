@@ -22,7 +22,7 @@ static void say_failure(struct bridge_trace *trace, int error)
     trace->has_failed = true;
     front_log(trace->front, TRESTLE_LOG_ERROR,
               "cannot write the trace %s: %s; it is cut off there, and the run goes on",
-              trace->path, strerror(-error));
+              trace->path, error_text(error));
 }
 
 static void observe(void *ctx, const struct trestle_device *dev,
@@ -145,7 +145,8 @@ int trestle_bridge_trace(struct trestle_bridge *bridge, const char *path, char *
         if (fd >= 0)
             close(fd);
         free(copy);
-        return error_set(ret_error, error, "cannot write the trace %s: %s", path, strerror(-error));
+        return error_set(ret_error, error, "cannot write the trace %s: %s", path,
+                         error_text(error));
     }
     trace->path = copy;
     return 0;

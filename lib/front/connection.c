@@ -269,7 +269,7 @@ static void start(struct connection *connection, int fd)
     int error = loop_add(&port->front->loop, &connection->source, fd, EPOLLIN | EPOLLRDHUP);
     if (error) {
         front_log(port->front, TRESTLE_LOG_WARNING, "%s: cannot serve a connection: %s", port->name,
-                  strerror(-error));
+                  error_text(error));
         close(fd);
         return;
     }
@@ -286,7 +286,7 @@ void accept_device_connection(struct port *port)
         return;
     if (error) {
         front_log(port->front, TRESTLE_LOG_WARNING, "%s: a connection was turned away: %s",
-                  port->name, error == -EPERM ? "it came from another user" : strerror(-error));
+                  port->name, error == -EPERM ? "it came from another user" : error_text(error));
         return;
     }
     /* A client that reconnects may be seen here before its old connection's end was. */

@@ -37,6 +37,7 @@ struct front {
     struct port **ports;
     uint32_t num_ports, num_connected;
     bool has_irq, has_dma; /* some model has */
+    bool has_no_shm;       /* it was tried, and that was said */
 
     struct front_intake *intake;            /* or NULL: requests come on sockets */
     struct connection *last_active;         /* where spinning looks first then */

@@ -42,9 +42,9 @@ static int lock_try(const char *path, const char *lock_path, int *ret_fd, char *
 {
     int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return error_set(ret_error, -errno,
-                         "%s: cannot be created: %s; choose a directory that you may write to",
-                         lock_path, strerror(errno));
+        return error_set(
+            ret_error, -errno, "%s: cannot be created: %s%s", lock_path, error_text(-errno),
+            error_is_limit(-errno) ? "" : "; choose a directory that you may write to");
     /* The umask may have taken bits away. Somebody else's file stays as it is. */
     (void)!fchmod(fd, 0600);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -106,7 +106,8 @@ static int stale_socket_remove(const struct sockaddr_un *address, char **ret_err
                          path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return -errno;
+        return error_set(ret_error, -errno, "cannot make a socket to try %s: %s", path,
+                         error_text(-errno));
     /* Any other error is that of a socket in use, if not of ours: of another type, for one. */
     bool is_live = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
                    (errno != ECONNREFUSED && errno != ENOENT);
@@ -125,16 +126,19 @@ static int bind_and_listen(const struct sockaddr_un *address, int *ret_fd, char 
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return error_set(ret_error, -errno, "cannot make a socket for %s: %s", address->sun_path,
-                         strerror(errno));
+                         error_text(-errno));
     /* bind() creates the file with the mode that the socket has by then (unix(7) does not say
      * so, net/unix/af_unix.c does), less what the umask takes away: that is given back. */
-    if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
-        fchmodat(AT_FDCWD, address->sun_path, 0600, AT_SYMLINK_NOFOLLOW) < 0 ||
+    bool is_bound =
+        fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+    if (!is_bound || fchmodat(AT_FDCWD, address->sun_path, 0600, AT_SYMLINK_NOFOLLOW) < 0 ||
         listen(fd, BACKLOG) < 0) {
         int error = -errno;
         close(fd);
-        return error_set(ret_error, error, "%s: cannot listen there: %s; choose another path",
-                         address->sun_path, strerror(-error));
+        if (is_bound)
+            unlink(address->sun_path);
+        return error_set(ret_error, error, "%s: cannot listen there: %s%s", address->sun_path,
+                         error_text(error), error_is_limit(error) ? "" : "; choose another path");
     }
     *ret_fd = fd;
     return 0;
@@ -281,10 +285,11 @@ int private_dir_create(struct private_dir *dir, const char *base, char **ret_err
     if (!mkdtemp(path)) {
         int error = -errno;
         free(path);
-        return error_set(ret_error, error,
-                         "cannot make a directory for the sockets under %s: %s; set "
-                         "XDG_RUNTIME_DIR to a directory that you may write to",
-                         base, strerror(-error));
+        return error_set(ret_error, error, "cannot make a directory for the sockets under %s: %s%s",
+                         base, error_text(error),
+                         error_is_limit(error)
+                             ? ""
+                             : "; set XDG_RUNTIME_DIR to a directory that you may write to");
     }
     (void)!chmod(path, 0700); /* whatever the umask */
     /* Another run that looks for stale ones may have the lock for a moment. Where there is none to

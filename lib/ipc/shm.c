@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,29 +34,52 @@ static int map(struct shm *shm, int fd)
     return 0;
 }
 
-static int create_fds(struct shm *shm)
+/* The system would send a signal, and not only an error, where files may not be as large. */
+static int check_file_limit(void)
 {
-    int memory = memfd_create("trestle", MFD_CLOEXEC | MFD_ALLOW_SEALING), doorbell[2];
-    shm->fds[SHM_FD_MEMORY] = memory;
-    if (memory < 0 || ftruncate(memory, SHM_SIZE) < 0 || fcntl(memory, F_ADD_SEALS, SEALS) < 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, doorbell) < 0)
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < SHM_SIZE ? -EFBIG : 0;
+}
+
+static int create_memory(struct shm *shm, const char **ret_what)
+{
+    int fd = memfd_create("trestle", MFD_CLOEXEC | MFD_ALLOW_SEALING), error;
+    *ret_what = "memfd_create";
+    if (fd < 0)
+        return -errno;
+    shm->fds[SHM_FD_MEMORY] = fd;
+    *ret_what = "the limit for the size of files";
+    error = check_file_limit();
+    if (error)
+        return error;
+    *ret_what = "a file in memory";
+    if (ftruncate(fd, SHM_SIZE) < 0 || fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+        return -errno;
+    *ret_what = "mmap";
+    return map(shm, fd);
+}
+
+static int create_doorbell(struct shm *shm, const char **ret_what)
+{
+    int doorbell[2], size = 1;
+    *ret_what = "socketpair";
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, doorbell) < 0)
         return -errno;
     shm->doorbell_fd = doorbell[0];
     shm->fds[SHM_FD_DOORBELL] = doorbell[1];
-    /* The kernel takes its least for it: some rings that nobody has heard, and no more. */
-    int size = 1;
+    /* Ask for the smallest send buffer: it holds some rings that nobody has heard, and no more. */
     for (int i = 0; i < 2; i++)
         if (setsockopt(doorbell[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
             return -errno;
     return 0;
 }
 
-int shm_create(struct shm *shm)
+int shm_create(struct shm *shm, const char **ret_what)
 {
     *shm = SHM_NONE;
-    int error = create_fds(shm);
+    int error = create_memory(shm, ret_what);
     if (!error)
-        error = map(shm, shm->fds[SHM_FD_MEMORY]);
+        error = create_doorbell(shm, ret_what);
     if (error)
         shm_close(shm);
     return error;

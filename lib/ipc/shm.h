@@ -21,8 +21,8 @@ struct shm {
 
 #define SHM_NONE ((struct shm){.doorbell_fd = -1, .fds = {-1, -1}})
 
-/* The server's side: makes everything, sealed and mapped. */
-TRESTLE_CHECK int shm_create(struct shm *shm);
+/* The server's side: makes everything, sealed and mapped. *ret_what: the call that failed. */
+TRESTLE_CHECK int shm_create(struct shm *shm, const char **ret_what);
 /* The client has its descriptors: closes the server's copies, without which the end of the client's
  * doorbell could not be seen. */
 void shm_handed_over(struct shm *shm);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/process.h"
 #include "base/sized.h"
 #include "machine/args.h"
 
@@ -161,12 +162,17 @@ static bool has_plugin(const struct trestle_machine_options *options)
     return options->plugin && strcmp(options->plugin, "in-tree") != 0;
 }
 
-static void add_plugin(struct arg_list *list, const struct trestle_machine_options *options)
+static void add_plugin(struct arg_list *list, const struct trestle_machine_options *options,
+                       bool is_owned)
 {
     struct text text = {0};
+    struct process_info info;
+    uint64_t namespace = process_namespace();
     text_add_value(&text, options->plugin);
     if (options->exit_when_idle)
         text_add(&text, ",on_idle=exit");
+    if (is_owned && namespace && process_look(getpid(), &info))
+        text_add(&text, ",owner=%d:%" PRIu64 ":%" PRIu64, (int)getpid(), info.start, namespace);
     arg_add_text(list, "-plugin", &text);
 }
 
@@ -318,7 +324,8 @@ static int check_files(const struct trestle_machine_options *options, char **ret
     return error;
 }
 
-int machine_args(const struct trestle_machine_options *options, char ***ret_argv, char **ret_error)
+int machine_args(const struct trestle_machine_options *options, bool is_owned, char ***ret_argv,
+                 char **ret_error)
 {
     struct arg_list list = {0};
     const struct arch *arch = NULL;
@@ -343,7 +350,7 @@ int machine_args(const struct trestle_machine_options *options, char ***ret_argv
     if (options->direct_dma)
         add_shared_ram(&list, options->args);
     if (has_plugin(options))
-        add_plugin(&list, options);
+        add_plugin(&list, options, is_owned);
     for (size_t i = 0; i < options->num_devices; i++)
         add_device(&list, options, &options->devices[i]);
     if (options->gdb) {
@@ -362,5 +369,5 @@ int trestle_machine_args(const struct trestle_machine_options *options, char ***
 {
     struct trestle_machine_options ours;
     int error = machine_import(options, &ours, ret_error);
-    return error ? error : machine_args(&ours, ret_argv, ret_error);
+    return error ? error : machine_args(&ours, false, ret_argv, ret_error);
 }

@@ -88,7 +88,7 @@ static int launch_qemu(const struct trestle_machine_options *options, char **arg
     if (env != environ)
         environment_free(env, own);
     if (error)
-        return error_set(ret_error, error, "cannot start %s: %s", argv[0], strerror(-error));
+        return error_set(ret_error, error, "cannot start %s: %s", argv[0], error_text(error));
     return 0;
 }
 
@@ -99,7 +99,7 @@ int trestle_machine_launch(const struct trestle_machine_options *options,
     char **argv;
     int error = machine_import(options, &ours, ret_error);
     if (!error)
-        error = machine_args(&ours, &argv, ret_error);
+        error = machine_args(&ours, true, &argv, ret_error);
     if (error)
         return error;
     struct trestle_machine *machine = calloc(1, sizeof(*machine));
@@ -203,7 +203,7 @@ int trestle_machine_version(const char *qemu_path, char **ret_version, char **re
     child_finish(&child);
     close(out[0]);
     if (error)
-        return error_set(ret_error, error, "cannot run %s: %s", qemu_path, strerror(-error));
+        return error_set(ret_error, error, "cannot run %s: %s", qemu_path, error_text(error));
     const char *version = strstr(output, prefix);
     if (!version)
         return error_set(ret_error, -EPROTO, "%s --version does not say that it is QEMU",

@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "registers.h"
+
 void *trestle_device_state(struct trestle_device *dev)
 {
     return dev->state;
@@ -132,9 +134,14 @@ static int access_check(const struct trestle_device *dev, const struct trestle_a
                         bool write, const char **ret_why)
 {
     const struct trestle_model *model = &dev->model;
+    bool has_table = registers_have(dev->banks, access->region);
+    uint32_t widths =
+        access->region == 0 ? model->access_sizes : registers_widths(dev->banks, access->region);
+    uint64_t bytes =
+        access->region == 0 ? model->region_size : registers_bytes(dev->banks, access->region);
     bool size_exists =
         access->size == 1 || access->size == 2 || access->size == 4 || access->size == 8;
-    if (!size_exists || !(model->access_sizes & access->size)) {
+    if (!size_exists || !(widths & access->size)) {
         *ret_why = "not an access size of the model";
         return -EINVAL;
     }
@@ -142,10 +149,13 @@ static int access_check(const struct trestle_device *dev, const struct trestle_a
         *ret_why = "misaligned";
         return -EINVAL;
     }
-    if (access->offset >= model->region_size ||
-        model->region_size - access->offset < access->size) {
+    if (access->offset >= bytes || bytes - access->offset < access->size) {
         *ret_why = "outside the registers";
         return -ERANGE;
+    }
+    if (has_table) {
+        *ret_why = registers_complaint(dev->banks, access);
+        return *ret_why ? -EINVAL : 0;
     }
     if (write ? !model->write : !model->read) {
         *ret_why = write ? "the model cannot be written" : "the model cannot be read";
@@ -160,22 +170,38 @@ int trestle_device_submit(struct trestle_device *dev, struct trestle_request *re
         return -EBUSY;
     if (device_is_observed(dev))
         observe_access(dev, req);
+    uint64_t plain = 0;
+    if (dev->banks && likely(!dev->has_failed) &&
+        registers_try_plain(dev->banks, dev->state, &req->access, req->write, &plain)) {
+        request_set(req, 0, plain);
+        if (device_is_observed(dev))
+            observe_answer(dev, req);
+        return 0;
+    }
     const char *why;
     int r = access_check(dev, &req->access, req->write, &why);
+    if (unlikely(dev->has_failed)) {
+        r = -EIO;
+        why = dev->failure;
+    }
     if (unlikely(r < 0)) {
         request_set(req, r, 0);
         request_tell(dev, req, why);
         return 0;
     }
 
-    struct trestle_access access = {.offset = req->access.offset, .size = req->access.size};
+    struct trestle_access access = {
+        .offset = req->access.offset, .size = req->access.size, .region = req->access.region};
     struct trestle_request *ticket = &dev->tickets[dev->ticket];
     uint64_t data = 0;
     dev->request = req;
     req->device = dev;
     dev->depth++;
-    if (req->write) {
+    if (req->write)
         access.data = req->access.data & size_mask(access.size);
+    if (registers_have(dev->banks, access.region)) {
+        r = registers_access(dev->banks, dev, ticket, &access, req->write, &data);
+    } else if (req->write) {
         r = dev->model.write(dev, ticket, &access);
     } else {
         r = dev->model.read(dev, ticket, &access, &data);
@@ -309,6 +335,26 @@ bool trestle_device_linked(const struct trestle_device *dev, uint32_t port)
 
 /* --- reset --------------------------------------------------------------------------------- */
 
+/* All that a reset undoes but the request under way. */
+static void forget(struct trestle_device *dev)
+{
+    device_cancel_timers(dev);
+    component_forget_messages(dev->component);
+    device_forget_transfers(dev);
+    for (uint32_t line = 0; line < dev->model.irq_lines; line++)
+        trestle_device_irq(dev, line, false);
+    registers_reset(dev->banks, dev->state, false);
+    dev->has_failed = false;
+    if (dev->model.reset)
+        dev->model.reset(dev);
+}
+
+void trestle_device_self_reset(struct trestle_device *dev)
+{
+    if (dev->depth > 0)
+        forget(dev);
+}
+
 void trestle_device_reset(struct trestle_device *dev)
 {
     if (dev->depth > 0)
@@ -316,17 +362,11 @@ void trestle_device_reset(struct trestle_device *dev)
     if (device_is_observed(dev))
         observe_reset(dev);
     dev->depth++;
-    device_cancel_timers(dev);
-    component_forget_messages(dev->component);
-    device_forget_transfers(dev);
-    for (uint32_t line = 0; line < dev->model.irq_lines; line++)
-        trestle_device_irq(dev, line, false);
     /* The model must not complete it any more, and cannot answer in its place. */
     struct trestle_request *canceled = dev->request ? request_take(dev) : NULL;
     if (canceled)
         request_set(canceled, -ECANCELED, 0);
-    if (dev->model.reset)
-        dev->model.reset(dev);
+    forget(dev);
     dev->depth--;
     if (canceled && device_is_observed(dev))
         observe_answer(dev, canceled);

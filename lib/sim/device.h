@@ -26,6 +26,9 @@ struct trestle_device {
     char *name;
     uint64_t base_addr, region_size;
     void *state;
+    struct register_banks *banks; /* or NULL */
+    char *failure;                /* what trestle_device_fail() said */
+    bool has_started, has_failed;
     struct trestle_component *component;
 
     unsigned depth; /* callbacks of the model that are under way */

@@ -2,6 +2,8 @@
 /* How a device comes to be, and how it goes. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +13,7 @@
 #include "device.h"
 #include "model.h"
 #include "params.h"
+#include "registers.h"
 
 #define OPTIONS_MIN_SIZE offsetof(struct trestle_device_options, ops)
 
@@ -52,6 +55,8 @@ static void device_free(struct trestle_device *dev)
     if (dev->component)
         component_close(dev->component);
     queue_unreserve(&dev->sim->queue, dev->model.timers);
+    registers_destroy(dev->banks);
+    free(dev->failure);
     free(dev->state);
     free(dev->name);
     free(dev);
@@ -90,11 +95,60 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
         r = error_set(ret_error, -ENOMEM, "out of memory");
     else
         r = place_region(dev, options, ret_error);
+    if (r == 0)
+        r = registers_create(&dev->model, &dev->banks, ret_error);
     if (r < 0)
         device_free(dev);
     else
         *ret_dev = dev;
     return r;
+}
+
+/* A model's init() or start() gave `r`. */
+static int fail_start(const struct trestle_device *dev, int r, char **ret_error)
+{
+    r = r < 0 ? r : -EINVAL;
+    const char *why = dev->failure ? dev->failure : strerrordesc_np(-r);
+    return error_set(ret_error, r, "model '%s' did not start: %s", dev->model.name,
+                     why ? why : "unknown error");
+}
+
+void trestle_device_fail(struct trestle_device *dev, const char *format, ...)
+{
+    va_list args;
+    char *text = NULL;
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    free(dev->failure);
+    dev->failure = text;
+    if (!dev->has_started)
+        return; /* whoever makes the device says it */
+    dev->has_failed = true;
+    trestle_device_log(dev, TRESTLE_LOG_ERROR, "%s; every access is a bus error until a reset",
+                       text ? text : "it has failed");
+}
+
+int trestle_device_start(struct trestle_device *dev, char **ret_error)
+{
+    char *why = NULL;
+    int r = 0;
+    if (dev->has_started)
+        return 0;
+    if (dev->model.start) {
+        device_enter(dev);
+        r = dev->model.start(dev);
+        device_leave(dev);
+    }
+    if (r != 0) {
+        r = fail_start(dev, r, &why);
+        error_set(ret_error, r, "device '%s': %s", dev->name, why ? why : "out of memory");
+        free(why);
+        return r;
+    }
+    dev->has_started = true;
+    return 0;
 }
 
 static int device_init(struct trestle_device *dev, const struct trestle_device_options *options,
@@ -105,6 +159,7 @@ static int device_init(struct trestle_device *dev, const struct trestle_device_o
     if (params_record_init(&record, params.num) < 0)
         return error_set(ret_error, -ENOMEM, "out of memory");
     int r = 0;
+    registers_reset(dev->banks, dev->state, true);
     if (dev->model.init) {
         device_enter(dev);
         r = dev->model.init(dev, &params);
@@ -116,10 +171,7 @@ static int device_init(struct trestle_device *dev, const struct trestle_device_o
     if (verdict < 0) {
         r = verdict;
     } else if (r != 0) {
-        r = r < 0 ? r : -EINVAL;
-        const char *why = strerrordesc_np(-r);
-        error_set(ret_error, r, "model '%s' did not start: %s", dev->model.name,
-                  why ? why : "unknown error");
+        r = fail_start(dev, r, ret_error);
     }
     params_record_finish(&record);
     if (started && r < 0 && dev->model.fini) {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/sized.h"
+#include "registers.h"
 
 #define MAX_LINES 32 /* of interrupts, ports and timers each */
 
@@ -18,6 +19,37 @@ static bool name_is_valid(const char *name)
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
     return name && *name && strspn(name, allowed) == strlen(name);
+}
+
+static uint32_t count_names(const char *const *names)
+{
+    uint32_t count = 0;
+    while (names && names[count] && count <= MAX_LINES)
+        count++;
+    return count;
+}
+
+/* What a table of registers and lists of names say, a model need not say again. */
+static int import_descriptions(struct trestle_model *copy, char **ret_error)
+{
+    struct register_banks *banks;
+    char *why = NULL;
+    int r = registers_create(copy, &banks, &why);
+    if (r < 0)
+        error_set(ret_error, r, "model '%s': %s", copy->name, why ? why : "out of memory");
+    free(why);
+    if (r < 0)
+        return r;
+    if (copy->region_size == 0)
+        copy->region_size = registers_bytes(banks, 0);
+    if (copy->access_sizes == 0)
+        copy->access_sizes = registers_widths(banks, 0);
+    if (copy->irq_lines == 0)
+        copy->irq_lines = count_names(copy->irqs);
+    if (copy->peer_ports == 0)
+        copy->peer_ports = count_names(copy->ports);
+    registers_destroy(banks);
+    return 0;
 }
 
 int model_import(const struct trestle_model *model, struct trestle_model *ret_model,
@@ -36,6 +68,9 @@ int model_import(const struct trestle_model *model, struct trestle_model *ret_mo
     if (!name_is_valid(copy.name))
         return error_set(ret_error, -EINVAL,
                          "the model's name is not made of letters, digits, '_' and '-'");
+    int r = import_descriptions(&copy, ret_error);
+    if (r < 0)
+        return r;
     if (copy.region_size == 0)
         return error_set(ret_error, -EINVAL, "model '%s': region_size is 0", copy.name);
     if (copy.access_sizes == 0 || (copy.access_sizes & ~15u) != 0)
@@ -53,6 +88,12 @@ int trestle_model_port(const struct trestle_model *model, const char *name, uint
 {
     static const char prefix[] = "peer";
     uint32_t port = 0;
+    for (uint32_t i = 0; model->ports && model->ports[i]; i++) {
+        if (strcmp(model->ports[i], name) == 0) {
+            *ret_port = i;
+            return 0;
+        }
+    }
     if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
         return -ENOENT;
     const char *digits = name + sizeof(prefix) - 1;

@@ -252,6 +252,16 @@ static void map_region(struct sst_device *dev)
                                                          : REGION_PRIORITY);
 }
 
+static void check_count(void)
+{
+    unsigned count = 0, max = qemu_max_regions();
+    for (const struct sst_device *dev = first; dev; dev = dev->next)
+        count++;
+    if (count > max)
+        refuse("there are %u sst-devices, and this machine takes at most %u; use fewer", count,
+               max);
+}
+
 /* device_del would leave a hole in the guest's memory map (and aborts QEMU 7.2). */
 static void forbid_unplug(struct sst_device *dev)
 {
@@ -273,6 +283,7 @@ void device_start_all(void)
 {
     if (!first)
         return;
+    check_count();
     guest_has_faults = qemu_guest_has_bus_faults(target);
     for (struct sst_device *dev = first; dev; dev = dev->next) {
         check_properties(dev);

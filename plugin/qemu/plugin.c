@@ -3,6 +3,7 @@
  * -plugin is read before the machine exists, which is when a device type has to be registered. */
 #include <string.h>
 
+#include "plugin/qemu/owner.h"
 #include "plugin/qemu/qemu_abi.h"
 #include "plugin/qemu/say.h"
 #include "plugin/qemu/start.h"
@@ -27,8 +28,10 @@ static void read_argument(const char *argument)
         trestle_exit_when_idle(true);
     else if (strcmp(argument, "on_idle=say") == 0)
         trestle_exit_when_idle(false);
-    else
-        refuse("-plugin has an argument '%s'; known are on_idle=say and on_idle=exit", argument);
+    else if (strncmp(argument, "owner=", 6) != 0 || !owner_set(argument + 6))
+        refuse("-plugin has an argument '%s'; known are on_idle=say and on_idle=exit, and "
+               "what trestle run adds, owner=PID:START:NAMESPACE",
+               argument);
 }
 
 EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_plugin_info *info, int argc,

@@ -81,6 +81,14 @@ bool qemu_counts_instructions(void)
     return !use_icount || *use_icount != 0;
 }
 
+/* QEMU counts the parts of its memory map in what is left of a page's address, and aborts when they
+ * are more. The machine's own are some hundred at most. */
+unsigned qemu_max_regions(void)
+{
+    size_t (*page_size)(void) = SYMBOL(qemu_target_page_size);
+    return (unsigned)(page_size ? page_size() : 1024) / 4 * 3;
+}
+
 /* The bit "memory" of MemTxAttrs. */
 qemu_attrs qemu_memory_only(void)
 {

@@ -242,6 +242,8 @@ bool qemu_guest_has_bus_faults(const char *target_name);
 
 /* True under -icount. */
 bool qemu_counts_instructions(void);
+/* Of ours, that this machine takes besides its own. */
+unsigned qemu_max_regions(void);
 
 /* Attributes of a transfer that reaches RAM and no device. */
 qemu_attrs qemu_memory_only(void);

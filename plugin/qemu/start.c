@@ -5,6 +5,7 @@
 
 #include "plugin/device/device.h"
 #include "plugin/qemu/idle.h"
+#include "plugin/qemu/owner.h"
 #include "plugin/qemu/say.h"
 #include "plugin/qemu/warp.h"
 
@@ -35,6 +36,7 @@ static void on_machine_complete(struct qemu_notifier *notifier, void *data)
 {
     (void)notifier;
     (void)data;
+    owner_watch();
     device_start_all();
     warp_start();
     idle_watch(exit_when_idle);

@@ -336,7 +336,7 @@ static size_t make_fds(unsigned s, uint8_t how, int ret_fds[FDS_MAX])
 {
     struct shm *shm = &server.shm[s];
     shm_close(shm);
-    FUZZ_REQUIRE(shm_create(shm) == 0);
+    FUZZ_REQUIRE(shm_create(shm, &(const char *){NULL}) == 0);
     for (int i = 0; i < SHM_NUM_FDS; i++)
         ret_fds[i] = dup(shm->fds[i]);
     if (how == 1) { /* not sealed, and too small */

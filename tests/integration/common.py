@@ -43,6 +43,14 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def before_exec(preexec_fn):
+    def before():
+        die_with_parent()
+        if preexec_fn:
+            preexec_fn()
+    return before
+
+
 def end_group(process):
     """Ends a process started with start_new_session, and all it started in its group."""
     try:
@@ -52,14 +60,14 @@ def end_group(process):
     process.wait()
 
 
-def run(argv, timeout=60, stdin="", env=None, cwd=None):
+def run(argv, timeout=60, stdin="", env=None, cwd=None, preexec_fn=None):
     """Runs a command to its end. One that takes longer than timeout seconds is killed with its
     children, and the AssertionError shows what it had printed."""
     argv = [str(a) for a in argv]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, errors="replace",
                                env={**os.environ, **(env or {})}, cwd=cwd,
-                               start_new_session=True, preexec_fn=die_with_parent)
+                               start_new_session=True, preexec_fn=before_exec(preexec_fn))
     try:
         out, err = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -163,13 +171,8 @@ class TestCase(unittest.TestCase):
 
     def start(self, argv, preexec_fn=None, **kwargs):
         """Starts a command in a session of its own; it is ended with the test."""
-        def before():
-            die_with_parent()
-            if preexec_fn:
-                preexec_fn()
-
         process = subprocess.Popen([str(a) for a in argv], start_new_session=True,
-                                   preexec_fn=before, **kwargs)
+                                   preexec_fn=before_exec(preexec_fn), **kwargs)
         self.addCleanup(end_group, process)
         return process
 

@@ -2,6 +2,10 @@
 """What a run must bear: models with faults, and what it inherits from whoever starts it."""
 import json
 import os
+import pathlib
+import resource
+import select
+import shutil
 import signal
 import subprocess
 
@@ -9,6 +13,7 @@ import common
 from cli_case import Case, Guest, read_until
 
 FAULTY = str(common.BUILD / "tests" / "integration" / "faulty_model.so")
+FAILING = str(common.BUILD / "tests" / "integration" / "failing.so")
 ID = {"name": "other", "model": "id", "base_addr": "0x10300000"}
 
 
@@ -49,7 +54,166 @@ class Own(Faulty):
         self.assertEqual((device["writes"], device["restarts"]), (1, 0))
 
 
+class Objects(Case):
+    """Models in files that are none, or not whole."""
+
+    def refused(self, data, sentence):
+        (self.dir / "m.so").write_bytes(data)
+        config = self.config({"devices": [{"model": "./m.so", "base_addr": "0x10200000"}]})
+        result = self.trestle("check", config)
+        self.assertEqual((result.code, result.out), (2, ""), result)
+        self.assertRegex(result.err, rf"\A{config}:4: devices\[0\].model: [^\n]*{sentence}\n\Z")
+
+    def test_not_whole(self):
+        whole = pathlib.Path(FAULTY).read_bytes()
+        self.refused(b"", "it is empty")
+        self.refused(b"#!/bin/sh\n" * 100, "it is no shared object")
+        for size in 20, 100, 5000, len(whole) // 2, len(whole) - 1:
+            self.refused(whole[:size], "it is cut off( or damaged)?")
+
+    def test_for_another_machine(self):
+        whole = pathlib.Path(FAULTY).read_bytes()
+        for machine, bits, name in (243, 2, "riscv64"), (40, 1, "arm with 32 bits"), (
+                3, 1, "x86_64 with 32 bits"), (21, 2, "another machine"):
+            other = bytearray(whole)
+            other[4], other[18] = bits, machine
+            self.refused(bytes(other), f"it is for {name}, and this is \\w+")
+
+    def test_damaged(self):
+        """What it says depends on what was hit; the loader's crash is not ours."""
+        whole = pathlib.Path(FAULTY).read_bytes()
+        for i in range(64, 64 + 56 * 9, 8):  # the program headers, a field after the other
+            other = bytearray(whole)
+            other[i:i + 8] = b"\xa5" * 8
+            (self.dir / "m.so").write_bytes(bytes(other))
+            config = self.config({"devices": [{"model": "./m.so", "base_addr": "0x10200000"}]})
+            result = self.trestle("check", config)
+            self.assertIn(result.code, (0, 2), (i, result))
+
+
+class Limits(Faulty):
+    def test_too_many_devices(self):
+        config = self.config({"devices": [{"model": "id", "base_addr": hex(0x10200000 + 0x1000 * i)}
+                                          for i in range(5000)]})
+        self.assert_refused(f"{config}:2: devices: 5000 devices, and a machine takes 3072; use fewer",
+                            "run", config)
+
+    def without_memfd(self, *args):
+        """memfd_create fails there, as in a sandbox."""
+        return self.trestle(*args, env={**self.env, "LD_PRELOAD": FAILING,
+                                        "FAILING": "memfd_create:EPERM"})
+
+    def test_no_shared_memory(self):
+        config = self.config({"machine": {"kernel": str(common.guest("soak")), "args": [
+            "-append", "n=1 seconds=1"]}, "devices": [
+                {"model": "id", "base_addr": "0x10200000"}]})
+        result = self.without_memfd("run", config)
+        self.assertEqual(result.code, 0, result)
+        self.assertEqual(result.err.count("trestle: warning: there is no shared memory (memfd_create: "
+                                          "Operation not permitted); messages go over sockets"), 1)
+
+    def test_no_shared_memory_where_nothing_else_will_do(self):
+        config = self.config({"machine": {"kernel": str(common.guest("probe"))}, "devices": [
+            {"model": "id", "base_addr": "0x10200000", "carrier": "shm"}]})
+        result = self.without_memfd("run", config)
+        self.assertEqual((result.code, result.err), (
+            2, f"{config}:9: devices[0].carrier: there is no shared memory here (memfd_create: "
+               "Operation not permitted); use \"auto\"\n"))
+
+    def test_descriptors_run_out(self):
+        """A line that says so, whichever of them is the last, and nothing is left."""
+        config = self.faulty("own", others=[{**ID, "name": "more", "base_addr": "0x10400000"}])
+        for limit in range(5, 30):
+            result = self.trestle("run", config, "--timeout", "0.3",
+                                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
+                                                                        (limit, limit)))
+            self.assertIn(result.code, (2, 124), (limit, result))
+            if result.code == 2:
+                self.assertRegex(result.err, "(?i)too many open files")
+                self.assertNotIn("another path", result.err)
+            self.assertEqual(common.files(self.runtime), set(), limit)
+
+
+class Orphans(Case):
+    """machine.qemu is a script that starts QEMU as its child: QEMU outlives no end of the run."""
+
+    WRAPPERS = {
+        "waits": "#!/bin/sh\nqemu-system-riscv32 \"$@\"\nexit $?\n",
+        "ignores signals": "#!/bin/sh\ntrap '' TERM INT HUP\nqemu-system-riscv32 \"$@\"\nsleep 600\n",
+        "is another session": "#!/usr/bin/env python3\nimport subprocess, sys\nsys.exit(subprocess.run("
+                              "['qemu-system-riscv32', *sys.argv[1:]], start_new_session=True)"
+                              ".returncode)\n",
+    }
+
+    def start(self, *argv, **kwargs):
+        process = super().start(*argv, **kwargs)
+        self.addCleanup(self.end_qemu)
+        return process
+
+    def family(self):
+        """Whatever runs with this test's kernel."""
+        found = []
+        for pid in common.processes():
+            try:
+                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if str(self.kernel).encode() in words:
+                found.append((pid, words[0]))
+        return found
+
+    def end_qemu(self):
+        for pid, _ in self.family():
+            os.kill(pid, signal.SIGKILL)
+
+    def run_and_end(self, wrapper, end):
+        (self.dir / "wrapper").write_text(self.WRAPPERS[wrapper])
+        (self.dir / "wrapper").chmod(0o755)
+        self.kernel = self.dir / "guest.elf"
+        shutil.copy(common.guest("probe"), self.kernel)
+        config = self.config({"machine": {"arch": "riscv32", "qemu": "./wrapper",
+                                          "kernel": "guest.elf"}, "devices": [ID]})
+        guest = Guest(self, config=config, *(["--timeout", "1"] if end == "timeout" else []))
+        ends = [os.pidfd_open(pid) for pid, name in self.family()]
+        self.assertGreaterEqual(len(ends), 2)
+        if end != "timeout":
+            guest.process.send_signal(end)
+        code = guest.process.wait(30)
+        self.assertEqual(code, {"timeout": 124, signal.SIGKILL: -9}.get(end, 128 + signal.SIGTERM))
+        for fd in ends:
+            ready, _, _ = select.select([fd], [], [], 30 if end == signal.SIGKILL else 0)
+            os.close(fd)
+            self.assertTrue(ready, f"QEMU outlives {end}")
+        if end == signal.SIGKILL:  # nobody was there to remove them
+            shutil.rmtree(self.runtime)
+            self.runtime.mkdir()
+
+    def test_all(self):
+        common.qemu("riscv32")
+        for wrapper in self.WRAPPERS:
+            for end in "timeout", signal.SIGTERM, signal.SIGKILL:
+                with self.subTest(wrapper=wrapper, end=end):
+                    self.run_and_end(wrapper, end)
+
+
 class Inherited(Faulty):
+    def test_runtime_directories(self):
+        """Where sockets cannot be made, they are made elsewhere, and one line says so."""
+        config = self.faulty()
+        long = self.dir / ("d" * 90)
+        long.mkdir()
+        (self.dir / "tmp").mkdir()
+        for value, why in ((long, "its path is too long for sockets"),
+                           ("/nowhere", "No such file or directory"), (config, "it is no directory"),
+                           *([] if os.geteuid() else [("/proc/1", "belongs|denied|.")])):
+            result = self.trestle("run", "-v", "--timeout", "0.3", config, env={
+                **self.env, "XDG_RUNTIME_DIR": str(value), "TMPDIR": str(self.dir / "tmp")})
+            self.assertEqual(result.code, 124, result)
+            self.assertRegex(result.err, rf"trestle: warning: XDG_RUNTIME_DIR={value} is not used: "
+                                         rf"({why})")
+            self.assertIn(f"listening at {self.dir}/tmp/trestle-", result.err)
+            self.assertEqual(list((self.dir / "tmp").iterdir()), [])
+
     def test_ignored_signals_stay_ignored(self):
         def nohup():
             signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -108,7 +108,7 @@ int main(void)
 {
     pthread_t server, client;
     needs_fence = !barrier_register();
-    REQUIRE(shm_create(&shm) == 0);
+    REQUIRE(shm_create(&shm, &(const char *){NULL}) == 0);
     client_shm = (struct shm){.memory = shm.memory, .doorbell_fd = shm.fds[SHM_FD_DOORBELL]};
     REQUIRE(pthread_create(&server, NULL, run_server, NULL) == 0);
     REQUIRE(pthread_create(&client, NULL, run_client, NULL) == 0);

@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "config/config.h"
+#include "trestle/registers.h"
 #include "util.h"
 
 static int parse(const char *file, const char *text, struct config **ret_config, char **ret_error)
@@ -410,7 +411,7 @@ static void fills_in_what_is_not_said(void **state)
     assert_null(config->kernel);
     assert_int_equal(config->stop_at, TRESTLE_TIME_NEVER);
     assert_string_equal(config->devices[1].name, "device1");
-    assert_int_equal(config->devices[0].size, config->devices[0].model->region_size);
+    assert_int_equal(config->devices[0].size, trestle_model_bytes(config->devices[0].model));
     config_destroy(config);
 }
 

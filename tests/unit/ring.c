@@ -32,7 +32,7 @@ static int open_pair(void **state)
     size_t num_fds;
     char byte = 'x';
     bool needs_fence = !barrier_register();
-    assert_int_equal(shm_create(&pair.server), 0);
+    assert_int_equal(shm_create(&pair.server, &(const char *){NULL}), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
     assert_int_equal(fds_send(sockets[0], &byte, 1, pair.server.fds, SHM_NUM_FDS), 0);
     shm_handed_over(&pair.server);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/error.h"
 #include "front/v2/message.h"
 #include "ipc/fds.h"
 
@@ -19,6 +20,8 @@
 static uint32_t features_for(const struct front *front, const struct trestle_v2_hello *hello)
 {
     uint32_t features = hello->features & FEATURES;
+    if (front->has_no_shm)
+        features &= ~(uint32_t)TRESTLE_V2_FEATURE_SHM;
     if (!front->has_irq)
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_IRQ;
     if (!front->has_dma)
@@ -83,12 +86,12 @@ static int session_create(struct front *front, const struct trestle_v2_hello *he
     int error = session->clients ? 0 : -ENOMEM;
     if (!error && getrandom(session->id, sizeof(session->id), 0) != sizeof(session->id))
         error = -EIO;
-    if (!error && (session->features & TRESTLE_V2_FEATURE_SHM))
-        error = v2_open_ring(session);
     if (error) {
         v2_session_free(session);
         return error;
     }
+    if (session->features & TRESTLE_V2_FEATURE_SHM)
+        v2_open_ring(session);
     *ret_session = session;
     return 0;
 }
@@ -166,7 +169,7 @@ static bool send_welcome(struct connection *connection)
     if (!error)
         return true;
     front_log(session->front, TRESTLE_LOG_WARNING, "%s: cannot answer a client: %s", port->name,
-              strerror(-error));
+              error_text(error));
     connection_close(connection);
     return false;
 }

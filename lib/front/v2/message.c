@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/macros.h"
 
 /* Messages that one turn may take from the ring: then the sockets are looked at. */
@@ -281,14 +282,26 @@ static void intake_awake(struct front_intake *intake)
     ring_awake(&container_of(intake, struct v2_session, intake)->requests);
 }
 
-int v2_open_ring(struct v2_session *session)
+/* Where there is no shared memory, sockets do as well; a client that can use nothing else finds
+ * that the answer does not offer it. */
+void v2_open_ring(struct v2_session *session)
 {
     struct front *front = session->front;
-    int error = shm_create(&session->shm);
-    if (error)
-        return error;
-    shm_server_rings(&session->shm, front->needs_fence, &session->requests, &session->events);
-    session->intake = (struct front_intake){intake_serve, intake_prepare_sleep, intake_awake};
-    session->doorbell.ready = doorbell_ready;
-    return loop_add(&front->loop, &session->doorbell, session->shm.doorbell_fd, EPOLLIN);
+    const char *what;
+    int error = shm_create(&session->shm, &what);
+    if (!error) {
+        shm_server_rings(&session->shm, front->needs_fence, &session->requests, &session->events);
+        session->intake = (struct front_intake){intake_serve, intake_prepare_sleep, intake_awake};
+        session->doorbell.ready = doorbell_ready;
+        what = "epoll";
+        error = loop_add(&front->loop, &session->doorbell, session->shm.doorbell_fd, EPOLLIN);
+    }
+    if (!error)
+        return;
+    shm_close(&session->shm);
+    session->features &= ~(uint32_t)TRESTLE_V2_FEATURE_SHM;
+    front->has_no_shm = true;
+    front_log(front, TRESTLE_LOG_WARNING,
+              "there is no shared memory (%s: %s); messages go over sockets, which is slower", what,
+              error_text(error));
 }

@@ -10,8 +10,9 @@ void v2_handle_message(struct v2_client *client, const uint8_t *frame);
 /* Handles the next message of the client's stash. False: there is none. */
 bool v2_handle_stashed(struct v2_client *client);
 
-/* Has what comes in the ring served. */
-TRESTLE_CHECK int v2_open_ring(struct v2_session *session);
+/* Makes the rings and has what comes in them served; without shared memory the session goes on
+ * without the feature. */
+void v2_open_ring(struct v2_session *session);
 /* Handles what is left in the ring when a client has gone. May end the session. */
 void v2_drain(struct v2_session *session);
 

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trestle/registers.h: a device describes itself.
+ *
+ * A region is a table of registers, and a row of it the whole truth about one: its name, place,
+ * width, rights, value after a reset, where its value lives in the model's state, what happens
+ * beyond storing it, its fields, and a line for people. From the table come the answers to
+ * accesses, resets, the names in logs and traces, the documentation and the header for firmware.
+ *
+ *     struct blinker { uint32_t ctrl, status, leds[4]; };
+ *
+ *     #define CTRL_ENABLE 0x1u
+ *     #define CTRL_MODE 0x6u
+ *
+ *     static const struct trestle_register rows[] = {
+ *         {"CTRL", 0x00, TRESTLE_AT(struct blinker, ctrl), .on_write = ctrl_written,
+ *          .fields = TRESTLE_FIELDS({"enable", CTRL_ENABLE},
+ *                                   {"mode", CTRL_MODE, .values = TRESTLE_VALUES({"slow", 0},
+ *                                                                                {"fast", 1})}),
+ *          .doc = "switches it on"},
+ *         {"STATUS", 0x04, .access = TRESTLE_RO, TRESTLE_AT(struct blinker, status)},
+ *         {"LED", 0x10, TRESTLE_ARRAY_AT(struct blinker, leds)},
+ *     };
+ *     static const struct trestle_region registers = {TRESTLE_REGION(rows)};
+ *
+ *     const struct trestle_model blinker = {
+ *         .size = sizeof(blinker),
+ *         .name = "blinker",
+ *         .regions = TRESTLE_REGIONS(&registers),
+ *         .state_size = sizeof(struct blinker),
+ *     };
+ *
+ * Tables are checked when a device is made of them; a table that cannot be is refused, with the
+ * name of its row. A table may be made at run time; it and all that it points to outlive the
+ * device. Structs here only grow at their end, and carry their sizes.
+ */
+#ifndef TRESTLE_REGISTERS_H
+#define TRESTLE_REGISTERS_H
+
+#include "trestle/device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What the guest may do with a register, or with a field of one. */
+enum trestle_rights {
+    TRESTLE_RIGHTS_DEFAULT, /* a register: RW; a field: as its register */
+    TRESTLE_RW,
+    TRESTLE_RO,       /* a write is ignored; of a whole register, with a warning */
+    TRESTLE_WO,       /* reads as 0 */
+    TRESTLE_W1C,      /* ones that are written clear */
+    TRESTLE_W1S,      /* ones that are written set */
+    TRESTLE_W1T,      /* ones that are written toggle */
+    TRESTLE_W0C,      /* zeroes that are written clear */
+    TRESTLE_RC,       /* reading clears; writes are ignored */
+    TRESTLE_TRIGGER,  /* a write is seen by on_write only: never stored, reads as 0 */
+    TRESTLE_RESERVED, /* reads as 0, writes are ignored; of a whole register, with a warning */
+};
+
+/* A name for a value of a field. Lists of these end with one whose name is NULL. */
+struct trestle_value {
+    const char *name;
+    uint64_t value; /* of the field, shifted down to bit 0 */
+    const char *doc;
+};
+
+/* Bits of a register. Lists end with one whose name is NULL. */
+struct trestle_field {
+    const char *name;
+    uint64_t mask; /* its bits, next to each other, in the register */
+    enum trestle_rights access;
+    const struct trestle_value *values; /* or NULL */
+    const char *doc;                    /* or NULL */
+};
+
+struct trestle_register;
+
+/* An access to one register, on its way through a hook. */
+struct trestle_register_access {
+    const struct trestle_register *reg;
+    uint32_t index; /* in an array of registers; otherwise 0 */
+    /* on_read: what the guest will get; comes as what is stored (0 where nothing is).
+     * on_write: what the guest has written, as a value of the whole register: where the access was
+     * narrower, with the bits of `old` outside of it. */
+    uint64_t value;
+    uint64_t old;  /* on_write: what was stored before */
+    uint64_t mask; /* the bits that the access covers */
+    /* For a hook that answers with -EINPROGRESS. */
+    struct trestle_request *req;
+    const struct trestle_access *access; /* the guest's, whole */
+};
+
+struct trestle_register {
+    const char *name; /* letters, digits and '_'. In an array "%s" is its index
+                       * ("CH%s_ADDR"); without one it is appended ("LED[2]") */
+    uint64_t offset;  /* bytes from the beginning of the region; a multiple of size */
+    uint32_t size;    /* bytes: 1, 2, 4, 8; 0: 4 */
+    enum trestle_rights access;
+    uint64_t reset; /* stored when the device is made, and at each reset */
+    uint64_t mask;  /* bits that a write can change. 0: those of the fields, or all
+                     * where there are no fields */
+    /* Where the value lives: see TRESTLE_AT(). A size of 0: nowhere, a hook has it. */
+    uint32_t storage;        /* bytes from the beginning of the state */
+    uint32_t storage_size;   /* bytes of one value: 1, 2, 4, 8, at most the register's size */
+    uint32_t storage_stride; /* bytes from one of an array to the next; 0: storage_size */
+    uint32_t count;          /* registers in the array; 0: this is none */
+    uint32_t stride;         /* bytes from one to the next; 0: size */
+    uint32_t widths;         /* OR of 1, 2, 4, 8: the accesses that it takes; 0: of its own size.
+                              * A narrower one reaches its bytes alone, a wider one each of the
+                              * registers that it covers, which all have to take it */
+    bool whole;              /* accesses of all widths begin at the register's offset and are
+                              * its value, cut off or extended with zeroes */
+    bool keep;               /* a reset leaves it as it is */
+    /* Called when the guest reads, before it gets the value, and when it writes, after the value
+     * was stored as access and mask say. 0, -EINPROGRESS (the hook keeps access->req, and completes
+     * it), or a negative errno: a bus error. */
+    int (*on_read)(struct trestle_device *dev, struct trestle_register_access *access);
+    int (*on_write)(struct trestle_device *dev, struct trestle_register_access *access);
+    const struct trestle_field *fields; /* or NULL */
+    const char *doc;                    /* one line, or NULL */
+};
+
+/* What a read or write answers where no register is. */
+enum trestle_holes {
+    TRESTLE_HOLES_FAIL, /* a bus error */
+    TRESTLE_HOLES_ZERO, /* reads are 0 and writes ignored, with a warning */
+};
+
+/* A range of addresses of a device. Without registers its accesses go to the model's read() and
+ * write(), with its number in access->region. */
+struct trestle_region {
+    size_t size; /* sizeof(struct trestle_region); the next three likewise */
+    size_t register_size, field_size, value_size;
+    const struct trestle_register *registers;
+    size_t num_registers;
+    const char *name; /* or NULL */
+    uint64_t bytes;   /* 0: up to the end of the last register */
+    uint32_t widths;  /* OR of 1, 2, 4, 8; 0: those of the registers */
+    enum trestle_holes holes;
+    const char *doc;
+};
+
+/* --- what tables say of a place -------------------------------------------------------------- */
+
+/* A register of a device or a model. */
+struct trestle_register_at {
+    const struct trestle_region *region;
+    const struct trestle_register *reg; /* as this library has it */
+    uint32_t index;                     /* in an array */
+    uint64_t offset;                    /* of this one, in the region */
+};
+
+/* The register that covers the byte at an offset. False: none does, or the region has no table. */
+TRESTLE_API bool trestle_device_register(const struct trestle_device *dev, uint32_t region,
+                                         uint64_t offset, struct trestle_register_at *ret_at);
+/* The next register of a region behind `at`, in the order of the table; the first where at->reg is
+ * NULL. False: there is none. */
+TRESTLE_API bool trestle_device_next_register(const struct trestle_device *dev, uint32_t region,
+                                              struct trestle_register_at *ref_at);
+/* The register of that name ("STATUS", "LED[2]", "CH2_ADDR"); upper and lower case are one. */
+TRESTLE_API bool trestle_device_find_register(const struct trestle_device *dev, const char *name,
+                                              uint32_t *ret_region,
+                                              struct trestle_register_at *ret_at);
+/* What is stored, without any hook: false where nothing is. */
+TRESTLE_API bool trestle_device_stored(const struct trestle_device *dev,
+                                       const struct trestle_register_at *at, uint64_t *ret_value);
+/* "LED[2]" into buf, always ended; returns buf. */
+TRESTLE_API char *trestle_register_name(const struct trestle_register *reg, uint32_t index,
+                                        char *buf, size_t size);
+/* "0x2 {ready}": the value, and its fields that are not 0; fields with named values say those
+ * ("0x6 {mode=fast}"). Into buf, always ended; returns buf. */
+TRESTLE_API char *trestle_register_format(const struct trestle_register *reg, uint64_t value,
+                                          char *buf, size_t size);
+/* Bytes of the first region, and the OR of the widths that it takes: the table's own where it says
+ * so (region_size, access_sizes), otherwise those of its registers. */
+TRESTLE_API uint64_t trestle_model_bytes(const struct trestle_model *model);
+TRESTLE_API uint32_t trestle_model_widths(const struct trestle_model *model);
+
+/* --- for tables in C (all but the last four in C++20, too) ----------------------------------- */
+
+/* The value lives in that member of the state. */
+#define TRESTLE_AT(type, member) \
+    .storage = offsetof(type, member), .storage_size = sizeof(((type *)0)->member)
+/* The halves of a member of 64 bits. */
+#define TRESTLE_AT_LOW(type, member) .storage = offsetof(type, member), .storage_size = 4
+#define TRESTLE_AT_HIGH(type, member) .storage = offsetof(type, member) + 4, .storage_size = 4
+/* As many registers as that member has elements. */
+#define TRESTLE_ARRAY_AT(type, member)                                                    \
+    .storage = offsetof(type, member[0]), .storage_size = sizeof(((type *)0)->member[0]), \
+    .storage_stride = sizeof(((type *)0)->member[0]),                                     \
+    .count = sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0])
+/* As many as `array` has elements; the value is a member of each: channels[i].addr. */
+#define TRESTLE_EACH_AT(type, array, member)              \
+    .storage = offsetof(type, array[0].member),           \
+    .storage_size = sizeof(((type *)0)->array[0].member), \
+    .storage_stride = sizeof(((type *)0)->array[0]),      \
+    .count = sizeof(((type *)0)->array) / sizeof(((type *)0)->array[0])
+
+#define TRESTLE_REGION_SIZES                                                                 \
+    .size = sizeof(struct trestle_region), .register_size = sizeof(struct trestle_register), \
+    .field_size = sizeof(struct trestle_field), .value_size = sizeof(struct trestle_value)
+#define TRESTLE_REGION(rows) \
+    TRESTLE_REGION_SIZES, .registers = (rows), .num_registers = sizeof(rows) / sizeof((rows)[0])
+
+#define TRESTLE_FIELDS(...) ((const struct trestle_field[]){__VA_ARGS__, {0}})
+#define TRESTLE_VALUES(...) ((const struct trestle_value[]){__VA_ARGS__, {0}})
+#define TRESTLE_REGIONS(...) ((const struct trestle_region *const[]){__VA_ARGS__, NULL})
+#define TRESTLE_NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+#ifdef __cplusplus
+}
+#endif
+#endif

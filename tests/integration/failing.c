@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Preloaded into trestle: has one call of the C library fail. FAILING=CALL:ERRNO[:N[:REPORT]], such
+ * as "socket:EMFILE:2": the second one; without N all of them. Once it failed, the file REPORT
+ * exists. Other programs, QEMU above all, are left alone.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static char wanted[32], report[256];
+static int wanted_error;
+static unsigned long wanted_turn; /* 0: always */
+static atomic_ulong turn;
+
+static int error_number(const char *name)
+{
+    for (int number = 1; number < 134; number++) {
+        const char *known = strerrorname_np(number);
+        if (known && strcmp(known, name) == 0)
+            return number;
+    }
+    return EIO;
+}
+
+__attribute__((constructor)) static void read_wish(void)
+{
+    char error[32] = "";
+    const char *wish = getenv("FAILING");
+    if (!wish || strcmp(program_invocation_short_name, "trestle") != 0)
+        return;
+    sscanf(wish, "%31[^:]:%31[^:]:%lu:%255s", wanted, error, &wanted_turn, report);
+    wanted_error = error_number(error);
+}
+
+static bool fails(const char *name)
+{
+    if (strcmp(name, wanted) != 0 ||
+        (wanted_turn > 0 && atomic_fetch_add(&turn, 1) + 1 != wanted_turn))
+        return false;
+    if (report[0])
+        syscall(SYS_close, syscall(SYS_openat, AT_FDCWD, report, O_WRONLY | O_CREAT, 0600));
+    errno = wanted_error;
+    return true;
+}
+
+/* type name(parameters), called with arguments; when it fails: result. */
+#define FAILING(type, result, name, parameters, arguments)                 \
+    type name parameters;                                                  \
+    type name parameters                                                   \
+    {                                                                      \
+        static type(*real) parameters;                                     \
+        if (!real)                                                         \
+            real = (type(*) parameters)(uintptr_t)dlsym(RTLD_NEXT, #name); \
+        if (fails(#name))                                                  \
+            return result;                                                 \
+        return real arguments;                                             \
+    }
+
+#pragma GCC diagnostic ignored "-Wpedantic"
+#pragma GCC diagnostic ignored "-Wnonnull-compare"
+
+FAILING(int, -1, memfd_create, (const char *name, unsigned flags), (name, flags))
+FAILING(int, -1, socket, (int domain, int type, int protocol), (domain, type, protocol))
+FAILING(int, -1, socketpair, (int domain, int type, int protocol, int fds[2]),
+        (domain, type, protocol, fds))
+FAILING(int, -1, bind, (int fd, const struct sockaddr *address, socklen_t size),
+        (fd, address, size))
+FAILING(int, -1, listen, (int fd, int backlog), (fd, backlog))
+FAILING(int, -1, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags),
+        (fd, address, size, flags))
+FAILING(int, -1, setsockopt, (int fd, int level, int name, const void *value, socklen_t size),
+        (fd, level, name, value, size))
+FAILING(int, -1, getsockopt, (int fd, int level, int name, void *value, socklen_t *size),
+        (fd, level, name, value, size))
+FAILING(ssize_t, -1, sendmsg, (int fd, const struct msghdr *message, int flags),
+        (fd, message, flags))
+FAILING(int, -1, pipe2, (int fds[2], int flags), (fds, flags))
+FAILING(int, -1, epoll_create1, (int flags), (flags))
+FAILING(int, -1, epoll_ctl, (int epoll, int op, int fd, struct epoll_event *event),
+        (epoll, op, fd, event))
+FAILING(int, -1, epoll_wait, (int epoll, struct epoll_event *events, int max, int timeout),
+        (epoll, events, max, timeout))
+FAILING(int, -1, timerfd_create, (clockid_t clock, int flags), (clock, flags))
+FAILING(int, -1, timerfd_settime,
+        (int fd, int flags, const struct itimerspec *value, struct itimerspec *old),
+        (fd, flags, value, old))
+FAILING(int, -1, signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
+FAILING(pid_t, -1, fork, (void), ())
+FAILING(int, -1, pidfd_open, (pid_t pid, unsigned flags), (pid, flags))
+FAILING(int, -1, execve, (const char *path, char *const argv[], char *const env[]),
+        (path, argv, env))
+FAILING(void *, MAP_FAILED, mmap,
+        (void *at, size_t size, int protection, int flags, int fd, off_t offset),
+        (at, size, protection, flags, fd, offset))
+FAILING(int, -1, ftruncate, (int fd, off_t size), (fd, size))
+FAILING(char *, NULL, mkdtemp, (char *template), (template))
+FAILING(int, -1, fchmod, (int fd, mode_t mode), (fd, mode))
+FAILING(int, -1, fchmodat, (int dir, const char *path, mode_t mode, int flags),
+        (dir, path, mode, flags))
+FAILING(int, -1, flock, (int fd, int operation), (fd, operation))
+FAILING(int, -1, dup2, (int from, int to), (from, to))
+FAILING(ssize_t, -1, getrandom, (void *bytes, size_t size, unsigned flags), (bytes, size, flags))
+FAILING(int, -1, pthread_create,
+        (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *ctx),
+        (thread, attributes, run, ctx))
+FAILING(void *, NULL, dlopen, (const char *path, int flags), (path, flags))
+
+/* These take a third argument only sometimes. */
+int open(const char *path, int flags, ...)
+{
+    static int (*real)(const char *, int, ...);
+    va_list args;
+    va_start(args, flags);
+    mode_t mode = va_arg(args, mode_t);
+    va_end(args);
+    if (!real)
+        real = (int (*)(const char *, int, ...))(uintptr_t)dlsym(RTLD_NEXT, "open");
+    return fails("open") ? -1 : real(path, flags, mode);
+}
+
+int fcntl(int fd, int command, ...)
+{
+    static int (*real)(int, int, ...);
+    va_list args;
+    va_start(args, command);
+    void *argument = va_arg(args, void *);
+    va_end(args);
+    if (!real)
+        real = (int (*)(int, int, ...))(uintptr_t)dlsym(RTLD_NEXT, "fcntl");
+    return fails("fcntl") ? -1 : real(fd, command, argument);
+}
+
+/* dlsym() itself allocates, before there is a real one. */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *memory, size_t size);
+
+void *malloc(size_t size)
+{
+    return fails("malloc") ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return fails("calloc") ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    return fails("realloc") ? NULL : __libc_realloc(memory, size);
+}

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables of registers: what they answer, and which are refused. */
+#include "trestle/registers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "trestle/test.h"
+
+struct bank {
+    uint32_t ctrl, status, flags, fifo_reads;
+    uint16_t half;
+    uint8_t byte;
+    uint64_t wide;
+    uint32_t leds[4];
+    struct {
+        uint32_t addr, len;
+    } channels[2];
+    struct trestle_request *waiting;
+    uint32_t hooks;
+};
+
+static int ctrl_written(struct trestle_device *dev, struct trestle_register_access *access)
+{
+    struct bank *bank = trestle_device_state(dev);
+    bank->hooks++;
+    if (access->value & 0x80)
+        trestle_device_self_reset(dev);
+    return access->value & 0x40 ? -EIO : 0;
+}
+
+static int fifo_read(struct trestle_device *dev, struct trestle_register_access *access)
+{
+    struct bank *bank = trestle_device_state(dev);
+    access->value = ++bank->fifo_reads;
+    return 0;
+}
+
+static int later_read(struct trestle_device *dev, struct trestle_register_access *access)
+{
+    ((struct bank *)trestle_device_state(dev))->waiting = access->req;
+    trestle_device_wake_after(dev, 0, TRESTLE_NS);
+    return -EINPROGRESS;
+}
+
+static void bank_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
+{
+    trestle_request_complete(((struct bank *)trestle_device_state(dev))->waiting, 0, 77);
+}
+
+static const struct trestle_register rows[] = {
+    {"CTRL", 0x00, TRESTLE_AT(struct bank, ctrl), .on_write = ctrl_written, .reset = 0x10,
+     .fields = TRESTLE_FIELDS({"enable", 1},
+                              {"mode", 6, .values = TRESTLE_VALUES({"slow", 0}, {"fast", 3})},
+                              {"level", 0x30}, {"fail", 0x40}, {"reset", 0x80, TRESTLE_TRIGGER})},
+    {"STATUS", 0x04, TRESTLE_AT(struct bank, status), .access = TRESTLE_RO, .reset = 5},
+    {"FLAGS", 0x08, TRESTLE_AT(struct bank, flags), .reset = 0xff, .widths = 1 | 4,
+     .fields = TRESTLE_FIELDS({"w1c", 0x3, TRESTLE_W1C}, {"rc", 0x4, TRESTLE_RC},
+                              {"w1s", 0x8, TRESTLE_W1S}, {"ro", 0x10, TRESTLE_RO},
+                              {"wo", 0x20, TRESTLE_WO}, {"w1t", 0x40, TRESTLE_W1T},
+                              {"w0c", 0x80, TRESTLE_W0C})},
+    {"FIFO", 0x0c, .on_read = fifo_read, .access = TRESTLE_RO, .widths = 1 | 2 | 4, .whole = true},
+    {"HALF", 0x10, TRESTLE_AT(struct bank, half), .size = 2, .widths = 2 | 4},
+    {"BYTE", 0x12, TRESTLE_AT(struct bank, byte), .size = 1, .widths = 1 | 4, .keep = true},
+    {"WIDE", 0x18, TRESTLE_AT(struct bank, wide), .size = 8, .widths = 4 | 8,
+     .reset = 0x1122334455667788},
+    {"LED", 0x20, TRESTLE_ARRAY_AT(struct bank, leds), .mask = 0xff},
+    {"CH%s_ADDR", 0x40, TRESTLE_EACH_AT(struct bank, channels, addr), .stride = 0x10},
+    {"CH%s_LEN", 0x44, TRESTLE_EACH_AT(struct bank, channels, len), .stride = 0x10},
+    {"LATER", 0x60, .on_read = later_read, .access = TRESTLE_RO},
+    {"OLD", 0x64, .access = TRESTLE_RESERVED},
+};
+static const struct trestle_region region = {TRESTLE_REGION(rows)};
+static const struct trestle_model model = {
+    .size = sizeof(model),
+    .name = "bank",
+    .regions = TRESTLE_REGIONS(&region),
+    .irqs = TRESTLE_NAMES("done", "error"),
+    .ports = TRESTLE_NAMES("tx", "rx"),
+    .timers = 1,
+    .state_size = sizeof(struct bank),
+    .wake = bank_wake,
+};
+
+static struct trestle_test *bench;
+static struct trestle_device *dev;
+static struct bank *bank;
+
+static struct trestle_device *add(const struct trestle_model *of)
+{
+    const struct trestle_device_options options = {
+        .size = sizeof(options), .name = of->name, .base_addr = 0x1000};
+    return trestle_test_add(bench, of, &options);
+}
+
+static int setup(void **state)
+{
+    bench = trestle_test_create();
+    dev = add(&model);
+    bank = trestle_device_state(dev);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    trestle_test_destroy(bench);
+    return 0;
+}
+
+static uint32_t get(uint64_t offset)
+{
+    return (uint32_t)trestle_test_read(dev, offset, 4);
+}
+
+static void set(uint64_t offset, uint32_t value)
+{
+    trestle_test_write(dev, offset, 4, value);
+}
+
+static int status_of(bool write, uint64_t offset, uint32_t size)
+{
+    uint64_t data = 0;
+    return write ? trestle_test_try_write(dev, offset, size, 0)
+                 : trestle_test_try_read(dev, offset, size, &data);
+}
+
+static void test_what_a_table_says_of_the_model(void **state)
+{
+    const struct trestle_model *table = trestle_device_model(dev);
+    uint32_t port;
+    assert_int_equal(table->region_size, 0x68);
+    assert_int_equal(table->access_sizes, 1 | 2 | 4 | 8);
+    assert_int_equal(table->irq_lines, 2);
+    assert_int_equal(table->peer_ports, 2);
+    assert_int_equal(trestle_model_port(table, "rx", &port), 0);
+    assert_int_equal(port, 1);
+    assert_int_equal(trestle_model_bytes(&model), 0x68);
+}
+
+static void test_reset_values_and_resets(void **state)
+{
+    assert_int_equal(get(0x00), 0x10);
+    assert_int_equal(get(0x04), 5);
+    assert_int_equal(trestle_test_read(dev, 0x18, 8), 0x1122334455667788);
+    trestle_test_write(dev, 0x12, 1, 9);
+    set(0x00, 0x21);
+    assert_int_equal(get(0x00), 0x21);
+    trestle_test_reset(dev);
+    assert_int_equal(get(0x00), 0x10);
+    assert_int_equal(trestle_test_read(dev, 0x12, 1), 9); /* kept */
+    set(0x20, 7);
+    set(0x00, 0x80); /* the bit of the register */
+    assert_int_equal(get(0x20), 0);
+    assert_int_equal(get(0x00), 0x10);
+}
+
+static void test_rights_of_fields(void **state)
+{
+    assert_int_equal(get(0x08), 0xdf);   /* wo reads as 0 */
+    assert_int_equal(bank->flags, 0xfb); /* and reading has cleared rc */
+    set(0x08, 0x01 | 0x40 | 0x80);
+    assert_int_equal(bank->flags, 0x9a); /* w1c, w1t, wo by a plain 0 */
+    set(0x08, 0x08 | 0x20 | 0x10);
+    assert_int_equal(bank->flags, 0x3a); /* w0c by a 0, wo set, ro as it was */
+    bank->flags = 0xff;
+    trestle_test_write(dev, 0x09, 1, 0xff); /* a byte that holds no field */
+    assert_int_equal(bank->flags, 0xff);
+}
+
+static void test_masks_and_read_only_registers(void **state)
+{
+    set(0x2c, 0x1234);
+    assert_int_equal(bank->leds[3], 0x34);
+    set(0x04, 9);
+    assert_int_equal(get(0x04), 5);
+    assert_string_equal(trestle_test_log(bench),
+                        "bank: write to read-only register STATUS ignored");
+    assert_int_equal(get(0x64), 0);
+    assert_string_equal(trestle_test_log(bench), "bank: read of reserved register OLD ignored");
+}
+
+static void test_widths(void **state)
+{
+    trestle_test_write(dev, 0x1c, 4, 0xaabbccdd); /* half of a wide one */
+    assert_int_equal(bank->wide, 0xaabbccdd55667788);
+    assert_int_equal(get(0x18), 0x55667788);
+    set(0x10, 0x00561234); /* two registers at once */
+    assert_int_equal(bank->half, 0x1234);
+    assert_int_equal(bank->byte, 0x56);
+    assert_int_equal(get(0x10), 0x00561234);
+    assert_int_equal(trestle_test_read(dev, 0x0c, 1), 1); /* whole: its hook once */
+    assert_int_equal(trestle_test_read(dev, 0x0c, 2), 2);
+    assert_int_equal(status_of(false, 0x0d, 1), -EINVAL);
+    assert_int_equal(status_of(false, 0x00, 1), -EINVAL); /* not a width of CTRL */
+    assert_int_equal(status_of(false, 0x00, 8), -EINVAL);
+}
+
+static void test_arrays(void **state)
+{
+    set(0x50, 1);
+    set(0x54, 2);
+    assert_int_equal(bank->channels[1].addr, 1);
+    assert_int_equal(bank->channels[1].len, 2);
+    assert_int_equal(bank->channels[0].addr, 0);
+}
+
+static void test_holes(void **state)
+{
+    assert_int_equal(status_of(false, 0x30, 4), -EINVAL);
+    assert_string_equal(trestle_test_log(bench),
+                        "bank: read of 4 bytes at offset 0x30 refused: no register there");
+    assert_int_equal(status_of(true, 0x68, 4), -ERANGE);
+    static const struct trestle_region lenient = {TRESTLE_REGION(rows), .bytes = 0x100,
+                                                  .holes = TRESTLE_HOLES_ZERO};
+    struct trestle_model other = model;
+    other.name = "lenient";
+    other.regions = TRESTLE_REGIONS(&lenient);
+    dev = add(&other);
+    assert_int_equal(get(0x30), 0);
+    assert_int_equal(get(0xfc), 0);
+    assert_int_equal(trestle_test_logged(bench, TRESTLE_LOG_WARNING), 4);
+}
+
+static void test_hooks(void **state)
+{
+    set(0x00, 1);
+    assert_int_equal(bank->hooks, 1);
+    assert_int_equal(status_of(true, 0x00, 4), 0);
+    assert_int_equal(trestle_test_try_write(dev, 0x00, 4, 0x40), -EIO);
+    assert_int_equal(get(0x60), 77);
+    assert_int_equal(trestle_test_now(bench), TRESTLE_NS);
+}
+
+static void test_names(void **state)
+{
+    struct trestle_register_at at = {0};
+    char text[64];
+    uint32_t where;
+    uint64_t value;
+    assert_true(trestle_device_register(dev, 0, 0x55, &at));
+    assert_int_equal(at.offset, 0x54);
+    assert_string_equal(trestle_register_name(at.reg, at.index, text, sizeof(text)), "CH1_LEN");
+    assert_true(trestle_device_find_register(dev, "led[2]", &where, &at));
+    assert_int_equal(at.offset, 0x28);
+    set(0x28, 0x42);
+    assert_true(trestle_device_stored(dev, &at, &value));
+    assert_int_equal(value, 0x42);
+    assert_false(trestle_device_register(dev, 0, 0x30, &at));
+    assert_false(trestle_device_find_register(dev, "NONE", &where, &at));
+    at.reg = NULL;
+    unsigned count = 0;
+    while (trestle_device_next_register(dev, 0, &at))
+        count++;
+    assert_int_equal(count, 17);
+    assert_true(trestle_device_register(dev, 0, 0, &at));
+    assert_string_equal(trestle_register_format(at.reg, 0x37, text, sizeof(text)),
+                        "0x37 {enable mode=fast level=0x3}");
+    assert_string_equal(trestle_register_format(at.reg, 0, text, sizeof(text)), "0x0 {mode=slow}");
+    assert_string_equal(trestle_register_format(at.reg, 0x37, text, 10), "0x37 {ena");
+}
+
+/* --- tables that are refused ----------------------------------------------------------------- */
+
+static void check_refused_model(const struct trestle_model *wrong, const char *sentence)
+{
+    const struct trestle_device_options options = {
+        .size = sizeof(options), .name = "d", .base_addr = 0x1000};
+    struct trestle_device *made = NULL;
+    char *error = NULL;
+    assert_int_equal(trestle_test_try_add(bench, wrong, &options, &made, &error), -EINVAL);
+    assert_non_null(error);
+    if (!strstr(error, sentence))
+        fail_msg("no \"%s\" in \"%s\"", sentence, error);
+    free(error);
+}
+
+static void check_refused(const struct trestle_register *wrong, size_t count, const char *sentence)
+{
+    const struct trestle_region other = {TRESTLE_REGION_SIZES, .registers = wrong,
+                                         .num_registers = count};
+    struct trestle_model table = model;
+    table.regions = TRESTLE_REGIONS(&other);
+    check_refused_model(&table, sentence);
+}
+
+static void test_refused(void **state)
+{
+    const struct {
+        struct trestle_register row;
+        const char *sentence;
+    } wrong[] = {
+        {{"A", 2, TRESTLE_AT(struct bank, ctrl)}, "A: its offset is not a multiple of its size"},
+        {{"A", 0, TRESTLE_AT(struct bank, ctrl), .size = 3}, "A: its size is not 1, 2, 4 or 8"},
+        {{"A", 0}, "A: nothing says what it reads as: it has no storage and no on_read"},
+        {{"A", 0, .on_read = fifo_read}, "A: nothing says what a write does"},
+        {{"", 0, TRESTLE_AT(struct bank, ctrl)}, "it has no name"},
+        {{"A", 0, TRESTLE_AT(struct bank, wide)}, "A: its storage is wider than it is"},
+        {{"A", 0, .storage = sizeof(struct bank), .storage_size = 4},
+         "A: its storage lies beyond the model's state_size"},
+        {{"A", 0, TRESTLE_AT(struct bank, ctrl), .count = 100},
+         "A: its storage lies beyond the model's state_size"},
+        {{"A", 0, TRESTLE_AT(struct bank, byte), .size = 1, .reset = 0x100},
+         "A: its reset value or its mask is wider than it is"},
+        {{"A", 0, TRESTLE_AT(struct bank, ctrl), .widths = 16}, "A: its widths are not"},
+        {{"A", 0, TRESTLE_AT(struct bank, ctrl), .stride = 2, .count = 1},
+         "A: its stride is not a multiple of its size"},
+        {{"A", 0, .on_read = fifo_read, .access = TRESTLE_RO, .count = 2000000},
+         "A: a region has at most 1048576 registers"},
+        {{"A", UINT64_MAX - 3, TRESTLE_AT(struct bank, ctrl)}, "A: it lies beyond 4 GiB"},
+        {{"A", 0, TRESTLE_AT(struct bank, ctrl),
+          .fields = TRESTLE_FIELDS({"f", UINT64_C(0x100000000)})},
+         "A: field f (0x100000000) is no run of bits inside its 4 bytes"},
+        {{"A", 0, TRESTLE_AT(struct bank, ctrl), .fields = TRESTLE_FIELDS({"f", 5})},
+         "A: field f (0x5) is no run of bits"},
+        {{"A", 0, TRESTLE_AT(struct bank, ctrl), .fields = TRESTLE_FIELDS({"f", 6}, {"g", 4})},
+         "A: field g overlaps another"},
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        check_refused(&wrong[i].row, 1, wrong[i].sentence);
+    static const struct trestle_register overlap[] = {
+        {"A", 0x10, TRESTLE_AT(struct bank, wide), .size = 8},
+        {"B", 0x14, TRESTLE_AT(struct bank, ctrl)},
+    };
+    check_refused(overlap, 2, "register B overlaps A at offset 0x14");
+    check_refused(overlap, 0, "a region has 0 registers");
+    static const struct trestle_region small = {TRESTLE_REGION(rows), .bytes = 0x20};
+    struct trestle_model table = model;
+    table.regions = TRESTLE_REGIONS(&small);
+    check_refused_model(&table, "LED: it lies beyond the region's bytes");
+}
+
+/* A table of an older library, whose rows end before the hooks. */
+static void test_smaller_rows(void **state)
+{
+    enum { SIZE = offsetof(struct trestle_register, on_read) };
+    char old[2 * SIZE];
+    memset(old, 0, sizeof(old));
+    memcpy(old, &(struct trestle_register){"A", 0, TRESTLE_AT(struct bank, ctrl), .reset = 3},
+           SIZE);
+    memcpy(old + SIZE, &(struct trestle_register){"B", 4, TRESTLE_AT(struct bank, status)}, SIZE);
+    struct trestle_region other = {TRESTLE_REGION_SIZES, .num_registers = 2,
+                                   .registers = (const void *)old};
+    other.register_size = SIZE;
+    struct trestle_model table = model;
+    table.name = "old";
+    table.regions = TRESTLE_REGIONS(&other);
+    dev = add(&table);
+    assert_int_equal(get(0), 3);
+    set(4, 9);
+    assert_int_equal(get(4), 9);
+}
+
+/* --- start and failure ----------------------------------------------------------------------- */
+
+static int refuse_start(struct trestle_device *of)
+{
+    trestle_device_fail(of, "the cable %s", "is missing");
+    return -EINVAL;
+}
+
+static int fail_read(struct trestle_device *of, struct trestle_register_access *access)
+{
+    trestle_device_fail(of, "it burns");
+    return 0;
+}
+
+static void test_failure(void **state)
+{
+    struct trestle_model table = model;
+    char *error = NULL;
+    table.start = refuse_start;
+    dev = add(&table);
+    assert_int_equal(trestle_device_start(dev, &error), -EINVAL);
+    assert_string_equal(error, "device 'bank': model 'bank' did not start: the cable is missing");
+    free(error);
+    static const struct trestle_register burning[] = {
+        {"A", 0, .access = TRESTLE_RO, .on_read = fail_read},
+        {"B", 4, TRESTLE_AT(struct bank, ctrl)},
+    };
+    static const struct trestle_region other = {TRESTLE_REGION(burning)};
+    table.start = NULL;
+    table.regions = TRESTLE_REGIONS(&other);
+    dev = add(&table);
+    assert_int_equal(trestle_device_start(dev, NULL), 0);
+    assert_int_equal(get(4), 0);
+    (void)get(0);
+    assert_int_equal(status_of(false, 4, 4), -EIO);
+    assert_string_equal(trestle_test_log(bench),
+                        "bank: read of 4 bytes at offset 0x4 refused: it burns");
+    trestle_test_reset(dev);
+    assert_int_equal(get(4), 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_what_a_table_says_of_the_model),
+        TEST(test_reset_values_and_resets),
+        TEST(test_rights_of_fields),
+        TEST(test_masks_and_read_only_registers),
+        TEST(test_widths),
+        TEST(test_arrays),
+        TEST(test_holes),
+        TEST(test_hooks),
+        TEST(test_names),
+        TEST(test_refused),
+        TEST(test_smaller_rows),
+        TEST(test_failure),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
