@@ -38,6 +38,41 @@ TRESTLE_API trestle_time trestle_sim_next(const struct trestle_sim *sim);
  * returns 0. */
 TRESTLE_API uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time until);
 
+/* --- seen from another thread --------------------------------------------------------------- */
+
+enum trestle_callback {
+    TRESTLE_CALLBACK_NONE,
+    TRESTLE_CALLBACK_INIT,
+    TRESTLE_CALLBACK_START,
+    TRESTLE_CALLBACK_READ,
+    TRESTLE_CALLBACK_WRITE,
+    TRESTLE_CALLBACK_WAKE,
+    TRESTLE_CALLBACK_MESSAGE,
+    TRESTLE_CALLBACK_DMA_DONE,
+    TRESTLE_CALLBACK_RESET,
+    TRESTLE_CALLBACK_FINI,
+};
+
+/* What a sim is doing. Whoever looks twice and finds the same number of callbacks, or of runs, has
+ * seen the same one twice. */
+struct trestle_activity {
+    uint64_t callbacks; /* of models, begun so far */
+    uint64_t runs;      /* of the engine (trestle_sim_run_until()), begun so far */
+    bool is_running;    /* the engine */
+    trestle_time now;
+    enum trestle_callback callback; /* that runs; NONE: the rest is zero */
+    const char *callback_name;      /* "write" */
+    char device[64];                /* its name, cut to fit */
+    uint64_t offset;                /* of the access in read() and write(); size 0: none */
+    uint32_t size;
+};
+/* From any thread, and from signal handlers, while the sim exists. */
+TRESTLE_API void trestle_sim_look(const struct trestle_sim *sim,
+                                  struct trestle_activity *ret_activity);
+/* From any thread: the engine returns after the event at hand, and runs no other from then on. For
+ * a run that is to end though its engine does not get past one moment. */
+TRESTLE_API void trestle_sim_interrupt(struct trestle_sim *sim);
+
 /* An event is embedded in its owner: scheduling never allocates beyond the growth of the
  * queue. The fields are the engine's. */
 struct trestle_event {

@@ -49,6 +49,18 @@ static void request_done(struct trestle_request *request)
     port->resume(port->connection);
 }
 
+/* A model that forgets to answer leaves its guest waiting without a word. */
+static void tell_kept(struct port *port)
+{
+    if (port->told_kept)
+        return;
+    port->told_kept = true;
+    front_log(port->front, TRESTLE_LOG_WARNING,
+              "%s: its %s() keeps the access at offset 0x%" PRIx64 " for later, and nothing is "
+              "scheduled that could answer it",
+              port->name, port->request.write ? "write" : "read", port->request.access.offset);
+}
+
 void port_access(struct port *port, bool is_write, uint64_t offset, uint64_t data, uint8_t size)
 {
     struct front *front = port->front;
@@ -66,5 +78,7 @@ void port_access(struct port *port, bool is_write, uint64_t offset, uint64_t dat
         finish_request(port);
     } else if (port->is_outside) {
         front->timeline.num_handed++;
+    } else if (trestle_sim_next(front->timeline.sim) == TRESTLE_TIME_NEVER) {
+        tell_kept(port);
     }
 }

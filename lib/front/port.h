@@ -35,6 +35,7 @@ struct port {
     void (*resume)(struct connection *connection); /* what waited for an answer may go on */
 
     uint64_t num_requests, reads, writes, bytes, errors;
+    bool told_kept; /* that an access was kept without a prospect of an answer */
     struct histogram latency;
     struct rate_limit frame_errors; /* log lines about malformed frames */
 };

@@ -103,14 +103,9 @@ static void request_finish(struct trestle_device *dev)
         req->done(req);
 }
 
-void device_enter(struct trestle_device *dev)
-{
-    dev->depth++;
-}
-
 void device_leave(struct trestle_device *dev)
 {
-    dev->depth--;
+    device_exit(dev);
     if (dev->depth == 0 && dev->completed)
         request_finish(dev);
 }
@@ -118,6 +113,8 @@ void device_leave(struct trestle_device *dev)
 void trestle_request_complete(struct trestle_request *req, int status, uint64_t data)
 {
     struct trestle_device *dev = req->device;
+    if (device_is_elsewhere(dev, "trestle_request_complete"))
+        return;
     if (!dev->request || dev->completed || req != &dev->tickets[dev->ticket]) {
         trestle_device_log(dev, TRESTLE_LOG_ERROR,
                            "model '%s' completed a request that is not under way", dev->model.name);
@@ -166,6 +163,7 @@ static int access_check(const struct trestle_device *dev, const struct trestle_a
 
 int trestle_device_submit(struct trestle_device *dev, struct trestle_request *req)
 {
+    activity_here(&dev->sim->activity);
     if (dev->request || dev->depth > 0)
         return -EBUSY;
     if (device_is_observed(dev))
@@ -196,7 +194,7 @@ int trestle_device_submit(struct trestle_device *dev, struct trestle_request *re
     uint64_t data = 0;
     dev->request = req;
     req->device = dev;
-    dev->depth++;
+    device_enter(dev, req->write ? TRESTLE_CALLBACK_WRITE : TRESTLE_CALLBACK_READ);
     if (req->write)
         access.data = req->access.data & size_mask(access.size);
     if (registers_have(dev->banks, access.region)) {
@@ -206,7 +204,7 @@ int trestle_device_submit(struct trestle_device *dev, struct trestle_request *re
     } else {
         r = dev->model.read(dev, ticket, &access, &data);
     }
-    dev->depth--;
+    device_exit(dev);
     if (r == -EINPROGRESS && !dev->completed)
         return r;
 
@@ -230,6 +228,8 @@ static bool timer_exists(const struct trestle_device *dev, uint32_t timer)
 
 void trestle_device_wake_at(struct trestle_device *dev, uint32_t timer, trestle_time when)
 {
+    if (device_is_elsewhere(dev, "trestle_device_wake_at"))
+        return;
     if (timer_exists(dev, timer))
         sim_schedule_reserved(dev->sim, &dev->timers[timer].event, when);
     else
@@ -255,7 +255,7 @@ void device_timer_fire(struct trestle_event *event, trestle_time now)
     struct trestle_device *dev = timer->dev;
     if (!dev->model.wake)
         return;
-    device_enter(dev);
+    device_enter(dev, TRESTLE_CALLBACK_WAKE);
     dev->model.wake(dev, (uint32_t)(timer - dev->timers), now);
     device_leave(dev);
 }
@@ -270,6 +270,8 @@ void device_cancel_timers(struct trestle_device *dev)
 
 void trestle_device_irq(struct trestle_device *dev, uint32_t line, bool level)
 {
+    if (device_is_elsewhere(dev, "trestle_device_irq"))
+        return;
     if (line >= dev->model.irq_lines) {
         trestle_device_log(dev, TRESTLE_LOG_ERROR, "model '%s' has no interrupt line %" PRIu32,
                            dev->model.name, line);
@@ -298,13 +300,14 @@ void device_receive(void *ctx, uint32_t port, const void *data, size_t size)
         observe_message(dev, false, port, data, size);
     if (!dev->model.message)
         return;
-    device_enter(dev);
+    device_enter(dev, TRESTLE_CALLBACK_MESSAGE);
     dev->model.message(dev, port, data, size);
     device_leave(dev);
 }
 
 int trestle_device_deliver(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
 {
+    activity_here(&dev->sim->activity);
     if (port >= dev->model.peer_ports)
         return -EINVAL;
     if (size == 0 || size > TRESTLE_MESSAGE_MAX)
@@ -317,6 +320,8 @@ int trestle_device_deliver(struct trestle_device *dev, uint32_t port, const void
 
 int trestle_device_send(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
 {
+    if (device_is_elsewhere(dev, "trestle_device_send"))
+        return -EPERM;
     int r = trestle_component_send(dev->component, port, data, size);
     if (r == -ENOTCONN && dev->ops.send)
         r = dev->ops.send(dev->ctx, dev, port, data, size);
@@ -357,17 +362,18 @@ void trestle_device_self_reset(struct trestle_device *dev)
 
 void trestle_device_reset(struct trestle_device *dev)
 {
+    activity_here(&dev->sim->activity);
     if (dev->depth > 0)
         return;
     if (device_is_observed(dev))
         observe_reset(dev);
-    dev->depth++;
+    device_enter(dev, TRESTLE_CALLBACK_RESET);
     /* The model must not complete it any more, and cannot answer in its place. */
     struct trestle_request *canceled = dev->request ? request_take(dev) : NULL;
     if (canceled)
         request_set(canceled, -ECANCELED, 0);
     forget(dev);
-    dev->depth--;
+    device_exit(dev);
     if (canceled && device_is_observed(dev))
         observe_answer(dev, canceled);
     if (canceled && canceled->done)

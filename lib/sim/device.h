@@ -31,7 +31,10 @@ struct trestle_device {
     bool has_started, has_failed;
     struct trestle_component *component;
 
-    unsigned depth; /* callbacks of the model that are under way */
+    unsigned depth;                         /* callbacks of the model that are under way */
+    _Atomic enum trestle_callback callback; /* the latest */
+    struct trestle_device *outer;           /* from inside whose callback it was called, or NULL */
+    atomic_bool told_thread;
     uint32_t irq_levels;
     struct trestle_request *request; /* under way, or NULL */
     bool completed;                  /* request is done and only waits for the callback's return */
@@ -50,7 +53,29 @@ struct trestle_device {
 };
 
 /* Around every callback of the model. What the callback completed is answered after it. */
-void device_enter(struct trestle_device *dev);
+static inline void device_enter(struct trestle_device *dev, enum trestle_callback callback)
+{
+    struct activity *activity = &dev->sim->activity;
+    dev->depth++;
+    dev->outer = atomic_load_explicit(&activity->device, memory_order_relaxed);
+    atomic_store_explicit(&dev->callback, callback, memory_order_relaxed);
+    atomic_store_explicit(&activity->device, dev, memory_order_relaxed);
+    activity_count(&activity->callbacks);
+}
+static inline void device_exit(struct trestle_device *dev)
+{
+    dev->depth--;
+    atomic_store_explicit(&dev->sim->activity.device, dev->outer, memory_order_relaxed);
+}
+/* True for a call of a model's from another thread than its own, which is said once and does
+ * nothing. */
+bool device_refuse_thread(struct trestle_device *dev, const char *function);
+static inline bool device_is_elsewhere(struct trestle_device *dev, const char *function)
+{
+    return unlikely(atomic_load_explicit(&dev->sim->activity.thread, memory_order_relaxed) !=
+                    activity_this_thread()) &&
+           device_refuse_thread(dev, function);
+}
 void device_leave(struct trestle_device *dev);
 
 /* device_observe.c: somebody may look at what passes. Off the path of those whom nobody looks at.

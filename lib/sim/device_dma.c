@@ -37,7 +37,7 @@ static void transfer_fire(struct trestle_event *event, trestle_time now)
     transfer_release(transfer);
     if (!dev->model.dma_done)
         return;
-    device_enter(dev);
+    device_enter(dev, TRESTLE_CALLBACK_DMA_DONE);
     dev->model.dma_done(dev, tag, status);
     device_leave(dev);
 }
@@ -78,6 +78,8 @@ static struct transfer *transfer_find(struct trestle_device *dev, uint64_t id)
 static int dma_start(struct trestle_device *dev, bool write, uint64_t addr, void *buf, size_t size,
                      uint64_t tag)
 {
+    if (device_is_elsewhere(dev, write ? "trestle_device_dma_write" : "trestle_device_dma_read"))
+        return -EPERM;
     if (size == 0 || size > UINT64_MAX - addr)
         return -EINVAL;
     if (!dev->ops.dma)

@@ -76,6 +76,7 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
         free(dev);
         return error_set(ret_error, r, "out of memory");
     }
+    activity_here(&sim->activity);
     dev->sim = sim;
     dev->model = *model;
     dev->ops = *ops;
@@ -132,12 +133,13 @@ void trestle_device_fail(struct trestle_device *dev, const char *format, ...)
 
 int trestle_device_start(struct trestle_device *dev, char **ret_error)
 {
+    activity_here(&dev->sim->activity);
     char *why = NULL;
     int r = 0;
     if (dev->has_started)
         return 0;
     if (dev->model.start) {
-        device_enter(dev);
+        device_enter(dev, TRESTLE_CALLBACK_START);
         r = dev->model.start(dev);
         device_leave(dev);
     }
@@ -161,7 +163,7 @@ static int device_init(struct trestle_device *dev, const struct trestle_device_o
     int r = 0;
     registers_reset(dev->banks, dev->state, true);
     if (dev->model.init) {
-        device_enter(dev);
+        device_enter(dev, TRESTLE_CALLBACK_INIT);
         r = dev->model.init(dev, &params);
         device_leave(dev);
     }
@@ -175,8 +177,9 @@ static int device_init(struct trestle_device *dev, const struct trestle_device_o
     }
     params_record_finish(&record);
     if (started && r < 0 && dev->model.fini) {
-        device_enter(dev);
+        device_enter(dev, TRESTLE_CALLBACK_FINI);
         dev->model.fini(dev);
+        device_exit(dev);
     }
     return r;
 }
@@ -233,12 +236,14 @@ void trestle_device_destroy(struct trestle_device *dev)
 {
     if (!dev)
         return;
+    activity_here(&dev->sim->activity);
     if (dev->request)
         dev->request->device = NULL;
     dev->request = NULL;
     /* Nothing reaches the model any more but fini(). */
-    device_enter(dev);
+    device_enter(dev, TRESTLE_CALLBACK_FINI);
     if (dev->model.fini)
         dev->model.fini(dev);
+    device_exit(dev);
     device_stop(dev);
 }

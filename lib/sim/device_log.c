@@ -16,6 +16,19 @@ static void emit(struct trestle_device *dev, enum trestle_log_level level, char 
     dev->ops.log(dev->ctx, dev, level, line);
 }
 
+bool device_refuse_thread(struct trestle_device *dev, const char *function)
+{
+    char line[LINE_SIZE];
+    if (!dev->ops.log || atomic_exchange(&dev->told_thread, true))
+        return true;
+    snprintf(line, sizeof(line),
+             "%s: model '%s' calls %s() from a thread of its own, which does nothing: a model is "
+             "called, and calls, in one thread",
+             dev->name, dev->model.name, function);
+    emit(dev, TRESTLE_LOG_ERROR, line);
+    return true;
+}
+
 static void emit_left_out(struct trestle_device *dev, enum trestle_log_level level, uint64_t count)
 {
     char line[LINE_SIZE];
@@ -40,8 +53,8 @@ static bool limit_allows(struct trestle_device *dev, enum trestle_log_level leve
 void trestle_device_log(struct trestle_device *dev, enum trestle_log_level level,
                         const char *format, ...)
 {
-    if (!dev->ops.log || (level == TRESTLE_LOG_DEBUG && !dev->log_debug) ||
-        !limit_allows(dev, level))
+    if (device_is_elsewhere(dev, "trestle_device_log") || !dev->ops.log ||
+        (level == TRESTLE_LOG_DEBUG && !dev->log_debug) || !limit_allows(dev, level))
         return;
     char line[LINE_SIZE];
     int n = snprintf(line, sizeof(line), "%s: ", dev->name);

@@ -9,6 +9,7 @@ int trestle_sim_create(struct trestle_sim **ret_sim)
     struct trestle_sim *sim = calloc(1, sizeof(*sim));
     if (!sim)
         return -ENOMEM;
+    activity_here(&sim->activity);
     *ret_sim = sim;
     return 0;
 }
@@ -78,11 +79,16 @@ void trestle_sim_cancel(struct trestle_sim *sim, struct trestle_event *event)
 
 uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time until)
 {
+    struct activity *activity = &sim->activity;
+    activity_here(activity);
     if (sim->running || until < sim->now)
         return 0;
     uint64_t fired = 0;
     sim->running = true;
-    while (sim->queue.count > 0 && sim->queue.heap[0].when <= until) {
+    activity_count(&activity->runs);
+    atomic_store_explicit(&activity->is_running, true, memory_order_relaxed);
+    while (sim->queue.count > 0 && sim->queue.heap[0].when <= until &&
+           !atomic_load_explicit(&activity->is_interrupted, memory_order_relaxed)) {
         sim->now = sim->queue.heap[0].when;
         struct trestle_event *event = queue_take(&sim->queue);
         event->fire(event, sim->now);
@@ -90,7 +96,9 @@ uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time until)
         fired++;
     }
     sim->running = false;
-    if (until != TRESTLE_TIME_NEVER)
+    atomic_store_explicit(&activity->is_running, false, memory_order_relaxed);
+    if (until != TRESTLE_TIME_NEVER &&
+        !atomic_load_explicit(&activity->is_interrupted, memory_order_relaxed))
         sim->now = until;
     return fired;
 }

@@ -3,6 +3,7 @@
 #ifndef TRESTLE_SIM_SIM_H
 #define TRESTLE_SIM_SIM_H
 
+#include "activity.h"
 #include "queue.h"
 #include "trestle/sim.h"
 
@@ -12,6 +13,7 @@ struct trestle_sim {
     trestle_time now;
     bool running;
     struct queue queue;
+    struct activity activity;
     trestle_observe_fn observe; /* or NULL */
     void *observe_ctx;
     /* What the sim owns, freed with it. */

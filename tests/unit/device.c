@@ -2,6 +2,7 @@
 /* The host of a model: what it checks, what it promises to a model, and what to its embedder. */
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -906,6 +907,90 @@ static void test_log_limit(void **state)
     dev = NULL;
 }
 
+/* --- seen from outside ------------------------------------------------------------------------ */
+
+static struct trestle_activity seen;
+
+static void look_inside(struct trestle_device *d, struct trestle_request *req)
+{
+    (void)req;
+    (void)d;
+    trestle_sim_look(sim, &seen);
+}
+
+static void test_activity(void **state)
+{
+    struct trestle_request req = request(false, 8, 4, 0);
+    struct trestle_activity before;
+    trestle_sim_look(sim, &before);
+    assert_int_equal(before.callback, TRESTLE_CALLBACK_NONE);
+    assert_false(before.is_running);
+    s->in_read = look_inside;
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_int_equal(seen.callback, TRESTLE_CALLBACK_READ);
+    assert_string_equal(seen.callback_name, "read");
+    assert_string_equal(seen.device, "d0");
+    assert_int_equal(seen.offset, 8);
+    assert_int_equal(seen.size, 4);
+    assert_int_equal(seen.callbacks, before.callbacks + 1);
+    trestle_sim_look(sim, &seen);
+    assert_int_equal(seen.callback, TRESTLE_CALLBACK_NONE);
+}
+
+static void wake_again(struct trestle_device *d)
+{
+    trestle_device_wake_after(d, 0, 0);
+    trestle_sim_look(sim, &seen);
+    if (s->wakes == 1000)
+        trestle_sim_interrupt(sim);
+}
+
+/* An engine that does not get past one moment. */
+static void test_interrupt(void **state)
+{
+    s->in_wake = wake_again;
+    trestle_device_wake_at(dev, 0, 5);
+    assert_int_equal(trestle_sim_run_until(sim, 10), 1000);
+    assert_int_equal(trestle_sim_now(sim), 5);
+    assert_true(seen.is_running);
+    assert_int_equal(seen.callback, TRESTLE_CALLBACK_WAKE);
+    assert_int_equal(seen.now, 5);
+}
+
+static void *call_from_elsewhere(void *unused)
+{
+    struct trestle_request *req = unused;
+    uint8_t byte;
+    trestle_device_irq(dev, 0, true);
+    trestle_device_wake_at(dev, 0, 1);
+    assert_int_equal(trestle_device_send(dev, 0, "x", 1), -EPERM);
+    assert_int_equal(trestle_device_dma_read(dev, 0, &byte, 1, 0), -EPERM);
+    trestle_device_log(dev, TRESTLE_LOG_WARNING, "not said");
+    trestle_request_complete(req, 0, 1);
+    return NULL;
+}
+
+static void test_calls_from_another_thread(void **state)
+{
+    struct trestle_request req = request(false, 0, 4, 0);
+    pthread_t thread;
+    s->answer = -EINPROGRESS;
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    assert_int_equal(pthread_create(&thread, NULL, call_from_elsewhere, s->req), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(host.irqs, 0);
+    assert_int_equal(host.done, 0);
+    assert_int_equal(trestle_device_wake_time(dev, 0), TRESTLE_TIME_NEVER);
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1); /* once */
+    assert_int_equal(host.logs[TRESTLE_LOG_WARNING], 0);
+    assert_string_equal(host.log,
+                        "d0: model 'test' calls trestle_device_irq() from a thread of its "
+                        "own, which does nothing: a model is called, and calls, in one "
+                        "thread");
+    trestle_request_complete(s->req, 0, 1);
+    assert_int_equal(host.done, 1);
+}
+
 /* --- creation --------------------------------------------------------------------------------- */
 
 static int init_fails(struct trestle_device *d, const struct trestle_params *params)
@@ -1119,6 +1204,9 @@ int main(void)
         TEST(test_debug_lines_only_when_asked_for),
         TEST(test_log_says_nothing_of_nothing),
         TEST(test_log_limit),
+        TEST(test_activity),
+        TEST(test_interrupt),
+        TEST(test_calls_from_another_thread),
         TEST(test_bad_tables),
         TEST(test_tables_of_other_sizes),
         TEST(test_as_many_as_there_can_be),

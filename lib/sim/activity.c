@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* For other threads: what a sim does, and how to have its engine stop. */
+#include "activity.h"
+
+#include <string.h>
+
+#include "device.h"
+
+/* The device may go while this looks at it: then the counter has gone on, and nothing of it is
+ * used. */
+static void look_at_device(const struct trestle_device *dev, struct trestle_activity *ret)
+{
+    static const char *const names[] = {
+        [TRESTLE_CALLBACK_NONE] = "none",       [TRESTLE_CALLBACK_INIT] = "init",
+        [TRESTLE_CALLBACK_START] = "start",     [TRESTLE_CALLBACK_READ] = "read",
+        [TRESTLE_CALLBACK_WRITE] = "write",     [TRESTLE_CALLBACK_WAKE] = "wake",
+        [TRESTLE_CALLBACK_MESSAGE] = "message", [TRESTLE_CALLBACK_DMA_DONE] = "dma_done",
+        [TRESTLE_CALLBACK_RESET] = "reset",     [TRESTLE_CALLBACK_FINI] = "fini",
+    };
+    const struct trestle_request *request = dev->request;
+    ret->callback = atomic_load_explicit(&dev->callback, memory_order_relaxed);
+    ret->callback_name = names[ret->callback];
+    strncpy(ret->device, dev->name ? dev->name : "", sizeof(ret->device) - 1);
+    if (request &&
+        (ret->callback == TRESTLE_CALLBACK_READ || ret->callback == TRESTLE_CALLBACK_WRITE)) {
+        ret->offset = request->access.offset;
+        ret->size = request->access.size;
+    }
+}
+
+void trestle_sim_look(const struct trestle_sim *sim, struct trestle_activity *ret_activity)
+{
+    const struct activity *activity = &sim->activity;
+    struct trestle_activity seen = {
+        .callbacks = atomic_load_explicit(&activity->callbacks, memory_order_acquire),
+        .runs = atomic_load_explicit(&activity->runs, memory_order_relaxed),
+        .is_running = atomic_load_explicit(&activity->is_running, memory_order_relaxed),
+        .now = sim->now};
+    const struct trestle_device *dev =
+        atomic_load_explicit(&activity->device, memory_order_acquire);
+    struct trestle_activity with_device = seen;
+    if (dev)
+        look_at_device(dev, &with_device);
+    bool goes_on =
+        atomic_load_explicit(&activity->callbacks, memory_order_acquire) != seen.callbacks;
+    *ret_activity = goes_on ? seen : with_device;
+}
+
+void trestle_sim_interrupt(struct trestle_sim *sim)
+{
+    atomic_store_explicit(&sim->activity.is_interrupted, true, memory_order_relaxed);
+}
