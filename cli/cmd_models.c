@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "command.h"
+#include "svd/stub.h"
 #include "table.h"
 #include "trestle/bridge.h"
 #include "trestle/registers.h"
@@ -37,6 +38,11 @@ static int run_command(const struct command *command, int argc, char **argv)
         free(list);
         strings_finish(&widths);
     }
+    table_addf(&table, SVD_MODEL_NAME);
+    table_addf(&table, "any");
+    table_addf(&table, "8 16 32 64 bit");
+    table_addf(&table, "0");
+    table_addf(&table, "any");
     table_print(&table, stdout);
     table_finish(&table);
     return EXIT_SUCCESS;
@@ -48,5 +54,8 @@ const struct command command_models = {
     .summary = "List the bundled models",
     .options = options,
     .run = run_command,
-    .help = "A path to a .so that exports a model works wherever a model's name does.\n",
+    .help =
+        "A path to a .so that exports a model works wherever a model's name does. svd is a stub of "
+        "a\n"
+        "peripheral that a vendor describes in an SVD file; its params are file and peripheral.\n",
 };

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "log.h"
 #include "run/launch.h"
+#include "svd/stub.h"
 #include "util.h"
 
 static const struct command_option options[] = {
@@ -202,6 +203,16 @@ static void warn_of_what_is_left_out(const struct config *config)
     }
 }
 
+/* The element has the library's models; what reads vendors' files is in this command. */
+static int refuse_stubs(const struct config *config)
+{
+    for (size_t i = 0; i < config->num_devices; i++)
+        if (strcmp(config->devices[i].model_name, SVD_MODEL_NAME) == 0)
+            return command_fail_line(config_complain_device(
+                config, i, NULL, "SST has no stubs of SVD files; remove the device"));
+    return 0;
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
     const char *argument, *latency = "1ns";
@@ -222,6 +233,11 @@ static int run_command(const struct command *command, int argc, char **argv)
         return EXIT_BAD_INPUT;
     if (config_load(file, &config, &error) < 0)
         return command_fail_line(error);
+    int code = refuse_stubs(config);
+    if (code) {
+        config_destroy(config);
+        return code;
+    }
     print_config(config, latency);
     warn_of_what_is_left_out(config);
     config_destroy(config);

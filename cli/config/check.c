@@ -18,7 +18,7 @@ static const struct json_place links_place = {NULL, "links", 0};
 
 static unsigned device_line(const struct config *config, size_t index)
 {
-    struct json_place device = {&devices_place, NULL, index};
+    struct json_place device = {&devices_place, NULL, config->devices[index].item};
     return json_place_line(config->text, &device);
 }
 
@@ -28,7 +28,8 @@ static int fail_device(struct config_reader *reader, size_t index, const char *k
 static int fail_device(struct config_reader *reader, size_t index, const char *key,
                        const char *format, ...)
 {
-    struct json_place device = {&devices_place, NULL, index}, place = {&device, key, 0};
+    struct json_place device = {&devices_place, NULL, reader->config->devices[index].item};
+    struct json_place place = {&device, key, 0};
     va_list args;
     va_start(args, format);
     char *sentence = xvformat(format, args);
@@ -78,7 +79,7 @@ static int check_pair_name(struct config_reader *reader, const struct config_dev
         return 0;
     return fail_device(reader, j, "name",
                        "\"%s\" is the name of devices[%zu] already, on line %u; choose another",
-                       second->name, i, device_line(config, i));
+                       second->name, first->item, device_line(config, i));
 }
 
 static int check_pair_socket(struct config_reader *reader, const struct config_device *first,

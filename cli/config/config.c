@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "config/reader.h"
+#include "svd/svd.h"
 #include "util.h"
 
 /* A configuration of 1024 devices is 200 KB; beyond this limit somebody named the wrong file. */
@@ -325,6 +326,9 @@ void config_destroy(struct config *config)
         return;
     for (size_t i = 0; i < config->num_devices; i++)
         trestle_model_unload(config->devices[i].library);
+    for (size_t i = 0; i < config->num_svds; i++)
+        svd_destroy(config->svds[i]);
+    free(config->svds);
     free(config->devices);
     free(config->links);
     json_decref(config->document);

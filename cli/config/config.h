@@ -26,6 +26,7 @@ struct config_device {
     int64_t timeout_ms;   /* -1: the plugin's default */
     bool shadow;          /* may cover what the machine has there */
     bool behind;          /* what the machine has there stays in front */
+    size_t item;          /* where it stands in the list of the file */
     const char *irq;      /* inputs of the interrupt controller, "40:41"; NULL: none */
     size_t num_irqs;
     bool own_process;    /* served by a `trestle device` of its own */
@@ -53,7 +54,9 @@ struct config {
     size_t num_devices;
     struct config_link *links;
     size_t num_links;
-    trestle_time stop_at; /* TRESTLE_TIME_NEVER: not said */
+    trestle_time stop_at;   /* TRESTLE_TIME_NEVER: not said */
+    struct svd_file **svds; /* vendors' descriptions, of which there are models */
+    size_t num_svds;
 
     /* What the strings above live in, and what messages are made from. */
     const char *file; /* NULL: not from a file */
@@ -85,6 +88,11 @@ char *config_complain_device(const struct config *config, size_t index, const ch
                              const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* What a model said of its parameters: about the one that the sentence names in quotes. */
 char *config_complain_params(const struct config *config, size_t index, const char *sentence);
+
+struct strings;
+/* What "model" may say beside a path: the library's models, and the one that makes stubs. */
+void config_list_models(struct strings *ret_names);
+bool config_has_model(const char *name);
 
 /* The architecture in a name such as "qemu-system-riscv64", or NULL. */
 const char *config_arch_of_qemu(const char *qemu);

@@ -10,6 +10,7 @@
 #include "base/region.h"
 #include "base/socket_path.h"
 #include "config/reader.h"
+#include "svd/stub.h"
 #include "trestle/registers.h"
 #include "util.h"
 
@@ -81,10 +82,16 @@ static int load_model(struct config_reader *reader, const struct json_place *whe
     return status;
 }
 
-static void list_models(struct strings *ret_names)
+bool config_has_model(const char *name)
+{
+    return trestle_model_find(name) || strcmp(name, SVD_MODEL_NAME) == 0;
+}
+
+void config_list_models(struct strings *ret_names)
 {
     for (const struct trestle_model *const *model = trestle_models(); *model; model++)
         strings_add(ret_names, (*model)->name);
+    strings_add(ret_names, SVD_MODEL_NAME);
 }
 
 static int find_model(struct config_reader *reader, const struct json_place *where,
@@ -92,10 +99,10 @@ static int find_model(struct config_reader *reader, const struct json_place *whe
 {
     device->model_name = name;
     device->model = trestle_model_find(name);
-    if (device->model)
-        return 0;
+    if (config_has_model(name))
+        return 0; /* a stub is made when all parameters are known */
     struct strings names = {0};
-    list_models(&names);
+    config_list_models(&names);
     char *all = strings_join(&names, ", ");
     const char *near = suggest(name, names.items);
     int status =
@@ -292,8 +299,8 @@ static const struct config_key device_keys[] = {
     {"name", config_set_name, DEVICE(name), "a name", "\"name\": \"echo_device\""},
     {"model", config_set_model, 0, "a model", "\"model\": \"echo\""},
     {"component", set_component, 0, "a component", "\"component\": \"acalsim.QEMUDevice\""},
-    {"base_addr", config_set_base, DEVICE(base_addr), "an address", "\"base_addr\": \"0x10200000\"",
-     .required = true},
+    {"base_addr", config_set_base, DEVICE(base_addr), "an address",
+     "\"base_addr\": \"0x10200000\""},
     {"size", config_set_size, DEVICE(size), "a size", "\"size\": 4096 or \"size\": \"0x1000\""},
     {"params", config_set_params, 0, "an object of parameters",
      "\"params\": { \"echo_latency\": 10 }"},
@@ -320,6 +327,14 @@ static const struct config_key device_keys[] = {
 int config_finish_device(struct config_reader *reader, const struct json_place *where, size_t index,
                          const char *base_key, struct config_device *device)
 {
+    bool is_stub = device->model_name && strcmp(device->model_name, SVD_MODEL_NAME) == 0;
+    if (device->base_addr == UINT64_MAX && !is_stub)
+        return config_fail(reader, where,
+                           "\"%s\" is missing; add for example \"%s\": "
+                           "\"0x10200000\"",
+                           base_key, base_key);
+    if (is_stub && config_make_stub(reader, where, device) < 0)
+        return -EINVAL;
     if (!device->model)
         return config_fail(reader, where,
                            "\"model\" is missing; add for example \"model\": \"echo\"");
@@ -363,11 +378,14 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
 static int read_device(struct config_reader *reader, const struct json_place *where, size_t index,
                        const json_t *value)
 {
-    struct config_device *device = &reader->config->devices[index];
+    struct config *config = reader->config;
+    struct config_device *device = &config->devices[config->num_devices++];
     static const struct config_key device_row = {
         .what = "a device",
         .example = "{ \"model\": \"echo\", \"base_addr\": \"0x10200000\" }",
     };
+    config_init_device(device);
+    device->item = index;
     if (!json_is_object(value))
         return config_fail_type(reader, &device_row, where, value);
     if (json_object_get(value, "model") && json_object_get(value, "component")) {
@@ -388,15 +406,18 @@ int config_set_devices(struct config_reader *reader, const struct config_key *ke
     if (count == 0)
         return config_fail(reader, where, "the list is empty; write for example %s", key->example);
     config->devices = xcalloc(count, sizeof(*config->devices));
-    config->num_devices = count;
-    for (size_t i = 0; i < count; i++)
-        config_init_device(&config->devices[i]);
-    for (size_t i = 0; i < count; i++) {
-        struct json_place here = {where, NULL, i};
-        int status = read_device(reader, &here, i, json_array_get(value, i));
-        if (status < 0)
-            return status;
-    }
+    /* What a chip's file describes goes where the other devices leave room. */
+    for (unsigned chips = 0; chips < 2; chips++)
+        for (size_t i = 0; i < count; i++) {
+            struct json_place here = {where, NULL, i};
+            const json_t *item = json_array_get(value, i);
+            if (config_is_chip(item) != chips)
+                continue;
+            int status = chips ? config_read_chip(reader, &here, i, item)
+                               : read_device(reader, &here, i, item);
+            if (status < 0)
+                return status;
+        }
     return 0;
 }
 

@@ -82,6 +82,15 @@ void config_init_device(struct config_device *device);
 int config_finish_device(struct config_reader *reader, const struct json_place *where, size_t index,
                          const char *base_key, struct config_device *device);
 
+/* config/stubs.c. The model of a device whose model is svd. */
+int config_make_stub(struct config_reader *reader, const struct json_place *where,
+                     struct config_device *device);
+/* An item of the list that stands for all peripherals of a file: adds them to the devices, of which
+ * those that stand in the list by themselves are read. */
+bool config_is_chip(const json_t *value);
+int config_read_chip(struct config_reader *reader, const struct json_place *where, size_t item,
+                     const json_t *value);
+
 /* config_check.c: names, regions and sockets among each other, and what links say. */
 int config_check(struct config_reader *reader);
 

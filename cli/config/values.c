@@ -67,7 +67,8 @@ static bool is_alone(const struct config *config)
 
 char *config_where_device(const struct config *config, size_t index)
 {
-    struct json_place devices = {NULL, "devices", 0}, device = {&devices, NULL, index};
+    struct json_place devices = {NULL, "devices", 0};
+    struct json_place device = {&devices, NULL, config->devices[index].item};
     if (!config->file)
         return NULL;
     return locate(config, is_alone(config) ? NULL : &device);
@@ -76,8 +77,9 @@ char *config_where_device(const struct config *config, size_t index)
 char *config_complain_device(const struct config *config, size_t index, const char *key,
                              const char *format, ...)
 {
-    struct json_place devices = {NULL, "devices", 0}, device = {&devices, NULL, index},
-                      place = {&device, key, 0};
+    struct json_place devices = {NULL, "devices", 0};
+    struct json_place device = {&devices, NULL, config->devices[index].item};
+    struct json_place place = {&device, key, 0};
     const struct json_place *where = key ? &place : &device;
     va_list args;
     va_start(args, format);
@@ -89,9 +91,10 @@ char *config_complain_device(const struct config *config, size_t index, const ch
 char *config_complain_params(const struct config *config, size_t index, const char *sentence)
 {
     const struct config_device *device = &config->devices[index];
-    struct json_place devices = {NULL, "devices", 0}, entry = {&devices, NULL, index},
-                      params = {is_alone(config) ? NULL : &entry, "params", 0},
-                      place = {&params, NULL, 0};
+    struct json_place devices = {NULL, "devices", 0};
+    struct json_place entry = {&devices, NULL, device->item};
+    struct json_place params = {is_alone(config) ? NULL : &entry, "params", 0};
+    struct json_place place = {&params, NULL, 0};
     /* The library names the device, which the place does as well. */
     char *prefix = xformat("device '%s': ", device->name);
     if (strncmp(sentence, prefix, strlen(prefix)) == 0)

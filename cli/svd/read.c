@@ -114,7 +114,7 @@ static void inherit_rights(const struct svd_node *node, struct svd_rights *right
 static int inherit(const struct svd_file *file, char **ret_error, const struct svd_node *node,
                    struct inherited *inherited)
 {
-    enum { BITS_MAX = 64 * 1024 };
+    enum { BITS_MAX = 4096 };
     const struct svd_node *child = svd_get(node, SVD_SIZE);
     uint64_t bits = inherited->bits;
     if (child && (svd_number(child->text, &bits) != SVD_NUMBER_GOOD || bits > BITS_MAX))
@@ -465,7 +465,7 @@ static int read_register(struct reader *reader, struct svd_node *node, uint64_t 
     if (status == 0)
         status = read_array(file, reader->ret_error, node, name, REGISTERS_MAX, &array);
     if (status == 0)
-        status = count_elements(reader, node, array.count);
+        status = count_elements(reader, node, array.count * ((inherited.bits + 63) / 64));
     if (status < 0)
         return status;
     struct svd_register reg = {
@@ -743,6 +743,11 @@ void svd_destroy(struct svd_file *file)
 const char *svd_path(const struct svd_file *file)
 {
     return file->path;
+}
+
+void *svd_alloc(struct svd_file *file, size_t size)
+{
+    return svd_tree_alloc(&file->tree, size);
 }
 
 size_t svd_num_peripherals(const struct svd_file *file)

@@ -94,6 +94,8 @@ int svd_parse(const char *path, const char *text, size_t size, struct svd_file *
 /* With all that was read of its peripherals. NULL is fine. */
 void svd_destroy(struct svd_file *file);
 const char *svd_path(const struct svd_file *file);
+/* Zeroed memory that lives as long as the file. */
+void *svd_alloc(struct svd_file *file, size_t size);
 
 size_t svd_num_peripherals(const struct svd_file *file);
 /* Of the index-th: the name, and where it stands in the file. */

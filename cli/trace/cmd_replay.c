@@ -66,11 +66,10 @@ static const char *bundled_model(const struct replay_options *wanted)
 /* A model that does not exist is no reason to talk about devices. */
 static int check_model(const char *name)
 {
-    if (!name || strchr(name, '/') || strchr(name, '.') || trestle_model_find(name))
+    if (!name || strchr(name, '/') || strchr(name, '.') || config_has_model(name))
         return 0;
     struct strings names = {0};
-    for (const struct trestle_model *const *model = trestle_models(); *model; model++)
-        strings_add(&names, (*model)->name);
+    config_list_models(&names);
     char *help = suggest_or_list(name, &names, "name a path to a .so, or one of");
     int code = command_fail("there is no model \"%s\"%s", name, help);
     free(help);
@@ -116,7 +115,7 @@ static int check_recorded(const struct trace_file *trace,
         return command_fail("%s has nothing of %s, which was in a process of its own; that has "
                             "another trace: replay %s.%s",
                             trace->path, recorded->name, trace->path, recorded->name);
-    if (!wanted->model && !trestle_model_find(recorded->model))
+    if (!wanted->model && !config_has_model(recorded->model))
         return command_fail("the model \"%s\" of %s is not a bundled one; name its file, for "
                             "example --model ./%s.so",
                             recorded->model, recorded->name, recorded->model);

@@ -371,7 +371,7 @@ static void size_of(const struct trestle_model *model, uint64_t *ret_bytes, uint
     struct register_banks *banks = NULL;
     *ret_bytes = model->region_size;
     *ret_widths = model->access_sizes;
-    if (!model->regions || registers_create(model, &banks, NULL) < 0)
+    if ((*ret_bytes && *ret_widths) || !model->regions || registers_create(model, &banks, NULL) < 0)
         return;
     if (*ret_bytes == 0)
         *ret_bytes = registers_bytes(banks, 0);

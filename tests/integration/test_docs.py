@@ -129,6 +129,8 @@ class Documents(common.TestCase):
     def check_configuration(self, text, model_source):
         (self.dir / "config.json").write_text(text)
         (self.dir / "guest.elf").touch()
+        if not (self.dir / "examples").exists():
+            (self.dir / "examples").symlink_to(common.SOURCE / "examples")
         for name in re.findall(r'"\./(\w+\.so)"', text):
             self.build_model(model_source, name)
         result = common.run([common.TRESTLE, "check", self.dir / "config.json"])

@@ -139,6 +139,19 @@ static const struct {
      "@MODELS, or a path to a .so or .py"},
     {"{'devices': [{'model': 'uart'}]}", "1: devices[0].model: there is no model \"uart\"; the "
                                          "models are @MODELS, or a path to a .so or .py"},
+    {"{'devices': [{'model': 'svd'}]}",
+     "1: devices[0]: the model svd needs to know what it stands for; add \"params\": { \"file\": "
+     "\"nrf51.svd\", \"peripheral\": \"UART0\" }"},
+    {"{'devices': [{'model': 'svd',\n'params': {'file': '/nowhere/a.svd', 'peripheral': 'A'}}]}",
+     "2: devices[0].params.file: /nowhere/a.svd: No such file or directory"},
+    {"{'devices': [{'svd': '/nowhere/a.svd'}]}",
+     "1: devices[0]: add \"all\": true for all peripherals of the file; for one of them, write "
+     "\"model\": \"svd\""},
+    {"{'devices': [{'svd': '/nowhere/a.svd', 'all': true}]}",
+     "1: devices[0].svd: /nowhere/a.svd: No such file or directory"},
+    {"{'devices': [{'svd': 'a.svd', 'all': true,\n'except': 'UART0'}]}",
+     "2: devices[0].except: \"UART0\" is not a list of peripherals; write for example \"except\": "
+     "[\"UART0\", \"RTC0\"]"},
     {"{'devices': [{'component': 'acalsim.QemuDevice'}]}",
      "1: devices[0].component: there is no component \"acalsim.QemuDevice\"; did you mean "
      "\"acalsim.QEMUDevice\"?"},
@@ -287,8 +300,7 @@ static const struct {
 static char *expected_line(const char *line)
 {
     struct strings models = {0};
-    for (const struct trestle_model *const *model = trestle_models(); *model; model++)
-        strings_add(&models, (*model)->name);
+    config_list_models(&models);
     char *list = strings_join(&models, ", "), *expected;
     const char *place = strstr(line, "@MODELS");
     if (place)
