@@ -4,8 +4,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/number.h"
+#include "trestle/registers.h"
 
 static uint64_t mask_of(uint32_t size)
 {
@@ -60,6 +62,83 @@ static bool parse_offset(char *text, struct place *place, char **ret_error)
     return true;
 }
 
+static const struct trestle_field *find_field(const struct trestle_register *reg, const char *name)
+{
+    for (const struct trestle_field *field = reg->fields; field && field->name; field++)
+        if (strcasecmp(field->name, name) == 0)
+            return field;
+    return NULL;
+}
+
+static void list_fields(const struct trestle_register *reg, struct strings *ret_names)
+{
+    for (const struct trestle_field *field = reg->fields; field && field->name; field++)
+        strings_add(ret_names, field->name);
+}
+
+static void list_registers(const struct trestle_device *dev, struct strings *ret_names)
+{
+    struct trestle_register_at at = {0};
+    char name[128];
+    while (trestle_device_next_register(dev, 0, &at))
+        strings_add(ret_names, trestle_register_name(at.reg, at.index, name, sizeof(name)));
+}
+
+static void complain_name(const char *what, const char *name, struct strings *known,
+                          char **ret_error)
+{
+    char *help = known->count ? suggest_or_list(name, known, "there are") : xstrdup("");
+    *ret_error = xformat("there is no %s \"%s\"%s", what, name, help);
+    free(help);
+    strings_finish(known);
+}
+
+/* "STATUS" or "STATUS.ready" */
+static bool parse_name(char *text, struct place *place, char **ret_error)
+{
+    struct trestle_register_at at;
+    struct strings known = {0};
+    uint32_t region;
+    char *dot = strchr(text, '.');
+    if (dot)
+        *dot++ = '\0';
+    if (!trestle_device_find_register(place->dev, text, &region, &at) || region != 0) {
+        list_registers(place->dev, &known);
+        complain_name("register", text, &known, ret_error);
+        return false;
+    }
+    place->offset = at.offset;
+    place->size = at.reg->size;
+    place->mask = mask_of(place->size);
+    const struct trestle_field *field = dot ? find_field(at.reg, dot) : NULL;
+    if (field)
+        place->mask = field->mask;
+    if (!dot || field)
+        return true;
+    list_fields(at.reg, &known);
+    complain_name("field", dot, &known, ret_error);
+    return false;
+}
+
+void place_complete(const struct poke_target *target, const char *word, struct strings *ret_list)
+{
+    const char *dot = strchr(word, '.');
+    for (size_t i = 0; i < target->num_devices; i++) {
+        const char *name = trestle_device_name(target->devices[i]);
+        size_t length = strlen(name);
+        if (!dot && strncmp(name, word, strlen(word)) == 0)
+            strings_add(ret_list, name);
+        if (!dot || (size_t)(dot - word) != length || strncmp(name, word, length) != 0)
+            continue;
+        struct strings registers = {0};
+        list_registers(target->devices[i], &registers);
+        for (size_t j = 0; j < registers.count; j++)
+            if (strncasecmp(registers.items[j], dot + 1, strlen(dot + 1)) == 0)
+                strings_addf(ret_list, "%s.%s", name, registers.items[j]);
+        strings_finish(&registers);
+    }
+}
+
 bool place_parse(const struct poke_target *target, const char *text, struct place *ret_place,
                  char **ret_error)
 {
@@ -67,8 +146,9 @@ bool place_parse(const struct poke_target *target, const char *text, struct plac
     char kind = *end;
     *end = '\0';
     *ret_place = (struct place){.dev = place_device(target, copy, ret_error)};
-    bool is_found = ret_place->dev && kind == '+' && parse_offset(end + 1, ret_place, ret_error);
-    if (ret_place->dev && kind != '+')
+    bool is_found = ret_place->dev && kind &&
+                    (kind == '+' ? parse_offset : parse_name)(end + 1, ret_place, ret_error);
+    if (ret_place->dev && !kind)
         *ret_error = xformat("\"%s\" names no register; write for example %s+0x8", text, copy);
     free(copy);
     return is_found;

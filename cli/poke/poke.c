@@ -11,6 +11,7 @@
 
 #include "base/number.h"
 #include "poke/place.h"
+#include "trestle/registers.h"
 
 #define WORDS_MAX 40
 #define BYTES_MAX 256
@@ -115,9 +116,18 @@ static enum poke_status do_read(struct poke *poke, const struct words *words)
     enum poke_status status = parse_place(poke, words->items[1], &place);
     if (status == POKE_OK)
         status = access_place(poke, &place, false, &value);
-    if (status == POKE_OK)
-        fprintf(poke->out, "%s = 0x%" PRIx64 "\n", words->items[1], place_extract(&place, value));
-    return status;
+    struct trestle_register_at at;
+    char text[256];
+    if (status != POKE_OK)
+        return status;
+    value = place_extract(&place, value);
+    if (strchr(words->items[1], '+') || place_is_field(&place) ||
+        !trestle_device_register(place.dev, 0, place.offset, &at))
+        fprintf(poke->out, "%s = 0x%" PRIx64 "\n", words->items[1], value);
+    else
+        fprintf(poke->out, "%s = %s\n", words->items[1],
+                trestle_register_format(at.reg, value, text, sizeof(text)));
+    return POKE_OK;
 }
 
 static enum poke_status do_write(struct poke *poke, const struct words *words)
@@ -346,6 +356,27 @@ static enum poke_status do_reset(struct poke *poke, const struct words *words)
     return dev ? POKE_OK : POKE_WRONG;
 }
 
+/* What is stored, without reading as the guest does: nothing happens by it. */
+static enum poke_status do_registers(struct poke *poke, const struct words *words)
+{
+    struct trestle_register_at at = {0};
+    char name[128], text[256];
+    uint64_t value;
+    free(poke->error);
+    poke->error = NULL;
+    struct trestle_device *dev = place_device(poke->target, words->items[1], &poke->error);
+    if (!dev)
+        return POKE_WRONG;
+    while (trestle_device_next_register(dev, 0, &at)) {
+        trestle_register_name(at.reg, at.index, name, sizeof(name));
+        if (trestle_device_stored(dev, &at, &value))
+            trestle_register_format(at.reg, value, text, sizeof(text));
+        fprintf(poke->out, "0x%04" PRIx64 " %s%s%s\n", at.offset, name,
+                at.reg->storage_size ? " = " : "", at.reg->storage_size ? text : "");
+    }
+    return POKE_OK;
+}
+
 /* A message as if it came from the peer: send uart.0 "abc" */
 static enum poke_status do_send(struct poke *poke, const struct words *words)
 {
@@ -471,8 +502,10 @@ static const struct poke_command {
     size_t least, most; /* words, the name included */
     enum poke_status (*run)(struct poke *poke, const struct words *words);
 } poke_commands[] = {
-    {"read", "PLACE", "read a register; a PLACE is DEVICE+OFFSET or DEVICE+OFFSET:SIZE", 2, 2,
-     do_read},
+    {"read", "PLACE",
+     "read a register; a PLACE is DEVICE.REGISTER, DEVICE.REGISTER.FIELD,\n"
+     "        DEVICE+OFFSET or DEVICE+OFFSET:SIZE",
+     2, 2, do_read},
     {"write", "PLACE VALUE", "write one", 3, 3, do_write},
     {"run", "TIME", "let time pass", 2, 2, do_run},
     {"wait", "PLACE [VALUE] TIME", "read until it is VALUE, or not 0, for TIME at most", 3, 4,
@@ -483,6 +516,8 @@ static const struct poke_command {
      do_send},
     {"reset", "[DEVICE]", "as when the guest is reset", 1, 2, do_reset},
     {"devices", "", "show the devices", 1, 1, do_devices},
+    {"registers", "DEVICE", "show what its registers hold, without reading them", 2, 2,
+     do_registers},
     {"time", "", "show what time it is", 1, 1, do_time},
     {"expect", "PLACE VALUE | irq DEVICE[.LINE] LEVEL | mem ADDR = BYTES | error read PLACE",
      "fail if that is not so", 3, WORDS_MAX, do_expect},
@@ -605,9 +640,5 @@ void poke_complete(const struct poke *poke, const char *line, struct strings *re
                 strings_add(ret_candidates, poke_commands[i].name);
         return;
     }
-    for (size_t i = 0; i < poke->target->num_devices; i++) {
-        const char *name = trestle_device_name(poke->target->devices[i]);
-        if (strncmp(name, word, length) == 0)
-            strings_add(ret_candidates, name);
-    }
+    place_complete(poke->target, word, ret_candidates);
 }

@@ -172,6 +172,11 @@ TRESTLE_API char *trestle_register_name(const struct trestle_register *reg, uint
  * ("0x6 {mode=fast}"). Into buf, always ended; returns buf. */
 TRESTLE_API char *trestle_register_format(const struct trestle_register *reg, uint64_t value,
                                           char *buf, size_t size);
+/* "STATUS -> 0x2 {ready}" or "CTRL <- 0x1 {start}", of an access that is done; "" where the region
+ * has no table. Into buf, always ended; returns buf. */
+TRESTLE_API char *trestle_device_access_text(const struct trestle_device *dev,
+                                             const struct trestle_request *req, char *buf,
+                                             size_t size);
 /* Bytes of the first region, and the OR of the widths that it takes: the table's own where it says
  * so (region_size, access_sizes), otherwise those of its registers. */
 TRESTLE_API uint64_t trestle_model_bytes(const struct trestle_model *model);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/macros.h"
+#include "trestle/registers.h"
 
 static uint64_t mask_to_size(uint64_t value, uint32_t size)
 {
@@ -25,9 +26,24 @@ void port_count_error(struct port *port)
     measure(port);
 }
 
+/* What passed: with the value that a read got, and with the name and the fields of the register. */
+static void log_access(const struct port *port)
+{
+    const struct trestle_request *request = &port->request;
+    char text[256] = "";
+    trestle_device_access_text(port->device, request, text, sizeof(text));
+    front_log(port->front, TRESTLE_LOG_DEBUG,
+              "MMIO from %s: type=%u addr=0x%016" PRIx64 " data=0x%08" PRIx64 " size=%u%s%s",
+              port->name, request->write, port->base_addr + request->access.offset,
+              request->write ? request->access.data : request->ret_data, request->access.size,
+              text[0] ? ": " : "", text);
+}
+
 static void finish_request(struct port *port)
 {
     const struct trestle_request *request = &port->request;
+    if (unlikely(port->front->log_debug))
+        log_access(port);
     port->answer(port->asker);
     if (request->status != 0) {
         port_count_error(port);
@@ -64,10 +80,6 @@ static void tell_kept(struct port *port)
 void port_access(struct port *port, bool is_write, uint64_t offset, uint64_t data, uint8_t size)
 {
     struct front *front = port->front;
-    if (unlikely(front->log_debug))
-        front_log(front, TRESTLE_LOG_DEBUG,
-                  "MMIO from %s: type=%u addr=0x%016" PRIx64 " data=0x%08" PRIx64 " size=%u",
-                  port->name, is_write, port->base_addr + offset, data, size);
     port->request = (struct trestle_request){
         .access = {.offset = offset, .data = is_write ? mask_to_size(data, size) : 0, .size = size},
         .write = is_write,

@@ -85,9 +85,14 @@ static void request_tell(struct trestle_device *dev, const struct trestle_reques
     if (unlikely(req->status < 0)) {
         if (!why)
             why = strerrordesc_np(-req->status);
+        struct trestle_register_at at;
+        char name[80] = "";
+        if (trestle_device_register(dev, req->access.region, req->access.offset, &at))
+            trestle_register_name(at.reg, at.index, name, sizeof(name));
         trestle_device_log(dev, TRESTLE_LOG_WARNING,
-                           "%s of %" PRIu32 " bytes at offset 0x%" PRIx64 " refused: %s",
+                           "%s of %" PRIu32 " bytes at offset 0x%" PRIx64 "%s%s%s refused: %s",
                            req->write ? "write" : "read", req->access.size, req->access.offset,
+                           name[0] ? " (" : "", name, name[0] ? ")" : "",
                            why ? why : "unknown error");
     }
     if (device_is_observed(dev))

@@ -464,8 +464,8 @@ class Runs(Case):
             r"^Waiting for 2 device connections\.\.\.$",
             r"^Device echo_device connected$",
             r"^Device compute_device connected$",
-            r"^MMIO from echo_device: type=1 addr=0x0000000010200000 data=0x[0-9a-f]{8,16} size=4$",
-            r"^MMIO from compute_device: type=0 addr=0x0000000010300010 data=0x0+ size=4$",
+            r"^MMIO from echo_device: type=1 addr=0x0000000010200000 data=0x[0-9a-f]{8,16} size=4: DATA_IN <- 0x[0-9a-f]+$",
+            r"^MMIO from compute_device: type=0 addr=0x0000000010300010 data=0x0+[0-9a-f] size=4: STATUS -> 0x[0-9a-f] .ready.$",
         ]:
             self.assertRegex(result.err, re.compile(line, re.M))
         rows = {line.split()[0]: line.split() for line in result.err.splitlines() if line}

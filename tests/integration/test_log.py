@@ -43,7 +43,7 @@ class Log(Case):
         self.assertRegex(err, rb"\ntrestle: warning: \d+ lines are missing here: nobody read the log "
                               rb"in time\n")
         lines = err.decode().splitlines()
-        whole = re.compile(r"MMIO from d: type=. addr=0x\w{16} data=0x\w+ size=\d$|d +0x10200000 |"
+        whole = re.compile(r"MMIO from d: type=. addr=0x\w{16} data=0x\w+ size=\d(: [A-Z].*)?$|d +0x10200000 |"
                            r"trestle: warning: \d+ lines|device +base|Device d |QEMU |no run hash")
         self.assertEqual([line for line in lines[1:] if not whole.match(line)], [])
         self.assertRegex(lines[-2], r"^d +0x10200000 ")

@@ -71,6 +71,32 @@ class Commands(PokeCase):
         self.assertIn("message from the peer is no request", result.err)
 
 
+class Names(PokeCase):
+    def test_registers_and_fields(self):
+        self.assert_fine("write echo_device.DATA_IN 0x1234; read echo_device.status;"
+                         "wait echo_device.STATUS.ready 1us; read echo_device.STATUS;"
+                         "read echo_device.STATUS.ready; expect echo_device.DATA_OUT 0x1234",
+                         "echo_device.status = 0x1 {busy}\necho_device.STATUS = 0x2 {ready}\n"
+                         "echo_device.STATUS.ready = 0x1\n")
+        self.assert_fine("write dma.INT_ENABLE 1; write dma.INT_ENABLE.error 1; read dma.INT_ENABLE",
+                         "dma.INT_ENABLE = 0x3 {done error}\n", {"devices": [DMA]})
+
+    def test_a_look_changes_nothing(self):
+        result = self.poke("write echo_device.DATA_IN 5; run 1us; registers echo_device")
+        self.assertIn("0x0004 DATA_OUT = 0x5\n0x0008 STATUS = 0x2 {ready}\n", result.out)
+
+    def test_unknown(self):
+        for commands, sentence in (
+                ("read echo_device.STATSU",
+                 'there is no register "STATSU"; did you mean "STATUS"?'),
+                ("read echo_device.STATUS.raedy",
+                 'there is no field "raedy"; did you mean "ready"?'),
+                ("read echo_device", '"echo_device" names no register; write for example '
+                                     "echo_device+0x8")):
+            with self.subTest(commands=commands):
+                self.assert_fails(2, sentence, commands)
+
+
 class Failures(PokeCase):
     def test_bus_errors(self):
         self.assert_fails(1, "read of echo_device+0x1000: bus error: Numerical result out of range",
@@ -154,6 +180,7 @@ class Terminal(PokeCase):
         self.type("", "Ctrl-D ends.")
         self.type("rea\tech\t+8\n", "echo_device+8 = 0x0")
         self.type("\x1b[A\n", "echo_device+8 = 0x0")
+        self.type("read echo_device.STA\t\n", "echo_device.STATUS = 0x0")
         self.type("nonsense\n", 'there is no command "nonsense"')
         for _ in range(30):  # a terminal that changes its mode may lose one
             os.write(self.terminal, b"\x04")

@@ -261,6 +261,24 @@ static void test_names(void **state)
     assert_string_equal(trestle_register_format(at.reg, 0x37, text, 10), "0x37 {ena");
 }
 
+static void check_text(bool write, uint64_t offset, uint32_t size, uint64_t data, const char *want)
+{
+    char text[128];
+    struct trestle_request req = {.access = {.offset = offset, .size = size, .data = data},
+                                  .write = write,
+                                  .ret_data = write ? 0 : data};
+    assert_string_equal(trestle_device_access_text(dev, &req, text, sizeof(text)), want);
+}
+
+static void test_accesses_as_text(void **state)
+{
+    check_text(true, 0x00, 4, 1, "CTRL <- 0x1 {enable mode=slow}");
+    check_text(false, 0x28, 4, 9, "LED[2] -> 0x9");
+    check_text(true, 0x09, 1, 9, "FLAGS (part) <- 0x900");
+    check_text(false, 0x10, 4, 0x561234, "HALF -> 0x1234 ...");
+    check_text(false, 0x30, 4, 0, "");
+}
+
 /* --- tables that are refused ----------------------------------------------------------------- */
 
 static void check_refused_model(const struct trestle_model *wrong, const char *sentence)
@@ -388,7 +406,7 @@ static void test_failure(void **state)
     (void)get(0);
     assert_int_equal(status_of(false, 4, 4), -EIO);
     assert_string_equal(trestle_test_log(bench),
-                        "bank: read of 4 bytes at offset 0x4 refused: it burns");
+                        "bank: read of 4 bytes at offset 0x4 (B) refused: it burns");
     trestle_test_reset(dev);
     assert_int_equal(get(4), 0);
 }
@@ -408,6 +426,7 @@ int main(void)
         TEST(test_hooks),
         TEST(test_names),
         TEST(test_refused),
+        TEST(test_accesses_as_text),
         TEST(test_smaller_rows),
         TEST(test_failure),
     };
