@@ -142,6 +142,7 @@ static int create_port(struct trestle_bridge *bridge, const struct trestle_bridg
                           .listen_source = {.fd = -1}};
     if (port->is_inherited)
         port->listener.fd = wanted->listen_fd;
+    port_init(port);
     int error = copy_strings(port, wanted);
     if (!error)
         error = connection_create(port);

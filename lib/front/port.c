@@ -10,7 +10,7 @@
 
 static uint64_t mask_to_size(uint64_t value, uint32_t size)
 {
-    return size >= 8 ? value : value & ((UINT64_C(1) << (8 * size)) - 1);
+    return value & UINT64_MAX >> (64 - 8 * size);
 }
 
 static void measure(struct port *port)
@@ -77,20 +77,26 @@ static void tell_kept(struct port *port)
               port->name, port->request.write ? "write" : "read", port->request.access.offset);
 }
 
+static void wait_for_model(struct port *port)
+{
+    struct timeline *timeline = &port->front->timeline;
+    timeline_wait(timeline, port->is_outside);
+    if (!port->is_outside && trestle_sim_next(timeline->sim) == TRESTLE_TIME_NEVER)
+        tell_kept(port);
+}
+
+void port_init(struct port *port)
+{
+    port->request.done = request_done;
+}
+
 void port_access(struct port *port, bool is_write, uint64_t offset, uint64_t data, uint8_t size)
 {
-    struct front *front = port->front;
-    port->request = (struct trestle_request){
-        .access = {.offset = offset, .data = is_write ? mask_to_size(data, size) : 0, .size = size},
-        .write = is_write,
-        .done = request_done};
-    timeline_wait(&front->timeline, port->is_outside);
-    if (trestle_device_submit(port->device, &port->request) == 0) {
-        timeline_wait_end(&front->timeline, port->is_outside);
+    port->request.access = (struct trestle_access){
+        .offset = offset, .data = is_write ? mask_to_size(data, size) : 0, .size = size};
+    port->request.write = is_write;
+    if (trestle_device_submit(port->device, &port->request) == 0)
         finish_request(port);
-    } else if (port->is_outside) {
-        front->timeline.num_handed++;
-    } else if (trestle_sim_next(front->timeline.sim) == TRESTLE_TIME_NEVER) {
-        tell_kept(port);
-    }
+    else
+        wait_for_model(port);
 }

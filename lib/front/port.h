@@ -40,7 +40,9 @@ struct port {
     struct rate_limit frame_errors; /* log lines about malformed frames */
 };
 
-/* An access whose request_ns is set. It is answered from inside or later. */
+/* A port whose other fields are set. */
+void port_init(struct port *port);
+/* An access whose request_ns is set, of 1, 2, 4 or 8 bytes. It is answered from inside or later. */
 void port_access(struct port *port, bool is_write, uint64_t offset, uint64_t data, uint8_t size);
 /* A request that was answered with an error before it came to the device. */
 void port_count_error(struct port *port);

@@ -141,9 +141,8 @@ static int access_check(const struct trestle_device *dev, const struct trestle_a
         access->region == 0 ? model->access_sizes : registers_widths(dev->banks, access->region);
     uint64_t bytes =
         access->region == 0 ? model->region_size : registers_bytes(dev->banks, access->region);
-    bool size_exists =
-        access->size == 1 || access->size == 2 || access->size == 4 || access->size == 8;
-    if (!size_exists || !(widths & access->size)) {
+    bool is_one_bit = (access->size & (access->size - 1)) == 0;
+    if (!is_one_bit || !(widths & access->size)) {
         *ret_why = "not an access size of the model";
         return -EINVAL;
     }

@@ -31,6 +31,7 @@ void timeline_start(struct timeline *timeline)
 
 static void choose_kind(struct timeline *timeline)
 {
+    timeline->has_several_guests = timeline->guests && timeline->guests->next;
     timeline->kind = !timeline->guests           ? TIMELINE_HOST
                      : timeline->outside.advance ? TIMELINE_OUTSIDE
                                                  : TIMELINE_GUEST;
@@ -58,6 +59,15 @@ void timeline_leave(struct timeline *timeline, struct timeline_guest *guest)
     timeline->asked_by = NULL;
     choose_kind(timeline);
     timeline_start(timeline);
+}
+
+trestle_time timeline_least_of_guests(const struct timeline *timeline)
+{
+    trestle_time least = TRESTLE_TIME_NEVER;
+    for (const struct timeline_guest *guest = timeline->guests; guest; guest = guest->next)
+        if (guest->time + guest->stall < least)
+            least = guest->time + guest->stall;
+    return least;
 }
 
 trestle_time timeline_guest_time(const struct timeline *timeline, trestle_time now)
@@ -135,7 +145,7 @@ void timeline_at_advance(struct timeline *timeline, struct timeline_guest *guest
     if (timeline->kind == TIMELINE_OUTSIDE) {
         if (time > guest->time)
             guest->time = time;
-        if (!outside_allows(timeline, timeline_guests_at(timeline), guest))
+        if (!outside_allows(timeline, timeline_least_of_guests(timeline), guest))
             return;
     }
     timeline_at_access(timeline, guest, time);
@@ -155,11 +165,8 @@ int timeline_advanced(struct timeline *timeline, trestle_time now)
     return 0;
 }
 
-trestle_time timeline_next_for_guest(const struct timeline *timeline,
-                                     const struct timeline_guest *guest)
+trestle_time timeline_find_next(const struct timeline *timeline, const struct timeline_guest *guest)
 {
-    if (timeline->kind == TIMELINE_HOST || !guest->sees_events)
-        return TRESTLE_TIME_NEVER;
     trestle_time next = lazy_next_visible(timeline->sim);
     if (timeline->kind == TIMELINE_OUTSIDE) {
         trestle_time outside = timeline->outside.expect(timeline->outside.ctx);

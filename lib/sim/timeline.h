@@ -14,6 +14,7 @@
 #ifndef TRESTLE_SIM_TIMELINE_H
 #define TRESTLE_SIM_TIMELINE_H
 
+#include "base/macros.h"
 #include "trestle/sim.h"
 
 /* Sums with this stay below never; as a time it is 106 days. */
@@ -44,6 +45,7 @@ struct timeline {
     struct trestle_sim *sim;
     enum timeline_kind kind;
     struct timeline_guest *guests;
+    bool has_several_guests;
     struct timeline_outside outside;
     uint64_t (*host_ns)(void);       /* the host's clock */
     uint64_t start_ns;               /* its time when the engine's was 0 */
@@ -71,14 +73,7 @@ void timeline_leave(struct timeline *timeline, struct timeline_guest *guest);
 void timeline_at_host(struct timeline *timeline);
 
 /* Where the engine may go, as far as the guests are concerned. */
-static inline trestle_time timeline_guests_at(const struct timeline *timeline)
-{
-    trestle_time least = TRESTLE_TIME_NEVER;
-    for (const struct timeline_guest *guest = timeline->guests; guest; guest = guest->next)
-        if (guest->time + guest->stall < least)
-            least = guest->time + guest->stall;
-    return least;
-}
+trestle_time timeline_least_of_guests(const struct timeline *timeline);
 
 /* The guest has come to `time`, at most TIMELINE_MAX: runs what was due before. */
 static inline void timeline_at_access(struct timeline *timeline, struct timeline_guest *guest,
@@ -90,7 +85,9 @@ static inline void timeline_at_access(struct timeline *timeline, struct timeline
     }
     if (time > guest->time)
         guest->time = time;
-    trestle_sim_run_until(timeline->sim, timeline_guests_at(timeline));
+    trestle_sim_run_until(timeline->sim, unlikely(timeline->has_several_guests)
+                                             ? timeline_least_of_guests(timeline)
+                                             : guest->time + guest->stall);
 }
 
 /* The guest has come to `time` without an access. Calls its advanced() when the engine has come
@@ -101,20 +98,31 @@ void timeline_at_advance(struct timeline *timeline, struct timeline_guest *guest
 /* An access waits for its device, or does so no longer. */
 static inline void timeline_wait(struct timeline *timeline, bool is_outside)
 {
-    (*(is_outside ? &timeline->num_outside : &timeline->num_waiting))++;
+    timeline->num_waiting += !is_outside;
+    timeline->num_outside += is_outside;
+    timeline->num_handed += is_outside;
 }
 
 static inline void timeline_wait_end(struct timeline *timeline, bool is_outside)
 {
-    (*(is_outside ? &timeline->num_outside : &timeline->num_waiting))--;
+    timeline->num_waiting -= !is_outside;
+    timeline->num_outside -= is_outside;
 }
 
-/* The guest gets an answer: it stood still while the engine went on to that. */
-static inline void timeline_at_answer(const struct timeline *timeline, struct timeline_guest *guest)
+static inline bool timeline_is_waited_for(const struct timeline *timeline)
+{
+    return timeline->num_waiting | timeline->num_outside;
+}
+
+/* The guest gets an answer: it stood still while the engine went on to that. Returns the engine's
+ * time. */
+static inline trestle_time timeline_at_answer(const struct timeline *timeline,
+                                              struct timeline_guest *guest)
 {
     trestle_time now = trestle_sim_now(timeline->sim);
     if (timeline->kind != TIMELINE_HOST && now > guest->time + guest->stall)
         guest->stall = now - guest->time;
+    return now;
 }
 
 /* --- between accesses ------------------------------------------------------------------------ */
@@ -131,8 +139,14 @@ int timeline_advanced(struct timeline *timeline, trestle_time now);
 
 /* When the guest has to look after the engine again: the time of the next event that it could see,
  * on its own clock. */
-trestle_time timeline_next_for_guest(const struct timeline *timeline,
-                                     const struct timeline_guest *guest);
+trestle_time timeline_find_next(const struct timeline *timeline,
+                                const struct timeline_guest *guest);
+static inline trestle_time timeline_next_for_guest(const struct timeline *timeline,
+                                                   const struct timeline_guest *guest)
+{
+    bool is_told = guest->sees_events && timeline->kind != TIMELINE_HOST;
+    return is_told ? timeline_find_next(timeline, guest) : TRESTLE_TIME_NEVER;
+}
 
 /* The guest's time when the engine's is `now`, or never: it says none. */
 trestle_time timeline_guest_time(const struct timeline *timeline, trestle_time now);

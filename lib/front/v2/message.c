@@ -24,8 +24,8 @@ static void start_access(struct v2_session *session, struct v2_client *client,
                          const struct trestle_v2_message *m)
 {
     struct port *port = client->port;
-    bool is_measured = !session->shm.memory || port->num_requests < MEASURE_FIRST ||
-                       port->num_requests % MEASURE_ONE_IN == 0;
+    bool is_measured = port->num_requests % MEASURE_ONE_IN == 0 ||
+                       port->num_requests < MEASURE_FIRST || !session->shm.memory;
     port->request_ns = is_measured ? clock_ns() : 0;
     client->is_posted = m->flags & TRESTLE_V2_FLAG_POSTED;
     client->request_id = m->id;
@@ -51,7 +51,7 @@ static bool handle_device_message(struct v2_session *session, struct v2_client *
             v2_reply(via, m->device, m->id, TRESTLE_V2_NO_DEVICE, 0);
         return true;
     }
-    if (trestle_device_busy(client->port->device))
+    if (timeline_is_waited_for(&front->timeline) && trestle_device_busy(client->port->device))
         return false;
     timeline_at_access(&front->timeline, &session->guest, m->time);
     if (m->type == TRESTLE_V2_FLUSH)

@@ -25,11 +25,6 @@ static void frame(struct connection *connection, const uint8_t *bytes)
         v2_handle_hello(connection, bytes);
 }
 
-static void answer(void *asker)
-{
-    v2_answer(asker);
-}
-
 static bool frame_aside(struct connection *connection)
 {
     return connection->state && v2_handle_stashed(connection->state);
@@ -64,7 +59,7 @@ static int dma(struct connection *connection, bool write, uint64_t addr, uint8_t
 const struct protocol v2_protocol = {.recognises = recognises,
                                      .frame_size = TRESTLE_V2_MESSAGE_SIZE,
                                      .frame = frame,
-                                     .answer = answer,
+                                     .answer = v2_answer,
                                      .frame_aside = frame_aside,
                                      .drain = drain,
                                      .closed = closed,
