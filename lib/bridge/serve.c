@@ -80,6 +80,7 @@ static int poll_device_sockets(struct trestle_bridge *bridge, int timeout_ms)
 {
     struct front *front = &bridge->front;
     struct front_intake *intake = front->intake;
+    timeout_ms = connection_listen_again(front, timeout_ms);
     if (!intake)
         return loop_run(&front->loop, timeout_ms);
     int called = loop_run(&front->loop, intake->prepare_sleep(intake) ? timeout_ms : 0);

@@ -10,9 +10,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/macros.h"
 #include "ipc/fds.h"
+
+/* A client that no descriptor was left for is looked at again after this. */
+#define LISTEN_AGAIN_MS 100
+#define LISTEN_AGAIN_NS (LISTEN_AGAIN_MS * NS_PER_MS)
 
 static void set_interest(struct connection *connection, uint32_t events)
 {
@@ -278,12 +283,54 @@ static void start(struct connection *connection, int fd)
     front_log(port->front, TRESTLE_LOG_INFO, "Device %s connected", port->name);
 }
 
+static bool is_shortage(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
+}
+
+/* The client waits in the listener, which would be ready all the time: nobody looks at it for a
+ * while. */
+static void let_wait(struct port *port, int error)
+{
+    struct front *front = port->front;
+    if (!front->is_starved)
+        front_log(front, TRESTLE_LOG_WARNING, "%s: a client has to wait: %s", port->name,
+                  error_text(error));
+    front->is_starved = true;
+    front->listen_again_ns = clock_ns() + LISTEN_AGAIN_NS;
+    loop_remove(&front->loop, &port->listen_source);
+}
+
+static void listen_to_all(struct front *front)
+{
+    front->listen_again_ns = 0;
+    for (uint32_t i = 0; i < front->num_ports; i++) {
+        struct port *port = front->ports[i];
+        if (port->device && port->listen_source.fd < 0)
+            (void)!loop_add(&front->loop, &port->listen_source, port->listener.fd, EPOLLIN);
+    }
+}
+
+int connection_listen_again(struct front *front, int timeout_ms)
+{
+    if (likely(!front->listen_again_ns))
+        return timeout_ms;
+    if (clock_ns() >= front->listen_again_ns)
+        listen_to_all(front);
+    return timeout_ms >= 0 && timeout_ms < LISTEN_AGAIN_MS ? timeout_ms : LISTEN_AGAIN_MS;
+}
+
 void accept_device_connection(struct port *port)
 {
     struct connection *connection = port->connection;
     int fd, error = listener_accept(port->listener.fd, &fd);
     if (error == -EAGAIN)
         return;
+    if (is_shortage(error)) {
+        let_wait(port, error);
+        return;
+    }
+    port->front->is_starved = false;
     if (error) {
         front_log(port->front, TRESTLE_LOG_WARNING, "%s: a connection was turned away: %s",
                   port->name, error == -EPERM ? "it came from another user" : error_text(error));
@@ -324,6 +371,8 @@ void connection_close(struct connection *connection)
         close(connection->in_fd);
     connection->in_fd = -1;
     front->num_connected--;
+    if (front->listen_again_ns)
+        front->listen_again_ns = 1; /* at once: here is a descriptor */
     if (front->last_active == connection)
         front->last_active = NULL;
     size_t size = frame_size(connection);

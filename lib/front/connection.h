@@ -40,8 +40,9 @@ TRESTLE_CHECK int setup_device_socket(struct port *port, char **ret_error);
 void accept_device_connection(struct port *port);
 /* Closes both. Fine if none was ever there. */
 void finish_device_socket(struct port *port);
-/* Looks again at the ports that had no descriptor left for a client. */
-void connection_listen_again(struct front *front);
+/* Looks again, when it is time, at the ports that had no descriptor left for a client. Returns how
+ * long the caller may sleep, at most timeout_ms. */
+int connection_listen_again(struct front *front, int timeout_ms);
 
 /* --- a client -------------------------------------------------------------------------------- */
 

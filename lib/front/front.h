@@ -39,10 +39,11 @@ struct front {
     bool has_irq, has_dma; /* some model has */
     bool has_no_shm;       /* it was tried, and that was said */
 
-    struct front_intake *intake;            /* or NULL: requests come on sockets */
-    struct connection *last_active;         /* where spinning looks first then */
-    struct connection *resumed;             /* list of those whose buffered frames may go on */
-    bool is_starved;                        /* clients wait for a free descriptor */
+    struct front_intake *intake;    /* or NULL: requests come on sockets */
+    struct connection *last_active; /* where spinning looks first then */
+    struct connection *resumed;     /* list of those whose buffered frames may go on */
+    uint64_t listen_again_ns; /* not 0: clients wait for a free descriptor; when to look again */
+    bool is_starved;          /* and that was said */
     void (*when_safe)(struct front *front); /* or NULL: to be done when no model is being called */
     struct v2_session *session;             /* of protocol 2, one at a time; or NULL */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Raw version 1 frames, good and bad, against a live bridge. */
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include "bridge_fixture.h"
 
@@ -338,6 +339,43 @@ static void test_external_device(void **state)
     close(device.listen_fd);
 }
 
+static unsigned log_lines(const struct fixture *f)
+{
+    unsigned count = 0;
+    for (const char *at = f->log; (at = strchr(at, '\n')); at++)
+        count++;
+    return count;
+}
+
+/* A client that no descriptor is left for waits until one is, and the bridge does not go round in
+ * circles meanwhile. */
+static void test_out_of_descriptors(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = trestle_bridge_socket_path(f->bridge, 1);
+    struct rlimit limit, none_left;
+    int first = client_connect(f, 0), second = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    wait_for_log(f, "Device dev0 connected");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none_left = limit;
+    none_left.rlim_cur = (rlim_t)dup(second); /* the lowest that is free */
+    close((int)none_left.rlim_cur);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none_left), 0);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    assert_int_equal(connect(second, (struct sockaddr *)&address, sizeof(address)), 0);
+    unsigned lines = log_lines(f);
+    for (unsigned i = 0; i < 100; i++)
+        turn(f);
+    assert_int_equal(log_lines(f), lines + 1);
+    assert_log_has(f, "dev1: a client has to wait");
+    close(first); /* the bridge closes its end, and takes the next client */
+    wait_for_log(f, "Device dev1 connected");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    write_value(f, second, BASE + STRIDE, 7);
+    close(second);
+}
+
 static void test_statistics(void **state)
 {
     struct fixture *f = *state;
@@ -385,6 +423,7 @@ int main(void)
         BRIDGE_TEST(test_lost_client_frees_a_device_that_never_answers),
         BRIDGE_TEST(test_answers_wait_for_a_slow_reader),
         BRIDGE_TEST(test_external_device),
+        BRIDGE_TEST(test_out_of_descriptors),
         BRIDGE_TEST(test_statistics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
