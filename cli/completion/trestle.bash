@@ -59,12 +59,17 @@ _trestle()
         trace) options+=" --device --hash --perfetto --vcd" ;;
         replay) options+=" --model --device --param --verbose" ;;
         poke) options+=" --commands --verbose" ;;
+        models) options+=" --svd" ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
         return
     fi
     case $command in
+        models)
+            _filedir json
+            mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W "$(_trestle_models)" -- "$cur")
+            ;;
         run | check | serve | qemu-args | sst-config | poke) _filedir json ;;
         trace | replay) _filedir ;;
         device)

@@ -93,6 +93,8 @@ static const char *read_doc(struct svd_file *file, const struct svd_node *node)
         return doc->text;
     for (size = DOC_MAX; size > 0 && (doc->text[size] & 0xc0) == 0x80;)
         size--;
+    while (size > 0 && doc->text[size - 1] == ' ')
+        size--;
     return svd_tree_text(&file->tree, doc->text, size);
 }
 

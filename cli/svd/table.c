@@ -200,10 +200,13 @@ static enum trestle_rights rights_of(const struct svd_rights *rights)
     return rights->access & SVD_WRITE ? writes[rights->on_write] : TRESTLE_RO;
 }
 
-/* Where there are fields, they have the effects. */
-static enum trestle_rights plain_rights(unsigned access)
+/* Of a register with fields that may do more than it may. */
+static enum trestle_rights row_rights(const struct source *source)
 {
-    return access == SVD_READ ? TRESTLE_RO : access == SVD_WRITE ? TRESTLE_WO : TRESTLE_RW;
+    if (source->rights.access == source->reg->rights.access)
+        return rights_of(&source->rights);
+    struct svd_rights plain = {.access = source->rights.access};
+    return rights_of(&plain);
 }
 
 static uint64_t low_bits(unsigned count)
@@ -278,6 +281,9 @@ static const struct trestle_field *make_fields(struct maker *maker, const struct
                                                  .values = make_values(maker, field),
                                                  .doc = field->doc};
     }
+    for (size_t i = 0; i < count; i++)
+        if (fields[i].access == row_rights(source))
+            fields[i].access = TRESTLE_RIGHTS_DEFAULT;
     return fields;
 }
 
@@ -298,7 +304,7 @@ static void make_row(struct maker *maker, const struct piece *piece)
         .name = row_name(maker, source, piece, is_array),
         .offset = piece->offset,
         .size = piece->bytes,
-        .access = source->fields ? plain_rights(source->rights.access) : rights_of(&source->rights),
+        .access = row_rights(source),
         .reset = shift < 64 ? (reg->reset >> shift) & low_bits(width) : 0,
         .mask = source->fields ? 0 : low_bits(bits),
         .storage_size = piece->bytes,

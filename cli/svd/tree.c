@@ -160,12 +160,15 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Runs of white space count as one space: descriptions go over several lines. */
+/* Runs of white space count as one space: descriptions go over several lines, or spell them "\\n".
+ */
 static size_t squeeze(char *text, size_t size)
 {
     size_t kept = 0;
     for (size_t i = 0; i < size; i++) {
-        if (!is_space(text[i]))
+        bool is_spelled = text[i] == '\\' && i + 1 < size && text[i + 1] == 'n';
+        i += is_spelled;
+        if (!is_spelled && !is_space(text[i]))
             text[kept++] = text[i];
         else if (kept > 0 && text[kept - 1] != ' ')
             text[kept++] = ' ';

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from xml.etree import ElementTree
 
 import common
 
@@ -106,6 +107,101 @@ class Tables(SvdTest):
         result = common.run([common.TRESTLE, "sst-config", self.config(self.stub("UART0"))])
         self.assertEqual((result.code, result.out), (2, ""), result)
         self.assertIn("SST has no stubs of SVD files", result.err)
+
+
+# The rules of CMSIS-SVD.xsd 1.3 that concern what is printed: for each element its children, in their
+# order, with how often they may be there, and what its text has to be like.
+NUMBER, NAME, TEXT = r"(0x[0-9a-f]+|\d+)", r"[_A-Za-z]\w*", r"[^\x00]*\S[^\x00]*"
+ARRAY_NAME = r"%s\w*|[_A-Za-z]\w*(\[%s\]|%s\w*)?"
+EFFECTS = [("modifiedWriteValues", "?", "oneToClear|oneToSet|oneToToggle|zeroToClear|zeroToSet|"
+                                        "zeroToToggle|clear|set|modify"),
+           ("readAction", "?", "clear|set|modify|modifyExternal")]
+ACCESS = ("access", "?", "read-only|write-only|read-write|writeOnce|read-writeOnce")
+VALUE = [("name", "", TEXT), ("description", "?", TEXT), ("value", "", NUMBER)]
+FIELD = [("name", "", ARRAY_NAME), ("description", "?", TEXT), ("bitOffset", "", NUMBER),
+         ("bitWidth", "", NUMBER), ACCESS, *EFFECTS,
+         ("enumeratedValues", "?", [("enumeratedValue", "+", VALUE)])]
+REGISTER = [("dim", "?", NUMBER), ("dimIncrement", "?", NUMBER), ("name", "", ARRAY_NAME),
+            ("description", "?", TEXT), ("addressOffset", "", NUMBER), ("size", "?", NUMBER), ACCESS,
+            ("resetValue", "?", NUMBER), *EFFECTS, ("fields", "?", [("field", "+", FIELD)])]
+PERIPHERAL = [("name", "", NAME), ("description", "?", TEXT), ("baseAddress", "", NUMBER),
+              ("addressBlock", "+", [("offset", "", NUMBER), ("size", "", NUMBER),
+                                     ("usage", "", "registers|buffer|reserved")]),
+              ("interrupt", "*", [("name", "", TEXT), ("value", "", r"\d+")]),
+              ("registers", "?", [("register", "+", REGISTER)])]
+DEVICE = [("name", "", NAME), ("version", "", TEXT), ("description", "", TEXT),
+          ("addressUnitBits", "", NUMBER), ("width", "", NUMBER), ("size", "?", NUMBER), ACCESS,
+          ("resetValue", "?", NUMBER), ("peripherals", "", [("peripheral", "+", PERIPHERAL)])]
+
+
+class Export(SvdTest):
+    def export(self, operand):
+        result = common.run([common.TRESTLE, "models", "--svd", operand], cwd=self.dir)
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        return result.out
+
+    def check_element(self, element, rule):
+        if isinstance(rule, str):
+            self.assertEqual(len(element), 0, element.tag)
+            self.assertRegex(element.text or "", rf"\A({rule})\Z", element.tag)
+            return
+        order = "".join(f"({tag} ){many}" for tag, many, _ in rule)
+        self.assertRegex("".join(child.tag + " " for child in element), rf"\A{order}\Z", element.tag)
+        for child in element:
+            self.check_element(child, next(r for tag, _, r in rule if tag == child.tag))
+
+    def check_schema(self, text):
+        root = ElementTree.fromstring(text)
+        self.assertEqual((root.tag, root.get("schemaVersion")), ("device", "1.3"))
+        self.check_element(root, DEVICE)
+        for register in root.iter("register"):
+            self.assertEqual(register.find("dim") is None, register.find("dimIncrement") is None)
+            self.assertEqual(register.find("dim") is None, "%s" not in register.find("name").text)
+        return root
+
+    def read_again(self, text, *devices):
+        """What is printed for devices of a file, which has the text."""
+        (self.dir / "again.svd").write_text(text)
+        return self.check_schema(self.export(self.config(*devices, name="again.json")))
+
+    def registers(self, root, name):
+        peripheral = next(p for p in root.iter("peripheral") if p.find("name").text == name)
+        return ElementTree.tostring(peripheral.find("registers"), encoding="unicode")
+
+    def test_models(self):
+        """What a debugger is told of a model makes the same table as the model's."""
+        for name in "compute", "dma", "echo", "id", "timer":
+            with self.subTest(name):
+                text = self.export(name)
+                root = self.check_schema(text)
+                again = self.read_again(text, {
+                    "name": name, "model": "svd", "base_addr": "0x1000",
+                    "params": {"file": "again.svd", "peripheral": name}})
+                self.assertEqual(self.registers(again, name), self.registers(root, name))
+
+    def test_machine(self):
+        text = self.export(self.config(
+            {"name": "a-timer", "model": "timer", "base_addr": "0x10300000", "irq": 40},
+            {"svd": "chip.svd", "all": True}))
+        root = self.check_schema(text)
+        names = [p.find("name").text for p in root.iter("peripheral")]
+        self.assertEqual(names, ["a_timer", "CLOCK", "UART0", "UART1", "TIMER"])
+        self.assertEqual([[i.text for i in interrupt] for interrupt in root.iter("interrupt")],
+                         [[root.find(".//interrupt/name").text, "40"]])
+        bases = {p.find("name").text: p.find("baseAddress").text for p in root.iter("peripheral")}
+        self.assertEqual((bases["a_timer"], bases["UART1"]), ("0x10300000", "0x10202000"))
+        again = self.read_again(text, {"svd": "again.svd", "all": True})
+        for name in names:
+            self.assertEqual(self.registers(again, name), self.registers(root, name))
+
+    def test_refused(self):
+        for operand, line in (
+                ("nope.json", "nope.json: cannot read the configuration: No such file or directory; "
+                              "check the path"),
+                ("svd", "trestle: the model svd needs to know what it stands for; add \"params\": "
+                        "{ \"file\": \"nrf51.svd\", \"peripheral\": \"UART0\" }")):
+            result = common.run([common.TRESTLE, "models", "--svd", operand], cwd=self.dir)
+            self.assertEqual((result.code, result.out, result.err), (2, "", line + "\n"), result)
 
 
 class Refusals(SvdTest):

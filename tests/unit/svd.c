@@ -396,6 +396,7 @@ static void test_encodings(void **state)
         {"\n \r\n<?xml version='1.0'?>", "\xc2\xb5s", "\xc2\xb5s"},
         {"<?xml version='1.0' encoding='utf-8'?>", "\xb5s", "\xc2\xb5s"},
         {"<?xml version='1.0' encoding='gb2312'?>", "two\n    lines", "two lines"},
+        {"", "three\\n\tlines\\n", "three lines"},
     };
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
         char *body = xformat(text, files[i].doc), *xml = xformat("%s%s", files[i].head, body);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* CMSIS-SVD of devices that describe themselves, for the peripheral views of debuggers. */
+#ifndef CLI_SVD_EXPORT_H
+#define CLI_SVD_EXPORT_H
+
+#include <stdio.h>
+
+#include "config/config.h"
+
+/* All devices of a configuration, with their addresses and interrupts. name: the chip's; what is no
+ * letter, digit or '_' in it, or in the name of a device, becomes '_'. */
+void svd_export(FILE *out, const char *name, const struct config *config);
+
+#endif
