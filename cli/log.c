@@ -164,12 +164,19 @@ static size_t count_lines(const char *text)
     return lines;
 }
 
-void log_text(const char *text)
+void log_begin(void)
 {
-    size_t size = strlen(text), written = 0;
     pthread_mutex_lock(&state.lock);
     if (state.sink == SINK_UNKNOWN)
         open_sink();
+    pthread_mutex_unlock(&state.lock);
+}
+
+void log_text(const char *text)
+{
+    size_t size = strlen(text), written = 0;
+    log_begin();
+    pthread_mutex_lock(&state.lock);
     for (size_t n = 1; state.used == 0 && state.left_out == 0 && n > 0 && written < size;
          written += n)
         n = write_now(text + written, piece_of(size - written));

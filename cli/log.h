@@ -10,6 +10,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Once, before descriptors run out and are counted. */
+void log_begin(void);
 /* One line, without its newline; what would break it is replaced. */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Whole lines, with theirs. */

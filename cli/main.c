@@ -81,6 +81,7 @@ int main(int argc, char **argv)
     if (!prepare_descriptors())
         return EXIT_FAILURE; /* and nowhere to say it */
     prepare_signals();
+    log_begin();
     if (argc < 2)
         return command_fail("name a command: trestle run CONFIG, or trestle --help");
     const char *name = argv[1];

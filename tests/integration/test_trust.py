@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import resource
 import select
 import shutil
@@ -10,11 +11,17 @@ import signal
 import subprocess
 
 import common
-from cli_case import Case, Guest, read_until
+from cli_case import Case, Guest
 
 FAULTY = str(common.BUILD / "tests" / "integration" / "faulty_model.so")
 FAILING = str(common.BUILD / "tests" / "integration" / "failing.so")
 ID = {"name": "other", "model": "id", "base_addr": "0x10300000"}
+
+
+def preloaded():
+    """What has calls fail, behind ASan's runtime, which wants to be the first."""
+    libraries = subprocess.run(["ldd", common.TRESTLE], check=True, capture_output=True, text=True)
+    return " ".join(re.findall(r"/\S*/libasan\S*", libraries.stdout) + [FAILING])
 
 
 class Faulty(Case):
@@ -87,8 +94,9 @@ class Objects(Case):
             other[i:i + 8] = b"\xa5" * 8
             (self.dir / "m.so").write_bytes(bytes(other))
             config = self.config({"devices": [{"model": "./m.so", "base_addr": "0x10200000"}]})
-            result = self.trestle("check", config)
-            self.assertIn(result.code, (0, 2), (i, result))
+            result = self.trestle("check", config, env={
+                **self.env, "ASAN_OPTIONS": "handle_segv=0:handle_sigbus=0:handle_sigfpe=0"})
+            self.assertIn(result.code, (0, 2), (i, str(result)))
 
 
 class Limits(Faulty):
@@ -100,7 +108,7 @@ class Limits(Faulty):
 
     def without_memfd(self, *args):
         """memfd_create fails there, as in a sandbox."""
-        return self.trestle(*args, env={**self.env, "LD_PRELOAD": FAILING,
+        return self.trestle(*args, env={**self.env, "LD_PRELOAD": preloaded(),
                                         "FAILING": "memfd_create:EPERM"})
 
     def test_no_shared_memory(self):
