@@ -35,7 +35,7 @@ _trestle()
             fi
             return ;;
         --socket-dir) _filedir -d; return ;;
-        --timeout | --base | --size | --name | --device | --param | --only | --rounds | --count | --latency | --commands)
+        --timeout | --base | --size | --name | --device | --param | --only | --rounds | --count | --latency | --commands | --at)
             return ;;
     esac
 
@@ -56,7 +56,7 @@ _trestle()
             options+=" --verbose"
             ;;
         device) options+=" --socket --listen-fd --base --size --name --param --verbose --stats --trace --hash" ;;
-        trace) options+=" --device --hash --perfetto --vcd" ;;
+        trace) options+=" --device --hash --perfetto --vcd --registers --at" ;;
         replay) options+=" --model --device --param --verbose" ;;
         poke) options+=" --commands --verbose" ;;
         models) options+=" --svd" ;;

@@ -18,6 +18,9 @@ static const struct command_option options[] = {
      .long_only = true},
     {'v', "vcd", "FILE", "write value changes for GTKWave instead; -: to standard output",
      .long_only = true},
+    {'r', "registers", NULL, "print what registers held, as the guest last saw them",
+     .long_only = true},
+    {'a', "at", "TIME", "with --registers: at this time of the engine", .long_only = true},
     {0},
 };
 
@@ -27,13 +30,15 @@ struct output {
     struct trace_sink *(*make)(const struct trestle_trace_header *header, FILE *file);
     struct trace_sink *sink;
     FILE *file;
+    int error; /* of the first write that failed */
 };
 
-enum { TEXT, PERFETTO, VCD, OUTPUTS };
+enum { TEXT, PERFETTO, VCD, REGISTERS, OUTPUTS };
 
 struct trace_options {
     const char *device;
     bool hash;
+    trestle_time at; /* for registers */
     struct output outputs[OUTPUTS];
 };
 
@@ -55,6 +60,13 @@ static int parse(const struct command *command, int argc, char **argv, struct tr
         case 'v':
             wanted->outputs[VCD].path = argument;
             break;
+        case 'r':
+            wanted->outputs[REGISTERS].path = "-";
+            break;
+        case 'a':
+            if (trestle_parse_time(argument, &wanted->at) < 0)
+                return command_fail("--at %s is not a time; write for example --at 10us", argument);
+            break;
         default:
             return EXIT_BAD_INPUT;
         }
@@ -65,7 +77,12 @@ static int parse(const struct command *command, int argc, char **argv, struct tr
                             "other options out");
     if (perfetto && vcd && strcmp(perfetto, vcd) == 0)
         return command_fail("--perfetto and --vcd cannot both write %s; name two files", vcd);
-    if (!perfetto && !vcd && !wanted->hash)
+    bool has_registers = wanted->outputs[REGISTERS].path;
+    if (wanted->at != TRESTLE_TIME_NEVER && !has_registers)
+        return command_fail("--at says when for --registers; add that");
+    if (has_registers && wanted->hash)
+        return command_fail("--hash is printed alone; leave --registers out");
+    if (!perfetto && !vcd && !wanted->hash && !has_registers)
         wanted->outputs[TEXT].path = "-";
     return 0;
 }
@@ -91,10 +108,10 @@ static int open_output(struct output *output, const struct trestle_trace_header 
 
 static int close_output(struct output *output)
 {
+    errno = output->error;
     bool is_whole = !output->sink || output->sink->end(output->sink);
     if (!output->file)
         return 0;
-    errno = 0;
     /* The records first, then what is wrong with the trace. */
     if (fflush(output->file) != 0 || ferror(output->file))
         is_whole = false;
@@ -117,22 +134,28 @@ static bool takes_more(const struct output *outputs)
 
 static void put_record(struct output *outputs, const struct trestle_trace_record *record)
 {
-    for (size_t i = 0; i < OUTPUTS; i++)
-        if (outputs[i].sink)
-            outputs[i].sink->record(outputs[i].sink, record);
+    for (size_t i = 0; i < OUTPUTS; i++) {
+        if (!outputs[i].sink)
+            continue;
+        outputs[i].sink->record(outputs[i].sink, record);
+        if (ferror(outputs[i].file) && !outputs[i].error)
+            outputs[i].error = errno;
+    }
 }
 
 /* --- reading ----------------------------------------------------------------------------------
  */
 
 /* To the end, or to what is wrong. */
-static int show(struct trace_file *trace, uint32_t device, struct output *outputs)
+static int show(struct trace_file *trace, uint32_t device, trestle_time at, struct output *outputs)
 {
     struct trestle_trace_record record;
     char *error = NULL;
     int r = 0, code = 0;
     for (size_t i = 0; i < OUTPUTS && code == 0; i++)
         code = open_output(&outputs[i], trestle_trace_header(trace->reader));
+    if (code == 0 && outputs[REGISTERS].sink)
+        trace_registers_until(outputs[REGISTERS].sink, at);
     while (code == 0 && takes_more(outputs) &&
            (r = trestle_trace_next(trace->reader, &record, &error)) > 0)
         if (device == TRACE_ALL_DEVICES || device == record.device)
@@ -149,7 +172,9 @@ static int run_command(const struct command *command, int argc, char **argv)
     struct trace_options wanted = {
         .outputs = {[TEXT] = {"the trace to", NULL, trace_text_sink},
                     [PERFETTO] = {"--perfetto", NULL, trace_perfetto_sink},
-                    [VCD] = {"--vcd", NULL, trace_vcd_sink}}};
+                    [VCD] = {"--vcd", NULL, trace_vcd_sink},
+                    [REGISTERS] = {"--registers to", NULL, trace_registers_sink}},
+        .at = TRESTLE_TIME_NEVER};
     struct trace_file trace;
     int code = parse(command, argc, argv, &wanted);
     if (code)
@@ -163,7 +188,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     uint32_t device = TRACE_ALL_DEVICES;
     code = wanted.device ? trace_file_device(&trace, wanted.device, &device) : 0;
     if (code == 0)
-        code = show(&trace, device, wanted.outputs);
+        code = show(&trace, device, wanted.at, wanted.outputs);
     if (wanted.hash && code == 0)
         printf("%016" PRIx64 "\n", trestle_trace_hash(trace.reader));
     trace_file_close(&trace);

@@ -8,12 +8,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "trace/names.h"
 #include "trace/sinks.h"
 #include "util.h"
 
 struct perfetto_sink {
     struct trace_sink sink;
     const struct trestle_trace_header *header;
+    struct trace_names *names;
     struct trestle_trace_record *accesses; /* by device: the one under way */
     bool *are_open;
 };
@@ -44,16 +46,32 @@ static void print_bytes(const struct trestle_trace_record *record, FILE *file)
         fprintf(file, "%s%02x", i > 0 ? " " : "", record->bytes[i]);
 }
 
+static void print_value(const struct trestle_trace_record *access, uint64_t value,
+                        struct trace_names *names, FILE *file)
+{
+    char text[256];
+    fputs(",\"data\":\"", file);
+    print_name(trace_names_value(names, access, value, text, sizeof(text)), file);
+    fputc('"', file);
+}
+
 /* Of an access: its name, and the beginning of its arguments. */
-static void print_access(const struct trestle_trace_record *access, FILE *file)
+static void print_access(const struct trestle_trace_record *access, struct trace_names *names,
+                         FILE *file)
 {
     bool is_write = access->kind == TRESTLE_TRACE_WRITE;
-    fprintf(file, ",\"name\":\"%s 0x%02" PRIx64 "\",\"args\":{\"size\":%" PRIu32,
-            is_write ? "write" : "read", access->addr, access->size);
+    char name[128];
+    fprintf(file, ",\"name\":\"%s ", is_write ? "write" : "read");
+    if (trace_names_register(names, access, name, sizeof(name))[0])
+        print_name(name, file);
+    else
+        fprintf(file, "0x%02" PRIx64, access->addr);
+    fprintf(file, "\",\"args\":{\"offset\":\"0x%02" PRIx64 "\",\"size\":%" PRIu32, access->addr,
+            access->size);
     if (access->guest_time != TRESTLE_TIME_NEVER)
         print_time("guest_us", access->guest_time, file);
     if (is_write)
-        fprintf(file, ",\"data\":\"0x%" PRIx64 "\"", access->data);
+        print_value(access, access->data, names, file);
 }
 
 static void answer(struct perfetto_sink *perfetto, const struct trestle_trace_record *record)
@@ -65,11 +83,11 @@ static void answer(struct perfetto_sink *perfetto, const struct trestle_trace_re
     perfetto->are_open[record->device] = false;
     begin_event(perfetto, "X", access);
     print_time("dur", record->time - access->time, file);
-    print_access(access, file);
+    print_access(access, perfetto->names, file);
     if (record->status < 0)
         fprintf(file, ",\"error\":%d", -record->status);
     else if (access->kind == TRESTLE_TRACE_READ)
-        fprintf(file, ",\"data\":\"0x%" PRIx64 "\"", record->data);
+        print_value(access, record->data, perfetto->names, file);
     fputs("}}", file);
 }
 
@@ -151,10 +169,11 @@ static bool perfetto_end(struct trace_sink *sink)
         if (!perfetto->are_open[i])
             continue;
         begin_event(perfetto, "B", &perfetto->accesses[i]); /* without an end, as it was */
-        print_access(&perfetto->accesses[i], sink->file);
+        print_access(&perfetto->accesses[i], perfetto->names, sink->file);
         fputs("}}", sink->file);
     }
     fputs("\n]}\n", sink->file);
+    trace_names_destroy(perfetto->names);
     free(perfetto->accesses);
     free(perfetto->are_open);
     free(perfetto);
@@ -166,6 +185,7 @@ struct trace_sink *trace_perfetto_sink(const struct trestle_trace_header *header
     struct perfetto_sink *perfetto = xcalloc(1, sizeof(*perfetto));
     perfetto->sink = (struct trace_sink){perfetto_record, perfetto_end, file};
     perfetto->header = header;
+    perfetto->names = trace_names_create(header);
     perfetto->accesses = xcalloc(header->num_devices, sizeof(*perfetto->accesses));
     perfetto->are_open = xcalloc(header->num_devices, sizeof(*perfetto->are_open));
     fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n"

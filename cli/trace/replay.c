@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace/names.h"
 #include "trace/sinks.h"
 #include "util.h"
 
@@ -115,20 +116,22 @@ static void differ(struct player *player, const struct trestle_trace_record *got
     fprintf(file, "record %" PRIu64 " at %" PRIu64 ".%03" PRIu64 " ns: ",
             trestle_trace_count(player->replay->reader), player->next.time / TRESTLE_NS,
             player->next.time % TRESTLE_NS);
+    struct trace_names *names = trace_names_create(trestle_trace_header(player->replay->reader));
     if (player->has_access) {
-        trace_print_record(&player->access, file);
+        trace_print_record(&player->access, names, file);
         fputs(": ", file);
     }
     fputs("expected ", file);
-    trace_print_record(&player->next, file);
+    trace_print_record(&player->next, names, file);
     fputs(", got ", file);
     if (got)
-        trace_print_record(got, file);
+        trace_print_record(got, names, file);
     else
         fputs("nothing", file);
     if (got && got->time != player->next.time)
         fprintf(file, " at %" PRIu64 ".%03" PRIu64 " ns", got->time / TRESTLE_NS,
                 got->time % TRESTLE_NS);
+    trace_names_destroy(names);
     fclose(file);
     player->replay->difference = text;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace/names.h"
 #include "trace/sinks.h"
 #include "util.h"
 
@@ -12,6 +13,7 @@
 struct text_sink {
     struct trace_sink sink;
     const struct trestle_trace_header *header;
+    struct trace_names *names;
     int name_width;
     struct trestle_trace_record *accesses; /* by device: the last that began */
     bool has_held;                         /* an access that is not printed yet... */
@@ -50,33 +52,39 @@ static void print_bytes(const struct trestle_trace_record *record, FILE *file)
     fputs(record->size > BYTES_SHOWN ? " ..." : "", file);
 }
 
-static void print_access(const struct trestle_trace_record *access, FILE *file)
+static void print_access(const struct trestle_trace_record *access, struct trace_names *names,
+                         FILE *file)
 {
     bool is_write = access->kind == TRESTLE_TRACE_WRITE;
-    fprintf(file, "%-5s %" PRIu32 "  0x%02" PRIx64, is_write ? "write" : "read", access->size,
-            access->addr);
+    char name[128], value[256];
+    trace_names_register(names, access, name, sizeof(name));
+    fprintf(file, "%-5s %" PRIu32 "  0x%02" PRIx64 "%s%s", is_write ? "write" : "read",
+            access->size, access->addr, name[0] ? " " : "", name);
     if (is_write)
-        fprintf(file, "  0x%" PRIx64, access->data);
+        fprintf(file, "  %s", trace_names_value(names, access, access->data, value, sizeof(value)));
 }
 
 static void print_result(const struct trestle_trace_record *access,
-                         const struct trestle_trace_record *answer, FILE *file)
+                         const struct trestle_trace_record *answer, struct trace_names *names,
+                         FILE *file)
 {
+    char value[256];
     if (answer->status < 0) {
         fputs("  ", file);
         print_status(answer, file);
     } else if (access->kind == TRESTLE_TRACE_READ) {
-        fprintf(file, "  0x%" PRIx64, answer->data);
+        fprintf(file, "  %s", trace_names_value(names, access, answer->data, value, sizeof(value)));
     }
 }
 
-void trace_print_record(const struct trestle_trace_record *record, FILE *file)
+void trace_print_record(const struct trestle_trace_record *record, struct trace_names *names,
+                        FILE *file)
 {
     const char *name = trestle_trace_kind_name(record->kind);
     switch (record->kind) {
     case TRESTLE_TRACE_READ:
     case TRESTLE_TRACE_WRITE:
-        print_access(record, file);
+        print_access(record, names, file);
         break;
     case TRESTLE_TRACE_ANSWER:
         fputs("answer ", file);
@@ -126,7 +134,7 @@ static void print_held(struct text_sink *text)
         return;
     text->has_held = false;
     print_head(text, &text->held);
-    print_access(&text->held, text->sink.file);
+    print_access(&text->held, text->names, text->sink.file);
     fputs("  ...\n", text->sink.file);
 }
 
@@ -142,8 +150,8 @@ static void print_answer(struct text_sink *text, const struct trestle_trace_reco
         print_head(text, answer);
         fputs("answered ", file);
     }
-    print_access(access, file);
-    print_result(access, answer, file);
+    print_access(access, text->names, file);
+    print_result(access, answer, text->names, file);
 }
 
 static void text_record(struct trace_sink *sink, const struct trestle_trace_record *record)
@@ -160,7 +168,7 @@ static void text_record(struct trace_sink *sink, const struct trestle_trace_reco
     } else {
         print_held(text);
         print_head(text, record);
-        trace_print_record(record, sink->file);
+        trace_print_record(record, text->names, sink->file);
     }
     fputc('\n', sink->file);
 }
@@ -169,6 +177,7 @@ static bool text_end(struct trace_sink *sink)
 {
     struct text_sink *text = (struct text_sink *)sink;
     print_held(text);
+    trace_names_destroy(text->names);
     free(text->accesses);
     free(text);
     return true;
@@ -179,6 +188,7 @@ struct trace_sink *trace_text_sink(const struct trestle_trace_header *header, FI
     struct text_sink *text = xcalloc(1, sizeof(*text));
     text->sink = (struct trace_sink){text_record, text_end, file};
     text->header = header;
+    text->names = trace_names_create(header);
     text->accesses = xcalloc(header->num_devices, sizeof(*text->accesses));
     for (size_t i = 0; i < header->num_devices; i++)
         if ((int)strlen(header->devices[i].name) > text->name_width)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace/names.h"
 #include "trace/sinks.h"
 #include "util.h"
 
@@ -38,8 +39,17 @@ static const struct variable {
     [RECEIVE] = {"event", 1, "receive"}, [DMA] = {"reg", 32, "dma"},
 };
 
+/* A register as a variable: as the guest last read or wrote it. */
+struct register_state {
+    const struct trestle_register *reg;
+    uint32_t index;
+};
+
 struct device_state {
     bool are_used[VARIABLES];
+    struct trestle_trace_record access; /* the last that began */
+    struct register_state *registers;   /* those that were accessed whole */
+    size_t num_registers;
     char first[VARIABLES]; /* of a wire: its value at the start */
     uint32_t transfers;
     bool is_read;
@@ -48,6 +58,7 @@ struct device_state {
 struct vcd_sink {
     struct trace_sink sink;
     const struct trestle_trace_header *header;
+    struct trace_names *names;
     struct device_state *devices;
     FILE *changes;
     trestle_time now;
@@ -99,6 +110,33 @@ static void change_number(struct vcd_sink *vcd, uint32_t device, unsigned variab
     print_number(value, id_of(device, variable), vcd->changes);
 }
 
+/* Registers are numbered behind all other variables, device after device in turn. */
+static uint64_t register_id(const struct vcd_sink *vcd, uint32_t device, size_t number)
+{
+    uint64_t devices = vcd->header->num_devices;
+    return devices * VARIABLES + 1 + number * devices + device;
+}
+
+static void change_register(struct vcd_sink *vcd, const struct trestle_trace_record *access,
+                            uint64_t value)
+{
+    struct device_state *state = &vcd->devices[access->device];
+    const struct trestle_register *reg;
+    uint32_t index;
+    if (!trace_names_find(vcd->names, access->device, access->addr, &reg, &index) ||
+        reg->offset + (uint64_t)index * reg->stride != access->addr || reg->size != access->size)
+        return;
+    size_t number = 0;
+    while (number < state->num_registers &&
+           (state->registers[number].reg != reg || state->registers[number].index != index))
+        number++;
+    if (number == state->num_registers) {
+        state->registers = xrealloc(state->registers, number + 1, sizeof(*state->registers));
+        state->registers[state->num_registers++] = (struct register_state){reg, index};
+    }
+    print_number(value, register_id(vcd, access->device, number), vcd->changes);
+}
+
 static void set_time(struct vcd_sink *vcd, const struct trestle_trace_record *record)
 {
     if (record->time != vcd->now)
@@ -124,6 +162,7 @@ static void vcd_record(struct trace_sink *sink, const struct trestle_trace_recor
     case TRESTLE_TRACE_READ:
     case TRESTLE_TRACE_WRITE:
         state->is_read = record->kind == TRESTLE_TRACE_READ;
+        state->access = *record;
         change_bit(vcd, device, state->is_read ? READ : WRITE, true);
         change_bit(vcd, device, BUSY, true);
         change_number(vcd, device, OFFSET, record->addr);
@@ -136,6 +175,9 @@ static void vcd_record(struct trace_sink *sink, const struct trestle_trace_recor
             change_bit(vcd, device, ERROR, true);
         else if (state->is_read)
             change_number(vcd, device, DATA, record->data);
+        if (record->status >= 0 && state->access.size > 0)
+            change_register(vcd, &state->access,
+                            state->is_read ? record->data : state->access.data);
         break;
     case TRESTLE_TRACE_IRQ:
         change_bit(vcd, device, IRQ + record->number, record->data);
@@ -191,6 +233,18 @@ static void declare(const struct device_state *state, uint32_t device, FILE *fil
     }
 }
 
+static void declare_registers(const struct vcd_sink *vcd, uint32_t device, FILE *file)
+{
+    const struct device_state *state = &vcd->devices[device];
+    char name[128];
+    for (size_t i = 0; i < state->num_registers; i++) {
+        const struct register_state *of = &state->registers[i];
+        fprintf(file, "$var reg %" PRIu32 " ", 8 * of->reg->size);
+        print_id(register_id(vcd, device, i), file, ' ');
+        fprintf(file, "%s $end\n", trestle_register_name(of->reg, of->index, name, sizeof(name)));
+    }
+}
+
 /* A name is one word there. */
 static void print_scope(const char *name, FILE *file)
 {
@@ -238,6 +292,7 @@ static bool vcd_end(struct trace_sink *sink)
             continue;
         print_scope(vcd->header->devices[i].name, file);
         declare(&vcd->devices[i], i, file);
+        declare_registers(vcd, i, file);
         fputs("$upscope $end\n", file);
     }
     fputs("$upscope $end\n$enddefinitions $end\n#0\n$dumpvars\n", file);
@@ -245,10 +300,18 @@ static bool vcd_end(struct trace_sink *sink)
         fputs("bx !\n", file);
     for (uint32_t i = 0; i < count; i++)
         print_start(&vcd->devices[i], i, file);
+    for (uint32_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < vcd->devices[i].num_registers; j++) {
+            fputs("bx ", file);
+            print_id(register_id(vcd, i, j), file, '\n');
+        }
+        free(vcd->devices[i].registers);
+    }
     fputs("$end\n", file);
     copy_changes(vcd);
     bool is_whole = !ferror(vcd->changes);
     fclose(vcd->changes);
+    trace_names_destroy(vcd->names);
     free(vcd->devices);
     free(vcd);
     return is_whole;
@@ -262,6 +325,7 @@ struct trace_sink *trace_vcd_sink(const struct trestle_trace_header *header, FIL
     struct vcd_sink *vcd = xcalloc(1, sizeof(*vcd));
     vcd->sink = (struct trace_sink){vcd_record, vcd_end, file};
     vcd->header = header;
+    vcd->names = trace_names_create(header);
     vcd->changes = changes;
     vcd->devices = xcalloc(header->num_devices, sizeof(*vcd->devices));
     return &vcd->sink;

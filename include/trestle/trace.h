@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 
+#include "trestle/registers.h"
 #include "trestle/sim.h"
 
 #ifdef __cplusplus
@@ -65,6 +66,9 @@ struct trestle_trace_device {
     uint64_t base_addr, size;
     const struct trestle_param *params;
     size_t num_params;
+    /* Its table of registers, of which names, places and fields are in a trace; 0: it has none. */
+    const struct trestle_register *registers;
+    size_t num_registers;
 };
 
 struct trestle_trace_link {

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/macros.h"
 #include "bridge/bridge.h"
+#include "trestle/registers.h"
 
 /* 64 MiB: about a second of accesses as fast as they come. */
 #define TRACE_BLOCKS 1024
@@ -98,13 +99,37 @@ int bridge_trace_keep_link(struct bridge_trace *trace, const struct trestle_trac
     return 0;
 }
 
+/* The rows of a device's table: the first register of each. */
+static int keep_registers(const struct port *port, struct trestle_trace_device *device)
+{
+    struct trestle_register_at at = {0};
+    struct trestle_register *rows = NULL;
+    size_t count = 0, room = 0;
+    while (port->device && trestle_device_next_register(port->device, 0, &at)) {
+        if (at.index > 0)
+            continue;
+        if (count == room) {
+            room = room ? 2 * room : 16;
+            struct trestle_register *grown = reallocarray(rows, room, sizeof(*rows));
+            if (!grown) {
+                free(rows);
+                return -ENOMEM;
+            }
+            rows = grown;
+        }
+        rows[count++] = *at.reg;
+    }
+    device->registers = rows;
+    device->num_registers = count;
+    return 0;
+}
+
 static int create_writer(struct bridge_trace *trace, int fd)
 {
     const struct front *front = trace->front;
     struct trestle_trace_device *devices = calloc(front->num_ports + 1, sizeof(*devices));
-    if (!devices)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < front->num_ports; i++) {
+    int error = devices ? 0 : -ENOMEM;
+    for (uint32_t i = 0; i < front->num_ports && error == 0; i++) {
         const struct port *port = front->ports[i];
         devices[i] = (struct trestle_trace_device){
             .name = port->name,
@@ -113,12 +138,16 @@ static int create_writer(struct bridge_trace *trace, int fd)
             .size = port->size,
             .params = port->params,
             .num_params = port->num_params};
+        error = keep_registers(port, &devices[i]);
     }
     const struct trestle_trace_header header = {.devices = devices,
                                                 .num_devices = front->num_ports,
                                                 .links = trace->links,
                                                 .num_links = trace->num_links};
-    int error = trace_writer_create(fd, &header, TRACE_BLOCKS, &trace->writer);
+    if (error == 0)
+        error = trace_writer_create(fd, &header, TRACE_BLOCKS, &trace->writer);
+    for (uint32_t i = 0; devices && i < front->num_ports; i++)
+        free((void *)devices[i].registers);
     free(devices);
     return error;
 }

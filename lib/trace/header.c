@@ -10,6 +10,9 @@
 #define DEVICE_MIN 22u /* bytes of a device with empty texts and no parameters */
 #define PARAM_MIN 4u
 #define LINK_SIZE 24u
+#define REGISTER_MIN 21u
+#define FIELD_MIN 12u
+#define VALUE_MIN 10u
 
 /* --- out ------------------------------------------------------------------------------------- */
 
@@ -17,6 +20,7 @@ struct growing {
     uint8_t *bytes; /* NULL: only counted */
     size_t size;
     bool is_too_large;
+    bool has_registers;
 };
 
 static void add_le(struct growing *out, uint64_t value, size_t width)
@@ -37,11 +41,59 @@ static void add_text(struct growing *out, const char *text)
     out->size += length;
 }
 
+static size_t count_fields(const struct trestle_register *reg)
+{
+    size_t count = 0;
+    while (reg->fields && reg->fields[count].name)
+        count++;
+    return count;
+}
+
+static size_t count_values(const struct trestle_field *field)
+{
+    size_t count = 0;
+    while (field->values && field->values[count].name)
+        count++;
+    return count;
+}
+
+static void add_count(struct growing *out, size_t count)
+{
+    if (count > UINT16_MAX)
+        out->is_too_large = true;
+    add_le(out, count, 2);
+}
+
+static void add_field(struct growing *out, const struct trestle_field *field)
+{
+    size_t num_values = count_values(field);
+    add_le(out, field->mask, 8);
+    add_text(out, field->name);
+    add_count(out, num_values);
+    for (size_t i = 0; i < num_values; i++) {
+        add_le(out, field->values[i].value, 8);
+        add_text(out, field->values[i].name);
+    }
+}
+
+static void add_register(struct growing *out, const struct trestle_register *reg)
+{
+    size_t num_fields = count_fields(reg);
+    add_le(out, reg->offset, 8);
+    add_le(out, reg->size, 1);
+    add_le(out, reg->count, 4);
+    add_le(out, reg->stride, 4);
+    add_text(out, reg->name);
+    add_count(out, num_fields);
+    for (size_t i = 0; i < num_fields; i++)
+        add_field(out, &reg->fields[i]);
+}
+
 static void add_header(struct growing *out, const struct trestle_trace_header *header, size_t size)
 {
     for (size_t i = 0; i < sizeof(TRACE_MAGIC) - 1; i++)
         add_le(out, (uint8_t)TRACE_MAGIC[i], 1);
-    add_le(out, TRACE_VERSION, 4);
+    add_le(out, out->has_registers ? TRACE_VERSION_REGISTERS : TRACE_VERSION, 4);
     add_le(out, size, 4);
     add_le(out, header->num_devices, 4);
     add_le(out, header->num_links, 4);
@@ -67,16 +119,34 @@ static void add_header(struct growing *out, const struct trestle_trace_header *h
         }
         add_le(out, link->latency, 8);
     }
+    for (size_t i = 0; out->has_registers && i < header->num_devices; i++) {
+        add_le(out, header->devices[i].num_registers, 4);
+        for (size_t j = 0; j < header->devices[i].num_registers; j++)
+            add_register(out, &header->devices[i].registers[j]);
+    }
+}
+
+static bool has_registers(const struct trestle_trace_header *header)
+{
+    for (size_t i = 0; i < header->num_devices; i++)
+        if (header->devices[i].num_registers > 0)
+            return true;
+    return false;
 }
 
 int trace_encode_header(const struct trestle_trace_header *header, uint8_t **ret_buf,
                         size_t *ret_size)
 {
-    struct growing counted = {0};
+    struct growing counted = {.has_registers = has_registers(header)};
     add_header(&counted, header, 0);
+    /* Names are a help; a trace without them is whole. */
+    if (counted.has_registers && (counted.is_too_large || counted.size > TRACE_HEADER_MAX)) {
+        counted = (struct growing){0};
+        add_header(&counted, header, 0);
+    }
     if (counted.is_too_large || counted.size > TRACE_HEADER_MAX)
         return -EFBIG;
-    struct growing out = {.bytes = malloc(counted.size)};
+    struct growing out = {.bytes = malloc(counted.size), .has_registers = counted.has_registers};
     if (!out.bytes)
         return -ENOMEM;
     add_header(&out, header, counted.size);
@@ -93,7 +163,7 @@ int trace_header_size(const uint8_t *buf, size_t *ret_size, const char **ret_why
     *ret_why = NULL;
     if (memcmp(buf, TRACE_MAGIC, sizeof(TRACE_MAGIC) - 1) != 0)
         *ret_why = "not a trace";
-    else if (get_le32(buf + 8) != TRACE_VERSION)
+    else if (get_le32(buf + 8) != TRACE_VERSION && get_le32(buf + 8) != TRACE_VERSION_REGISTERS)
         *ret_why = "a trace of another version";
     else if (size < TRACE_HEADER_START || size > TRACE_HEADER_MAX)
         *ret_why = "a header of a size that cannot be";
@@ -203,6 +273,67 @@ static void take_links(struct shrinking *in, uint32_t count, struct trestle_trac
     }
 }
 
+/* A text that is not empty, and can be shown as it is. */
+static const char *take_name(struct shrinking *in)
+{
+    const char *name = take_text(in);
+    in->is_bad |= name && !*name;
+    for (const char *c = name; c && *c; c++)
+        in->is_bad |= (unsigned char)*c < ' ' || *c == 0x7f;
+    return name;
+}
+
+static void take_values(struct shrinking *in, struct trestle_field *field)
+{
+    uint16_t count = take_le16(in);
+    struct trestle_value *values = make_table(in, count, VALUE_MIN, sizeof(*values));
+    field->values = values;
+    for (uint16_t i = 0; values && i < count && !in->is_bad; i++) {
+        values[i].value = take_le64(in);
+        values[i].name = take_name(in);
+    }
+}
+
+static void take_fields(struct shrinking *in, struct trestle_register *reg)
+{
+    uint16_t count = take_le16(in);
+    struct trestle_field *fields = make_table(in, count, FIELD_MIN, sizeof(*fields));
+    reg->fields = fields;
+    for (uint16_t i = 0; fields && i < count && !in->is_bad; i++) {
+        fields[i].mask = take_le64(in);
+        fields[i].name = take_name(in);
+        in->is_bad |= fields[i].mask == 0;
+        take_values(in, &fields[i]);
+    }
+}
+
+static void take_register(struct shrinking *in, struct trestle_register *reg)
+{
+    reg->offset = take_le64(in);
+    const uint8_t *size = take(in, 1);
+    reg->size = size ? *size : 0;
+    reg->count = take_le32(in);
+    reg->stride = take_le32(in);
+    reg->name = take_name(in);
+    if ((reg->size != 1 && reg->size != 2 && reg->size != 4 && reg->size != 8) ||
+        (reg->count > 0 && reg->stride == 0))
+        in->is_bad = true;
+    take_fields(in, reg);
+}
+
+static void take_registers(struct shrinking *in, struct trestle_trace_header *header)
+{
+    for (size_t i = 0; i < header->num_devices && !in->is_bad; i++) {
+        struct trestle_trace_device *device = (struct trestle_trace_device *)&header->devices[i];
+        uint32_t count = take_le32(in);
+        struct trestle_register *registers =
+            make_table(in, count, REGISTER_MIN, sizeof(*registers));
+        device->registers = registers;
+        for (; registers && device->num_registers < count && !in->is_bad; device->num_registers++)
+            take_register(in, &registers[device->num_registers]);
+    }
+}
+
 int trace_decode_header(const uint8_t *buf, size_t size, struct trestle_trace_header *ret_header,
                         const char **ret_why)
 {
@@ -212,6 +343,8 @@ int trace_decode_header(const uint8_t *buf, size_t size, struct trestle_trace_he
     *ret_why = NULL;
     take_devices(&in, num_devices, &header);
     take_links(&in, num_links, &header);
+    if (get_le32(buf + 8) == TRACE_VERSION_REGISTERS)
+        take_registers(&in, &header);
     if (!in.is_bad && in.at == in.end) {
         *ret_header = header;
         return 0;
@@ -223,6 +356,18 @@ int trace_decode_header(const uint8_t *buf, size_t size, struct trestle_trace_he
     return -EPROTO;
 }
 
+static void free_register(const struct trestle_register *reg)
+{
+    for (const struct trestle_field *field = reg->fields; field && field->name; field++) {
+        for (const struct trestle_value *value = field->values; value && value->name; value++)
+            free((void *)value->name);
+        free((void *)field->values);
+        free((void *)field->name);
+    }
+    free((void *)reg->fields);
+    free((void *)reg->name);
+}
+
 void trace_free_header(struct trestle_trace_header *header)
 {
     for (size_t i = 0; i < header->num_devices; i++) {
@@ -231,6 +376,9 @@ void trace_free_header(struct trestle_trace_header *header)
             free((void *)device->params[j].key);
             free((void *)device->params[j].value);
         }
+        for (size_t j = 0; j < device->num_registers; j++)
+            free_register(&device->registers[j]);
+        free((void *)device->registers);
         free((void *)device->params);
         free((void *)device->name);
         free((void *)device->model);

@@ -6,7 +6,8 @@
 #include "trestle/trace.h"
 
 #define TRACE_MAGIC "TRSTRACE"
-#define TRACE_VERSION 1
+#define TRACE_VERSION 1             /* without tables of registers */
+#define TRACE_VERSION_REGISTERS 2   /* with them, behind the links */
 #define TRACE_HEADER_START 24       /* bytes of the header before its tables */
 #define TRACE_HEADER_MAX (4u << 20) /* bytes of a header */
 

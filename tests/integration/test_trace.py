@@ -119,7 +119,7 @@ class Traces(Recorded):
             self.assertEqual(len([line for line in accesses if " read " in line
                                   and line not in failed]), device["reads"])
         self.assertRegex("\n".join(lines), r"(?m)^ +\d+\.000 +\d+\.000  echo_device     write 4  "
-                                           r"0x00  0xcafebabe$")
+                                           r"0x00 DATA_IN  0xcafebabe$")
         result = trestle("run", self.dir / "config.json", "--timeout", 60)
         self.assertIn("\nno run hash; not repeatable: without machine.icount ", result.err)
 
@@ -263,7 +263,7 @@ class Traces(Recorded):
             self.assertIsNone(said["repeatable"])
             self.assertIn(f"run hash {said['run_hash']}\ntrace {trace}: 2 records, ", err)
             self.assertRegex(trestle("trace", trace).out,
-                             r"\n +\d+\.\d{3} +-  device0  read  8  0x00  0x10200000\n\Z")
+                             r"\n +\d+\.\d{3} +-  device0  read  8  0x00 ID  0x10200000\n\Z")
 
     def run_own(self, **more):
         """The four devices, the first in a process of its own; the trace and the statistics."""
@@ -371,9 +371,28 @@ class Conversions(Recorded):
             self.assertEqual(set(transfers), {"dma dma 0"})
             self.assertEqual(len(transfers), len([x for x in self.lines if re.search(text, x)]))
         # The first access, with its times in picoseconds.
-        first = re.match(r" *(\d+)\.(\d{3}) .* write 4  0x0c  0x3$", self.lines[2])
+        first = re.match(r" *(\d+)\.(\d{3}) .* write 4  0x0c INT_ENABLE  0x3 {done error}$", self.lines[2])
         self.assertIn(f'"ts":{int(first[1]) // 1000}.{int(first[1]) % 1000:03}{first[2]},"dur"',
                       path.read_text())
+
+    def test_registers(self):
+        result = trestle("trace", self.trace, "--registers")
+        self.assertEqual((result.code, result.err), (0, ""))
+        self.assertRegex(result.out, r"(?m)^dma +0x000c +INT_ENABLE +0x3 {done error} +written +[\d.]+$")
+        begin = trestle("trace", self.trace, "--registers", "--at", "1ps").out
+        self.assertEqual(len(begin.splitlines()), 1)
+        for args, line in ((("--at", "1us"), "--at says when for --registers; add that"),
+                           (("--registers", "--at", "x"),
+                            "--at x is not a time; write for example --at 10us")):
+            result = trestle("trace", self.trace, *args)
+            self.assertEqual((result.code, result.out, result.err), (2, "", f"trestle: {line}\n"))
+
+    def test_vcd_has_registers(self):
+        path = self.dir / "trace.vcd"
+        trestle("trace", self.trace, "--vcd", path)
+        changes = read_vcd(path.read_text())
+        values = [value for _, name, value in changes if name == "trestle.dma.INT_ENABLE"]
+        self.assertEqual(values[-1], 3)
 
     def test_vcd(self):
         path = self.dir / "trace.vcd"
@@ -446,10 +465,10 @@ class Replays(Recorded):
         for args, pattern in (
                 # Busy for too long when the guest looks.
                 (["--model", "compute", "--param", "compute_latency=1000000000"],
-                 r"record \d+ at [\d.]+ ns: read  4  0x10: expected answer 0x2, got answer 0x1"),
+                 r"record \d+ at [\d.]+ ns: read  4  0x10 STATUS: expected answer 0x2, got answer 0x1"),
                 # Another model, which has no use for compute's parameters.
                 (["--device", "compute_device", "--model", "echo"],
-                 r"record \d+ at [\d.]+ ns: write 4  0x14  0x1: expected answer 0x0, got answer error "
+                 r"record \d+ at [\d.]+ ns: write 4  0x14 CONTROL  0x1 .reset.: expected answer 0x0, got answer error "
                  r"22 \(.*\)")):
             with self.subTest(args=args):
                 result = self.replay(trace, *args)

@@ -271,12 +271,58 @@ static void assert_refused(size_t offset, uint8_t byte, const char *why)
     free(error);
 }
 
+static const struct trestle_register table[] = {
+    {"CTRL", 0x00, .size = 4, .stride = 4,
+     .fields = TRESTLE_FIELDS({"mode", 6, .values = TRESTLE_VALUES({"slow", 0}, {"fast", 3})})},
+    {"LED%s", 0x10, .size = 2, .count = 3, .stride = 8},
+};
+
+/* With a table the header has another version, and gives it back; none of its bytes is trusted. */
+static void test_registers(void **state)
+{
+    const struct trestle_trace_device two[] = {
+        {.name = "a", .model = "m", .registers = table, .num_registers = 2},
+        {.name = "b", .model = ""},
+    };
+    const struct trestle_trace_header said = {.devices = two, .num_devices = 2};
+    struct trestle_trace_header got;
+    const char *why;
+    uint8_t *buf;
+    size_t size, told;
+    assert_int_equal(trace_encode_header(&said, &buf, &size), 0);
+    assert_int_equal(buf[8], 2);
+    assert_int_equal(trace_header_size(buf, &told, &why), 0);
+    assert_int_equal(told, size);
+    assert_int_equal(trace_decode_header(buf, size, &got, &why), 0);
+    assert_int_equal(got.devices[0].num_registers, 2);
+    assert_int_equal(got.devices[1].num_registers, 0);
+    const struct trestle_register *reg = got.devices[0].registers;
+    assert_string_equal(reg[0].name, "CTRL");
+    assert_string_equal(reg[0].fields[0].values[1].name, "fast");
+    assert_null(reg[0].fields[1].name);
+    assert_int_equal(reg[1].offset, 0x10);
+    assert_int_equal(reg[1].count, 3);
+    assert_int_equal(reg[1].stride, 8);
+    trace_free_header(&got);
+    for (size_t i = 24; i < size; i++) {
+        for (unsigned bit = 0; bit < 8; bit++) {
+            buf[i] ^= (uint8_t)(1u << bit);
+            if (trace_decode_header(buf, size, &got, &why) == 0)
+                trace_free_header(&got);
+            buf[i] ^= (uint8_t)(1u << bit);
+        }
+    }
+    for (size_t cut = 24; cut < size; cut++)
+        assert_int_equal(trace_decode_header(buf, cut, &got, &why), -EPROTO);
+    free(buf);
+}
+
 static void test_each_damage_is_named(void **state)
 {
     struct bytes bytes = *documented();
     size_t first = bytes.at[12]; /* the first record */
     assert_refused(0, 'X', "not a trace");
-    assert_refused(8, 2, "another version");
+    assert_refused(8, 3, "another version");
     assert_refused(12, 23, "a header of a size");
     assert_refused(12, (uint8_t)(first - 1), "a damaged header");
     assert_refused(17, 1, "a damaged header");         /* more devices than bytes */
@@ -381,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_what_no_access_follows_is_not_in_the_hash),
         cmocka_unit_test(test_cut_off_anywhere),
         cmocka_unit_test(test_damaged_anywhere),
+        cmocka_unit_test(test_registers),
         cmocka_unit_test(test_each_damage_is_named),
         cmocka_unit_test(test_a_slow_file_loses_nothing),
         cmocka_unit_test(test_a_full_disk),
