@@ -10,11 +10,21 @@
 #ifndef TRESTLE_WIRE_H
 #define TRESTLE_WIRE_H
 
+#include <errno.h>
+#include <string.h>
+
+#include "trestle/le.h"
 #include "trestle/types.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Of an access, in bytes. */
+static inline bool trestle_is_width(unsigned size)
+{
+    return size == 1 || size == 2 || size == 4 || size == 8;
+}
 
 #define TRESTLE_V1_REQUEST_SIZE 20
 #define TRESTLE_V1_RESPONSE_SIZE 16
@@ -34,19 +44,47 @@ struct trestle_v1_response {
     uint64_t data;
 };
 
-TRESTLE_API void trestle_v1_encode_request(uint8_t buf[TRESTLE_V1_REQUEST_SIZE],
-                                           const struct trestle_v1_request *request);
-/* Always fills *ret_request. -EINVAL: type or size is not one of the above; the frame is whole
- * all the same and is answered with success = 0. The reserved field is ignored: older clients
+static inline void trestle_v1_encode_request(uint8_t buf[TRESTLE_V1_REQUEST_SIZE],
+                                             const struct trestle_v1_request *request)
+{
+    buf[0] = request->type;
+    buf[1] = request->size;
+    buf[2] = buf[3] = 0;
+    trestle_put_le64(buf + 4, request->addr);
+    trestle_put_le64(buf + 12, request->data);
+}
+
+/* Decoders always fill what they give. -EINVAL: type or size is not one of the above; the frame is
+ * whole all the same and is answered with success = 0. The reserved field is ignored: older clients
  * send padding there. */
-TRESTLE_API TRESTLE_CHECK int trestle_v1_decode_request(const uint8_t buf[TRESTLE_V1_REQUEST_SIZE],
-                                                        struct trestle_v1_request *ret_request);
-TRESTLE_API void trestle_v1_encode_response(uint8_t buf[TRESTLE_V1_RESPONSE_SIZE],
-                                            const struct trestle_v1_response *response);
+TRESTLE_CHECK static inline int
+trestle_v1_decode_request(const uint8_t buf[TRESTLE_V1_REQUEST_SIZE],
+                          struct trestle_v1_request *ret_request)
+{
+    ret_request->type = buf[0];
+    ret_request->size = buf[1];
+    ret_request->addr = trestle_get_le64(buf + 4);
+    ret_request->data = trestle_get_le64(buf + 12);
+    return buf[0] <= TRESTLE_V1_WRITE && trestle_is_width(buf[1]) ? 0 : -EINVAL;
+}
+
+static inline void trestle_v1_encode_response(uint8_t buf[TRESTLE_V1_RESPONSE_SIZE],
+                                              const struct trestle_v1_response *response)
+{
+    memset(buf, 0, 8);
+    buf[0] = response->success;
+    trestle_put_le64(buf + 8, response->data);
+}
+
 /* -EINVAL: success is neither 0 nor 1. Reserved bytes are ignored. */
-TRESTLE_API TRESTLE_CHECK int
+TRESTLE_CHECK static inline int
 trestle_v1_decode_response(const uint8_t buf[TRESTLE_V1_RESPONSE_SIZE],
-                           struct trestle_v1_response *ret_response);
+                           struct trestle_v1_response *ret_response)
+{
+    ret_response->success = buf[0];
+    ret_response->data = trestle_get_le64(buf + 8);
+    return buf[0] > 1 ? -EINVAL : 0;
+}
 
 /* --- version 2: handshake ------------------------------------------------------------------- */
 
@@ -104,17 +142,75 @@ struct trestle_v2_welcome {
     trestle_time next; /* as in a reply */
 };
 
-TRESTLE_API bool trestle_v2_is_hello(const uint8_t buf[TRESTLE_V2_MAGIC_SIZE]);
-TRESTLE_API void trestle_v2_encode_hello(uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
-                                         const struct trestle_v2_hello *hello);
+static inline bool trestle_v2_is_hello(const uint8_t buf[TRESTLE_V2_MAGIC_SIZE])
+{
+    return memcmp(buf, TRESTLE_V2_MAGIC, TRESTLE_V2_MAGIC_SIZE) == 0;
+}
+
+static inline void trestle_v2_encode_hello(uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
+                                           const struct trestle_v2_hello *hello)
+{
+    memcpy(buf, TRESTLE_V2_MAGIC, TRESTLE_V2_MAGIC_SIZE);
+    trestle_put_le16(buf + 8, hello->version_min);
+    trestle_put_le16(buf + 10, hello->version_max);
+    trestle_put_le32(buf + 12, hello->features);
+    memcpy(buf + 16, hello->client_id, TRESTLE_V2_ID_SIZE);
+    trestle_put_le64(buf + 32, hello->base_addr);
+    trestle_put_le64(buf + 40, hello->size);
+    trestle_put_le32(buf + 48, hello->irq_lines);
+    trestle_put_le32(buf + 52, 0);
+    trestle_put_le64(buf + 56, hello->time);
+}
+
 /* -EPROTO: wrong magic. -EINVAL: version_min above version_max. */
-TRESTLE_API TRESTLE_CHECK int trestle_v2_decode_hello(const uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
-                                                      struct trestle_v2_hello *ret_hello);
-TRESTLE_API void trestle_v2_encode_welcome(uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
-                                           const struct trestle_v2_welcome *welcome);
+TRESTLE_CHECK static inline int trestle_v2_decode_hello(const uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
+                                                        struct trestle_v2_hello *ret_hello)
+{
+    ret_hello->version_min = trestle_get_le16(buf + 8);
+    ret_hello->version_max = trestle_get_le16(buf + 10);
+    ret_hello->features = trestle_get_le32(buf + 12);
+    memcpy(ret_hello->client_id, buf + 16, TRESTLE_V2_ID_SIZE);
+    ret_hello->base_addr = trestle_get_le64(buf + 32);
+    ret_hello->size = trestle_get_le64(buf + 40);
+    ret_hello->irq_lines = trestle_get_le32(buf + 48);
+    ret_hello->time = trestle_get_le64(buf + 56);
+    if (!trestle_v2_is_hello(buf))
+        return -EPROTO;
+    return ret_hello->version_min > ret_hello->version_max ? -EINVAL : 0;
+}
+
+static inline void trestle_v2_encode_welcome(uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
+                                             const struct trestle_v2_welcome *welcome)
+{
+    memcpy(buf, TRESTLE_V2_MAGIC, TRESTLE_V2_MAGIC_SIZE);
+    trestle_put_le16(buf + 8, welcome->version);
+    buf[10] = welcome->status;
+    buf[11] = 0;
+    trestle_put_le32(buf + 12, welcome->features);
+    memcpy(buf + 16, welcome->session_id, TRESTLE_V2_ID_SIZE);
+    trestle_put_le32(buf + 32, welcome->device);
+    trestle_put_le32(buf + 36, welcome->irq_lines);
+    trestle_put_le64(buf + 40, welcome->size);
+    trestle_put_le64(buf + 48, welcome->time);
+    trestle_put_le64(buf + 56, welcome->next);
+}
+
 /* -EPROTO: wrong magic. */
-TRESTLE_API TRESTLE_CHECK int trestle_v2_decode_welcome(const uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
-                                                        struct trestle_v2_welcome *ret_welcome);
+TRESTLE_CHECK static inline int
+trestle_v2_decode_welcome(const uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
+                          struct trestle_v2_welcome *ret_welcome)
+{
+    ret_welcome->version = trestle_get_le16(buf + 8);
+    ret_welcome->status = buf[10];
+    ret_welcome->features = trestle_get_le32(buf + 12);
+    memcpy(ret_welcome->session_id, buf + 16, TRESTLE_V2_ID_SIZE);
+    ret_welcome->device = trestle_get_le32(buf + 32);
+    ret_welcome->irq_lines = trestle_get_le32(buf + 36);
+    ret_welcome->size = trestle_get_le64(buf + 40);
+    ret_welcome->time = trestle_get_le64(buf + 48);
+    ret_welcome->next = trestle_get_le64(buf + 56);
+    return trestle_v2_is_hello(buf) ? 0 : -EPROTO;
+}
 
 /* --- version 2: messages -------------------------------------------------------------------- */
 
@@ -157,16 +253,118 @@ struct trestle_v2_message {
                       * RAM: in the file */
 };
 
-TRESTLE_API void trestle_v2_encode(uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
-                                   const struct trestle_v2_message *message);
-/* Every 64 bytes decode; trestle_v2_check_*() tell whether they make sense. */
-TRESTLE_API void trestle_v2_decode(const uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
-                                   struct trestle_v2_message *ret_message);
-/* -EINVAL: not a message that a client (a server) may send, or a field out of its values. */
-TRESTLE_API TRESTLE_CHECK int trestle_v2_check_request(const struct trestle_v2_message *message);
-TRESTLE_API TRESTLE_CHECK int trestle_v2_check_event(const struct trestle_v2_message *message);
+/* All but seq, the first 8 bytes, which a ring writes last. */
+static inline void trestle_v2_encode_body(uint8_t *buf, const struct trestle_v2_message *m)
+{
+    buf[8] = m->type;
+    buf[9] = m->flags;
+    buf[10] = m->size;
+    buf[11] = m->status;
+    trestle_put_le32(buf + 12, m->device);
+    trestle_put_le64(buf + 16, m->id);
+    trestle_put_le64(buf + 24, m->addr);
+    trestle_put_le64(buf + 32, m->data);
+    trestle_put_le64(buf + 40, m->time);
+    trestle_put_le64(buf + 48, m->next);
+    trestle_put_le64(buf + 56, m->extra);
+}
+
+static inline void trestle_v2_encode(uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
+                                     const struct trestle_v2_message *message)
+{
+    trestle_put_le64(buf, message->seq);
+    trestle_v2_encode_body(buf, message);
+}
+
+/* Every 64 bytes decode; trestle_v2_*_is_valid() tell whether they make sense. */
+static inline void trestle_v2_decode(const uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
+                                     struct trestle_v2_message *ret_message)
+{
+    ret_message->seq = trestle_get_le64(buf);
+    ret_message->type = buf[8];
+    ret_message->flags = buf[9];
+    ret_message->size = buf[10];
+    ret_message->status = buf[11];
+    ret_message->device = trestle_get_le32(buf + 12);
+    ret_message->id = trestle_get_le64(buf + 16);
+    ret_message->addr = trestle_get_le64(buf + 24);
+    ret_message->data = trestle_get_le64(buf + 32);
+    ret_message->time = trestle_get_le64(buf + 40);
+    ret_message->next = trestle_get_le64(buf + 48);
+    ret_message->extra = trestle_get_le64(buf + 56);
+}
+
+/* A message that a client may send, with each field one of its values. */
+static inline bool trestle_v2_request_is_valid(const struct trestle_v2_message *m)
+{
+    switch (m->type) {
+    case TRESTLE_V2_READ:
+        return trestle_is_width(m->size) && m->flags == 0;
+    case TRESTLE_V2_WRITE:
+        return trestle_is_width(m->size) && (m->flags & ~TRESTLE_V2_FLAG_POSTED) == 0;
+    case TRESTLE_V2_ADVANCE:
+    case TRESTLE_V2_RESET:
+    case TRESTLE_V2_FLUSH:
+    case TRESTLE_V2_DMA_DONE:
+    case TRESTLE_V2_GOODBYE:
+        return m->flags == 0;
+    case TRESTLE_V2_RAM:
+        return m->flags == 0 && m->data > 0 && m->data - 1 <= UINT64_MAX - m->addr &&
+               m->data <= INT64_MAX && m->extra <= INT64_MAX - m->data;
+    default:
+        return false;
+    }
+}
+
+/* The same of a server's. */
+static inline bool trestle_v2_event_is_valid(const struct trestle_v2_message *m)
+{
+    switch (m->type) {
+    case TRESTLE_V2_REPLY:
+        return m->flags == 0;
+    case TRESTLE_V2_IRQ:
+        return m->flags == 0 && m->addr < 32 && m->data <= 1;
+    case TRESTLE_V2_DMA_READ:
+    case TRESTLE_V2_DMA_WRITE:
+    case TRESTLE_V2_DMA_WRITTEN:
+        return m->flags == 0 && m->data > 0 && m->data <= TRESTLE_V2_DMA_MAX;
+    default:
+        return false;
+    }
+}
+
 /* "outside the device's registers"; never NULL. */
-TRESTLE_API const char *trestle_v2_status_text(unsigned status);
+static inline const char *trestle_v2_status_text(unsigned status)
+{
+    switch (status) {
+    case TRESTLE_V2_OK:
+        return "done";
+    case TRESTLE_V2_MALFORMED:
+        return "malformed request";
+    case TRESTLE_V2_WIDTH:
+        return "width or alignment that the device does not have";
+    case TRESTLE_V2_RANGE:
+        return "outside the device's registers";
+    case TRESTLE_V2_REFUSED:
+        return "refused by the model";
+    case TRESTLE_V2_CANCELLED:
+        return "cancelled by a reset";
+    case TRESTLE_V2_NO_DEVICE:
+        return "no such device in this session";
+    case TRESTLE_V2_BAD_VERSION:
+        return "no protocol version in common";
+    case TRESTLE_V2_GEOMETRY:
+        return "base address or size differ from the device's";
+    case TRESTLE_V2_BUSY:
+        return "another client has the device";
+    case TRESTLE_V2_NOT_RAM:
+        return "the addresses are not guest RAM";
+    case TRESTLE_V2_NO_MEMORY:
+        return "out of memory";
+    default:
+        return "unknown status";
+    }
+}
 
 #ifdef __cplusplus
 }

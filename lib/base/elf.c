@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/le.h"
+#include "trestle/le.h"
 
 #if defined(__x86_64__)
 #define OURS "x86_64"
@@ -23,7 +23,7 @@ const char *elf_arch(const uint8_t head[ELF_HEAD_SIZE])
 {
     if (memcmp(head, ELFMAG, SELFMAG) != 0 || head[EI_DATA] != ELFDATA2LSB)
         return NULL;
-    switch (get_le16(head + offsetof(Elf64_Ehdr, e_machine))) {
+    switch (trestle_get_le16(head + offsetof(Elf64_Ehdr, e_machine))) {
     case EM_RISCV:
         return head[EI_CLASS] == ELFCLASS64 ? "riscv64" : "riscv32";
     case EM_ARM:

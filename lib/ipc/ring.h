@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/macros.h"
-#include "wire/v2.h"
+#include "trestle/wire.h"
 
 #define RING_SLOTS 1024u
 
@@ -61,7 +61,7 @@ static inline int ring_post(struct ring_producer *ring, const struct trestle_v2_
             return error;
     }
     _Atomic uint64_t *slot_seq = ring_slot_seq(ring->slots, seq);
-    v2_encode_body((uint8_t *)slot_seq, message);
+    trestle_v2_encode_body((uint8_t *)slot_seq, message);
     /* Release: pairs with the acquire load in ring_take(). */
     atomic_store_explicit(slot_seq, seq, memory_order_release);
     ring->seq = seq;
@@ -87,7 +87,7 @@ static inline int ring_take(struct ring_consumer *ring, struct trestle_v2_messag
         return there == (seq > RING_SLOTS ? seq - RING_SLOTS : 0) ? 0 : -EPROTO;
     uint8_t copy[TRESTLE_V2_MESSAGE_SIZE];
     memcpy(copy, (const void *)slot_seq, sizeof(copy));
-    v2_decode(copy, ret_message);
+    trestle_v2_decode(copy, ret_message);
     ret_message->seq = seq;
     ring->seq = seq;
     ring->idle_doorbells = 0;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "base/le.h"
+#include "trestle/le.h"
 
 /* --- XXH64, seed 0, of whole stripes --------------------------------------------------------- */
 
@@ -39,8 +39,8 @@ static inline __attribute__((always_inline)) void add_stripe(struct xxh64 *xxh, 
 static void add_bytes(struct xxh64 *xxh, const uint8_t *bytes, size_t size)
 {
     for (; size >= STRIPE; bytes += STRIPE, size -= STRIPE)
-        add_stripe(xxh, get_le64(bytes), get_le64(bytes + 8), get_le64(bytes + 16),
-                   get_le64(bytes + 24));
+        add_stripe(xxh, trestle_get_le64(bytes), trestle_get_le64(bytes + 8),
+                   trestle_get_le64(bytes + 16), trestle_get_le64(bytes + 24));
     if (size > 0) {
         uint8_t padded[STRIPE] = {0};
         memcpy(padded, bytes, size);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/le.h"
 #include "trace/record.h"
+#include "trestle/le.h"
 
 #define DEVICE_MIN 22u /* bytes of a device with empty texts and no parameters */
 #define PARAM_MIN 4u
@@ -159,11 +159,12 @@ int trace_encode_header(const struct trestle_trace_header *header, uint8_t **ret
 
 int trace_header_size(const uint8_t *buf, size_t *ret_size, const char **ret_why)
 {
-    uint32_t size = get_le32(buf + 12);
+    uint32_t size = trestle_get_le32(buf + 12);
     *ret_why = NULL;
     if (memcmp(buf, TRACE_MAGIC, sizeof(TRACE_MAGIC) - 1) != 0)
         *ret_why = "not a trace";
-    else if (get_le32(buf + 8) != TRACE_VERSION && get_le32(buf + 8) != TRACE_VERSION_REGISTERS)
+    else if (trestle_get_le32(buf + 8) != TRACE_VERSION &&
+             trestle_get_le32(buf + 8) != TRACE_VERSION_REGISTERS)
         *ret_why = "a trace of another version";
     else if (size < TRACE_HEADER_START || size > TRACE_HEADER_MAX)
         *ret_why = "a header of a size that cannot be";
@@ -191,19 +192,19 @@ static const uint8_t *take(struct shrinking *in, size_t size)
 static uint16_t take_le16(struct shrinking *in)
 {
     const uint8_t *bytes = take(in, 2);
-    return bytes ? get_le16(bytes) : 0;
+    return bytes ? trestle_get_le16(bytes) : 0;
 }
 
 static uint32_t take_le32(struct shrinking *in)
 {
     const uint8_t *bytes = take(in, 4);
-    return bytes ? get_le32(bytes) : 0;
+    return bytes ? trestle_get_le32(bytes) : 0;
 }
 
 static uint64_t take_le64(struct shrinking *in)
 {
     const uint8_t *bytes = take(in, 8);
-    return bytes ? get_le64(bytes) : 0;
+    return bytes ? trestle_get_le64(bytes) : 0;
 }
 
 /* NULL when it is bad: no text has a byte 0 in it. */
@@ -343,7 +344,7 @@ int trace_decode_header(const uint8_t *buf, size_t size, struct trestle_trace_he
     *ret_why = NULL;
     take_devices(&in, num_devices, &header);
     take_links(&in, num_links, &header);
-    if (get_le32(buf + 8) == TRACE_VERSION_REGISTERS)
+    if (trestle_get_le32(buf + 8) == TRACE_VERSION_REGISTERS)
         take_registers(&in, &header);
     if (!in.is_bad && in.at == in.end) {
         *ret_header = header;

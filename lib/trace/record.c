@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/le.h"
+#include "trestle/le.h"
 
 /* A status is an errno, and none is larger. */
 #define STATUS_MAX 4095
@@ -137,7 +137,7 @@ size_t trace_encode_end(uint8_t *buf, uint64_t num_records, uint64_t hash)
     uint8_t *p = buf + 1;
     *p++ = TRACE_KIND_END;
     p = put_number(p, num_records);
-    put_le64(p, hash);
+    trestle_put_le64(p, hash);
     p += 8;
     buf[0] = (uint8_t)(p - buf - 1);
     return (size_t)(p - buf);
@@ -248,7 +248,7 @@ int trace_decode_end(const uint8_t *buf, size_t size, uint64_t *ret_num_records,
     if (cursor.is_bad || cursor.end - cursor.at != 8)
         return -EPROTO;
     *ret_num_records = num_records;
-    *ret_hash = get_le64(cursor.at);
+    *ret_hash = trestle_get_le64(cursor.at);
     return 0;
 }
 

@@ -107,7 +107,7 @@ static int perform_v1(struct sst_device *dev, const struct transport_access *acc
                       uint64_t *ret_data)
 {
     struct v1 *v1 = dev->connection;
-    struct trestle_v1_response response;
+    struct trestle_v1_response response = {0};
     if (v1->recovery.state != UP) {
         int r = come_back(dev, v1);
         if (r < 0)

@@ -56,7 +56,7 @@ static int receive_from_socket(struct v2 *v2, struct trestle_v2_message *ret_mes
     if (v2->in_length < sizeof(v2->in))
         return 0;
     v2->in_length = 0;
-    v2_decode(v2->in, ret_message);
+    trestle_v2_decode(v2->in, ret_message);
     return ret_message->seq == ++v2->in_seq ? 1 : -EPROTO;
 }
 
@@ -75,7 +75,9 @@ static inline int receive(struct v2 *v2, struct trestle_v2_message *ret_message)
                                     : receive_from_socket(v2, ret_message);
     if (r == -EPROTO)
         return broken(v2->session, "a sequence number that is not the next");
-    return r > 0 && !v2_event_is_valid(ret_message) ? event_refused(v2->session, ret_message) : r;
+    return r > 0 && !trestle_v2_event_is_valid(ret_message)
+               ? event_refused(v2->session, ret_message)
+               : r;
 }
 
 /* --- what the other side wants of the guest ----------------------------------------------------

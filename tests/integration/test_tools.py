@@ -31,7 +31,7 @@ class Layout(common.TestCase):
             "lib/bridge/bridge.h": mit + '#include "sim/sim.h"\n',
             "lib/sim/sim.h": mit + '#include "trestle/sim.h"\n#include "bridge/bridge.h"\n',
             "lib/ipc/loop.c": mit + '#include "../sim/sim.h"\n',
-            "lib/wire/v1.c": mit + "#include <trestle/sim.h>\n#include <string.h>\n",
+            "lib/base/error.c": mit + "#include <trestle/sim.h>\n#include <string.h>\n",
             "models/echo.c": mit + '#include "sim/sim.h"\n',
             "plugin/plugin.c": gpl + '#include "bridge/bridge.h"\n',
             "firmware/a.c": mit + '#include "trestle/sim.h"\n',

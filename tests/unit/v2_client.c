@@ -103,7 +103,7 @@ struct trestle_v2_message receive_event(struct fixture *f, struct client *c, uin
         trestle_v2_decode(bytes, &m);
         assert_int_equal(m.seq, ++c->in_seq[index]);
     }
-    assert_int_equal(trestle_v2_check_event(&m), 0);
+    assert_true(trestle_v2_event_is_valid(&m));
     return m;
 }
 

@@ -59,7 +59,7 @@ static int await_in_ring(struct v2_session *session, uint64_t id,
         r = ring_take(&session->requests, ret_message);
         if (r > 0 && ret_message->type != TRESTLE_V2_DMA_DONE)
             r = stash(&session->stash, ret_message);
-        else if (r > 0 && (ret_message->id != id || !v2_request_is_valid(ret_message)))
+        else if (r > 0 && (ret_message->id != id || !trestle_v2_request_is_valid(ret_message)))
             r = -EPROTO;
         else if (r == 0 && over)
             r = over;
@@ -131,7 +131,7 @@ static int await_on_socket(struct v2_client *via, uint64_t id,
         if (ret_message->seq != ++via->in_seq)
             return -EPROTO;
         if (ret_message->type == TRESTLE_V2_DMA_DONE)
-            return ret_message->id == id && v2_request_is_valid(ret_message) ? 0 : -EPROTO;
+            return ret_message->id == id && trestle_v2_request_is_valid(ret_message) ? 0 : -EPROTO;
         r = stash(&via->stash, ret_message);
         if (r < 0)
             return r;

@@ -71,7 +71,7 @@ static bool perform_message(struct v2_session *session, struct v2_client *via,
                             const struct trestle_v2_message *m)
 {
     struct timeline *timeline = &session->front->timeline;
-    if (!v2_request_is_valid(m) || m->time > TIMELINE_MAX) {
+    if (!trestle_v2_request_is_valid(m) || m->time > TIMELINE_MAX) {
         if (is_access(m) && m->time <= TIMELINE_MAX)
             v2_reply(via, m->device, m->id, TRESTLE_V2_MALFORMED, 0);
         else
@@ -158,7 +158,8 @@ static void take_ram(struct v2_session *session, struct v2_client *via,
 {
     int fd = via->connection->in_fd;
     via->connection->in_fd = -1;
-    if (!(session->features & TRESTLE_V2_FEATURE_RAM) || !v2_request_is_valid(m) || fd < 0) {
+    if (!(session->features & TRESTLE_V2_FEATURE_RAM) || !trestle_v2_request_is_valid(m) ||
+        fd < 0) {
         if (fd >= 0)
             close(fd);
         v2_session_end(session, "guest RAM that cannot be");
