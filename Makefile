@@ -14,7 +14,7 @@ DESTDIR ?=
 reconfigure = $(if $(MESON_ARGS),meson setup --reconfigure $(MESON_ARGS) $(BUILD) >/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo build test test-sst test-systemc sst-install check test-matrix test-hosts test-aarch64 qemu-in-tree faults soak fuzz coverage memcheck bench install clean hooks
+.PHONY: help list demo build test test-sst test-systemc sst-install check test-matrix test-hosts test-aarch64 qemu-in-tree faults soak fuzz coverage memcheck bench install dist deb clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -121,8 +121,24 @@ sst-install: install ## install, and tell SST about the element library; takes p
 		"sst-config was found (docs/sst.md)" >&2; exit 1; }
 	tools/sst_register $(BUILD)
 
+version = $(shell sed -n "s/.*version: '\(.*\)',/\1/p" meson.build | head -n 1)
+
+dist: ## a tarball of the last commit, in which "make demo" and "make test" work
+	mkdir -p build-dist
+	git archive --format=tar.gz --prefix=trestle-$(version)/ \
+		-o build-dist/trestle-$(version).tar.gz HEAD
+	@echo build-dist/trestle-$(version).tar.gz
+
+deb: dist ## Debian packages of the last commit, which lintian has read
+	tools/deps demo test deb
+	rm -rf build-dist/trestle-$(version)
+	tar -C build-dist -xf build-dist/trestle-$(version).tar.gz
+	cd build-dist/trestle-$(version) && dpkg-buildpackage -b -us -uc
+	lintian --fail-on error,warning build-dist/*.deb
+	@echo build-dist/*.deb
+
 hooks: ## check what changes before each commit in this clone; takes a few seconds
 	git config core.hooksPath tools/githooks
 
 clean: ## remove the build directories
-	rm -rf $(BUILD) $(BUILD_ASAN) $(BUILD_FUZZ) $(BUILD_COVERAGE) build-aarch64
+	rm -rf $(BUILD) $(BUILD_ASAN) $(BUILD_FUZZ) $(BUILD_COVERAGE) build-aarch64 build-dist

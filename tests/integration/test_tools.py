@@ -2,6 +2,7 @@
 """The repository's own rules hold, and the tools that check them do see violations."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import unittest
@@ -86,6 +87,22 @@ class Layout(common.TestCase):
         self.assertEqual(result.code, 1)
         self.assertEqual([line.split(":")[0] for line in result.out.splitlines()],
                          ["cli/none.c", "plugin/wrong.c", "tools/run"])
+
+
+class Forge(common.TestCase):
+    def test_its_targets_are_there(self):
+        makefile = (common.SOURCE / "Makefile").read_text()
+        workflow = (common.SOURCE / ".github" / "workflows" / "ci.yml").read_text()
+        targets = re.findall(r"run: make ([\w-]+)$", workflow, re.MULTILINE)
+        self.assertGreater(len(targets), 4)
+        for target in targets:
+            self.assertRegex(makefile, rf"(?m)^{target}:")
+
+    def test_versions_are_one(self):
+        version = re.search(r"version: '([\d.]+)'", (common.SOURCE / "meson.build").read_text())[1]
+        changelog = (common.SOURCE / "debian" / "changelog").read_text()
+        self.assertEqual(changelog.splitlines()[0],
+                         f"trestle ({version}) unstable; urgency=medium")
 
 
 class Symbols(common.TestCase):
