@@ -76,6 +76,11 @@ static size_t write_now(const char *bytes, size_t size)
     } while (n < 0 && errno == EINTR);
     if (n >= 0)
         return (size_t)n;
+    if (errno == EBADF) { /* a model may close what it likes */
+        state.fd = STDERR_FILENO;
+        state.sink = SINK_BLOCKING;
+        return 0;
+    }
     return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : size;
 }
 

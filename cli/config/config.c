@@ -104,6 +104,12 @@ static int set_machine(struct config_reader *reader, const struct config_key *ke
     return 0;
 }
 
+static int set_watchdog(struct config_reader *reader, const struct config_key *key,
+                        const struct json_place *where, const json_t *value, void *target)
+{
+    return config_set_count(reader, key, where, value, &reader->config->watchdog_ms);
+}
+
 static int set_stop_at(struct config_reader *reader, const struct config_key *key,
                        const struct json_place *where, const json_t *value, void *target)
 {
@@ -126,6 +132,8 @@ static const struct config_key top_keys[] = {
     {"links", config_set_links, 0, "a list of links",
      "\"links\": [ { \"from\": \"a.peer\", \"to\": \"b.peer\", \"latency\": \"1ns\" } ]"},
     {"stop_at", set_stop_at, 0, "a time above 0", "\"stop_at\": \"10s\""},
+    {"watchdog_ms", set_watchdog, 0, "a number of milliseconds",
+     "\"watchdog_ms\": 10000, or 0 for never", .max = INT32_MAX},
     {"socket_path", config_set_socket, DEVICE(socket), "a path",
      "\"socket_path\": \"device.sock\""},
     {"device_base", config_set_base, DEVICE(base_addr), "an address",
@@ -264,6 +272,7 @@ static struct config *config_create(void)
     config->plugin = "auto";
     config->icount = -1;
     config->stop_at = TRESTLE_TIME_NEVER;
+    config->watchdog_ms = 10000;
     return config;
 }
 

@@ -55,6 +55,7 @@ struct config {
     struct config_link *links;
     size_t num_links;
     trestle_time stop_at;   /* TRESTLE_TIME_NEVER: not said */
+    int64_t watchdog_ms;    /* 0: none */
     struct svd_file **svds; /* vendors' descriptions, of which there are models */
     size_t num_svds;
 

@@ -25,6 +25,8 @@ static const struct command_option options[] = {
     {'v', "verbose", NULL, "log what happens; -vv: log every access"},
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
     {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
+    {'W', "watchdog", "MS", "name a callback that takes longer; 0: never; default: 10000",
+     .long_only = true},
     {'H', "hash", NULL, "compute the hash of the run, which a trace has as well",
      .long_only = true},
     {0},
@@ -65,6 +67,17 @@ static int set_listen_fd(const char *text, struct serve_options *serve)
     return 0;
 }
 
+static int set_watchdog(const char *text, struct serve_options *serve)
+{
+    uint64_t ms;
+    if (!number_parse(text, &ms) || ms > INT32_MAX)
+        return command_fail("--watchdog %s is not a number of milliseconds; write for example "
+                            "--watchdog 10000, or 0 for never",
+                            text);
+    serve->watchdog_ms = (int64_t)ms;
+    return 0;
+}
+
 /* The command line as the configuration's one device, so that one reader judges both. */
 static int parse(const struct command *command, int argc, char **argv, json_t *device,
                  struct serve_options *serve)
@@ -102,6 +115,9 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
         case 'T':
             serve->trace = argument;
             break;
+        case 'W':
+            status = set_watchdog(argument, serve);
+            break;
         case 'H':
             serve->run_hash = true;
             break;
@@ -133,7 +149,7 @@ static void keep_stdout_for_report(struct serve_options *serve)
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-    struct serve_options serve = {0};
+    struct serve_options serve = {.watchdog_ms = -1};
     json_t *device = json_object(), *document = json_pack("{s:[o]}", "devices", device);
     int code = parse(command, argc, argv, device, &serve);
     if (code) {
@@ -147,6 +163,8 @@ static int run_command(const struct command *command, int argc, char **argv)
     if (config_from_document(document, &config, &error) < 0)
         return command_fail_line(error);
     config->devices[0].listen_fd = serve.listen_fd;
+    if (serve.watchdog_ms >= 0)
+        config->watchdog_ms = serve.watchdog_ms;
     code = serve_config(config, &serve);
     config_destroy(config);
     return code;

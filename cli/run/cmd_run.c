@@ -14,6 +14,7 @@
 #include "run/guest.h"
 #include "run/launch.h"
 #include "run/run.h"
+#include "run/watchdog.h"
 #include "util.h"
 
 static const struct command_option options[] = {
@@ -30,6 +31,9 @@ static const struct command_option options[] = {
      .long_only = true},
     {0},
 };
+
+/* QEMU waits for a model that does not answer, and is not asked twice. */
+#define ABANDON_GRACE_MS 300
 
 struct run_arguments {
     const char *stats, *trace;
@@ -137,12 +141,12 @@ static uint64_t deadline_of(const struct guest_run *whole, const char **ret_reas
     return wait_ms > 1e12 ? CLOCK_NEVER : clock_ns() + (uint64_t)ceil(wait_ms * NS_PER_MS);
 }
 
-static void serve(struct guest_run *whole)
+static void serve(struct guest_run *whole, uint64_t deadline_ns, const char *reason)
 {
     struct run *run = &whole->run;
     struct guest *guest = &whole->guest;
-    const char *reason = NULL;
-    if (guest_serve(guest, deadline_of(whole, &reason)) < 0) {
+    watchdog_set_deadline(deadline_ns, reason, EXIT_OUT_OF_TIME);
+    if (guest_serve(guest, deadline_ns) < 0) {
         whole->exit_code = EXIT_FAILURE;
     } else if (run->signal) {
         whole->exit_code = 128 + run->signal;
@@ -194,6 +198,23 @@ static void report(struct guest_run *whole)
     free(path);
 }
 
+/* A model has the thread that serves. */
+static void abandon(void *ctx)
+{
+    struct guest_run *whole = ctx;
+    if (!whole->guest.machine) {
+        run_abandon(&whole->run);
+        return;
+    }
+    whole->was_stopped = true;
+    whole->exit_code = EXIT_FAILURE;
+    trestle_machine_stop(whole->guest.machine, ABANDON_GRACE_MS);
+    trestle_machine_ended(whole->guest.machine, &whole->guest.exit_code);
+    trestle_machine_destroy(whole->guest.machine);
+    run_abandon(&whole->run);
+    report(whole);
+}
+
 static int run_guest(struct guest_run *whole, char **ret_error)
 {
     struct run *run = &whole->run;
@@ -210,7 +231,9 @@ static int run_guest(struct guest_run *whole, char **ret_error)
             run->config->num_devices);
     if (whole->options->launch.gdb)
         log_line("trestle: the guest is halted; in gdb: target remote :1234");
-    serve(whole);
+    const char *reason = NULL;
+    uint64_t deadline_ns = deadline_of(whole, &reason);
+    serve(whole, deadline_ns, reason);
     guest_finish(&whole->guest);
     own_stop(run->own);
     run_end_trace(run);
@@ -227,7 +250,8 @@ static int run_config(const struct run_arguments *given, const struct config *co
         status = launch_init(&whole.launch, config, &given->launch, &error);
     if (status < 0)
         return command_fail_line(error);
-    const struct run_options shared = {.verbosity = given->verbosity, .trace = given->trace};
+    const struct run_options shared = {
+        .verbosity = given->verbosity, .trace = given->trace, .clean_up = abandon, .ctx = &whole};
     status = run_init(&whole.run, config, &shared, &error);
     if (status == 0)
         status = run_guest(&whole, &error);

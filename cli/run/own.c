@@ -46,6 +46,7 @@ struct own_processes {
     int verbosity;
     const char *trace;
     bool run_hash;
+    int64_t watchdog_ms;
     size_t count;
     struct own_process processes[];
 };
@@ -72,6 +73,7 @@ static void add_arguments(const struct own_process *process, struct strings *arg
                      process->restarts);
     if (process->all->run_hash)
         strings_add(args, "--hash");
+    strings_addf(args, "--watchdog=%d", (int)process->all->watchdog_ms);
     strings_add(args, "--stats=-");
     strings_add(args, device->model_name);
 }
@@ -241,6 +243,7 @@ int own_start(const struct config *config, struct trestle_bridge *bridge, int ve
     own->verbosity = verbosity;
     own->trace = trace;
     own->run_hash = config->icount >= 0;
+    own->watchdog_ms = config->watchdog_ms;
     own->count = config->num_devices;
     for (size_t i = 0; i < own->count; i++)
         own->processes[i] = (struct own_process){.all = own, .child = CHILD_NONE, .report_fd = -1};

@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/socket_path.h"
 #include "log.h"
+#include "run/watchdog.h"
 #include "util.h"
 
 /* What others have started for us, a script in QEMU's place for one, has so long to end once they
@@ -125,7 +127,8 @@ const char *runtime_dir(void)
 }
 
 /* What a device's own process would refuse is refused before it is started. */
-static int try_model(const struct config_device *device, char **ret_error)
+static int try_model(const struct config_device *device, const struct trestle_sim *bridge_sim,
+                     char **ret_error)
 {
     struct trestle_sim *sim;
     struct trestle_device *dev;
@@ -138,9 +141,11 @@ static int try_model(const struct config_device *device, char **ret_error)
     int status = trestle_sim_create(&sim);
     if (status < 0)
         return status;
+    watchdog_watch(sim);
     status = trestle_device_create(sim, device->model, &options, &dev, ret_error);
     if (status == 0)
         trestle_device_destroy(dev);
+    watchdog_watch(bridge_sim);
     trestle_sim_destroy(sim);
     return status;
 }
@@ -163,7 +168,8 @@ static int add_devices(struct run *run, char **ret_error)
             .socket_path = device->socket,
         };
         char *error = NULL;
-        if ((!device->own_process || try_model(device, &error) == 0) &&
+        if ((!device->own_process ||
+             try_model(device, trestle_bridge_sim(run->bridge), &error) == 0) &&
             trestle_bridge_add_device(run->bridge, &added, NULL, &error) == 0)
             continue;
         *ret_error = config_complain_params(config, i, error ? error : "no memory");
@@ -233,13 +239,21 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
         .run_hash = config->icount >= 0 || wanted->run_hash,
         .needs_shm = needs_shm(config) < config->num_devices,
     };
+    const struct watchdog_options watchdog = {.patience_ns =
+                                                  (uint64_t)config->watchdog_ms * NS_PER_MS,
+                                              .clean_up = wanted->clean_up,
+                                              .ctx = wanted->ctx};
     char *error = NULL;
-    int status = trestle_bridge_create(&options, &run->bridge, &error);
+    int status = watchdog_start(&watchdog);
+    if (status == 0)
+        status = trestle_bridge_create(&options, &run->bridge, &error);
     if (status < 0) {
+        watchdog_stop();
         *ret_error = xformat("trestle: %s", error ? error : error_text(status));
         free(error);
         return status;
     }
+    watchdog_watch(trestle_bridge_sim(run->bridge));
     status = add_devices(run, ret_error);
     if (status == 0)
         status = add_links(run, ret_error);
@@ -302,8 +316,17 @@ int run_listen(struct run *run, char **ret_error)
     return status;
 }
 
+void run_abandon(struct run *run)
+{
+    own_stop(run->own);
+    run_end_trace(run);
+    trestle_bridge_remove_sockets(run->bridge);
+    child_end_strays(0);
+}
+
 void run_finish(struct run *run)
 {
+    watchdog_finish();
     own_finish(run->own);
     run->own = NULL;
     if (run->bridge && run->signal_fd >= 0)
@@ -312,6 +335,7 @@ void run_finish(struct run *run)
         child_end_strays(STRAYS_GRACE_MS);
     trestle_bridge_destroy(run->bridge);
     run->bridge = NULL;
+    watchdog_stop();
     if (run->signal_fd >= 0)
         close(run->signal_fd);
     run->signal_fd = -1;

@@ -16,6 +16,10 @@ struct run_options {
     const char *trace;      /* a file for all that passes; NULL: none */
     bool run_hash;          /* computed, also without a trace and without icount */
     enum trestle_wait wait;
+    /* When a model's callback does not return, crashes or calls exit(): ends what the run has
+     * started, and says what it has served. The models are not called any more. */
+    void (*clean_up)(void *ctx);
+    void *ctx;
 };
 
 struct run {
@@ -40,6 +44,8 @@ void run_read_signals(struct run *run);
 /* At most one line to the log, when verbosity is at least level's. */
 void run_log(struct run *run, enum trestle_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* All that clean_up() has to do for the run itself: its processes, its sockets. */
+void run_abandon(struct run *run);
 /* Nothing of what comes is traced any more; once is enough. */
 void run_end_trace(struct run *run);
 /* Removes the sockets, and ends whatever process is left of the run. A run of zeroes is fine. */

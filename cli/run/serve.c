@@ -68,43 +68,68 @@ static int serve_until_signal(struct run *run)
     return 128 + run->signal;
 }
 
-int serve_config(const struct config *config, const struct serve_options *options)
-{
-    const struct run_options run_options = {.verbosity = options->verbosity,
-                                            .socket_dir = options->socket_dir,
-                                            .trace = options->trace,
-                                            .run_hash = options->run_hash};
-    struct run run = {.signal_fd = -1};
-    char *error = NULL;
-    int status = options->stats ? json_file_check("--stats", options->stats, &error) : 0;
-    if (status == 0)
-        status = run_init(&run, config, &run_options, &error);
-    if (status == 0)
-        status = run_listen(&run, &error);
-    if (status < 0) {
-        run_finish(&run);
-        return command_fail_line(error);
-    }
-    if (!options->quiet) {
-        print_sockets(&run);
-        print_qemu(&run, options);
-    }
-    fflush(stdout); /* whoever waits for the sockets may read from a pipe */
-    if (options->report_fd && io_write_all(options->report_fd, "\n", 1) < 0)
-        run_log(&run, TRESTLE_LOG_WARNING, "nobody wants to know that the device serves");
+struct serving {
+    struct run run;
+    const struct serve_options *options;
+};
 
-    int code = serve_until_signal(&run);
-    own_stop(run.own);
-    run_end_trace(&run);
+static int report(struct serving *serving)
+{
+    const struct serve_options *options = serving->options;
     const struct stats_qemu elsewhere = {0};
+    char *error = NULL;
     if (!options->quiet)
-        stats_print(&run, &elsewhere);
+        stats_print(&serving->run, &elsewhere);
     if (options->report_fd) {
         fflush(stdout);
         dup2(options->report_fd, STDOUT_FILENO);
     }
-    if (options->stats && stats_write(&run, &elsewhere, options->stats, &error) < 0)
-        command_fail_line(error);
-    run_finish(&run);
+    if (!options->stats || stats_write(&serving->run, &elsewhere, options->stats, &error) == 0)
+        return 0;
+    command_fail_line(error);
+    return -EIO;
+}
+
+/* A model has the thread that serves. */
+static void abandon(void *ctx)
+{
+    struct serving *serving = ctx;
+    run_abandon(&serving->run);
+    report(serving);
+}
+
+int serve_config(const struct config *config, const struct serve_options *options)
+{
+    struct serving serving = {.run = {.signal_fd = -1}, .options = options};
+    const struct run_options run_options = {.clean_up = abandon,
+                                            .ctx = &serving,
+                                            .verbosity = options->verbosity,
+                                            .socket_dir = options->socket_dir,
+                                            .trace = options->trace,
+                                            .run_hash = options->run_hash};
+    struct run *run = &serving.run;
+    char *error = NULL;
+    int status = options->stats ? json_file_check("--stats", options->stats, &error) : 0;
+    if (status == 0)
+        status = run_init(run, config, &run_options, &error);
+    if (status == 0)
+        status = run_listen(run, &error);
+    if (status < 0) {
+        run_finish(run);
+        return command_fail_line(error);
+    }
+    if (!options->quiet) {
+        print_sockets(run);
+        print_qemu(run, options);
+    }
+    fflush(stdout); /* whoever waits for the sockets may read from a pipe */
+    if (options->report_fd && io_write_all(options->report_fd, "\n", 1) < 0)
+        run_log(run, TRESTLE_LOG_WARNING, "nobody wants to know that the device serves");
+
+    int code = serve_until_signal(run);
+    own_stop(run->own);
+    run_end_trace(run);
+    (void)report(&serving);
+    run_finish(run);
     return code;
 }

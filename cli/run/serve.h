@@ -14,6 +14,7 @@ struct serve_options {
     const char *plugin;     /* NULL: as the configuration says */
     int listen_fd;          /* not 0: the first device's socket, inherited */
     bool quiet;             /* for another trestle */
+    int64_t watchdog_ms;    /* of trestle device; -1: the default */
     int report_fd;          /* not 0: a newline goes there once the device serves */
 };
 

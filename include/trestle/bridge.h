@@ -104,6 +104,10 @@ TRESTLE_API void trestle_bridge_unwatch(struct trestle_bridge *bridge, int fd);
  * under way; QEMU may have gone. */
 TRESTLE_API int trestle_bridge_advanced(struct trestle_bridge *bridge, trestle_time now);
 
+/* Removes the files of the sockets, and nothing else, from any thread: for a process that is about
+ * to end though a model does not return. */
+TRESTLE_API void trestle_bridge_remove_sockets(struct trestle_bridge *bridge);
+
 /* Closes and unlinks all sockets. NULL and half-built bridges are fine. */
 TRESTLE_API void trestle_bridge_destroy(struct trestle_bridge *bridge);
 

@@ -60,9 +60,9 @@ struct trestle_activity {
     uint64_t runs;      /* of the engine (trestle_sim_run_until()), begun so far */
     bool is_running;    /* the engine */
     trestle_time now;
-    enum trestle_callback callback; /* that runs; NONE: the rest is zero */
-    const char *callback_name;      /* "write" */
-    char device[64];                /* its name, cut to fit */
+    enum trestle_callback callback; /* that runs, or NONE */
+    const char *callback_name;      /* "write"; of the latest, if none runs */
+    char device[64];                /* whose it is or was, cut to fit; empty: not known */
     uint64_t offset;                /* of the access in read() and write(); size 0: none */
     uint32_t size;
 };

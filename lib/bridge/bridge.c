@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -166,6 +167,15 @@ int trestle_bridge_listen(struct trestle_bridge *bridge, char **ret_error)
     timeline_start(&front->timeline);
     bridge->is_listening = true;
     return 0;
+}
+
+void trestle_bridge_remove_sockets(struct trestle_bridge *bridge)
+{
+    for (uint32_t i = 0; i < bridge->front.num_ports; i++)
+        if (!bridge->front.ports[i]->is_inherited)
+            listener_unlink(&bridge->front.ports[i]->listener);
+    if (bridge->own_dir.path)
+        rmdir(bridge->own_dir.path);
 }
 
 /* --- what the caller may ask ----------------------------------------------------------------- */

@@ -78,18 +78,6 @@ static int lock_take(const char *path, int *ret_fd, char **ret_error)
     return error;
 }
 
-static void lock_release(int fd, const char *path)
-{
-    char *lock_path;
-    if (fd < 0)
-        return;
-    if (asprintf(&lock_path, "%s.lock", path) >= 0) {
-        unlink(lock_path);
-        free(lock_path);
-    }
-    close(fd);
-}
-
 /* Removes a socket that nobody listens on any more. */
 static int stale_socket_remove(const struct sockaddr_un *address, char **ret_error)
 {
@@ -166,13 +154,24 @@ int listener_open(struct listener *listener, const char *path, bool is_private, 
     return error;
 }
 
+void listener_unlink(const struct listener *listener)
+{
+    char *lock_path;
+    if (listener->fd >= 0)
+        unlink(listener->path);
+    if (listener->lock_fd >= 0 && asprintf(&lock_path, "%s.lock", listener->path) >= 0) {
+        unlink(lock_path);
+        free(lock_path);
+    }
+}
+
 void listener_close(struct listener *listener)
 {
-    if (listener->fd >= 0) {
-        unlink(listener->path);
+    listener_unlink(listener);
+    if (listener->fd >= 0)
         close(listener->fd);
-    }
-    lock_release(listener->lock_fd, listener->path);
+    if (listener->lock_fd >= 0)
+        close(listener->lock_fd);
     free(listener->path);
     *listener = LISTENER_NONE;
 }

@@ -18,6 +18,8 @@ struct listener {
  * under the lock; a live one, or a file that is no socket, is -EADDRINUSE and stays untouched.
  * `is_private`: the directory is ours alone, so that nobody else's socket can be there. */
 int listener_open(struct listener *listener, const char *path, bool is_private, char **ret_error);
+/* Removes socket and lock file, and nothing else. */
+void listener_unlink(const struct listener *listener);
 /* Closes, and removes socket and lock file. Fine on LISTENER_NONE. */
 void listener_close(struct listener *listener);
 /* Gives a connected, non-blocking socket. -EAGAIN: nobody is waiting. -EPERM: the peer belongs

@@ -8,7 +8,8 @@
 
 /* The device may go while this looks at it: then the counter has gone on, and nothing of it is
  * used. */
-static void look_at_device(const struct trestle_device *dev, struct trestle_activity *ret)
+static void look_at_device(const struct trestle_device *dev, bool runs,
+                           struct trestle_activity *ret)
 {
     static const char *const names[] = {
         [TRESTLE_CALLBACK_NONE] = "none",       [TRESTLE_CALLBACK_INIT] = "init",
@@ -18,8 +19,9 @@ static void look_at_device(const struct trestle_device *dev, struct trestle_acti
         [TRESTLE_CALLBACK_RESET] = "reset",     [TRESTLE_CALLBACK_FINI] = "fini",
     };
     const struct trestle_request *request = dev->request;
-    ret->callback = atomic_load_explicit(&dev->callback, memory_order_relaxed);
-    ret->callback_name = names[ret->callback];
+    enum trestle_callback callback = atomic_load_explicit(&dev->callback, memory_order_relaxed);
+    ret->callback = runs ? callback : TRESTLE_CALLBACK_NONE;
+    ret->callback_name = names[callback];
     strncpy(ret->device, dev->name ? dev->name : "", sizeof(ret->device) - 1);
     if (request &&
         (ret->callback == TRESTLE_CALLBACK_READ || ret->callback == TRESTLE_CALLBACK_WRITE)) {
@@ -38,9 +40,11 @@ void trestle_sim_look(const struct trestle_sim *sim, struct trestle_activity *re
         .now = sim->now};
     const struct trestle_device *dev =
         atomic_load_explicit(&activity->device, memory_order_acquire);
+    const struct trestle_device *latest =
+        atomic_load_explicit(&activity->latest, memory_order_acquire);
     struct trestle_activity with_device = seen;
-    if (dev)
-        look_at_device(dev, &with_device);
+    if (dev || latest)
+        look_at_device(dev ? dev : latest, dev, &with_device);
     bool goes_on =
         atomic_load_explicit(&activity->callbacks, memory_order_acquire) != seen.callbacks;
     *ret_activity = goes_on ? seen : with_device;

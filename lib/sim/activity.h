@@ -11,6 +11,7 @@
 
 struct activity {
     _Atomic(struct trestle_device *) device; /* whose callback runs; NULL: none */
+    _Atomic(struct trestle_device *) latest; /* whose ran last */
     _Atomic uint64_t callbacks;              /* begun so far */
     _Atomic uint64_t runs;                   /* of the engine, begun so far */
     atomic_bool is_running;                  /* the engine */

@@ -60,6 +60,7 @@ static inline void device_enter(struct trestle_device *dev, enum trestle_callbac
     dev->outer = atomic_load_explicit(&activity->device, memory_order_relaxed);
     atomic_store_explicit(&dev->callback, callback, memory_order_relaxed);
     atomic_store_explicit(&activity->device, dev, memory_order_relaxed);
+    atomic_store_explicit(&activity->latest, dev, memory_order_relaxed);
     activity_count(&activity->callbacks);
 }
 static inline void device_exit(struct trestle_device *dev)

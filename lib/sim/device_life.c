@@ -62,6 +62,14 @@ static void device_free(struct trestle_device *dev)
     free(dev);
 }
 
+/* Behind a model's state. */
+static const char FENCE[] = "fence of trestle";
+
+static bool device_is_intact(const struct trestle_device *dev)
+{
+    return memcmp((const char *)dev->state + dev->model.state_size, FENCE, sizeof(FENCE)) == 0;
+}
+
 /* All but the parameters and init(). */
 static int device_new(struct trestle_sim *sim, const struct trestle_model *model,
                       const struct trestle_device_options *options,
@@ -89,13 +97,15 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
         trestle_event_init(&dev->timers[i].event, device_timer_fire);
     }
     dev->name = strdup(options->name);
-    dev->state = calloc(1, model->state_size ? model->state_size : 1);
+    dev->state = calloc(1, model->state_size + sizeof(FENCE));
     if (!dev->name || !dev->state ||
         trestle_component_create(sim, options->name, model->peer_ports, device_receive, dev,
                                  &dev->component) < 0)
         r = error_set(ret_error, -ENOMEM, "out of memory");
     else
         r = place_region(dev, options, ret_error);
+    if (dev->state)
+        memcpy((char *)dev->state + model->state_size, FENCE, sizeof(FENCE));
     if (r == 0)
         r = registers_create(&dev->model, &dev->banks, ret_error);
     if (r < 0)
@@ -180,6 +190,7 @@ static int device_init(struct trestle_device *dev, const struct trestle_device_o
         device_enter(dev, TRESTLE_CALLBACK_FINI);
         dev->model.fini(dev);
         device_exit(dev);
+        atomic_store_explicit(&dev->sim->activity.latest, NULL, memory_order_relaxed);
     }
     return r;
 }
@@ -245,5 +256,10 @@ void trestle_device_destroy(struct trestle_device *dev)
     if (dev->model.fini)
         dev->model.fini(dev);
     device_exit(dev);
+    atomic_store_explicit(&dev->sim->activity.latest, NULL, memory_order_relaxed);
+    if (!device_is_intact(dev))
+        trestle_device_log(dev, TRESTLE_LOG_ERROR,
+                           "model '%s' has written beyond its state of %zu bytes", dev->model.name,
+                           dev->model.state_size);
     device_stop(dev);
 }

@@ -11,7 +11,7 @@ import signal
 import subprocess
 
 import common
-from cli_case import Case, Guest
+from cli_case import Case, Guest, read_until
 
 FAULTY = str(common.BUILD / "tests" / "integration" / "faulty_model.so")
 FAILING = str(common.BUILD / "tests" / "integration" / "failing.so")
@@ -59,6 +59,100 @@ class Own(Faulty):
         self.assertIn("printed by the model\n", log)
         device = json.loads((self.dir / "s.json").read_text())["devices"][0]
         self.assertEqual((device["writes"], device["restarts"]), (1, 0))
+
+
+class Watchdog(Faulty):
+    """A model's fault has a name."""
+
+    WRITE = "dut: its write() of 4 bytes at offset 0x0"
+
+    def provoke(self, fault, *options, more=None, others=(), end=True, **kwargs):
+        """The exit code and the log of a run in which the fault is provoked."""
+        config = self.faulty(fault=fault, more=more, others=others, **kwargs)
+        guest = Guest(self, *options, config=config)
+        guest.process.stdin.write(b"w 4 10200000 1\nq 0\n" if end else b"w 4 10200000 1\n")
+        guest.process.stdin.flush()
+        return guest
+
+    def test_a_callback_that_does_not_return(self):
+        """It is named, and the run ends as it would."""
+        for number in None, signal.SIGTERM, signal.SIGINT:
+            with self.subTest(signal=number):
+                guest = self.provoke("loop", more={"watchdog_ms": 300, "stop_at": "1s" if number is None
+                                                   else "600s"})
+                guest.wait_for_log(rf"{self.WRITE} has not returned for 0\.\d s; gdb -p "
+                                   rf"{guest.process.pid} shows where it is\n"
+                                   .replace("(", "\\(").replace(")", "\\)").encode())
+                if number:
+                    guest.process.send_signal(number)
+                code, log = guest.end()
+                self.assertEqual(code, 128 + number if number else 124, log)
+                self.assertRegex(log, r"trestle: (stop_at|Terminated|Interrupt) ends the run\n")
+                self.assertRegex(log, r"\ndut +0x10200000 ")
+
+    def test_an_engine_that_does_not_come_to_rest(self):
+        link = {"links": [{"from": "dut.peer", "to": "two.peer", "latency": "0ns"}]}
+        two = {"name": "two", "model": FAULTY, "base_addr": "0x10400000",
+               "params": {"fault": "ping"}}
+        for fault, names in (("picoseconds", r"wake\(\) of dut"),
+                             ("ping", r"message\(\) of (dut|two), message\(\) of (dut|two)")):
+            with self.subTest(fault=fault):
+                guest = self.provoke(fault, more={"watchdog_ms": 300, "stop_at": "1s", **link},
+                                     others=[two], end=False)
+                guest.process.stdin.write(b"r 4 10200004\n")  # the engine goes on to its time
+                guest.process.stdin.flush()
+                code, log = guest.end()
+                self.assertEqual(code, 124, log)
+                self.assertRegex(log, r"trestle: error: the engine has not come to rest for \d\.\d s "
+                                      rf"and is at \d+\.\d+ us of simulated time: {names}, again")
+
+    def test_crashes(self):
+        for fault, number, why in (("null", signal.SIGSEGV, "Segmentation fault"),
+                                   ("abort", signal.SIGABRT, "abort.., a failed assertion, or")):
+            with self.subTest(fault=fault):
+                code, log = self.provoke(fault).end()
+                self.assertEqual(code, -number, log)
+                self.assertRegex(log, rf"trestle: error: dut: its write.. of 4 bytes at offset 0x0 ends "
+                                      rf"in {number.name} \({why}")
+                self.assertRegex(log, r"trestle:   .*faulty_model.so")  # the backtrace
+                self.assertRegex(log, r"\ndut +0x10200000 ")
+                self.assertEqual(common.files(self.runtime), set())
+
+    def test_a_crash_in_a_process_of_its_own(self):
+        code, log = self.provoke("null", process="own").end()
+        self.assertEqual(code, 0, log)
+        self.assertIn(f"trestle: error: {self.WRITE} ends in SIGSEGV", log)
+        self.assertIn("ended with signal 11; another one is started", log)
+
+    def test_exit(self):
+        code, log = self.provoke("exit").end()
+        self.assertEqual(code, 1, log)
+        self.assertIn(f"trestle: error: {self.WRITE} calls exit(0); the run ends with it\n", log)
+        self.assertRegex(log, r"\ndut +0x10200000 ")
+
+    def test_smaller_faults(self):
+        for fault, line in (("keep", "warning: dut: its write() keeps the access at offset 0x0 for "
+                                     "later, and nothing is scheduled that could answer it"),
+                            ("slow", f"warning: {self.WRITE} takes longer than 100 ms of the host's "
+                                     "time"),
+                            ("thread", "error: dut: model 'faulty' calls trestle_device_irq() from a "
+                                       "thread of its own"),
+                            ("overflow", "error: dut: model 'faulty' has written beyond its state")):
+            with self.subTest(fault=fault):
+                code, log = self.provoke(fault).end()
+                self.assertEqual(code, 0, log)
+                self.assertIn(f"trestle: {line}", log)
+
+    def test_init(self):
+        """Before anything has started."""
+        result = self.trestle("check", self.faulty(init="null"))
+        self.assertEqual(result.code, -signal.SIGSEGV, result)
+        self.assertIn("trestle: error: dut: its init() ends in SIGSEGV", result.err)
+        config = self.faulty(init="loop", more={"watchdog_ms": 200})
+        check = self.start_trestle("check", config)
+        read_until(check.stderr, rb"dut: its init\(\) has not returned for 0\.\d s")
+        check.terminate()
+        self.assertEqual(check.wait(30), -signal.SIGTERM)
 
 
 class Objects(Case):

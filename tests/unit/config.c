@@ -71,7 +71,7 @@ static const struct {
            "\"base_addr\": \"0x10200000\" } ]"},
     {"{\n'device': []}", "2: device: unknown key; did you mean \"devices\"?"},
     {"{\n'colour': 1}", "2: colour: unknown key; the keys here are machine, devices, links, "
-                        "stop_at, socket_path, device_base, model, params"},
+                        "stop_at, watchdog_ms, socket_path, device_base, model, params"},
     {"{'devices': 1}", "1: devices: 1 is not a list of devices; write for example \"devices\": [ "
                        "{ \"model\": \"echo\", \"base_addr\": \"0x10200000\" } ]"},
     {"{'devices': []}", "1: devices: the list is empty; write for example \"devices\": [ { "

@@ -991,6 +991,15 @@ static void test_calls_from_another_thread(void **state)
     assert_int_equal(host.done, 1);
 }
 
+static void test_fence(void **state)
+{
+    ((volatile char *)s)[sizeof(*s)] ^= 1;
+    trestle_device_destroy(dev);
+    dev = NULL;
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
+    assert_non_null(strstr(host.log, "d0: model 'test' has written beyond its state of "));
+}
+
 /* --- creation --------------------------------------------------------------------------------- */
 
 static int init_fails(struct trestle_device *d, const struct trestle_params *params)
@@ -1205,6 +1214,7 @@ int main(void)
         TEST(test_log_says_nothing_of_nothing),
         TEST(test_log_limit),
         TEST(test_activity),
+        TEST(test_fence),
         TEST(test_interrupt),
         TEST(test_calls_from_another_thread),
         TEST(test_bad_tables),

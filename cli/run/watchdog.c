@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: MIT */
+/* The watchdog's thread, and the handlers for a model's crash and exit(). */
+#include "run/watchdog.h"
+
+#include <errno.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "log.h"
+#include "util.h"
+
+#define TICK_MS 50
+/* A callback that takes so long is said once, if the host had time for it. */
+#define SLOW_NS (100 * NS_PER_MS)
+/* A run that is to end, and whose thread is stuck for so long, is ended from here. */
+#define STUCK_NS (500 * NS_PER_MS)
+/* What a clean-up may take before the process ends all the same. */
+#define CLEAN_UP_S 10
+#define FRAMES_MAX 24
+/* Of the handler, and the system's way into it. */
+#define FRAMES_OURS 2
+#define SUSPECTS_MAX 4
+#define TOLD_MAX 64
+
+struct suspect {
+    char device[64];
+    const char *callback;
+};
+
+static struct {
+    struct watchdog_options options;
+    _Atomic(struct trestle_sim *) sim;
+    pthread_t thread, served;
+    bool is_started;
+    int wake_fd;
+    atomic_bool is_stopping, is_over, is_finishing;
+
+    _Atomic uint64_t deadline_ns;
+    _Atomic(const char *) deadline_what;
+    atomic_int deadline_code;
+
+    /* Of a crash: set by the handler, in this order, the number last. */
+    void *frames[FRAMES_MAX];
+    int num_frames;
+    struct trestle_activity crashed_in;
+    bool is_outside;  /* of any model */
+    atomic_int crash; /* the signal */
+    atomic_bool crash_is_told;
+} dog = {.wake_fd = -1};
+
+/* --- sentences ---------------------------------------------------------------------------------
+ */
+
+/* "dut: its write() of 4 bytes at offset 0x0"; malloc'd. */
+static char *describe(const struct trestle_activity *seen)
+{
+    if (seen->size == 0)
+        return xformat("%s: its %s()", seen->device, seen->callback_name);
+    return xformat("%s: its %s() of %" PRIu32 " bytes at offset 0x%" PRIx64, seen->device,
+                   seen->callback_name, seen->size, seen->offset);
+}
+
+static void say_hung(const struct trestle_activity *seen, uint64_t since_ns)
+{
+    char *what = describe(seen);
+    log_line("trestle: error: %s has not returned for %.1f s; gdb -p %d shows where it is", what,
+             (double)(clock_ns() - since_ns) / NS_PER_S, (int)getpid());
+    free(what);
+}
+
+static void say_engine(const struct suspect *suspects, size_t count, trestle_time now,
+                       uint64_t since_ns)
+{
+    struct strings names = {0};
+    for (size_t i = 0; i < count; i++)
+        strings_addf(&names, "%s() of %s", suspects[i].callback, suspects[i].device);
+    char *all = strings_join(&names, ", ");
+    log_line("trestle: error: the engine has not come to rest for %.1f s and is at %.6f us "
+             "of simulated time: %s%sagain and again; a timer or a link there is too fast",
+             (double)(clock_ns() - since_ns) / NS_PER_S, (double)now / TRESTLE_US, all,
+             count ? ", " : "");
+    free(all);
+    strings_finish(&names);
+}
+
+/* --- the end -----------------------------------------------------------------------------------
+ */
+
+/* Only the first comes through. */
+static bool take_over(void)
+{
+    return !atomic_exchange(&dog.is_over, true);
+}
+
+static void clean_up(void)
+{
+    struct sigaction as_usual = {.sa_handler = SIG_DFL};
+    sigaction(SIGALRM, &as_usual, NULL);
+    alarm(CLEAN_UP_S);
+    if (dog.options.clean_up)
+        dog.options.clean_up(dog.options.ctx);
+    log_end();
+}
+
+/* The run is to end: its deadline has come, or a signal that nobody takes. */
+static const char *find_end(int *ret_code)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t pending;
+    sigpending(&pending);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+        if (sigismember(&pending, numbers[i]) == 1) {
+            *ret_code = 128 + numbers[i];
+            return strsignal(numbers[i]);
+        }
+    *ret_code = atomic_load(&dog.deadline_code);
+    return clock_ns() >= atomic_load(&dog.deadline_ns) ? atomic_load(&dog.deadline_what) : NULL;
+}
+
+static void end_from_here(const char *what, int code)
+{
+    if (!take_over())
+        return;
+    log_line("trestle: %s ends the run", what);
+    clean_up();
+    _exit(code);
+}
+
+/* --- the thread --------------------------------------------------------------------------------
+ */
+
+struct vigil {
+    struct trestle_activity seen;         /* at the last look */
+    uint64_t callback_ns, run_ns, end_ns; /* since when; 0: it is not so */
+    uint64_t busy_ns;                     /* that the callback had a processor or slept */
+    uint64_t cpu_ns;                      /* of the other thread, at the last look */
+    bool told_hung, told_engine;
+    struct suspect suspects[SUSPECTS_MAX];
+    size_t num_suspects;
+    char told_slow[TOLD_MAX][64];
+    size_t num_told_slow;
+};
+
+static uint64_t cpu_of_served(void)
+{
+    struct timespec cpu = {0};
+    clockid_t clock;
+    if (pthread_getcpuclockid(dog.served, &clock) == 0)
+        clock_gettime(clock, &cpu);
+    return (uint64_t)cpu.tv_sec * NS_PER_S + (uint64_t)cpu.tv_nsec;
+}
+
+/* That the other thread waits for a processor is the host's fault and not the model's. */
+static bool waits_for_processor(uint64_t ran_ns)
+{
+    char text[256] = "";
+    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)!read(fd, text, sizeof(text) - 1);
+        close(fd);
+    }
+    const char *state = strrchr(text, ')');
+    return ran_ns < TICK_MS * NS_PER_MS / 4 && state && strncmp(state, ") R", 3) == 0;
+}
+
+static void tell_slow(struct vigil *vigil, const struct trestle_activity *seen)
+{
+    for (size_t i = 0; i < vigil->num_told_slow; i++)
+        if (strcmp(vigil->told_slow[i], seen->device) == 0)
+            return;
+    if (vigil->num_told_slow == TOLD_MAX)
+        return;
+    memcpy(vigil->told_slow[vigil->num_told_slow++], seen->device, sizeof(seen->device));
+    char *what = describe(seen);
+    log_line(
+        "trestle: warning: %s takes longer than 100 ms of the host's time, and its guest waits; "
+        "this is said once",
+        what);
+    free(what);
+}
+
+static void look_at_callback(struct vigil *vigil, const struct trestle_activity *seen,
+                             uint64_t now_ns)
+{
+    uint64_t cpu_ns = cpu_of_served(), ran_ns = cpu_ns - vigil->cpu_ns;
+    vigil->cpu_ns = cpu_ns;
+    if (seen->callback == TRESTLE_CALLBACK_NONE || seen->callbacks != vigil->seen.callbacks) {
+        vigil->callback_ns = seen->callback == TRESTLE_CALLBACK_NONE ? 0 : now_ns;
+        vigil->busy_ns = 0;
+        vigil->told_hung = false;
+        return;
+    }
+    if (vigil->busy_ns < SLOW_NS && !atomic_load(&dog.is_over) && !waits_for_processor(ran_ns)) {
+        vigil->busy_ns += TICK_MS * NS_PER_MS;
+        if (vigil->busy_ns >= SLOW_NS)
+            tell_slow(vigil, seen);
+    }
+    if (!vigil->told_hung && dog.options.patience_ns &&
+        now_ns - vigil->callback_ns >= dog.options.patience_ns) {
+        vigil->told_hung = true;
+        say_hung(seen, vigil->callback_ns);
+    }
+}
+
+static void note_suspect(struct vigil *vigil, const struct trestle_activity *seen)
+{
+    for (size_t i = 0; i < vigil->num_suspects; i++)
+        if (strcmp(vigil->suspects[i].device, seen->device) == 0 &&
+            vigil->suspects[i].callback == seen->callback_name)
+            return;
+    if (seen->callback == TRESTLE_CALLBACK_NONE || vigil->num_suspects == SUSPECTS_MAX)
+        return;
+    struct suspect *suspect = &vigil->suspects[vigil->num_suspects++];
+    memcpy(suspect->device, seen->device, sizeof(suspect->device));
+    suspect->callback = seen->callback_name;
+}
+
+/* A callback runs too briefly to be met each time: several looks at a tick. */
+static void look_for_suspects(struct vigil *vigil)
+{
+    const struct timespec pause = {.tv_nsec = 20000};
+    struct trestle_activity seen;
+    for (unsigned i = 0; i < 64; i++) {
+        trestle_sim_look(dog.sim, &seen);
+        note_suspect(vigil, &seen);
+        nanosleep(&pause, NULL);
+    }
+}
+
+static void look_at_engine(struct vigil *vigil, const struct trestle_activity *seen,
+                           uint64_t now_ns)
+{
+    if (!seen->is_running || seen->runs != vigil->seen.runs || vigil->run_ns == 0) {
+        vigil->run_ns = seen->is_running ? now_ns : 0;
+        vigil->num_suspects = 0;
+        vigil->told_engine = false;
+        return;
+    }
+    look_for_suspects(vigil);
+    bool is_callback = vigil->callback_ns && now_ns - vigil->callback_ns >= STUCK_NS;
+    if (!vigil->told_engine && !is_callback && dog.options.patience_ns &&
+        now_ns - vigil->run_ns >= dog.options.patience_ns) {
+        vigil->told_engine = true;
+        say_engine(vigil->suspects, vigil->num_suspects, seen->now, vigil->run_ns);
+    }
+}
+
+/* What cannot end by itself: an engine is stopped, a callback is left where it is. */
+static void see_to_end(struct vigil *vigil, const struct trestle_activity *seen, uint64_t now_ns)
+{
+    int code;
+    const char *what = find_end(&code);
+    vigil->end_ns = !what ? 0 : vigil->end_ns ? vigil->end_ns : now_ns;
+    if (!what || now_ns - vigil->end_ns < STUCK_NS)
+        return;
+    if (atomic_load(&dog.is_finishing)) {
+        _exit(code); /* in a model's fini(): everything else is done */
+    } else if (vigil->callback_ns && now_ns - vigil->callback_ns >= STUCK_NS) {
+        if (!vigil->told_hung)
+            say_hung(seen, vigil->callback_ns);
+        end_from_here(what, code);
+    } else if (vigil->run_ns && now_ns - vigil->run_ns >= STUCK_NS) {
+        if (!vigil->told_engine)
+            say_engine(vigil->suspects, vigil->num_suspects, seen->now, vigil->run_ns);
+        vigil->told_engine = true;
+        trestle_sim_interrupt(dog.sim);
+    }
+}
+
+static void tell_crash(void)
+{
+    char *what, **names;
+    int number = dog.crash;
+    const char *name = sigabbrev_np(number);
+    const char *meaning = number == SIGABRT ? "abort(), a failed assertion, or an exception in C++"
+                                            : strsignal(number);
+    if (dog.is_outside && dog.crashed_in.device[0]) {
+        log_line(
+            "trestle: error: SIG%s (%s) outside of all models; the last was %s, in %s(): it may "
+            "have written beyond its memory, which a build with -fsanitize=address shows",
+            name, meaning, dog.crashed_in.device, dog.crashed_in.callback_name);
+    } else if (dog.is_outside) {
+        log_line("trestle: error: SIG%s (%s) outside of all models, which may have written beyond "
+                 "their memory; a build with -fsanitize=address shows that",
+                 name, meaning);
+    } else {
+        what = describe(&dog.crashed_in);
+        log_line("trestle: error: %s ends in SIG%s (%s); the run ends with it", what, name,
+                 meaning);
+        free(what);
+    }
+    names = backtrace_symbols(dog.frames, dog.num_frames);
+    for (int i = FRAMES_OURS; names && i < dog.num_frames; i++)
+        log_line("trestle:   %s", names[i]);
+    free(names);
+}
+
+static void *watch(void *unused)
+{
+    struct vigil vigil = {0};
+    (void)unused;
+    for (;;) {
+        struct pollfd poll_fd = {.fd = dog.wake_fd, .events = POLLIN};
+        struct trestle_activity seen = {0};
+        poll(&poll_fd, 1, TICK_MS);
+        if (atomic_load(&dog.is_stopping))
+            return NULL;
+        if (atomic_load(&dog.crash)) {
+            tell_crash();
+            clean_up();
+            atomic_store(&dog.crash_is_told, true);
+            return NULL;
+        }
+        uint64_t now_ns = clock_ns();
+        if (atomic_load(&dog.sim))
+            trestle_sim_look(dog.sim, &seen);
+        look_at_callback(&vigil, &seen, now_ns);
+        look_at_engine(&vigil, &seen, now_ns);
+        see_to_end(&vigil, &seen, now_ns);
+        vigil.seen = seen;
+    }
+}
+
+/* --- crashes and exits -------------------------------------------------------------------------
+ */
+
+static bool is_inside_model(struct trestle_activity *ret_seen)
+{
+    if (!atomic_load(&dog.sim) || !pthread_equal(pthread_self(), dog.served))
+        return false;
+    trestle_sim_look(dog.sim, ret_seen);
+    return ret_seen->callback != TRESTLE_CALLBACK_NONE;
+}
+
+static sigjmp_buf unreadable;
+
+static void on_unreadable(int number)
+{
+    (void)number;
+    siglongjmp(unreadable, 1);
+}
+
+/* What a model has overwritten may be what tells of it. */
+static bool look_with_care(struct trestle_activity *ret_seen)
+{
+    static struct trestle_activity nothing;
+    struct sigaction care = {.sa_handler = on_unreadable, .sa_flags = SA_NODEFER | SA_ONSTACK};
+    struct sigaction before[2];
+    bool is_inside = false;
+    sigaction(SIGSEGV, &care, &before[0]);
+    sigaction(SIGBUS, &care, &before[1]);
+    if (sigsetjmp(unreadable, 1) == 0)
+        is_inside = is_inside_model(ret_seen);
+    else
+        *ret_seen = nothing;
+    sigaction(SIGSEGV, &before[0], NULL);
+    sigaction(SIGBUS, &before[1], NULL);
+    return is_inside;
+}
+
+/* In the thread that crashed. The rest is the watchdog's: here nothing may be allocated. */
+static void on_crash(int number, siginfo_t *info, void *context)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    const uint64_t one = 1;
+    (void)info;
+    (void)context;
+    signal(number, SIG_DFL);
+    log_rescue();
+    dog.is_outside = !look_with_care(&dog.crashed_in);
+    if (atomic_load(&dog.sim) && pthread_equal(pthread_self(), dog.served) && take_over()) {
+        dog.num_frames = backtrace(dog.frames, FRAMES_MAX);
+        atomic_store(&dog.crash, number);
+        (void)!write(dog.wake_fd, &one, sizeof(one));
+        for (unsigned i = 0; !atomic_load(&dog.crash_is_told) && i < CLEAN_UP_S * 200; i++)
+            nanosleep(&pause, NULL);
+    }
+    raise(number);
+}
+
+/* A model has no business to end the process that serves it. */
+static void on_exit_of_model(int status, void *unused)
+{
+    struct trestle_activity seen;
+    (void)unused;
+    if (!is_inside_model(&seen) || !take_over())
+        return;
+    char *what = describe(&seen);
+    log_line("trestle: error: %s calls exit(%d); the run ends with it", what, status);
+    free(what);
+    clean_up();
+    _exit(EXIT_FAILURE);
+}
+
+/* AddressSanitizer, in a model that was built with it, says more. */
+extern void __asan_init(void) __attribute__((weak));
+
+static void handle_crashes(void)
+{
+    static const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
+    static char stack[65536];
+    static bool is_done;
+    const stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
+    struct sigaction action = {.sa_sigaction = on_crash,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    void *frame;
+    if (is_done)
+        return;
+    is_done = true;
+    backtrace(&frame, 1); /* the first call loads a library */
+    on_exit(on_exit_of_model, NULL);
+    if (__asan_init)
+        return;
+    sigaltstack(&alternative, NULL);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+        sigaction(numbers[i], &action, NULL);
+}
+
+/* --- start and stop ----------------------------------------------------------------------------
+ */
+
+int watchdog_start(const struct watchdog_options *options)
+{
+    sigset_t all, before;
+    dog.options = *options;
+    dog.served = pthread_self();
+    atomic_store(&dog.deadline_ns, CLOCK_NEVER);
+    atomic_store(&dog.is_stopping, false);
+    atomic_store(&dog.is_finishing, false);
+    dog.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (dog.wake_fd < 0)
+        return -errno;
+    handle_crashes();
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&dog.thread, NULL, watch, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    dog.is_started = error == 0;
+    if (error)
+        watchdog_stop();
+    return -error;
+}
+
+void watchdog_watch(const struct trestle_sim *sim)
+{
+    atomic_store(&dog.sim, (struct trestle_sim *)(uintptr_t)sim);
+}
+
+void watchdog_set_deadline(uint64_t deadline_ns, const char *what, int exit_code)
+{
+    atomic_store(&dog.deadline_what, what);
+    atomic_store(&dog.deadline_code, exit_code);
+    atomic_store(&dog.deadline_ns, deadline_ns);
+}
+
+void watchdog_finish(void)
+{
+    atomic_store(&dog.sim, NULL);
+    atomic_store(&dog.deadline_ns, CLOCK_NEVER);
+    atomic_store(&dog.is_finishing, true);
+}
+
+void watchdog_stop(void)
+{
+    const uint64_t one = 1;
+    atomic_store(&dog.sim, NULL);
+    if (dog.is_started) {
+        atomic_store(&dog.is_stopping, true);
+        (void)!write(dog.wake_fd, &one, sizeof(one));
+        pthread_join(dog.thread, NULL);
+    }
+    dog.is_started = false;
+    if (dog.wake_fd >= 0)
+        close(dog.wake_fd);
+    dog.wake_fd = -1;
+}
