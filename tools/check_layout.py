@@ -42,8 +42,9 @@ ALLOWED = {
     "tests/tsan": {"include", "lib/base", "lib/ipc"},
     "tests/unit": {"include", "lib/base", "lib/ipc", "lib/sim", "lib/trace", "cli"},
 }
-# Where no files may call each other in a circle. Still to be opened up: lib/sim, plugin.
-NO_CIRCLES = ("lib/base/", "lib/bridge/", "lib/front/", "lib/ipc/", "lib/machine/", "lib/test/", "lib/trace/",)
+# Where no files may call each other in a circle. Still to be opened up: lib/sim.
+NO_CIRCLES = ("lib/base/", "lib/bridge/", "lib/front/", "lib/ipc/", "lib/machine/", "lib/test/", "lib/trace/",
+              "plugin/")
 GPL_PARTS = ("plugin/",)
 SOURCES = {".c", ".h", ".cc", ".hh", ".cpp", ".S"}
 LICENSED = SOURCES | {".py", ".sh", ".ld"}

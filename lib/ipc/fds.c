@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 union control {
     struct cmsghdr header; /* for its alignment */
@@ -60,4 +61,10 @@ ssize_t fds_recv(int socket_fd, void *bytes, size_t size, int ret_fds[FDS_MAX], 
         *ret_num_fds += count;
     }
     return n;
+}
+
+void fds_close(const int *fds, size_t num_fds)
+{
+    while (num_fds-- > 0)
+        close(fds[num_fds]);
 }

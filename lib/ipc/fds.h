@@ -19,5 +19,6 @@ TRESTLE_CHECK int fds_send(int socket_fd, const void *bytes, size_t size, const 
  * kernel. */
 TRESTLE_CHECK ssize_t fds_recv(int socket_fd, void *bytes, size_t size, int ret_fds[FDS_MAX],
                                size_t *ret_num_fds);
+void fds_close(const int *fds, size_t num_fds);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The device type sst-device: checks, its place in memory, and what becomes of accesses. */
 #include "plugin/device/device.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/region.h"
@@ -23,59 +23,8 @@
 /* Below whatever it has, but above QEMU's placeholders ("unimplemented-device", at -1000). */
 #define REGION_PRIORITY_BEHIND (-500)
 
-static struct sst_device *first, **last = &first;
-static unsigned created;
 static const char *target;
 static bool guest_has_faults;
-
-struct sst_device *device_first(void)
-{
-    return first;
-}
-
-struct sst_device *device_of(const struct qemu_object *object)
-{
-    struct sst_device *dev = first;
-    while (dev->object != object)
-        dev = dev->next;
-    return dev;
-}
-
-/* --- the QEMU object ------------------------------------------------------------------------- */
-
-static void init_instance(struct qemu_object *object)
-{
-    struct sst_device *dev = aligned_alloc(alignof(struct sst_device), sizeof(*dev));
-    if (!dev)
-        refuse("out of memory");
-    memset(dev, 0, sizeof(*dev));
-    dev->object = object;
-    dev->number = ++created;
-    dev->size = 4096;
-    dev->timeout_ms = 1000;
-    dev->protocol = 2;
-    *last = dev;
-    last = &dev->next;
-}
-
-/* Only for what never came to life: "-device sst-device,help" makes one to list its properties,
- * and an attempt to plug one into a running machine fails before it is mapped. What is in the
- * guest's memory stays until QEMU ends. */
-static void finalize_instance(struct qemu_object *object)
-{
-    struct sst_device **place = &first;
-    while ((*place)->object != object)
-        place = &(*place)->next;
-    struct sst_device *dev = *place;
-    *place = dev->next;
-    if (last == &dev->next)
-        last = place;
-    free(dev->socket);
-    free(dev->label);
-    free(dev->irq);
-    free(dev->wrong);
-    free(dev);
-}
 
 static void init_class(struct qemu_class *class, const void *data)
 {
@@ -88,8 +37,8 @@ void device_register(const char *target_name)
     static const struct qemu_type_info TYPE = {
         .name = "sst-device",
         .parent = "device",
-        .instance_init = init_instance,
-        .instance_finalize = finalize_instance,
+        .instance_init = device_init,
+        .instance_finalize = device_finalize,
         .class_init = init_class,
     };
     target = target_name;
@@ -217,7 +166,7 @@ static void check_properties(struct sst_device *dev)
 
 static void check_other_devices(const struct sst_device *dev)
 {
-    for (const struct sst_device *other = first; other != dev; other = other->next) {
+    for (const struct sst_device *other = device_first(); other != dev; other = other->next) {
         if (regions_overlap(dev->base, dev->size, other->base, other->size))
             refuse_device(dev,
                           "overlaps the sst-device at 0x%" PRIx64 " (size 0x%" PRIx64
@@ -255,7 +204,7 @@ static void map_region(struct sst_device *dev)
 static void check_count(void)
 {
     unsigned count = 0, max = qemu_max_regions();
-    for (const struct sst_device *dev = first; dev; dev = dev->next)
+    for (const struct sst_device *dev = device_first(); dev; dev = dev->next)
         count++;
     if (count > max)
         refuse("there are %u sst-devices, and this machine takes at most %u; use fewer", count,
@@ -281,18 +230,18 @@ static void forbid_migration(void)
 
 void device_start_all(void)
 {
-    if (!first)
+    if (!device_first())
         return;
     check_count();
     guest_has_faults = qemu_guest_has_bus_faults(target);
-    for (struct sst_device *dev = first; dev; dev = dev->next) {
+    for (struct sst_device *dev = device_first(); dev; dev = dev->next) {
         check_properties(dev);
         check_other_devices(dev);
         check_machine(dev);
     }
     forbid_migration();
     qemu.memory_region_transaction_begin();
-    for (struct sst_device *dev = first; dev; dev = dev->next) {
+    for (struct sst_device *dev = device_first(); dev; dev = dev->next) {
         dev->transport = dev->floor           ? &transport_floor
                          : dev->protocol == 1 ? &transport_v1
                                               : &transport_v2;
@@ -301,10 +250,10 @@ void device_start_all(void)
         irq_connect(dev);
     }
     qemu.memory_region_transaction_commit();
-    memory_check(first->base);
+    memory_check(device_first()->base);
     ram_find();
     clockwork_start();
-    for (struct sst_device *dev = first; dev; dev = dev->next)
+    for (struct sst_device *dev = device_first(); dev; dev = dev->next)
         dev->transport->open(dev);
     v2_start_all();
 }

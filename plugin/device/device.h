@@ -48,12 +48,17 @@ void device_register(const char *target_name);
  * their connections. Ends QEMU with status 2 on the first that cannot be. */
 void device_start_all(void);
 
+/* --- instance.c --- */
+
+/* An object was made, and is freed. */
+void device_init(struct qemu_object *object);
+void device_finalize(struct qemu_object *object);
 /* The list's first. */
 struct sst_device *device_first(void);
+/* The state behind an object. */
+struct sst_device *device_of(const struct qemu_object *object);
 
 /* Adds the type's properties (properties.c). */
 void properties_register(struct qemu_class *class);
-/* The state behind an object. */
-struct sst_device *device_of(const struct qemu_object *object);
 
 #endif

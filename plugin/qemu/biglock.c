@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "plugin/qemu/say.h"
+#include "plugin/qemu/qemu_abi.h"
 
 /* Taken under the big lock, and never the other way round. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -19,52 +19,44 @@ const char *biglock_refusal(void)
     return NULL;
 }
 
-int biglock_begin(struct v2 *v2)
+int biglock_begin(bool *is_busy)
 {
-    while (v2->is_busy) {
+    while (*is_busy) {
         if (!qemu.qemu_in_vcpu_thread())
             return -EBUSY;
         pthread_mutex_lock(&mutex);
         qemu.bql_unlock();
-        while (v2->is_busy)
+        while (*is_busy)
             pthread_cond_wait(&is_free, &mutex);
         pthread_mutex_unlock(&mutex);
         qemu.bql_lock(__FILE__, __LINE__);
     }
     pthread_mutex_lock(&mutex);
-    v2->is_busy = true;
+    *is_busy = true;
     pthread_mutex_unlock(&mutex);
     return 0;
 }
 
-void biglock_end(struct v2 *v2)
+void biglock_end(bool *is_busy)
 {
     pthread_mutex_lock(&mutex);
-    v2->is_busy = false;
+    *is_busy = false;
     pthread_cond_broadcast(&is_free);
     pthread_mutex_unlock(&mutex);
 }
 
 /* The main loop counts on what it has looked at; a vCPU does not. */
-static bool may_drop(const struct v2 *v2)
+bool biglock_may_drop(bool is_busy)
 {
-    return v2->is_busy && qemu.qemu_in_vcpu_thread();
+    return is_busy && qemu.qemu_in_vcpu_thread();
 }
 
-void biglock_drop(struct v2 *v2)
+void biglock_drop(void)
 {
-    if (!may_drop(v2))
-        return;
-    watch_remove(&v2->watched);
-    watch_remove(&v2->session->doorbell); /* a closed one calls whatever it is watched for */
     qemu.bql_unlock();
 }
 
-void biglock_retake(struct v2 *v2)
+void biglock_retake(void)
 {
-    if (!may_drop(v2))
-        return;
     qemu.bql_lock(__FILE__, __LINE__);
-    if (session_watch(v2) < 0)
-        say_device(v2->dev, "out of memory; the end of its connection is noticed late");
 }

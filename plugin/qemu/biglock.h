@@ -10,18 +10,20 @@
 #ifndef TRESTLE_PLUGIN_BIGLOCK_H
 #define TRESTLE_PLUGIN_BIGLOCK_H
 
-#include "plugin/v2/v2.h"
+#include <stdbool.h>
 
 /* Why this QEMU cannot do it, or NULL. */
 const char *biglock_refusal(void);
 
-/* Around an access of a device with release_lock, on its vCPU's thread. -EBUSY: one is under way,
- * and this is no vCPU, which could wait. */
-int biglock_begin(struct v2 *v2);
-void biglock_end(struct v2 *v2);
+/* Around an access of a device with release_lock, on its vCPU's thread. *is_busy is the device's:
+ * true while one is under way. -EBUSY: one is, and this is no vCPU, which could wait. */
+int biglock_begin(bool *is_busy);
+void biglock_end(bool *is_busy);
 
-/* Around a sleep, whose end the connection's also is. Nothing on other devices. */
-void biglock_drop(struct v2 *v2);
-void biglock_retake(struct v2 *v2);
+/* Whether a sleep in an access of a device that is_busy may leave the lock to others; if so, both
+ * around the sleep. Its end in QEMU's main loop must not be noticed meanwhile. */
+bool biglock_may_drop(bool is_busy);
+void biglock_drop(void);
+void biglock_retake(void);
 
 #endif

@@ -224,7 +224,6 @@ struct qemu_abi {
     void (*bql_unlock)(void);
     const struct qemu_version *version;
     void *address_space_memory; /* AddressSpace: all of the guest's physical memory */
-    bool has_kvm; /* the guest runs on KVM: read it when the machine is there, not before */
 };
 
 /* Filled by qemu_abi_resolve(). */

@@ -3,14 +3,8 @@
  * comes, the guest is reset, or QEMU ends. */
 #include <sched.h>
 
+#include "plugin/device/irq.h"
 #include "plugin/v2/v2.h"
-
-#define PS_PER_NS 1000u
-
-static struct qemu_timer *timer_of(struct session *session)
-{
-    return (struct qemu_timer *)session->timer;
-}
 
 /* Not of one whose access waits without the big lock: its answer will say what comes next. */
 static struct v2 *any_up(const struct session *session)
@@ -53,39 +47,13 @@ static void end_asking(struct session *session)
         v2_failed(via, id, r);
 }
 
-static void on_timer(void *opaque)
+static void on_due(void *opaque)
 {
     struct session *session = opaque;
     trestle_time due = session->next;
     session->next = TRESTLE_TIME_NEVER; /* the reply sets it anew */
     if (begin_asking(session, TRESTLE_V2_ADVANCE, due))
         end_asking(session);
-}
-
-void session_start_timer(struct session *session)
-{
-    session->next = TRESTLE_TIME_NEVER;
-    qemu.timer_init_full(timer_of(session), NULL, QEMU_CLOCK_VIRTUAL, QEMU_SCALE_NS,
-                         QEMU_TIMER_ATTR_NONE, on_timer, session);
-}
-
-void session_stop_timer(struct session *session)
-{
-    qemu.timer_del(timer_of(session));
-}
-
-/* What was due before now, or is due always, comes a nanosecond later: QEMU runs its timers until
- * none is due, and would do nothing else any more. */
-void session_set_next(struct session *session, trestle_time next)
-{
-    session->next = next;
-    if (next == TRESTLE_TIME_NEVER) {
-        qemu.timer_del(timer_of(session));
-        return;
-    }
-    int64_t next_ns = (int64_t)(next / PS_PER_NS) + (next % PS_PER_NS != 0);
-    int64_t soon_ns = qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) + 1;
-    qemu.timer_mod_ns(timer_of(session), next_ns > soon_ns ? next_ns : soon_ns);
 }
 
 /* All are asked before the first answer is waited for: those that do not answer are waited for at
@@ -134,6 +102,7 @@ static void main_loop_gives_way(void)
 void clockwork_start(void)
 {
     static struct qemu_notifier exits = {.notify = on_exit_of_qemu};
+    sessions_start(on_due);
     qemu.qemu_register_reset(on_reset, NULL);
     qemu.qemu_add_exit_notifier(&exits);
     main_loop_gives_way();

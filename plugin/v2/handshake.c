@@ -6,17 +6,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "ipc/barrier.h"
 #include "ipc/fds.h"
 #include "ipc/stream.h"
-#include "plugin/device/irq.h"
 #include "plugin/qemu/say.h"
 #include "plugin/v2/ram.h"
 #include "plugin/v2/v2.h"
 
 #define DEFAULT_PATIENCE_MS 1000u
 
-static struct session *sessions;
 /* One device's way to its connection. */
 struct attempt {
     struct v2 *v2;
@@ -71,12 +68,6 @@ static int send_hello(struct v2 *v2)
     return ipc_send_all(v2->fd, bytes, sizeof(bytes), clock_ns());
 }
 
-static void close_all(const int *fds, size_t count)
-{
-    while (count-- > 0)
-        close(fds[count]);
-}
-
 /* What is there counts, even after the deadline. */
 static int wait_for_input(int fd, uint64_t deadline_ns)
 {
@@ -111,7 +102,7 @@ static int receive_welcome(int fd, uint64_t deadline_ns, struct trestle_v2_welco
             memcpy(ret_fds, more, num_more * sizeof(int));
             num_fds = num_more;
         } else {
-            close_all(more, num_more);
+            fds_close(more, num_more);
         }
         if (n == 0)
             r = -ECONNRESET;
@@ -125,143 +116,10 @@ static int receive_welcome(int fd, uint64_t deadline_ns, struct trestle_v2_welco
     if (r == 0)
         r = trestle_v2_decode_welcome(bytes, ret_welcome);
     if (r < 0)
-        close_all(ret_fds, num_fds);
+        fds_close(ret_fds, num_fds);
     else
         *ret_num_fds = num_fds;
     return r;
-}
-
-/* --- sessions --------------------------------------------------------------------------------- */
-
-struct session *session_first(void)
-{
-    return sessions;
-}
-
-static struct session *session_by_id(const uint8_t id[TRESTLE_V2_ID_SIZE])
-{
-    struct session *session = sessions;
-    while (session && memcmp(session->id, id, TRESTLE_V2_ID_SIZE) != 0)
-        session = session->next_session;
-    return session;
-}
-
-static int session_create(const struct trestle_v2_welcome *welcome, const int *fds, size_t num_fds,
-                          struct session **ret_session)
-{
-    bool is_shm = welcome->features & TRESTLE_V2_FEATURE_SHM;
-    if (num_fds != (is_shm ? SHM_NUM_FDS : 0)) {
-        close_all(fds, num_fds);
-        return -ENOMSG;
-    }
-    struct session *session = aligned_alloc(alignof(struct session), sizeof(*session));
-    if (!session)
-        refuse("out of memory");
-    memset(session, 0, sizeof(*session));
-    session->shm = SHM_NONE;
-    session->doorbell.fd = -1;
-    session->features = welcome->features;
-    session->listens = welcome->features & (TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA);
-    memcpy(session->id, welcome->session_id, sizeof(session->id));
-    if (is_shm) {
-        int r = shm_open_received(&session->shm, fds);
-        if (r < 0) {
-            free(session);
-            return r;
-        }
-        shm_client_rings(&session->shm, !barrier_register(), &session->requests, &session->events);
-    }
-    session_start_timer(session);
-    session->next_session = sessions;
-    sessions = session;
-    *ret_session = session;
-    return 0;
-}
-
-static void session_free(struct session *session)
-{
-    struct session **place = &sessions;
-    while (*place != session)
-        place = &(*place)->next_session;
-    *place = session->next_session;
-    session_stop_timer(session);
-    watch_remove(&session->doorbell);
-    shm_close(&session->shm);
-    free(session->by_number);
-    free(session);
-}
-
-/* The number is the other side's choice, within bounds. */
-static void make_room(struct session *session, uint32_t number)
-{
-    if (number < session->num_numbers)
-        return;
-    uint32_t room = number < 8 ? 8 : number;
-    if (room < 2 * session->num_numbers)
-        room = 2 * session->num_numbers;
-    room++;
-    struct v2 **by_number = realloc(session->by_number, room * sizeof(*by_number));
-    if (!by_number)
-        refuse("out of memory");
-    memset(by_number + session->num_numbers, 0, (room - session->num_numbers) * sizeof(*by_number));
-    session->by_number = by_number;
-    session->num_numbers = room;
-}
-
-static int session_join(struct v2 *v2, const struct trestle_v2_welcome *welcome, const int *fds,
-                        size_t num_fds)
-{
-    struct session *session = session_by_id(welcome->session_id);
-    if (session && num_fds > 0) {
-        close_all(fds, num_fds);
-        return -ENOMSG;
-    }
-    if (session && session->features != welcome->features)
-        return -EINVAL;
-    if (session && session_device(session, welcome->device))
-        return -EEXIST;
-    if (session && (v2->dev->release_lock || session->devices->dev->release_lock))
-        return -EXDEV;
-    if (!session) {
-        int r = session_create(welcome, fds, num_fds, &session);
-        if (r < 0)
-            return r;
-    }
-    v2->session = session;
-    v2->index = welcome->device;
-    v2->out_seq = v2->in_seq = 0;
-    v2->in_length = 0;
-    v2->is_out_of_step = false;
-    v2->next = session->devices;
-    session->devices = v2;
-    make_room(session, v2->index);
-    session->by_number[v2->index] = v2;
-    session_set_next(session, welcome->next);
-    return 0;
-}
-
-void v2_disconnect(struct v2 *v2)
-{
-    struct session *session = v2->session;
-    if (v2->fd >= 0) {
-        watch_remove(&v2->watched);
-        close(v2->fd);
-    }
-    v2->fd = -1;
-    v2->recovery.state = DOWN;
-    v2->session = NULL;
-    irq_drop_all(v2->dev);
-    if (!session)
-        return;
-    struct v2 **place = &session->devices;
-    while (*place != v2)
-        place = &(*place)->next;
-    *place = v2->next;
-    session->by_number[v2->index] = NULL;
-    if (session->posted_on == v2)
-        session->posted_on = NULL;
-    if (!session->devices)
-        session_free(session);
 }
 
 /* --- connect ------------------------------------------------------------------------------------
@@ -348,7 +206,7 @@ static void hear_answer(struct attempt *attempt, uint64_t start_ns)
     if (r == 0) {
         r = check_welcome(v2, &attempt->welcome, &what);
         if (r < 0)
-            close_all(attempt->fds, attempt->num_fds);
+            fds_close(attempt->fds, attempt->num_fds);
     }
     if (r < 0)
         attempt_failed(attempt, r, what);
@@ -368,7 +226,22 @@ static void finish(struct attempt *attempt)
     attempt->result = 0;
 }
 
-/* Once in a session. */
+static int share_range(struct v2 *v2, const struct ram_range *range)
+{
+    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
+    struct trestle_v2_message reply, message = {.seq = ++v2->out_seq,
+                                                .type = TRESTLE_V2_RAM,
+                                                .device = v2->index,
+                                                .id = ++v2->session->last_id,
+                                                .addr = range->addr,
+                                                .data = range->size,
+                                                .extra = range->offset};
+    trestle_v2_encode(bytes, &message);
+    int r = fds_send(v2->fd, bytes, sizeof(bytes), &range->fd, 1);
+    return r < 0 ? r : session_await(v2, message.id, &reply); /* refused: messages it is */
+}
+
+/* Once in a session: hands all that is shared to the other side. */
 static void share_ram(struct attempt *attempt)
 {
     struct v2 *v2 = attempt->v2;
@@ -376,7 +249,10 @@ static void share_ram(struct attempt *attempt)
         v2->session->has_ram)
         return;
     v2->session->has_ram = true;
-    int r = ram_share(v2);
+    const struct ram_range *range;
+    int r = 0;
+    for (unsigned i = 0; r == 0 && (range = ram_range(i)); i++)
+        r = share_range(v2, range);
     if (r < 0)
         attempt_failed(attempt, r, NULL);
 }

@@ -3,17 +3,11 @@
 
 #include <errno.h>
 
-#include "ipc/fds.h"
+#include "plugin/qemu/qemu_abi.h"
 
 #define RANGES_MAX 16
 
-/* A piece of the guest's memory that lies in a file. */
-struct range {
-    uint64_t addr, size, offset;
-    int fd;
-};
-
-static struct range ranges[RANGES_MAX];
+static struct ram_range ranges[RANGES_MAX];
 static unsigned num_ranges;
 
 /* Where the guest sees the backend's memory. What a board hides, makes read-only or has under a
@@ -28,10 +22,10 @@ static void add_ranges_of(const struct qemu_region *memory, int fd)
             return;
         qemu.memory_region_unref(found.region);
         if (found.region == memory && !found.readonly)
-            ranges[num_ranges++] = (struct range){.addr = found.offset_within_address_space,
-                                                  .size = found.size_low,
-                                                  .offset = found.offset_within_region,
-                                                  .fd = fd};
+            ranges[num_ranges++] = (struct ram_range){.addr = found.offset_within_address_space,
+                                                      .size = found.size_low,
+                                                      .offset = found.offset_within_region,
+                                                      .fd = fd};
         addr = found.offset_within_address_space + found.size_low;
         if (found.size_high || addr < found.size_low || addr == UINT64_MAX)
             return;
@@ -61,27 +55,9 @@ bool ram_is_shared(void)
     return num_ranges > 0;
 }
 
-static int share_range(struct v2 *v2, const struct range *range)
+const struct ram_range *ram_range(unsigned i)
 {
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    struct trestle_v2_message reply, message = {.seq = ++v2->out_seq,
-                                                .type = TRESTLE_V2_RAM,
-                                                .device = v2->index,
-                                                .id = ++v2->session->last_id,
-                                                .addr = range->addr,
-                                                .data = range->size,
-                                                .extra = range->offset};
-    trestle_v2_encode(bytes, &message);
-    int r = fds_send(v2->fd, bytes, sizeof(bytes), &range->fd, 1);
-    return r < 0 ? r : session_await(v2, message.id, &reply); /* refused: messages it is */
-}
-
-int ram_share(struct v2 *v2)
-{
-    int r = 0;
-    for (unsigned i = 0; i < num_ranges && r == 0; i++)
-        r = share_range(v2, &ranges[i]);
-    return r;
+    return i < num_ranges ? &ranges[i] : NULL;
 }
 
 static bool is_shared(uint64_t addr, uint64_t size)

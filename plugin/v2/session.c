@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The messages of a session: sending, waiting for answers, and serving what else comes. */
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
@@ -12,7 +13,9 @@
 #include "plugin/device/irq.h"
 #include "plugin/qemu/biglock.h"
 #include "plugin/qemu/memory.h"
+#include "plugin/qemu/say.h"
 #include "plugin/v2/ram.h"
+#include "plugin/v2/v2.h"
 
 /* Looks at a ring before the clock is read for the first time: most answers come by then. */
 #define FIRST_LOOKS 64u
@@ -251,6 +254,21 @@ static int end_of_socket(struct v2 *v2)
     return -ECONNRESET;
 }
 
+/* release_lock: while others have the big lock, QEMU's main loop leaves the device alone. */
+static void leave_lock(struct v2 *v2)
+{
+    watch_remove(&v2->watched);
+    watch_remove(&v2->session->doorbell); /* a closed one calls whatever it is watched for */
+    biglock_drop();
+}
+
+static void take_lock_back(struct v2 *v2)
+{
+    biglock_retake();
+    if (session_watch(v2) < 0)
+        say_device(v2->dev, "out of memory; the end of its connection is noticed late");
+}
+
 /* Sleeps until something may have come. -ECONNRESET: the device is gone, though what it left in
  * the ring may still be taken. -ETIMEDOUT. */
 static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
@@ -266,9 +284,12 @@ static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
     left = clock_timespec(deadline_ns - now_ns);
     watch_change(&v2->session->doorbell, 0);
     if (!is_shm || ring_must_sleep(&v2->session->events)) {
-        biglock_drop(v2);
+        bool drops = biglock_may_drop(v2->is_busy);
+        if (drops)
+            leave_lock(v2);
         r = ppoll(fds, is_shm ? 2 : 1, deadline_ns == CLOCK_NEVER ? NULL : &left, NULL);
-        biglock_retake(v2);
+        if (drops)
+            take_lock_back(v2);
     }
     if (!is_shm)
         return 0;

@@ -7,75 +7,12 @@
 #include "plugin/v2/v2.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/macros.h"
 #include "ipc/stream.h"
 #include "plugin/qemu/biglock.h"
 #include "plugin/qemu/say.h"
-
-/* The next of a session's devices to be disconnected. The session goes with its last one:
- * *ref_session is NULL then. */
-static struct v2 *next_to_leave(struct session **ref_session)
-{
-    struct v2 *v2 = (*ref_session)->devices;
-    if (!v2->next)
-        *ref_session = NULL;
-    return v2;
-}
-
-/* A session whose other side broke the protocol ends with all its devices, for one reason, which
- * is said once. */
-static void session_broken(struct v2 *v2)
-{
-    char what[160];
-    struct session *session = v2->session;
-    unsigned others = 0;
-    for (struct v2 *each = session->devices; each; each = each->next)
-        others += each != v2;
-    snprintf(what, sizeof(what), "the other side broke the protocol: %s; connection closed",
-             session->why);
-    if (others > 0)
-        snprintf(what + strlen(what), sizeof(what) - strlen(what),
-                 ", and those of %u other devices of the same session", others);
-    recovery_say_lost(&v2->recovery, v2->dev, what);
-    while (session) {
-        struct v2 *each = next_to_leave(&session);
-        v2_disconnect(each);
-        each->recovery.said_lost = true;
-        recovery_connect_failed(&each->recovery);
-    }
-}
-
-void v2_failed(struct v2 *v2, uint64_t id, int error)
-{
-    if (error == -ETIMEDOUT && v2->is_out_of_step) {
-        v2_disconnect(v2);
-        recovery_lost(&v2->recovery, v2->dev, "it stopped in the middle of a message");
-    } else if (error == -ETIMEDOUT) {
-        v2->late_id = id;
-        recovery_overdue(&v2->recovery, v2->dev);
-    } else if (error == -EPROTO) {
-        session_broken(v2);
-    } else {
-        v2_disconnect(v2);
-        recovery_lost(&v2->recovery, v2->dev, "the connection was closed");
-    }
-}
-
-void v2_hung_up(struct v2 *v2)
-{
-    v2_disconnect(v2);
-    recovery_lost_in_peace(&v2->recovery, v2->dev, "the connection was closed");
-}
-
-void v2_session_hung_up(struct session *session)
-{
-    while (session)
-        v2_hung_up(next_to_leave(&session));
-}
 
 static void connected(struct v2 *v2, int result, const char *what)
 {
@@ -159,11 +96,12 @@ static int perform_v2(struct sst_device *dev, const struct transport_access *acc
 {
     if (likely(!dev->release_lock))
         return perform_now(dev, access, ret_data);
-    int r = biglock_begin(dev->connection);
+    struct v2 *v2 = dev->connection;
+    int r = biglock_begin(&v2->is_busy);
     if (r < 0)
         return r;
     r = perform_now(dev, access, ret_data);
-    biglock_end(dev->connection);
+    biglock_end(&v2->is_busy);
     return r;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Wire version 2, shared by its three files: handshake.c makes a connection and finds its session,
- * session.c carries messages, v2.c is what an access sees.
+ * Wire version 2, shared by its files, each of which calls only those before it: members.c knows
+ * who is in which session, session.c carries messages, handshake.c makes connections, clockwork.c
+ * does what no access asks for, v2.c is what an access sees.
  *
  * All of it runs under QEMU's big lock: so there is one request under way, and one producer in
  * a session's ring.
@@ -59,29 +60,35 @@ struct session {
     alignas(64) unsigned char timer[QEMU_TIMER_BYTES]; /* QEMUTimer */
 };
 
-/* --- handshake.c -------------------------------------------------------------------------------
+/* --- members.c ---------------------------------------------------------------------------------
  */
 
-/* Connects, and joins the session that the device's process is in. *ret_what: what went wrong, for
- * the user. */
-int v2_connect(struct v2 *v2, const char **ret_what);
-/* The same for many, which wait at the same time; tells of each. */
-void v2_connect_all(struct v2 **v2s, size_t count,
-                    void (*done)(struct v2 *v2, int result, const char *what));
-/* Closes the connection and leaves the session. Fine when DOWN. */
-void v2_disconnect(struct v2 *v2);
-
+/* Once, before the first connection. due: the time of a session's `next` has come. */
+void sessions_start(void (*due)(void *session));
 /* The first of all sessions. */
 struct session *session_first(void);
-
-/* --- session.c ---------------------------------------------------------------------------------
- */
-
 /* NULL: nobody has that number. */
 static inline struct v2 *session_device(const struct session *session, uint32_t number)
 {
     return number < session->num_numbers ? session->by_number[number] : NULL;
 }
+/* Arms the timer for a time of the guest's, or disarms it. */
+void session_set_next(struct session *session, trestle_time next);
+/* The device joins the session that the other side's answer names. Takes the descriptors, on
+ * failure too. */
+int session_join(struct v2 *v2, const struct trestle_v2_welcome *welcome, const int *fds,
+                 size_t num_fds);
+/* Closes the connection and leaves the session, which ends with its last device. Fine when DOWN. */
+void v2_disconnect(struct v2 *v2);
+/* A request has failed: what becomes of the connection, and what the user hears. */
+void v2_failed(struct v2 *v2, uint64_t id, int error);
+/* The end of the connection was seen while nobody waited for the device. */
+void v2_hung_up(struct v2 *v2);
+/* The same for all of a session, which is gone then: its doorbell was closed. */
+void v2_session_hung_up(struct session *session);
+
+/* --- session.c ---------------------------------------------------------------------------------
+ */
 
 /* Sends a request of the device, whose id is set here. */
 int session_send(struct v2 *v2, struct trestle_v2_message *message);
@@ -98,14 +105,20 @@ int session_drain(struct v2 *v2);
  * first one with the session's doorbell. */
 int session_watch(struct v2 *v2);
 
+/* --- handshake.c -------------------------------------------------------------------------------
+ */
+
+/* Connects, and joins the session that the device's process is in. *ret_what: what went wrong, for
+ * the user. */
+int v2_connect(struct v2 *v2, const char **ret_what);
+/* The same for many, which wait at the same time; tells of each. */
+void v2_connect_all(struct v2 **v2s, size_t count,
+                    void (*done)(struct v2 *v2, int result, const char *what));
+
 /* --- clockwork.c -------------------------------------------------------------------------------
  */
 
-void session_start_timer(struct session *session);
-void session_stop_timer(struct session *session);
-/* Arms the timer for a time of the guest's, or disarms it. */
-void session_set_next(struct session *session, trestle_time next);
-/* Once: sessions hear of resets from then on. */
+/* Once, before the first connection: sessions hear of resets, of time and of QEMU's end. */
 void clockwork_start(void);
 
 /* --- v2.c ---------------------------------------------------------------------------------------
@@ -113,11 +126,5 @@ void clockwork_start(void);
 
 /* Once, when all devices are there: makes their connections. */
 void v2_start_all(void);
-/* A request has failed: what becomes of the connection, and what the user hears. */
-void v2_failed(struct v2 *v2, uint64_t id, int error);
-/* The end of the connection was seen while nobody waited for the device. */
-void v2_hung_up(struct v2 *v2);
-/* The same for all of a session, which is gone then: its doorbell was closed. */
-void v2_session_hung_up(struct session *session);
 
 #endif
