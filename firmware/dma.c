@@ -10,8 +10,9 @@
  * the time that they took.
  */
 #include "check.h"
+#include "dma_registers.h"
+#include "id_registers.h"
 #include "irq.h"
-#include "models.h"
 
 #define DMA (guest_device_base)
 #define ID (guest_device_base + 0x1000)
@@ -39,8 +40,8 @@ static void on_interrupt(unsigned input)
     uint32_t why = get(DMA_INT_STATUS);
     set(DMA_INT_STATUS, why);
     get(DMA_INT_STATUS); /* a posted write has arrived when a read is answered: the line is down */
-    done += (why & DMA_INT_DONE) != 0;
-    errors += (why & DMA_INT_ERROR) != 0;
+    done += (why & DMA_INT_STATUS_DONE) != 0;
+    errors += (why & DMA_INT_STATUS_ERROR) != 0;
     interrupts += input == irq_first_input;
 }
 
@@ -198,7 +199,7 @@ int guest_main(void)
     chatter = (unsigned)bootarg_u64("chatter", 0);
     irq_start(on_interrupt);
     irq_enable(irq_first_input);
-    set(DMA_INT_ENABLE, DMA_INT_DONE | DMA_INT_ERROR);
+    set(DMA_INT_ENABLE, DMA_INT_STATUS_DONE | DMA_INT_STATUS_ERROR);
     unsigned copies = (unsigned)bootarg_u64("bench", 0);
     if (copies > 0)
         return measure(copies);

@@ -8,7 +8,8 @@
  * In round r a machine shows K + r, and goes on when the other has come as far.
  */
 #include "check.h"
-#include "models.h"
+#include "compute_registers.h"
+#include "echo_registers.h"
 
 #define ECHO (guest_device_base)
 #define COMPUTE (guest_device_base + 0x100000)

@@ -12,7 +12,7 @@
  * latencies are those of.
  */
 #include "check.h"
-#include "models.h"
+#include "id_registers.h"
 
 enum { MAX_DEVICES = 32, NUM_BUCKETS = 10000, NS_PER_BUCKET = 100, AFTER_CRASH = 100 };
 #define PATIENCE_NS UINT64_C(30000000000)

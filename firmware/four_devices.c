@@ -2,7 +2,8 @@
 /* Two echo and two compute devices, driven interleaved: what one is told must never show up in
  * another. */
 #include "check.h"
-#include "models.h"
+#include "compute_registers.h"
+#include "echo_registers.h"
 
 #define ROUNDS 16
 
@@ -33,8 +34,10 @@ static void start_all(unsigned round)
     }
     for (unsigned i = 0; i < 2; i++)
         quiet_write(compute[i] + COMPUTE_OPERAND_B, 4, round + i, "compute: operand b");
-    quiet_write(compute[0] + COMPUTE_OPERATION, 4, COMPUTE_ADD, "compute 0: operation");
-    quiet_write(compute[1] + COMPUTE_OPERATION, 4, COMPUTE_SUB, "compute 1: operation");
+    quiet_write(compute[0] + COMPUTE_OPERATION, 4, COMPUTE_OPERATION_OP_ADD,
+                "compute 0: operation");
+    quiet_write(compute[1] + COMPUTE_OPERATION, 4, COMPUTE_OPERATION_OP_SUBTRACT,
+                "compute 1: operation");
     for (unsigned i = 2; i-- > 0;)
         quiet_write(compute[i] + COMPUTE_CONTROL, 4, COMPUTE_CONTROL_TRIGGER, "compute: trigger");
 }

@@ -10,7 +10,7 @@
  */
 #include "check.h"
 #include "irq.h"
-#include "models.h"
+#include "timer_registers.h"
 
 enum { NUM_TIMERS = 3, LIMIT_US = 1000000, NO_SHIFT = 99 };
 

@@ -4,7 +4,7 @@
  *
  * Command line: n=<devices> (without it: as many as answer in a row), base=, stride=, rounds=. */
 #include "check.h"
-#include "models.h"
+#include "id_registers.h"
 
 #define MAX_DEVICES 1024
 

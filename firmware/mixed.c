@@ -9,8 +9,11 @@
  * time of its own; the way there depends on QEMU's device tree.
  */
 #include "check.h"
+#include "compute_registers.h"
+#include "dma_registers.h"
+#include "echo_registers.h"
 #include "irq.h"
-#include "models.h"
+#include "timer_registers.h"
 
 enum { PERIOD_NS = 100000, LIMIT_US = 1000000, BEGIN_NS = 1000000, WORDS = 512 };
 
@@ -74,7 +77,7 @@ static bool use_the_others(uint32_t value)
         return false;
     set(COMPUTE + COMPUTE_OPERAND_A, 4, get(COMPUTE + COMPUTE_PEER_IN, 4));
     set(COMPUTE + COMPUTE_OPERAND_B, 4, value >> 16);
-    set(COMPUTE + COMPUTE_OPERATION, 4, COMPUTE_MUL);
+    set(COMPUTE + COMPUTE_OPERATION, 4, COMPUTE_OPERATION_OP_MULTIPLY);
     set(COMPUTE + COMPUTE_CONTROL, 4, COMPUTE_CONTROL_TRIGGER);
     return wait_for(COMPUTE + COMPUTE_STATUS, COMPUTE_STATUS_READY, COMPUTE_STATUS_READY) &&
            get(COMPUTE + COMPUTE_RESULT, 4) == (uint32_t)(value * (value >> 16));
@@ -89,7 +92,7 @@ int guest_main(void)
     irq_start(on_interrupt);
     irq_enable(irq_first_input);
     irq_enable(irq_first_input + 1);
-    set(DMA + DMA_INT_ENABLE, 4, DMA_INT_DONE);
+    set(DMA + DMA_INT_ENABLE, 4, DMA_INT_STATUS_DONE);
     start_timer();
     for (unsigned round = 0; round < rounds; round++) {
         uint32_t words = 1 + round * 37 % WORDS;

@@ -24,7 +24,7 @@
  *   end
  * Histogram values are the lower edges of buckets that are exact below 64 and 1/32 wide above. */
 #include "check.h"
-#include "models.h"
+#include "echo_registers.h"
 
 #define SLOTS 4096U /* of the precomputed order; a power of two */
 #define HARTS_MAX 2

@@ -6,7 +6,7 @@
  * Command line: n=, base=, stride=, seconds= (of guest time), seed=.
  */
 #include "check.h"
-#include "models.h"
+#include "id_registers.h"
 
 enum { MAX_DEVICES = 64, BATCH = 4096, MISMATCHES_MAX = 10 };
 

@@ -9,7 +9,7 @@
  */
 #include "check.h"
 #include "irq.h"
-#include "models.h"
+#include "timer_registers.h"
 
 enum { DEVICES_MAX = 8 };
 

@@ -3,7 +3,8 @@
  * its errors, the link between the two, every access width. On riscv they are at 0x10200000 and
  * 0x10300000, elsewhere 1 MiB apart from guest_device_base. */
 #include "check.h"
-#include "models.h"
+#include "compute_registers.h"
+#include "echo_registers.h"
 
 #define ECHO (guest_device_base)
 #define COMPUTE (guest_device_base + 0x100000)
@@ -87,15 +88,15 @@ static void expect_error(const char *what, uint32_t a, uint32_t b, uint32_t oper
 static void test_compute(void)
 {
     check_write(COMPUTE + COMPUTE_CONTROL, 4, COMPUTE_CONTROL_RESET, "compute: reset");
-    expect_result("1000 + 234", 1000, 234, COMPUTE_ADD, 1234);
-    expect_result("add wraps", 0xffffffff, 2, COMPUTE_ADD, 1);
-    expect_result("1000 - 234", 1000, 234, COMPUTE_SUB, 766);
-    expect_result("sub wraps", 1, 2, COMPUTE_SUB, 0xffffffff);
-    expect_result("1000 * 234", 1000, 234, COMPUTE_MUL, 234000);
-    expect_result("mul wraps", 0x10001, 0x10001, COMPUTE_MUL, 0x20001);
-    expect_result("1000 / 234", 1000, 234, COMPUTE_DIV, 4);
-    expect_error("division by zero", 1000, 0, COMPUTE_DIV);
-    expect_result("an error is over after the next trigger", 7, 5, COMPUTE_ADD, 12);
+    expect_result("1000 + 234", 1000, 234, COMPUTE_OPERATION_OP_ADD, 1234);
+    expect_result("add wraps", 0xffffffff, 2, COMPUTE_OPERATION_OP_ADD, 1);
+    expect_result("1000 - 234", 1000, 234, COMPUTE_OPERATION_OP_SUBTRACT, 766);
+    expect_result("sub wraps", 1, 2, COMPUTE_OPERATION_OP_SUBTRACT, 0xffffffff);
+    expect_result("1000 * 234", 1000, 234, COMPUTE_OPERATION_OP_MULTIPLY, 234000);
+    expect_result("mul wraps", 0x10001, 0x10001, COMPUTE_OPERATION_OP_MULTIPLY, 0x20001);
+    expect_result("1000 / 234", 1000, 234, COMPUTE_OPERATION_OP_DIVIDE, 4);
+    expect_error("division by zero", 1000, 0, COMPUTE_OPERATION_OP_DIVIDE);
+    expect_result("an error is over after the next trigger", 7, 5, COMPUTE_OPERATION_OP_ADD, 12);
     expect_error("an unknown operation", 1, 2, 99);
     check_write(COMPUTE + COMPUTE_CONTROL, 4, COMPUTE_CONTROL_RESET, "compute: reset again");
     check_read(COMPUTE + COMPUTE_OPERAND_A, 4, 0, "compute: reset clears the operands");

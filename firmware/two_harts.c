@@ -9,7 +9,7 @@
  * and the second goes on to read the second device until then; the number of its reads is printed.
  */
 #include "check.h"
-#include "models.h"
+#include "id_registers.h"
 
 static volatile bool second_here, first_done, second_done;
 static volatile unsigned second_wrong, second_rounds;

@@ -59,7 +59,7 @@ _trestle()
         trace) options+=" --device --hash --perfetto --vcd --registers --at" ;;
         replay) options+=" --model --device --param --verbose" ;;
         poke) options+=" --commands --verbose" ;;
-        models) options+=" --svd" ;;
+        models) options+=" --svd --markdown --header --json" ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

@@ -40,7 +40,8 @@ class BadCommandLine(Case):
             ("cannot write --stats runtime: it is a directory; name a file in a directory that "
              "can be written, or -", "serve", two, "--stats", "runtime"),
             ("check needs a configuration file; usage: trestle check CONFIG", "check"),
-            ('models takes no "x"; see trestle models --help', "models", "x"),
+            ('there is no model "x"; the models are compute, dma, echo, id, timer, svd, or a path to '
+             "a .so or .py", "models", "x"),
             ('bench takes no "x"; see trestle bench --help', "bench", "x"),
             ("--rounds 0 is not a number from 1 to 1000", "bench", "--rounds", "0"),
             ("--count many is not a number from 1 to 4294967295", "bench", "--count", "many"),

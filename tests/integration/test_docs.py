@@ -110,6 +110,16 @@ class Documents(common.TestCase):
                 shutil.rmtree(self.dir / "trestle")
                 self.assertEqual(result.code, 0, result)
 
+    def test_tables_are_the_models_own(self):
+        """<!-- trestle models NAME --markdown --> stands before what that command prints."""
+        text = (common.SOURCE / "docs/models.md").read_text()
+        found = re.findall(r"<!-- trestle models (\w+) --markdown -->\n((?:\|.*\n)+)", text)
+        self.assertEqual(sorted(name for name, _ in found),
+                         ["compute", "dma", "echo", "id", "timer"])
+        for name, table in found:
+            result = common.run([common.TRESTLE, "models", name, "--markdown"])
+            self.assertEqual(table, result.out, f"docs/models.md: {name}")
+
     def test_c_compiles(self):
         for block in sum(chosen("c").values(), []):
             with self.subTest(block=block.where):
