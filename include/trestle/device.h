@@ -20,8 +20,10 @@
 extern "C" {
 #endif
 
-/* Longest message between linked devices, in bytes. */
+/* Longest message between linked devices, in bytes, and how many a link carries at a time: a guest
+ * may have a device send one at each access, over a link that takes its time. */
 #define TRESTLE_MESSAGE_MAX 256
+#define TRESTLE_LINK_MESSAGES_MAX 16384
 
 struct trestle_device;  /* one instance of a model; owned by the library */
 struct trestle_params;  /* what the user configured for it; valid during init() only */
@@ -126,7 +128,8 @@ TRESTLE_API trestle_time trestle_device_wake_time(const struct trestle_device *d
 TRESTLE_API void trestle_request_complete(struct trestle_request *req, int status, uint64_t data);
 
 /* Sends a copy of data to the peer linked to port. -ENOTCONN: no link there. -EINVAL: no such
- * port. -EMSGSIZE: size is 0 or above TRESTLE_MESSAGE_MAX. */
+ * port. -EMSGSIZE: size is 0 or above TRESTLE_MESSAGE_MAX. -ENOBUFS: the link is full, which the
+ * library logs. */
 TRESTLE_API TRESTLE_CHECK int trestle_device_send(struct trestle_device *dev, uint32_t port,
                                                   const void *data, size_t size);
 TRESTLE_API bool trestle_device_linked(const struct trestle_device *dev, uint32_t port);
@@ -152,8 +155,8 @@ static inline void trestle_irq_update(struct trestle_device *dev, uint32_t line,
 
 /* Starts a copy of size bytes between guest memory at addr and buf, which the model keeps
  * valid until dma_done(tag) or reset. tag is the model's own, any value. -ENOTSUP: this run has
- * no DMA. -EINVAL: size is 0, or addr + size wraps. -ENOMEM. On an error dma_done() is not
- * called. */
+ * no DMA. -EINVAL: size is 0, or addr + size wraps. -ENOBUFS: 4096 are under way. -ENOMEM. On an
+ * error dma_done() is not called. */
 TRESTLE_API TRESTLE_CHECK int trestle_device_dma_read(struct trestle_device *dev, uint64_t addr,
                                                       void *buf, size_t size, uint64_t tag);
 TRESTLE_API TRESTLE_CHECK int trestle_device_dma_write(struct trestle_device *dev, uint64_t addr,

@@ -118,7 +118,8 @@ TRESTLE_API TRESTLE_CHECK int trestle_link_create(struct trestle_component *a, u
 TRESTLE_API struct trestle_link *trestle_component_link(const struct trestle_component *component,
                                                         uint32_t port);
 TRESTLE_API trestle_time trestle_link_latency(const struct trestle_link *link);
-/* Sends a copy of data out of a port. -ENOTCONN, -EINVAL, -EMSGSIZE, -ENOMEM. */
+/* Sends a copy of data out of a port. -ENOTCONN, -EINVAL, -EMSGSIZE, -ENOMEM. -ENOBUFS: the link
+ * has TRESTLE_LINK_MESSAGES_MAX on their way. */
 TRESTLE_API TRESTLE_CHECK int trestle_component_send(struct trestle_component *component,
                                                      uint32_t port, const void *data, size_t size);
 

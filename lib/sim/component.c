@@ -27,12 +27,14 @@ struct trestle_link {
         uint32_t port;
     } ends[2];
     trestle_time latency;
+    uint32_t num_messages; /* on their way, in both directions */
 };
 
 struct message {
     struct trestle_event event;
     struct trestle_sim *sim;
     struct trestle_component *to;
+    struct trestle_link *link;
     struct message *next_free;
     uint64_t epoch;
     uint32_t port;
@@ -54,6 +56,7 @@ static void message_arrive(struct trestle_event *event, trestle_time now)
     struct trestle_component *to = message->to;
     if (message->epoch == to->epoch && to->receive)
         to->receive(to->ctx, message->port, message->data, message->size);
+    message->link->num_messages--;
     /* Only now: a message sent from inside receive() must not take this one's place. */
     message->next_free = message->sim->free_messages;
     message->sim->free_messages = message;
@@ -156,6 +159,8 @@ int trestle_component_send(struct trestle_component *component, uint32_t port, c
     struct trestle_link *link = component->ports[port];
     if (!link)
         return -ENOTCONN;
+    if (link->num_messages == TRESTLE_LINK_MESSAGES_MAX)
+        return -ENOBUFS;
     struct trestle_sim *sim = component->sim;
     if (!sim->free_messages) {
         int r = messages_allocate(sim);
@@ -169,6 +174,8 @@ int trestle_component_send(struct trestle_component *component, uint32_t port, c
     if (r < 0)
         return r;
     sim->free_messages = message->next_free;
+    link->num_messages++;
+    message->link = link;
     message->to = link->ends[far].component;
     message->port = link->ends[far].port;
     message->epoch = message->to->epoch;

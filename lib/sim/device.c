@@ -331,6 +331,11 @@ int trestle_device_send(struct trestle_device *dev, uint32_t port, const void *d
         r = dev->ops.send(dev->ctx, dev, port, data, size);
     if (r == 0 && device_is_observed(dev))
         observe_message(dev, true, port, data, size);
+    if (r == -ENOBUFS)
+        trestle_device_log(dev, TRESTLE_LOG_WARNING,
+                           "the link at port %" PRIu32 " has %d messages on their way and takes no "
+                           "more",
+                           port, TRESTLE_LINK_MESSAGES_MAX);
     return r;
 }
 

@@ -5,6 +5,9 @@
 
 #include "device.h"
 
+/* Under way at a time, of one device: whoever carries them out may take long. */
+#define TRANSFERS_MAX 4096u
+
 struct transfer {
     struct trestle_event event; /* brings dma_done() */
     struct trestle_device *dev;
@@ -44,6 +47,8 @@ static void transfer_fire(struct trestle_event *event, trestle_time now)
 
 static int transfer_add(struct trestle_device *dev)
 {
+    if (dev->num_transfers == TRANSFERS_MAX)
+        return -ENOBUFS;
     struct transfer **transfers =
         reallocarray(dev->transfers, dev->num_transfers + 1, sizeof(*transfers));
     if (!transfers)

@@ -729,6 +729,42 @@ static void test_messages_over_a_link(void **state)
     (void)trestle_sim_run_until(sim, 1000);
 }
 
+/* A guest may have a device send at each access, over a link that takes its time. */
+static void test_a_link_is_bounded(void **state)
+{
+    struct trestle_device *other = make(&model, &ops);
+    struct state *o = trestle_device_state(other);
+    (void)state;
+    assert_int_equal(trestle_link_create(trestle_device_component(dev), 0,
+                                         trestle_device_component(other), 1, 100, NULL),
+                     0);
+    for (int i = 0; i < TRESTLE_LINK_MESSAGES_MAX; i++)
+        assert_int_equal(trestle_device_send(i % 2 ? dev : other, (uint32_t) !(i % 2), "hi", 3), 0);
+    assert_int_equal(host.logs[TRESTLE_LOG_WARNING], 0);
+    assert_int_equal(trestle_device_send(dev, 0, "hi", 3), -ENOBUFS);
+    assert_string_equal(host.log,
+                        "d0: the link at port 0 has 16384 messages on their way and takes "
+                        "no more");
+    trestle_device_reset(other); /* forgets them, and holds them all the same */
+    assert_int_equal(trestle_device_send(dev, 0, "hi", 3), -ENOBUFS);
+    (void)trestle_sim_run_until(sim, 100);
+    assert_int_equal(trestle_device_send(dev, 0, "hi", 3), 0);
+    (void)trestle_sim_run_until(sim, 200);
+    assert_int_equal(o->messages, 1);
+    trestle_device_destroy(other);
+}
+
+static void test_transfers_are_bounded(void **state)
+{
+    uint8_t byte = 0;
+    (void)state;
+    for (int i = 0; i < 4096; i++)
+        assert_int_equal(trestle_device_dma_read(dev, 0, &byte, 1, 0), 0);
+    assert_int_equal(trestle_device_dma_read(dev, 0, &byte, 1, 0), -ENOBUFS);
+    trestle_device_reset(dev);
+    assert_int_equal(trestle_device_dma_read(dev, 0, &byte, 1, 0), 0);
+}
+
 static void test_messages_beyond_the_engine(void **state)
 {
     struct trestle_host_ops wider = ops;
@@ -1204,6 +1240,8 @@ int main(void)
         TEST(test_irq_levels_are_idempotent),
         TEST(test_reset_cancels_everything),
         TEST(test_messages_over_a_link),
+        TEST(test_a_link_is_bounded),
+        TEST(test_transfers_are_bounded),
         TEST(test_messages_beyond_the_engine),
         TEST(test_dma),
         TEST(test_dma_completed_at_once_comes_later),
