@@ -29,7 +29,8 @@ class Layout(common.TestCase):
         gpl = "/* SPDX-License-Identifier: GPL-2.0-or-later */\n"
         result = self.check({
             "include/trestle/sim.h": mit,
-            "lib/bridge/bridge.h": mit + '#include "sim/sim.h"\n',
+            "lib/sim/model.h": mit,
+            "lib/bridge/bridge.h": mit + '#include "sim/model.h"\n#include "sim/sim.h"\n',
             "lib/sim/sim.h": mit + '#include "trestle/sim.h"\n#include "bridge/bridge.h"\n',
             "lib/ipc/loop.c": mit + '#include "../sim/sim.h"\n',
             "lib/base/error.c": mit + "#include <trestle/sim.h>\n#include <string.h>\n",
@@ -41,6 +42,8 @@ class Layout(common.TestCase):
         })
         self.assertEqual(result.code, 1)
         self.assertEqual(set(result.out.splitlines()), {
+            "lib/bridge/bridge.h:3: lib/bridge may not include lib/sim/sim.h",
+            "lib/base/error.c:2: lib/base may not include include/trestle/sim.h",
             "lib/sim/sim.h:3: lib/sim may not include lib/bridge/bridge.h",
             "lib/ipc/loop.c:2: lib/ipc may not include lib/sim/sim.h",
             "models/echo.c:2: models may not include lib/sim/sim.h",
