@@ -142,6 +142,9 @@ void ModelDevice::setup()
 {
     if (!device_)
         create(); // the host, if it is one, is silent
+    char *error = nullptr;
+    if (trestle_device_start(device_, &error) < 0)
+        out_.fatal(CALL_INFO, 1, "%s\n", error ? error : "out of memory");
 }
 
 // --- time ---------------------------------------------------------------------------------------

@@ -105,6 +105,10 @@ class kernel : public sc_core::sc_object
     {
         return dead_;
     }
+    const std::string &why() const
+    {
+        return why_;
+    }
 
     // Wakes of the engine come at most once a quantum: for models with a clock that runs freely.
     // Accesses stay exact, interrupts are up to a quantum late.
@@ -126,6 +130,7 @@ class kernel : public sc_core::sc_object
                 sc_core::sc_start(sc_core::sc_time::from_value(target - at),
                                   sc_core::SC_RUN_TO_TIME);
             settle();
+            started_ = true;
         } catch (const std::exception &failure) {
             die(failure.what());
         }
@@ -214,11 +219,12 @@ class kernel : public sc_core::sc_object
         if (dead_)
             return;
         dead_ = true;
-        if (!ports_.empty())
+        why_ = first_line(why);
+        if (!ports_.empty() && started_)
             trestle_device_log(ports_[0].dev, TRESTLE_LOG_ERROR,
                                "the SystemC kernel has stopped: %s; every access is a bus error "
                                "from now on",
-                               first_line(why).c_str());
+                               why_.c_str());
     }
 
     static std::string first_line(const char *text)
@@ -316,7 +322,8 @@ class kernel : public sc_core::sc_object
     trestle_time quantum_ = 0;
     uint64_t wakes_ = 0;
     trestle_time wakes_since_ = 0;
-    bool has_warned_ = false, dead_ = false;
+    bool has_warned_ = false, started_ = false, dead_ = false;
+    std::string why_;
 };
 
 // A device's side of the model callbacks: all of trestle::device<> but its sockets.
@@ -354,7 +361,17 @@ class port : public sc_core::sc_module
     {
         dev_ = dev;
         kernel_->add(this, dev);
-        trestle_device_wake_at(dev, 0, 0); // elaborates, when all devices have been made
+    }
+
+    // All devices have been made: elaborates. An unbound port is found here.
+    int start()
+    {
+        kernel_->advance(trestle_device_now(dev_));
+        if (!kernel_->is_dead())
+            kernel_->schedule(trestle_device_now(dev_));
+        else
+            trestle_device_fail(dev_, "%s", kernel_->why().c_str());
+        return kernel_->is_dead() ? -EINVAL : 0;
     }
 
     // Those that have been made so far and are nobody's yet.
@@ -711,6 +728,11 @@ inline int on_write(struct trestle_device *dev, struct trestle_request *req,
     return port_of(dev).access(req, *access, true, nullptr);
 }
 
+inline int on_start(struct trestle_device *dev)
+{
+    return port_of(dev).start();
+}
+
 inline void on_wake(struct trestle_device *dev, uint32_t, trestle_time now)
 {
     port_of(dev).woken(now);
@@ -740,6 +762,7 @@ inline struct trestle_model model_of(const char *name, uint64_t size, uint32_t i
     model.read = on_read;
     model.write = on_write;
     model.wake = on_wake;
+    model.start = on_start;
     model.dma_done = on_dma_done;
     return model;
 }

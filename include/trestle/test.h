@@ -21,6 +21,8 @@
  *
  *     cc test.c $(pkg-config --cflags --libs trestle-test)
  *
+ * A model's start() is called before the first access, and before time goes on.
+ *
  * A function that cannot do what it is asked prints one line to standard error and ends the program
  * with status 1, unless it says otherwise: a test wants no error handling. The library is a static
  * one of its own, libtrestle-test.

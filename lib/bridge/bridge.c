@@ -147,10 +147,22 @@ static int check_shm(char **ret_error)
     return 0;
 }
 
+/* Models may look for their peers now. */
+static int start_devices(struct front *front, char **ret_error)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < front->num_ports && !error; i++)
+        if (front->ports[i]->device)
+            error = trestle_device_start(front->ports[i]->device, ret_error);
+    return error;
+}
+
 int trestle_bridge_listen(struct trestle_bridge *bridge, char **ret_error)
 {
     struct front *front = &bridge->front;
-    int error = find_lazy_devices(front, ret_error);
+    int error = start_devices(front, ret_error);
+    if (!error)
+        error = find_lazy_devices(front, ret_error);
     if (!error && bridge->options.needs_shm)
         error = check_shm(ret_error);
     if (!error)

@@ -244,6 +244,15 @@ void trestle_test_reset(struct trestle_device *dev)
     trestle_device_reset(dev);
 }
 
+/* Before the first access, and before time goes on, as in a run. */
+static void start_all(const struct trestle_test *test)
+{
+    char *error = NULL;
+    for (const struct bench_device *device = test->devices; device; device = device->next)
+        if (trestle_device_start(device->dev, &error) < 0)
+            give_up("start", error ? error : strerror(ENOMEM));
+}
+
 /* --- accesses -------------------------------------------------------------------------------- */
 
 static void on_done(struct trestle_request *req)
@@ -253,6 +262,7 @@ static void on_done(struct trestle_request *req)
 static int perform(struct trestle_device *dev, struct trestle_request *req)
 {
     struct trestle_sim *sim = bench_of(dev)->test->sim;
+    start_all(bench_of(dev)->test);
     req->done = on_done;
     int status = trestle_device_submit(dev, req);
     if (status == -EBUSY)
@@ -320,6 +330,7 @@ trestle_time trestle_test_now(const struct trestle_test *test)
 void trestle_test_run(struct trestle_test *test, trestle_time duration)
 {
     trestle_time now = trestle_sim_now(test->sim);
+    start_all(test);
     /* Short of the end of time, which means "until nothing is left". */
     trestle_time until =
         duration < TRESTLE_TIME_NEVER - now ? now + duration : TRESTLE_TIME_NEVER - 1;
@@ -329,6 +340,7 @@ void trestle_test_run(struct trestle_test *test, trestle_time duration)
 bool trestle_test_wait_irq(struct trestle_device *dev, uint32_t line, trestle_time limit)
 {
     struct trestle_test *test = bench_of(dev)->test;
+    start_all(test);
     trestle_time end = trestle_sim_now(test->sim) + limit;
     while (!trestle_device_irq_level(dev, line) && trestle_sim_next(test->sim) <= end)
         (void)trestle_sim_run_until(test->sim, trestle_sim_next(test->sim));

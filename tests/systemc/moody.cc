@@ -24,6 +24,8 @@ struct Moody : sc_core::sc_module {
         return options;
     }
 
+    std::unique_ptr<sc_core::sc_in<bool>> unbound;
+
     SC_HAS_PROCESS(Moody);
     explicit Moody(const sc_core::sc_module_name &name) : sc_module(name), guest("guest", options())
     {
@@ -32,6 +34,8 @@ struct Moody : sc_core::sc_module {
             throw std::runtime_error("clock_ns is not a number");
         if (clock_ns == 13)
             throw std::runtime_error("13 ns are unlucky");
+        if (clock_ns == 17)
+            unbound.reset(new sc_core::sc_in<bool>("unbound"));
         if (clock_ns)
             clock_.reset(new sc_core::sc_clock("clock", clock_ns, sc_core::SC_NS));
         bus.register_b_transport(this, &Moody::transport);

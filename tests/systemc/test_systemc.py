@@ -195,6 +195,13 @@ class Ends(SystemCCase):
         self.assertEqual(result.code, 2, result)
         self.assertIn("the SystemC module cannot be made: 13 ns are unlucky", result.err)
 
+    def test_a_port_that_is_not_bound(self):
+        result = self.trestle("run", self.moody(params={"clock_ns": 17}))
+        self.assertEqual(result.code, 2, result)
+        self.assertRegex(result.err, r"device 'moody': model 'moody' did not start: .*not bound.*"
+                                     r"moody.unbound")
+        self.assertEqual(len(result.err.splitlines()), 1, result)
+
     def test_a_reset_of_the_guest_ends_an_access_and_pulses_reset(self):
         monitor_path = self.dir / "monitor"
         guest = cli_case.Guest(self, "-v", "--", "-qmp", f"unix:{monitor_path},server=on,wait=off",
