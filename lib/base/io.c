@@ -7,19 +7,25 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-int io_write_all(int fd, const void *bytes, size_t size)
+int io_write_counted(int fd, const void *bytes, size_t size, size_t *ret_written)
 {
     const char *next = bytes;
-    while (size > 0) {
-        ssize_t written = write(fd, next, size);
+    *ret_written = 0;
+    while (*ret_written < size) {
+        ssize_t written = write(fd, next + *ret_written, size - *ret_written);
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
             return -errno;
-        next += written;
-        size -= (size_t)written;
+        *ret_written += (size_t)written;
     }
     return 0;
+}
+
+int io_write_all(int fd, const void *bytes, size_t size)
+{
+    size_t written;
+    return io_write_counted(fd, bytes, size, &written);
 }
 
 static int read_to_end(int fd, size_t limit, char **ref_text, size_t *ref_size)

@@ -22,6 +22,7 @@ _Static_assert(TRACE_HEADER_START < BLOCK_SIZE && TRACE_RECORD_MAX < BLOCK_SIZE,
 struct block {
     struct block *next;
     size_t used;
+    size_t records_at; /* where the first record begins; none: undefined */
     uint64_t num_records;
     uint8_t bytes[BLOCK_SIZE];
 };
@@ -71,18 +72,40 @@ static void give_free(struct trace_writer *writer, struct block *block)
     pthread_mutex_unlock(&writer->lock);
 }
 
+/* Whole records among the bytes that were written of a block: each begins with its length, seven
+ * bits a byte, the last of them below 0x80. */
+static uint64_t whole_records(const struct block *block, size_t written)
+{
+    size_t at = block->num_records > 0 ? block->records_at : written;
+    uint64_t count = 0;
+    while (count < block->num_records) {
+        size_t length = 0;
+        unsigned shift = 0;
+        do {
+            if (at >= written)
+                return count;
+            length |= (size_t)(block->bytes[at] & 0x7f) << shift;
+            shift += 7;
+        } while (block->bytes[at++] & 0x80);
+        if (length > written - at)
+            return count;
+        at += length;
+        count++;
+    }
+    return count;
+}
+
 static void *write_blocks(void *ctx)
 {
     struct trace_writer *writer = ctx;
     struct block *block;
     int error = 0;
     while ((block = take_full(writer))) {
-        if (error == 0)
-            error = io_write_all(writer->fd, block->bytes, block->used);
         if (error == 0) {
-            writer->written_records += block->num_records;
-            writer->written_bytes += block->used;
-        } else {
+            size_t written;
+            error = io_write_counted(writer->fd, block->bytes, block->used, &written);
+            writer->written_records += whole_records(block, written);
+            writer->written_bytes += written;
             atomic_store_explicit(&writer->error, error, memory_order_relaxed);
         }
         give_free(writer, block);
@@ -154,6 +177,8 @@ void trace_writer_put(struct trace_writer *writer, const struct trestle_trace_re
 {
     /* Not every kind has bytes where size is not 0: then there is a little more room. */
     struct block *block = block_with_room(writer, TRACE_FIELDS_MAX + record->size);
+    if (block->num_records == 0)
+        block->records_at = block->used;
     block->used += trace_encode(block->bytes + block->used, &writer->times, record);
     block->num_records++;
     writer->num_records++;

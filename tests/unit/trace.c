@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -407,6 +409,36 @@ static void test_a_full_disk(void **state)
     assert_int_equal(result.num_records, 0);
 }
 
+/* What the writer says it has written is what a reader finds. */
+static void test_a_file_that_is_cut_off(void **state)
+{
+    const struct rlimit limit = {100003, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
+    struct trace_writer_result result;
+    struct trestle_trace_reader *reader;
+    struct trestle_trace_record record;
+    struct trace_writer *writer;
+    FILE *file = tmpfile();
+    uint64_t found = 0;
+    assert_non_null(file);
+    int fd = dup(fileno(file));
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(trace_writer_create(fd, &header, 2, &writer), 0);
+    put_many(writer);
+    trace_writer_finish(writer, 0, &result);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    assert_int_equal(result.error, -EFBIG);
+    assert_int_equal(result.num_bytes, 100003);
+    rewind(file);
+    assert_int_equal(trestle_trace_open(file, &reader, NULL), 0);
+    while (trestle_trace_next(reader, &record, NULL) == 1)
+        found++;
+    assert_cmp(found, >, 0);
+    assert_int_equal(result.num_records, found);
+    trestle_trace_close(reader);
+    fclose(file);
+}
+
 static void test_a_header_that_does_not_fit(void **state)
 {
     static char name[70000];
@@ -431,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_each_damage_is_named),
         cmocka_unit_test(test_a_slow_file_loses_nothing),
         cmocka_unit_test(test_a_full_disk),
+        cmocka_unit_test(test_a_file_that_is_cut_off),
         cmocka_unit_test(test_a_header_that_does_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
