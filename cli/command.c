@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Parses the options of a subcommand from its table, and prints its help. */
 #include "command.h"
 
 #include <getopt.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Writes a JSON document to the file that an option names. */
 #include "json_file.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The command trestle: finds the subcommand and runs it. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

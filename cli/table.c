@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Prints a table whose columns are as wide as their widest cell. */
 #include "table.h"
 
 #include <string.h>

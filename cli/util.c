@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Small helpers of the command, such as allocation that cannot fail and suggestions for typos. */
 #include "util.h"
 
 #include <ctype.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* The SST component trestle.Device: one model on a link of SST's. */
 #include "device.h"
 
 #include <algorithm>

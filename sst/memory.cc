@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* The SST component trestle.Memory: guest accesses that go on into memHierarchy. */
 #include "memory.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* The SST component trestle.QEMU: starts QEMU and keeps its time and SST's together. */
 #include "qemu.h"
 #include "signals.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* Serves a QEMU's accesses to the devices of an SST simulation. */
 // What a host does while the simulation runs: it waits for its guest, and carries what comes.
 #include "qemu.h"
 #include "signals.h"

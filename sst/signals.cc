@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* Ends QEMU and removes its sockets when a signal ends SST. */
 #include "signals.h"
 
 #include <atomic>

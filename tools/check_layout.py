@@ -3,7 +3,7 @@
 """usage: tools/check_layout.py [SOURCE_DIRECTORY [BUILD_DIRECTORY]]
 
 Checks what each part of the tree may include: dependencies point one way. Also the licence line
-of every file. In a build directory (default: build, if there is one) the objects show which files
+of every file, and the sentence that a .c file opens with. In a build directory (default: build, if there is one) the objects show which files
 call which: no files call each other in a circle. Prints one line per violation and exits with 1 if
 there was any.
 """
@@ -188,6 +188,15 @@ def check_licence(path, name):
         yield f"{name}: wants one line with SPDX-License-Identifier: {wanted}"
 
 
+def check_opening(path, name):
+    """A .c file opens with what it is, in a sentence of its own."""
+    if path.suffix not in {".c", ".cc"}:
+        return
+    after = path.read_text(errors="replace").partition("\n")[2]
+    if not re.match(r"/\*\s[^.:]*\w[^.:]*[.:]", after.replace("*/", ".", 1)):
+        yield f"{name}:2: wants a sentence that says what this file is"
+
+
 def symbols(objects):
     """Of {file: its object}: {symbol: the file that defines it}, {file: the symbols it wants}."""
     defined, wanted = {}, {name: [] for name in objects}
@@ -246,6 +255,7 @@ def check(source, build):
         if path.suffix in SOURCES:
             problems += check_includes(source, path, name)
         problems += check_licence(path, name)
+        problems += check_opening(path, name)
     return problems
 
 

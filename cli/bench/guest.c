@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads what the guest mmio_bench prints and computes percentiles from it. */
 #include "bench/guest.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Runs one measurement of trestle bench: QEMU, the measuring guest, and its devices. */
 #include "bench/measure.h"
 
 #include <errno.h>

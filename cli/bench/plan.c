@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Lists the combinations that trestle bench measures, and reads --only. */
 #include "bench/plan.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Prints what trestle bench has measured as a table, as JSON and as an HTML page. */
 #include "bench/report.h"
 
 #include <jansson.h>

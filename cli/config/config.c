@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads a configuration file and checks it, key by key. */
 #include "config/config.h"
 
 #include <errno.h>

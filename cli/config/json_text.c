@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Finds the line of a value in a JSON text that jansson has already parsed. */
 #include "config/json_text.h"
 
 #include <jansson.h>

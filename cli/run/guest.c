@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Starts a run's QEMU, serves its devices until QEMU ends, and stops it in order. */
 #include "run/guest.h"
 
 #include <errno.h>

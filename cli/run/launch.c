@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Makes the options for QEMU from the configuration and the command line. */
 #include "run/launch.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Starts a process for each device with "process": "own", and restarts one that dies. */
 #include "run/own.h"
 
 #include <errno.h>

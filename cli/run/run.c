@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Makes the bridge of a run from its configuration, and handles its log and signals. */
 #include "run/run.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Serves devices to a QEMU that somebody else starts. */
 #include "run/serve.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Prints the statistics of a run as a table and as JSON. */
 #include "run/stats.h"
 
 #include <inttypes.h>

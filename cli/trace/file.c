@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Opens the trace that a command reads, and says what is wrong with it. */
 #include "trace/file.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* A stopwatch as a SystemC module with a TLM-2.0 socket. */
 //
 // A stopwatch in SystemC and TLM-2.0: an ordinary target with registers, which knows nothing of
 // Trestle, and the module that puts a guest in front of it.

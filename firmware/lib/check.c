@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Counts and prints the PASS and FAIL lines of a guest. */
 #include "check.h"
 
 static unsigned passed, failed;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Calls a guest's handlers for interrupts, and waits for interrupts. */
 #include "irq.h"
 
 irq_handler *arch_irq_handler;

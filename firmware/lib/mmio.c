@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Device accesses of a guest that survive a bus error. */
 #include "arch.h"
 
 volatile unsigned arch_faults, arch_last_fault;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Prints to the guest's console, and reads from it. */
 #include "arch.h"
 
 /* Divides by ten without the 64-bit division that riscv32 only has in a run-time library. */

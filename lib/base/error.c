@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Formats the one-line sentence that goes with a negative errno. */
 #include "base/error.h"
 
 #include <errno.h>

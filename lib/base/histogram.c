@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Records times in a histogram with 32 steps to each power of two. */
 #include "base/histogram.h"
 
 static uint64_t bucket_last_value(unsigned bucket)

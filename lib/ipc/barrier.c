@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The store-load barrier of the rings, by membarrier(2) where the kernel has it. */
 #include "ipc/barrier.h"
 
 #include <stdatomic.h>

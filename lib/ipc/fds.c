@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Sends and receives descriptors together with bytes on a Unix socket. */
 #include "ipc/fds.h"
 
 #include <errno.h>

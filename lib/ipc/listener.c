@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Opens listening Unix sockets, with a lock file so that nobody takes a live one away. */
 #include "ipc/listener.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The event loop: epoll with one callback for each descriptor. */
 #include "ipc/loop.h"
 
 #include <errno.h>

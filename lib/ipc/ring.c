@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The slow paths of a ring: full, empty, going to sleep and waking the peer. */
 #include "ipc/ring.h"
 
 #include <sys/socket.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Creates the memory that two processes of a session share, and maps it on both sides. */
 #include "ipc/shm.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Connects Unix stream sockets, and sends and receives whole messages up to a deadline. */
 #include "ipc/stream.h"
 
 #include <errno.h>

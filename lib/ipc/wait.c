@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Decides how long a wait spins before it sleeps, and learns from each wait. */
 #include "ipc/wait.h"
 
 #include <sched.h>

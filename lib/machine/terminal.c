@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Saves the terminal before QEMU starts and restores it after QEMU has ended. */
 #include "machine/terminal.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Periodic clocks of the engine, with one event for each clock. */
 #include <errno.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Copies a model's table of any size to the size that this library knows. */
 #include "model.h"
 
 #include <errno.h>

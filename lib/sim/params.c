@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Gives a model its parameters, and checks their types and ranges. */
 #include "params.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The event queue: a 4-ary heap that is ordered by time and sequence. */
 #include <errno.h>
 #include <stdlib.h>
 

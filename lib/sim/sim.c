@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The engine: schedules events and runs them in order of time. */
 #include <errno.h>
 #include <stdlib.h>
 

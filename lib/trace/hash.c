@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* XXH64, the hash of a run, over the canonical bytes of its records. */
 #include "trace/hash.h"
 
 #include <string.h>

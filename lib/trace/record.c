@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Encodes and decodes the records of a trace. */
 #include "trace/record.h"
 
 #include <errno.h>

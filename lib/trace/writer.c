@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Writes a trace to its file from a thread of its own. */
 #include "trace/writer.h"
 
 #include <errno.h>

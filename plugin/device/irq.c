@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Connects the interrupt lines of devices to the guest's interrupt controller. */
 #include "plugin/device/irq.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Brings a lost device back: when to connect again, and what to say. */
 #include "plugin/device/recovery.h"
 
 #include <stdio.h>

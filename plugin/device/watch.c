@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Watches the connections of devices while no access waits for them. */
 #include "plugin/device/watch.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Gives up QEMU's big lock while an access sleeps, and takes it back. */
 #include "plugin/qemu/biglock.h"
 
 #include <errno.h>

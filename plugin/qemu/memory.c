@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads and writes guest RAM for devices, and refuses everything that is not RAM. */
 #include "plugin/qemu/memory.h"
 
 #include <errno.h>

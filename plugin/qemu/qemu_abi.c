@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finds the functions and offsets of the QEMU that has loaded the plugin. */
 #include "plugin/qemu/qemu_abi.h"
 
 #include <dlfcn.h>

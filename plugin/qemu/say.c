@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Prints the plugin's lines on stderr. */
 #include "plugin/qemu/say.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Resolves what the plugin needs of QEMU, and starts the plugin's parts when the machine exists. */
 #include "plugin/qemu/start.h"
 
 #include <errno.h>

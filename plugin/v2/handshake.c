@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The handshake of protocol 2: says HELLO, checks WELCOME, joins the session. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shares guest RAM with the devices' processes, where the user allows it. */
 #include "plugin/v2/ram.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A clock for tests that goes on only when somebody looks at it or waits. */
 #include "clock.h"
 
 #include <poll.h>

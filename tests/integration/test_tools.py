@@ -25,8 +25,8 @@ class Layout(common.TestCase):
         self.assertEqual((result.code, result.out), (0, ""), result)
 
     def test_includes_point_one_way(self):
-        mit = "/* SPDX-License-Identifier: MIT */\n"
-        gpl = "/* SPDX-License-Identifier: GPL-2.0-or-later */\n"
+        mit = "/* SPDX-License-Identifier: MIT */\n/* A file of a test. */\n"
+        gpl = "/* SPDX-License-Identifier: GPL-2.0-or-later */\n/* A file of a test. */\n"
         result = self.check({
             "include/trestle/sim.h": mit,
             "lib/sim/model.h": mit,
@@ -42,21 +42,31 @@ class Layout(common.TestCase):
         })
         self.assertEqual(result.code, 1)
         self.assertEqual(set(result.out.splitlines()), {
-            "lib/bridge/bridge.h:3: lib/bridge may not include lib/sim/sim.h",
-            "lib/base/error.c:2: lib/base may not include include/trestle/sim.h",
-            "lib/sim/sim.h:3: lib/sim may not include lib/bridge/bridge.h",
-            "lib/ipc/loop.c:2: lib/ipc may not include lib/sim/sim.h",
-            "models/echo.c:2: models may not include lib/sim/sim.h",
-            "plugin/plugin.c:2: plugin may not include lib/bridge/bridge.h",
-            "firmware/a.c:2: firmware may not include include/trestle/sim.h",
-            "tests/unit/a.c:3: tests/unit may not include lib/bridge/bridge.h",
+            "lib/bridge/bridge.h:4: lib/bridge may not include lib/sim/sim.h",
+            "lib/base/error.c:3: lib/base may not include include/trestle/sim.h",
+            "lib/sim/sim.h:4: lib/sim may not include lib/bridge/bridge.h",
+            "lib/ipc/loop.c:3: lib/ipc may not include lib/sim/sim.h",
+            "models/echo.c:3: models may not include lib/sim/sim.h",
+            "plugin/plugin.c:3: plugin may not include lib/bridge/bridge.h",
+            "firmware/a.c:3: firmware may not include include/trestle/sim.h",
+            "tests/unit/a.c:4: tests/unit may not include lib/bridge/bridge.h",
             "shed/a.c: belongs to no part of the tree that has a rule here",
         })
+
+    def test_opening_sentences(self):
+        mit = "/* SPDX-License-Identifier: MIT */\n"
+        result = self.check({
+            "lib/ipc/a.c": mit + "#include <stdio.h>\n",
+            "lib/ipc/b.c": mit + "/*\n * What it is. And why.\n */\n",
+            "lib/ipc/c.h": mit,
+        })
+        self.assertEqual((result.code, result.out), (
+            1, "lib/ipc/a.c:2: wants a sentence that says what this file is\n"))
 
     def test_circles(self):
         """Files call each other in a circle, through a third one or through a table; another only
         calls them."""
-        mit = "/* SPDX-License-Identifier: MIT */\n"
+        mit = "/* SPDX-License-Identifier: MIT */\n/* A file of a test. */\n"
         sources = {
             "lib/ipc/a.c": "void b(void); void a(void) { b(); }\n",
             "lib/ipc/b.c": "extern void (*const table[1])(void);\nvoid b(void) { table[0](); }\n",
@@ -80,10 +90,10 @@ class Layout(common.TestCase):
 
     def test_licence_lines(self):
         result = self.check({
-            "cli/none.c": "int a;\n",
+            "cli/none.c": "int a;\n/* A file of a test. */\n",
             "tests/data.txt": "no line needed\n",
             "cli/meson.build": "# SPDX-License-Identifier: MIT\n",
-            "plugin/wrong.c": "/* SPDX-License-Identifier: MIT */\n",
+            "plugin/wrong.c": "/* SPDX-License-Identifier: MIT */\n/* A file of a test. */\n",
             "tools/run": "#!/bin/sh\n",
             "docs/notes.md": "no line needed\n",
         })

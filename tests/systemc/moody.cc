@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* A SystemC model whose every answer the test can choose. */
 //
 // A SystemC model that does what a model should not, at the guest's command.
 #include <cstring>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* Components of SST's that only the tests use. */
 // Components that misbehave, for the tests of the others, and one that polls, to compare with.
 #include "compat.h"
 #include "events.h"
