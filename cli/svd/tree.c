@@ -213,6 +213,8 @@ static void XMLCALL on_start(void *data, const char *name, const char **attribut
 static void XMLCALL on_end(void *data, const char *name)
 {
     struct parser *parser = data;
+    if (parser->failed)
+        return; /* expat ends an empty element after it was stopped at its beginning */
     parser->depth--;
     if (parser->skipped) {
         parser->skipped--;

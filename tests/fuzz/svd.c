@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The reader of SVD files: whatever the text, each peripheral is understood or one line of
- * complaint. */
-#include "svd/svd.h"
+/* SVD files: whatever the text, each peripheral is understood or one line of complaint, and what is
+ * made of all of them together holds together. */
+#include "svd/stub.h"
 
 #include "fuzz.h"
 
@@ -9,6 +9,29 @@ static void check_line(char *error)
 {
     FUZZ_REQUIRE(error && !strchr(error, '\n'));
     free(error);
+}
+
+static void make_stubs(struct svd_file *file)
+{
+    static const struct svd_taken taken[] = {{0x40000010, 8}, {0x50000000, 0x1000}};
+    char *none[] = {NULL}, *error = NULL;
+    struct svd_stub **stubs;
+    size_t count;
+    if (svd_stubs_make(file, none, taken, 2, &stubs, &count, &error) < 0) {
+        check_line(error);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct svd_stub *stub = stubs[i];
+        struct svd_stub *again;
+        FUZZ_REQUIRE(stub->region.bytes >= stub->table.end && stub->size >= stub->table.end);
+        FUZZ_REQUIRE(i == 0 || stub->base - stubs[i - 1]->base >= stubs[i - 1]->size);
+        if (i < 8 && svd_stub_make(file, stub->names, &again, &error) < 0) {
+            check_line(error);
+            error = NULL;
+        }
+    }
+    free(stubs);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -37,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                              reg->fields[k].lsb + reg->fields[k].width <= reg->bits);
         }
     }
+    make_stubs(file);
     svd_destroy(file);
     return 0;
 }

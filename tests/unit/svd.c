@@ -438,6 +438,7 @@ static const struct {
     {"", "1: there is no <device> here: the file is empty or truncated"},
     {"\n\n", "3: there is no <device> here: the file is empty or truncated"},
     {"<html></html>", "1: this is no CMSIS-SVD file: its outermost element is not <device>"},
+    {"<html/>", "1: this is no CMSIS-SVD file: its outermost element is not <device>"},
     {"<device>\n<peripherals></device>", "2: this is no XML: mismatched tag"},
     {"{ }", "1: this is no XML: not well-formed (invalid token)"},
     {"<device>\n<peripherals>\n<peripheral><name>P", "3: the file ends within <name>, which began "
