@@ -35,7 +35,7 @@ _trestle()
             fi
             return ;;
         --socket-dir) _filedir -d; return ;;
-        --timeout | --base | --size | --name | --device | --param | --only | --rounds | --count | --latency | --commands | --at)
+        --timeout | --base | --size | --name | --device | --param | --only | --rounds | --count | --latency | --commands | --at | --lang | --peripheral)
             return ;;
     esac
 
@@ -43,7 +43,7 @@ _trestle()
     case $command in
         "")
             mapfile -t COMPREPLY < <(compgen -W \
-                "run check serve qemu-args device models bench sst-config trace replay poke --help --version" -- "$cur")
+                "run check serve qemu-args device models bench sst-config trace replay poke new --help --version" -- "$cur")
             return ;;
         run)
             options+=" --kernel --qemu --plugin --verbose --stats --trace --timeout --gdb --exit-on-idle"
@@ -60,6 +60,7 @@ _trestle()
         replay) options+=" --model --device --param --verbose" ;;
         poke) options+=" --commands --verbose" ;;
         models) options+=" --svd --markdown --header --json" ;;
+        new) options+=" --lang --svd --peripheral" ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

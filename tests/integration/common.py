@@ -109,6 +109,13 @@ def qemu(arch):
     return name
 
 
+def build_option(name):
+    """What an option of the build under test was set to."""
+    options = subprocess.run(["meson", "introspect", "--buildoptions", BUILD], check=True,
+                             capture_output=True, text=True).stdout
+    return next(o["value"] for o in json.loads(options) if o["name"] == name)
+
+
 def guest(name, arch="riscv32"):
     """The path of a guest program, or the test is skipped."""
     path = BUILD / "firmware" / f"{name}-{arch}.elf"

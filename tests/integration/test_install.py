@@ -37,20 +37,14 @@ int main(void)
 """
 
 
-def build_option(name):
-    options = subprocess.run(["meson", "introspect", "--buildoptions", common.BUILD], check=True,
-                             capture_output=True, text=True).stdout
-    return next(o["value"] for o in json.loads(options) if o["name"] == name)
-
-
 class Install(common.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.stage = common.fresh_directory(cls)
         subprocess.run(["meson", "install", "-C", common.BUILD, "--no-rebuild", "--destdir",
                         cls.stage], check=True, capture_output=True)
-        cls.prefix = cls.stage / build_option("prefix").lstrip("/")
-        pkgconfig = cls.prefix / build_option("libdir") / "pkgconfig"
+        cls.prefix = cls.stage / common.build_option("prefix").lstrip("/")
+        pkgconfig = cls.prefix / common.build_option("libdir") / "pkgconfig"
         cls.env = {"PKG_CONFIG_PATH": str(pkgconfig), "PKG_CONFIG_SYSROOT_DIR": str(cls.stage),
                    "LD_LIBRARY_PATH": ""}  # Meson's would find the build's library
 
@@ -60,7 +54,7 @@ class Install(common.TestCase):
         return result.out.split()
 
     def test_files(self):
-        libdir = build_option("libdir")
+        libdir = common.build_option("libdir")
         found = common.files(self.prefix)
         headers = {f"include/trestle/{path.name}"
                    for path in (common.SOURCE / "include/trestle").iterdir()}
@@ -97,13 +91,13 @@ class Install(common.TestCase):
         source = self.dir / f"consumer{suffix}"
         header = "cstdio" if suffix == ".cc" else "stdio.h"
         source.write_text(CONSUMER.replace("cstdio_or_stdio", header))
-        sanitize = build_option("b_sanitize")
+        sanitize = common.build_option("b_sanitize")
         if sanitize != "none":
             flags = [*flags, f"-fsanitize={sanitize}"]
         result = common.run([compiler, *flags, "-Wall", "-Wextra", "-Werror", source, "-o",
                              self.dir / "consumer", *self.pkg_config("--cflags", "--libs")])
         self.assertEqual(result.code, 0, result)
-        library = self.prefix / build_option("libdir")
+        library = self.prefix / common.build_option("libdir")
         result = common.run([self.dir / "consumer"], env={"LD_LIBRARY_PATH": str(library)})
         self.assertEqual((result.code, result.out), (0, "5000 echo\n"), result)
 
@@ -129,14 +123,14 @@ class Install(common.TestCase):
         (self.dir / "test_alarm.c").write_text(test)
         flags = ["-Wall", "-Werror",
                  "-Wno-unused-parameter"]
-        if build_option("b_sanitize") != "none":
-            flags.append(f"-fsanitize={build_option('b_sanitize')}")
+        if common.build_option("b_sanitize") != "none":
+            flags.append(f"-fsanitize={common.build_option('b_sanitize')}")
         for command in (["cc", *flags, "-shared", "-fPIC", "-o", "alarm.so", "alarm.c",
                          *self.pkg_config("--cflags")],
                         ["cc", *flags, "-o", "test_alarm", "test_alarm.c",
                          *self.pkg_config("--cflags", "--libs", package="trestle-test")],
                         ["./test_alarm"]):
-            library = self.prefix / build_option("libdir")
+            library = self.prefix / common.build_option("libdir")
             result = common.run(command, cwd=self.dir, env={"LD_LIBRARY_PATH": str(library)})
             self.assertEqual((result.code, result.out, result.err), (0, "", ""), result)
 

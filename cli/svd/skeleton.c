@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* The C that a vendor's description is worth. */
+#include "svd/skeleton.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+char *svd_skeleton_text(const char *text)
+{
+    char *escaped = xcalloc(2 * strlen(text) + 1, 1), *to = escaped;
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\' || *text == '?')
+            *to++ = '\\';
+        *to++ = (unsigned char)*text < ' ' ? ' ' : *text;
+        if (text[0] == '*' && text[1] == '/')
+            *to++ = ' ';
+    }
+    return escaped;
+}
+
+bool svd_skeleton_is_keyword(const char *name)
+{
+    static const char *const keywords[] = {
+        "auto",   "break",  "case",     "char",   "const",    "continue", "default",  "do",
+        "double", "else",   "enum",     "extern", "float",    "for",      "goto",     "if",
+        "inline", "int",    "long",     "return", "register", "restrict", "short",    "signed",
+        "sizeof", "static", "struct",   "switch", "typedef",  "union",    "unsigned", "void",
+        "asm",    "typeof", "volatile", "while",
+    };
+    for (size_t i = 0; i < sizeof(keywords) / sizeof(*keywords); i++)
+        if (strcmp(name, keywords[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Lower case, so that it is no macro, and with something behind it that no keyword has. Rows have
+ * names of their own; those of members may meet when their case is gone. */
+static char *member_name(const struct svd_stub *stub, const struct trestle_register *row)
+{
+    const char *place = strstr(row->name, "%s");
+    char *name = place ? xformat("%.*s%s", (int)(place - row->name), row->name, place + 2)
+                       : xstrdup(row->name);
+    unsigned same = 0;
+    for (char *at = name; *at; at++)
+        *at = (char)tolower((unsigned char)*at);
+    for (const struct trestle_register *other = stub->table.rows; other < row; other++)
+        same += strcasecmp(other->name, row->name) == 0;
+    bool is_keyword = isdigit((unsigned char)*name) || svd_skeleton_is_keyword(name);
+    if (!is_keyword && !same)
+        return name;
+    char *other = same ? xformat("%s_%u", name, same + 1) : xformat("reg_%s", name);
+    free(name);
+    return other;
+}
+
+static const char *type_name(uint32_t size)
+{
+    return size == 1 ? "uint8_t" : size == 2 ? "uint16_t" : size == 4 ? "uint32_t" : "uint64_t";
+}
+
+struct text {
+    FILE *file;
+    char *bytes;
+    size_t size;
+};
+
+static void text_begin(struct text *text)
+{
+    text->file = open_memstream(&text->bytes, &text->size);
+    if (!text->file)
+        abort();
+}
+
+/* Without the last line's end. */
+static char *text_end(struct text *text)
+{
+    fclose(text->file);
+    if (text->size > 0 && text->bytes[text->size - 1] == '\n')
+        text->bytes[text->size - 1] = 0;
+    return text->bytes;
+}
+
+char *svd_skeleton_members(const struct svd_stub *stub)
+{
+    struct text text;
+    text_begin(&text);
+    for (size_t i = 0; i < stub->table.num_rows; i++) {
+        const struct trestle_register *row = &stub->table.rows[i];
+        char *name = member_name(stub, row);
+        fprintf(text.file, "    %s %s", type_name(row->size), name);
+        if (row->count)
+            fprintf(text.file, "[%" PRIu32 "]", row->count);
+        fputs(";\n", text.file);
+        free(name);
+    }
+    return text_end(&text);
+}
+
+static void print_rights(FILE *out, enum trestle_rights rights)
+{
+    static const char *const names[] = {
+        [TRESTLE_RO] = "RO",   [TRESTLE_WO] = "WO",   [TRESTLE_W1C] = "W1C", [TRESTLE_W1S] = "W1S",
+        [TRESTLE_W1T] = "W1T", [TRESTLE_W0C] = "W0C", [TRESTLE_RC] = "RC",
+    };
+    if (rights == TRESTLE_RW)
+        fputs(", .access = TRESTLE_RW", out);
+    else if (rights != TRESTLE_RIGHTS_DEFAULT)
+        fprintf(out, ", .access = TRESTLE_%s", names[rights]);
+}
+
+static void print_doc(FILE *out, const char *separator, const char *doc)
+{
+    if (!doc)
+        return;
+    char *text = svd_skeleton_text(doc);
+    fprintf(out, "%s.doc = \"%s\"", separator, text);
+    free(text);
+}
+
+static void print_field(FILE *out, const struct trestle_field *field)
+{
+    fprintf(out, "         {\"%s\", 0x%" PRIx64, field->name, field->mask);
+    print_rights(out, field->access);
+    for (const struct trestle_value *value = field->values; value && value->name; value++) {
+        fputs(value == field->values ? ",\n          .values = TRESTLE_VALUES(" : ",", out);
+        fprintf(out, "\n              {\"%s\", %" PRIu64, value->name, value->value);
+        print_doc(out, ", ", value->doc);
+        fputc('}', out);
+    }
+    fputs(field->values ? ")" : "", out);
+    print_doc(out, ",\n          ", field->doc);
+    fputc('}', out);
+}
+
+static void print_row(FILE *out, const struct svd_stub *stub, const struct trestle_register *row,
+                      const char *state)
+{
+    char *name = member_name(stub, row);
+    fprintf(out, "    {\"%s\", 0x%02" PRIx64 ", %s(struct %s, %s)", row->name, row->offset,
+            row->count ? "TRESTLE_ARRAY_AT" : "TRESTLE_AT", state, name);
+    free(name);
+    if (row->stride && row->stride != row->size)
+        fprintf(out, ", .stride = 0x%" PRIx32, row->stride);
+    if (row->size != 4)
+        fprintf(out, ", .size = %" PRIu32, row->size);
+    if (row->access != TRESTLE_RW)
+        print_rights(out, row->access);
+    if (row->reset)
+        fprintf(out, ", .reset = 0x%" PRIx64, row->reset);
+    if (row->mask && row->mask != UINT64_MAX >> (64 - 8 * row->size))
+        fprintf(out, ", .mask = 0x%" PRIx64, row->mask);
+    fputs(",\n     .widths = 1 | 2 | 4 | 8", out);
+    for (const struct trestle_field *field = row->fields; field && field->name; field++) {
+        fputs(field == row->fields ? ",\n     .fields = TRESTLE_FIELDS(\n" : ",\n", out);
+        print_field(out, field);
+    }
+    fputs(row->fields && row->fields->name ? ")" : "", out);
+    print_doc(out, ",\n     ", row->doc);
+    fputs("},\n", out);
+}
+
+char *svd_skeleton_rows(const struct svd_stub *stub, const char *state)
+{
+    struct text text;
+    text_begin(&text);
+    for (size_t i = 0; i < stub->table.num_rows; i++)
+        print_row(text.file, stub, &stub->table.rows[i], state);
+    return text_end(&text);
+}
+
+static bool can_be_read(const struct trestle_register *row)
+{
+    for (const struct trestle_field *field = row->fields; field && field->name; field++)
+        if (field->access == TRESTLE_WO)
+            return false;
+    return row->access != TRESTLE_WO && row->count == 0;
+}
+
+static void print_check(FILE *out, const struct trestle_register *row, bool in_guest)
+{
+    const char *format = in_guest ? "    check_read(BASE + 0x%02" PRIx64 ", %u, 0x%" PRIx64
+                                    ", \"%s\");\n"
+                                  : "    CHECK(trestle_test_read(dev, 0x%02" PRIx64
+                                    ", %u) == 0x%" PRIx64 "); /* %s */\n";
+    fprintf(out, format, row->offset, row->size, row->reset, row->name);
+}
+
+/* Those that are not 0 say more. */
+char *svd_skeleton_checks(const struct svd_stub *stub, bool in_guest)
+{
+    enum { CHECKS_MAX = 8 };
+    struct text text;
+    unsigned count = 0;
+    text_begin(&text);
+    for (unsigned zero = 0; zero < 2; zero++)
+        for (size_t i = 0; i < stub->table.num_rows && count < CHECKS_MAX; i++) {
+            const struct trestle_register *row = &stub->table.rows[i];
+            if (!can_be_read(row) || (row->reset == 0) != zero)
+                continue;
+            print_check(text.file, row, in_guest);
+            count++;
+        }
+    if (count == 0 && in_guest) /* a guest that checks nothing has not passed */
+        fputs("    check(true, \"there is nothing to read\");\n", text.file);
+    return text_end(&text);
+}

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""trestle new: what it makes builds and passes at once, with what is installed and nothing else."""
+import os
+import shutil
+import subprocess
+
+import common
+
+CHIP = common.SOURCE / "examples/15-vendor-chip/chip.svd"
+
+
+class New(common.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stage = common.fresh_directory(cls)
+        subprocess.run(["meson", "install", "-C", common.BUILD, "--no-rebuild", "--destdir",
+                        cls.stage], check=True, capture_output=True)
+        cls.trestle = next(cls.stage.rglob("bin/trestle"))
+        pkgconfig = next(cls.stage.rglob("pkgconfig"))
+        cls.env = {"PKG_CONFIG_PATH": str(pkgconfig), "PKG_CONFIG_SYSROOT_DIR": str(cls.stage),
+                   "TRESTLE": str(cls.trestle), "LD_LIBRARY_PATH": ""}
+
+    def new(self, *args):
+        return common.run([self.trestle, "new", *args], cwd=self.dir, env=self.env)
+
+    def passes(self, *args, checks):
+        result = self.new("mine", *args)
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        common.guest("probe")
+        common.qemu("riscv32")
+        sanitize = common.build_option("b_sanitize")
+        flags = [f"CFLAGS=-O1 -fsanitize={sanitize}"] if sanitize != "none" else []
+        built = common.run(["make", "-C", self.dir / "mine", *flags], env=self.env)
+        self.assertEqual((built.code, built.err), (0, ""), built)
+        # As "make check" does; with sanitizers the model's have to be there before trestle's.
+        if (self.dir / "mine/test_mine").exists():
+            tested = common.run([self.dir / "mine/test_mine"], cwd=self.dir / "mine")
+            self.assertEqual((tested.code, tested.out, tested.err), (0, "", ""), tested)
+        result = common.run([self.trestle, "run", "mine.json"], cwd=self.dir / "mine", env=self.env)
+        self.assertEqual(result.code, 0, result)
+        self.assertIn(f"mine: {checks} passed, 0 failed", result.out)
+
+    def test_c(self):
+        self.passes(checks=5)
+        self.assertEqual(sorted(os.listdir(self.dir / "mine")),
+                         ["Makefile", "README.md", "guest.c", "guest.elf", "mine.c", "mine.json",
+                          "mine.so", "test_mine", "test_mine.c"])
+        for name in "Makefile", "README.md", "guest.c", "mine.c", "mine.json", "test_mine.c":
+            self.assertNotRegex((self.dir / "mine" / name).read_text(), r"@\w+@")
+
+    def test_python(self):
+        if not list(self.stage.rglob("*python*.so")):
+            self.skipTest("this build has no models in Python (tools/deps installs libpython3-dev)")
+        self.passes("--lang", "python", checks=5)
+
+    def test_svd(self):
+        for peripheral, checks in ("UART0", 3), ("TIMER", 5), ("CLOCK", 5):
+            with self.subTest(peripheral):
+                shutil.rmtree(self.dir / "mine", ignore_errors=True)
+                self.passes("--svd", CHIP, "--peripheral", peripheral, checks=checks)
+        text = (self.dir / "mine/mine.c").read_text()
+        self.assertIn('{"CTRL", 0x00, TRESTLE_AT(struct mine, ctrl)', text)
+        self.assertIn('{"SOURCE", 0x30,', text)
+        self.assertIn('{"pll", 2}', text)
+
+    def test_refused(self):
+        (self.dir / "there").mkdir()
+        (self.dir / "hostile.svd").write_text(
+            "<device><peripherals><peripheral><name>P</name></peripheral></peripherals></device>")
+        for args, line in (
+                (["there"], "there is there already; choose another name, or remove it"),
+                (["a-b"], '"a-b" is not a name for a device; begin with a letter, and use letters, '
+                          "digits and _, 40 at most, but no word of C"),
+                (["int"], '"int" is not a name for a device; begin with a letter, and use letters, '
+                          "digits and _, 40 at most, but no word of C"),
+                (["a", "--lang", "rust"], "--lang rust is not a language here; write c or python"),
+                (["a", "--svd", CHIP], "--svd and --peripheral belong together; add --peripheral "
+                                       "NAME"),
+                (["a", "--svd", CHIP, "--peripheral", "UART"],
+                 f"--peripheral: {CHIP} has no peripheral \"UART\"; did you mean \"UART0\"?"),
+                (["a", "--svd", "hostile.svd", "--peripheral", "P"],
+                 "--peripheral: hostile.svd:1: peripheral \"P\" has no register, and no addresses")):
+            with self.subTest(line):
+                result = self.new(*args)
+                self.assertEqual((result.code, result.out, result.err),
+                                 (2, "", f"trestle: {line}\n"), result)
+        self.assertEqual(sorted(os.listdir(self.dir)), ["hostile.svd", "there"])
+
+    def test_what_a_vendor_writes_stays_text(self):
+        """Quotes, comments and newlines in descriptions and names are no C."""
+        text = CHIP.read_text().replace("<description>A serial port<",
+                                        "<description>a */ \"b\\ %s @name@<")
+        text = text.replace("<name>BAUD<", "<name>int<").replace("<name>FLAGS<", "<name>a*/b\"<")
+        (self.dir / "odd.svd").write_text(text)
+        self.passes("--svd", "odd.svd", "--peripheral", "UART0", checks=3)
+
+
+if __name__ == "__main__":
+    common.main()
