@@ -31,11 +31,18 @@ int command_fail(const char *format, ...)
     return command_fail_line(line);
 }
 
+static int takes(const struct command_option *option)
+{
+    return !option->argument            ? no_argument
+           : option->argument[0] == '[' ? optional_argument
+                                        : required_argument;
+}
+
 static void print_option(const struct command_option *option)
 {
     char *left = xformat("  %c%c%c --%s%s%s", option->long_only ? ' ' : '-',
                          option->long_only ? ' ' : option->letter, option->long_only ? ' ' : ',',
-                         option->name, option->argument ? " " : "",
+                         option->name, takes(option) == required_argument ? " " : "",
                          option->argument ? option->argument : "");
     printf("%-28s %s\n", left, option->help);
     free(left);
@@ -92,10 +99,9 @@ int command_next_option(const struct command *command, int argc, char **argv,
     size_t count = 0;
     for (const struct command_option *option = command->options;
          option && option->name && count < OPTIONS_MAX; option++) {
-        longs[count++] = (struct option){
-            option->name, option->argument ? required_argument : no_argument, NULL, option->letter};
+        longs[count++] = (struct option){option->name, takes(option), NULL, option->letter};
         if (!option->long_only)
-            end += sprintf(end, "%c%s", option->letter, option->argument ? ":" : "");
+            end += sprintf(end, "%c%.*s", option->letter, takes(option), "::");
     }
     longs[count] = (struct option){"help", no_argument, NULL, HELP};
 

@@ -16,7 +16,7 @@ enum {
 struct command_option {
     char letter;          /* what command_next_option() returns; also "-v" unless long_only */
     const char *name;     /* without the dashes; NULL ends the table */
-    const char *argument; /* "FILE"; NULL: takes none */
+    const char *argument; /* "FILE"; "[=PORT]" where it may be missing; NULL: takes none */
     const char *help;
     bool long_only;
 };

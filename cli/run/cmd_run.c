@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/number.h"
 #include "command.h"
 #include "json_file.h"
 #include "log.h"
+#include "run/debug.h"
 #include "run/guest.h"
 #include "run/launch.h"
 #include "run/run.h"
@@ -25,7 +28,9 @@ static const struct command_option options[] = {
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
     {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
     {'t', "timeout", "S", "end the run after S seconds, with exit code 124", .long_only = true},
-    {'g', "gdb", NULL, "start the guest halted, with QEMU's gdb stub; no time-outs",
+    {'g', "gdb", "[=PORT]", "start the guest halted, with QEMU's gdb stub; no time-outs",
+     .long_only = true},
+    {'d', "debug", "NAME", "say where a device runs, for gdb; no time-outs for it",
      .long_only = true},
     {'i', "exit-on-idle", NULL, "exit with 125 when the guest can never wake again",
      .long_only = true},
@@ -34,6 +39,7 @@ static const struct command_option options[] = {
 
 /* QEMU waits for a model that does not answer, and is not asked twice. */
 #define ABANDON_GRACE_MS 300
+#define LOOK_FOR_GDB_NS (20 * NS_PER_MS)
 
 struct run_arguments {
     const char *stats, *trace;
@@ -61,6 +67,15 @@ static bool parse_seconds(const char *text, double *ret_seconds)
     if (end == text || *end || !isfinite(seconds) || seconds <= 0 || seconds > 1e9)
         return false;
     *ret_seconds = seconds;
+    return true;
+}
+
+static bool parse_port(const char *text, uint16_t *ret_port)
+{
+    uint64_t port;
+    if (!number_parse(text, &port) || port == 0 || port > UINT16_MAX)
+        return false;
+    *ret_port = (uint16_t)port;
     return true;
 }
 
@@ -105,6 +120,12 @@ static int parse(const struct command *command, int argc, char **argv,
             break;
         case 'g':
             parsed.launch.gdb = true;
+            if (argument && !parse_port(argument, &parsed.launch.gdb_port))
+                return command_fail("--gdb=%s is not a TCP port; write for example --gdb=1234",
+                                    argument);
+            break;
+        case 'd':
+            parsed.launch.debug = argument;
             break;
         case 'i':
             parsed.launch.exit_on_idle = true;
@@ -130,7 +151,7 @@ static uint64_t deadline_of(const struct guest_run *whole, const char **ret_reas
     const struct run_arguments *given = whole->options;
     double wait_ms = INFINITY;
     trestle_time stop_at = whole->run.config->stop_at;
-    if (stop_at != TRESTLE_TIME_NEVER && !given->launch.gdb) {
+    if (stop_at != TRESTLE_TIME_NEVER && !given->launch.gdb && !given->launch.debug) {
         wait_ms = (double)stop_at / (double)TRESTLE_MS;
         *ret_reason = "stop_at";
     }
@@ -198,6 +219,55 @@ static void report(struct guest_run *whole)
     free(path);
 }
 
+/* Once QEMU listens: before, a gdb is refused, or meets another run's. */
+static void say_gdb(struct guest_run *whole, uint64_t deadline_ns)
+{
+    const struct trestle_machine_options *machine = &whole->launch.machine;
+    struct guest *guest = &whole->guest;
+    while (!debug_is_open(machine->gdb_port)) {
+        uint64_t until_ns = clock_ns() + LOOK_FOR_GDB_NS;
+        if (guest->has_ended || whole->run.signal || until_ns > deadline_ns ||
+            guest_serve(guest, until_ns) < 0)
+            return;
+    }
+    char *command = debug_gdb_command(machine->gdb_port, machine->arch ? machine->arch : "riscv32",
+                                      machine->kernel);
+    log_line("trestle: the guest is halted; %s", command);
+    free(command);
+}
+
+static size_t find_device(const struct config *config, const char *name)
+{
+    size_t i = 0;
+    while (i < config->num_devices && strcmp(config->devices[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+static int check_debug(const struct config *config, const char *name)
+{
+    struct strings names = {0};
+    if (!name || find_device(config, name) < config->num_devices)
+        return 0;
+    for (size_t i = 0; i < config->num_devices; i++)
+        strings_add(&names, config->devices[i].name);
+    char *help = suggest_or_list(name, &names, "the devices are");
+    command_fail("--debug %s: there is no such device%s", name, help);
+    free(help);
+    strings_finish(&names);
+    return -EINVAL;
+}
+
+static void say_process(const struct guest_run *whole)
+{
+    const char *name = whole->options->launch.debug;
+    pid_t pid = own_pid(whole->run.own, find_device(whole->run.config, name));
+    if (pid < 0)
+        pid = getpid();
+    log_line("trestle: %s is served by process %d and has no time-out; gdb -p %d", name, (int)pid,
+             (int)pid);
+}
+
 /* A model has the thread that serves. */
 static void abandon(void *ctx)
 {
@@ -229,10 +299,14 @@ static int run_guest(struct guest_run *whole, char **ret_error)
     run_log(run, TRESTLE_LOG_INFO, "QEMU PID: %d", (int)trestle_machine_pid(whole->guest.machine));
     run_log(run, TRESTLE_LOG_INFO, "Waiting for %zu device connections...",
             run->config->num_devices);
-    if (whole->options->launch.gdb)
-        log_line("trestle: the guest is halted; in gdb: target remote :1234");
+    if (whole->options->launch.debug)
+        say_process(whole);
     const char *reason = NULL;
     uint64_t deadline_ns = deadline_of(whole, &reason);
+    if (whole->launch.machine.gdb_port)
+        say_gdb(whole, deadline_ns);
+    else if (whole->options->launch.gdb)
+        log_line("trestle: the guest is halted, for a gdb that connects where -gdb says");
     serve(whole, deadline_ns, reason);
     guest_finish(&whole->guest);
     own_stop(run->own);
@@ -241,17 +315,32 @@ static int run_guest(struct guest_run *whole, char **ret_error)
     return 0;
 }
 
+/* The user's own -gdb. */
+static bool names_gdb(const char *const *args)
+{
+    while (*args && strcmp(*args, "-gdb") != 0 && strcmp(*args, "-s") != 0)
+        args++;
+    return *args;
+}
+
 static int run_config(const struct run_arguments *given, const struct config *config)
 {
     struct guest_run whole = {.options = given};
     char *error = NULL;
+    if (check_debug(config, given->launch.debug) < 0)
+        return EXIT_BAD_INPUT;
     int status = given->stats ? json_file_check("--stats", given->stats, &error) : 0;
     if (status == 0)
         status = launch_init(&whole.launch, config, &given->launch, &error);
+    if (status == 0 && given->launch.gdb && !names_gdb(whole.launch.machine.args))
+        status = debug_choose_port(given->launch.gdb_port, &whole.launch.machine.gdb_port, &error);
     if (status < 0)
         return command_fail_line(error);
-    const struct run_options shared = {
-        .verbosity = given->verbosity, .trace = given->trace, .clean_up = abandon, .ctx = &whole};
+    const struct run_options shared = {.verbosity = given->verbosity,
+                                       .trace = given->trace,
+                                       .has_no_watchdog = given->launch.debug || given->launch.gdb,
+                                       .clean_up = abandon,
+                                       .ctx = &whole};
     status = run_init(&whole.run, config, &shared, &error);
     if (status == 0)
         status = run_guest(&whole, &error);

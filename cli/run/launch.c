@@ -222,6 +222,7 @@ int launch_init(struct launch *launch, const struct config *config,
 {
     *launch = (struct launch){.machine = {.size = sizeof(launch->machine)}};
     launch->machine.gdb = options->gdb;
+    launch->debug = options->debug;
     launch->machine.is_repeatable = config->icount >= 0;
     launch->machine.icount_shift = config->icount >= 0 ? (uint32_t)config->icount : 0;
     launch->machine.direct_dma = config->direct_dma;
@@ -280,6 +281,7 @@ void launch_set_sockets(struct launch *launch, const struct config *config,
         const struct config_device *device = &config->devices[i];
         add_properties(launch, config, device);
         const char *properties = launch->properties.items[i];
+        bool is_debugged = launch->debug && strcmp(launch->debug, device->name) == 0;
         launch->devices[i] = (struct trestle_machine_device){
             .name = device->name,
             .socket_path =
@@ -287,7 +289,7 @@ void launch_set_sockets(struct launch *launch, const struct config *config,
             .base_addr = device->base_addr,
             .region_size = device->size,
             .on_error = device->on_error,
-            .timeout_ms = device->timeout_ms,
+            .timeout_ms = is_debugged ? 0 : device->timeout_ms,
             .shadow = device->shadow,
             .irq = device->irq,
             .properties = *properties ? properties : NULL,

@@ -10,7 +10,9 @@
 struct launch_options {
     const char *kernel, *qemu, *plugin; /* NULL: as the configuration says */
     bool gdb, exit_on_idle;
-    char **args; /* for QEMU, behind the configuration's; ended by NULL; NULL: none */
+    uint16_t gdb_port; /* 0: any */
+    const char *debug; /* a device that is debugged, and has no time-out; NULL: none */
+    char **args;       /* for QEMU, behind the configuration's; ended by NULL; NULL: none */
 };
 
 struct launch {
@@ -19,6 +21,7 @@ struct launch {
     struct trestle_machine_device *devices;
     struct strings labels; /* where the devices were configured */
     char *plugin;          /* where it was found */
+    const char *debug;     /* of the options */
     const char **args;
 };
 

@@ -279,6 +279,11 @@ bool own_stats(const struct own_processes *own, size_t index,
     return true;
 }
 
+pid_t own_pid(const struct own_processes *own, size_t index)
+{
+    return own ? own->processes[index].child.pid : -1;
+}
+
 bool own_has_died(const struct own_processes *own, size_t index)
 {
     return own && own->processes[index].has_died;

@@ -240,10 +240,10 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
         .run_hash = config->icount >= 0 || wanted->run_hash,
         .needs_shm = needs_shm(config) < config->num_devices,
     };
-    const struct watchdog_options watchdog = {.patience_ns =
-                                                  (uint64_t)config->watchdog_ms * NS_PER_MS,
-                                              .clean_up = wanted->clean_up,
-                                              .ctx = wanted->ctx};
+    const struct watchdog_options watchdog = {
+        .patience_ns = wanted->has_no_watchdog ? 0 : (uint64_t)config->watchdog_ms * NS_PER_MS,
+        .clean_up = wanted->clean_up,
+        .ctx = wanted->ctx};
     char *error = NULL;
     int status = watchdog_start(&watchdog);
     if (status == 0)

@@ -46,7 +46,7 @@ struct trestle_machine_options {
     const struct trestle_machine_device *devices;
     size_t num_devices;
     const char *const *args; /* the user's, appended last; ended by NULL; NULL: none */
-    bool gdb;                /* -s -S, and time-outs off */
+    bool gdb;                /* halted, with the gdb stub (see gdb_port); time-outs off */
     bool no_input;           /* QEMU's standard input is /dev/null, not ours */
     bool exit_when_idle;     /* the plugin ends QEMU with 125 when the guest can never wake */
     /* Two runs are the same: guest time counts instructions, 2^icount_shift ns each (0 to 10), one
@@ -56,6 +56,8 @@ struct trestle_machine_options {
     /* The guest's RAM is a file that the devices' processes map, so that their DMA needs no
      * messages. As large as a -m among args says, else 128 MiB. */
     bool direct_dma;
+    /* With gdb: of 127.0.0.1; 0: 1234. A -gdb or -s among args says it instead. */
+    uint16_t gdb_port;
 };
 
 /* Where QEMU is: options->qemu looked up in search_path. *ret_path is malloc'd. -ENOENT. */

@@ -324,6 +324,18 @@ static int check_files(const struct trestle_machine_options *options, char **ret
     return error;
 }
 
+static void add_gdb(struct arg_list *list, const struct trestle_machine_options *options)
+{
+    bool is_said = false;
+    for (const char *const *arg = options->args; arg && *arg; arg++)
+        is_said |= strcmp(*arg, "-gdb") == 0 || strcmp(*arg, "-s") == 0;
+    arg_add(list, "-S");
+    if (is_said)
+        return;
+    arg_add(list, "-gdb");
+    arg_add(list, "tcp:127.0.0.1:%u", options->gdb_port ? options->gdb_port : 1234u);
+}
+
 int machine_args(const struct trestle_machine_options *options, bool is_owned, char ***ret_argv,
                  char **ret_error)
 {
@@ -353,10 +365,8 @@ int machine_args(const struct trestle_machine_options *options, bool is_owned, c
         add_plugin(&list, options, is_owned);
     for (size_t i = 0; i < options->num_devices; i++)
         add_device(&list, options, &options->devices[i]);
-    if (options->gdb) {
-        arg_add(&list, "-s");
-        arg_add(&list, "-S");
-    }
+    if (options->gdb)
+        add_gdb(&list, options);
     for (const char *const *arg = options->args; arg && *arg; arg++)
         arg_add(&list, "%s", *arg);
     error = list.failed ? -ENOMEM : pack(&list, ret_argv);

@@ -26,7 +26,7 @@ class BadCommandLine(Case):
             ('run has no option --kernl; did you mean "--kernel"?', "run", "--kernl", "x", "a"),
             ("run has no option -x; see trestle run --help", "run", "-x", "a"),
             ("run has no option -x; see trestle run --help", "run", "--gdb", "-vx", "a"),
-            ("run --gdb takes no value; see trestle run --help", "run", "--gdb=1", "a"),
+            ("--gdb=no is not a TCP port; write for example --gdb=1234", "run", "--gdb=no", "a"),
             ("run --help takes no value; see trestle run --help", "run", "--help=1"),
             ("run --kernel needs a value; see trestle run --help", "run", "a", "--kernel"),
             ("--timeout 1m is not a number of seconds; write for example --timeout 10 or "

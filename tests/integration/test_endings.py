@@ -15,7 +15,7 @@ import termios
 import time
 
 import common
-from cli_case import Case, Guest, read_until
+from cli_case import COMPUTE, ECHO, Case, Guest, read_until
 
 
 def connect(host, port, seconds=30):
@@ -177,17 +177,6 @@ class Endings(Case):
 
     def test_gdb(self):
         common.qemu("riscv32")
-        deadline = time.monotonic() + 60
-        while True:  # another test on this machine may be using the one port there is
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", 1234))
-                    break
-                except OSError:
-                    if time.monotonic() > deadline:
-                        self.skipTest("TCP port 1234 is taken; close what uses it")
-                    time.sleep(0.5)
         process = self.start_trestle("run", self.two("two_devices", stop_at="100ms"), "-v",
                                      "--gdb")
         log = read_until(process.stderr, rb"QEMU PID: \d+\n").decode()
@@ -195,7 +184,9 @@ class Endings(Case):
         read_until(process.stderr, rb"compute_device connected\n")
         cmdline = pathlib.Path(f"/proc/{pid}/cmdline").read_text()
         self.assertEqual(cmdline.count("timeout_ms=0"), 2)
-        with connect("127.0.0.1", 1234) as gdb:
+        port = int(re.search(rb"gdb-multiarch \S+ -ex 'target remote :(\d+)'\n", read_until(
+            process.stderr, rb"the guest is halted; [^\n]*\n"))[1])
+        with connect("127.0.0.1", port) as gdb:
             gdb.sendall(b"+$?#3f")
             answer = b""
             while b"#" not in answer:
@@ -205,6 +196,40 @@ class Endings(Case):
             gdb.sendall(b"+$c#63")
             self.assertIn(b"PASS", read_until(process.stdout, rb"passed, 0 failed"))
         self.assertEqual(process.wait(30), 0)
+
+    def test_gdb_ports(self):
+        """Two runs have two ports; one that was asked for and is taken is refused."""
+        common.qemu("riscv32")
+        ports, runs = [], []
+        for _ in range(2):
+            process = self.start_trestle("run", self.two("two_devices"), "--gdb")
+            ports.append(re.search(rb"target remote :(\d+)'", read_until(
+                process.stderr, rb"the guest is halted; [^\n]*\n"))[1].decode())
+            runs.append(process)
+        self.assertNotEqual(*ports)
+        self.assert_refused(f"trestle: --gdb={ports[1]}: that port cannot be used: Address already in "
+                            "use; name another, or none to have a free one",
+                            "run", self.two("two_devices"), f"--gdb={ports[1]}")
+        for run in runs:
+            run.terminate()
+            self.assertEqual(run.wait(30), 128 + signal.SIGTERM)
+
+    def test_debug(self):
+        self.assert_refused('trestle: --debug ehco: there is no such device; the devices are '
+                            "echo_device, compute_device",
+                            "run", self.two("two_devices"), "--debug", "ehco")
+        config = self.two("probe", devices=[ECHO, {**COMPUTE, "process": "own"}], links=[],
+                          stop_at="1ms")
+        for name, own in ("echo_device", False), ("compute_device", True):
+            guest = Guest(self, "--debug", name, "-v", config=config)
+            self.assertEqual(guest.ask("r 4 10200008"), "= 0")  # stop_at is off
+            log = guest.wait_for_log(rb"is served by process [^\n]*\n")
+            pid = int(re.search(rf"trestle: {name} is served by process (\d+) and has no time-out; "
+                                rf"gdb -p \1\n", log)[1])
+            self.assertEqual(pid != guest.process.pid, own)
+            os.kill(pid, 0)
+            guest.process.send_signal(signal.SIGTERM)
+            guest.end()
 
 
 class Terminal(Case):
