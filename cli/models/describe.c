@@ -34,10 +34,12 @@ struct trestle_register describe_row(const struct trestle_region *region, size_t
 const char *describe_rights(enum trestle_rights rights)
 {
     static const char *const names[] = {
-        [TRESTLE_RIGHTS_DEFAULT] = "", [TRESTLE_RW] = "RW",      [TRESTLE_RO] = "RO",
-        [TRESTLE_WO] = "WO",           [TRESTLE_W1C] = "W1C",    [TRESTLE_W1S] = "W1S",
-        [TRESTLE_W1T] = "W1T",         [TRESTLE_W0C] = "W0C",    [TRESTLE_RC] = "RC",
-        [TRESTLE_TRIGGER] = "W",       [TRESTLE_RESERVED] = "-",
+        [TRESTLE_RIGHTS_DEFAULT] = "", [TRESTLE_RW] = "RW",   [TRESTLE_RO] = "RO",
+        [TRESTLE_WO] = "WO",           [TRESTLE_W1C] = "W1C", [TRESTLE_W1S] = "W1S",
+        [TRESTLE_W1T] = "W1T",         [TRESTLE_W0C] = "W0C", [TRESTLE_W0S] = "W0S",
+        [TRESTLE_W0T] = "W0T",         [TRESTLE_WC] = "WC",   [TRESTLE_WS] = "WS",
+        [TRESTLE_RC] = "RC",           [TRESTLE_RS] = "RS",   [TRESTLE_TRIGGER] = "W",
+        [TRESTLE_RESERVED] = "-",
     };
     return (size_t)rights < sizeof(names) / sizeof(*names) ? names[rights] : "?";
 }

@@ -105,7 +105,8 @@ static void print_rights(FILE *out, enum trestle_rights rights)
 {
     static const char *const names[] = {
         [TRESTLE_RO] = "RO",   [TRESTLE_WO] = "WO",   [TRESTLE_W1C] = "W1C", [TRESTLE_W1S] = "W1S",
-        [TRESTLE_W1T] = "W1T", [TRESTLE_W0C] = "W0C", [TRESTLE_RC] = "RC",
+        [TRESTLE_W1T] = "W1T", [TRESTLE_W0C] = "W0C", [TRESTLE_W0S] = "W0S", [TRESTLE_W0T] = "W0T",
+        [TRESTLE_WC] = "WC",   [TRESTLE_WS] = "WS",   [TRESTLE_RC] = "RC",   [TRESTLE_RS] = "RS",
     };
     if (rights == TRESTLE_RW)
         fputs(", .access = TRESTLE_RW", out);

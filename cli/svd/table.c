@@ -187,16 +187,18 @@ static void tell_apart(struct maker *maker)
 static enum trestle_rights rights_of(const struct svd_rights *rights)
 {
     static const enum trestle_rights writes[] = {
-        [SVD_WRITE_STORES] = TRESTLE_RW, [SVD_ONE_CLEARS] = TRESTLE_W1C,
-        [SVD_ONE_SETS] = TRESTLE_W1S,    [SVD_ONE_TOGGLES] = TRESTLE_W1T,
-        [SVD_ZERO_CLEARS] = TRESTLE_W0C, [SVD_ZERO_SETS] = TRESTLE_RW,
-        [SVD_ZERO_TOGGLES] = TRESTLE_RW, [SVD_WRITE_CLEARS] = TRESTLE_W1C,
-        [SVD_WRITE_SETS] = TRESTLE_W1S,
+        [SVD_WRITE_STORES] = TRESTLE_RW,  [SVD_ONE_CLEARS] = TRESTLE_W1C,
+        [SVD_ONE_SETS] = TRESTLE_W1S,     [SVD_ONE_TOGGLES] = TRESTLE_W1T,
+        [SVD_ZERO_CLEARS] = TRESTLE_W0C,  [SVD_ZERO_SETS] = TRESTLE_W0S,
+        [SVD_ZERO_TOGGLES] = TRESTLE_W0T, [SVD_WRITE_CLEARS] = TRESTLE_WC,
+        [SVD_WRITE_SETS] = TRESTLE_WS,
     };
     if (!(rights->access & SVD_READ))
         return TRESTLE_WO;
     if (rights->on_read == SVD_READ_CLEARS)
         return TRESTLE_RC;
+    if (rights->on_read == SVD_READ_SETS)
+        return TRESTLE_RS;
     return rights->access & SVD_WRITE ? writes[rights->on_write] : TRESTLE_RO;
 }
 

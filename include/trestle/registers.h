@@ -53,7 +53,12 @@ enum trestle_rights {
     TRESTLE_W1S,      /* ones that are written set */
     TRESTLE_W1T,      /* ones that are written toggle */
     TRESTLE_W0C,      /* zeroes that are written clear */
+    TRESTLE_W0S,      /* zeroes that are written set */
+    TRESTLE_W0T,      /* zeroes that are written toggle */
+    TRESTLE_WC,       /* any write clears */
+    TRESTLE_WS,       /* any write sets */
     TRESTLE_RC,       /* reading clears; writes are ignored */
+    TRESTLE_RS,       /* reading sets; writes are ignored */
     TRESTLE_TRIGGER,  /* a write is seen by on_write only: never stored, reads as 0 */
     TRESTLE_RESERVED, /* reads as 0, writes are ignored; of a whole register, with a warning */
 };

@@ -34,6 +34,11 @@ static void import_element(void *ours, size_t our_size, const void *theirs, size
     memcpy(ours, theirs, their_size < our_size ? their_size : our_size);
 }
 
+static bool is_read_only(enum trestle_rights rights)
+{
+    return rights == TRESTLE_RO || rights == TRESTLE_RC || rights == TRESTLE_RS;
+}
+
 static void add_rights(struct register_row *row, uint64_t mask, enum trestle_rights rights)
 {
     if (rights != TRESTLE_WO && rights != TRESTLE_TRIGGER && rights != TRESTLE_RESERVED)
@@ -56,8 +61,23 @@ static void add_rights(struct register_row *row, uint64_t mask, enum trestle_rig
     case TRESTLE_W0C:
         row->w0c |= mask;
         break;
+    case TRESTLE_W0S:
+        row->w0s |= mask;
+        break;
+    case TRESTLE_W0T:
+        row->w0t |= mask;
+        break;
+    case TRESTLE_WC:
+        row->wc |= mask;
+        break;
+    case TRESTLE_WS:
+        row->ws |= mask;
+        break;
     case TRESTLE_RC:
         row->rc |= mask;
+        break;
+    case TRESTLE_RS:
+        row->rs |= mask;
         break;
     case TRESTLE_RO:
     case TRESTLE_TRIGGER:
@@ -109,8 +129,7 @@ static const char *row_complaint(const struct trestle_model *model, const struct
     const struct trestle_register *reg = &row->reg;
     bool reads = reg->access != TRESTLE_WO && reg->access != TRESTLE_TRIGGER &&
                  reg->access != TRESTLE_RESERVED;
-    bool writes =
-        reg->access != TRESTLE_RO && reg->access != TRESTLE_RC && reg->access != TRESTLE_RESERVED;
+    bool writes = !is_read_only(reg->access) && reg->access != TRESTLE_RESERVED;
     uint64_t span = reg->storage_stride ? reg->storage_stride : reg->storage_size;
     uint64_t elements = reg->count ? reg->count : 1;
     if (!reg->name || !*reg->name)
@@ -165,7 +184,8 @@ static int import_row(const struct trestle_model *model, const struct trestle_re
     if (region->field_size != sizeof(struct trestle_field) ||
         region->value_size != sizeof(struct trestle_value))
         reg->fields = NULL;
-    bool has_effects = row->w1c || row->w1s || row->w1t || row->w0c || row->rc;
+    bool has_effects = row->w1c || row->w1s || row->w1t || row->w0c || row->w0s || row->w0t ||
+                       row->wc || row->ws || row->rc || row->rs;
     row->is_plain = r == 0 && !has_effects && !reg->on_read && !reg->on_write &&
                     reg->storage_size == reg->size &&
                     (reg->access == TRESTLE_RW || reg->access == TRESTLE_RIGHTS_DEFAULT);
@@ -443,8 +463,10 @@ static int read_slot(const struct register_slot *slot, struct trestle_device *de
     if (row->reg.access == TRESTLE_RESERVED)
         warn(dev, slot, "read of reserved register");
     int r = row->reg.on_read ? row->reg.on_read(dev, &on) : 0;
-    if (row->rc && r == 0)
-        register_store(slot, dev->state, register_load(slot, dev->state) & ~(row->rc & mask));
+    if ((row->rc | row->rs) && r == 0) {
+        uint64_t left = register_load(slot, dev->state) & ~(row->rc & mask);
+        register_store(slot, dev->state, left | (row->rs & mask));
+    }
     *ret_value = on.value & row->all;
     return r;
 }
@@ -459,7 +481,7 @@ static int write_slot(const struct register_slot *slot, struct trestle_device *d
         warn(dev, slot, "write to reserved register");
         return 0;
     }
-    if ((row->reg.access == TRESTLE_RO || row->reg.access == TRESTLE_RC) && !row->reg.on_write) {
+    if (is_read_only(row->reg.access) && !row->reg.on_write) {
         warn(dev, slot, "write to read-only register");
         return 0;
     }
@@ -468,6 +490,10 @@ static int write_slot(const struct register_slot *slot, struct trestle_device *d
     new |= value & row->w1s &mask;
     new ^= value & row->w1t &mask;
     new &= ~(~value & row->w0c & mask);
+    new |= ~value & row->w0s &mask;
+    new ^= ~value & row->w0t &mask;
+    new &= ~(row->wc & mask);
+    new |= row->ws &mask;
     register_store(slot, dev->state, new);
     if (!row->reg.on_write)
         return 0;

@@ -16,7 +16,7 @@
 struct register_row {
     struct trestle_register reg;
     uint64_t all; /* its bits */
-    uint64_t readable, plain, w1c, w1s, w1t, w0c, rc;
+    uint64_t readable, plain, w1c, w1s, w1t, w0c, w0s, w0t, wc, ws, rc, rs;
     bool is_plain; /* every access of its own width is a load or a store */
 };
 

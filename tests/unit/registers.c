@@ -169,6 +169,37 @@ static void test_rights_of_fields(void **state)
     assert_int_equal(bank->flags, 0xff);
 }
 
+static const struct trestle_register rare_rows[] = {
+    {"FLAGS", 0x00, .storage_size = 4, .reset = 0xf00,
+     .fields = TRESTLE_FIELDS({"w0s", 0xf, TRESTLE_W0S}, {"w0t", 0xf0, TRESTLE_W0T},
+                              {"wc", 0xf00, TRESTLE_WC}, {"ws", 0xf000, TRESTLE_WS},
+                              {"rs", 0xf0000, TRESTLE_RS})},
+    {"READ_SETS", 0x04, .access = TRESTLE_RS, .storage = 4, .storage_size = 4},
+};
+static const struct trestle_region rare_region = {TRESTLE_REGION(rare_rows)};
+static const struct trestle_model rare = {.size = sizeof(rare),
+                                          .name = "rare",
+                                          .regions = TRESTLE_REGIONS(&rare_region),
+                                          .state_size = 8};
+
+static void test_rare_rights(void **state)
+{
+    struct trestle_device_options options = {.size = sizeof(options), .name = "rare"};
+    struct trestle_device *rarely = trestle_test_add(bench, &rare, &options);
+    const uint32_t *flags = trestle_device_state(rarely);
+    assert_int_equal(trestle_test_read(rarely, 0, 4), 0xf00);
+    assert_int_equal(*flags, 0xf0f00); /* reading has set rs */
+    trestle_test_write(rarely, 0, 4, 0x0aa5a);
+    /* Zeroes set in the first field (0b1010) and toggle in the second (0b0101); any write clears
+     * the third and sets the fourth. */
+    assert_int_equal(*flags, 0xff0a5);
+    assert_int_equal(trestle_test_read(rarely, 4, 4), 0);
+    trestle_test_write(rarely, 4, 4, 0);
+    assert_string_equal(trestle_test_log(bench),
+                        "rare: write to read-only register READ_SETS ignored");
+    assert_int_equal(trestle_test_read(rarely, 4, 4), 0xffffffff);
+}
+
 static void test_masks_and_read_only_registers(void **state)
 {
     set(0x2c, 0x1234);
@@ -418,6 +449,7 @@ int main(void)
         TEST(test_what_a_table_says_of_the_model),
         TEST(test_reset_values_and_resets),
         TEST(test_rights_of_fields),
+        TEST(test_rare_rights),
         TEST(test_masks_and_read_only_registers),
         TEST(test_widths),
         TEST(test_arrays),

@@ -35,6 +35,8 @@ static void print_row(FILE *out, const struct trestle_register *row)
     static const char *const rights[] = {
         [TRESTLE_RW] = "rw",   [TRESTLE_RO] = "ro",   [TRESTLE_WO] = "wo",   [TRESTLE_W1C] = "w1c",
         [TRESTLE_W1S] = "w1s", [TRESTLE_W1T] = "w1t", [TRESTLE_W0C] = "w0c", [TRESTLE_RC] = "rc",
+        [TRESTLE_W0S] = "w0s", [TRESTLE_W0T] = "w0t", [TRESTLE_WC] = "wc",   [TRESTLE_WS] = "ws",
+        [TRESTLE_RS] = "rs",
     };
     fprintf(out, "%s 0x%" PRIx64 ":%u %s", row->name, row->offset, row->size, rights[row->access]);
     if (row->count)
@@ -118,6 +120,10 @@ static void test_rights(void **state)
     check(P(REGISTER("A", "0", "<modifiedWriteValues>oneToClear</modifiedWriteValues>")
                 REGISTER("B", "4", "<access>read-only</access><readAction>clear</readAction>")),
           "P", "A 0x0:4 w1c\nB 0x4:4 rc\n");
+    check(P(REGISTER("A", "0", "<modifiedWriteValues>zeroToSet</modifiedWriteValues>")
+                REGISTER("B", "4", "<modifiedWriteValues>clear</modifiedWriteValues>")
+                    REGISTER("C", "8", "<access>read-only</access><readAction>set</readAction>")),
+          "P", "A 0x0:4 w0s\nB 0x4:4 wc\nC 0x8:4 rs\n");
     check(P(REGISTER("R", "0",
                      "<access>read-only</access><fields>" FIELD("A", "[0:0]", "")
                          FIELD("B", "[2:1]",
