@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the engine costs: events, messages, clock ticks and model accesses per second of processor
+ * What the engine costs: events, messages and model accesses per second of processor
  * time, each the median of five runs.
  */
 #include <errno.h>
@@ -121,28 +121,10 @@ static double run_messages(size_t size, uint64_t messages)
     struct trestle_sim *sim = new_sim();
     struct ping a = {.left = messages / 2}, b = {.left = messages / 2};
     uint8_t data[TRESTLE_MESSAGE_MAX] = {0};
-    check(trestle_component_create(sim, "a", 1, ping_receive, &a, &a.component), "component");
-    check(trestle_component_create(sim, "b", 1, ping_receive, &b, &b.component), "component");
+    check(trestle_component_create(sim, 1, ping_receive, &a, &a.component), "component");
+    check(trestle_component_create(sim, 1, ping_receive, &b, &b.component), "component");
     check(trestle_link_create(a.component, 0, b.component, 0, TRESTLE_NS, NULL), "link");
     check(trestle_component_send(a.component, 0, data, size), "send");
-    double start = seconds();
-    uint64_t fired = trestle_sim_run_until(sim, TRESTLE_TIME_NEVER);
-    double rate = (double)fired / (seconds() - start);
-    trestle_sim_destroy(sim);
-    return rate;
-}
-
-static bool count_tick(void *ctx, uint64_t cycle, trestle_time now)
-{
-    return cycle == *(uint64_t *)ctx;
-}
-
-static double run_clock(size_t unused, uint64_t ticks)
-{
-    struct trestle_sim *sim = new_sim();
-    struct trestle_clock *clock;
-    check(trestle_clock_create(sim, TRESTLE_NS, count_tick, &ticks, &clock), "clock");
-    trestle_clock_start(clock);
     double start = seconds();
     uint64_t fired = trestle_sim_run_until(sim, TRESTLE_TIME_NEVER);
     double rate = (double)fired / (seconds() - start);
@@ -251,7 +233,6 @@ int main(int argc, char **argv)
     report("move, 4096 pending", run_move, 4096, n);
     report("message over a link, 16 bytes", run_messages, 16, n);
     report("message over a link, 256 bytes", run_messages, 256, n);
-    report("clock tick", run_clock, 0, n);
     report("access to a model", run_accesses, 0, n);
     report("access answered 10 ns later", run_accesses, 10 * TRESTLE_NS, n);
     return 0;

@@ -6,6 +6,7 @@
 #include "compat.h"
 #include "events.h"
 #include "trestle/bridge.h"
+#include "trestle/models.h"
 #include "trestle/sim.h"
 
 #include <string>

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "trestle/bridge.h"
+#include "trestle/models.h"
 
 struct config_device {
     const char *name;

@@ -12,7 +12,7 @@
 #include "svd/export.h"
 #include "svd/stub.h"
 #include "table.h"
-#include "trestle/bridge.h"
+#include "trestle/models.h"
 #include "trestle/registers.h"
 #include "util.h"
 

@@ -199,7 +199,7 @@ static void report(struct guest_run *whole)
     struct stats_qemu qemu = {
         .has_ended = true, .was_stopped = whole->was_stopped, .exit_code = whole->guest.exit_code};
     char *path = NULL, *version = NULL, *error = NULL;
-    trestle_bridge_totals(whole->run.bridge, &totals);
+    trestle_bridge_stats(whole->run.bridge, TRESTLE_BRIDGE_TOTAL, &totals);
     /* A QEMU that never got as far as its guest has said why, and that is all there is to say. */
     if (totals.reads + totals.writes + totals.errors > 0 || whole->guest.exit_code == 0 ||
         whole->exit_code)

@@ -32,7 +32,7 @@ static void total_stats(const struct trestle_bridge *bridge, const struct own_pr
                         struct trestle_device_stats *ret_stats)
 {
     struct trestle_device_stats stats;
-    trestle_bridge_totals(bridge, ret_stats);
+    trestle_bridge_stats(bridge, TRESTLE_BRIDGE_TOTAL, ret_stats);
     for (uint32_t i = 0; i < trestle_bridge_num_devices(bridge); i++) {
         unsigned restarts;
         if (!own_stats(own, i, &stats, &restarts))

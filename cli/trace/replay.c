@@ -330,7 +330,7 @@ static int add_links(struct player *player)
         }
         struct peer *peer = &player->peers[player->num_peers++];
         *peer = (struct peer){.link = link, .end = link->devices[0] == device};
-        r = trestle_component_create(player->sim, "peer", 1, NULL, NULL, &peer->component);
+        r = trestle_component_create(player->sim, 1, NULL, NULL, &peer->component);
         if (r == 0)
             r = trestle_link_create(peer->component, 0, own, link->ports[!peer->end], link->latency,
                                     NULL);

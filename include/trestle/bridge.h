@@ -92,8 +92,6 @@ TRESTLE_API TRESTLE_CHECK int trestle_bridge_listen(struct trestle_bridge *bridg
 /* Serves what is ready, waiting at most timeout_ms for something to be (-1: without limit).
  * Returns 0 or a negative errno for failures that concern the whole bridge. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_poll(struct trestle_bridge *bridge, int timeout_ms);
-/* Readable when trestle_bridge_poll() has something to do: for a loop of the caller's. */
-TRESTLE_API int trestle_bridge_fd(const struct trestle_bridge *bridge);
 /* Calls ready(ctx) from trestle_bridge_poll() when fd is readable or hung up. fd stays the
  * caller's; unwatch before closing it. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_watch(struct trestle_bridge *bridge, int fd,
@@ -131,11 +129,11 @@ struct trestle_device_stats {
     uint64_t errors;        /* answered with an error */
     uint64_t latency_p50_ns, latency_p99_ns, latency_max_ns;
 };
+#define TRESTLE_BRIDGE_TOTAL UINT32_MAX
+/* Of a device, or with TRESTLE_BRIDGE_TOTAL for an index of all together; their name is "total",
+ * and base_addr is 0. */
 TRESTLE_API void trestle_bridge_stats(const struct trestle_bridge *bridge, uint32_t index,
                                       struct trestle_device_stats *ret_stats);
-/* The same over all devices together; name is "total", base_addr 0. */
-TRESTLE_API void trestle_bridge_totals(const struct trestle_bridge *bridge,
-                                       struct trestle_device_stats *ret_stats);
 
 /* --- trace and hash -------------------------------------------------------------------------- */
 
@@ -160,22 +158,6 @@ TRESTLE_API bool trestle_bridge_trace_end(struct trestle_bridge *bridge,
  * time; without, two runs are never the same. */
 TRESTLE_API bool trestle_bridge_run_hash(const struct trestle_bridge *bridge, uint64_t *ret_hash,
                                          bool *ret_has_times);
-
-/* --- models ---------------------------------------------------------------------------------- */
-
-/* A bundled model by name, or NULL. */
-TRESTLE_API const struct trestle_model *trestle_model_find(const char *name);
-/* The bundled models, ended by NULL. */
-TRESTLE_API const struct trestle_model *const *trestle_models(void);
-
-struct trestle_model_library;
-/* Loads a model from a .so (a name with a '/' in it, as dlopen has it). The model is valid until
- * unload. -ENOENT, or -ENOEXEC: not a model. */
-TRESTLE_API TRESTLE_CHECK int trestle_model_load(const char *path,
-                                                 struct trestle_model_library **ret_library,
-                                                 const struct trestle_model **ret_model,
-                                                 char **ret_error);
-TRESTLE_API void trestle_model_unload(struct trestle_model_library *library);
 
 #ifdef __cplusplus
 }

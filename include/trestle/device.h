@@ -119,8 +119,6 @@ TRESTLE_API void trestle_device_wake_at(struct trestle_device *dev, uint32_t tim
 /* The same, `delay` from now. A sum beyond the end of time is its last picosecond. */
 TRESTLE_API void trestle_device_wake_after(struct trestle_device *dev, uint32_t timer,
                                            trestle_time delay);
-/* When the timer will come, or TRESTLE_TIME_NEVER. */
-TRESTLE_API trestle_time trestle_device_wake_time(const struct trestle_device *dev, uint32_t timer);
 
 /* Ends a request that read() or write() answers with -EINPROGRESS, from inside that call or
  * later. status: 0, or a negative errno for a bus error. data is ignored for writes. A second

@@ -25,7 +25,7 @@ extern "C" {
 struct trestle_sim;
 
 TRESTLE_API TRESTLE_CHECK int trestle_sim_create(struct trestle_sim **ret_sim);
-/* Events still pending are forgotten and not touched; components, links and clocks are freed.
+/* Events still pending are forgotten and not touched; components and links are freed.
  * Devices go first. NULL is fine. */
 TRESTLE_API void trestle_sim_destroy(struct trestle_sim *sim);
 
@@ -88,14 +88,12 @@ TRESTLE_API void trestle_event_init(struct trestle_event *event,
  * never when moving. */
 TRESTLE_API TRESTLE_CHECK int trestle_sim_schedule(struct trestle_sim *sim,
                                                    struct trestle_event *event, trestle_time when);
-/* Idle events are fine. */
-TRESTLE_API void trestle_sim_cancel(struct trestle_sim *sim, struct trestle_event *event);
 static inline bool trestle_event_pending(const struct trestle_event *event)
 {
     return event->slot != SIZE_MAX;
 }
 
-/* --- components, links, clocks ------------------------------------------------------------- */
+/* --- components and links ----------------------------------------------------------------- */
 
 /* A component owns numbered ports; a link joins two ports with a latency in each direction. */
 struct trestle_component;
@@ -103,39 +101,20 @@ struct trestle_link;
 
 typedef void (*trestle_receive_fn)(void *ctx, uint32_t port, const void *data, size_t size);
 
-/* name is copied. receive may be NULL for a component that only sends. Owned by the sim. */
-TRESTLE_API TRESTLE_CHECK int trestle_component_create(struct trestle_sim *sim, const char *name,
-                                                       uint32_t ports, trestle_receive_fn receive,
-                                                       void *ctx,
+/* receive may be NULL for a component that only sends. Owned by the sim. */
+TRESTLE_API TRESTLE_CHECK int trestle_component_create(struct trestle_sim *sim, uint32_t ports,
+                                                       trestle_receive_fn receive, void *ctx,
                                                        struct trestle_component **ret_component);
-TRESTLE_API const char *trestle_component_name(const struct trestle_component *component);
 /* -EBUSY: a port already has a link. -EINVAL: no such port. A link from a port to itself is
  * -EINVAL. A latency of 0 delivers at the same time, after the current event. */
 TRESTLE_API TRESTLE_CHECK int trestle_link_create(struct trestle_component *a, uint32_t a_port,
                                                   struct trestle_component *b, uint32_t b_port,
                                                   trestle_time latency,
                                                   struct trestle_link **ret_link);
-TRESTLE_API struct trestle_link *trestle_component_link(const struct trestle_component *component,
-                                                        uint32_t port);
-TRESTLE_API trestle_time trestle_link_latency(const struct trestle_link *link);
 /* Sends a copy of data out of a port. -ENOTCONN, -EINVAL, -EMSGSIZE, -ENOMEM. -ENOBUFS: the link
  * has TRESTLE_LINK_MESSAGES_MAX on their way. */
 TRESTLE_API TRESTLE_CHECK int trestle_component_send(struct trestle_component *component,
                                                      uint32_t port, const void *data, size_t size);
-
-/* A clock calls its handler at every multiple of its period until the handler returns true
- * ("stop"), as SST's clock handlers do. cycle counts from 1 and keeps in step with time over
- * pauses: cycle = now / period. */
-struct trestle_clock;
-typedef bool (*trestle_clock_fn)(void *ctx, uint64_t cycle, trestle_time now);
-/* Created stopped. -EINVAL: period is 0. Owned by the sim. */
-TRESTLE_API TRESTLE_CHECK int trestle_clock_create(struct trestle_sim *sim, trestle_time period,
-                                                   trestle_clock_fn tick, void *ctx,
-                                                   struct trestle_clock **ret_clock);
-/* The first tick is at the next multiple after now. Starting a running clock or stopping a
- * stopped one does nothing. */
-TRESTLE_API void trestle_clock_start(struct trestle_clock *clock);
-TRESTLE_API void trestle_clock_stop(struct trestle_clock *clock);
 
 /* --- what passes ---------------------------------------------------------------------------- */
 
@@ -257,10 +236,9 @@ TRESTLE_API TRESTLE_CHECK int trestle_device_deliver(struct trestle_device *dev,
 TRESTLE_API TRESTLE_CHECK int trestle_model_port(const struct trestle_model *model,
                                                  const char *name, uint32_t *ret_port);
 
-/* Parses "10ns" into picoseconds, and "1GHz" or "1ns" into a period. -EINVAL: it does not parse,
- * is finer than a picosecond or does not fit. */
+/* Parses "10ns" into picoseconds. -EINVAL: it does not parse, is finer than a picosecond or does
+ * not fit. */
 TRESTLE_API TRESTLE_CHECK int trestle_parse_time(const char *text, trestle_time *ret_time);
-TRESTLE_API TRESTLE_CHECK int trestle_parse_frequency(const char *text, trestle_time *ret_period);
 
 #ifdef __cplusplus
 }

@@ -229,34 +229,37 @@ static void stats_latency(struct trestle_device_stats *stats, const struct histo
     stats->latency_max_ns = latency->max;
 }
 
-void trestle_bridge_stats(const struct trestle_bridge *bridge, uint32_t index,
-                          struct trestle_device_stats *ret_stats)
+static void add_stats(struct trestle_device_stats *stats, const struct port *port)
 {
-    const struct port *port = bridge->front.ports[index];
-    *ret_stats = (struct trestle_device_stats){.name = port->name,
-                                               .base_addr = port->base_addr,
-                                               .reads = port->reads,
-                                               .writes = port->writes,
-                                               .bytes = port->bytes,
-                                               .errors = port->errors};
-    stats_latency(ret_stats, &port->latency);
+    stats->reads += port->reads;
+    stats->writes += port->writes;
+    stats->bytes += port->bytes;
+    stats->errors += port->errors;
 }
 
-void trestle_bridge_totals(const struct trestle_bridge *bridge,
-                           struct trestle_device_stats *ret_stats)
+static void total_stats(const struct front *front, struct trestle_device_stats *ret_stats)
 {
     struct histogram *latency = calloc(1, sizeof(*latency));
     *ret_stats = (struct trestle_device_stats){.name = "total"};
-    for (uint32_t i = 0; i < bridge->front.num_ports; i++) {
-        const struct port *port = bridge->front.ports[i];
-        ret_stats->reads += port->reads;
-        ret_stats->writes += port->writes;
-        ret_stats->bytes += port->bytes;
-        ret_stats->errors += port->errors;
+    for (uint32_t i = 0; i < front->num_ports; i++) {
+        add_stats(ret_stats, front->ports[i]);
         if (latency)
-            histogram_merge(latency, &port->latency);
+            histogram_merge(latency, &front->ports[i]->latency);
     }
     if (latency)
         stats_latency(ret_stats, latency);
     free(latency);
+}
+
+void trestle_bridge_stats(const struct trestle_bridge *bridge, uint32_t index,
+                          struct trestle_device_stats *ret_stats)
+{
+    if (index == TRESTLE_BRIDGE_TOTAL) {
+        total_stats(&bridge->front, ret_stats);
+        return;
+    }
+    const struct port *port = bridge->front.ports[index];
+    *ret_stats = (struct trestle_device_stats){.name = port->name, .base_addr = port->base_addr};
+    add_stats(ret_stats, port);
+    stats_latency(ret_stats, &port->latency);
 }

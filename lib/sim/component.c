@@ -9,7 +9,6 @@
 struct trestle_component {
     struct trestle_component *next;
     struct trestle_sim *sim;
-    char *name;
     trestle_receive_fn receive;
     void *ctx;
     /* Messages carry the epoch of their receiver: raising it drops all that are on their way,
@@ -79,19 +78,13 @@ static int messages_allocate(struct trestle_sim *sim)
     return 0;
 }
 
-int trestle_component_create(struct trestle_sim *sim, const char *name, uint32_t ports,
-                             trestle_receive_fn receive, void *ctx,
-                             struct trestle_component **ret_component)
+int trestle_component_create(struct trestle_sim *sim, uint32_t ports, trestle_receive_fn receive,
+                             void *ctx, struct trestle_component **ret_component)
 {
     struct trestle_component *component =
         calloc(1, sizeof(*component) + ports * sizeof(component->ports[0]));
     if (!component)
         return -ENOMEM;
-    component->name = strdup(name);
-    if (!component->name) {
-        free(component);
-        return -ENOMEM;
-    }
     component->sim = sim;
     component->receive = receive;
     component->ctx = ctx;
@@ -100,11 +93,6 @@ int trestle_component_create(struct trestle_sim *sim, const char *name, uint32_t
     sim->components = component;
     *ret_component = component;
     return 0;
-}
-
-const char *trestle_component_name(const struct trestle_component *component)
-{
-    return component->name;
 }
 
 int trestle_link_create(struct trestle_component *a, uint32_t a_port, struct trestle_component *b,
@@ -131,15 +119,9 @@ int trestle_link_create(struct trestle_component *a, uint32_t a_port, struct tre
     return 0;
 }
 
-struct trestle_link *trestle_component_link(const struct trestle_component *component,
-                                            uint32_t port)
+bool component_is_linked(const struct trestle_component *component, uint32_t port)
 {
-    return port < component->num_ports ? component->ports[port] : NULL;
-}
-
-trestle_time trestle_link_latency(const struct trestle_link *link)
-{
-    return link->latency;
+    return port < component->num_ports && component->ports[port];
 }
 
 /* One end of a link may be two ports of one component: the port tells them apart. */
@@ -222,7 +204,6 @@ void components_free(struct trestle_sim *sim)
     while (sim->components) {
         struct trestle_component *component = sim->components;
         sim->components = component->next;
-        free(component->name);
         free(component);
     }
     while (sim->links) {

@@ -246,7 +246,7 @@ void trestle_device_wake_after(struct trestle_device *dev, uint32_t timer, trest
     trestle_device_wake_at(dev, timer, time_add(dev->sim->now, delay));
 }
 
-trestle_time trestle_device_wake_time(const struct trestle_device *dev, uint32_t timer)
+trestle_time device_wake_time(const struct trestle_device *dev, uint32_t timer)
 {
     if (!timer_exists(dev, timer))
         return TRESTLE_TIME_NEVER;
@@ -267,7 +267,7 @@ void device_timer_fire(struct trestle_event *event, trestle_time now)
 void device_cancel_timers(struct trestle_device *dev)
 {
     for (uint32_t i = 0; i < dev->model.timers; i++)
-        trestle_sim_cancel(dev->sim, &dev->timers[i].event);
+        sim_cancel(dev->sim, &dev->timers[i].event);
 }
 
 /* --- interrupt lines ------------------------------------------------------------------------- */
@@ -343,7 +343,7 @@ bool trestle_device_linked(const struct trestle_device *dev, uint32_t port)
 {
     if (port >= dev->model.peer_ports)
         return false;
-    return trestle_component_link(dev->component, port) ||
+    return component_is_linked(dev->component, port) ||
            (dev->ops.linked && dev->ops.linked(dev->ctx, dev, port));
 }
 

@@ -99,6 +99,8 @@ void observe_dma_end(struct trestle_device *dev, uint32_t transfer, int status,
                      const void *read_buf, size_t size);
 void observe_dma_refused(struct trestle_device *dev, uint32_t transfer, int status);
 
+/* When the timer will come, or TRESTLE_TIME_NEVER. */
+trestle_time device_wake_time(const struct trestle_device *dev, uint32_t timer);
 void device_timer_fire(struct trestle_event *event, trestle_time now);
 void device_cancel_timers(struct trestle_device *dev);
 void device_receive(void *ctx, uint32_t port, const void *data, size_t size);

@@ -108,7 +108,7 @@ static int dma_start(struct trestle_device *dev, bool write, uint64_t addr, void
     if (r < 0) {
         if (device_is_observed(dev))
             observe_dma_refused(dev, transfer->index, r);
-        trestle_sim_cancel(dev->sim, &transfer->event);
+        sim_cancel(dev->sim, &transfer->event);
         transfer_release(transfer);
     }
     return r < 0 ? r : 0;
@@ -156,7 +156,7 @@ void device_forget_transfers(struct trestle_device *dev)
         struct transfer *transfer = dev->transfers[i];
         if (!transfer->active && !trestle_event_pending(&transfer->event))
             continue;
-        trestle_sim_cancel(dev->sim, &transfer->event);
+        sim_cancel(dev->sim, &transfer->event);
         transfer_release(transfer);
     }
 }

@@ -99,8 +99,7 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
     dev->name = strdup(options->name);
     dev->state = calloc(1, model->state_size + sizeof(FENCE));
     if (!dev->name || !dev->state ||
-        trestle_component_create(sim, options->name, model->peer_ports, device_receive, dev,
-                                 &dev->component) < 0)
+        trestle_component_create(sim, model->peer_ports, device_receive, dev, &dev->component) < 0)
         r = error_set(ret_error, -ENOMEM, "out of memory");
     else
         r = place_region(dev, options, ret_error);

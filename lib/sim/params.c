@@ -95,7 +95,7 @@ int trestle_params_period(const struct trestle_params *params, const char *key,
 {
     const char *text = params_find(params, key);
     trestle_time period = fallback;
-    if (text && trestle_parse_frequency(text, &period) < 0)
+    if (text && params_parse_frequency(text, &period) < 0)
         return trestle_params_refuse(params, key,
                                      "a frequency such as 1GHz (1Hz to 1THz) or its period");
     *ret_period = period;

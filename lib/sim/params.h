@@ -20,6 +20,9 @@ struct trestle_params {
     struct params_record *record;
 };
 
+/* Parses "1GHz" or "1ns" into a period. -EINVAL as trestle_parse_time() has it. */
+TRESTLE_CHECK int params_parse_frequency(const char *text, trestle_time *ret_period);
+
 TRESTLE_CHECK int params_record_init(struct params_record *record, size_t num);
 void params_record_finish(struct params_record *record);
 

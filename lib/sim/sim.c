@@ -20,7 +20,6 @@ void trestle_sim_destroy(struct trestle_sim *sim)
     if (!sim)
         return;
     components_free(sim);
-    clocks_free(sim);
     queue_finish(&sim->queue);
     free(sim);
 }
@@ -50,7 +49,7 @@ void trestle_event_init(struct trestle_event *event,
 void sim_schedule_reserved(struct trestle_sim *sim, struct trestle_event *event, trestle_time when)
 {
     if (when == TRESTLE_TIME_NEVER) {
-        trestle_sim_cancel(sim, event);
+        sim_cancel(sim, event);
         return;
     }
     if (when < sim->now)
@@ -72,7 +71,7 @@ int trestle_sim_schedule(struct trestle_sim *sim, struct trestle_event *event, t
     return 0;
 }
 
-void trestle_sim_cancel(struct trestle_sim *sim, struct trestle_event *event)
+void sim_cancel(struct trestle_sim *sim, struct trestle_event *event)
 {
     if (trestle_event_pending(event))
         queue_remove(&sim->queue, event);

@@ -19,7 +19,6 @@ struct trestle_sim {
     /* What the sim owns, freed with it. */
     struct trestle_component *components;
     struct trestle_link *links;
-    struct trestle_clock *clocks;
     struct message_block *message_blocks;
     struct message *free_messages;
 };
@@ -33,6 +32,10 @@ static inline trestle_time time_add(trestle_time now, trestle_time delay)
     return delay < TRESTLE_TIME_NEVER - 1 - now ? now + delay : TRESTLE_TIME_NEVER - 1;
 }
 
+/* Fine if it is not pending. */
+void sim_cancel(struct trestle_sim *sim, struct trestle_event *event);
+
+bool component_is_linked(const struct trestle_component *component, uint32_t port);
 /* Whether messages to it are lazy: lazy.h. */
 void component_set_lazy(struct trestle_component *component, bool is_lazy);
 bool component_is_lazy(const struct trestle_component *component);
@@ -43,6 +46,5 @@ void component_forget_messages(struct trestle_component *component);
 void component_close(struct trestle_component *component);
 
 void components_free(struct trestle_sim *sim);
-void clocks_free(struct trestle_sim *sim);
 
 #endif

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "trestle/sim.h"
+#include "params.h"
 
 /* So that digits and unit fit 128 bits with room to spare. */
 #define MAX_DIGITS 20
@@ -72,7 +72,7 @@ int trestle_parse_time(const char *text, trestle_time *ret_time)
     return 0;
 }
 
-int trestle_parse_frequency(const char *text, trestle_time *ret_period)
+int params_parse_frequency(const char *text, trestle_time *ret_period)
 {
     static const struct unit units[] = {
         {"Hz", 1},          {"kHz", 1000}, {"MHz", 1000 * 1000}, {"GHz", 1000 * 1000 * 1000},

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "trestle/bridge.h"
+#include "trestle/models.h"
 
 #define FIRST_BASE UINT64_C(0x10000000)
 #define BASE_STEP UINT64_C(0x10000)
@@ -386,7 +387,7 @@ struct trestle_test_peer *trestle_test_peer(struct trestle_device *dev, uint32_t
 {
     struct trestle_test *test = bench_of(dev)->test;
     struct trestle_test_peer *peer = allocate(sizeof(*peer));
-    int status = trestle_component_create(test->sim, "peer", 1, hear, peer, &peer->component);
+    int status = trestle_component_create(test->sim, 1, hear, peer, &peer->component);
     if (status == 0)
         status = trestle_link_create(peer->component, 0, trestle_device_component(dev), port,
                                      latency, NULL);

@@ -12,6 +12,7 @@
 #include "ipc/fds.h"
 #include "ipc/shm.h"
 #include "trestle/bridge.h"
+#include "trestle/models.h"
 #include "trestle/wire.h"
 
 #define BASE UINT64_C(0x10200000)

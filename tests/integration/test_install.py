@@ -18,6 +18,7 @@ CONSUMER = """
 #include <trestle/bridge.h>
 #include <trestle/device.h>
 #include <trestle/machine.h>
+#include <trestle/models.h>
 #include <trestle/peer.h>
 #include <trestle/sim.h>
 #include <trestle/test.h>

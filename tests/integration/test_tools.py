@@ -29,8 +29,8 @@ class Layout(common.TestCase):
         gpl = "/* SPDX-License-Identifier: GPL-2.0-or-later */\n/* A file of a test. */\n"
         result = self.check({
             "include/trestle/sim.h": mit,
-            "lib/sim/model.h": mit,
-            "lib/bridge/bridge.h": mit + '#include "sim/model.h"\n#include "sim/sim.h"\n',
+            "lib/sim/lazy.h": mit,
+            "lib/bridge/bridge.h": mit + '#include "sim/lazy.h"\n#include "sim/sim.h"\n',
             "lib/sim/sim.h": mit + '#include "trestle/sim.h"\n#include "bridge/bridge.h"\n',
             "lib/ipc/loop.c": mit + '#include "../sim/sim.h"\n',
             "lib/base/error.c": mit + "#include <trestle/sim.h>\n#include <string.h>\n",

@@ -11,6 +11,7 @@
 
 #include "require.h"
 #include "trestle/bridge.h"
+#include "trestle/models.h"
 #include "trestle/wire.h"
 
 #define BRIDGES 4

@@ -395,7 +395,7 @@ static void test_statistics(void **state)
     assert_int_equal(stats.errors, 1);
     assert_cmp(stats.latency_p50_ns, >, 0);
     assert_cmp(stats.latency_p50_ns, <=, stats.latency_max_ns);
-    trestle_bridge_totals(f->bridge, &stats);
+    trestle_bridge_stats(f->bridge, TRESTLE_BRIDGE_TOTAL, &stats);
     assert_int_equal(stats.reads, 1);
     assert_int_equal(stats.writes, 1);
     assert_int_equal(stats.errors, 1);

@@ -2,6 +2,7 @@
 /* The compute model against its register map, alone and linked to echo. */
 #include "rig.h"
 #include "trestle/bridge.h"
+#include "trestle/models.h"
 #include "trestle/peer.h"
 
 enum {

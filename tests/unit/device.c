@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "sim/device.h"
 #include "trestle/sim.h"
 
 /* --- a model whose every callback the test can direct ----------------------------------------- */
@@ -64,7 +65,7 @@ static void t_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
     s->timer = timer;
     s->woken = now;
     assert_int_equal(trestle_device_now(dev), now);
-    assert_int_equal(trestle_device_wake_time(dev, timer), TRESTLE_TIME_NEVER);
+    assert_int_equal(device_wake_time(dev, timer), TRESTLE_TIME_NEVER);
     if (s->in_wake)
         s->in_wake(dev);
 }
@@ -562,9 +563,9 @@ static void test_timers(void **state)
     (void)trestle_sim_run_until(sim, 1000);
     trestle_device_wake_at(dev, 1, 2000);
     trestle_device_wake_at(dev, 2, 1500);
-    assert_int_equal(trestle_device_wake_time(dev, 1), 2000);
-    assert_int_equal(trestle_device_wake_time(dev, 0), TRESTLE_TIME_NEVER);
-    assert_int_equal(trestle_device_wake_time(dev, 3), TRESTLE_TIME_NEVER); /* there is none */
+    assert_int_equal(device_wake_time(dev, 1), 2000);
+    assert_int_equal(device_wake_time(dev, 0), TRESTLE_TIME_NEVER);
+    assert_int_equal(device_wake_time(dev, 3), TRESTLE_TIME_NEVER); /* there is none */
     (void)trestle_sim_run_until(sim, 1500);
     assert_int_equal(s->wakes, 1);
     assert_int_equal(s->timer, 2);
@@ -602,9 +603,9 @@ static void test_wake_after_cannot_overflow(void **state)
 {
     (void)trestle_sim_run_until(sim, 1000);
     trestle_device_wake_after(dev, 0, UINT64_MAX - 10);
-    assert_int_equal(trestle_device_wake_time(dev, 0), TRESTLE_TIME_NEVER - 1);
+    assert_int_equal(device_wake_time(dev, 0), TRESTLE_TIME_NEVER - 1);
     trestle_device_wake_after(dev, 0, TRESTLE_TIME_NEVER);
-    assert_int_equal(trestle_device_wake_time(dev, 0), TRESTLE_TIME_NEVER - 1);
+    assert_int_equal(device_wake_time(dev, 0), TRESTLE_TIME_NEVER - 1);
 }
 
 static void test_timer_and_line_that_do_not_exist(void **state)
@@ -649,7 +650,7 @@ static void test_reset_cancels_everything(void **state)
 {
     struct trestle_request req = request(false, 0, 4, 0);
     struct trestle_component *peer;
-    assert_int_equal(trestle_component_create(sim, "peer", 1, NULL, NULL, &peer), 0);
+    assert_int_equal(trestle_component_create(sim, 1, NULL, NULL, &peer), 0);
     assert_int_equal(trestle_link_create(peer, 0, trestle_device_component(dev), 0, 5, NULL), 0);
     s->answer = -EINPROGRESS;
     req.done = done_after_reset;
@@ -1016,7 +1017,7 @@ static void test_calls_from_another_thread(void **state)
     pthread_join(thread, NULL);
     assert_int_equal(host.irqs, 0);
     assert_int_equal(host.done, 0);
-    assert_int_equal(trestle_device_wake_time(dev, 0), TRESTLE_TIME_NEVER);
+    assert_int_equal(device_wake_time(dev, 0), TRESTLE_TIME_NEVER);
     assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1); /* once */
     assert_int_equal(host.logs[TRESTLE_LOG_WARNING], 0);
     assert_string_equal(host.log,

@@ -2,6 +2,7 @@
 /* The dma model against its register map, with a host that has 64 KiB of guest memory. */
 #include "rig.h"
 #include "trestle/bridge.h"
+#include "trestle/models.h"
 
 enum {
     CTRL = 0x00,

@@ -2,6 +2,7 @@
 /* The echo model against its register map. */
 #include "rig.h"
 #include "trestle/bridge.h"
+#include "trestle/models.h"
 #include "trestle/peer.h"
 
 enum {

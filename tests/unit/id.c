@@ -2,6 +2,7 @@
 /* The id model against its register map. */
 #include "rig.h"
 #include "trestle/bridge.h"
+#include "trestle/models.h"
 
 static void test_identity(void **state)
 {

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "sim/lazy.h"
+#include "sim/sim.h"
 
 static struct trestle_sim *sim;
 
@@ -95,7 +96,7 @@ static void test_nothing_but_lazy_ones(void **state)
     }
     assert_int_equal(lazy_next_visible(sim), TRESTLE_TIME_NEVER);
     for (size_t i = 0; i < 30; i++)
-        trestle_sim_cancel(sim, &events[i]);
+        sim_cancel(sim, &events[i]);
 }
 
 /* --- devices --------------------------------------------------------------------------------- */

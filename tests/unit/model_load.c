@@ -2,6 +2,7 @@
 /* Bundled models, and models from shared objects. */
 #include "rig.h"
 #include "trestle/bridge.h"
+#include "trestle/models.h"
 
 /* FIXTURES: the directory of the shared objects, from the build. SOURCE: this file, no shared
  * object. */

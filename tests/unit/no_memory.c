@@ -61,11 +61,6 @@ static const struct trestle_model model = {
     .read = read_nothing,
 };
 
-static bool tick(void *ctx, uint64_t cycle, trestle_time now)
-{
-    return false;
-}
-
 static int dma_at_once(void *ctx, struct trestle_device *dev, bool write, uint64_t addr, void *buf,
                        size_t size, uint64_t id)
 {
@@ -77,7 +72,6 @@ static int all(void)
 {
     struct trestle_sim *sim = NULL;
     struct trestle_component *component;
-    struct trestle_clock *clock;
     struct trestle_device *a = NULL, *b = NULL;
     const struct trestle_param params[] = {{"a", "1"}, {"b", "2"}};
     const struct trestle_host_ops ops = {.size = sizeof(ops), .dma = dma_at_once};
@@ -88,9 +82,7 @@ static int all(void)
     char *error = NULL;
     int r = trestle_sim_create(&sim);
     if (r == 0)
-        r = trestle_component_create(sim, "c", 1, NULL, NULL, &component);
-    if (r == 0)
-        r = trestle_clock_create(sim, 10, tick, NULL, &clock);
+        r = trestle_component_create(sim, 1, NULL, NULL, &component);
     if (r == 0)
         r = trestle_device_create(sim, &model, &options, &a, &error);
     if (r == 0)
@@ -114,7 +106,7 @@ static int all(void)
     trestle_device_destroy(a);
     trestle_device_destroy(b);
     if (sim)
-        assert_cmp(sim->queue.reserved, <=, 1); /* the clock's */
+        assert_int_equal(sim->queue.reserved, 0);
     trestle_sim_destroy(sim);
     return r;
 }
@@ -133,13 +125,11 @@ static void test_every_allocation_may_fail(void **state)
     assert_cmp(failures, >, 20);
 }
 
-static void test_reserved_timers_and_clocks_never_fail(void **state)
+static void test_reserved_timers_never_fail(void **state)
 {
-    struct trestle_clock *clock;
     struct trestle_event events[100];
     unsigned scheduled = 0;
     struct trestle_device *dev = rig_device(&model, NULL);
-    assert_int_equal(trestle_clock_create(rig.sim, 1000, tick, NULL, &clock), 0);
     /* Events without a reservation take all the room there is, and get no more. */
     allocations = 0;
     fail_at = 1;
@@ -152,12 +142,11 @@ static void test_reserved_timers_and_clocks_never_fail(void **state)
     }
     assert_cmp(scheduled, <, 100);
     assert_int_equal(trestle_sim_schedule(rig.sim, &events[0], 6000), 0); /* moving never fails */
-    trestle_clock_start(clock);
     for (uint32_t i = 0; i < 20; i++)
         trestle_device_wake_at(dev, i, 4000);
     assert_cmp(rig.sim->queue.count, <=, rig.sim->queue.capacity);
     fail_at = 0;
-    assert_int_equal(trestle_sim_run_until(rig.sim, 4000), 24); /* 20 timers, 4 ticks */
+    assert_int_equal(trestle_sim_run_until(rig.sim, 4000), 20);
     trestle_device_destroy(dev);
 }
 
@@ -165,9 +154,6 @@ static void test_running_asks_for_no_memory(void **state)
 {
     rig.ops.dma = dma_at_once;
     struct trestle_device *a = rig_device(&model, NULL), *b = rig_device(&model, NULL);
-    struct trestle_clock *clock;
-    assert_int_equal(trestle_clock_create(rig.sim, 1, tick, NULL, &clock), 0);
-    trestle_clock_start(clock);
     assert_int_equal(trestle_link_create(trestle_device_component(a), 0,
                                          trestle_device_component(b), 0, 30, NULL),
                      0);
@@ -190,7 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(test_every_allocation_may_fail),
-        RIG_TEST(test_reserved_timers_and_clocks_never_fail),
+        RIG_TEST(test_reserved_timers_never_fail),
         RIG_TEST(test_running_asks_for_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "sim/params.h"
 #include "trestle/sim.h"
 
 static struct {
@@ -289,12 +290,12 @@ static void test_frequencies(void **state)
                                       "1mHz", "-1GHz", "GHz", "0ns",   "1001ms", "1GHz2"};
     trestle_time period;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        assert_int_equal(trestle_parse_frequency(good[i].text, &period), 0);
+        assert_int_equal(params_parse_frequency(good[i].text, &period), 0);
         if (period != good[i].period)
             fail_msg("'%s' is %llu", good[i].text, (unsigned long long)period);
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        if (trestle_parse_frequency(bad[i], &period) != -EINVAL)
+        if (params_parse_frequency(bad[i], &period) != -EINVAL)
             fail_msg("'%s' parses", bad[i]);
     }
 }

@@ -117,8 +117,7 @@ static void rig_hear(void *ctx, uint32_t port, const void *data, size_t size)
 
 void rig_link_peer(struct rig_peer *peer, struct trestle_device *dev, trestle_time latency)
 {
-    assert_int_equal(trestle_component_create(rig.sim, "peer", 1, rig_hear, peer, &peer->component),
-                     0);
+    assert_int_equal(trestle_component_create(rig.sim, 1, rig_hear, peer, &peer->component), 0);
     assert_int_equal(
         trestle_link_create(peer->component, 0, trestle_device_component(dev), 0, latency, NULL),
         0);

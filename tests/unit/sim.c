@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "sim/sim.h"
 #include "trestle/sim.h"
 
 /* An event that writes its id and the time into a log. */
@@ -128,9 +129,9 @@ static void test_cancel(void **state)
     (void)state;
     for (int i = 0; i < 6; i++)
         at(i, (trestle_time)(10 + i));
-    trestle_sim_cancel(sim, &probes[0].event);
-    trestle_sim_cancel(sim, &probes[3].event);
-    trestle_sim_cancel(sim, &probes[3].event); /* idle: nothing happens */
+    sim_cancel(sim, &probes[0].event);
+    sim_cancel(sim, &probes[3].event);
+    sim_cancel(sim, &probes[3].event); /* idle: nothing happens */
     at(5, TRESTLE_TIME_NEVER);
     assert_false(trestle_event_pending(&probes[0].event));
     assert_false(trestle_event_pending(&probes[5].event));
@@ -161,7 +162,7 @@ static void touch_others(struct probe *probe, trestle_time now)
 {
     assert_int_equal(trestle_sim_run_until(sim, now + 1000), 0); /* not re-entrant */
     assert_int_equal(trestle_sim_next(sim), 20);
-    trestle_sim_cancel(sim, &probes[1].event);
+    sim_cancel(sim, &probes[1].event);
     assert_int_equal(trestle_sim_next(sim), 30);
     at(2, now); /* moved from 30 to the same time, after this event */
     assert_int_equal(trestle_sim_next(sim), now);
@@ -264,7 +265,7 @@ static void act(void)
     int i = (int)draw(ITEMS);
     trestle_time now = trestle_sim_now(sim);
     if (draw(4) == 0) {
-        trestle_sim_cancel(sim, &ref.event[i]);
+        sim_cancel(sim, &ref.event[i]);
         ref.pending[i] = false;
     } else {
         /* Small times, so that many are equal; some lie in the past. */

@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "trestle/bridge.h"
+#include "trestle/models.h"
 #include "trestle/peer.h"
 #include "trestle/test.h"
 

@@ -2,6 +2,7 @@
 /* The timer model against its register map. */
 #include "rig.h"
 #include "trestle/bridge.h"
+#include "trestle/models.h"
 
 enum { COUNT = 0x00, COMPARE = 0x08, CONTROL = 0x10, STATUS = 0x14 };
 

@@ -11,7 +11,7 @@
 #include "base/elf.h"
 #include "base/error.h"
 #include "sim/model.h"
-#include "trestle/bridge.h"
+#include "trestle/models.h"
 
 extern const struct trestle_model trestle_compute_model, trestle_dma_model, trestle_echo_model,
     trestle_id_model, trestle_timer_model;
@@ -24,15 +24,6 @@ static const struct trestle_model *const bundled[] = {
 const struct trestle_model *const *trestle_models(void)
 {
     return bundled;
-}
-
-const struct trestle_model *trestle_model_find(const char *name)
-{
-    for (size_t i = 0; bundled[i]; i++) {
-        if (strcmp(bundled[i]->name, name) == 0)
-            return bundled[i];
-    }
-    return NULL;
 }
 
 struct trestle_model_library {
