@@ -14,7 +14,8 @@
 #include "util.h"
 
 static const struct command_option options[] = {
-    {'L', "lang", "LANGUAGE", "of the model: c (default) or python", .long_only = true},
+    {'L', "lang", "LANGUAGE", "of the model: c (default), cxx (SystemC) or python",
+     .long_only = true},
     {'S', "svd", "FILE", "begin with the registers of a vendor's peripheral", .long_only = true},
     {'P', "peripheral", "NAME", "which one of FILE; several are joined by +", .long_only = true},
     {0},
@@ -43,11 +44,34 @@ static const struct part svd_parts[] = {
     {"README.md.in", "README.md"},
     {0},
 };
+static const struct part cxx_parts[] = {
+    {"model.cc.in", "@name@.cc"},      {"guest.c.in", "guest.c"},
+    {"config.json.in", "@name@.json"}, {"Makefile.cxx.in", "Makefile"},
+    {"README.md.in", "README.md"},     {0},
+};
 static const struct part python_parts[] = {
     {"model.py.in", "@name@.py"},      {"guest.c.in", "guest.c"},
     {"config.json.in", "@name@.json"}, {"Makefile.python.in", "Makefile"},
     {"README.md.in", "README.md"},     {0},
 };
+
+struct language {
+    const char *name, *source, *model; /* the ends of files: of the source, and of what is loaded */
+    const struct part *parts;
+};
+
+static const struct language *find_language(const char *name)
+{
+    static const struct language languages[] = {
+        {"c", "c", "so", c_parts},
+        {"cxx", "cc", "so", cxx_parts},
+        {"python", "py", "py", python_parts},
+    };
+    for (size_t i = 0; i < sizeof(languages) / sizeof(*languages); i++)
+        if (strcmp(languages[i].name, name) == 0)
+            return &languages[i];
+    return NULL;
+}
 
 /* What a template's "@key@" becomes. */
 struct word {
@@ -231,13 +255,13 @@ static int parse(const struct command *command, int argc, char **argv, struct wa
         else
             return EXIT_BAD_INPUT;
     }
-    const char *language = ret_wanted->language;
-    if (strcmp(language, "c") != 0 && strcmp(language, "python") != 0)
-        return command_fail("--lang %s is not a language here; write c or python", language);
+    if (!find_language(ret_wanted->language))
+        return command_fail("--lang %s is not a language here; write c, cxx or python",
+                            ret_wanted->language);
     if (!ret_wanted->svd != !ret_wanted->peripheral)
         return command_fail("--svd and --peripheral belong together; add %s",
                             ret_wanted->svd ? "--peripheral NAME" : "--svd FILE");
-    if (ret_wanted->svd && strcmp(language, "c") != 0)
+    if (ret_wanted->svd && strcmp(ret_wanted->language, "c") != 0)
         return command_fail("--svd makes a table in C; leave out --lang");
     return 0;
 }
@@ -255,21 +279,17 @@ static int run_command(const struct command *command, int argc, char **argv)
             "\"%s\" is not a name for a device; begin with a letter, and use letters, "
             "digits and _, 40 at most, but no word of C",
             name);
-    bool python = strcmp(wanted.language, "python") == 0;
+    const struct language *language = find_language(wanted.language);
     struct words words = {0};
     add_word(&words, "name", xstrdup(name));
     add_word(&words, "Name", xformat("%c%s", toupper((unsigned char)*name), name + 1));
-    add_word(&words, "suffix", xstrdup(python ? "py" : "so"));
-    add_word(&words, "source", xstrdup(python ? "py" : "c"));
+    add_word(&words, "suffix", xstrdup(language->model));
+    add_word(&words, "source", xstrdup(language->source));
     add_word(&words, "irq", xstrdup(wanted.svd ? "" : ", \"irq\": 40"));
     if (wanted.svd)
         code = add_stub(&words, name, wanted.svd, wanted.peripheral);
     if (code == 0)
-        code = write_folder(folder,
-                            python       ? python_parts
-                            : wanted.svd ? svd_parts
-                                         : c_parts,
-                            &words);
+        code = write_folder(folder, wanted.svd ? svd_parts : language->parts, &words);
     finish_words(&words);
     return code;
 }

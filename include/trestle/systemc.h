@@ -823,7 +823,7 @@ template <unsigned int BUSWIDTH = 32> class device : public systemc::port
 {
   public:
     tlm_utils::simple_initiator_socket<device, BUSWIDTH> bus;
-    tlm_utils::simple_target_socket<device, BUSWIDTH> memory;
+    tlm_utils::simple_target_socket_optional<device, BUSWIDTH> memory;
 
     explicit device(const sc_core::sc_module_name &name,
                     const device_options &options = device_options())

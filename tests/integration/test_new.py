@@ -53,6 +53,13 @@ class New(common.TestCase):
             self.skipTest("this build has no models in Python (tools/deps installs libpython3-dev)")
         self.passes("--lang", "python", checks=5)
 
+    def test_cxx(self):
+        if subprocess.run(["pkg-config", "--exists", "systemc"]).returncode:
+            self.skipTest("there is no SystemC (tools/deps installs libsystemc-dev)")
+        if common.build_option("b_sanitize") != "none":
+            self.skipTest("the sanitizers do not know the stacks of SystemC's threads")
+        self.passes("--lang", "cxx", checks=5)
+
     def test_svd(self):
         for peripheral, checks in ("UART0", 3), ("TIMER", 5), ("CLOCK", 5):
             with self.subTest(peripheral):
@@ -73,7 +80,7 @@ class New(common.TestCase):
                           "digits and _, 40 at most, but no word of C"),
                 (["int"], '"int" is not a name for a device; begin with a letter, and use letters, '
                           "digits and _, 40 at most, but no word of C"),
-                (["a", "--lang", "rust"], "--lang rust is not a language here; write c or python"),
+                (["a", "--lang", "rust"], "--lang rust is not a language here; write c, cxx or python"),
                 (["a", "--svd", CHIP], "--svd and --peripheral belong together; add --peripheral "
                                        "NAME"),
                 (["a", "--svd", CHIP, "--peripheral", "UART"],
