@@ -67,7 +67,7 @@ ALLOWED = {
     },
     "lib/machine": {
         "include/trestle": "machine",
-        "lib/base": "child clock error process sized",
+        "lib/base": "child clock error image process sized",
     },
     "lib/test": {
         "include/trestle": "bridge models test",
@@ -88,7 +88,7 @@ ALLOWED = {
     },
     "cli": {
         "include/trestle": "bridge machine models registers sim test trace",
-        "lib/base": "child clock elf error io number region socket_path",
+        "lib/base": "child clock error image io number region socket_path",
     },
     "examples": {
         "include/trestle": "device systemc",

@@ -28,9 +28,9 @@ const char *config_arch_of_qemu(const char *qemu)
     return NULL;
 }
 
-/* A bare name is looked up in PATH; anything else is a path. */
-static int set_qemu(struct config_reader *reader, const struct config_key *key,
-                    const struct json_place *where, const json_t *value, void *target)
+/* What QEMU finds by name, and else a path: a program in PATH, firmware that comes with it. */
+static int set_name_or_path(struct config_reader *reader, const struct config_key *key,
+                            const struct json_place *where, const json_t *value, void *target)
 {
     const char *text = json_string_value(value);
     return text && strchr(text, '/') ? config_set_path(reader, key, where, value, target)
@@ -52,6 +52,34 @@ static int set_plugin(struct config_reader *reader, const struct config_key *key
         return config_fail(reader, where, "\"%s\" is not a plugin; did you mean \"%s\"?", text,
                            near);
     return config_set_path(reader, key, where, value, target);
+}
+
+static int set_bios(struct config_reader *reader, const struct config_key *key,
+                    const struct json_place *where, const json_t *value, void *target)
+{
+    const char *text = json_string_value(value);
+    bool is_word = text && (strcmp(text, "none") == 0 || strcmp(text, "default") == 0);
+    return (is_word ? config_set_string : config_set_path)(reader, key, where, value, target);
+}
+
+/* With a unit, since QEMU counts MiB and others bytes. */
+static int set_memory(struct config_reader *reader, const struct config_key *key,
+                      const struct json_place *where, const json_t *value, void *target)
+{
+    const char *text = json_string_value(value);
+    size_t digits = text ? strspn(text, "0123456789") : 0;
+    if (digits == 0 || digits > 9 || strspn(text, "0") == digits || !strchr("KMGT", text[digits]) ||
+        strlen(text) != digits + 1)
+        return config_fail_type(reader, key, where, value);
+    return config_set_string(reader, key, where, value, target);
+}
+
+static int set_cpus(struct config_reader *reader, const struct config_key *key,
+                    const struct json_place *where, const json_t *value, void *target)
+{
+    if (json_is_integer(value) && json_integer_value(value) == 0)
+        return config_fail_type(reader, key, where, value);
+    return config_set_count(reader, key, where, value, target);
 }
 
 static int set_args(struct config_reader *reader, const struct config_key *key,
@@ -76,8 +104,18 @@ static int set_args(struct config_reader *reader, const struct config_key *key,
 
 static const struct config_key machine_keys[] = {
     {"arch", config_set_choice, MACHINE(arch), "an architecture", .choices = arch_choices},
-    {"qemu", set_qemu, MACHINE(qemu), "a program", "\"qemu\": \"qemu-system-riscv32\""},
+    {"qemu", set_name_or_path, MACHINE(qemu), "a program", "\"qemu\": \"qemu-system-riscv32\""},
     {"kernel", config_set_path, MACHINE(kernel), "a path", "\"kernel\": \"guest.elf\""},
+    {"initrd", config_set_path, MACHINE(initrd), "a path", "\"initrd\": \"initrd.img\""},
+    {"append", config_set_string, MACHINE(append), "a text",
+     "\"append\": \"console=ttyS0\", for the kernel"},
+    {"memory", set_memory, MACHINE(memory), "a size with K, M, G or T", "\"memory\": \"512M\""},
+    {"cpus", set_cpus, MACHINE(cpus), "a number from 1 to 512", "\"cpus\": 2", .max = 512},
+    {"bios", set_bios, MACHINE(bios), "a path, \"none\" or \"default\"",
+     "\"bios\": \"u-boot.bin\""},
+    {"dtb", config_set_path, MACHINE(dtb), "a path", "\"dtb\": \"board.dtb\""},
+    {"board", config_set_string, MACHINE(board), "a board of QEMU's", "\"board\": \"mps2-an385\""},
+    {"cpu", config_set_string, MACHINE(cpu), "a processor of QEMU's", "\"cpu\": \"cortex-a72\""},
     {"args", set_args, 0, "a list of texts", "\"args\": [\"-m\", \"256M\"]"},
     {"plugin", set_plugin, MACHINE(plugin), "\"auto\", \"in-tree\", \"none\" or a path",
      "\"plugin\": \"auto\""},
@@ -94,8 +132,16 @@ static int set_machine(struct config_reader *reader, const struct config_key *ke
         return config_fail_type(reader, key, where, value);
     struct config *config = reader->config;
     int status = config_read_object(reader, where, value, machine_keys, config);
-    if (status < 0 || !config->qemu)
+    if (status < 0)
         return status;
+    if (config->icount >= 0 && config->cpus > 1) {
+        struct json_place here = {where, "cpus", 0};
+        return config_fail(reader, &here,
+                           "with icount the machine has one vCPU; remove one of the "
+                           "two keys");
+    }
+    if (!config->qemu)
+        return 0;
     const char *arch = config_arch_of_qemu(config->qemu);
     if (config->arch && arch && strcmp(config->arch, arch) != 0) {
         struct json_place here = {where, "qemu", 0};

@@ -82,7 +82,7 @@ static bool parse_port(const char *text, uint16_t *ret_port)
 static int parse(const struct command *command, int argc, char **argv,
                  struct run_arguments *ret_options, struct config **ret_config)
 {
-    struct run_arguments parsed = {0};
+    struct run_arguments parsed = {.launch = {.needs_guest = true}};
     int operands = 0;
     while (operands < argc && strcmp(argv[operands], "--") != 0)
         operands++;

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/elf.h"
+#include "base/image.h"
 #include "util.h"
 
 #define PLUGIN_FILE "trestle-qemu.so"
@@ -23,22 +23,6 @@ static const char *unreadable(const char *path)
     if (S_ISDIR(st.st_mode))
         return "it is a directory";
     return access(path, R_OK) < 0 ? strerror(errno) : NULL;
-}
-
-/* The architecture that path is for when it cannot run on arch, or NULL. QEMU starts such a guest
- * all the same, and nothing ever happens. An aarch64 machine may have 32-bit processors. */
-static const char *wrong_arch(const char *path, const char *arch)
-{
-    uint8_t head[ELF_HEAD_SIZE];
-    struct stat st;
-    FILE *file = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "rbe") : NULL;
-    if (!file)
-        return NULL;
-    const char *found = fread(head, sizeof(head), 1, file) == 1 ? elf_arch(head) : NULL;
-    fclose(file);
-    if (!found || strcmp(found, arch) == 0)
-        return NULL;
-    return strcmp(found, "arm") == 0 && strcmp(arch, "aarch64") == 0 ? NULL : found;
 }
 
 static int check_kernel(const struct config *config, const struct launch_options *options,
@@ -56,6 +40,84 @@ static int check_kernel(const struct config *config, const struct launch_options
             config, "kernel",
             "cannot read %s: %s; build it, correct the path, or name another with --kernel", kernel,
             reason);
+    return -EINVAL;
+}
+
+static int check_machine_files(const struct config *config, char **ret_error)
+{
+    const struct {
+        const char *key, *path;
+    } files[] = {
+        {"initrd", config->initrd},
+        {"dtb", config->dtb},
+        /* Without a slash it is one of those that QEMU comes with. */
+        {"bios", config->bios && strchr(config->bios, '/') ? config->bios : NULL},
+    };
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        const char *reason = files[i].path ? unreadable(files[i].path) : NULL;
+        if (!reason)
+            continue;
+        *ret_error = config_complain_machine(config, files[i].key,
+                                             "cannot read %s: %s; correct the path, or remove the "
+                                             "key",
+                                             files[i].path, reason);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* An argument of the user's own may say what the guest is, or how much memory it has. */
+static const char *find_arg(const struct launch *launch, const char *const *names)
+{
+    for (const char **arg = launch->args; arg && *arg; arg++)
+        for (const char *const *name = names; *name; name++)
+            if (strcmp(*arg + strspn(*arg, "-"), *name) == 0 && **arg == '-')
+                return arg[1] ? arg[1] : *arg;
+    return NULL;
+}
+
+/* Bytes; 0: not said in a form that is certain. */
+static uint64_t memory_of(const struct config *config, const struct launch *launch)
+{
+    static const char *const names[] = {"m", NULL};
+    static const char units[] = "KMGT";
+    if (find_arg(launch, names) || (!config->memory && config->board))
+        return 0;
+    const char *text = config->memory ? config->memory : "128M";
+    char *unit;
+    uint64_t count = strtoull(text, &unit, 10);
+    return count << (10 * (strchr(units, *unit) - units + 1));
+}
+
+static int check_initrd_fits(const struct config *config, const struct launch *launch,
+                             char **ret_error)
+{
+    struct stat st;
+    uint64_t memory = memory_of(config, launch);
+    if (!config->initrd || memory == 0 || stat(config->initrd, &st) < 0 ||
+        (uint64_t)st.st_size < memory)
+        return 0;
+    *ret_error =
+        config_complain_machine(config, "initrd",
+                                "%s has %lld bytes, and the machine's memory %llu; write "
+                                "a larger \"memory\"",
+                                config->initrd, (long long)st.st_size, (unsigned long long)memory);
+    return -EINVAL;
+}
+
+/* A machine without anything to run waits forever, and nothing says so. */
+static int check_guest(const struct config *config, const struct launch_options *options,
+                       const struct launch *launch, char **ret_error)
+{
+    static const char *const names[] = {"kernel", "bios",     "pflash", "drive",    "hda", "cdrom",
+                                        "device", "blockdev", "sd",     "mtdblock", NULL};
+    bool has_guest = launch->machine.kernel || find_arg(launch, names) || options->gdb ||
+                     (config->bios && strcmp(config->bios, "none") != 0);
+    if (!options->needs_guest || has_guest)
+        return 0;
+    *ret_error = config_complain_machine(config, "kernel",
+                                         "there is nothing to run; name the guest's ELF file or "
+                                         "Linux Image here or with --kernel, or a \"bios\"");
     return -EINVAL;
 }
 
@@ -196,24 +258,27 @@ static void join_args(const struct config *config, const struct launch_options *
     launch->machine.args = launch->args;
 }
 
-static int check_kernel_arch(const struct config *config, const struct launch_options *options,
+static int check_kernel_kind(const struct config *config, const struct launch_options *options,
                              const struct launch *launch, char **ret_error)
 {
-    const char *kernel = launch->machine.kernel, *arch = launch->machine.arch;
+    const char *kernel = launch->machine.kernel, *arch = launch->machine.arch, *found;
     if (!arch && !launch->machine.qemu)
         arch = "riscv32";
-    const char *found = kernel && arch ? wrong_arch(kernel, arch) : NULL;
-    if (!found)
+    if (!kernel || !arch)
         return 0;
-    if (options->kernel)
-        *ret_error = xformat("trestle: --kernel %s is for %s, and the machine is %s; name another, "
-                             "or change machine.arch",
-                             kernel, found, arch);
-    else
-        *ret_error = config_complain_machine(
-            config, "kernel",
-            "%s is for %s, and the machine is %s; name another, or change machine.arch", kernel,
-            found, arch);
+    enum image_kind kind = image_look(kernel, &found);
+    char *flaw = NULL;
+    if (kind == IMAGE_UNKNOWN)
+        flaw = xformat("is neither an ELF file nor a Linux Image; name another, or give it to QEMU "
+                       "in machine.args");
+    else if (!image_runs_on(found, arch))
+        flaw = xformat("is for %s, and the machine is %s; name another, or change machine.arch",
+                       found, arch);
+    if (!flaw)
+        return 0;
+    *ret_error = options->kernel ? xformat("trestle: --kernel %s %s", kernel, flaw)
+                                 : config_complain_machine(config, "kernel", "%s %s", kernel, flaw);
+    free(flaw);
     return -EINVAL;
 }
 
@@ -227,7 +292,18 @@ int launch_init(struct launch *launch, const struct config *config,
     launch->machine.icount_shift = config->icount >= 0 ? (uint32_t)config->icount : 0;
     launch->machine.direct_dma = config->direct_dma;
     launch->machine.exit_when_idle = options->exit_on_idle;
+    launch->machine.board = config->board;
+    launch->machine.cpu = config->cpu;
+    launch->machine.bios = config->bios;
+    launch->machine.memory = config->memory;
+    launch->machine.cpus = (uint32_t)config->cpus;
+    launch->machine.initrd = config->initrd;
+    launch->machine.append = config->append;
+    launch->machine.dtb = config->dtb;
+    join_args(config, options, launch);
     int status = check_kernel(config, options, launch, ret_error);
+    if (status == 0)
+        status = check_machine_files(config, ret_error);
     if (status == 0)
         status = choose_plugin(config, options, launch, ret_error);
     if (status == 0 && !launch->plugin)
@@ -235,13 +311,16 @@ int launch_init(struct launch *launch, const struct config *config,
     if (status == 0)
         status = check_qemu(config, options, launch, ret_error);
     if (status == 0)
-        status = check_kernel_arch(config, options, launch, ret_error);
+        status = check_kernel_kind(config, options, launch, ret_error);
+    if (status == 0)
+        status = check_initrd_fits(config, launch, ret_error);
+    if (status == 0)
+        status = check_guest(config, options, launch, ret_error);
     if (status < 0) {
         launch_finish(launch);
         return -EINVAL;
     }
     launch->machine.plugin = launch->plugin;
-    join_args(config, options, launch);
     return 0;
 }
 

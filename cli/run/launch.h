@@ -10,6 +10,7 @@
 struct launch_options {
     const char *kernel, *qemu, *plugin; /* NULL: as the configuration says */
     bool gdb, exit_on_idle;
+    bool needs_guest;  /* a machine with nothing to run is refused */
     uint16_t gdb_port; /* 0: any */
     const char *debug; /* a device that is debugged, and has no time-out; NULL: none */
     char **args;       /* for QEMU, behind the configuration's; ended by NULL; NULL: none */

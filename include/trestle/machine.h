@@ -38,7 +38,7 @@ struct trestle_machine_options {
     const char *arch; /* "riscv32" (default when NULL), "riscv64", "arm", "aarch64", "x86_64" */
     const char *qemu; /* path, or a name looked up in search_path; NULL: qemu-system-<arch> */
     const char *search_path; /* the caller's $PATH */
-    const char *kernel;      /* ELF file; NULL: none */
+    const char *kernel;      /* ELF file, or a Linux Image; NULL: none */
     /* The plugin's path; "in-tree": this QEMU was built with the same device inside. NULL: it
      * contains an older sst-device, which gets only socket and base_address, and the older
      * environment (SST_NUM_DEVICES, SST_DEVICE%d_SOCKET, SST_DEVICE%d_BASE). */
@@ -54,10 +54,18 @@ struct trestle_machine_options {
     bool is_repeatable;
     uint32_t icount_shift;
     /* The guest's RAM is a file that the devices' processes map, so that their DMA needs no
-     * messages. As large as a -m among args says, else 128 MiB. */
+     * messages. As large as memory, or a -m among args, says, else 128 MiB. */
     bool direct_dma;
     /* With gdb: of 127.0.0.1; 0: 1234. A -gdb or -s among args says it instead. */
     uint16_t gdb_port;
+    /* What follows is QEMU's own, by the names of its options; NULL or 0: the board's default. */
+    const char *board;  /* -M: "virt", "mps2-an385", with its properties; default: virt, or q35 */
+    const char *cpu;    /* -cpu */
+    const char *bios;   /* -bios: a path, "none", "default". Default on riscv: "default" for a Linux
+                         * Image, which needs OpenSBI, else "none" */
+    const char *memory; /* -m: "512M" */
+    uint32_t cpus;      /* -smp */
+    const char *initrd, *append, *dtb;
 };
 
 /* Where QEMU is: options->qemu looked up in search_path. *ret_path is malloc'd. -ENOENT. */

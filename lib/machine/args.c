@@ -11,21 +11,24 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/image.h"
 #include "base/process.h"
 #include "base/sized.h"
 #include "machine/args.h"
 
-/* What each target needs to run a bare ELF file on its generic board. */
+/* What each target's generic board needs to run a bare ELF file. */
 static const struct arch {
-    const char *name, *qemu;
-    const char *args[8];
+    const char *name, *qemu, *board;
+    const char *cpu;         /* on that board; NULL: QEMU's default */
+    const char *no_firmware; /* what -bios says so that a bare ELF file starts alone, or NULL */
+    const char *args[3];
     bool has_dtb_randomness; /* the board puts random numbers into the device tree */
 } archs[] = {
-    {"riscv32", "qemu-system-riscv32", {"-M", "virt", "-bios", "none", "-nographic"}},
-    {"riscv64", "qemu-system-riscv64", {"-M", "virt", "-bios", "none", "-nographic"}},
-    {"arm", "qemu-system-arm", {"-M", "virt", "-cpu", "cortex-a15", "-nographic"}, true},
-    {"aarch64", "qemu-system-aarch64", {"-M", "virt", "-cpu", "cortex-a57", "-nographic"}, true},
-    {"x86_64", "qemu-system-x86_64", {"-M", "q35", "-nic", "none", "-nographic"}},
+    {"riscv32", "qemu-system-riscv32", "virt", NULL, "none", {NULL}, false},
+    {"riscv64", "qemu-system-riscv64", "virt", NULL, "none", {NULL}, false},
+    {"arm", "qemu-system-arm", "virt", "cortex-a15", NULL, {NULL}, true},
+    {"aarch64", "qemu-system-aarch64", "virt", "cortex-a57", NULL, {NULL}, true},
+    {"x86_64", "qemu-system-x86_64", "q35", NULL, NULL, {"-nic", "none"}, false},
 };
 
 static int find_arch(const char *name, const struct arch **ret_arch, char **ret_error)
@@ -178,10 +181,10 @@ static void add_plugin(struct arg_list *list, const struct trestle_machine_optio
 
 /* RAM of the default size of all these boards, or of the user's: -m counts in MiB where it has no
  * unit, a memory backend in bytes. */
-static void add_shared_ram(struct arg_list *list, const char *const *args)
+static void add_shared_ram(struct arg_list *list, const char *memory, const char *const *args)
 {
     struct text text = {0};
-    const char *size = "128M";
+    const char *size = memory ? memory : "128M";
     for (; args && args[0] && args[1]; args++)
         if (strcmp(args[0], "-m") == 0)
             size = args[1];
@@ -218,7 +221,7 @@ static void add_repeatable(struct arg_list *list, const struct trestle_machine_o
     arg_add(list, "-smp");
     arg_add(list, "1");
     /* The user's machine may not know it. riscv's takes its random numbers from the seed. */
-    if (arch->has_dtb_randomness && !names_a_machine(options->args)) {
+    if (arch->has_dtb_randomness && !options->board && !names_a_machine(options->args)) {
         arg_add(list, "-M");
         arg_add(list, "virt,dtb-randomness=off");
     }
@@ -316,11 +319,18 @@ int trestle_machine_find_qemu(const struct trestle_machine_options *options, cha
 
 static int check_files(const struct trestle_machine_options *options, char **ret_error)
 {
+    const struct {
+        const char *what, *path, *remedy;
+    } files[] = {
+        {"kernel", options->kernel, "build it, or name another"},
+        {"initrd", options->initrd, "correct the path, or name another"},
+        {"device tree", options->dtb, "correct the path, or name another"},
+        {"plugin", has_plugin(options) ? options->plugin : NULL, "build it, or name another"},
+    };
     int error = 0;
-    if (options->kernel)
-        error = check_file("kernel", options->kernel, "build it, or name another", ret_error);
-    if (!error && has_plugin(options))
-        error = check_file("plugin", options->plugin, "build it, or name another", ret_error);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && !error; i++)
+        if (files[i].path)
+            error = check_file(files[i].what, files[i].path, files[i].remedy, ret_error);
     return error;
 }
 
@@ -334,6 +344,45 @@ static void add_gdb(struct arg_list *list, const struct trestle_machine_options 
         return;
     arg_add(list, "-gdb");
     arg_add(list, "tcp:127.0.0.1:%u", options->gdb_port ? options->gdb_port : 1234u);
+}
+
+static void add_option(struct arg_list *list, const char *option, const char *value)
+{
+    if (!value)
+        return;
+    arg_add(list, "%s", option);
+    arg_add(list, "%s", value);
+}
+
+/* A bare ELF file wants no firmware before it. Linux on riscv hangs without: it calls OpenSBI. */
+static const char *choose_firmware(const struct trestle_machine_options *options,
+                                   const struct arch *arch)
+{
+    const char *found;
+    if (options->bios || !arch->no_firmware)
+        return options->bios;
+    bool is_linux = options->kernel && image_look(options->kernel, &found) == IMAGE_LINUX;
+    return is_linux ? "default" : arch->no_firmware;
+}
+
+static void add_machine(struct arg_list *list, const struct trestle_machine_options *options,
+                        const struct arch *arch)
+{
+    add_option(list, "-M", options->board ? options->board : arch->board);
+    add_option(list, "-cpu", options->cpu || options->board ? options->cpu : arch->cpu);
+    add_option(list, "-bios", choose_firmware(options, arch));
+    for (const char *const *arg = arch->args; *arg; arg++)
+        arg_add(list, "%s", *arg);
+    arg_add(list, "-nographic");
+    add_option(list, "-m", options->memory);
+    if (options->cpus > 0) {
+        arg_add(list, "-smp");
+        arg_add(list, "%" PRIu32, options->cpus);
+    }
+    add_option(list, "-kernel", options->kernel);
+    add_option(list, "-initrd", options->initrd);
+    add_option(list, "-append", options->append);
+    add_option(list, "-dtb", options->dtb);
 }
 
 int machine_args(const struct trestle_machine_options *options, bool is_owned, char ***ret_argv,
@@ -351,16 +400,11 @@ int machine_args(const struct trestle_machine_options *options, bool is_owned, c
         return error;
     arg_add(&list, "%s", qemu);
     free(qemu);
-    for (const char *const *arg = arch->args; *arg; arg++)
-        arg_add(&list, "%s", *arg);
-    if (options->kernel) {
-        arg_add(&list, "-kernel");
-        arg_add(&list, "%s", options->kernel);
-    }
+    add_machine(&list, options, arch);
     if (options->is_repeatable)
         add_repeatable(&list, options, arch);
     if (options->direct_dma)
-        add_shared_ram(&list, options->args);
+        add_shared_ram(&list, options->memory, options->args);
     if (has_plugin(options))
         add_plugin(&list, options, is_owned);
     for (size_t i = 0; i < options->num_devices; i++)

@@ -61,9 +61,12 @@ class Case(common.TestCase):
 
     def assert_refused(self, line, *args, **kwargs):
         """Exit 2 with this one line on standard error, and nothing else anywhere."""
+        self.assert_refused_like(re.escape(line), *args, **kwargs)
+
+    def assert_refused_like(self, line, *args, **kwargs):
         before = common.files(self.dir)
         result = self.trestle(*args, **kwargs)
-        self.assertEqual(result.err, line + "\n", result)
+        self.assertRegex(result.err, rf"\A{line}\n\Z", result)
         self.assertEqual((result.code, result.out), (2, ""), result)
         self.assertEqual(common.files(self.dir), before, "left behind")
 

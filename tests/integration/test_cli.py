@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 
@@ -97,7 +98,8 @@ class BadConfiguration(Case):
                                 "of 8; choose an aligned base address", command, "bad.json")
 
     def test_parameters(self):
-        self.config('{"devices": [\n {"model": "echo", "base_addr": 8,\n'
+        self.config('{"machine": {"bios": "default"}, "devices": [\n'
+                    '{"model": "echo", "base_addr": 8,\n'
                     '  "params": {\n"clock": "1GHz",\n"echo_latncy": 1}}]}', "bad.json")
         for command in "run", "check", "serve":
             self.assert_refused("bad.json:5: devices[0].params.echo_latncy: unknown parameter "
@@ -148,9 +150,70 @@ class BadConfiguration(Case):
         self.assert_refused("trestle: --kernel arm.elf is for arm, and the machine is riscv32; "
                             "name another, or change machine.arch",
                             "run", "two.json", "--kernel", "arm.elf")
-        (self.dir / "raw.elf").write_bytes(b"\x7fEL")  # what is no ELF file is left to QEMU
-        self.config({"machine": {"kernel": "raw.elf"}, "devices": [ECHO]})
-        self.assertEqual(self.trestle("check", "two.json").code, 0)
+
+    def test_kernel_that_is_none(self):
+        (self.dir / "raw").write_bytes(b"\x7fEL")
+        self.config('{"machine": {\n"kernel": "raw"},\n"devices": [{"model": "echo", '
+                    '"base_addr": 8}]}')
+        self.assert_refused("two.json:2: machine.kernel: raw is neither an ELF file nor a Linux "
+                            "Image; name another, or give it to QEMU in machine.args",
+                            "run", "two.json")
+        self.config({"devices": [ECHO]})
+        self.assert_refused_like(r"two\.json:\d+: machine\.kernel: there is nothing to run; name the "
+                                 r"guest's ELF file or Linux Image here or with --kernel, or a "
+                                 r'"bios"', "run", "two.json")
+
+    def test_images(self):
+        """Linux's own forms are known by their magic: riscv's gets its firmware."""
+        common.qemu("riscv64")
+        common.qemu("aarch64")
+        for arch, magic in ("riscv64", b"RSC\x05"), ("aarch64", b"ARM\x64"):
+            (self.dir / arch).write_bytes(bytes(0x38) + magic + bytes(0x200))
+        devices = [{**ECHO, "socket": "s"}]
+        self.config({"machine": {"arch": "riscv64", "kernel": "riscv64"}, "devices": devices})
+        words = shlex.split(self.trestle("qemu-args", "two.json").out)
+        self.assertEqual(words[words.index("-bios") + 1], "default")
+        self.config({"machine": {"arch": "riscv64", "kernel": "riscv64", "bios": "none"},
+                     "devices": devices})
+        words = shlex.split(self.trestle("qemu-args", "two.json").out)
+        self.assertEqual(words[words.index("-bios") + 1], "none")
+        self.config({"machine": {"arch": "aarch64", "kernel": "riscv64"}, "devices": devices})
+        self.assert_refused_like(r"two\.json:\d+: machine\.kernel: riscv64 is for riscv, and the machine "
+                                 r"is aarch64; name another, or change machine\.arch",
+                                 "run", "two.json")
+
+    def test_machine(self):
+        common.qemu("riscv64")
+        (self.dir / "initrd").write_bytes(bytes(2 << 20))
+        machine = {"arch": "riscv64", "kernel": str(common.guest("probe", "riscv64")),
+                   "initrd": "initrd", "append": "a b", "memory": "64M", "cpus": 2,
+                   "board": "sifive_u", "cpu": "sifive-u54", "bios": "fw/u.bin", "dtb": "initrd"}
+        (self.dir / "fw").mkdir()
+        (self.dir / "fw/u.bin").touch()
+        self.config({"machine": machine, "devices": [{**ECHO, "socket": "s"}]})
+        result = self.trestle("qemu-args", "two.json")
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        words = shlex.split(result.out)
+        for option, value in (("-M", "sifive_u"), ("-initrd", "initrd"), ("-append", "a b"),
+                              ("-m", "64M"), ("-smp", "2"), ("-cpu", "sifive-u54"),
+                              ("-bios", "fw/u.bin"), ("-dtb", "initrd")):
+            self.assertEqual(words[words.index(option) + 1], value)
+            self.assertEqual(words.count(option), 1)
+
+        def refused(line, **keys):
+            self.config({"machine": {**machine, **keys}, "devices": [ECHO]})
+            self.assert_refused_like(r"two\.json:\d+: machine\." + line, "run", "two.json")
+        for key in "initrd", "dtb", "bios":
+            refused(rf"{key}: cannot read no/x: No such file or directory; correct the path, or "
+                    "remove the key", **{key: "no/x"})
+        refused("initrd: initrd has 2097152 bytes, and the machine's memory 1048576; write a larger "
+                '"memory"', memory="1M")
+        for memory in "512", "M", "0M", 512, "1Q", "1MB":
+            refused("memory: .* is not a size with K, M, G or T; write for example "
+                    '"memory": "512M"', memory=memory)
+        for cpus in 0, -1, 513, "2":
+            refused("cpus: .* is not a number from 1 to 512; .*", cpus=cpus)
+        refused("cpus: with icount the machine has one vCPU; remove one of the two keys", icount=0)
 
     def test_unreadable_kernel(self):
         self.config({"machine": {"kernel": "k.elf"}, "devices": [ECHO]})
@@ -271,7 +334,8 @@ class BadConfiguration(Case):
     def test_regions_of_the_machine(self):
         common.qemu("riscv32")
         for base, part in ("0x80000000", "riscv_virt_board.ram"), ("0x10000000", "serial"):
-            self.config('{"devices": [{"model": "echo", "base_addr": "0x10200000"},\n'
+            self.config(f'{{"machine": {{"kernel": "{common.guest("probe")}"}},'
+                        '"devices": [{"model": "echo", "base_addr": "0x10200000"},\n'
                         f'{{"model": "echo", "base_addr": "{base}"}}]}}', "a,b.json")
             self.assert_refused(f"a,b.json:2: devices[1]: the machine has '{part}' at "
                                 f"{base}; choose another base address, or set shadow to cover it",
@@ -346,7 +410,7 @@ class Tables(Case):
         self.config({"machine": {"kernel": "a b.elf", "args": ["-m", "64M"]},
                      "devices": [{**ECHO, "socket": "it's,here.sock", "on_error": "ones",
                                   "timeout_ms": 7}, COMPUTE]})
-        (self.dir / "a b.elf").touch()
+        shutil.copy(common.guest("probe"), self.dir / "a b.elf")
         result = self.trestle("qemu-args", "two.json")
         self.assertEqual(result.code, 2)
         self.assertRegex(result.err, r"\Atwo\.json:\d+: devices\[1\]: without a \"socket\" .*\n\Z")
@@ -554,15 +618,15 @@ class Runs(Case):
         self.assertIs(json.loads((self.dir / "stats.json").read_text())["repeatable"], False)
 
     def test_timeout(self):
-        # No kernel: nothing ever ends this machine.
-        result = self.trestle("run", self.two(), "--timeout", "0.5", "--stats", "s.json")
+        # Nothing ever ends this machine: the guest waits for input.
+        result = self.trestle("run", self.two("probe"), "--timeout", "0.5", "--stats", "s.json")
         self.assertEqual(result.code, 124, result)
         self.assertIn("trestle: --timeout ends the run\n", result.err)
         stats = json.loads((self.dir / "s.json").read_text())
         self.assertIsInstance(stats["qemu"]["exit_code"], int)
 
     def test_stop_at(self):
-        result = self.trestle("run", self.two(stop_at="300ms"), "--timeout", "60")
+        result = self.trestle("run", self.two("probe", stop_at="300ms"), "--timeout", "60")
         self.assertEqual(result.code, 124, result)
         self.assertIn("trestle: stop_at ends the run\n", result.err)
 

@@ -94,7 +94,7 @@ class Endings(Case):
     def start_with_a_stubborn_qemu(self):
         qemu = self.fake_qemu("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
                               "print('up', flush=True)\nwhile True: signal.pause()\n")
-        process = self.start_trestle("run", self.two(), "-v", "--qemu", qemu)
+        process = self.start_trestle("run", self.two("probe"), "-v", "--qemu", qemu)
         read_until(process.stdout, b"up")
         process.terminate()
         return process
@@ -170,7 +170,7 @@ class Endings(Case):
                     assert reply[:8] == bytes([1] + 7 * [0]), reply
             sys.exit(7)
             """)
-        result = self.trestle("run", self.two(), "--qemu", qemu, "--plugin", "none")
+        result = self.trestle("run", self.two("probe"), "--qemu", qemu, "--plugin", "none")
         self.assertEqual(result.code, 7, result)
         self.assertRegex(result.err, r"\necho_device +0x10200000 +1 +1 +8 +0 ")
         self.assertRegex(result.err, r"\ntotal +2 +2 +16 +0 ")
