@@ -39,6 +39,7 @@ struct own_process {
     bool has_died;         /* some time, before it was to be stopped */
     uint64_t started_ns;
     struct trestle_device_stats stats; /* of all that have ended */
+    char disturbance[64];              /* of all of them; empty: none */
     char run_hash[17];                 /* of the latest that has ended; empty: not known */
 };
 
@@ -169,6 +170,9 @@ static void take_stats(struct own_process *process)
     stats->latency_max_ns = larger(stats->latency_max_ns, count_of(latency, "max"));
     const char *run_hash = json_string_value(json_object_get(root, "run_hash"));
     snprintf(process->run_hash, sizeof(process->run_hash), "%s", run_hash ? run_hash : "");
+    const char *disturbance = json_string_value(json_object_get(root, "disturbance"));
+    if (disturbance)
+        snprintf(process->disturbance, sizeof(process->disturbance), "%s", disturbance);
     json_decref(root);
 }
 
@@ -282,6 +286,11 @@ bool own_stats(const struct own_processes *own, size_t index,
 pid_t own_pid(const struct own_processes *own, size_t index)
 {
     return own ? own->processes[index].child.pid : -1;
+}
+
+const char *own_disturbance(const struct own_processes *own, size_t index)
+{
+    return own && own->processes[index].disturbance[0] ? own->processes[index].disturbance : NULL;
 }
 
 bool own_has_died(const struct own_processes *own, size_t index)

@@ -90,8 +90,12 @@ static const char *why_not_repeatable(const struct run *run, const struct stats_
         return "it was stopped, when is up to the host";
     if (trestle_bridge_run_hash(run->bridge, &hash, &has_times) && !has_times)
         return "protocol 1 carries no time of the guest's";
+    if (trestle_bridge_disturbance(run->bridge))
+        return trestle_bridge_disturbance(run->bridge);
     for (uint32_t i = 0; i < trestle_bridge_num_devices(run->bridge); i++) {
         const struct config_device *device = &run->config->devices[i];
+        if (own_disturbance(run->own, i))
+            return own_disturbance(run->own, i);
         if (own_has_died(run->own, i))
             return "the process of a device ended before its time";
         if (device->own_process && device->protocol == 1)
@@ -252,6 +256,8 @@ static json_t *document(const struct run *run, const struct stats_qemu *qemu)
     json_object_set_new(root, "devices", devices);
     json_object_set_new(root, "totals", counts(&stats));
     add_hash(root, run, qemu);
+    const char *disturbance = trestle_bridge_disturbance(run->bridge);
+    json_object_set_new(root, "disturbance", disturbance ? json_string(disturbance) : json_null());
     add_trace(root, run);
     json_object_set_new(root, "qemu", process);
     return root;

@@ -135,6 +135,10 @@ struct trestle_device_stats {
 TRESTLE_API void trestle_bridge_stats(const struct trestle_bridge *bridge, uint32_t index,
                                       struct trestle_device_stats *ret_stats);
 
+/* What came between guest and devices, and makes a run unlike any other: a debugger's access, or
+ * one that QEMU gave up. NULL: nothing. A constant. */
+TRESTLE_API const char *trestle_bridge_disturbance(const struct trestle_bridge *bridge);
+
 /* --- trace and hash -------------------------------------------------------------------------- */
 
 /* Writes everything that passes between the devices and the guest from now on to a file, as

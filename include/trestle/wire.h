@@ -101,7 +101,8 @@ enum {
     TRESTLE_V2_FEATURE_TIME = 1 << 2,   /* times are meaningful, ADVANCE is sent */
     TRESTLE_V2_FEATURE_IRQ = 1 << 3,
     TRESTLE_V2_FEATURE_DMA = 1 << 4,
-    TRESTLE_V2_FEATURE_RAM = 1 << 5, /* the client shares guest RAM; only with DMA */
+    TRESTLE_V2_FEATURE_RAM = 1 << 5,  /* the client shares guest RAM; only with DMA */
+    TRESTLE_V2_FEATURE_NOTE = 1 << 6, /* the client sends NOTE */
 };
 
 enum trestle_v2_status {
@@ -224,12 +225,19 @@ enum trestle_v2_type {
     TRESTLE_V2_DMA_DONE = 0x06,
     TRESTLE_V2_GOODBYE = 0x07, /* the client ends the session in order; not answered */
     TRESTLE_V2_RAM = 0x08,     /* guest RAM is in the file whose descriptor comes along */
+    TRESTLE_V2_NOTE = 0x09,    /* something came in between: addr is an enum trestle_v2_note */
     /* server to client */
     TRESTLE_V2_REPLY = 0x81,
     TRESTLE_V2_IRQ = 0x82,
     TRESTLE_V2_DMA_READ = 0x83,
     TRESTLE_V2_DMA_WRITE = 0x84,
     TRESTLE_V2_DMA_WRITTEN = 0x85, /* the server has written shared guest RAM; not answered */
+};
+
+/* Why no other run will be like this one. */
+enum trestle_v2_note {
+    TRESTLE_V2_NOTE_DEBUGGER = 1, /* a debugger is about to access the device */
+    TRESTLE_V2_NOTE_GAVE_UP = 2,  /* the client did not wait for an answer any longer */
 };
 
 #define TRESTLE_V2_DMA_MAX 65536u     /* bytes of one DMA message */
@@ -308,6 +316,9 @@ static inline bool trestle_v2_request_is_valid(const struct trestle_v2_message *
     case TRESTLE_V2_DMA_DONE:
     case TRESTLE_V2_GOODBYE:
         return m->flags == 0;
+    case TRESTLE_V2_NOTE:
+        return m->flags == 0 &&
+               (m->addr == TRESTLE_V2_NOTE_DEBUGGER || m->addr == TRESTLE_V2_NOTE_GAVE_UP);
     case TRESTLE_V2_RAM:
         return m->flags == 0 && m->data > 0 && m->data - 1 <= UINT64_MAX - m->addr &&
                m->data <= INT64_MAX && m->extra <= INT64_MAX - m->data;

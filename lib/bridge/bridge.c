@@ -217,6 +217,11 @@ int trestle_bridge_listen_fd(const struct trestle_bridge *bridge, uint32_t index
     return bridge->front.ports[index]->listener.fd;
 }
 
+const char *trestle_bridge_disturbance(const struct trestle_bridge *bridge)
+{
+    return bridge->front.disturbance;
+}
+
 struct trestle_sim *trestle_bridge_sim(struct trestle_bridge *bridge)
 {
     return bridge->sim;

@@ -36,8 +36,9 @@ struct front {
 
     struct port **ports;
     uint32_t num_ports, num_connected;
-    bool has_irq, has_dma; /* some model has */
-    bool has_no_shm;       /* it was tried, and that was said */
+    bool has_irq, has_dma;   /* some model has */
+    const char *disturbance; /* why no other run will be like this one, a constant; NULL: nothing */
+    bool has_no_shm;         /* it was tried, and that was said */
 
     struct front_intake *intake;    /* or NULL: requests come on sockets */
     struct connection *last_active; /* where spinning looks first then */

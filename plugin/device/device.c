@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/macros.h"
 #include "base/region.h"
 #include "base/socket_path.h"
 #include "plugin/qemu/biglock.h"
@@ -69,6 +70,78 @@ static uint32_t access_failed(struct sst_device *dev, const struct transport_acc
     return QEMU_MEMTX_ERROR;
 }
 
+/* --- a debugger's ------------------------------------------------------------------------------
+ */
+
+/* In pieces of a width that the device has: gdb asks for 8 bytes at a time, or for one. */
+static int read_pieces(struct sst_device *dev, const struct transport_access *access,
+                       unsigned width, uint64_t *ret_data)
+{
+    uint64_t start = access->offset & ~(uint64_t)(width - 1), data = 0;
+    uint64_t end = access->offset + access->size;
+    for (uint64_t at = start; at < end; at += width) {
+        struct transport_access piece = {.offset = at, .size = (uint8_t)width};
+        uint64_t value;
+        int r = dev->transport->perform(dev, &piece, &value);
+        if (r < 0)
+            return r;
+        if (at < access->offset)
+            data |= value >> (8 * (access->offset - at));
+        else
+            data |= value << (8 * (at - access->offset));
+    }
+    *ret_data = data;
+    return 0;
+}
+
+static int write_pieces(struct sst_device *dev, const struct transport_access *access,
+                        unsigned width)
+{
+    uint64_t unused;
+    for (unsigned done = 0; done < access->size; done += width) {
+        struct transport_access piece = {.offset = access->offset + done,
+                                         .data = access->data >> (8 * done),
+                                         .size = (uint8_t)width,
+                                         .is_write = true};
+        int r = dev->transport->perform(dev, &piece, &unused);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* The largest width below that of the access, or for a read the smallest above. 0: none. */
+static unsigned other_width(const struct transport_access *access, unsigned widths)
+{
+    for (unsigned width = access->size / 2; width > 0; width /= 2)
+        if (widths & width)
+            return width;
+    for (unsigned width = access->size * 2; !access->is_write && width <= 8; width *= 2)
+        if (widths & width)
+            return width;
+    return 0;
+}
+
+/* The machine stands: so it is no vCPU that asks. */
+static int perform_debug(struct sst_device *dev, const struct transport_access *access,
+                         uint64_t *ret_data)
+{
+    unsigned widths = dev->transport->begin_debug ? dev->transport->begin_debug(dev) : 0;
+    unsigned width = widths & access->size ? 0 : other_width(access, widths);
+    if (width == 0)
+        return dev->transport->perform(dev, access, ret_data);
+    return access->is_write ? write_pieces(dev, access, width)
+                            : read_pieces(dev, access, width, ret_data);
+}
+
+static int perform(struct sst_device *dev, const struct transport_access *access,
+                   uint64_t *ret_data)
+{
+    if (unlikely(!qemu.runstate_is_running()))
+        return perform_debug(dev, access, ret_data);
+    return dev->transport->perform(dev, access, ret_data);
+}
+
 static uint32_t on_read(void *opaque, uint64_t offset, uint64_t *ret_data, unsigned size,
                         qemu_attrs attrs)
 {
@@ -76,7 +149,7 @@ static uint32_t on_read(void *opaque, uint64_t offset, uint64_t *ret_data, unsig
     struct transport_access access = {.offset = offset, .size = (uint8_t)size};
     (void)attrs;
     idle_device_used = true;
-    if (dev->transport->perform(dev, &access, ret_data) < 0)
+    if (perform(dev, &access, ret_data) < 0)
         return access_failed(dev, &access, ret_data);
     return QEMU_MEMTX_OK;
 }
@@ -90,7 +163,7 @@ static uint32_t on_write(void *opaque, uint64_t offset, uint64_t data, unsigned 
     uint64_t unused;
     (void)attrs;
     idle_device_used = true;
-    if (dev->transport->perform(dev, &access, &unused) < 0)
+    if (perform(dev, &access, &unused) < 0)
         return access_failed(dev, &access, &unused);
     return QEMU_MEMTX_OK;
 }

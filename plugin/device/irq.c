@@ -167,6 +167,13 @@ void irq_release(void)
             tell_controller(input);
 }
 
+void irq_set_anew(struct sst_device *dev)
+{
+    for (uint32_t line = 0; line < dev->num_irqs; line++)
+        if (!is_held && inputs[dev->irqs[line]].num_high > 0)
+            tell_controller(dev->irqs[line]);
+}
+
 void irq_drop_all(struct sst_device *dev)
 {
     for (uint32_t line = 0; line < dev->num_irqs; line++)

@@ -33,6 +33,9 @@ void irq_set(struct sst_device *dev, uint32_t line, bool level);
  * already, would keep that as an interrupt for the guest's next life. */
 void irq_hold(void);
 void irq_release(void);
+/* Those that are high, once more: the device was away for a while, and what the guest made of its
+ * interrupt meanwhile may have been lost. */
+void irq_set_anew(struct sst_device *dev);
 /* All of them low: the device is gone. */
 void irq_drop_all(struct sst_device *dev);
 

@@ -24,6 +24,9 @@ struct transport {
      * was said. Without malloc, and without a line of log while all is well. */
     int (*perform)(struct sst_device *dev, const struct transport_access *access,
                    uint64_t *ret_data);
+    /* A debugger is about to access the device: says so, and gives the widths that the device has,
+     * an OR of 1, 2, 4, 8, or 0 where that is not known. NULL: never known. */
+    unsigned (*begin_debug)(struct sst_device *dev);
 };
 
 extern const struct transport transport_v1;    /* the older protocol, over the device's socket */

@@ -82,8 +82,8 @@ static void on_exit_of_qemu(struct qemu_notifier *notifier, void *data)
     (void)data;
     for (struct session *session = session_first(); session; session = session->next_session) {
         struct v2 *via = any_up(session);
-        if (via)
-            session_say_goodbye(via);
+        /* One that is late reads it when it goes on, if it does. */
+        session_say_goodbye(via ? via : session->devices);
     }
 }
 

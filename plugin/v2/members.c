@@ -227,6 +227,7 @@ void v2_failed(struct v2 *v2, uint64_t id, int error)
         recovery_lost(&v2->recovery, v2->dev, "it stopped in the middle of a message");
     } else if (error == -ETIMEDOUT) {
         v2->late_id = id;
+        v2->owes_note = true;
         recovery_overdue(&v2->recovery, v2->dev);
     } else if (error == -EPROTO) {
         session_broken(v2);

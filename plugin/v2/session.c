@@ -158,8 +158,10 @@ static int serve(struct v2 *v2, const struct trestle_v2_message *message)
     if (message->type != TRESTLE_V2_REPLY)
         return serve_dma(v2, message);
     struct v2 *late = session_device(session, message->device);
-    if (late && late->recovery.state == LATE && late->late_id == message->id)
+    if (late && late->recovery.state == LATE && late->late_id == message->id) {
         late->recovery.state = UP;
+        irq_set_anew(late->dev);
+    }
     if (message->next != session->next)
         session_set_next(session, message->next);
     return 0;
@@ -456,18 +458,32 @@ int session_send(struct v2 *v2, struct trestle_v2_message *message)
     return send_to_socket(v2, message);
 }
 
-void session_say_goodbye(struct v2 *v2)
+/* Nobody waits for what becomes of it. */
+static void send_last(struct v2 *v2, struct trestle_v2_message *message)
 {
-    struct trestle_v2_message goodbye = {
-        .type = TRESTLE_V2_GOODBYE,
-        .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
+    message->time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS;
     if (v2->session->shm.memory) {
-        ring_post(&v2->session->requests, &goodbye);
+        ring_post(&v2->session->requests, message);
         return;
     }
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    goodbye.seq = ++v2->out_seq;
-    trestle_v2_encode(bytes, &goodbye);
+    message->seq = ++v2->out_seq;
+    trestle_v2_encode(bytes, message);
     if (!v2->is_out_of_step)
         v2->is_out_of_step = ipc_send_all(v2->fd, bytes, sizeof(bytes), clock_ns()) < 0;
+}
+
+void session_say_goodbye(struct v2 *v2)
+{
+    struct session *session = v2->session;
+    struct trestle_v2_message goodbye = {.type = TRESTLE_V2_GOODBYE};
+    for (const struct v2 *other = session->devices; other; other = other->next) {
+        struct trestle_v2_message note = {.type = TRESTLE_V2_NOTE,
+                                          .device = other->index,
+                                          .id = ++session->last_id,
+                                          .addr = TRESTLE_V2_NOTE_GAVE_UP};
+        if (other->owes_note && (session->features & TRESTLE_V2_FEATURE_NOTE))
+            send_last(v2, &note);
+    }
+    send_last(v2, &goodbye);
 }

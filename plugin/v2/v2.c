@@ -55,6 +55,36 @@ static int come_back(struct v2 *v2)
     return connect_now(v2);
 }
 
+/* Tells what came in between; the reply's data, or a negative errno. */
+static int send_note(struct v2 *v2, enum trestle_v2_note note, uint64_t *ret_data)
+{
+    struct trestle_v2_message reply,
+        request = {.type = TRESTLE_V2_NOTE,
+                   .addr = note,
+                   .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
+    *ret_data = 0;
+    if (!(v2->session->features & TRESTLE_V2_FEATURE_NOTE))
+        return 0;
+    int r = session_send(v2, &request);
+    if (r == 0)
+        r = session_await(v2, request.id, &reply);
+    if (r < 0) {
+        v2_failed(v2, request.id, r);
+        return r;
+    }
+    *ret_data = reply.data;
+    return 0;
+}
+
+static unsigned begin_debug_v2(struct sst_device *dev)
+{
+    struct v2 *v2 = dev->connection;
+    uint64_t widths = 0;
+    if (v2->recovery.state == UP || come_back(v2) == 0)
+        (void)!send_note(v2, TRESTLE_V2_NOTE_DEBUGGER, &widths);
+    return (unsigned)widths & 15;
+}
+
 static int perform_now(struct sst_device *dev, const struct transport_access *access,
                        uint64_t *ret_data)
 {
@@ -63,6 +93,13 @@ static int perform_now(struct sst_device *dev, const struct transport_access *ac
         int r = come_back(v2);
         if (r < 0)
             return r;
+    }
+    if (unlikely(v2->owes_note)) {
+        uint64_t unused;
+        int r = send_note(v2, TRESTLE_V2_NOTE_GAVE_UP, &unused);
+        if (r < 0)
+            return r;
+        v2->owes_note = false;
     }
     bool is_posted = access->is_write && dev->posted_writes &&
                      (v2->session->features & TRESTLE_V2_FEATURE_POSTED);
@@ -85,8 +122,10 @@ static int perform_now(struct sst_device *dev, const struct transport_access *ac
         v2_failed(v2, request.id, r);
         return r;
     }
-    if (unlikely(v2->recovery.said_lost))
+    if (unlikely(v2->recovery.said_lost)) {
         recovery_answered(&v2->recovery, dev);
+        irq_set_anew(dev);
+    }
     *ret_data = reply.data;
     return reply.status == TRESTLE_V2_OK ? 0 : -EIO;
 }
@@ -133,4 +172,5 @@ void v2_start_all(void)
     free(v2s);
 }
 
-const struct transport transport_v2 = {.open = open_v2, .perform = perform_v2};
+const struct transport transport_v2 = {
+    .open = open_v2, .perform = perform_v2, .begin_debug = begin_debug_v2};

@@ -28,6 +28,7 @@ struct v2 {
     uint64_t late_id;        /* LATE: the request whose answer is overdue */
     bool is_busy;            /* release_lock: an access is under way */
     bool no_shm;             /* carrier=auto: sockets it is */
+    bool owes_note;          /* an access was given up, and the other side has not been told */
     bool is_out_of_step;     /* socket carrier: a message was cut off by a time-out */
 
     /* The socket carrier's. */

@@ -86,6 +86,7 @@ static int init(struct trestle_device *dev, const struct trestle_params *params)
     if (r < 0)
         return r;
     state->fault = constant(fault);
+    state->value = 0x12345678;
     return misbehave(dev, constant(at_init));
 }
 

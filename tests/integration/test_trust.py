@@ -8,6 +8,7 @@ import resource
 import select
 import shutil
 import signal
+import socket
 import subprocess
 
 import common
@@ -155,6 +156,60 @@ class Watchdog(Faulty):
         self.assertEqual(check.wait(30), -signal.SIGTERM)
 
 
+class Unrepeatable(Case):
+    """What makes a run with icount unlike any other is known."""
+
+    def end(self, guest):
+        guest.process.stdin.write(b"q 0\n")
+        guest.process.stdin.flush()
+        code, log = guest.end()
+        self.assertEqual(code, 0, log)
+        return log
+
+    def config_of(self, **device):
+        return self.config({"machine": {"kernel": str(common.guest("probe")), "icount": 0},
+                            "devices": [{"name": "echo", "model": "echo", "timeout_ms": 200,
+                                         "base_addr": "0x10200000", **device}]})
+
+    def test_an_access_that_was_given_up(self):
+        for process in "own", "shared":
+            with self.subTest(process=process):
+                guest = Guest(self, "-v", config=self.config_of(process=process))
+                self.assertEqual(guest.ask("w 4 10200000 1"), "=")
+                victim = guest.process.pid
+                if process == "own":
+                    victim = next(pid for pid in common.processes(session=guest.process.pid)
+                                  if "--name=echo" in pathlib.Path(f"/proc/{pid}/cmdline")
+                                  .read_text())
+                os.kill(victim, signal.SIGSTOP)
+                self.assertRegex(guest.ask("w 4 10200000 2"), "^!")
+                os.kill(victim, signal.SIGCONT)
+                while guest.ask("w 4 10200000 3") != "=":
+                    pass
+                self.assertIn("; not repeatable: QEMU did not wait for an answer any longer\n",
+                              self.end(guest))
+
+    def test_a_debugger(self):
+        """It sees registers of 4 bytes through accesses of 1 and of 8."""
+        run = self.start_trestle("run", "--gdb", self.config_of(model=FAULTY), stdin=subprocess.PIPE)
+        self.addCleanup(run.stdin.close)
+        port = int(re.search(rb"target remote :(\d+)", read_until(run.stderr, rb"halted; [^\n]*\n"))[1])
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as gdb:
+            for text, answer in (("m10200004,4", b"78563412"),
+                                 ("m10200005,1", b"56"), ("m10200000,10", rb"[0-9a-f]{8}78563412")):
+                gdb.sendall(b"$%s#%02x" % (text.encode(), sum(text.encode()) & 255))
+                reply = b""
+                while not re.search(rb"\$[^#]*#..", reply):
+                    reply += gdb.recv(256)
+                gdb.sendall(b"+")
+                self.assertRegex(reply, rb"\$" + answer)
+            gdb.sendall(b"$c#63")
+            run.stdin.write(b"q 0\n")
+            run.stdin.flush()
+            self.assertEqual(run.wait(30), 0)
+        self.assertIn(b"; not repeatable: a debugger has looked at its devices\n", run.stderr.read())
+
+
 class Objects(Case):
     """Models in files that are none, or not whole."""
 
@@ -275,7 +330,7 @@ class Orphans(Case):
         shutil.copy(common.guest("probe"), self.kernel)
         config = self.config({"machine": {"arch": "riscv32", "qemu": "./wrapper",
                                           "kernel": "guest.elf"}, "devices": [ID]})
-        guest = Guest(self, config=config, *(["--timeout", "1"] if end == "timeout" else []))
+        guest = Guest(self, config=config, *(["--timeout", "4"] if end == "timeout" else []))
         ends = [os.pidfd_open(pid) for pid, name in self.family()]
         self.assertGreaterEqual(len(ends), 2)
         if end != "timeout":

@@ -54,6 +54,28 @@ static void test_errors_have_a_status(void **state)
     assert_int_equal(ask(f, &client, 1, read_at(0, 4, 0)).status, TRESTLE_V2_OK);
 }
 
+/* Whoever notes that something came in between hears which widths the device has. */
+static void test_notes(void **state)
+{
+    struct fixture *f = *state;
+    leave(&client);
+    client = (struct client){.fds = {-1, -1, -1}, .shm = SHM_NONE};
+    turn(f);
+    join(f, &client, 0, features | TRESTLE_V2_FEATURE_NOTE);
+    assert_int_equal(ask(f, &client, 0, read_at(0, 4, 0)).status, TRESTLE_V2_OK);
+    assert_null(trestle_bridge_disturbance(f->bridge));
+    struct trestle_v2_message note = {.type = TRESTLE_V2_NOTE, .addr = TRESTLE_V2_NOTE_GAVE_UP};
+    struct trestle_v2_message reply = ask(f, &client, 0, note);
+    assert_int_equal(reply.status, TRESTLE_V2_OK);
+    assert_int_equal(reply.data, 1 | 2 | 4 | 8);
+    assert_string_equal(trestle_bridge_disturbance(f->bridge),
+                        "QEMU did not wait for an answer any longer");
+    note.addr = TRESTLE_V2_NOTE_DEBUGGER;
+    assert_int_equal(ask(f, &client, 0, note).status, TRESTLE_V2_OK);
+    assert_string_equal(trestle_bridge_disturbance(f->bridge), /* the first */
+                        "QEMU did not wait for an answer any longer");
+}
+
 static void test_posted_writes_keep_order(void **state)
 {
     struct fixture *f = *state;
@@ -530,7 +552,7 @@ static void test_carrier_is_decided_once(void **state)
 
 #define CARRIER_TESTS                                                                           \
     CLIENT_TEST(test_read_and_write), CLIENT_TEST(test_errors_have_a_status),                   \
-        CLIENT_TEST(test_posted_writes_keep_order),                                             \
+        CLIENT_TEST(test_notes), CLIENT_TEST(test_posted_writes_keep_order),                    \
         CLIENT_TEST(test_posted_writes_outlive_the_client),                                     \
         CLIENT_TEST(test_deferred_answer_stalls), CLIENT_TEST(test_advance),                    \
         CLIENT_TEST(test_reset), CLIENT_TEST(test_one_lost_device_leaves_the_others),           \

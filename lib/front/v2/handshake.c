@@ -14,7 +14,8 @@
 
 #define FEATURES                                                                    \
     (TRESTLE_V2_FEATURE_SHM | TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | \
-     TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA | TRESTLE_V2_FEATURE_RAM)
+     TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA | TRESTLE_V2_FEATURE_RAM |     \
+     TRESTLE_V2_FEATURE_NOTE)
 
 /* Interrupts and DMA only where some model has them. */
 static uint32_t features_for(const struct front *front, const struct trestle_v2_hello *hello)

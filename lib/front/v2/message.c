@@ -66,6 +66,24 @@ static bool is_access(const struct trestle_v2_message *m)
     return m->type == TRESTLE_V2_READ || m->type == TRESTLE_V2_WRITE;
 }
 
+/* The answer says which widths the device has: a debugger asks for what it likes. */
+static void take_note(struct v2_session *session, struct v2_client *via,
+                      const struct trestle_v2_message *m)
+{
+    struct front *front = session->front;
+    struct v2_client *client = m->device < front->num_ports ? session->clients[m->device] : NULL;
+    if (!(session->features & TRESTLE_V2_FEATURE_NOTE)) {
+        v2_session_end(session, "a note without the feature");
+        return;
+    }
+    if (!front->disturbance)
+        front->disturbance = m->addr == TRESTLE_V2_NOTE_DEBUGGER
+                                 ? "a debugger has looked at its devices"
+                                 : "QEMU did not wait for an answer any longer";
+    v2_reply(via, m->device, m->id, client ? TRESTLE_V2_OK : TRESTLE_V2_NO_DEVICE,
+             client ? trestle_device_model(client->port->device)->access_sizes : 0);
+}
+
 /* `via`: whose socket it came on, or any device of the session. False: must wait. */
 static bool perform_message(struct v2_session *session, struct v2_client *via,
                             const struct trestle_v2_message *m)
@@ -91,6 +109,9 @@ static bool perform_message(struct v2_session *session, struct v2_client *via,
         timeline_at_access(timeline, &session->guest, m->time);
         reset_devices(session);
         v2_reply(via, m->device, m->id, TRESTLE_V2_OK, 0);
+        return true;
+    case TRESTLE_V2_NOTE:
+        take_note(session, via, m);
         return true;
     case TRESTLE_V2_GOODBYE:
         session->said_goodbye = true; /* the connections end next */
