@@ -14,7 +14,7 @@ DESTDIR ?=
 reconfigure = $(if $(MESON_ARGS),meson setup --reconfigure $(MESON_ARGS) $(BUILD) >/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo build test test-sst test-systemc sst-install check test-matrix test-hosts test-aarch64 qemu-in-tree faults soak fuzz coverage memcheck bench install dist deb clean hooks
+.PHONY: help list demo build test test-sst test-systemc test-crashes sst-install check test-matrix test-hosts test-aarch64 qemu-in-tree faults soak fuzz coverage memcheck bench install dist deb clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -43,7 +43,7 @@ test: ## install what is missing, build with ASan and UBSan, run all tests
 		-Dfirmware=enabled $(MESON_ARGS) $(BUILD_ASAN)
 	ninja -C $(BUILD_ASAN)
 	meson test -C $(BUILD_ASAN) --no-rebuild --print-errorlogs
-	@$(MAKE) --no-print-directory test-sst test-systemc
+	@$(MAKE) --no-print-directory test-sst test-systemc test-crashes
 
 # Without sanitizers, which cannot be loaded into sst. Only what the tests need is built.
 test-sst: $(BUILD)/build.ninja ## run the tests of the SST element, when SST-Core is installed
@@ -60,6 +60,10 @@ test-systemc: $(BUILD)/build.ninja ## run the tests of models in SystemC, when S
 		meson test -C $(BUILD) --print-errorlogs --suite systemc; \
 	else echo "skipped: models in SystemC, since libsystemc-dev was not there when $(BUILD) was" \
 		"set up; install it, then make test-systemc MESON_ARGS=-Dsystemc=enabled"; fi
+
+# Without sanitizers, which report crashes themselves.
+test-crashes: $(BUILD)/build.ninja ## run the tests of models that crash
+	meson test -C $(BUILD) --print-errorlogs trust
 
 check: ## formatting, licences, direction of dependencies, static analysis
 	tools/deps demo check

@@ -304,7 +304,8 @@ static void take_fields(struct shrinking *in, struct trestle_register *reg)
         fields[i].mask = take_le64(in);
         fields[i].name = take_name(in);
         in->is_bad |= fields[i].mask == 0;
-        take_values(in, &fields[i]);
+        if (fields[i].name) /* without one it is the end of the table */
+            take_values(in, &fields[i]);
     }
 }
 

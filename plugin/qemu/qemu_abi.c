@@ -87,7 +87,10 @@ bool qemu_counts_instructions(void)
 unsigned qemu_max_regions(void)
 {
     size_t (*page_size)(void) = SYMBOL(qemu_target_page_size);
-    return (unsigned)(page_size ? page_size() : 1024) / 4 * 3;
+    /* From 9.2 on it is no function; so many pages make a page of MiB. */
+    size_t (*pages_to_mib)(size_t) = SYMBOL(qemu_target_pages_to_MiB);
+    size_t size = page_size ? page_size() : pages_to_mib ? pages_to_mib((size_t)1 << 20) : 1024;
+    return (unsigned)size / 4 * 3;
 }
 
 /* The bit "memory" of MemTxAttrs. */
