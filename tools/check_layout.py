@@ -75,6 +75,9 @@ ALLOWED = {
     "adapters/python": {
         "include/trestle": "device sim",
     },
+    "adapters/verilator": {
+        "include/trestle": "device",
+    },
     "models": {
         "include/trestle": "peer registers",
     },

@@ -43,7 +43,7 @@ _trestle()
     case $command in
         "")
             mapfile -t COMPREPLY < <(compgen -W \
-                "run check serve qemu-args device models bench sst-config trace replay poke new --help --version" -- "$cur")
+                "run check serve qemu-args device models bench sst-config trace replay poke new rtl --help --version" -- "$cur")
             return ;;
         run)
             options+=" --kernel --qemu --plugin --verbose --stats --trace --timeout --gdb --debug --exit-on-idle"
@@ -59,6 +59,7 @@ _trestle()
         trace) options+=" --device --hash --perfetto --vcd --registers --at" ;;
         replay) options+=" --model --device --param --verbose" ;;
         poke) options+=" --commands --verbose" ;;
+        rtl) options+=" --top --parameter --tie --size --word-addresses --output" ;;
         models) options+=" --svd --markdown --header --json" ;;
         new) options+=" --lang --svd --peripheral" ;;
     esac

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: MIT
+//
+// runtime.h: a verilated core as a model. `trestle rtl build` compiles it with the core and with a
+// generated map.h, which says what the core's ports are for. No user includes it.
+//
+// Time: edge n of the clock is at n periods. The core runs ahead of the guest with its inputs as
+// they are, until an interrupt output changes or the look-ahead ends, and the engine comes back at
+// exactly that cycle. If the guest comes earlier, the state of before is copied back and the core
+// ticks again. A state that comes again while it runs ahead means that nothing will ever happen by
+// itself: the engine need not come back at all.
+//
+// An access begins at its own time, takes the cycles of its bus, and is answered in the cycle in
+// which the bus answers.
+#ifndef TRESTLE_VERILATOR_RUNTIME_H
+#define TRESTLE_VERILATOR_RUNTIME_H
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "trestle/device.h"
+#include "verilated.h"
+
+namespace trestle_rtl
+{
+
+constexpr uint64_t look_ahead_least = 64, look_ahead_most = 16384;
+constexpr unsigned reset_cycles = 8;
+
+// What a bus asked for: the transaction of one access.
+struct transaction {
+    uint64_t addr;
+    uint64_t data;  // of a write, at its place in the word; of a read, the word
+    uint32_t lanes; // bytes of the word that the access covers
+    bool write;
+};
+
+// The generated map of a core gives these: Map::Core, and static functions of it.
+//   clock(core, level), reset(core, active), irqs(core) -> bits, ties(core),
+//   Bus: idle(core), begin(core, transaction), step(core, transaction) -> before an edge: done?
+template <class Map> class rtl
+{
+  public:
+    using Core = typename Map::Core;
+
+    static int init(struct trestle_device *dev, const struct trestle_params *params)
+    {
+        rtl *self = new rtl(dev);
+        *static_cast<rtl **>(trestle_device_state(dev)) = self;
+        const char *ticking = nullptr;
+        int r = trestle_params_period(params, "clock", 10 * TRESTLE_NS, &self->period_);
+        if (r == 0)
+            r = trestle_params_u64(params, "bus_timeout", 1000, &self->bus_timeout_);
+        if (r == 0)
+            r = trestle_params_string(params, "ticking", "ahead", &ticking);
+        if (r == 0 && std::strcmp(ticking, "every") == 0)
+            self->every_ = true;
+        else if (r == 0 && std::strcmp(ticking, "ahead") != 0)
+            r = trestle_params_refuse(params, "ticking", "ahead or every");
+        if (r < 0) {
+            delete self;
+            return r;
+        }
+        self->do_reset();
+        return 0;
+    }
+
+    static int start(struct trestle_device *dev)
+    {
+        of(dev).go_on();
+        return 0;
+    }
+
+    static void fini(struct trestle_device *dev)
+    {
+        delete &of(dev);
+    }
+
+    static void reset(struct trestle_device *dev)
+    {
+        rtl &self = of(dev);
+        self.sync(trestle_device_now(dev));
+        self.request_ = nullptr;
+        self.edges_.clear();
+        self.do_reset();
+        self.go_on();
+    }
+
+    static int read(struct trestle_device *dev, struct trestle_request *req,
+                    const struct trestle_access *access, uint64_t *)
+    {
+        return of(dev).access(req, *access, false);
+    }
+
+    static int write(struct trestle_device *dev, struct trestle_request *req,
+                     const struct trestle_access *access)
+    {
+        return of(dev).access(req, *access, true);
+    }
+
+    static void wake(struct trestle_device *dev, uint32_t, trestle_time now)
+    {
+        of(dev).woken(now);
+    }
+
+  private:
+    struct edge {
+        uint64_t cycle;
+        uint32_t levels;
+    };
+
+    explicit rtl(struct trestle_device *dev)
+        : dev_(dev), core_(new Core(&context_)), state_(state_begin(), state_end()),
+          before_(state_.size()), anchor_(state_.size())
+    {
+    }
+
+    static rtl &of(struct trestle_device *dev)
+    {
+        return **static_cast<rtl **>(trestle_device_state(dev));
+    }
+
+    // --- the core's state: all that lies between the base class and the link to the symbols ---
+
+    char *state_begin() const
+    {
+        return reinterpret_cast<char *>(core_->rootp) + sizeof(VerilatedModule);
+    }
+    char *state_end() const
+    {
+        return const_cast<char *>(reinterpret_cast<const char *>(&core_->rootp->vlSymsp));
+    }
+    void save(std::vector<char> &to) const
+    {
+        std::memcpy(to.data(), state_begin(), to.size());
+    }
+    void restore(const std::vector<char> &from)
+    {
+        std::memcpy(state_begin(), from.data(), from.size());
+    }
+    bool is_same(const std::vector<char> &as) const
+    {
+        return std::memcmp(as.data(), state_begin(), as.size()) == 0;
+    }
+
+    // --- cycles ---
+
+    // Inputs are set. The edge comes, and the outputs are those behind it.
+    void tick()
+    {
+        Map::clock(*core_, 1);
+        core_->eval();
+        Map::clock(*core_, 0);
+        core_->eval();
+        cycle_++;
+    }
+
+    void do_reset()
+    {
+        uint64_t cycle = cycle_;
+        Map::ties(*core_);
+        Map::Bus::idle(*core_);
+        Map::clock(*core_, 0);
+        Map::reset(*core_, true);
+        core_->eval();
+        for (unsigned i = 0; i < reset_cycles; i++)
+            tick();
+        Map::reset(*core_, false);
+        core_->eval();
+        cycle_ = cycle; // a reset takes no time of the guest's
+        forget_rest();
+        show(Map::irqs(*core_));
+    }
+
+    void forget_rest()
+    {
+        rest_ = 0;
+        is_ahead_ = false;
+    }
+
+    // Brings the core to a time. It may be ahead of it, or behind.
+    void sync(trestle_time now)
+    {
+        uint64_t target = now / period_;
+        if (is_ahead_ && cycle_ > target) {
+            restore(before_);
+            cycle_ = before_cycle_;
+            rest_ = 0;
+            look_ahead_ = look_ahead_ / 2 > look_ahead_least ? look_ahead_ / 2 : look_ahead_least;
+        } else if (is_ahead_) {
+            look_ahead_ = look_ahead_ * 2 < look_ahead_most ? look_ahead_ * 2 : look_ahead_most;
+        }
+        is_ahead_ = false;
+        if (rest_ && target > cycle_)
+            cycle_ = target - (target - cycle_) % rest_; // whole periods change nothing
+        while (cycle_ < target)
+            tick();
+    }
+
+    // Runs ahead to where something happens that the guest can see, and has the engine come then.
+    void go_on()
+    {
+        trestle_time next = TRESTLE_TIME_NEVER;
+        if (every_) {
+            next = (cycle_ + 1) * period_;
+        } else if (!rest_) {
+            uint32_t levels = Map::irqs(*core_);
+            uint64_t end = cycle_ + look_ahead_, anchor_at = cycle_, power = 1;
+            save(before_);
+            before_cycle_ = cycle_;
+            is_ahead_ = true;
+            save(anchor_);
+            while (cycle_ < end && Map::irqs(*core_) == levels && !rest_) {
+                tick();
+                if (is_same(anchor_)) {
+                    rest_ = cycle_ - anchor_at;
+                } else if (cycle_ - anchor_at == power) {
+                    save(anchor_);
+                    anchor_at = cycle_;
+                    power *= 2;
+                }
+            }
+            if (!rest_ || Map::irqs(*core_) != levels)
+                next = cycle_ * period_;
+        }
+        trestle_device_wake_at(dev_, 0, next);
+    }
+
+    void show(uint32_t levels)
+    {
+        for (uint32_t line = 0; line < Map::num_irqs; line++)
+            trestle_device_irq(dev_, line, levels >> line & 1);
+    }
+
+    void woken(trestle_time now)
+    {
+        if (!request_) {
+            sync(now);
+            show(Map::irqs(*core_));
+            go_on();
+            return;
+        }
+        // The cycles of an access have been played already; what the guest sees of them comes now.
+        while (!edges_.empty() && edges_.front().cycle * period_ <= now) {
+            show(edges_.front().levels);
+            edges_.pop_front();
+        }
+        if (now < cycle_ * period_) {
+            wake_in_access();
+            return;
+        }
+        struct trestle_request *req = request_;
+        request_ = nullptr;
+        go_on();
+        trestle_request_complete(req, status_, answer_);
+    }
+
+    void wake_in_access()
+    {
+        uint64_t next = edges_.empty() ? cycle_ : edges_.front().cycle;
+        trestle_device_wake_at(dev_, 0, next * period_);
+    }
+
+    // --- accesses ---
+
+    int access(struct trestle_request *req, const struct trestle_access &wanted, bool write)
+    {
+        constexpr uint32_t width = Map::Bus::width;
+        uint32_t shift = static_cast<uint32_t>(wanted.offset % width);
+        transaction todo = {wanted.offset - shift, write ? wanted.data << 8 * shift : 0,
+                            ((1u << wanted.size) - 1) << shift, write};
+        sync(trestle_device_now(dev_));
+        forget_rest();
+        uint64_t start = cycle_;
+        uint32_t levels = Map::irqs(*core_);
+        bool done = false;
+        Map::Bus::begin(*core_, todo);
+        while (!done && cycle_ - start < bus_timeout_) {
+            core_->eval();
+            done = Map::Bus::step(*core_, todo);
+            tick();
+            Map::Bus::after(*core_);
+            if (Map::irqs(*core_) != levels)
+                edges_.push_back({cycle_, levels = Map::irqs(*core_)});
+        }
+        bool failed = Map::Bus::failed;
+        Map::Bus::idle(*core_);
+        core_->eval();
+        if (!done)
+            trestle_device_log(
+                dev_, TRESTLE_LOG_WARNING,
+                "the bus does not answer: no response within %llu cycles, from cycle "
+                "%llu on; the parameter bus_timeout allows more",
+                static_cast<unsigned long long>(bus_timeout_),
+                static_cast<unsigned long long>(start));
+        status_ = !done ? -ETIMEDOUT : failed ? -EIO : 0;
+        answer_ = todo.data >> 8 * shift;
+        request_ = req;
+        wake_in_access();
+        return -EINPROGRESS;
+    }
+
+    struct trestle_device *dev_;
+    VerilatedContext context_;
+    std::unique_ptr<Core> core_;
+    std::vector<char> state_, before_, anchor_;
+    trestle_time period_ = 10 * TRESTLE_NS;
+    uint64_t bus_timeout_ = 1000;
+    bool every_ = false;
+    uint64_t cycle_ = 0; // edges that the core has seen
+    bool is_ahead_ = false;
+    uint64_t before_cycle_ = 0; // of before_, where it ran ahead from
+    uint64_t look_ahead_ = look_ahead_least;
+    uint64_t rest_ = 0; // its state comes again after so many cycles; 0: not known
+    std::deque<edge> edges_;
+    struct trestle_request *request_ = nullptr;
+    int status_ = 0;
+    uint64_t answer_ = 0;
+};
+
+template <class Map> struct trestle_model model_of()
+{
+    struct trestle_model model = {};
+    model.size = sizeof(model);
+    model.name = Map::name;
+    model.region_size = Map::size;
+    model.access_sizes = Map::Bus::width == 8 ? 1 | 2 | 4 | 8 : 1 | 2 | 4;
+    model.irq_lines = Map::num_irqs;
+    model.timers = 1;
+    model.state_size = sizeof(void *);
+    model.init = rtl<Map>::init;
+    model.start = rtl<Map>::start;
+    model.fini = rtl<Map>::fini;
+    model.reset = rtl<Map>::reset;
+    model.read = rtl<Map>::read;
+    model.write = rtl<Map>::write;
+    model.wake = rtl<Map>::wake;
+    return model;
+}
+
+} // namespace trestle_rtl
+
+// A $finish or an assertion must not end the process that serves the devices.
+void vl_finish(const char *, int, const char *) VL_MT_UNSAFE
+{
+}
+void vl_stop(const char *, int, const char *) VL_MT_UNSAFE
+{
+}
+void vl_fatal(const char *file, int line, const char *, const char *message) VL_MT_UNSAFE
+{
+    std::fprintf(stderr, "trestle: rtl: %s:%d: %s\n", file, line, message);
+}
+
+#endif

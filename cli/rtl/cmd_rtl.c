@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* trestle rtl build: a loadable model of a core in Verilog, made by Verilator and a C++ compiler.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/number.h"
+#include "command.h"
+#include "rtl/ports.h"
+#include "util.h"
+
+static const struct command_option options[] = {
+    {'t', "top", "NAME", "the top module; by default that of the first file", .long_only = true},
+    {'G', "parameter", "P=VALUE", "a parameter of the top; may be repeated"},
+    {'T', "tie", "PORT=NUMBER", "the value of an input that nothing drives; may be repeated",
+     .long_only = true},
+    {'z', "size", "N", "bytes of registers; default: 4096", .long_only = true},
+    {'w', "word-addresses", NULL, "a Wishbone slave counts words, not bytes", .long_only = true},
+    {'o', "output", "FILE", "the model; default: TOP.so"},
+    {0},
+};
+
+struct rtl_build {
+    const char *top, *output;
+    struct strings files, parameters, ties;
+    uint64_t size;
+    bool word_addresses;
+    char *dir;     /* for what lies in between */
+    char *runtime; /* the directory of our headers */
+    char *include;
+};
+
+/* --- programs -------------------------------------------------------------------------------- */
+
+static void strings_all(struct strings *list, const char *const *items)
+{
+    for (; *items; items++)
+        strings_add(list, *items);
+}
+
+/* The first line of its output that speaks of an error, or the first at all. */
+static char *first_error(const char *log)
+{
+    FILE *file = fopen(log, "re");
+    char *line = NULL, *first = NULL;
+    size_t room = 0;
+    bool is_error = false;
+    while (file && !is_error && getline(&line, &room, file) >= 0) {
+        line[strcspn(line, "\n")] = '\0';
+        is_error = strstr(line, "rror") != NULL;
+        if (is_error || (!first && *line)) {
+            free(first);
+            first = xstrdup(line);
+        }
+    }
+    free(line);
+    if (file)
+        fclose(file);
+    return first;
+}
+
+/* Runs a program to its end, with its output in a file. 0, or a sentence. */
+static int run_program(const struct rtl_build *build, const char *what, struct strings *words,
+                       char **ret_error)
+{
+    char *log = xformat("%s/log", build->dir);
+    struct strings argv = {0};
+    /* A shell joins the two streams, and finds the program. */
+    strings_all(&argv,
+                (const char *const[]){"sh", "-c", "log=$0; exec \"$@\" >\"$log\" 2>&1", log, NULL});
+    strings_all(&argv, (const char *const *)words->items);
+    const struct child_options child_options = {
+        .path = "/bin/sh", .argv = argv.items, .stdio_fds = {-1, -1}, .kept_fd = -1};
+    struct child child = CHILD_NONE;
+    int status = child_start(&child_options, &child);
+    if (status < 0) {
+        *ret_error = xformat("cannot start %s: %s", what, strerror(-status));
+    } else {
+        struct pollfd ended = {.fd = child.fd, .events = POLLIN};
+        while (!child_ended(&child))
+            (void)poll(&ended, 1, -1);
+        int code = child_exit_code(&child);
+        char *why = code ? first_error(log) : NULL;
+        if (code == 127)
+            *ret_error = xformat("%s is not installed (Debian: verilator, g++)", what);
+        else if (code)
+            *ret_error = xformat("%s: %s", what, why ? why : "failed without a word");
+        status = code ? -EINVAL : 0;
+        free(why);
+        child_finish(&child);
+    }
+    strings_finish(&argv);
+    strings_finish(words);
+    free(log);
+    return status;
+}
+
+/* --- steps ----------------------------------------------------------------------------------- */
+
+static int verilate(const struct rtl_build *build, char **ret_error)
+{
+    struct strings words = {0};
+    strings_all(&words,
+                (const char *const[]){"verilator", "--cc", "--flatten", "-O3", "-Wno-fatal",
+                                      "--x-assign", "fast", "--x-initial", "fast", "--no-assert",
+                                      "--prefix", "Vcore", "--Mdir", build->dir, NULL});
+    if (build->top)
+        strings_all(&words, (const char *const[]){"--top-module", build->top, NULL});
+    for (size_t i = 0; i < build->parameters.count; i++)
+        strings_addf(&words, "-G%s", build->parameters.items[i]);
+    for (size_t i = 0; i < build->files.count; i++)
+        strings_add(&words, build->files.items[i]);
+    return run_program(build, "verilator", &words, ret_error);
+}
+
+static char *read_file(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    size_t size = 0, room = 0;
+    while (file && !feof(file) && !ferror(file)) {
+        if (size + 4096 > room)
+            text = xrealloc(text, room += 65536, 1);
+        size += fread(text + size, 1, 4095, file);
+        text[size] = '\0';
+    }
+    if (file)
+        fclose(file);
+    return text;
+}
+
+/* Copying the state back takes members that are plain bytes, all in one object. */
+static int check_state(const struct rtl_build *build, char **ret_error)
+{
+    static const char *const not_plain[] = {"std::",      "VlQueue",   "VlAssoc",
+                                            "VlClassRef", "Scheduler", NULL};
+    char *path = xformat("%s/Vcore___024root.h", build->dir), *text = read_file(path);
+    char *end = text ? strstr(text, "// INTERNAL VARIABLES") : NULL;
+    int status = 0;
+    if (end)
+        *end = '\0';
+    else
+        status = -EINVAL;
+    if (status < 0)
+        *ret_error = xstrdup("this Verilator's headers are not known; 5.006 is");
+    for (size_t i = 0; status == 0 && not_plain[i]; i++)
+        if (strstr(strstr(text, "public:") ? strstr(text, "public:") : text, not_plain[i])) {
+            *ret_error = xformat("the core has state that is not plain bytes (%s): delays, queues, "
+                                 "strings and classes cannot be modelled",
+                                 not_plain[i]);
+            status = -EINVAL;
+        }
+    free(text);
+    free(path);
+    return status;
+}
+
+static int find_ports(const struct rtl_build *build, struct rtl_ports *ret_ports, char **ret_error)
+{
+    char *path = xformat("%s/Vcore.h", build->dir), *text = read_file(path);
+    int status = text && rtl_ports_read(text, ret_ports) ? 0 : -EINVAL;
+    if (status < 0)
+        *ret_error = xstrdup("the top module has no ports");
+    else
+        status = rtl_ports_match(ret_ports, build->ties.items, ret_error);
+    free(text);
+    free(path);
+    return status;
+}
+
+static int write_map(const struct rtl_build *build, const struct rtl_ports *ports, const char *name,
+                     char **ret_error)
+{
+    char *path = xformat("%s/map.cc", build->dir);
+    FILE *file = fopen(path, "we");
+    int status = file ? 0 : -errno;
+    if (file && build->word_addresses)
+        fputs("#define BUS_ADDR(a) ((a) / BUS_WIDTH)\n", file);
+    if (file)
+        rtl_ports_map(ports, name, build->size, file);
+    if (file && fclose(file) != 0)
+        status = -errno;
+    if (status < 0)
+        *ret_error = xformat("cannot write %s: %s", path, strerror(-status));
+    free(path);
+    return status;
+}
+
+static int write_json(const struct rtl_ports *ports, const char *name, const char *output,
+                      char **ret_error)
+{
+    size_t length = strlen(output);
+    if (length > 3 && strcmp(output + length - 3, ".so") == 0)
+        length -= 3;
+    char *path = xformat("%.*s.ports.json", (int)length, output);
+    FILE *file = fopen(path, "we");
+    int status = file ? 0 : -errno;
+    if (file)
+        rtl_ports_json(ports, name, file);
+    if (file && fclose(file) != 0)
+        status = -errno;
+    if (status < 0)
+        *ret_error = xformat("cannot write %s: %s", path, strerror(-status));
+    free(path);
+    return status;
+}
+
+static int compile(const struct rtl_build *build, char **ret_error)
+{
+    struct strings words = {0};
+    strings_all(&words,
+                (const char *const[]){
+                    "sh", "-c",
+                    /* $0: work, $1: runtime, $2: include, $3: output */
+                    "root=$(verilator --getenv VERILATOR_ROOT) || exit 1; "
+                    "exec g++ -std=c++17 -O2 -shared -fPIC -fvisibility=hidden -w "
+                    "-DVL_USER_FINISH -DVL_USER_STOP -DVL_USER_FATAL "
+                    "-I\"$0\" -I\"$1\" -I\"$2\" -isystem \"$root/include\" "
+                    "-isystem \"$root/include/vltstd\" -o \"$3\" \"$0\"/*.cpp \"$0\"/map.cc "
+                    "\"$root\"/include/verilated.cpp \"$root\"/include/verilated_threads.cpp",
+                    build->dir, build->runtime, build->include, build->output, NULL});
+    return run_program(build, "g++", &words, ret_error);
+}
+
+/* --- the command ----------------------------------------------------------------------------- */
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    return remove(path);
+}
+
+static int prepare(struct rtl_build *build, char **ret_error)
+{
+    static const char header[] = "runtime.h";
+    char *places = NULL;
+    char *found = find_own_file("../adapters/verilator/runtime.h",
+                                TRESTLE_DATA_DIR "/rtl/runtime.h", &places);
+    if (!found) {
+        *ret_error = xformat("the runtime for cores is %s; install Trestle again", places);
+        free(places);
+        return -ENOENT;
+    }
+    found[strlen(found) - strlen(header) - 1] = '\0';
+    build->runtime = found;
+    char *own =
+        find_own_file("../include/trestle/device.h", "../include/trestle/device.h", &places);
+    if (!own) {
+        *ret_error = xformat("trestle/device.h is %s; install Trestle again", places);
+        free(places);
+        return -ENOENT;
+    }
+    own[strlen(own) - strlen("/trestle/device.h")] = '\0';
+    build->include = own;
+    const char *tmp = getenv("TMPDIR");
+    build->dir = xformat("%s/trestle-rtl-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (mkdtemp(build->dir))
+        return 0;
+    *ret_error = xformat("cannot make a directory %s: %s", build->dir, strerror(errno));
+    free(build->dir);
+    build->dir = NULL;
+    return -errno;
+}
+
+/* "counter" of "rtl/counter.v". */
+static char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *name = xstrdup(slash ? slash + 1 : path);
+    name[strcspn(name, ".")] = '\0';
+    return name;
+}
+
+static int do_build(struct rtl_build *build)
+{
+    struct rtl_ports ports = {0};
+    char *name = build->top ? xstrdup(build->top) : base_name(build->files.items[0]);
+    char *output = build->output ? xstrdup(build->output) : xformat("%s.so", name), *error = NULL;
+    build->output = output;
+    int status = prepare(build, &error);
+    if (status == 0)
+        status = verilate(build, &error);
+    if (status == 0)
+        status = check_state(build, &error);
+    if (status == 0)
+        status = find_ports(build, &ports, &error);
+    if (status == 0)
+        status = write_map(build, &ports, name, &error);
+    if (status == 0)
+        status = compile(build, &error);
+    if (status == 0)
+        status = write_json(&ports, name, output, &error);
+    if (status == 0)
+        rtl_ports_show(&ports, stdout);
+    if (build->dir)
+        nftw(build->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    rtl_ports_finish(&ports);
+    free(build->dir);
+    free(build->runtime);
+    free(build->include);
+    free(output);
+    free(name);
+    if (status == 0)
+        return EXIT_SUCCESS;
+    replace_control_characters(error);
+    char *line = xformat("trestle: %s", error);
+    free(error);
+    return command_fail_line(line);
+}
+
+static int parse(const struct command *command, int argc, char **argv, struct rtl_build *build)
+{
+    const char *argument;
+    int letter;
+    while ((letter = command_next_option(command, argc, argv, &argument)) != 0) {
+        switch (letter) {
+        case 't':
+            build->top = argument;
+            break;
+        case 'G':
+            strings_add(&build->parameters, argument);
+            break;
+        case 'T':
+            strings_add(&build->ties, argument);
+            break;
+        case 'z':
+            if (!number_parse(argument, &build->size) || build->size == 0 || build->size % 8)
+                return command_fail("--size %s is not a multiple of 8", argument);
+            break;
+        case 'w':
+            build->word_addresses = true;
+            break;
+        case 'o':
+            build->output = argument;
+            break;
+        default:
+            return EXIT_BAD_INPUT;
+        }
+    }
+    if (optind >= argc || strcmp(argv[optind], "build") != 0)
+        return command_fail("write trestle rtl build FILE.v..., see trestle rtl --help");
+    for (int i = optind + 1; i < argc; i++)
+        strings_add(&build->files, argv[i]);
+    if (build->files.count == 0)
+        return command_fail("rtl build needs a file in Verilog");
+    for (size_t i = 0; i < build->files.count; i++)
+        if (access(build->files.items[i], R_OK) < 0)
+            return command_fail("cannot read %s: %s; check the path", build->files.items[i],
+                                strerror(errno));
+    return 0;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    struct rtl_build build = {.size = 4096};
+    int code = parse(command, argc, argv, &build);
+    if (code == 0)
+        code = do_build(&build);
+    strings_finish(&build.files);
+    strings_finish(&build.parameters);
+    strings_finish(&build.ties);
+    return code;
+}
+
+const struct command command_rtl = {
+    .name = "rtl",
+    .arguments = "build FILE.v... [OPTION]...",
+    .summary = "Make a model of a core in Verilog",
+    .options = options,
+    .run = run_command,
+    .help =
+        "Verilator translates the files, the ports of the top are recognised by their names and\n"
+        "shown, and a C++ compiler makes a .so that a configuration names as a model. The ports "
+        "and\n"
+        "what they are for are written to NAME.ports.json, too.\n",
+};

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""Cores in Verilog as devices: what docs/rtl.md promises, with Verilator and the real QEMU."""
+import json
+import random
+import re
+import shutil
+import unittest
+
+import cli_case
+import common
+
+EXAMPLE = common.SOURCE / "examples" / "11-rtl"
+CORES = common.SOURCE / "tests" / "rtl"
+
+
+@unittest.skipUnless(shutil.which("verilator") and shutil.which("g++"),
+                     "verilator or g++ is not installed (tools/deps installs them)")
+class RTLCase(cli_case.Case):
+    def setUp(self):
+        super().setUp()
+        self.env["TMPDIR"] = str(self.dir)
+
+    def build_core(self, path, *args, **kwargs):
+        return self.trestle("rtl", "build", path, *args, timeout=240, **kwargs)
+
+    def assert_built(self, path, *args):
+        result = self.build_core(path, *args)
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        self.assertEqual([p.name for p in self.dir.glob("trestle-rtl-*")], [])
+        return result.out
+
+    def poke(self, commands, model, **params):
+        config = self.config({"devices": [{"name": "core", "model": f"./{model}.so",
+                                           "base_addr": "0x10200000", "params": params}]})
+        script = self.dir / "script"
+        script.write_text(commands)
+        return self.trestle("poke", config, script)
+
+    def check_oracle(self, model, offsets, steps=300):
+        """Random accesses and pauses: running ahead gives what ticking every cycle gives."""
+        chance = random.Random(7)
+        lines = []
+        for _ in range(steps):
+            kind = chance.random()
+            offset = chance.choice(offsets)
+            if kind < 0.4:
+                lines.append(f"read core+{offset}")
+            elif kind < 0.6:
+                lines.append(f"write core+{offset} {chance.choice([0, 1, 3, 40, 700, 0xabcd1234])}")
+            elif kind < 0.63:
+                lines.append("reset core")
+            else:
+                lines.append(f"run {chance.choice([1, 9, 10, 15, 90, 333, 5000, 70000])}ns")
+            lines += ["irqs", "time"]
+        script = "\n".join(lines) + "\n"
+        seen = [self.poke(script, model, ticking=ticking) for ticking in ("ahead", "every")]
+        self.assertEqual([r.code for r in seen], [0, 0], seen[0])
+        self.assertEqual(seen[0].out, seen[1].out)
+        self.assertIn("0=1", seen[0].out)
+        self.assertIn("0=0", seen[0].out)
+
+
+class AXI(RTLCase):
+    def test_the_example(self):
+        common.qemu("riscv64")
+        out = self.assert_built(EXAMPLE / "ticker.v", "-o", "ticker.so")
+        self.assertRegex(out, r"(?m)^bus: AXI4-Lite\n  input   1  s_axi_aclk +clock\n"
+                              r"  input   1  s_axi_aresetn +reset, active low$")
+        self.assertRegex(out, r"(?m)^  output  1  irq +irq$")
+        ports = json.loads((self.dir / "ticker.ports.json").read_text())
+        self.assertEqual((ports["bus"], len(ports["ports"])), ("AXI4-Lite", 20))
+        text = (EXAMPLE / "ticker.json").read_text().replace("../../build/ticker.so", "./ticker.so")
+        text = text.replace("../../build/", f"{common.BUILD}/")
+        runs = [self.trestle("run", self.config(text.replace('"clock"', f'"ticking": "{t}", "clock"')))
+                for t in ("ahead", "ahead", "every")]
+        hashes = set()
+        for run in runs:
+            self.assertEqual(run.code, 0, run)
+            self.assertIn("ticker: 22 passed, 0 failed", run.out)
+            hashes.add(re.search(r"run hash (\w+); repeatable", run.err)[1])
+        self.assertEqual(len(hashes), 1)
+        self.check_oracle("ticker", [0, 4, 8])
+        # Edge 1 takes the write, and 1000 edges later the counter is down: not one earlier.
+        result = self.poke("write core+0 1000\nrun 9980ns\nirqs\nrun 10ns\nirqs\n", "ticker")
+        self.assertEqual(result.out, "core: 0=0\ncore: 0=1\n", result)
+
+    def test_parameters_of_the_model(self):
+        self.assert_built(EXAMPLE / "ticker.v", "-o", "ticker.so")
+        result = self.poke("time\n", "ticker", ticking="never")
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("ticking", result.err)
+
+
+class Others(RTLCase):
+    def test_apb(self):
+        out = self.assert_built(CORES / "apb_blink.v", "--top", "apb_blink", "-G", "BITS=7", "--tie",
+                                "spare=1", "-o", "apb_blink.so")
+        self.assertIn("bus: APB\n", out)
+        self.assertRegex(out, r"(?m)^  input   1  spare +tied to 1$")
+        result = self.poke("write core+4 0x11223344\nwrite core+5:1 0xff\nread core+4\nread core+6:2\n"
+                           "expect error read core+0x10\nexpect irq core.1 0\n", "apb_blink")
+        self.assertEqual((result.code, result.out),
+                         (0, "core+4 = 0x1122ff44\ncore+6:2 = 0x1122\n"), result)
+        self.check_oracle("apb_blink", [0, 4])
+
+    def test_wishbone(self):
+        out = self.assert_built(CORES / "wb_fade.v", "-o", "wb_fade.so")
+        self.assertIn("bus: Wishbone\n", out)
+        result = self.poke("write core+0 50\nread core+0\nexpect error read core+4\nexpect irq core 1\n"
+                           "run 1us\nexpect irq core 0\n", "wb_fade")
+        self.assertEqual(result.code, 0, result)
+        self.check_oracle("wb_fade", [0])
+
+
+class Refused(RTLCase):
+    def check_refused(self, text, sentence, *args):
+        path = self.dir / "bad.v"
+        path.write_text(text)
+        before = common.files(self.dir)
+        result = self.build_core(path, *args)
+        self.assertEqual((result.code, result.out), (2, ""), result)
+        self.assertEqual(len(result.err.splitlines()), 1, result)
+        self.assertIn(sentence, result.err)
+        self.assertEqual(common.files(self.dir), before)
+
+    def test_bad_input(self):
+        bus = ("input psel, input penable, input pwrite, input [7:0] paddr, input [31:0] pwdata, "
+               "output [31:0] prdata")
+        body = "assign prdata = 0;"
+        for text, sentence, *args in (
+                ("module m (input clk); wire x\nendmodule\n", "verilator: %Error"),
+                ("module m (input clk, output reg q); always @(posedge clk) q <= !q; endmodule\n",
+                 "no bus was found: AXI4-Lite (awvalid ...), APB (psel ...) or Wishbone (stb ...)"),
+                ("module m (input clk, input psel); endmodule\n",
+                 'psel looks like APB, but "penable" is missing'),
+                (f"module m ({bus}); {body} endmodule\n", "no clock was found among the inputs"),
+                (f"module m (input clk, {bus}, input [2:0] foo, input bar); {body} endmodule\n",
+                 "nothing is known of the inputs foo (3 bits), bar (1 bit); give each a value with "
+                 "--tie PORT=NUMBER"),
+                (f"module m (input clk, {bus}); {body} endmodule\n",
+                 "--tie nobody=1: the core has no such input", "--tie", "nobody=1"),
+                (f"module m (input clk, {bus}); {body} endmodule\n", "verilator: %Error", "--top",
+                 "other")):
+            with self.subTest(sentence=sentence, args=args):
+                self.check_refused(text, sentence, *args)
+
+    def test_no_file(self):
+        self.assert_refused("trestle: cannot read none.v: No such file or directory; check the path",
+                            "rtl", "build", "none.v")
+        self.assert_refused("trestle: write trestle rtl build FILE.v..., see trestle rtl --help", "rtl")
+
+    def test_a_core_that_never_answers(self):
+        path = self.dir / "mute.v"
+        path.write_text("module mute (input clk, input psel, input penable, input pwrite, input [7:0] "
+                        "paddr, input [31:0] pwdata, output [31:0] prdata, output pready);\n"
+                        "assign prdata = 0; assign pready = 0; endmodule\n")
+        self.assert_built(path, "-o", "mute.so")
+        result = self.poke("read core+0\n", "mute", bus_timeout=20)
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("the bus does not answer: no response within 20 cycles, from cycle 0 on",
+                      result.err)
+
+
+if __name__ == "__main__":
+    common.main()
