@@ -142,9 +142,8 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
 static void keep_stdout_for_report(struct serve_options *serve)
 {
     int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
-        return;
-    serve->report_fd = fd;
+    bool is_free = fd >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0;
+    serve->report_fd = is_free ? fd : STDOUT_FILENO;
 }
 
 static int run_command(const struct command *command, int argc, char **argv)

@@ -32,13 +32,15 @@ static void exec_child(const struct child_options *options, pid_t parent, int re
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127); /* the parent died before it could be watched */
+    bool is_ready = true;
     for (int fd = 0; fd < 2; fd++)
         if (options->stdio_fds[fd] >= 0)
-            dup2(options->stdio_fds[fd], fd);
+            is_ready &= dup2(options->stdio_fds[fd], fd) >= 0;
     close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
     if (options->kept_fd >= 0)
-        fcntl(options->kept_fd, F_SETFD, 0);
-    execve(options->path, options->argv, options->env ? options->env : environ);
+        is_ready &= fcntl(options->kept_fd, F_SETFD, 0) >= 0;
+    if (is_ready)
+        execve(options->path, options->argv, options->env ? options->env : environ);
     int error = errno;
     (void)!write(report_fd, &error, sizeof(error));
     _exit(127);

@@ -118,7 +118,7 @@ FAILING(int, -1, fchmodat, (int dir, const char *path, mode_t mode, int flags),
 FAILING(int, -1, flock, (int fd, int operation), (fd, operation))
 FAILING(int, -1, dup2, (int from, int to), (from, to))
 FAILING(ssize_t, -1, getrandom, (void *bytes, size_t size, unsigned flags), (bytes, size, flags))
-FAILING(int, -1, pthread_create,
+FAILING(int, wanted_error, pthread_create,
         (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *ctx),
         (thread, attributes, run, ctx))
 FAILING(void *, NULL, dlopen, (const char *path, int flags), (path, flags))
