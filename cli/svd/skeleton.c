@@ -184,11 +184,14 @@ static bool can_be_read(const struct trestle_register *row)
 
 static void print_check(FILE *out, const struct trestle_register *row, bool in_guest)
 {
-    const char *format = in_guest ? "    check_read(BASE + 0x%02" PRIx64 ", %u, 0x%" PRIx64
-                                    ", \"%s\");\n"
-                                  : "    CHECK(trestle_test_read(dev, 0x%02" PRIx64
-                                    ", %u) == 0x%" PRIx64 "); /* %s */\n";
-    fprintf(out, format, row->offset, row->size, row->reset, row->name);
+    if (in_guest)
+        fprintf(out, "    check_read(BASE + 0x%02" PRIx64 ", %u, 0x%" PRIx64 ", \"%s\");\n",
+                row->offset, row->size, row->reset, row->name);
+    else
+        fprintf(out,
+                "    CHECK(trestle_test_read(dev, 0x%02" PRIx64 ", %u) == 0x%" PRIx64
+                "); /* %s */\n",
+                row->offset, row->size, row->reset, row->name);
 }
 
 /* Those that are not 0 say more. */

@@ -141,15 +141,16 @@ static int by_base(const void *left, const void *right)
 int svd_stub_make(struct svd_file *file, const char *names, struct svd_stub **ret_stub,
                   char **ret_error)
 {
-    struct svd_peripheral *peripherals = NULL;
-    size_t count = 0;
+    size_t room = 1, count = 0;
+    for (const char *at = names; *at; at++)
+        room += *at == '+';
+    struct svd_peripheral *peripherals = xcalloc(room, sizeof(*peripherals));
     int status = 0;
     for (const char *rest = names; status == 0 && rest;) {
         size_t length = strcspn(rest, "+"), index;
         char *name = xformat("%.*s", (int)length, rest);
         status = svd_find(file, name, &index, ret_error);
         free(name);
-        peripherals = xrealloc(peripherals, count + 1, sizeof(*peripherals));
         if (status == 0)
             status = svd_read(file, index, &peripherals[count++], ret_error);
         rest = rest[length] ? rest + length + 1 : NULL;
