@@ -14,7 +14,7 @@ DESTDIR ?=
 reconfigure = $(if $(MESON_ARGS),meson setup --reconfigure $(MESON_ARGS) $(BUILD) >/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo build test test-sst test-systemc test-crashes sst-install check test-matrix test-hosts test-aarch64 qemu-in-tree faults soak fuzz coverage memcheck bench install dist deb clean hooks
+.PHONY: help list demo demo-linux build test test-sst test-systemc test-crashes sst-install check test-matrix test-hosts test-aarch64 qemu-in-tree faults soak fuzz coverage memcheck bench install dist deb clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -25,6 +25,17 @@ demo: ## install what is missing, build, run two devices behind a real QEMU
 	tools/deps demo
 	@$(MAKE) --no-print-directory build
 	$(BUILD)/trestle run -vv examples/01-two-devices/two_devices.json
+
+LINUX_ARCH ?= riscv64
+LINUX_GUEST ?= $(HOME)/.cache/trestle/linux/$(LINUX_ARCH)
+example = $(BUILD)/linux
+demo-linux: build ## fetch Debian's kernel, and boot it with devices behind Trestle; LINUX_ARCH=aarch64
+	tools/linux-guest $(LINUX_ARCH) $(LINUX_GUEST) examples/08-linux/demo.sh
+	mkdir -p $(example)
+	ln -sfn $(LINUX_GUEST) $(example)/guest
+	cp examples/08-linux/linux-$(LINUX_ARCH).json $(example)
+	$(CC) -O2 -shared -fPIC -Iinclude examples/08-linux/uart.c -o $(example)/uart.so
+	$(BUILD)/trestle run -v $(example)/linux-$(LINUX_ARCH).json
 
 # The optimised build; for another: MESON_ARGS=-Dbuildtype=debug.
 build: $(BUILD)/build.ninja ## build the command, the library, the plugin and the guests, optimised

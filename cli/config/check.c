@@ -261,6 +261,18 @@ static int check_count(struct config_reader *reader)
                        count, DEVICES_MAX);
 }
 
+static int make_nodes(struct config_reader *reader)
+{
+    struct config *config = reader->config;
+    for (size_t i = 0; i < config->num_devices; i++) {
+        struct json_place where = {&devices_place, NULL, config->devices[i].item};
+        int status = config_make_node(reader, &where, &config->devices[i]);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
 int config_check(struct config_reader *reader)
 {
     int status = check_count(reader);
@@ -272,5 +284,7 @@ int config_check(struct config_reader *reader)
         status = check_pairs(reader, by_socket, check_pair_socket);
     if (status == 0)
         status = check_pairs(reader, by_base, check_pair_region);
-    return status < 0 ? status : check_links(reader);
+    if (status == 0)
+        status = check_links(reader);
+    return status < 0 ? status : make_nodes(reader);
 }

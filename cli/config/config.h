@@ -30,12 +30,15 @@ struct config_device {
     size_t item;          /* where it stands in the list of the file */
     const char *irq;      /* inputs of the interrupt controller, "40:41"; NULL: none */
     size_t num_irqs;
-    bool own_process;    /* served by a `trestle device` of its own */
-    const char *restart; /* "never", "on-failure", "always"; NULL: on-failure */
-    bool posted_writes;  /* the guest does not wait for its writes */
-    bool release_lock;   /* other vCPUs go on while one waits for it */
-    const char *carrier; /* "auto", "socket", "shm"; NULL: the plugin's default */
-    int64_t protocol;    /* 1, 2; -1: the plugin's default */
+    bool own_process;                     /* served by a `trestle device` of its own */
+    const char *restart;                  /* "never", "on-failure", "always"; NULL: on-failure */
+    bool posted_writes;                   /* the guest does not wait for its writes */
+    bool release_lock;                    /* other vCPUs go on while one waits for it */
+    const char *carrier;                  /* "auto", "socket", "shm"; NULL: the plugin's default */
+    int64_t protocol;                     /* 1, 2; -1: the plugin's default */
+    const char *alias;                    /* in the device tree; NULL: none */
+    const struct json_t *compatible, *dt; /* as they stand in the file; NULL: not there */
+    const char *node; /* the body of the device's node, as in a device tree's source; NULL: none */
 
     struct trestle_model_library *library; /* of a model from a .so */
 };

@@ -321,6 +321,11 @@ static const struct config_key device_keys[] = {
     {"carrier", config_set_choice, DEVICE(carrier), "a choice here", .choices = carrier_choices},
     {"protocol", config_set_count, DEVICE(protocol), "a version of the protocol",
      "\"protocol\": 2, or 1 for the older one", .max = 2},
+    {"compatible", config_set_compatible, 0, "a device tree's compatible, or a list of them",
+     "\"compatible\": \"ns16550a\""},
+    {"alias", config_set_alias, DEVICE(alias), "an alias in a device tree",
+     "\"alias\": \"serial1\""},
+    {"dt", config_set_dt, 0, "an object of properties", "\"dt\": { \"clock-frequency\": 3686400 }"},
     {0},
 };
 

@@ -91,6 +91,17 @@ bool config_is_chip(const json_t *value);
 int config_read_chip(struct config_reader *reader, const struct json_place *where, size_t item,
                      const json_t *value);
 
+/* config/tree.c. What a device's node in the device tree is to be, and, once all devices are known,
+ * the node's text. */
+int config_set_compatible(struct config_reader *reader, const struct config_key *key,
+                          const struct json_place *where, const json_t *value, void *target);
+int config_set_alias(struct config_reader *reader, const struct config_key *key,
+                     const struct json_place *where, const json_t *value, void *target);
+int config_set_dt(struct config_reader *reader, const struct config_key *key,
+                  const struct json_place *where, const json_t *value, void *target);
+int config_make_node(struct config_reader *reader, const struct json_place *where,
+                     struct config_device *device);
+
 /* config_check.c: names, regions and sockets among each other, and what links say. */
 int config_check(struct config_reader *reader);
 

@@ -230,6 +230,9 @@ static int check_without_plugin(const struct config *config, const struct launch
                           : device->carrier         ? "carrier"
                           : device->protocol == 2   ? "protocol"
                           : device->irq             ? "irq"
+                          : device->compatible      ? "compatible"
+                          : device->alias           ? "alias"
+                          : device->dt              ? "dt"
                                                     : NULL;
         if (!key)
             continue;
@@ -336,6 +339,35 @@ void launch_add_protocol(struct strings *parts, const struct config *config,
         strings_add(parts, "posted_writes=on");
 }
 
+/* QEMU splits properties at commas; a doubled comma is one that belongs to the value. */
+static void add_escaped(struct strings *parts, const char *name, const char *value)
+{
+    struct strings pieces = {0};
+    for (;;) {
+        int length = (int)strcspn(value, ",");
+        strings_addf(&pieces, "%.*s", length, value);
+        value += length;
+        if (!*value++)
+            break;
+    }
+    char *escaped = strings_join(&pieces, ",,");
+    strings_addf(parts, "%s=%s", name, escaped);
+    free(escaped);
+    strings_finish(&pieces);
+}
+
+static void add_node(struct strings *parts, const struct config_device *device)
+{
+    if (!device->node)
+        return;
+    strings_addf(parts, "dt_label=%s", device->name);
+    if (device->alias)
+        strings_addf(parts, "dt_alias=%s", device->alias);
+    if (!device->compatible) /* it is only what the model offers */
+        strings_add(parts, "dt_optional=on");
+    add_escaped(parts, "dt", device->node);
+}
+
 /* What the plugin has to know of a device beyond what machine.h has fields for. */
 static void add_properties(struct launch *launch, const struct config *config,
                            const struct config_device *device)
@@ -346,6 +378,7 @@ static void add_properties(struct launch *launch, const struct config *config,
         strings_add(&parts, "behind=on");
     if (device->release_lock)
         strings_add(&parts, "release_lock=on");
+    add_node(&parts, device);
     char *joined = parts.count ? strings_join(&parts, ",") : xstrdup("");
     strings_add(&launch->properties, joined);
     free(joined);

@@ -9,6 +9,7 @@
 #include "base/macros.h"
 #include "base/region.h"
 #include "base/socket_path.h"
+#include "plugin/device/tree.h"
 #include "plugin/qemu/biglock.h"
 #include "plugin/qemu/idle.h"
 #include "plugin/qemu/memory.h"
@@ -27,6 +28,15 @@
 static const char *target;
 static bool guest_has_faults;
 
+static void check_properties(struct sst_device *dev);
+
+static void init_instance(struct qemu_object *object)
+{
+    device_init(object);
+    if (!device_first()->next)
+        tree_prepare(target, check_properties);
+}
+
 static void init_class(struct qemu_class *class, const void *data)
 {
     (void)data;
@@ -38,7 +48,7 @@ void device_register(const char *target_name)
     static const struct qemu_type_info TYPE = {
         .name = "sst-device",
         .parent = "device",
-        .instance_init = device_init,
+        .instance_init = init_instance,
         .instance_finalize = device_finalize,
         .class_init = init_class,
     };
@@ -305,6 +315,7 @@ void device_start_all(void)
 {
     if (!device_first())
         return;
+    tree_check();
     check_count();
     guest_has_faults = qemu_guest_has_bus_faults(target);
     for (struct sst_device *dev = device_first(); dev; dev = dev->next) {

@@ -33,7 +33,10 @@ struct sst_device {
     char *irq;   /* inputs of the interrupt controller, as they were given */
     uint32_t irqs[IRQ_LINES_MAX], num_irqs;
     uint32_t irq_levels; /* a bit per line */
-    char *wrong;         /* the first thing that is wrong with them, or NULL */
+    char *dt;            /* the body of its node in the device tree, or NULL: it has none */
+    char *dt_label, *dt_alias;
+    bool dt_optional; /* no fault where the machine makes no tree */
+    char *wrong;      /* the first thing that is wrong with them, or NULL */
 
     const struct transport *transport;
     void *connection; /* the transport's */

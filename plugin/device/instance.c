@@ -52,6 +52,9 @@ void device_finalize(struct qemu_object *object)
     free(dev->socket);
     free(dev->label);
     free(dev->irq);
+    free(dev->dt);
+    free(dev->dt_label);
+    free(dev->dt_alias);
     free(dev->wrong);
     free(dev);
 }

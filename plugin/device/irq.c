@@ -22,12 +22,35 @@ static const struct controller {
     uint32_t count;             /* inputs; with a property: to be taken off its value */
     uint32_t first;             /* of the inputs that exist */
     bool is_edge;               /* takes levels for edges */
+    enum irq_cells cells;       /* how a device tree names an input */
     struct range board[4];
 } CONTROLLERS[] = {
-    {"riscv.sifive.plic", "PLIC", "num-sources", 0, 1, true, {{1, 8}, {10, 11}, {32, 35}}},
-    {"arm_gic_common", "GIC", "num-irq", 32, 0, false, {{1, 9}, {16, 175}}},
-    {"arm-gicv3-common", "GIC", "num-irq", 32, 0, false, {{1, 9}, {16, 47}, {74, 77}, {112, 175}}},
-    {"ioapic-common", "I/O APIC", NULL, 24, 0, false, {{0, 15}}},
+    {"riscv.sifive.plic",
+     "PLIC",
+     "num-sources",
+     0,
+     1,
+     true,
+     IRQ_CELLS_PLIC,
+     {{1, 8}, {10, 11}, {32, 35}}},
+    {"riscv.aplic",
+     "APLIC",
+     "num-irqs",
+     0,
+     1,
+     false,
+     IRQ_CELLS_APLIC,
+     {{1, 8}, {10, 11}, {32, 35}}},
+    {"arm_gic_common", "GIC", "num-irq", 32, 0, false, IRQ_CELLS_GIC, {{1, 9}, {16, 175}}},
+    {"arm-gicv3-common",
+     "GIC",
+     "num-irq",
+     32,
+     0,
+     false,
+     IRQ_CELLS_GIC,
+     {{1, 9}, {16, 47}, {74, 77}, {112, 175}}},
+    {"ioapic-common", "I/O APIC", NULL, 24, 0, false, IRQ_CELLS_NONE, {{0, 15}}},
 };
 #define NUM_CONTROLLERS (sizeof(CONTROLLERS) / sizeof(CONTROLLERS[0]))
 
@@ -64,6 +87,17 @@ int irq_parse(const char *text, uint32_t ret_inputs[IRQ_LINES_MAX], uint32_t *re
 /* --- the controller ----------------------------------------------------------------------------
  */
 
+/* Of two APLICs, the machine's wires end at the one that is the machine mode's. */
+static int find_root_aplic(struct qemu_object *candidate, void *ret_object)
+{
+    if (qemu.object_dynamic_cast(candidate, "riscv.aplic") &&
+        qemu.object_property_get_bool(candidate, "mmode", NULL)) {
+        *(struct qemu_object **)ret_object = candidate;
+        return 1;
+    }
+    return qemu.object_child_foreach(candidate, find_root_aplic, ret_object);
+}
+
 static void find_controller(struct sst_device *dev)
 {
     char found[128] = "";
@@ -72,6 +106,9 @@ static void find_controller(struct sst_device *dev)
         bool is_ambiguous = false;
         struct qemu_object *candidate =
             qemu.object_resolve_path_type("", CONTROLLERS[i].type, &is_ambiguous);
+        if (is_ambiguous && CONTROLLERS[i].cells == IRQ_CELLS_APLIC)
+            is_ambiguous = qemu.object_child_foreach(qemu.qdev_get_machine(), find_root_aplic,
+                                                     &candidate) != 1;
         if (!candidate && !is_ambiguous)
             continue;
         count += is_ambiguous ? 2 : 1;
@@ -81,8 +118,8 @@ static void find_controller(struct sst_device *dev)
         object = candidate;
     }
     if (count == 0)
-        refuse_device(dev, "irq needs an interrupt controller that is known (PLIC, GICv2, GICv3, "
-                           "I/O APIC), and this machine has none; leave irq out");
+        refuse_device(dev, "irq needs an interrupt controller that is known (PLIC, APLIC, GICv2, "
+                           "GICv3, I/O APIC), and this machine has none; leave irq out");
     if (count > 1)
         refuse_device(dev,
                       "irq needs one interrupt controller, and this machine has:%s; use "
@@ -120,14 +157,24 @@ static void check_input(struct sst_device *dev, uint32_t input)
     }
 }
 
+void irq_find_controller(struct sst_device *dev)
+{
+    if (controller)
+        return;
+    find_controller(dev);
+    count_inputs(dev);
+}
+
+enum irq_cells irq_cells(void)
+{
+    return controller ? controller->cells : IRQ_CELLS_NONE;
+}
+
 void irq_connect(struct sst_device *dev)
 {
     if (dev->num_irqs == 0)
         return;
-    if (!controller) {
-        find_controller(dev);
-        count_inputs(dev);
-    }
+    irq_find_controller(dev);
     for (uint32_t line = 0; line < dev->num_irqs; line++)
         check_input(dev, dev->irqs[line]);
     for (uint32_t line = 0; line < dev->num_irqs; line++)

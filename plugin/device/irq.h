@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Interrupt lines from devices to the guest's interrupt controller: the PLIC, a GICv2 or GICv3 (by
- * SPI number, INTID - 32), or the I/O APIC.
+ * Interrupt lines from devices to the guest's interrupt controller: the PLIC, the APLIC without
+ * messages, a GICv2 or GICv3 (by SPI number, INTID - 32), or the I/O APIC.
  *
  * Lines are levels, and several may share an input of the controller, which is then high while any
  * of them is. QEMU's PLIC takes a level for an edge: it forgets the input once the guest has
@@ -19,8 +19,16 @@
 
 struct sst_device;
 
+/* How a device tree names an input: <n>, <0 n flags>, <n flags>. */
+enum irq_cells { IRQ_CELLS_NONE, IRQ_CELLS_PLIC, IRQ_CELLS_GIC, IRQ_CELLS_APLIC };
+
 /* What an irq property means. 0, or -1 and the property is nonsense. */
 int irq_parse(const char *text, uint32_t ret_inputs[IRQ_LINES_MAX], uint32_t *ret_count);
+
+/* Finds the machine's controller, for a device that wants it. Ends QEMU where there is none. */
+void irq_find_controller(struct sst_device *dev);
+/* Of the controller that was found; IRQ_CELLS_NONE: of none, or of one that no tree has. */
+enum irq_cells irq_cells(void);
 
 /* Before the guest starts: finds the controller and checks the device's inputs. Ends QEMU on those
  * that cannot be. */

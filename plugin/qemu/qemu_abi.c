@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct qemu_abi qemu;
@@ -91,6 +92,22 @@ unsigned qemu_max_regions(void)
     size_t (*pages_to_mib)(size_t) = SYMBOL(qemu_target_pages_to_MiB);
     size_t size = page_size ? page_size() : pages_to_mib ? pages_to_mib((size_t)1 << 20) : 1024;
     return (unsigned)size / 4 * 3;
+}
+
+/* The first member behind Object, which has had 40 bytes ever since. */
+void *qemu_machine_tree(void)
+{
+    void *tree;
+    memcpy(&tree, (char *)qemu.qdev_get_machine() + 40, sizeof(tree));
+    return tree;
+}
+
+bool qemu_has_dtb(void)
+{
+    char *path = qemu.object_property_get_str(qemu.qdev_get_machine(), "dtb", NULL);
+    bool has_path = path && *path;
+    free(path); /* glib's memory is malloc's */
+    return has_path;
 }
 
 /* The bit "memory" of MemTxAttrs. */

@@ -150,69 +150,70 @@ enum { /* QEMUClockType */
 #define QEMU_TIMER_ATTR_NONE 0
 
 /* F(return type, name, parameters) */
-#define QEMU_FUNCTIONS(F)                                                                         \
-    F(struct qemu_version *, qmp_query_version, (struct qemu_error **))                           \
-    F(void, error_setg_internal,                                                                  \
-      (struct qemu_error **, const char *, int, const char *, const char *, ...))                 \
-    F(const char *, error_get_pretty, (const struct qemu_error *))                                \
-    F(void, error_free, (struct qemu_error *))                                                    \
-    F(void *, type_register_static, (const struct qemu_type_info *))                              \
-    F(void *, object_class_property_add,                                                          \
-      (struct qemu_class *, const char *, const char *, qemu_accessor, qemu_accessor, void *,     \
-       void *))                                                                                   \
-    F(void, object_class_property_set_description,                                                \
-      (struct qemu_class *, const char *, const char *))                                          \
-    F(bool, visit_type_str, (struct qemu_visitor *, const char *, char **, struct qemu_error **)) \
-    F(bool, visit_type_bool, (struct qemu_visitor *, const char *, bool *, struct qemu_error **)) \
-    F(bool, visit_type_uint64,                                                                    \
-      (struct qemu_visitor *, const char *, uint64_t *, struct qemu_error **))                    \
-    F(bool, visit_type_size,                                                                      \
-      (struct qemu_visitor *, const char *, uint64_t *, struct qemu_error **))                    \
-    F(void, qemu_add_machine_init_done_notifier, (struct qemu_notifier *))                        \
-    F(void, qemu_add_exit_notifier, (struct qemu_notifier *))                                     \
-    F(struct qemu_object *, qdev_get_machine, (void))                                             \
-    F(void, qdev_add_unplug_blocker, (struct qemu_object *, struct qemu_error *))                 \
-    F(int, migrate_add_blocker, (void *, struct qemu_error **))                                   \
-    F(struct qemu_region *, get_system_memory, (void))                                            \
-    F(void, memory_region_init_io,                                                                \
-      (struct qemu_region *, struct qemu_object *, const struct qemu_region_ops *, void *,        \
-       const char *, uint64_t))                                                                   \
-    F(void, memory_region_add_subregion_overlap,                                                  \
-      (struct qemu_region *, uint64_t, struct qemu_region *, int))                                \
-    F(struct qemu_section, memory_region_find, (struct qemu_region *, uint64_t, uint64_t))        \
-    F(const char *, memory_region_name, (const struct qemu_region *))                             \
-    F(void, memory_region_unref, (struct qemu_region *))                                          \
-    F(void, memory_region_transaction_begin, (void))                                              \
-    F(void, memory_region_transaction_commit, (void))                                             \
-    F(int64_t, qemu_clock_get_ns, (int))                                                          \
-    F(int64_t, qemu_clock_deadline_ns_all, (int, int))                                            \
-    F(void, timer_init_full,                                                                      \
-      (struct qemu_timer *, struct qemu_timer_lists *, int, int, int, void (*)(void *), void *))  \
-    F(void, timerlistgroup_init, (struct qemu_timer_lists *, void (*)(void *, int), void *))      \
-    F(void, timer_mod_ns, (struct qemu_timer *, int64_t))                                         \
-    F(void, timer_del, (struct qemu_timer *))                                                     \
-    F(struct qemu_object *, object_resolve_path_type, (const char *, const char *, bool *))       \
-    F(uint64_t, object_property_get_uint,                                                         \
-      (struct qemu_object *, const char *, struct qemu_error **))                                 \
-    F(struct qemu_irq *, qdev_get_gpio_in, (struct qemu_object *, int))                           \
-    F(void, qemu_set_irq, (struct qemu_irq *, int))                                               \
-    F(void, qemu_register_reset, (void (*)(void *), void *))                                      \
-    F(uint32_t, address_space_rw, (void *, uint64_t, qemu_attrs, void *, uint64_t, bool))         \
-    F(void *, address_space_map, (void *, uint64_t, uint64_t *, bool, qemu_attrs))                \
-    F(void, address_space_unmap, (void *, void *, uint64_t, bool, uint64_t))                      \
-    F(struct qemu_object *, object_get_objects_root, (void))                                      \
-    F(int, object_child_foreach,                                                                  \
-      (struct qemu_object *, int (*)(struct qemu_object *, void *), void *))                      \
-    F(struct qemu_object *, object_dynamic_cast, (struct qemu_object *, const char *))            \
-    F(bool, object_property_get_bool, (struct qemu_object *, const char *, struct qemu_error **)) \
-    F(struct qemu_region *, host_memory_backend_get_memory, (struct qemu_object *))               \
-    F(int, memory_region_get_fd, (struct qemu_region *))                                          \
-    F(void, qemu_set_fd_handler, (int, void (*)(void *), void (*)(void *), void *))               \
-    F(bool, qemu_in_vcpu_thread, (void))                                                          \
-    F(void, main_loop_poll_add_notifier, (struct qemu_notifier *))                                \
-    F(struct qemu_cpu *, qemu_get_cpu, (int))                                                     \
-    F(void, async_run_on_cpu, (struct qemu_cpu *, qemu_cpu_work, uint64_t))                       \
-    F(bool, all_cpu_threads_idle, (void))                                                         \
+#define QEMU_FUNCTIONS(F)                                                                          \
+    F(struct qemu_version *, qmp_query_version, (struct qemu_error **))                            \
+    F(void, error_setg_internal,                                                                   \
+      (struct qemu_error **, const char *, int, const char *, const char *, ...))                  \
+    F(const char *, error_get_pretty, (const struct qemu_error *))                                 \
+    F(void, error_free, (struct qemu_error *))                                                     \
+    F(void *, type_register_static, (const struct qemu_type_info *))                               \
+    F(void *, object_class_property_add,                                                           \
+      (struct qemu_class *, const char *, const char *, qemu_accessor, qemu_accessor, void *,      \
+       void *))                                                                                    \
+    F(void, object_class_property_set_description,                                                 \
+      (struct qemu_class *, const char *, const char *))                                           \
+    F(bool, visit_type_str, (struct qemu_visitor *, const char *, char **, struct qemu_error **))  \
+    F(bool, visit_type_bool, (struct qemu_visitor *, const char *, bool *, struct qemu_error **))  \
+    F(bool, visit_type_uint64,                                                                     \
+      (struct qemu_visitor *, const char *, uint64_t *, struct qemu_error **))                     \
+    F(bool, visit_type_size,                                                                       \
+      (struct qemu_visitor *, const char *, uint64_t *, struct qemu_error **))                     \
+    F(void, qemu_add_machine_init_done_notifier, (struct qemu_notifier *))                         \
+    F(void, qemu_add_exit_notifier, (struct qemu_notifier *))                                      \
+    F(struct qemu_object *, qdev_get_machine, (void))                                              \
+    F(void, qdev_add_unplug_blocker, (struct qemu_object *, struct qemu_error *))                  \
+    F(int, migrate_add_blocker, (void *, struct qemu_error **))                                    \
+    F(struct qemu_region *, get_system_memory, (void))                                             \
+    F(void, memory_region_init_io,                                                                 \
+      (struct qemu_region *, struct qemu_object *, const struct qemu_region_ops *, void *,         \
+       const char *, uint64_t))                                                                    \
+    F(void, memory_region_add_subregion_overlap,                                                   \
+      (struct qemu_region *, uint64_t, struct qemu_region *, int))                                 \
+    F(struct qemu_section, memory_region_find, (struct qemu_region *, uint64_t, uint64_t))         \
+    F(const char *, memory_region_name, (const struct qemu_region *))                              \
+    F(void, memory_region_unref, (struct qemu_region *))                                           \
+    F(void, memory_region_transaction_begin, (void))                                               \
+    F(void, memory_region_transaction_commit, (void))                                              \
+    F(int64_t, qemu_clock_get_ns, (int))                                                           \
+    F(int64_t, qemu_clock_deadline_ns_all, (int, int))                                             \
+    F(void, timer_init_full,                                                                       \
+      (struct qemu_timer *, struct qemu_timer_lists *, int, int, int, void (*)(void *), void *))   \
+    F(void, timerlistgroup_init, (struct qemu_timer_lists *, void (*)(void *, int), void *))       \
+    F(void, timer_mod_ns, (struct qemu_timer *, int64_t))                                          \
+    F(void, timer_del, (struct qemu_timer *))                                                      \
+    F(struct qemu_object *, object_resolve_path_type, (const char *, const char *, bool *))        \
+    F(uint64_t, object_property_get_uint,                                                          \
+      (struct qemu_object *, const char *, struct qemu_error **))                                  \
+    F(struct qemu_irq *, qdev_get_gpio_in, (struct qemu_object *, int))                            \
+    F(void, qemu_set_irq, (struct qemu_irq *, int))                                                \
+    F(void, qemu_register_reset, (void (*)(void *), void *))                                       \
+    F(uint32_t, address_space_rw, (void *, uint64_t, qemu_attrs, void *, uint64_t, bool))          \
+    F(void *, address_space_map, (void *, uint64_t, uint64_t *, bool, qemu_attrs))                 \
+    F(void, address_space_unmap, (void *, void *, uint64_t, bool, uint64_t))                       \
+    F(struct qemu_object *, object_get_objects_root, (void))                                       \
+    F(int, object_child_foreach,                                                                   \
+      (struct qemu_object *, int (*)(struct qemu_object *, void *), void *))                       \
+    F(struct qemu_object *, object_dynamic_cast, (struct qemu_object *, const char *))             \
+    F(bool, object_property_get_bool, (struct qemu_object *, const char *, struct qemu_error **))  \
+    F(char *, object_property_get_str, (struct qemu_object *, const char *, struct qemu_error **)) \
+    F(struct qemu_region *, host_memory_backend_get_memory, (struct qemu_object *))                \
+    F(int, memory_region_get_fd, (struct qemu_region *))                                           \
+    F(void, qemu_set_fd_handler, (int, void (*)(void *), void (*)(void *), void *))                \
+    F(bool, qemu_in_vcpu_thread, (void))                                                           \
+    F(void, main_loop_poll_add_notifier, (struct qemu_notifier *))                                 \
+    F(struct qemu_cpu *, qemu_get_cpu, (int))                                                      \
+    F(void, async_run_on_cpu, (struct qemu_cpu *, qemu_cpu_work, uint64_t))                        \
+    F(bool, all_cpu_threads_idle, (void))                                                          \
     F(bool, runstate_is_running, (void))
 
 struct qemu_abi {
@@ -243,6 +244,11 @@ bool qemu_guest_has_bus_faults(const char *target_name);
 bool qemu_counts_instructions(void);
 /* Of ours, that this machine takes besides its own. */
 unsigned qemu_max_regions(void);
+
+/* The device tree that the machine makes for its guest (MachineState.fdt), or NULL. */
+void *qemu_machine_tree(void);
+/* The user gave one, with -dtb. */
+bool qemu_has_dtb(void);
 
 /* Attributes of a transfer that reaches RAM and no device. */
 qemu_attrs qemu_memory_only(void);

@@ -35,6 +35,7 @@ class Refusals(common.TestCase):
         """QEMU itself would abort."""
         for arch, name, first, end, args in (
                 ("riscv32", "PLIC", 1, 96, []), ("riscv64", "PLIC", 1, 96, []),
+                ("riscv64", "APLIC", 1, 97, ["-M", "aia=aplic"]),
                 ("arm", "GIC", 0, 256, []), ("aarch64", "GIC", 0, 256, []),
                 ("aarch64", "GIC", 0, 256, ["-M", "gic-version=3"]),
                 ("x86_64", "I/O APIC", 0, 24, [])):
@@ -56,11 +57,11 @@ class Refusals(common.TestCase):
                              "set shadow to share it", irq, "aarch64" if args else arch, args)
 
     def test_machines_without_a_controller(self):
-        for arch, args in ("riscv32", ["-M", "spike"]), ("riscv64", ["-M", "virt,aia=aplic"]), \
+        for arch, args in ("riscv32", ["-M", "spike"]), \
                 ("x86_64", ["-M", "isapc"]):
             with self.subTest(arch=arch, args=args):
-                self.refused(r"irq needs an interrupt controller that is known \(PLIC, GICv2, "
-                             r"GICv3, I/O APIC\), and this machine has none; leave irq out",
+                self.refused(r"irq needs an interrupt controller that is known \(PLIC, APLIC, "
+                             r"GICv2, GICv3, I/O APIC\), and this machine has none; leave irq out",
                              40, arch, args)
 
     def test_machine_with_several_controllers(self):

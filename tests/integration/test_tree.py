@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Nodes for devices in the tree that QEMU's board gives to its guest."""
+import shlex
+
+import common
+from cli_case import Case
+from fdt import cells, parse
+
+DT = {"clock-frequency": 3686400, "big-endian": True, "text": "a, \"b\"", "mixed": [1, "x", "&other"],
+      "wide": {"u64": "0x123456789"}, "raw": {"bytes": "00ff"}, "negative": -1,
+      "#address-cells": 1, "kid@50": {"compatible": "atmel,24c02", "reg": 80}}
+PHANDLE = 0x54000001
+BOARDS = (("riscv32", [], "/soc", 0x10200000, 40, cells(40), cells(41, 42)),
+          ("riscv64", ["-smp", "3"], "/soc", 0x10200000, 40, cells(40), cells(41, 42)),
+          ("riscv64", ["-M", "aia=aplic"], "/soc", 0x10200000, 40, cells(40, 4),
+           cells(41, 4, 42, 4)),
+          ("arm", [], "", 0x0c000000, 200, cells(0, 200, 4), cells(0, 201, 4, 0, 202, 4)),
+          ("aarch64", ["-M", "gic-version=3"], "", 0x0c000000, 200, cells(0, 200, 4),
+           cells(0, 201, 4, 0, 202, 4)))
+
+
+def device(base, irq, **more):
+    return {"name": "uart", "model": "timer", "base_addr": hex(base), "size": 4096, "irq": irq,
+            "compatible": ["ns16550a", "acme,uart"], "alias": "serial1", "dt": DT, **more}
+
+
+class Nodes(Case):
+    def tree(self, arch, devices, args=()):
+        self.config({"machine": {"arch": arch, "kernel": str(common.guest("probe", arch))},
+                     "devices": devices})
+        line = self.trestle("qemu-args", "two.json", "--socket-dir", self.dir)
+        self.assertEqual(line.code, 0, line)
+        result = common.run([*shlex.split(line.out), *args, "-M", f"dumpdtb={self.dir}/tree"],
+                            cwd=self.dir)
+        self.assertTrue((self.dir / "tree").exists(), result)
+        return parse((self.dir / "tree").read_bytes())
+
+    def controller(self, tree):
+        """The phandle of the controller that the board's own console interrupts."""
+        console = next(node for path, node in tree.items() if "interrupts" in node and
+                       path.rpartition("/")[2] in ("serial@10000000", "uart@10000000",
+                                                   "pl011@9000000"))
+        return console.get("interrupt-parent") or tree["/"]["interrupt-parent"]
+
+    def test_nodes(self):
+        for arch, args, parent, base, irq, interrupts, two in BOARDS:
+            with self.subTest(arch=arch, args=args):
+                common.qemu(arch)
+                tree = self.tree(arch, [
+                    device(base, irq),
+                    {**device(base + 0x1000, irq), "name": "other", "alias": "serial2",
+                     "compatible": "acme,two", "dt": {"parent": "&intc"}}], args)
+                node = tree[f"{parent}/uart@{base:x}"]
+                intc = self.controller(tree)
+                self.assertEqual(tree["/aliases"]["serial1"], f"{parent}/uart@{base:x}\0".encode())
+                self.assertEqual(node, {
+                    "reg": cells(0, base, 0, 0x1000), "interrupts": interrupts,
+                    "interrupt-parent": intc, "phandle": cells(PHANDLE),
+                    "compatible": b"ns16550a\0acme,uart\0", "clock-frequency": cells(3686400),
+                    "big-endian": b"", "text": b'a, "b"\0',
+                    "mixed": cells(1) + b"x\0" + cells(PHANDLE + 1), "wide": cells(1, 0x23456789),
+                    "raw": b"\0\xff", "negative": cells(0xffffffff), "#address-cells": cells(1)})
+                self.assertEqual(tree[f"{parent}/uart@{base:x}/kid@50"],
+                                 {"compatible": b"atmel,24c02\0", "reg": cells(80)})
+                self.assertEqual(tree[f"{parent}/other@{base + 0x1000:x}"]["parent"], intc)
+                order = [path for path in tree if path.startswith((f"{parent}/uart@{base:x}",
+                                                                   f"{parent}/other@"))]
+                self.assertIn("/uart@", order[0])
+
+    def test_no_compatible_no_node(self):
+        tree = self.tree("riscv32", [{"model": "timer", "base_addr": "0x10200000"}])
+        self.assertFalse([path for path in tree if "10200000" in path])
+
+
+class BadNodes(Case):
+    def refused(self, line, machine=None, number=0, **keys):
+        self.config({"machine": machine or {"arch": "riscv32",
+                                            "kernel": str(common.guest("probe"))},
+                     "devices": [{"name": "other", "model": "echo", "base_addr": "0x10100000"},
+                                 {**device(0x10200000, 40), **keys}]})
+        self.assert_refused_like(rf"two\.json:\d+: devices\[1\]{line}", "run", "two.json")
+
+    def test_shapes(self):
+        def dt(line, **properties):
+            self.refused(r"\.dt" + line, dt=properties)
+        dt(r"\.x: false is not a property; write for example .*", x=False)
+        dt(r"\.x\[1\]: .* is not a property; .*", x=[1, [2]])
+        dt(r"\.x: 1\.5 is not a property; .*", x=1.5)
+        dt(r"\.x: .* is not a property; .*", x=[])
+        dt(r"\.kid\.x: .* is not a property; .*", kid={"x": None})
+        dt(r"\.x: 4294967296 does not fit into a cell of 32 bits; write \{ \"u64\": \.\.\. \} for two "
+           r"cells", x=1 << 32)
+        dt(r"\.x: .* is not a list of bytes; write for example \"bytes\": \"00ff\"", x={"bytes": "0"})
+        dt(r"\.x: -1 is not a number; .*", x={"u64": -1})
+        dt(r"\.a b: \"a b\" is not a name in a device tree; use up to 31 .*", **{"a b": 1})
+        dt(r"\.reg: Trestle makes this property from the device's other keys; remove it here", reg=1)
+        for name in "nobody", "other":  # other has no node
+            dt(rf"\.x: there is no device \"{name}\" with a compatible; name one, or \"&intc\" for "
+               r"the interrupt controller", x=f"&{name}")
+        self.refused(r"\.dt: .* is not an object of properties; .*", dt=[1])
+        self.refused(r"\.alias: .* is not an alias in a device tree; .*", alias="Serial 1")
+        for compatible in 1, [], [""], "a b":
+            self.refused(r"\.compatible: .* is not a device tree's compatible.*",
+                         compatible=compatible)
+
+    def test_without_compatible(self):
+        self.config({"devices": [{"model": "echo", "base_addr": 8, "dt": {}}]})
+        self.assert_refused_like(r"two\.json:\d+: devices\[0\]\.dt: a node needs a compatible; add "
+                                 r"for example \"compatible\": \"ns16550a\"", "check", "two.json")
+
+    def test_alias_that_is_taken(self):
+        common.qemu("riscv32")
+        self.config({"machine": {"kernel": str(common.guest("probe"))},
+                     "devices": [device(0x10200000, 40),
+                                 {**device(0x10300000, 41), "name": "other", "dt": {}}]})
+        self.assert_refused_like(r"two\.json:\d+: devices\[\d\]: alias serial1 is "
+                                 r"/soc/\w+@10.00000 already; use another", "run", "two.json")
+
+    def test_machines_without_a_tree(self):
+        common.qemu("x86_64")
+        common.qemu("aarch64")
+        (self.dir / "own.dtb").touch()
+        for arch, keys in ("x86_64", {}), ("aarch64", {"dtb": "own.dtb"}):
+            kernel = str(common.guest("probe", arch))
+            self.refused(r": dt: this machine makes no device tree; leave it out, or use a board "
+                         r"that does, such as virt, without -dtb", irq=20, dt={},
+                         base_addr="0xfc000000" if arch == "x86_64" else "0x0c000000",
+                         machine={"arch": arch, "kernel": kernel, **keys})
+
+    def test_text_by_hand(self):
+        """What stands behind dt= on QEMU's own command line."""
+        common.qemu("riscv32")
+        for text, line in (("x = <1", "a number of 32 bits, &label or > is expected at ''"),
+                           ("x = <4294967296>", "a number of 32 bits, .* at '4294967296>'"),
+                           ("x = \"a", "\" is expected at ''"), ("x = [0]", "two hexadecimal .*"),
+                           ("x = 1", "\", < or \\[ is expected at '1'"), ("{", "a name of up to .*"),
+                           ("a {", "} is expected at ''"), ("x } y", "; is expected at '} y'"),
+                           ("x = <&y>", "&y is no device with a node; use .*"),
+                           ("a { } a { }", "node a: FDT_ERR_EXISTS"),
+                           ("a{" * 10, "nodes are nested more than 8 deep"),
+                           ("x=" + ",".join(["<0 0 0 0>"] * 300), "a property has more than 4096 "
+                                                                  "bytes")):
+            with self.subTest(text=text[:20]):
+                result = common.run(["qemu-system-riscv32", "-M", "virt", "-bios", "none",
+                                     "-nographic", "-plugin", common.BUILD / "trestle-qemu.so",
+                                     "-device", "sst-device,socket=s,base_address=0x10200000,dt="
+                                     + text.replace(",", ",,")])
+                self.assertEqual(result.code, 2, result)
+                self.assertRegex(result.err, rf"(\A|\n)trestle-qemu: device at 0x10200000: dt: {line}\n\Z")
+
+
+if __name__ == "__main__":
+    common.main()
