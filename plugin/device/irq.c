@@ -18,7 +18,7 @@ struct range {
 
 static const struct controller {
     const char *type, *name;
-    const char *count_property; /* NULL: count is fixed */
+    const char *count_property; /* NULL: count is fixed, or 0 and counted one by one */
     uint32_t count;             /* inputs; with a property: to be taken off its value */
     uint32_t first;             /* of the inputs that exist */
     bool is_edge;               /* takes levels for edges */
@@ -50,6 +50,7 @@ static const struct controller {
      false,
      IRQ_CELLS_GIC,
      {{1, 9}, {16, 47}, {74, 77}, {112, 175}}},
+    {"armv7m", "NVIC", NULL, 0, 0, false, IRQ_CELLS_NONE, {{0, 0}}},
     {"ioapic-common", "I/O APIC", NULL, 24, 0, false, IRQ_CELLS_NONE, {{0, 15}}},
 };
 #define NUM_CONTROLLERS (sizeof(CONTROLLERS) / sizeof(CONTROLLERS[0]))
@@ -119,12 +120,23 @@ static void find_controller(struct sst_device *dev)
     }
     if (count == 0)
         refuse_device(dev, "irq needs an interrupt controller that is known (PLIC, APLIC, GICv2, "
-                           "GICv3, I/O APIC), and this machine has none; leave irq out");
+                           "GICv3, NVIC, I/O APIC), and this machine has none; leave irq out");
     if (count > 1)
         refuse_device(dev,
                       "irq needs one interrupt controller, and this machine has:%s; use "
                       "another machine, or leave irq out",
                       found);
+}
+
+/* A processor's own controller has as many inputs as its chip's maker chose. */
+static uint32_t count_one_by_one(void)
+{
+    char name[40];
+    uint32_t count = 0;
+    do
+        snprintf(name, sizeof(name), "unnamed-gpio-in[%" PRIu32 "]", count);
+    while (qemu.object_property_find(object, name) && ++count <= UINT16_MAX);
+    return count;
 }
 
 static void count_inputs(struct sst_device *dev)
@@ -134,8 +146,10 @@ static void count_inputs(struct sst_device *dev)
         num_inputs =
             (uint32_t)qemu.object_property_get_uint(object, controller->count_property, NULL) -
             controller->count;
+    if (num_inputs == 0)
+        num_inputs = count_one_by_one();
     inputs = calloc(num_inputs, sizeof(*inputs));
-    if (!inputs || num_inputs > UINT16_MAX)
+    if (!inputs || num_inputs == 0 || num_inputs > UINT16_MAX)
         refuse_device(dev, "irq: the %s has no inputs that make sense", controller->name);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Interrupt lines from devices to the guest's interrupt controller: the PLIC, the APLIC without
- * messages, a GICv2 or GICv3 (by SPI number, INTID - 32), or the I/O APIC.
+ * messages, a GICv2 or GICv3 (by SPI number, INTID - 32), a Cortex-M's NVIC,
+ * or the I/O APIC.
  *
  * Lines are levels, and several may share an input of the controller, which is then high while any
  * of them is. QEMU's PLIC takes a level for an edge: it forgets the input once the guest has

@@ -205,6 +205,7 @@ enum { /* QEMUClockType */
       (struct qemu_object *, int (*)(struct qemu_object *, void *), void *))                       \
     F(struct qemu_object *, object_dynamic_cast, (struct qemu_object *, const char *))             \
     F(bool, object_property_get_bool, (struct qemu_object *, const char *, struct qemu_error **))  \
+    F(void *, object_property_find, (struct qemu_object *, const char *))                          \
     F(char *, object_property_get_str, (struct qemu_object *, const char *, struct qemu_error **)) \
     F(struct qemu_region *, host_memory_backend_get_memory, (struct qemu_object *))                \
     F(int, memory_region_get_fd, (struct qemu_region *))                                           \

@@ -38,7 +38,7 @@ class Refusals(common.TestCase):
                 ("riscv64", "APLIC", 1, 97, ["-M", "aia=aplic"]),
                 ("arm", "GIC", 0, 256, []), ("aarch64", "GIC", 0, 256, []),
                 ("aarch64", "GIC", 0, 256, ["-M", "gic-version=3"]),
-                ("x86_64", "I/O APIC", 0, 24, [])):
+                ("x86_64", "I/O APIC", 0, 24, []), ("arm", "NVIC", 0, 32, ["-M", "microbit", "-cpu", "cortex-m0"])):
             free = 200 if end > 200 else 50 if end > 50 else 16
             for irq in end, 65535, *([0] if first else []), f"{free}:{end}":
                 with self.subTest(arch=arch, irq=irq, args=args):
@@ -61,7 +61,7 @@ class Refusals(common.TestCase):
                 ("x86_64", ["-M", "isapc"]):
             with self.subTest(arch=arch, args=args):
                 self.refused(r"irq needs an interrupt controller that is known \(PLIC, APLIC, "
-                             r"GICv2, GICv3, I/O APIC\), and this machine has none; leave irq out",
+                             r"GICv2, GICv3, NVIC, I/O APIC\), and this machine has none; leave irq out",
                              40, arch, args)
 
     def test_machine_with_several_controllers(self):
@@ -72,6 +72,20 @@ class Refusals(common.TestCase):
         self.refused(r"irq needs one interrupt controller, and this machine has: "
                      r"riscv\.sifive\.plic \(several\); use another machine, or leave irq out",
                      40, args=args)
+
+    def test_cortex_m(self):
+        """The NVIC of two boards, asked for by their names."""
+        common.qemu("arm")
+        if not (common.BUILD / "firmware/cortex_m.elf").exists():
+            self.skipTest("cortex_m.elf was not built (clang and lld build it)")
+        for board in "mps2-an385", "microbit":
+            with self.subTest(board=board):
+                config = json.loads((common.SOURCE / f"examples/10-cortex-m/{board}.json").read_text())
+                config["machine"]["kernel"] = str(common.BUILD / "firmware/cortex_m.elf")
+                (self.dir / "m.json").write_text(json.dumps(config))
+                result = common.run([common.TRESTLE, "run", self.dir / "m.json"])
+                self.assertEqual(result.code, 0, result)
+                self.assertIn("cortex-m: 10 interrupts taken\n", result.out + result.err)
 
     def test_run_names_the_place(self):
         config = self.dir / "config.json"
