@@ -173,6 +173,32 @@ static int choose_plugin(const struct config *config, const struct launch_option
     return -EINVAL;
 }
 
+/* QEMU would say it, too, but only when the devices are there. What it does not list is left to it.
+ */
+static int check_board(const struct config *config, const char *qemu_path, char **ret_error)
+{
+    struct strings boards = {0};
+    char *names = NULL, *position;
+    bool is_known = false;
+    if (!config->board || trestle_machine_boards(qemu_path, &names, NULL) < 0)
+        return 0;
+    char *board = xformat("%.*s", (int)strcspn(config->board, ","), config->board);
+    for (char *name = strtok_r(names, "\n", &position); name;
+         name = strtok_r(NULL, "\n", &position)) {
+        strings_add(&boards, name);
+        is_known |= strcmp(name, board) == 0;
+    }
+    const char *near = is_known || boards.count == 0 ? NULL : suggest(board, boards.items);
+    if (!is_known)
+        *ret_error = config_complain_machine(
+            config, "board", "%s has no board \"%s\"; %s%s%s%s -M help lists them", qemu_path,
+            board, near ? "did you mean \"" : "", near ? near : "", near ? "\"? " : "", qemu_path);
+    free(board);
+    free(names);
+    strings_finish(&boards);
+    return is_known ? 0 : -EINVAL;
+}
+
 static int check_qemu(const struct config *config, const struct launch_options *options,
                       struct launch *launch, char **ret_error)
 {
@@ -189,7 +215,11 @@ static int check_qemu(const struct config *config, const struct launch_options *
     }
     launch->machine.search_path = getenv("PATH");
     int status = trestle_machine_find_qemu(&launch->machine, &path, &error);
+    if (status == 0)
+        status = check_board(config, path, ret_error);
     free(path);
+    if (!error)
+        return status;
     if (status < 0 && config->qemu && !options->qemu)
         *ret_error = config_complain_machine(config, "qemu", "%s with --qemu", error);
     else if (status < 0)

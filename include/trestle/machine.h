@@ -103,6 +103,11 @@ TRESTLE_API void trestle_machine_destroy(struct trestle_machine *machine);
 TRESTLE_API TRESTLE_CHECK int trestle_machine_version(const char *qemu_path, char **ret_version,
                                                       char **ret_error);
 
+/* The names that -M takes, a line each, as that QEMU lists them. -EPROTO: it listed none.
+ * *ret_names is malloc'd. */
+TRESTLE_API TRESTLE_CHECK int trestle_machine_boards(const char *qemu_path, char **ret_names,
+                                                     char **ret_error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +10,10 @@
 #include <unistd.h>
 
 #include "base/child.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "machine/args.h"
 #include "machine/terminal.h"
 
-#define VERSION_TIMEOUT_NS (10 * NS_PER_S)
 #define GRACE_MS 1000
 
 struct trestle_machine {
@@ -164,51 +161,4 @@ void trestle_machine_destroy(struct trestle_machine *machine)
     if (machine->has_terminal)
         terminal_restore(&machine->terminal);
     free(machine);
-}
-
-/* --- version -------------------------------------------------------------------------------------
- */
-
-static size_t read_output(int fd, char *buf, size_t size)
-{
-    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-    uint64_t deadline_ns = clock_ns() + VERSION_TIMEOUT_NS;
-    size_t length = 0;
-    while (length < size && poll(&poll_fd, 1, clock_ms_until(deadline_ns)) == 1) {
-        ssize_t n = read(fd, buf + length, size - length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        length += (size_t)n;
-    }
-    return length;
-}
-
-int trestle_machine_version(const char *qemu_path, char **ret_version, char **ret_error)
-{
-    static const char prefix[] = "QEMU emulator version ";
-    char *argv[] = {(char *)qemu_path, (char *)"--version", NULL};
-    char output[512] = "";
-    int out[2];
-    struct child child = CHILD_NONE;
-    if (pipe2(out, O_CLOEXEC) < 0)
-        return -errno;
-    const struct child_options options = {
-        .path = qemu_path, .argv = argv, .stdio_fds = {-1, out[1]}, .kept_fd = -1};
-    int error = child_start(&options, &child);
-    close(out[1]);
-    if (!error)
-        output[read_output(out[0], output, sizeof(output) - 1)] = '\0';
-    child_finish(&child);
-    close(out[0]);
-    if (error)
-        return error_set(ret_error, error, "cannot run %s: %s", qemu_path, error_text(error));
-    const char *version = strstr(output, prefix);
-    if (!version)
-        return error_set(ret_error, -EPROTO, "%s --version does not say that it is QEMU",
-                         qemu_path);
-    version += sizeof(prefix) - 1;
-    *ret_version = strndup(version, strspn(version, "0123456789."));
-    return *ret_version ? 0 : -ENOMEM;
 }

@@ -213,6 +213,9 @@ class BadConfiguration(Case):
                     '"memory": "512M"', memory=memory)
         for cpus in 0, -1, 513, "2":
             refused("cpus: .* is not a number from 1 to 512; .*", cpus=cpus)
+        refused(r'board: \S+ has no board "sifive_uu"; did you mean "sifive_u"\? \S+ -M help lists them',
+                board="sifive_uu")
+        refused(r'board: \S+ has no board "x"; \S+ -M help lists them', board="x,y=z")
         refused("cpus: with icount the machine has one vCPU; remove one of the two keys", icount=0)
 
     def test_unreadable_kernel(self):
