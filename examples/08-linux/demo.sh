@@ -1,8 +1,16 @@
+#!/bin/sh
 # SPDX-License-Identifier: MIT
 # Runs in the guest, as root: looks at the devices with the tools of every Linux.
-node=$(ls -d /sys/bus/platform/devices/*0000.serial | grep -v /[19]0*\.serial)
+for node in /sys/bus/platform/devices/*.serial; do
+    case $node in
+    */10000000.serial | */9000000.*) continue ;; # the board's own
+    esac
+    break
+done
 echo "driver: $(basename "$(readlink "$node/driver")"), for $(tr '\0' ' ' <"$node/of_node/compatible")"
-port=/dev/$(ls "$node"/*/*/tty | grep ttyS)
+for tty in "$node"/*/*/tty/ttyS*; do
+    port=/dev/$(basename "$tty")
+done
 exec 3<>"$port" # open all the time: closing it would drop what has come
 stty -F "$port" raw -echo
 cat <&3 >/tmp/heard &
@@ -14,6 +22,7 @@ echo "heard: $(tr '\n' '/' </tmp/heard)"
 kill $!
 echo "interrupts:$(grep "$(basename "$port")" /proc/interrupts | tr -s ' ')"
 # No driver claims this one: its registers are there for whoever opens /dev/mem.
-id=$(ls -d /sys/bus/platform/devices/*.id 2>/dev/null)
-base=0x$(basename "$id" .id)
+for id in /sys/bus/platform/devices/*.id; do
+    base=0x$(basename "$id" .id)
+done
 echo "id: $(devmem "$base" 32) at $base"

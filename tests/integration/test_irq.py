@@ -38,7 +38,8 @@ class Refusals(common.TestCase):
                 ("riscv64", "APLIC", 1, 97, ["-M", "aia=aplic"]),
                 ("arm", "GIC", 0, 256, []), ("aarch64", "GIC", 0, 256, []),
                 ("aarch64", "GIC", 0, 256, ["-M", "gic-version=3"]),
-                ("x86_64", "I/O APIC", 0, 24, []), ("arm", "NVIC", 0, 32, ["-M", "microbit", "-cpu", "cortex-m0"])):
+                ("x86_64", "I/O APIC", 0, 24, []),
+                ("arm", "NVIC", 0, 32, ["-M", "microbit", "-cpu", "cortex-m0"])):
             free = 200 if end > 200 else 50 if end > 50 else 16
             for irq in end, 65535, *([0] if first else []), f"{free}:{end}":
                 with self.subTest(arch=arch, irq=irq, args=args):

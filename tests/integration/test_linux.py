@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Linux, as Debian packages it, with its own drivers on devices behind Trestle.
+"""Linux and U-Boot, as Debian packages them, with their own drivers on devices behind Trestle.
 
 Takes the guests that tools/linux-guest has left in the cache. TRESTLE_NETWORK=1, as CI sets it,
 fetches them; without, and without guests, the tests are skipped.
@@ -13,7 +13,7 @@ import subprocess
 import unittest
 
 import common
-from cli_case import Case
+from cli_case import Case, read_until
 
 EXAMPLE = common.SOURCE / "examples/08-linux"
 CACHE = pathlib.Path(os.environ.get("TRESTLE_LINUX", pathlib.Path.home() / ".cache/trestle/linux"))
@@ -72,6 +72,41 @@ class Linux(Case):
             self.assertTrue(run_hash, result.err)
             boots.add((self.check_demo(result), run_hash.group(1)))
         self.assertEqual(len(boots), 1, boots)
+
+
+class UBoot(Case):
+    def firmware(self):
+        common.qemu("aarch64")
+        directory = CACHE / "u-boot"
+        firmware = directory / "root/usr/lib/u-boot/qemu_arm64/u-boot.bin"
+        if not firmware.exists():
+            if not os.environ.get("TRESTLE_NETWORK"):
+                raise unittest.SkipTest(f"no {firmware}; TRESTLE_NETWORK=1 lets the test fetch it")
+            subprocess.run([common.SOURCE / "tools/debs", "--packed", "trixie", "amd64", directory,
+                            "u-boot-qemu"], check=True, stdout=subprocess.DEVNULL)
+            package = next(directory.glob("*.deb"))
+            subprocess.run(["dpkg-deb", "-x", package, directory / "root"], check=True)
+        return firmware
+
+    def test_prompt(self):
+        config = json.loads((common.SOURCE / "examples/09-u-boot/u-boot.json").read_text())
+        config["machine"]["bios"] = str(self.firmware())
+        process = self.start_trestle("run", self.config(config), stdin=subprocess.PIPE)
+
+        def say(line, answer):
+            process.stdin.write(line)
+            process.stdin.flush()
+            read_until(process.stdout, answer)
+        self.addCleanup(process.stdin.close)
+        read_until(process.stdout, b"autoboot")
+        # The next prompt first: what is typed before it is lost.
+        say(b"\n", rb"=> ")
+        say(b"md.l 0xc000000 1\n", rb"0c000000: 0c000000[^>]*=> ")
+        say(b"mw.l 0xc000008 0x1234; md.l 0xc000008 1\n", rb"0c000008: 00001234[^>]*=> ")
+        say(b"fdt addr $fdtcontroladdr; fdt print /id@c000000\n", rb'compatible = "acme,id"(.|\s)*=> ')
+        process.stdin.write(b"poweroff\n")
+        process.stdin.flush()
+        self.assertEqual(process.wait(30), 0)
 
 
 if __name__ == "__main__":
