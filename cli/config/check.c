@@ -89,7 +89,7 @@ static int check_pair_socket(struct config_reader *reader, const struct config_d
     if (!first->socket || !second->socket || strcmp(first->socket, second->socket) != 0)
         return 0;
     return fail_device(reader, j, "socket",
-                       "%s is the socket of %s already; give each device its own", second->socket,
+                       "%s is already the socket of %s; give each device its own", second->socket,
                        first->name);
 }
 
@@ -197,7 +197,7 @@ static int check_end(struct config_reader *reader, size_t index, const char *key
     if (*user && *user != index + 1) {
         struct json_place other = {&links_place, NULL, *user - 1};
         return config_fail(reader, &where,
-                           "%s is joined by links[%zu] already, on line %u; a port takes one "
+                           "%s is already linked by links[%zu] on line %u; a port takes one "
                            "link",
                            text, *user - 1, json_place_line(config->text, &other));
     }
@@ -239,8 +239,8 @@ static int check_release_locks(struct config_reader *reader)
             continue;
         if (config->icount >= 0)
             return fail_device(reader, i, "release_lock",
-                               "with machine.icount the vCPUs take turns, and nothing would be "
-                               "gained; remove one of the two");
+                               "with machine.icount the vCPUs take turns, so this would gain "
+                               "nothing; remove one of the two");
         if (device->protocol == 1)
             return fail_device(reader, i, "release_lock",
                                "protocol 1 does not have it; remove one of the two");
@@ -257,8 +257,9 @@ static int check_count(struct config_reader *reader)
     size_t count = reader->config->num_devices;
     if (count <= DEVICES_MAX)
         return 0;
-    return config_fail(reader, &devices_place, "%zu devices, and a machine takes %d; use fewer",
-                       count, DEVICES_MAX);
+    return config_fail(reader, &devices_place,
+                       "%zu devices, but a machine takes at most %d; use fewer", count,
+                       DEVICES_MAX);
 }
 
 static int make_nodes(struct config_reader *reader)

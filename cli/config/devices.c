@@ -374,8 +374,7 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
         return config_fail(reader, &irq, "%s has no interrupt line; remove the key",
                            device->model->name);
     if (device->num_irqs > device->model->irq_lines)
-        return config_fail(reader, &irq,
-                           "%zu interrupts are given, and %s has %u; give so many or fewer",
+        return config_fail(reader, &irq, "%zu interrupts are given, but %s has only %u; give fewer",
                            device->num_irqs, device->model->name, device->model->irq_lines);
     return 0;
 }

@@ -13,8 +13,8 @@
 #include "util.h"
 
 static const struct command_option options[] = {
-    {'c', "commands", "COMMANDS", "do these, separated by ';', and end"},
-    {'v', "verbose", NULL, "show what devices log as information, too"},
+    {'c', "commands", "COMMANDS", "run these commands, separated by ';', and end"},
+    {'v', "verbose", NULL, "also show what devices log as information"},
     {0},
 };
 

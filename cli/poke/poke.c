@@ -168,7 +168,7 @@ static enum poke_status need_time(struct poke *poke)
 {
     if (poke->target->run)
         return POKE_OK;
-    return fail(poke, POKE_WRONG, "time is the guest's here: it goes on by itself");
+    return fail(poke, POKE_WRONG, "the guest sets the time here; it goes on by itself");
 }
 
 static trestle_time after(const struct poke *poke, trestle_time duration)
@@ -261,8 +261,8 @@ static enum poke_status parse_bytes(struct poke *poke, const struct words *words
         size_t digits = strncmp(word, "0x", 2) == 0 ? length - 2 : 1;
         size_t size = digits <= 2 ? 1 : digits <= 4 ? 2 : digits <= 8 ? 4 : 8;
         if (!number_parse(word, &value) || (size < 8 && value >> 8 * size))
-            return fail(poke, POKE_WRONG, "\"%s\" is not a byte, nor hexadecimal with its digits",
-                        word);
+            return fail(poke, POKE_WRONG,
+                        "\"%s\" is neither a byte nor a hexadecimal number of full bytes", word);
         if (size > room)
             return fail(poke, POKE_WRONG, "more than %d bytes; write them in parts", BYTES_MAX);
         for (size_t byte = 0; byte < size; byte++)
@@ -295,7 +295,7 @@ static enum poke_status do_mem(struct poke *poke, const struct words *words)
     if (words->count > 2 && strcmp(words->items[2], "=") == 0) {
         status = parse_bytes(poke, words, 3, bytes, &size);
         if (status == POKE_OK && size == 0)
-            status = fail(poke, POKE_WRONG, "nothing stands behind the =");
+            status = fail(poke, POKE_WRONG, "nothing follows the =");
         return status == POKE_OK ? copy(poke, true, addr, bytes, size) : status;
     }
     if (words->count > 3)
@@ -520,7 +520,7 @@ static const struct poke_command {
      do_registers},
     {"time", "", "show what time it is", 1, 1, do_time},
     {"expect", "PLACE VALUE | irq DEVICE[.LINE] LEVEL | mem ADDR = BYTES | error read PLACE",
-     "fail if that is not so", 3, WORDS_MAX, do_expect},
+     "fail unless that holds", 3, WORDS_MAX, do_expect},
     {"help", "", "this list", 1, 1, do_help},
     {"quit", "", "end", 1, 1, do_quit},
 };

@@ -16,7 +16,7 @@
 
 static const struct command_option options[] = {
     {'S', "socket", "PATH", "where to listen; required", .long_only = true},
-    {'F', "listen-fd", "FD", "serve this listening socket instead, which stays its owner's",
+    {'F', "listen-fd", "FD", "serve this listening socket instead, and leave it to its owner",
      .long_only = true},
     {'b', "base", "ADDR", "guest-physical base address; required", .long_only = true},
     {'z', "size", "N", "bytes of the region; default: the model's", .long_only = true},
@@ -27,8 +27,7 @@ static const struct command_option options[] = {
     {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
     {'W', "watchdog", "MS", "name a callback that takes longer; 0: never; default: 10000",
      .long_only = true},
-    {'H', "hash", NULL, "compute the hash of the run, which a trace has as well",
-     .long_only = true},
+    {'H', "hash", NULL, "compute the hash of the run, as a trace would have it", .long_only = true},
     {0},
 };
 

@@ -125,7 +125,7 @@ int serve_config(const struct config *config, const struct serve_options *option
     }
     fflush(stdout); /* whoever waits for the sockets may read from a pipe */
     if (options->report_fd && io_write_all(options->report_fd, "\n", 1) < 0)
-        run_log(run, TRESTLE_LOG_WARNING, "nobody wants to know that the device serves");
+        run_log(run, TRESTLE_LOG_WARNING, "nobody reads that the device is being served");
 
     int code = serve_until_signal(run);
     own_stop(run->own);

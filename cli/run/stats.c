@@ -87,7 +87,7 @@ static const char *why_not_repeatable(const struct run *run, const struct stats_
     if (run->config->icount < 0)
         return "without machine.icount the guest's time follows the host's clock";
     if (qemu->was_stopped)
-        return "it was stopped, when is up to the host";
+        return "it was stopped at a moment that the host chose";
     if (trestle_bridge_run_hash(run->bridge, &hash, &has_times) && !has_times)
         return "protocol 1 carries no time of the guest's";
     if (trestle_bridge_disturbance(run->bridge))

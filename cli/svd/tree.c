@@ -181,7 +181,7 @@ static void XMLCALL on_start(void *data, const char *name, const char **attribut
     struct parser *parser = data;
     enum svd_element element = find_element(name);
     if (++parser->depth >= DEPTH_MAX) {
-        fail(parser, "elements stand in each other too deeply for a description of registers");
+        fail(parser, "elements are nested too deeply for a description of registers");
         return;
     }
     if (!parser->at && element != SVD_DEVICE) {
@@ -294,7 +294,7 @@ static void complain(struct parser *parser)
         sentence = xformat("the file ends within <%s>, which began on line %u; get the whole file",
                            svd_element_name(parser->at->element), parser->at->line);
     else if (says_truncated(error))
-        sentence = xstrdup("there is no <device> here: the file is empty or truncated");
+        sentence = xstrdup("the file has no <device>: it is empty or truncated");
     else
         sentence = xformat("this is no XML: %s", XML_ErrorString(error));
     fail(parser, sentence);

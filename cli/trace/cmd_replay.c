@@ -98,9 +98,9 @@ static int choose_device(const struct trace_file *trace, const struct replay_opt
     char *all = strings_join(&names, ", ");
     int code = 0;
     if (found != 1)
-        code = command_fail("%s has %s; name one with --device: %s", trace->path,
-                            found ? "several devices that it could be" : "no device of that model",
-                            all);
+        code =
+            command_fail("%s has %s; name one with --device: %s", trace->path,
+                         found ? "several devices of that model" : "no device of that model", all);
     free(all);
     strings_finish(&names);
     return code;
@@ -112,8 +112,8 @@ static int check_recorded(const struct trace_file *trace,
                           const struct replay_options *wanted)
 {
     if (!*recorded->model)
-        return command_fail("%s has nothing of %s, which was in a process of its own; that has "
-                            "another trace: replay %s.%s",
+        return command_fail("%s has no records of %s, which ran in a process of its own; "
+                            "replay its own trace, %s.%s",
                             trace->path, recorded->name, trace->path, recorded->name);
     if (!wanted->model && !config_has_model(recorded->model))
         return command_fail("the model \"%s\" of %s is not a bundled one; name its file, for "

@@ -12,8 +12,8 @@
 #include "util.h"
 
 static const struct command_option options[] = {
-    {'d', "device", "NAME", "only what concerns this device", .long_only = true},
-    {'H', "hash", NULL, "print the hash of the run alone, computed anew", .long_only = true},
+    {'d', "device", "NAME", "show only what concerns this device", .long_only = true},
+    {'H', "hash", NULL, "recompute the hash of the run, and print nothing else", .long_only = true},
     {'p', "perfetto", "FILE", "write JSON for ui.perfetto.dev instead; -: to standard output",
      .long_only = true},
     {'v', "vcd", "FILE", "write value changes for GTKWave instead; -: to standard output",

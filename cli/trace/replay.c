@@ -216,7 +216,7 @@ static void feed_transfer(struct player *player, struct transfer *transfer)
         transfer->moved += next->size;
     } else {
         if (next->status == 0 && transfer->is_read && (!buf || transfer->moved < size)) {
-            fail(player, -EPROTO, "the trace ends a transfer before all bytes of it came");
+            fail(player, -EPROTO, "the trace ends a transfer before all of its bytes came");
             return;
         }
         transfer->is_open = false;
@@ -255,7 +255,7 @@ static void submit(struct player *player)
     player->access = player->next;
     player->has_access = true;
     if (trestle_device_submit(player->dev, &player->request) == -EBUSY)
-        fail(player, -EPROTO, "an access begins before the one before it is answered");
+        fail(player, -EPROTO, "an access begins before the previous one is answered");
 }
 
 static void reset(struct player *player)

@@ -98,7 +98,7 @@ static int check_kind(const struct trestle_bridge *bridge,
         return error_set(ret_error, -EINVAL, "%s: a device has a model", wanted->name);
     if (wanted->outside && !(bridge->options.advance && bridge->options.expect))
         return error_set(ret_error, -EINVAL,
-                         "%s: a device of the outside needs the bridge's advance() and expect()",
+                         "%s: an outside device needs the bridge's advance() and expect()",
                          wanted->name);
     return 0;
 }
@@ -162,7 +162,7 @@ static int check_device(struct trestle_bridge *bridge, const struct trestle_brid
                         uint64_t size, char **ret_error)
 {
     if (bridge->is_listening)
-        return error_set(ret_error, -EBUSY, "%s: devices are added before the bridge listens",
+        return error_set(ret_error, -EBUSY, "%s: add devices before the bridge listens",
                          wanted->name);
     if (bridge->front.num_ports == TRESTLE_V2_DEVICES_MAX)
         return error_set(ret_error, -ENOSPC, "%s: a bridge has at most %u devices", wanted->name,

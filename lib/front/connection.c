@@ -294,7 +294,7 @@ static void let_wait(struct port *port, int error)
 {
     struct front *front = port->front;
     if (!front->is_starved)
-        front_log(front, TRESTLE_LOG_WARNING, "%s: a client has to wait: %s", port->name,
+        front_log(front, TRESTLE_LOG_WARNING, "%s: a client must wait: %s", port->name,
                   error_text(error));
     front->is_starved = true;
     front->listen_again_ns = clock_ns() + LISTEN_AGAIN_NS;

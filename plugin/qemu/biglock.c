@@ -16,7 +16,7 @@ const char *biglock_refusal(void)
     if (!qemu.bql_lock || !qemu.bql_unlock)
         return "this QEMU does not export its big lock";
     if (qemu_counts_instructions())
-        return "with -icount the vCPUs take turns, and nothing would be gained";
+        return "with -icount the vCPUs take turns, so this would gain nothing";
     return NULL;
 }
 

@@ -252,7 +252,7 @@ static int end_of_socket(struct v2 *v2)
 {
     char byte;
     if (recv(v2->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0)
-        return broken(v2->session, "bytes on a socket beside the shared memory");
+        return broken(v2->session, "bytes on a socket that must not carry any");
     return -ECONNRESET;
 }
 

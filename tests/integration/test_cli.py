@@ -617,7 +617,7 @@ class Runs(Case):
                      "devices": [ECHO]})
         result = self.trestle("run", "two.json", "--timeout", "0.2", "--stats", "stats.json")
         self.assertEqual(result.code, 124, result)
-        self.assertIn("; not repeatable: it was stopped, when is up to the host\n", result.err)
+        self.assertIn("; not repeatable: it was stopped at a moment that the host chose\n", result.err)
         self.assertIs(json.loads((self.dir / "stats.json").read_text())["repeatable"], False)
 
     def test_timeout(self):
@@ -693,7 +693,7 @@ class Served(Case):
         self.addCleanup(qemu.communicate)
         read_until(server.stderr, rb"speaks protocol 2")
         qemu.kill()
-        read_until(server.stderr, rb"without a goodbye(?s:.*)disconnected\n")
+        read_until(server.stderr, rb"without saying so(?s:.*)disconnected\n")
         self.assertEqual(common.descriptors(server.pid), before)
         server.terminate()
         self.assertEqual(server.wait(30), 143)

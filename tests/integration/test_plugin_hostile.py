@@ -291,7 +291,7 @@ class Hostile:
             device.connection.sendall(v2.WELCOME.pack(
                 v2.MAGIC, 2, v2.OK, device.hello.features, self.server.session, device.index, 0,
                 4096, 0, NEVER))
-        self.broken("bytes on a socket beside the shared memory" if self.shm else
+        self.broken("bytes on a socket that must not carry any" if self.shm else
                     "a sequence number that is not the next", again, wait="sleep")
 
     def test_nonsense_that_nobody_asked_for(self):

@@ -123,7 +123,7 @@ class Failures(PokeCase):
                 ("write echo_device+0 x", '"x" is not a number; write for example 10 or 0x10'),
                 ('mem 0x80000000 = "abc', "a quote has no end"),
                 ("mem 0x80000000 = 256",
-                 '"256" is not a byte, nor hexadecimal with its digits'),
+                 '"256" is neither a byte nor a hexadecimal number of full bytes'),
                 ("mem 0x80000000 257", "257 bytes; 1 to 256 are shown at a time"),
                 ("expect irq echo_device 1",
                  '"echo_device" names no interrupt line; echo_device has 0'),

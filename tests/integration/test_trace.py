@@ -287,8 +287,8 @@ class Traces(Recorded):
         self.assertEqual(result.code, 0, result)
         result = trestle("replay", trace, "--device", "echo0")
         self.assertEqual((result.code, result.err),
-                         (2, f"trestle: {trace} has nothing of echo0, which was in a process of its "
-                             f"own; that has another trace: replay {trace}.echo0\n"))
+                         (2, f"trestle: {trace} has no records of echo0, which ran in a process of its "
+                             f"own; replay its own trace, {trace}.echo0\n"))
         self.assertIn(f"run hash {stats['run_hash']}; repeatable\n"
                       f"run hash {served['run_hash']} of echo0 in its own process\n",
                       self.result.err)
@@ -566,7 +566,7 @@ class BadInput(common.TestCase):
         self.refused(rf'{path} has no device "c"; .*', "trace", path, "--device", "c")
         self.refused(r'there is no model "comput"; did you mean "compute"\?',
                      "replay", path, "--model", "comput")
-        self.refused(f"{path} has several devices that it could be; name one with --device: a, b",
+        self.refused(f"{path} has several devices of that model; name one with --device: a, b",
                      "replay", path)
         self.refused(f"{path} has no device of that model; name one with --device: a, b",
                      "replay", path, "--model", "id")

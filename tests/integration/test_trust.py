@@ -260,7 +260,7 @@ class Limits(Faulty):
     def test_too_many_devices(self):
         config = self.config({"devices": [{"model": "id", "base_addr": hex(0x10200000 + 0x1000 * i)}
                                           for i in range(5000)]})
-        self.assert_refused(f"{config}:2: devices: 5000 devices, and a machine takes 3072; use fewer",
+        self.assert_refused(f"{config}:2: devices: 5000 devices, but a machine takes at most 3072; use fewer",
                             "run", config)
 
     def without_memfd(self, *args):

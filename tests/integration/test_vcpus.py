@@ -147,7 +147,7 @@ class Refused(common.TestCase):
         self.assertEqual(lines, [f"trestle-qemu: device at 0x10200000: {pattern}"])
 
     def test_refusals(self):
-        self.refused("release_lock: with -icount the vCPUs take turns, and nothing would be gained; "
+        self.refused("release_lock: with -icount the vCPUs take turns, so this would gain nothing; "
                      "leave it out", ["-icount", "shift=0"])
         self.refused("only protocol 2 has release_lock; leave it out", protocol=1)
         self.refused("only protocol 2 has release_lock; leave it out", floor="on")

@@ -368,7 +368,7 @@ static void test_out_of_descriptors(void **state)
     for (unsigned i = 0; i < 100; i++)
         turn(f);
     assert_int_equal(log_lines(f), lines + 1);
-    assert_log_has(f, "dev1: a client has to wait");
+    assert_log_has(f, "dev1: a client must wait");
     close(first); /* the bridge closes its end, and takes the next client */
     wait_for_log(f, "Device dev1 connected");
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);

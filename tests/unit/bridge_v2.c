@@ -379,7 +379,7 @@ static void test_second_hello(void **state)
 {
     struct trestle_v2_hello hello = hello_for(0, features);
     send_hello(client.fds[0], &hello);
-    expect_end(*state, client.shm.memory ? "ended: bytes on a socket that only tells liveness"
+    expect_end(*state, client.shm.memory ? "ended: bytes on a socket that must not carry any"
                                          : "ended: a sequence number that jumps");
 }
 
@@ -430,7 +430,7 @@ static void test_doorbell_that_is_closed(void **state)
     post(&client, 1, posted); /* counts, though nobody is rung for it */
     close(client.shm.doorbell_fd);
     client.shm.doorbell_fd = -1;
-    wait_for_log(f, "QEMU went away without a goodbye");
+    wait_for_log(f, "QEMU went away without saying so");
     for (unsigned i = 0; i < 3; i++)
         assert_true(client_is_closed(f, client.fds[i]));
     leave(&client);
@@ -466,7 +466,7 @@ static void test_memory_that_is_unmapped(void **state)
         turn(f);
     assert_false(log_has(f, "was ended"));
     leave(&client);
-    wait_for_log(f, "QEMU went away without a goodbye");
+    wait_for_log(f, "QEMU went away without saying so");
     for (uint32_t i = 0; i < 3; i++)
         join(f, &client, i, features);
     assert_int_equal(ask(f, &client, 1, read_at(0, 8, 0)).data, 0x88);

@@ -221,7 +221,7 @@ static const struct {
      "1: devices[0].irq: 65536 is not an interrupt number, or a list of them; write for example "
      "\"irq\": 40, or \"irq\": [40, 41] for two lines"},
     {"{'devices': [{'model':'timer','base_addr': 8,\n'irq': [40, 41]}]}",
-     "2: devices[0].irq: 2 interrupts are given, and timer has 1; give so many or fewer"},
+     "2: devices[0].irq: 2 interrupts are given, but timer has only 1; give fewer"},
     {"{'devices': [{'model':'echo','base_addr': 8,\n'irq': 40}]}",
      "2: devices[0].irq: echo has no interrupt line; remove the key"},
     {"{'devices': [{'process': 'apart'}]}",
@@ -244,7 +244,7 @@ static const struct {
      "3: devices[1].name: \"a\" is the name of devices[0] already, on line 1; choose another"},
     {"{'devices':[{'model':'echo','base_addr':'0x10200000','socket':'s'},\n"
      "{'model':'echo','base_addr':'0x10300000','socket':'s'}]}",
-     "2: devices[1].socket: s is the socket of device0 already; give each device its own"},
+     "2: devices[1].socket: s is already the socket of device0; give each device its own"},
     {"{'devices':[\n{'name':'a','model':'echo','base_addr':'0x10200020'},\n"
      "{'name':'b','model':'echo','base_addr':'0x10200000','size':33}]}",
      "3: devices[1].base_addr: b (0x10200000 to 0x10200020) overlaps a (0x10200020 to "
@@ -278,7 +278,7 @@ static const struct {
      "3: links[0].to: the model compute has no port \"pear\"; its port is peer"},
     {TWO ",\n'links': [{'from': 'device0.peer', 'to': 'device1.peer', 'latency': '1ns'},\n"
          "{'from': 'device1.peer', 'to': 'device0.peer', 'latency': '1ns'}]}",
-     "4: links[1].from: device1.peer is joined by links[0] already, on line 3; a port takes one "
+     "4: links[1].from: device1.peer is already linked by links[0] on line 3; a port takes one "
      "link"},
     {TWO ",\n'links': [{'from': 'device0.peer', 'to': 'device0.peer', 'latency': '1ns'}]}",
      "3: links[0].to: device0 is linked to itself; a link joins two devices"},

@@ -435,8 +435,8 @@ static void test_utf16(void **state)
 static const struct {
     const char *text, *line;
 } mistakes[] = {
-    {"", "1: there is no <device> here: the file is empty or truncated"},
-    {"\n\n", "3: there is no <device> here: the file is empty or truncated"},
+    {"", "1: the file has no <device>: it is empty or truncated"},
+    {"\n\n", "3: the file has no <device>: it is empty or truncated"},
     {"<html></html>", "1: this is no CMSIS-SVD file: its outermost element is not <device>"},
     {"<html/>", "1: this is no CMSIS-SVD file: its outermost element is not <device>"},
     {"<device>\n<peripherals></device>", "2: this is no XML: mismatched tag"},
@@ -532,7 +532,7 @@ static void test_elements_too_deep(void **state)
     char *text = strings_join(&parts, ""), *error = NULL;
     struct svd_file *file;
     assert_int_equal(parse(text, &file, &error), -EINVAL);
-    assert_string_equal(error, "t.svd:1: elements stand in each other too deeply for a description "
+    assert_string_equal(error, "t.svd:1: elements are nested too deeply for a description "
                                "of registers");
     free(error);
     free(text);

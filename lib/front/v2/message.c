@@ -196,7 +196,7 @@ void v2_handle_message(struct v2_client *client, const uint8_t *frame)
     trestle_v2_decode(frame, &message);
     bool is_ram = message.type == TRESTLE_V2_RAM;
     if (session->shm.memory && !is_ram)
-        v2_session_end(session, "bytes on a socket that only tells liveness");
+        v2_session_end(session, "bytes on a socket that must not carry any");
     else if (message.seq != ++client->in_seq)
         v2_session_end(session, "a sequence number that jumps");
     else if (is_ram)

@@ -44,7 +44,7 @@ void v2_session_leave(struct v2_client *client)
     if (!session->end_reason)
         front_log(front, TRESTLE_LOG_INFO, "%s",
                   session->said_goodbye ? "QEMU has ended"
-                                        : "QEMU went away without a goodbye: it crashed, was "
+                                        : "QEMU went away without saying so: it crashed, was "
                                           "killed, or gave its devices up");
     v2_session_free(session);
 }
