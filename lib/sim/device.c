@@ -173,15 +173,16 @@ int trestle_device_submit(struct trestle_device *dev, struct trestle_request *re
     if (device_is_observed(dev))
         observe_access(dev, req);
     uint64_t plain = 0;
-    if (dev->banks && likely(!dev->has_failed) &&
-        registers_try_plain(dev->banks, dev->state, &req->access, req->write, &plain)) {
+    const struct register_slot *slot =
+        dev->banks && likely(!dev->has_failed) ? registers_single(dev->banks, &req->access) : NULL;
+    if (slot && registers_try_plain(slot, dev->state, &req->access, req->write, &plain)) {
         request_set(req, 0, plain);
         if (device_is_observed(dev))
             observe_answer(dev, req);
         return 0;
     }
     const char *why;
-    int r = access_check(dev, &req->access, req->write, &why);
+    int r = slot ? 0 : access_check(dev, &req->access, req->write, &why);
     if (unlikely(dev->has_failed)) {
         r = -EIO;
         why = dev->failure;
@@ -201,7 +202,9 @@ int trestle_device_submit(struct trestle_device *dev, struct trestle_request *re
     device_enter(dev, req->write ? TRESTLE_CALLBACK_WRITE : TRESTLE_CALLBACK_READ);
     if (req->write)
         access.data = req->access.data & size_mask(access.size);
-    if (registers_have(dev->banks, access.region)) {
+    if (slot) {
+        r = registers_access_single(slot, dev, ticket, &access, req->write, &data);
+    } else if (registers_have(dev->banks, access.region)) {
         r = registers_access(dev->banks, dev, ticket, &access, req->write, &data);
     } else if (req->write) {
         r = dev->model.write(dev, ticket, &access);

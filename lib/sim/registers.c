@@ -293,6 +293,11 @@ static int create_bank(const struct trestle_model *model, const struct trestle_r
         r = fill_slots(bank, ret_error);
     if (region->widths)
         bank->widths = region->widths;
+    uint32_t widths = model->access_sizes ? model->access_sizes : bank->widths;
+    for (size_t i = 0; i < bank->num_rows; i++) {
+        const struct trestle_register *reg = &bank->rows[i].reg;
+        bank->rows[i].singles = (reg->whole ? reg->widths | reg->size : reg->size) & widths;
+    }
     return r;
 }
 
@@ -554,6 +559,14 @@ static int access_slots(const struct register_bank *bank, struct trestle_device 
     if (!write)
         *ref_data = data;
     return 0;
+}
+
+int registers_access_single(const struct register_slot *slot, struct trestle_device *dev,
+                            struct trestle_request *req, const struct trestle_access *access,
+                            bool write, uint64_t *ret_data)
+{
+    return write ? write_slot(slot, dev, req, access, access->data)
+                 : read_slot(slot, dev, req, access, ret_data);
 }
 
 int registers_access(const struct register_banks *banks, struct trestle_device *dev,

@@ -17,7 +17,8 @@ struct register_row {
     struct trestle_register reg;
     uint64_t all; /* its bits */
     uint64_t readable, plain, w1c, w1s, w1t, w0c, w0s, w0t, wc, ws, rc, rs;
-    bool is_plain; /* every access of its own width is a load or a store */
+    bool is_plain;    /* every access of its own width is a load or a store */
+    uint32_t singles; /* widths of accesses at its beginning that are of this register alone */
 };
 
 /* One register. */
@@ -116,16 +117,26 @@ static inline void register_store(const struct register_slot *slot, void *state,
     }
 }
 
-/* True: the access is one of a plain row, and done. */
-static inline bool registers_try_plain(const struct register_banks *banks, void *state,
-                                       const struct trestle_access *access, bool write,
-                                       uint64_t *ret_data)
+/* The one register that an access is of, against which nothing is to be said; NULL: look closer. */
+static inline const struct register_slot *registers_single(const struct register_banks *banks,
+                                                           const struct trestle_access *access)
 {
     const struct register_bank *bank = &banks->banks[0];
     const struct register_slot *slot =
         access->region == 0 && bank->rows ? register_at(bank, access->offset) : NULL;
-    if (!slot || !slot->row->is_plain || slot->offset != access->offset ||
-        slot->row->reg.size != access->size)
+    bool is_aligned = (access->offset & (access->size - 1)) == 0;
+    return slot && slot->offset == access->offset && (slot->row->singles & access->size) &&
+                   is_aligned && (access->size & (access->size - 1)) == 0
+               ? slot
+               : NULL;
+}
+
+/* True: the register is plain, the access as wide as it, and done. */
+static inline bool registers_try_plain(const struct register_slot *slot, void *state,
+                                       const struct trestle_access *access, bool write,
+                                       uint64_t *ret_data)
+{
+    if (!slot->row->is_plain || slot->row->reg.size != access->size)
         return false;
     uint64_t old = register_load(slot, state);
     if (write)
@@ -135,6 +146,10 @@ static inline bool registers_try_plain(const struct register_banks *banks, void 
     return true;
 }
 
+/* Performs an access of registers_single(). 0, -EINPROGRESS, or a negative errno. */
+int registers_access_single(const struct register_slot *slot, struct trestle_device *dev,
+                            struct trestle_request *req, const struct trestle_access *access,
+                            bool write, uint64_t *ret_data);
 /* Performs an access that nothing was to be said against. 0, -EINPROGRESS, or a negative errno. */
 int registers_access(const struct register_banks *banks, struct trestle_device *dev,
                      struct trestle_request *req, const struct trestle_access *access, bool write,
