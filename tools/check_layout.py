@@ -82,7 +82,7 @@ ALLOWED = {
         "include/trestle": "peer registers",
     },
     "plugin": {
-        "include/trestle": "wire",
+        "include/trestle": "le wire",
         "lib/base": "clock macros process region socket_path",
         "lib/ipc": "barrier fds shm stream wait",
     },

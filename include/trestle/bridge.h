@@ -52,7 +52,7 @@ struct trestle_bridge_device {
     size_t size; /* sizeof(struct trestle_bridge_device) */
     const char *name;
     const struct trestle_model *model; /* must outlive the bridge */
-    uint64_t base_addr;                /* guest-physical, a multiple of 8 */
+    uint64_t base_addr;                /* guest-physical, a multiple of 8; or TRESTLE_NO_BASE */
     uint64_t region_size;              /* bytes; 0: the model's */
     const struct trestle_param *params;
     size_t num_params;

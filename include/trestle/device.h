@@ -40,6 +40,17 @@ struct trestle_access {
     uint32_t region; /* which of the model's regions */
 };
 
+/* What a model is as a PCI device. */
+struct trestle_pci {
+    size_t size; /* sizeof(struct trestle_pci) */
+    uint16_t vendor, device, subsystem_vendor, subsystem;
+    uint32_t class_code; /* class, subclass and interface, such as 0x010802 */
+    uint8_t revision;
+    uint8_t bar; /* enum trestle_bar: the kind of BAR 0, which is the first region */
+};
+
+enum trestle_bar { TRESTLE_BAR_MEM, TRESTLE_BAR_MEM64, TRESTLE_BAR_IO };
+
 /* The table of a model. Any callback may be NULL unless it says otherwise. */
 struct trestle_model {
     size_t size;           /* sizeof(struct trestle_model): old models load into new libraries */
@@ -95,6 +106,9 @@ struct trestle_model {
     /* Once all devices and links of the run exist, before the first access. Non-zero: the run does
      * not begin; trestle_device_fail() says why. */
     int (*start)(struct trestle_device *dev);
+    /* As a PCI device; its vectors are the interrupt lines. NULL: what PCI device it is says the
+     * user. */
+    const struct trestle_pci *pci;
 };
 
 /* The one symbol that a loadable model (a .so) exports. */
@@ -106,7 +120,8 @@ TRESTLE_API extern const struct trestle_model *const trestle_model_entry;
 
 /* The state struct, state_size bytes. */
 TRESTLE_API void *trestle_device_state(struct trestle_device *dev);
-/* The configured name and region. The string lives as long as the device. */
+/* The configured name and region (TRESTLE_NO_BASE: where the guest puts it). The string lives as
+ * long as the device. */
 TRESTLE_API const char *trestle_device_name(const struct trestle_device *dev);
 TRESTLE_API uint64_t trestle_device_base(const struct trestle_device *dev);
 TRESTLE_API uint64_t trestle_device_size(const struct trestle_device *dev);

@@ -21,7 +21,7 @@ struct trestle_machine;
 struct trestle_machine_device {
     const char *name;
     const char *socket_path;
-    uint64_t base_addr;
+    uint64_t base_addr; /* TRESTLE_NO_BASE: a PCI device */
     uint64_t region_size;
     const char *on_error; /* "fault", "ones", "zeros"; NULL: the plugin's default */
     int64_t timeout_ms;   /* 0: never; -1: the plugin's default */

@@ -19,6 +19,9 @@ typedef uint64_t trestle_time; /* picoseconds */
 #define TRESTLE_S ((trestle_time)1000 * 1000 * 1000 * 1000)
 #define TRESTLE_TIME_NEVER UINT64_MAX
 
+/* In place of a base address: the guest itself decides where the device is, as it does for PCI. */
+#define TRESTLE_NO_BASE UINT64_MAX
+
 enum trestle_log_level {
     TRESTLE_LOG_ERROR,   /* the run cannot go on as asked */
     TRESTLE_LOG_WARNING, /* something failed and was contained; guest mistakes too */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The rule for regions of guest memory: a device's begins at a multiple of 8, holds a byte at
- * least, ends within the address space, and overlaps no other. */
+ * least, ends within the address space, and overlaps no other. One without a base
+ * (TRESTLE_NO_BASE) only has to hold a byte. */
 #ifndef TRESTLE_BASE_REGION_H
 #define TRESTLE_BASE_REGION_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "trestle/types.h"
 
 #define REGION_ALIGN 8u
 
@@ -24,15 +27,18 @@ static inline bool region_wraps(uint64_t base, uint64_t size)
     return region_last(base, size) < base;
 }
 
-/* Of neither that wraps. */
+/* Of neither that wraps; one without a base overlaps nothing. */
 static inline bool regions_overlap(uint64_t base, uint64_t size, uint64_t other_base,
                                    uint64_t other_size)
 {
-    return base <= region_last(other_base, other_size) && other_base <= region_last(base, size);
+    return base != TRESTLE_NO_BASE && other_base != TRESTLE_NO_BASE &&
+           base <= region_last(other_base, other_size) && other_base <= region_last(base, size);
 }
 
 static inline enum region_flaw region_check(uint64_t base, uint64_t size)
 {
+    if (base == TRESTLE_NO_BASE)
+        return size == 0 ? REGION_EMPTY : REGION_FINE;
     return base % REGION_ALIGN        ? REGION_MISALIGNED
            : size == 0                ? REGION_EMPTY
            : region_wraps(base, size) ? REGION_WRAPS

@@ -152,9 +152,11 @@ static void add_device(struct arg_list *list, const struct trestle_machine_optio
                        const struct trestle_machine_device *device)
 {
     struct text text = {0};
-    text_add(&text, "sst-device,socket=");
+    bool is_pci = device->base_addr == TRESTLE_NO_BASE;
+    text_add(&text, "%s,socket=", is_pci ? "sst-pci-device" : "sst-device");
     text_add_value(&text, device->socket_path);
-    text_add(&text, ",base_address=0x%" PRIx64, device->base_addr);
+    if (!is_pci)
+        text_add(&text, ",base_address=0x%" PRIx64, device->base_addr);
     if (options->plugin)
         add_properties(&text, options, device);
     arg_add_text(list, "-device", &text);

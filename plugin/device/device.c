@@ -26,27 +26,38 @@
 #define REGION_PRIORITY_BEHIND (-500)
 
 static const char *target;
-static bool guest_has_faults;
+static bool guest_has_faults, is_late;
+
+static int copy(struct sst_device *dev, bool write, uint64_t addr, void *buf, size_t size)
+{
+    (void)dev;
+    return memory_copy(qemu.address_space_memory, write, addr, buf, size);
+}
+
+static const struct device_bus MMIO = {
+    .type = "sst-device", .line_changed = irq_line_changed, .set_anew = irq_set_anew, .copy = copy};
 
 static void check_properties(struct sst_device *dev);
 
 static void init_instance(struct qemu_object *object)
 {
-    device_init(object);
-    if (!device_first()->next)
+    static bool is_prepared;
+    device_init(object, &MMIO);
+    if (!is_prepared)
         tree_prepare(target, check_properties);
+    is_prepared = true;
 }
 
 static void init_class(struct qemu_class *class, const void *data)
 {
     (void)data;
-    properties_register(class);
+    properties_register(class, PROPERTY_MMIO);
 }
 
 void device_register(const char *target_name)
 {
     static const struct qemu_type_info TYPE = {
-        .name = "sst-device",
+        .name = MMIO.type,
         .parent = "device",
         .instance_init = init_instance,
         .instance_finalize = device_finalize,
@@ -211,8 +222,20 @@ static void check_release_lock(const struct sst_device *dev)
         refuse_device(dev, "only protocol 2 has release_lock; leave it out");
 }
 
+void device_check(const struct sst_device *dev)
+{
+    if (dev->wrong)
+        refuse_device(dev, "%s", dev->wrong);
+    if (dev->timeout_ms > TIMEOUT_MS_MAX)
+        refuse_device(dev, "timeout_ms is above %u; use 0 for no limit", TIMEOUT_MS_MAX);
+    check_release_lock(dev);
+    check_socket(dev);
+}
+
 static void check_properties(struct sst_device *dev)
 {
+    if (dev->bus != &MMIO)
+        return;
     if (dev->wrong)
         refuse_device(dev, "%s", dev->wrong);
     if (!dev->has_base)
@@ -235,16 +258,13 @@ static void check_properties(struct sst_device *dev)
                       dev->irq);
     if (dev->protocol == 1 && dev->irq)
         refuse_device(dev, "protocol 1 has no interrupts; use protocol=2");
-    if (dev->timeout_ms > TIMEOUT_MS_MAX)
-        refuse_device(dev, "timeout_ms is above %u; use 0 for no limit", TIMEOUT_MS_MAX);
     if (dev->protocol != 1 && dev->protocol != 2)
         refuse_device(dev, "protocol %" PRIu64 " is not known to this plugin; use 1 or 2",
                       dev->protocol);
     if (dev->protocol == 1 && (dev->posted_writes || dev->carrier == CARRIER_SHM))
         refuse_device(dev,
                       "protocol 1 has neither posted writes nor shared memory; use protocol=2");
-    check_release_lock(dev);
-    check_socket(dev);
+    device_check(dev);
 }
 
 static void check_other_devices(const struct sst_device *dev)
@@ -272,16 +292,21 @@ static void check_machine(const struct sst_device *dev)
                       qemu.memory_region_name(found.region), found.offset_within_address_space);
 }
 
-static void map_region(struct sst_device *dev)
+struct qemu_region *device_make_region(struct sst_device *dev, uint64_t size)
 {
     struct qemu_region *region = (struct qemu_region *)dev->region;
     /* The machine is the owner: QEMU forbids a device's own region to be entered again from a DMA
      * that this device started. */
-    qemu.memory_region_init_io(region, qemu.qdev_get_machine(), &REGION_OPS, dev, "sst-device",
-                               dev->size);
-    qemu.memory_region_add_subregion_overlap(qemu.get_system_memory(), dev->base, region,
-                                             dev->behind ? REGION_PRIORITY_BEHIND
-                                                         : REGION_PRIORITY);
+    qemu.memory_region_init_io(region, qemu.qdev_get_machine(), &REGION_OPS, dev, dev->bus->type,
+                               size);
+    return region;
+}
+
+static void map_region(struct sst_device *dev)
+{
+    qemu.memory_region_add_subregion_overlap(
+        qemu.get_system_memory(), dev->base, device_make_region(dev, dev->size),
+        dev->behind ? REGION_PRIORITY_BEHIND : REGION_PRIORITY);
 }
 
 static void check_count(void)
@@ -298,7 +323,10 @@ static void check_count(void)
 static void forbid_unplug(struct sst_device *dev)
 {
     struct qemu_error *reason = NULL;
-    qemu_error_set(&reason, "the sst-device at 0x%" PRIx64 " cannot be unplugged", dev->base);
+    if (dev->bus == &MMIO)
+        qemu_error_set(&reason, "the sst-device at 0x%" PRIx64 " cannot be unplugged", dev->base);
+    else
+        qemu_error_set(&reason, "an %s cannot be unplugged", dev->bus->type);
     qemu.qdev_add_unplug_blocker(dev->object, reason);
 }
 
@@ -311,30 +339,49 @@ static void forbid_migration(void)
         refuse("%s", qemu.error_get_pretty(error));
 }
 
+bool device_is_late(void)
+{
+    return is_late;
+}
+
+static void check_memory_map(void)
+{
+    for (struct sst_device *dev = device_first(); dev; dev = dev->next) {
+        check_properties(dev);
+        if (dev->bus != &MMIO)
+            continue;
+        check_other_devices(dev);
+        check_machine(dev);
+    }
+}
+
+static void connect_device(struct sst_device *dev)
+{
+    dev->transport = dev->floor           ? &transport_floor
+                     : dev->protocol == 1 ? &transport_v1
+                                          : &transport_v2;
+    forbid_unplug(dev);
+    if (dev->bus != &MMIO)
+        return;
+    map_region(dev);
+    irq_connect(dev);
+}
+
 void device_start_all(void)
 {
+    is_late = true;
     if (!device_first())
         return;
     tree_check();
     check_count();
     guest_has_faults = qemu_guest_has_bus_faults(target);
-    for (struct sst_device *dev = device_first(); dev; dev = dev->next) {
-        check_properties(dev);
-        check_other_devices(dev);
-        check_machine(dev);
-    }
+    check_memory_map();
     forbid_migration();
     qemu.memory_region_transaction_begin();
-    for (struct sst_device *dev = device_first(); dev; dev = dev->next) {
-        dev->transport = dev->floor           ? &transport_floor
-                         : dev->protocol == 1 ? &transport_v1
-                                              : &transport_v2;
-        map_region(dev);
-        forbid_unplug(dev);
-        irq_connect(dev);
-    }
+    for (struct sst_device *dev = device_first(); dev; dev = dev->next)
+        connect_device(dev);
     qemu.memory_region_transaction_commit();
-    memory_check(device_first()->base);
+    memory_check();
     ram_find();
     clockwork_start();
     for (struct sst_device *dev = device_first(); dev; dev = dev->next)

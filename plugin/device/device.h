@@ -19,9 +19,37 @@
 enum carrier { CARRIER_AUTO, CARRIER_SOCKET, CARRIER_SHM };
 enum on_error { ON_ERROR_FAULT, ON_ERROR_ONES, ON_ERROR_ZEROS };
 
+struct sst_device;
+
+/* Where a device hangs in the machine: in its memory map, or on a PCI bus. */
+struct device_bus {
+    const char *type; /* of QEMU's */
+    /* A line of the device is at another level than before; dev->irq_levels says so already. */
+    void (*line_changed)(struct sst_device *dev, uint32_t line, bool level);
+    /* Tells the guest once more of the lines that are high: the device was away for a while. */
+    void (*set_anew)(struct sst_device *dev);
+    /* Copies between buf and the guest's RAM, as the device reaches it. -EFAULT: not all of it is
+     * RAM, or the device may not. */
+    int (*copy)(struct sst_device *dev, bool write, uint64_t addr, void *buf, size_t size);
+};
+
+enum pci_bar { PCI_BAR_MEM, PCI_BAR_MEM64, PCI_BAR_IO };
+
+/* Of an sst-pci-device. */
+struct pci_function {
+    uint64_t vendor, device, subsystem_vendor, subsystem, class_code, revision, vectors;
+    int bar; /* enum pci_bar: the kind of BAR 0 */
+    bool no_msix, no_msi;
+
+    uint8_t *config; /* QEMU's: the configuration space */
+    bool has_msix, has_msi;
+    bool is_gone; /* ejected by the guest */
+};
+
 struct sst_device {
     struct sst_device *next;
     struct qemu_object *object;
+    const struct device_bus *bus;
     unsigned number; /* on the command line, from 1 */
 
     /* Properties, as they were given. */
@@ -38,30 +66,58 @@ struct sst_device {
     bool dt_optional; /* no fault where the machine makes no tree */
     char *wrong;      /* the first thing that is wrong with them, or NULL */
 
+    struct pci_function pci;
+
     const struct transport *transport;
     void *connection; /* the transport's */
     unsigned told_faults;
     alignas(64) unsigned char region[QEMU_REGION_BYTES]; /* MemoryRegion */
 };
 
-/* Registers the type. target_name is QEMU's for the guest's architecture. */
+/* Registers the type sst-device. target_name is QEMU's for the guest's architecture. */
 void device_register(const char *target_name);
 
 /* When the machine is complete: checks all devices, puts them into the guest's memory and opens
  * their connections. Ends QEMU with status 2 on the first that cannot be. */
 void device_start_all(void);
 
+/* For devices on any bus: ends QEMU on properties that cannot be; makes the region of memory that
+ * the device's registers are; says whether it is too late for new devices. */
+void device_check(const struct sst_device *dev);
+struct qemu_region *device_make_region(struct sst_device *dev, uint64_t size);
+bool device_is_late(void);
+
+/* Sets a line of the device, under the big lock. Setting it to what it is does nothing. */
+static inline void device_set_line(struct sst_device *dev, uint32_t line, bool level)
+{
+    if (line >= dev->num_irqs || (dev->irq_levels >> line & 1) == level)
+        return;
+    dev->irq_levels ^= UINT32_C(1) << line;
+    dev->bus->line_changed(dev, line, level);
+}
+
+/* All of them low: the device is gone. */
+static inline void device_drop_lines(struct sst_device *dev)
+{
+    for (uint32_t line = 0; line < dev->num_irqs; line++)
+        device_set_line(dev, line, false);
+}
+
 /* --- instance.c --- */
 
 /* An object was made, and is freed. */
-void device_init(struct qemu_object *object);
+struct sst_device *device_init(struct qemu_object *object, const struct device_bus *bus);
 void device_finalize(struct qemu_object *object);
 /* The list's first. */
 struct sst_device *device_first(void);
 /* The state behind an object. */
 struct sst_device *device_of(const struct qemu_object *object);
 
-/* Adds the type's properties (properties.c). */
-void properties_register(struct qemu_class *class);
+/* --- properties.c --- */
+
+enum { PROPERTY_MMIO = 1, PROPERTY_PCI = 2 };
+
+/* Adds the properties that a type has, one of the two. */
+void properties_register(struct qemu_class *class, unsigned type);
 
 #endif

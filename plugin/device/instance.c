@@ -22,19 +22,21 @@ struct sst_device *device_of(const struct qemu_object *object)
     return dev;
 }
 
-void device_init(struct qemu_object *object)
+struct sst_device *device_init(struct qemu_object *object, const struct device_bus *bus)
 {
     struct sst_device *dev = aligned_alloc(alignof(struct sst_device), sizeof(*dev));
     if (!dev)
         refuse("out of memory");
     memset(dev, 0, sizeof(*dev));
     dev->object = object;
+    dev->bus = bus;
     dev->number = ++created;
     dev->size = 4096;
     dev->timeout_ms = 1000;
     dev->protocol = 2;
     *last = dev;
     last = &dev->next;
+    return dev;
 }
 
 /* Only for what never came to life: "-device sst-device,help" makes one to list its properties,

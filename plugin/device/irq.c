@@ -203,13 +203,10 @@ static void tell_controller(uint32_t input)
     qemu.qemu_set_irq(qemu.qdev_get_gpio_in(object, (int)input), inputs[input].num_high > 0);
 }
 
-void irq_set(struct sst_device *dev, uint32_t line, bool level)
+void irq_line_changed(struct sst_device *dev, uint32_t line, bool level)
 {
-    if (line >= dev->num_irqs || (dev->irq_levels >> line & 1) == level)
-        return;
     struct input *input = &inputs[dev->irqs[line]];
     bool was_high = input->num_high > 0;
-    dev->irq_levels ^= UINT32_C(1) << line;
     input->num_high = (uint16_t)(level ? input->num_high + 1 : input->num_high - 1);
     if (!is_held && (was_high != (input->num_high > 0) || controller->is_edge))
         tell_controller(dev->irqs[line]);
@@ -233,10 +230,4 @@ void irq_set_anew(struct sst_device *dev)
     for (uint32_t line = 0; line < dev->num_irqs; line++)
         if (!is_held && inputs[dev->irqs[line]].num_high > 0)
             tell_controller(dev->irqs[line]);
-}
-
-void irq_drop_all(struct sst_device *dev)
-{
-    for (uint32_t line = 0; line < dev->num_irqs; line++)
-        irq_set(dev, line, false);
 }

@@ -35,8 +35,8 @@ enum irq_cells irq_cells(void);
  * that cannot be. */
 void irq_connect(struct sst_device *dev);
 
-/* Sets a line of the device, under the big lock. Setting it to what it is does nothing. */
-void irq_set(struct sst_device *dev, uint32_t line, bool level);
+/* A line of the device has another level than before: the controller hears of it. */
+void irq_line_changed(struct sst_device *dev, uint32_t line, bool level);
 /* While the machine is being reset, lines change but the controller does not hear of it; what it
  * has forgotten it is told anew at the end. In between a line may go up and down: the PLIC, reset
  * already, would keep that as an interrupt for the guest's next life. */
@@ -45,7 +45,5 @@ void irq_release(void);
 /* Those that are high, once more: the device was away for a while, and what the guest made of its
  * interrupt meanwhile may have been lost. */
 void irq_set_anew(struct sst_device *dev);
-/* All of them low: the device is gone. */
-void irq_drop_all(struct sst_device *dev);
 
 #endif

@@ -20,13 +20,14 @@ struct property {
     const char *wanted;      /* completes "NAME must be ..." */
     const char *choices[4];  /* their index is the value */
     const char *description; /* for -device sst-device,help */
+    unsigned types;          /* PROPERTY_MMIO, PROPERTY_PCI; 0: both */
 };
 
 static const struct property PROPERTIES[] = {
     {"socket", STRING, offsetof(struct sst_device, socket), "a path",
      .description = "Unix socket that the device listens on"},
     {"base_address", NUMBER, offsetof(struct sst_device, base), "a number such as 0x10200000",
-     .description = "guest-physical address, a multiple of 8"},
+     .description = "guest-physical address, a multiple of 8", .types = PROPERTY_MMIO},
     {"size", BYTES, offsetof(struct sst_device, size), "a number of bytes such as 4096 or 4K",
      .description = "bytes of guest memory it takes (default 4096)"},
     {"on_error", CHOICE, offsetof(struct sst_device, on_error), "fault, ones or zeros",
@@ -36,34 +37,64 @@ static const struct property PROPERTIES[] = {
      "a number of milliseconds, 0 for no limit",
      .description = "longest wait for an answer (default 1000; 0: none)"},
     {"shadow", SWITCH, offsetof(struct sst_device, shadow), "on or off",
-     .description = "on: may cover what the machine has there (default off)"},
+     .description = "on: may cover what the machine has there (default off)",
+     .types = PROPERTY_MMIO},
     {"behind", SWITCH, offsetof(struct sst_device, behind), "on or off",
-     .description = "on: what the machine has there stays in front (default off)"},
+     .description = "on: what the machine has there stays in front (default off)",
+     .types = PROPERTY_MMIO},
     {"wait", CHOICE, offsetof(struct sst_device, wait), "adaptive, sleep or spin",
      .choices = {"adaptive", "sleep", "spin"},
      .description = "how a vCPU waits for an answer: adaptive (default), sleep, spin"},
     {"protocol", NUMBER, offsetof(struct sst_device, protocol), "1 or 2",
-     .description = "version of the protocol on the socket: 2 (default), 1"},
+     .description = "version of the protocol on the socket: 2 (default), 1",
+     .types = PROPERTY_MMIO},
     {"carrier", CHOICE, offsetof(struct sst_device, carrier), "auto, socket or shm",
      .choices = {"auto", "socket", "shm"},
      .description = "what carries protocol 2: auto (default: shared memory where it is to be had), "
                     "socket, shm"},
     {"irq", STRING, offsetof(struct sst_device, irq), "a number such as 40",
-     .description = "input of the interrupt controller; several lines: 40:41:42"},
+     .description = "input of the interrupt controller; several lines: 40:41:42",
+     .types = PROPERTY_MMIO},
     {"posted_writes", SWITCH, offsetof(struct sst_device, posted_writes), "on or off",
      .description = "on: the guest does not wait for its writes (default off)"},
     {"release_lock", SWITCH, offsetof(struct sst_device, release_lock), "on or off",
      .description = "on: other vCPUs go on while one waits for the device (default off)"},
     {"dt", STRING, offsetof(struct sst_device, dt), "the body of a node",
-     .description = "makes a node in the device tree: compatible = \"ns16550a\"; reg-shift = <0>"},
+     .description = "makes a node in the device tree: compatible = \"ns16550a\"; reg-shift = <0>",
+     .types = PROPERTY_MMIO},
     {"dt_label", STRING, offsetof(struct sst_device, dt_label), "a name",
-     .description = "the node's name; other nodes refer to it by &NAME"},
+     .description = "the node's name; other nodes refer to it by &NAME", .types = PROPERTY_MMIO},
     {"dt_alias", STRING, offsetof(struct sst_device, dt_alias), "a name such as serial1",
-     .description = "the node's name in /aliases"},
+     .description = "the node's name in /aliases", .types = PROPERTY_MMIO},
     {"dt_optional", SWITCH, offsetof(struct sst_device, dt_optional), "on or off",
-     .description = "on: a machine without a device tree is fine (default off)"},
+     .description = "on: a machine without a device tree is fine (default off)",
+     .types = PROPERTY_MMIO},
     {"label", STRING, offsetof(struct sst_device, label), "a text",
      .description = "where the device was configured, for the line that refuses it"},
+    {"vendor", NUMBER, offsetof(struct sst_device, pci.vendor), "a number such as 0x1234",
+     .description = "vendor id (default 0x1234)", .types = PROPERTY_PCI},
+    {"device", NUMBER, offsetof(struct sst_device, pci.device), "a number such as 0x11e8",
+     .description = "device id", .types = PROPERTY_PCI},
+    {"subsystem_vendor", NUMBER, offsetof(struct sst_device, pci.subsystem_vendor),
+     "a number such as 0x1af4", .description = "subsystem vendor id (default 0)",
+     .types = PROPERTY_PCI},
+    {"subsystem", NUMBER, offsetof(struct sst_device, pci.subsystem), "a number such as 0x1100",
+     .description = "subsystem id (default 0)", .types = PROPERTY_PCI},
+    {"class", NUMBER, offsetof(struct sst_device, pci.class_code), "a number such as 0x010802",
+     .description = "class, subclass and interface (default 0xff0000)", .types = PROPERTY_PCI},
+    {"revision", NUMBER, offsetof(struct sst_device, pci.revision), "a number such as 1",
+     .description = "revision (default 0)", .types = PROPERTY_PCI},
+    {"vectors", NUMBER, offsetof(struct sst_device, pci.vectors), "a number from 0 to 32",
+     .description = "interrupt lines of the device: vectors of MSI-X (default 1)",
+     .types = PROPERTY_PCI},
+    {"bar", CHOICE, offsetof(struct sst_device, pci.bar), "mem, mem64 or io",
+     .choices = {"mem", "mem64", "io"},
+     .description = "kind of BAR 0, the device's registers: mem (default), mem64, io",
+     .types = PROPERTY_PCI},
+    {"no_msix", SWITCH, offsetof(struct sst_device, pci.no_msix), "on or off",
+     .description = "on: without MSI-X (default off)", .types = PROPERTY_PCI},
+    {"no_msi", SWITCH, offsetof(struct sst_device, pci.no_msi), "on or off",
+     .description = "on: without MSI (default off)", .types = PROPERTY_PCI},
     {"floor", SWITCH, offsetof(struct sst_device, floor), "on or off",
      .description = "for benchmarks: answer with the guest's clock, no socket (default off)"},
 };
@@ -150,7 +181,7 @@ static void property_set(struct qemu_object *object, struct qemu_visitor *visito
     }
 }
 
-void properties_register(struct qemu_class *class)
+void properties_register(struct qemu_class *class, unsigned type)
 {
     static const char *const TYPES[] = {
         [STRING] = "str",  [NUMBER] = "uint64", [BYTES] = "size",
@@ -158,6 +189,8 @@ void properties_register(struct qemu_class *class)
     };
     for (size_t i = 0; i < NUM_PROPERTIES; i++) {
         const struct property *p = &PROPERTIES[i];
+        if (p->types && !(p->types & type))
+            continue;
         qemu.object_class_property_add(class, p->name, TYPES[p->kind], NULL, property_set, NULL,
                                        (void *)p);
         qemu.object_class_property_set_description(class, p->name, p->description);

@@ -2,49 +2,36 @@
 /* Finds the functions and offsets of the QEMU that has loaded the plugin. */
 #include "plugin/qemu/qemu_abi.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugin/qemu/symbol.h"
+
 struct qemu_abi qemu;
 
-/* Where a symbol of QEMU's is, or NULL. */
+/* Every QEMU that loads plugins exports this, modules or not. */
 #ifdef TRESTLE_IN_TREE
-#define SYMBOL(name)                                                      \
-    ({                                                                    \
-        extern char symbol_##name[] __asm__(#name) __attribute__((weak)); \
-        (void *)symbol_##name;                                            \
-    })
 #define IS_QEMU true
 #else
-#define SYMBOL(name) dlsym(RTLD_DEFAULT, #name)
-/* Every QEMU that loads plugins exports this, modules or not. */
 #define IS_QEMU (SYMBOL(qemu_plugin_register_vcpu_init_cb) != NULL)
 #endif
-
-/* ISO C has no conversion from an object pointer to a function pointer; POSIX has this one. */
-static bool set(void *ret_function, void *symbol)
-{
-    memcpy(ret_function, &symbol, sizeof(symbol));
-    return symbol != NULL;
-}
 
 int qemu_abi_resolve(const char **ret_missing)
 {
     if (!IS_QEMU)
         return -ENOEXEC;
-#define QEMU_FIND(type, name, params)     \
-    if (!set(&qemu.name, SYMBOL(name))) { \
-        *ret_missing = #name;             \
-        return -ENOTSUP;                  \
+#define QEMU_FIND(type, name, params)            \
+    if (!symbol_set(&qemu.name, SYMBOL(name))) { \
+        *ret_missing = #name;                    \
+        return -ENOTSUP;                         \
     }
     QEMU_FUNCTIONS(QEMU_FIND)
 #undef QEMU_FIND
-    if (!set(&qemu.bql_lock, SYMBOL(bql_lock_impl)))
-        set(&qemu.bql_lock, SYMBOL(qemu_mutex_lock_iothread_impl));
-    if (!set(&qemu.bql_unlock, SYMBOL(bql_unlock)))
-        set(&qemu.bql_unlock, SYMBOL(qemu_mutex_unlock_iothread));
+    if (!symbol_set(&qemu.bql_lock, SYMBOL(bql_lock_impl)))
+        symbol_set(&qemu.bql_lock, SYMBOL(qemu_mutex_lock_iothread_impl));
+    if (!symbol_set(&qemu.bql_unlock, SYMBOL(bql_unlock)))
+        symbol_set(&qemu.bql_unlock, SYMBOL(qemu_mutex_unlock_iothread));
     qemu.address_space_memory = SYMBOL(address_space_memory);
     if (!qemu.address_space_memory) {
         *ret_missing = "address_space_memory";

@@ -179,6 +179,7 @@ enum { /* QEMUClockType */
        const char *, uint64_t))                                                                    \
     F(void, memory_region_add_subregion_overlap,                                                   \
       (struct qemu_region *, uint64_t, struct qemu_region *, int))                                 \
+    F(void, memory_region_del_subregion, (struct qemu_region *, struct qemu_region *))             \
     F(struct qemu_section, memory_region_find, (struct qemu_region *, uint64_t, uint64_t))         \
     F(const char *, memory_region_name, (const struct qemu_region *))                              \
     F(void, memory_region_unref, (struct qemu_region *))                                           \

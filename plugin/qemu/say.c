@@ -35,7 +35,7 @@ static void write_device_line(const struct sst_device *dev, const char *format, 
     if (dev->has_base)
         snprintf(where, sizeof(where), "device at 0x%" PRIx64 ": ", dev->base);
     else
-        snprintf(where, sizeof(where), "sst-device number %u: ", dev->number);
+        snprintf(where, sizeof(where), "%s number %u: ", dev->bus->type, dev->number);
     write_line("trestle-qemu: ", where, format, args);
 }
 

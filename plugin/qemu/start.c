@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "plugin/device/device.h"
+#include "plugin/device/pci.h"
 #include "plugin/qemu/idle.h"
 #include "plugin/qemu/owner.h"
 #include "plugin/qemu/say.h"
@@ -47,5 +48,6 @@ void trestle_start(const char *target_name)
 {
     static struct qemu_notifier machine_complete = {.notify = on_machine_complete};
     device_register(target_name);
+    pci_register();
     qemu.qemu_add_machine_init_done_notifier(&machine_complete);
 }

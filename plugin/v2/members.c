@@ -9,7 +9,6 @@
 
 #include "ipc/barrier.h"
 #include "ipc/fds.h"
-#include "plugin/device/irq.h"
 #include "plugin/qemu/say.h"
 #include "plugin/v2/v2.h"
 
@@ -171,7 +170,7 @@ void v2_disconnect(struct v2 *v2)
     v2->fd = -1;
     v2->recovery.state = DOWN;
     v2->session = NULL;
-    irq_drop_all(v2->dev);
+    device_drop_lines(v2->dev);
     if (!session)
         return;
     struct v2 **place = &session->devices;

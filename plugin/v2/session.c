@@ -10,9 +10,7 @@
 
 #include "base/macros.h"
 #include "ipc/stream.h"
-#include "plugin/device/irq.h"
 #include "plugin/qemu/biglock.h"
-#include "plugin/qemu/memory.h"
 #include "plugin/qemu/say.h"
 #include "plugin/v2/ram.h"
 #include "plugin/v2/v2.h"
@@ -86,24 +84,32 @@ static inline int receive(struct v2 *v2, struct trestle_v2_message *ret_message)
 /* --- what the other side wants of the guest ----------------------------------------------------
  */
 
+/* Of a device that has just left there may be transfers under way. */
+static int copy_for(const struct session *session, const struct trestle_v2_message *message,
+                    void *buf)
+{
+    const struct v2 *v2 = session_device(session, message->device);
+    return v2 ? v2->dev->bus->copy(v2->dev, message->type == TRESTLE_V2_DMA_WRITE, message->addr,
+                                   buf, (size_t)message->data)
+              : -EFAULT;
+}
+
 static int transfer_in_memory(struct session *session, const struct trestle_v2_message *message)
 {
     if (message->extra > SHM_BULK_SIZE || message->data > SHM_BULK_SIZE - message->extra)
         return broken(session, "a DMA outside the bulk area");
-    return memory_copy(message->type == TRESTLE_V2_DMA_WRITE, message->addr,
-                       session->shm.memory + SHM_BULK_OFFSET + message->extra,
-                       (size_t)message->data);
+    return copy_for(session, message, session->shm.memory + SHM_BULK_OFFSET + message->extra);
 }
 
 /* The payload comes behind the message, or goes behind the answer. */
 static int receive_payload(struct v2 *v2, const struct trestle_v2_message *message, uint8_t *buf)
 {
     if (message->type == TRESTLE_V2_DMA_READ)
-        return memory_copy(false, message->addr, buf, (size_t)message->data);
+        return copy_for(v2->session, message, buf);
     int r = ipc_recv_exact(v2->fd, buf, (size_t)message->data, deadline_after(v2, clock_ns()),
                            &v2->wait);
     v2->is_out_of_step |= r == -ETIMEDOUT;
-    return r < 0 ? r : memory_copy(true, message->addr, buf, (size_t)message->data);
+    return r < 0 ? r : copy_for(v2->session, message, buf);
 }
 
 static int transfer(struct v2 *v2, const struct trestle_v2_message *message)
@@ -141,7 +147,7 @@ static int serve_irq(struct session *session, const struct trestle_v2_message *m
     struct v2 *v2 = session_device(session, message->device);
     if (!v2 || message->addr >= v2->dev->num_irqs)
         return broken(session, "an interrupt of a line that is not there");
-    irq_set(v2->dev, (uint32_t)message->addr, message->data);
+    device_set_line(v2->dev, (uint32_t)message->addr, message->data);
     return 0;
 }
 
@@ -160,7 +166,7 @@ static int serve(struct v2 *v2, const struct trestle_v2_message *message)
     struct v2 *late = session_device(session, message->device);
     if (late && late->recovery.state == LATE && late->late_id == message->id) {
         late->recovery.state = UP;
-        irq_set_anew(late->dev);
+        late->dev->bus->set_anew(late->dev);
     }
     if (message->next != session->next)
         session_set_next(session, message->next);

@@ -124,7 +124,7 @@ static int perform_now(struct sst_device *dev, const struct transport_access *ac
     }
     if (unlikely(v2->recovery.said_lost)) {
         recovery_answered(&v2->recovery, dev);
-        irq_set_anew(dev);
+        dev->bus->set_anew(dev);
     }
     *ret_data = reply.data;
     return reply.status == TRESTLE_V2_OK ? 0 : -EIO;

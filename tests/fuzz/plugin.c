@@ -49,6 +49,15 @@ bool qemu_counts_instructions(void)
     return false;
 }
 
+static int copy(struct sst_device *dev, bool write, uint64_t addr, void *buf, size_t size)
+{
+    (void)dev;
+    return memory_copy(qemu.address_space_memory, write, addr, buf, size);
+}
+
+static const struct device_bus bus = {
+    .type = "sst-device", .line_changed = irq_line_changed, .set_anew = irq_set_anew, .copy = copy};
+
 struct sst_device *device_first(void)
 {
     return devices;
@@ -600,7 +609,8 @@ static void start_once(void)
     ram_find();
     clockwork_start();
     for (unsigned i = 0; i < NUM_DEVICES; i++) {
-        devices[i] = (struct sst_device){.number = i + 1,
+        devices[i] = (struct sst_device){.bus = &bus,
+                                         .number = i + 1,
                                          .socket = (char[][2]){"0", "1", "2", "3"}[i],
                                          .base = 0x10200000 + 0x1000 * (uint64_t)i,
                                          .size = 0x1000,

@@ -59,11 +59,13 @@ static void refuse(struct connection *connection, enum trestle_v2_status status,
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
     struct trestle_v2_welcome welcome = {
         .version = TRESTLE_V2_VERSION, .status = (uint8_t)status, .next = TRESTLE_TIME_NEVER};
+    bool is_pci = hello->base_addr == TRESTLE_NO_BASE;
     front_log(connection->port->front, TRESTLE_LOG_WARNING,
               "%s: a client was refused: %s (it speaks %u to %u and means 0x%" PRIx64
-              " bytes at 0x%" PRIx64 ")",
+              " bytes at %s%.*" PRIx64 ")",
               connection->port->name, trestle_v2_status_text(status), hello->version_min,
-              hello->version_max, hello->size, hello->base_addr);
+              hello->version_max, hello->size, is_pci ? "an address that PCI gives" : "0x",
+              is_pci ? 0 : 1, is_pci ? 0 : hello->base_addr);
     trestle_v2_encode_welcome(bytes, &welcome);
     connection_send(connection, bytes, sizeof(bytes));
     connection_close(connection);

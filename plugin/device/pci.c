@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The device type sst-pci-device: a device whose registers are a BAR, whose interrupt lines are
+ * messages (MSI-X, MSI) or INTA, and whose transfers go where its bus leads.
+ *
+ * Its configuration space is QEMU's, and works on while the device itself is lost. A guest may
+ * eject it, on boards that can: then it is gone from the guest, but not from here, since its
+ * session may have to do with it still.
+ */
+#include "plugin/device/pci.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "plugin/device/device.h"
+#include "plugin/qemu/memory.h"
+#include "plugin/qemu/pci_abi.h"
+#include "plugin/qemu/say.h"
+#include "trestle/le.h"
+
+/* The configuration space's header. */
+#define CONFIG_VENDOR 0x00
+#define CONFIG_DEVICE 0x02
+#define CONFIG_COMMAND 0x04
+#define COMMAND_MASTER 0x4
+#define CONFIG_REVISION 0x08
+#define CONFIG_CLASS 0x09 /* three bytes */
+#define CONFIG_SUBSYSTEM_VENDOR 0x2c
+#define CONFIG_SUBSYSTEM 0x2e
+#define CONFIG_PIN 0x3d
+#define PIN_INTA 1
+
+/* Types of a BAR. */
+#define BAR_MEMORY 0x0
+#define BAR_IO 0x1
+#define BAR_MEMORY_64 0x4
+#define BAR_MIN 16 /* bytes; the least that memory may have */
+#define BAR_IO_MAX 256
+#define BAR_MEMORY_MAX (UINT64_C(1) << 31)
+#define BAR_MEMORY_64_MAX (UINT64_C(1) << 46)
+#define BAR_MSIX 4 /* its number: behind one of 64 bits, and before nothing */
+
+/* --- interrupts ------------------------------------------------------------------------------ */
+
+static bool sends_messages(const struct sst_device *dev)
+{
+    return (dev->pci.has_msix && pci_abi.msix_enabled(dev->object)) ||
+           (dev->pci.has_msi && pci_abi.msi_enabled(dev->object));
+}
+
+static void send_message(struct sst_device *dev, uint32_t line)
+{
+    if (dev->pci.has_msix && pci_abi.msix_enabled(dev->object))
+        pci_abi.msix_notify(dev->object, line);
+    else
+        pci_abi.msi_notify(dev->object, 0);
+}
+
+/* A message at each rising edge; INTA is high while any line is. */
+static void line_changed(struct sst_device *dev, uint32_t line, bool level)
+{
+    if (dev->pci.is_gone)
+        return;
+    if (!sends_messages(dev))
+        pci_abi.pci_set_irq(dev->object, dev->irq_levels != 0);
+    else if (level)
+        send_message(dev, line);
+}
+
+static void set_anew(struct sst_device *dev)
+{
+    for (uint32_t line = 0; line < dev->num_irqs; line++)
+        if (dev->irq_levels >> line & 1)
+            line_changed(dev, line, true);
+}
+
+/* Lines that are high when the guest changes from one kind to the other are not lost. */
+static void write_config(struct qemu_object *object, uint32_t address, uint32_t value, int length)
+{
+    struct sst_device *dev = device_of(object);
+    bool sent = sends_messages(dev);
+    pci_abi.pci_default_write_config(object, address, value, length);
+    bool sends = sends_messages(dev);
+    if (sent == sends)
+        return;
+    pci_abi.pci_set_irq(object, !sends && dev->irq_levels != 0);
+    for (uint32_t line = 0; sends && line < dev->num_irqs; line++)
+        if (dev->irq_levels >> line & 1)
+            send_message(dev, line);
+}
+
+/* --- transfers ------------------------------------------------------------------------------- */
+
+static int copy(struct sst_device *dev, bool write, uint64_t addr, void *buf, size_t size)
+{
+    if (dev->pci.is_gone || !(trestle_get_le16(dev->pci.config + CONFIG_COMMAND) & COMMAND_MASTER))
+        return -EFAULT;
+    return memory_copy(pci_abi.pci_device_iommu_address_space(dev->object), write, addr, buf, size);
+}
+
+/* --- start ----------------------------------------------------------------------------------- */
+
+/* The power of two that holds them. */
+static uint64_t bar_size(const struct sst_device *dev)
+{
+    uint64_t size = BAR_MIN;
+    while (size < dev->size && size < BAR_MEMORY_64_MAX)
+        size *= 2;
+    return size;
+}
+
+static void check_range(const struct sst_device *dev, const char *name, uint64_t value,
+                        uint64_t max)
+{
+    if (value > max)
+        refuse_device(dev, "%s is 0x%" PRIx64 "; it must be at most 0x%" PRIx64, name, value, max);
+}
+
+static void check_properties(struct sst_device *dev)
+{
+    static const uint64_t MAX[] = {[PCI_BAR_MEM] = BAR_MEMORY_MAX,
+                                   [PCI_BAR_MEM64] = BAR_MEMORY_64_MAX,
+                                   [PCI_BAR_IO] = BAR_IO_MAX};
+    device_check(dev);
+    check_range(dev, "vendor", dev->pci.vendor, UINT16_MAX);
+    check_range(dev, "device", dev->pci.device, UINT16_MAX);
+    check_range(dev, "subsystem_vendor", dev->pci.subsystem_vendor, UINT16_MAX);
+    check_range(dev, "subsystem", dev->pci.subsystem, UINT16_MAX);
+    check_range(dev, "class", dev->pci.class_code, 0xffffff);
+    check_range(dev, "revision", dev->pci.revision, UINT8_MAX);
+    if (dev->pci.vendor == 0 || dev->pci.vendor == UINT16_MAX)
+        refuse_device(dev,
+                      "vendor is 0x%04" PRIx64 ", which means that there is no device; use "
+                      "another",
+                      dev->pci.vendor);
+    if (dev->pci.vectors > IRQ_LINES_MAX)
+        refuse_device(dev, "vectors is %" PRIu64 "; it must be at most %u", dev->pci.vectors,
+                      IRQ_LINES_MAX);
+    if (dev->size == 0)
+        refuse_device(dev, "size is 0; it must be at least 1");
+    if (bar_size(dev) > MAX[dev->pci.bar])
+        refuse_device(dev,
+                      "size is 0x%" PRIx64 "; a BAR of this kind has at most 0x%" PRIx64 " bytes",
+                      dev->size, MAX[dev->pci.bar]);
+    if (dev->protocol != 2)
+        refuse_device(dev, "only protocol 2 has PCI devices; leave protocol out");
+    dev->num_irqs = (uint32_t)dev->pci.vectors;
+}
+
+static void set_identity(const struct sst_device *dev)
+{
+    uint8_t *config = dev->pci.config;
+    trestle_put_le16(config + CONFIG_VENDOR, (uint16_t)dev->pci.vendor);
+    trestle_put_le16(config + CONFIG_DEVICE, (uint16_t)dev->pci.device);
+    trestle_put_le16(config + CONFIG_SUBSYSTEM_VENDOR, (uint16_t)dev->pci.subsystem_vendor);
+    trestle_put_le16(config + CONFIG_SUBSYSTEM, (uint16_t)dev->pci.subsystem);
+    config[CONFIG_REVISION] = (uint8_t)dev->pci.revision;
+    for (unsigned i = 0; i < 3; i++)
+        config[CONFIG_CLASS + i] = (uint8_t)(dev->pci.class_code >> 8 * i);
+    config[CONFIG_PIN] = dev->num_irqs > 0 ? PIN_INTA : 0;
+}
+
+/* Boards without a controller for messages have INTA alone, as for all their devices. */
+static void add_messages(struct sst_device *dev)
+{
+    struct qemu_error *error = NULL;
+    unsigned count = dev->num_irqs;
+    if (count > 0 && !dev->pci.no_msix)
+        dev->pci.has_msix = pci_abi.msix_init_exclusive_bar(dev->object, (unsigned short)count,
+                                                            BAR_MSIX, &error) == 0;
+    if (error)
+        qemu.error_free(error);
+    error = NULL;
+    if (count > 0 && !dev->pci.no_msi)
+        dev->pci.has_msi = pci_abi.msi_init(dev->object, 0, 1, true, false, &error) == 0;
+    if (error)
+        qemu.error_free(error);
+    for (unsigned i = 0; dev->pci.has_msix && i < count; i++)
+        pci_abi.msix_vector_use(dev->object, i);
+}
+
+static void realize(struct qemu_object *object, struct qemu_error **errp)
+{
+    static const uint8_t TYPES[] = {
+        [PCI_BAR_MEM] = BAR_MEMORY, [PCI_BAR_MEM64] = BAR_MEMORY_64, [PCI_BAR_IO] = BAR_IO};
+    struct sst_device *dev = device_of(object);
+    if (device_is_late()) {
+        qemu_error_set(errp, "an sst-pci-device cannot be plugged into a running machine");
+        return;
+    }
+    check_properties(dev);
+    dev->pci.config = pci_abi_config(object);
+    if (!dev->pci.config)
+        refuse_device(dev, "this QEMU has the configuration space where it is not known");
+    pci_abi.object_ref(object); /* for ever: see above */
+    set_identity(dev);
+    pci_abi.pci_register_bar(object, 0, TYPES[dev->pci.bar],
+                             device_make_region(dev, bar_size(dev)));
+    add_messages(dev);
+}
+
+static void unrealize(struct qemu_object *object)
+{
+    struct sst_device *dev = device_of(object);
+    dev->pci.is_gone = true;
+    if (dev->pci.has_msix)
+        pci_abi.msix_uninit_exclusive_bar(object);
+    if (dev->pci.has_msi)
+        pci_abi.msi_uninit(object);
+}
+
+static void init_instance(struct qemu_object *object)
+{
+    static const struct device_bus PCI = {
+        .type = "sst-pci-device", .line_changed = line_changed, .set_anew = set_anew, .copy = copy};
+    struct sst_device *dev = device_init(object, &PCI);
+    dev->base = TRESTLE_NO_BASE;
+    dev->on_error = ON_ERROR_ONES;
+    dev->pci.vendor = 0x1234;
+    dev->pci.device = 0x5354;
+    dev->pci.class_code = 0xff0000;
+    dev->pci.vectors = 1;
+}
+
+static void init_class(struct qemu_class *class, const void *data)
+{
+    static const struct pci_class CLASS = {
+        .realize = realize, .exit = unrealize, .config_write = write_config};
+    (void)data;
+    properties_register(class, PROPERTY_PCI);
+    pci_abi_set_class(class, &CLASS);
+}
+
+void pci_register(void)
+{
+    static const struct {
+        const char *type;
+    } INTERFACES[] = {{"conventional-pci-device"}, {NULL}};
+    static const struct qemu_type_info TYPE = {
+        .name = "sst-pci-device",
+        .parent = "pci-device",
+        .instance_init = init_instance,
+        .instance_finalize = device_finalize,
+        .class_init = init_class,
+        .interfaces = INTERFACES,
+    };
+    if (pci_abi_resolve())
+        qemu.type_register_static(&TYPE);
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TRESTLE_PLUGIN_PCI_H
+#define TRESTLE_PLUGIN_PCI_H
+
+/* Registers the type sst-pci-device, where this QEMU has all that it needs. */
+void pci_register(void);
+
+#endif
