@@ -203,11 +203,15 @@ static void warn_of_what_is_left_out(const struct config *config)
     }
 }
 
-/* The element has the library's models; what reads vendors' files is in this command. */
-static int refuse_stubs(const struct config *config)
+/* The element has the library's models; what reads vendors' files is in this command. Its host
+ * places devices by their addresses. */
+static int refuse_strangers(const struct config *config)
 {
     for (size_t i = 0; i < config->num_devices; i++)
-        if (strcmp(config->devices[i].model_name, SVD_MODEL_NAME) == 0)
+        if (config->devices[i].pci)
+            return command_fail_line(config_complain_device(
+                config, i, "pci", "SST has no PCI devices; give it a base_addr instead"));
+        else if (strcmp(config->devices[i].model_name, SVD_MODEL_NAME) == 0)
             return command_fail_line(config_complain_device(
                 config, i, NULL, "SST has no stubs of SVD files; remove the device"));
     return 0;
@@ -233,7 +237,7 @@ static int run_command(const struct command *command, int argc, char **argv)
         return EXIT_BAD_INPUT;
     if (config_load(file, &config, &error) < 0)
         return command_fail_line(error);
-    int code = refuse_stubs(config);
+    int code = refuse_strangers(config);
     if (code) {
         config_destroy(config);
         return code;

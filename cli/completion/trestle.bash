@@ -55,7 +55,7 @@ _trestle()
             options+=" --json --html --quick --only --rounds --count --kernel --qemu --plugin"
             options+=" --verbose"
             ;;
-        device) options+=" --socket --listen-fd --base --size --name --param --verbose --stats --trace --hash --watchdog" ;;
+        device) options+=" --socket --listen-fd --base --pci --size --name --param --verbose --stats --trace --hash --watchdog" ;;
         trace) options+=" --device --hash --perfetto --vcd --registers --at" ;;
         replay) options+=" --model --device --param --verbose" ;;
         poke) options+=" --commands --verbose" ;;

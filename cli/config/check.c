@@ -114,6 +114,14 @@ static int check_pair_region(struct config_reader *reader, const struct config_d
         (unsigned long long)region_last(first->base_addr, first->size), device_line(config, i));
 }
 
+static int by_pci(const void *left, const void *right)
+{
+    const struct config_device *a = *(struct config_device *const *)left;
+    const struct config_device *b = *(struct config_device *const *)right;
+    int order = config_order_pci(a, b);
+    return order ? order : by_place(a, b);
+}
+
 static int check_pairs(struct config_reader *reader, int (*order)(const void *, const void *),
                        int (*check)(struct config_reader *, const struct config_device *,
                                     const struct config_device *))
@@ -267,6 +275,8 @@ static int make_nodes(struct config_reader *reader)
     struct config *config = reader->config;
     for (size_t i = 0; i < config->num_devices; i++) {
         struct json_place where = {&devices_place, NULL, config->devices[i].item};
+        if (config->devices[i].pci)
+            continue; /* its bus is what the tree has */
         int status = config_make_node(reader, &where, &config->devices[i]);
         if (status < 0)
             return status;
@@ -285,6 +295,8 @@ int config_check(struct config_reader *reader)
         status = check_pairs(reader, by_socket, check_pair_socket);
     if (status == 0)
         status = check_pairs(reader, by_base, check_pair_region);
+    if (status == 0)
+        status = check_pairs(reader, by_pci, config_check_pci_pair);
     if (status == 0)
         status = check_links(reader);
     return status < 0 ? status : make_nodes(reader);

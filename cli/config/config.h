@@ -13,12 +13,24 @@
 #include "trestle/bridge.h"
 #include "trestle/models.h"
 
+/* How a device hangs on a PCI bus. Numbers are -1 where neither the file nor the model says them.
+ */
+struct config_pci {
+    int addr;        /* slot * 8 + function; -1: QEMU's choice */
+    const char *bus; /* NULL: the machine's first */
+    bool multifunction;
+    int64_t vendor, device, subsystem_vendor, subsystem, class_code, revision;
+    const char *bar;        /* "mem", "mem64", "io"; NULL: the plugin's default */
+    const char *interrupts; /* the best of what it offers: "msix", "msi", "intx"; NULL: msix */
+};
+
 struct config_device {
     const char *name;
     const char *model_name; /* a bundled model, or a path with a '/' in it */
     const struct trestle_model *model;
-    uint64_t base_addr;
-    uint64_t size; /* the model's when the file gives none */
+    uint64_t base_addr;     /* TRESTLE_NO_BASE: a PCI device */
+    struct config_pci *pci; /* NULL: it is none */
+    uint64_t size;          /* the model's when the file gives none */
     struct trestle_param *params;
     size_t num_params;
     const char *socket;   /* NULL: a private one */
@@ -103,5 +115,11 @@ bool config_has_model(const char *name);
 
 /* The architecture in a name such as "qemu-system-riscv64", or NULL. */
 const char *config_arch_of_qemu(const char *qemu);
+
+struct strings;
+/* What QEMU's side of a PCI device has to know, as properties of the plugin's. */
+void config_add_pci_properties(struct strings *parts, const struct config_device *device);
+/* "0x10200000", or "pci 04.0": where a device is; malloc'd. */
+char *config_place_text(const struct config_device *device);
 
 #endif

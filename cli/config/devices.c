@@ -18,7 +18,8 @@ enum { NAME_LENGTH_MAX = 64 };
 
 void config_init_device(struct config_device *device)
 {
-    *device = (struct config_device){.timeout_ms = -1, .protocol = -1, .base_addr = UINT64_MAX};
+    *device =
+        (struct config_device){.timeout_ms = -1, .protocol = -1, .base_addr = TRESTLE_NO_BASE};
 }
 
 int config_set_name(struct config_reader *reader, const struct config_key *key,
@@ -301,6 +302,8 @@ static const struct config_key device_keys[] = {
     {"component", set_component, 0, "a component", "\"component\": \"acalsim.QEMUDevice\""},
     {"base_addr", config_set_base, DEVICE(base_addr), "an address",
      "\"base_addr\": \"0x10200000\""},
+    {"pci", config_set_pci, 0, "a place on a PCI bus",
+     "\"pci\": {} or \"pci\": { \"addr\": \"04.0\" }"},
     {"size", config_set_size, DEVICE(size), "a size", "\"size\": 4096 or \"size\": \"0x1000\""},
     {"params", config_set_params, 0, "an object of parameters",
      "\"params\": { \"echo_latency\": 10 }"},
@@ -333,7 +336,7 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
                          const char *base_key, struct config_device *device)
 {
     bool is_stub = device->model_name && strcmp(device->model_name, SVD_MODEL_NAME) == 0;
-    if (device->base_addr == UINT64_MAX && !is_stub)
+    if (device->base_addr == TRESTLE_NO_BASE && !is_stub && !device->pci)
         return config_fail(reader, where,
                            "\"%s\" is missing; add for example \"%s\": "
                            "\"0x10200000\"",
@@ -343,6 +346,8 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
     if (!device->model)
         return config_fail(reader, where,
                            "\"model\" is missing; add for example \"model\": \"echo\"");
+    if (device->pci && config_finish_pci(reader, where, device) < 0)
+        return -EINVAL;
     if (!device->name)
         device->name = config_keep(reader->config, xformat("device%zu", index));
     if (device->size == 0)
@@ -353,7 +358,7 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
                            "%llu bytes do not hold the registers of %s; write %llu or more",
                            (unsigned long long)device->size, device->model->name,
                            (unsigned long long)trestle_model_bytes(device->model));
-    if (region_wraps(device->base_addr, device->size))
+    if (!device->pci && region_wraps(device->base_addr, device->size))
         return config_fail(reader, &base,
                            "0x%llx plus %llu bytes runs past the end of the address space; "
                            "choose a lower base address or a smaller size",

@@ -82,6 +82,15 @@ void config_init_device(struct config_device *device);
 int config_finish_device(struct config_reader *reader, const struct json_place *where, size_t index,
                          const char *base_key, struct config_device *device);
 
+/* config/pci.c: "pci", what does not go with it, and two that have one place. */
+int config_set_pci(struct config_reader *reader, const struct config_key *key,
+                   const struct json_place *where, const json_t *value, void *target);
+int config_finish_pci(struct config_reader *reader, const struct json_place *where,
+                      struct config_device *device);
+int config_order_pci(const struct config_device *a, const struct config_device *b);
+int config_check_pci_pair(struct config_reader *reader, const struct config_device *first,
+                          const struct config_device *second);
+
 /* config/stubs.c. The model of a device whose model is svd. */
 int config_make_stub(struct config_reader *reader, const struct json_place *where,
                      struct config_device *device);

@@ -67,7 +67,7 @@ static void use_stub(struct config *config, struct config_device *device, struct
     device->model = &stub->model;
     if (!device->name)
         device->name = config_keep(config, xstrdup(stub->name));
-    if (device->base_addr == UINT64_MAX)
+    if (device->base_addr == TRESTLE_NO_BASE && !device->pci)
         device->base_addr = stub->base;
     if (device->size == 0)
         device->size = stub->size;

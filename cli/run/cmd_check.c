@@ -21,8 +21,13 @@ static void print_devices(const struct config *config)
         const struct config_device *device = &config->devices[i];
         table_addf(&table, "%s", device->name);
         table_addf(&table, "%s", device->model_name);
-        table_addf(&table, "0x%08" PRIx64, device->base_addr);
-        table_addf(&table, "0x%08" PRIx64, region_last(device->base_addr, device->size));
+        char *place = config_place_text(device);
+        table_addf(&table, "%s", place);
+        free(place);
+        if (device->pci)
+            table_addf(&table, "%s", "");
+        else
+            table_addf(&table, "0x%08" PRIx64, region_last(device->base_addr, device->size));
         table_addf(&table, "%s", device->socket ? device->socket : "(private)");
     }
     table_print(&table, stdout);

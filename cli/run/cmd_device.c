@@ -19,6 +19,7 @@ static const struct command_option options[] = {
     {'F', "listen-fd", "FD", "serve this listening socket instead, and leave it to its owner",
      .long_only = true},
     {'b', "base", "ADDR", "guest-physical base address; required", .long_only = true},
+    {'p', "pci", NULL, "a PCI device, which has no base address", .long_only = true},
     {'z', "size", "N", "bytes of the region; default: the model's", .long_only = true},
     {'n', "name", "NAME", "the device's name; default: device0", .long_only = true},
     {'P', "param", "KEY=VALUE", "a parameter of the model; may be repeated", .long_only = true},
@@ -96,6 +97,9 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
         case 'b':
             status = set_number(device, "base_addr", "--base", argument, "an address");
             break;
+        case 'p':
+            json_object_set_new(device, "pci", json_object());
+            break;
         case 'z':
             status = set_number(device, "size", "--size", argument, "a size");
             break;
@@ -132,7 +136,7 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
         return EXIT_BAD_INPUT;
     if (!json_object_get(device, "socket") && !serve->listen_fd)
         return command_fail("device needs --socket PATH, where QEMU will connect");
-    if (!json_object_get(device, "base_addr"))
+    if (!json_object_get(device, "base_addr") && !json_object_get(device, "pci"))
         return command_fail("device needs --base ADDR, the guest-physical base address");
     return set_text(device, "model", "model", model);
 }

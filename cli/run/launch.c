@@ -251,7 +251,8 @@ static int check_without_plugin(const struct config *config, const struct launch
     }
     for (size_t i = 0; i < config->num_devices; i++) {
         const struct config_device *device = &config->devices[i];
-        const char *key = device->on_error          ? "on_error"
+        const char *key = device->pci               ? "pci"
+                          : device->on_error        ? "on_error"
                           : device->timeout_ms >= 0 ? "timeout_ms"
                           : device->shadow          ? "shadow"
                           : device->behind          ? "behind"
@@ -362,7 +363,7 @@ void launch_add_protocol(struct strings *parts, const struct config *config,
 {
     if (device->carrier)
         strings_addf(parts, "carrier=%s", device->carrier);
-    if (device->protocol >= 0)
+    if (device->protocol >= 0 && !device->pci)
         strings_addf(parts, "protocol=%d", (int)device->protocol);
     /* In a repeatable run, what a write causes must have its time known. */
     if (device->posted_writes && config->icount < 0)
@@ -409,6 +410,8 @@ static void add_properties(struct launch *launch, const struct config *config,
     if (device->release_lock)
         strings_add(&parts, "release_lock=on");
     add_node(&parts, device);
+    if (device->pci)
+        config_add_pci_properties(&parts, device);
     char *joined = parts.count ? strings_join(&parts, ",") : xstrdup("");
     strings_add(&launch->properties, joined);
     free(joined);

@@ -62,7 +62,10 @@ static void add_arguments(const struct own_process *process, struct strings *arg
     strings_add(args, "device");
     strings_addf(args, "--listen-fd=%d", process->listen_fd);
     strings_addf(args, "--name=%s", device->name);
-    strings_addf(args, "--base=0x%" PRIx64, device->base_addr);
+    if (device->pci)
+        strings_add(args, "--pci");
+    else
+        strings_addf(args, "--base=0x%" PRIx64, device->base_addr);
     strings_addf(args, "--size=0x%" PRIx64, device->size);
     for (size_t i = 0; i < device->num_params; i++)
         strings_addf(args, "--param=%s=%s", device->params[i].key, device->params[i].value);

@@ -25,7 +25,9 @@ static void print_sockets(const struct run *run)
     for (size_t i = 0; i < run->config->num_devices; i++) {
         const struct config_device *device = &run->config->devices[i];
         table_addf(&table, "%s", device->name);
-        table_addf(&table, "0x%08" PRIx64, device->base_addr);
+        char *place = config_place_text(device);
+        table_addf(&table, "%s", place);
+        free(place);
         table_addf(&table, "%s", trestle_bridge_socket_path(run->bridge, (uint32_t)i));
     }
     table_print(&table, stdout);

@@ -63,8 +63,8 @@ static void add_row(struct table *table, const struct trestle_device_stats *stat
 {
     uint64_t times[] = {stats->latency_p50_ns, stats->latency_p99_ns, stats->latency_max_ns};
     table_addf(table, "%s", stats->name);
-    if (is_total)
-        table_addf(table, "%s", "");
+    if (is_total || stats->base_addr == TRESTLE_NO_BASE)
+        table_addf(table, "%s", is_total ? "" : "pci");
     else
         table_addf(table, "0x%08" PRIx64, stats->base_addr);
     table_addf(table, "%" PRIu64, stats->reads);
@@ -197,7 +197,8 @@ static json_t *device_object(const struct trestle_device_stats *stats)
     char *base = xformat("0x%08" PRIx64, stats->base_addr);
     json_t *object = json_object(), *rest = counts(stats);
     json_object_set_new(object, "name", json_string(stats->name));
-    json_object_set_new(object, "base_addr", json_string(base));
+    bool is_pci = stats->base_addr == TRESTLE_NO_BASE;
+    json_object_set_new(object, "base_addr", is_pci ? json_null() : json_string(base));
     json_object_update(object, rest);
     json_decref(rest);
     free(base);

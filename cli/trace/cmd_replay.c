@@ -133,12 +133,13 @@ static int configure(const struct trestle_trace_device *recorded,
         json_object_set_new(params, recorded->params[i].key,
                             json_string(recorded->params[i].value));
     json_object_update(params, wanted->params);
+    bool is_pci = recorded->base_addr == TRESTLE_NO_BASE;
     char *base = xformat("0x%" PRIx64, recorded->base_addr);
     char *size = xformat("0x%" PRIx64, recorded->size);
     json_t *document =
-        json_pack("{s:[{s:s, s:s, s:s, s:s, s:o}]}", "devices", "name", recorded->name, "model",
-                  wanted->model ? wanted->model : recorded->model, "base_addr", base, "size", size,
-                  "params", params);
+        json_pack("{s:[{s:s, s:s, s:o, s:s, s:o}]}", "devices", "name", recorded->name, "model",
+                  wanted->model ? wanted->model : recorded->model, is_pci ? "pci" : "base_addr",
+                  is_pci ? json_object() : json_string(base), "size", size, "params", params);
     free(size);
     free(base);
     if (!document)

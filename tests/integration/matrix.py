@@ -94,7 +94,13 @@ def dma(case, arch, base, irq):
                  {"model": "id", "base_addr": hex(base + 0x1000), "size": 4096}])
 
 
-GUESTS = two_devices, many_devices, interrupts, dma
+def pci(case, arch, base, irq):
+    """Where its guest knows the bus."""
+    if arch in ("aarch64", "riscv64", "x86_64"):
+        check_guest(case, "edu", arch, [{"name": "edu", "model": "edu", "pci": {"addr": "04.0"}}])
+
+
+GUESTS = two_devices, many_devices, interrupts, dma, pci
 
 
 def run_guests(arch):

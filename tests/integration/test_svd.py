@@ -170,7 +170,7 @@ class Export(SvdTest):
 
     def test_models(self):
         """What a debugger is told of a model makes the same table as the model's."""
-        for name in "compute", "dma", "echo", "id", "timer":
+        for name in "compute", "dma", "echo", "edu", "id", "timer":
             with self.subTest(name):
                 text = self.export(name)
                 root = self.check_schema(text)

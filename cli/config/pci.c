@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* "pci": a device that hangs on a PCI bus, in place of an address. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/reader.h"
+#include "util.h"
+
+/* "4", "04.0", "1f.7" */
+static int set_addr(struct config_reader *reader, const struct config_key *key,
+                    const struct json_place *where, const json_t *value, void *target)
+{
+    const char *text = json_string_value(value);
+    size_t slot = text ? strspn(text, "0123456789abcdefABCDEF") : 0;
+    bool is_slot = slot == 1 || (slot == 2 && (text[0] == '0' || text[0] == '1'));
+    bool is_function = is_slot && text[slot] == '.' && text[slot + 1] >= '0' &&
+                       text[slot + 1] <= '7' && !text[slot + 2];
+    if (!is_slot || (text[slot] && !is_function))
+        return config_fail_type(reader, key, where, value);
+    unsigned number = (unsigned)strtoul(text, NULL, 16) << 3;
+    struct config_pci *pci = target;
+    if (is_function)
+        number |= (unsigned)(text[slot + 1] - '0');
+    pci->addr = (int)number;
+    return 0;
+}
+
+static int set_bus(struct config_reader *reader, const struct config_key *key,
+                   const struct json_place *where, const json_t *value, void *target)
+{
+    const char *text = json_string_value(value);
+    if (!text || !*text || strchr(text, ','))
+        return config_fail_type(reader, key, where, value);
+    return config_set_string(reader, key, where, value, target);
+}
+
+/* key->max, and not 0 for a vendor: there would be no device. */
+static int set_id(struct config_reader *reader, const struct config_key *key,
+                  const struct json_place *where, const json_t *value, void *target)
+{
+    uint64_t number = 0;
+    struct config_key plain = *key;
+    plain.offset = 0;
+    int status = config_set_u64(reader, &plain, where, value, &number);
+    if (status < 0)
+        return status;
+    bool is_vendor = key->offset == offsetof(struct config_pci, vendor);
+    if (number > key->max || (is_vendor && (number == 0 || number == UINT16_MAX)))
+        return config_fail_type(reader, key, where, value);
+    *(int64_t *)((char *)target + key->offset) = (int64_t)number;
+    return 0;
+}
+
+static char *const bar_choices[] = {"mem", "mem64", "io", NULL};
+static char *const interrupt_choices[] = {"msix", "msi", "intx", NULL};
+
+#define PCI(name) offsetof(struct config_pci, name)
+
+static const struct config_key keys[] = {
+    {"addr", set_addr, 0, "a slot and a function", "\"addr\": \"04.0\""},
+    {"bus", set_bus, PCI(bus), "the name of a bus", "\"bus\": \"pcie.0\""},
+    {"multifunction", config_set_bool, PCI(multifunction), "true or false",
+     "\"multifunction\": true"},
+    {"vendor", set_id, PCI(vendor), "a vendor's id", "\"vendor\": \"0x1234\"", .max = UINT16_MAX},
+    {"device", set_id, PCI(device), "an id of 16 bits", "\"device\": \"0x11e8\"",
+     .max = UINT16_MAX},
+    {"subsystem_vendor", set_id, PCI(subsystem_vendor), "an id of 16 bits",
+     "\"subsystem_vendor\": \"0x1af4\"", .max = UINT16_MAX},
+    {"subsystem", set_id, PCI(subsystem), "an id of 16 bits", "\"subsystem\": \"0x1100\"",
+     .max = UINT16_MAX},
+    {"class", set_id, PCI(class_code), "a class of 24 bits", "\"class\": \"0x010802\"",
+     .max = 0xffffff},
+    {"revision", set_id, PCI(revision), "a number of 8 bits", "\"revision\": 1", .max = UINT8_MAX},
+    {"bar", config_set_choice, PCI(bar), "a choice here", .choices = bar_choices},
+    {"interrupts", config_set_choice, PCI(interrupts), "a choice here",
+     .choices = interrupt_choices},
+    {0},
+};
+
+int config_set_pci(struct config_reader *reader, const struct config_key *key,
+                   const struct json_place *where, const json_t *value, void *target)
+{
+    struct config_device *device = target;
+    if (!json_is_object(value))
+        return config_fail_type(reader, key, where, value);
+    device->pci = config_keep(reader->config, xcalloc(1, sizeof(*device->pci)));
+    *device->pci = (struct config_pci){.addr = -1,
+                                       .vendor = -1,
+                                       .device = -1,
+                                       .subsystem_vendor = -1,
+                                       .subsystem = -1,
+                                       .class_code = -1,
+                                       .revision = -1};
+    return config_read_object(reader, where, value, keys, device->pci);
+}
+
+static int64_t either(int64_t said, int64_t otherwise)
+{
+    return said >= 0 ? said : otherwise;
+}
+
+/* What the file does not say, the model does. */
+static void take_from_model(struct config_pci *pci, const struct trestle_pci *model)
+{
+    pci->vendor = either(pci->vendor, model->vendor);
+    pci->device = either(pci->device, model->device);
+    pci->subsystem_vendor = either(pci->subsystem_vendor, model->subsystem_vendor);
+    pci->subsystem = either(pci->subsystem, model->subsystem);
+    pci->class_code = either(pci->class_code, model->class_code);
+    pci->revision = either(pci->revision, model->revision);
+    if (!pci->bar && model->bar < 3)
+        pci->bar = bar_choices[model->bar];
+}
+
+int config_finish_pci(struct config_reader *reader, const struct json_place *where,
+                      struct config_device *device)
+{
+    const char *wrong = device->base_addr != TRESTLE_NO_BASE ? "base_addr"
+                        : device->irq                        ? "irq"
+                        : device->shadow                     ? "shadow"
+                        : device->behind                     ? "behind"
+                                                             : NULL;
+    struct json_place key = {where, wrong, 0}, protocol = {where, "protocol", 0};
+    if (wrong)
+        return config_fail(reader, &key, "a PCI device has none; remove the key, or \"pci\"");
+    if (device->protocol == 1)
+        return config_fail(reader, &protocol, "only protocol 2 has PCI devices; remove the key");
+    if (device->model->pci)
+        take_from_model(device->pci, device->model->pci);
+    return 0;
+}
+
+/* Those that are nowhere in particular come last. */
+int config_order_pci(const struct config_device *a, const struct config_device *b)
+{
+    unsigned a_addr = a->pci ? (unsigned)a->pci->addr : UINT_MAX;
+    unsigned b_addr = b->pci ? (unsigned)b->pci->addr : UINT_MAX;
+    if (a_addr != b_addr || a_addr == UINT_MAX)
+        return (a_addr > b_addr) - (a_addr < b_addr);
+    return strcmp(a->pci->bus ? a->pci->bus : "", b->pci->bus ? b->pci->bus : "");
+}
+
+int config_check_pci_pair(struct config_reader *reader, const struct config_device *first,
+                          const struct config_device *second)
+{
+    if (!first->pci || first->pci->addr < 0 || config_order_pci(first, second) != 0)
+        return 0;
+    struct json_place list = {NULL, "devices", 0}, item = {&list, NULL, second->item};
+    struct json_place pci = {&item, "pci", 0}, addr = {&pci, "addr", 0};
+    return config_fail(reader, &addr, "%s has %02x.%x already; give one of them another",
+                       first->name, (unsigned)first->pci->addr >> 3,
+                       (unsigned)first->pci->addr % 8);
+}
+
+static void add_id(struct strings *parts, const char *name, int64_t value)
+{
+    if (value >= 0)
+        strings_addf(parts, "%s=0x%llx", name, (unsigned long long)value);
+}
+
+void config_add_pci_properties(struct strings *parts, const struct config_device *device)
+{
+    const struct config_pci *pci = device->pci;
+    const char *interrupts = pci->interrupts ? pci->interrupts : "msix";
+    if (pci->addr >= 0)
+        strings_addf(parts, "addr=%02x.%x", (unsigned)pci->addr >> 3, (unsigned)pci->addr % 8);
+    if (pci->bus)
+        strings_addf(parts, "bus=%s", pci->bus);
+    if (pci->multifunction)
+        strings_add(parts, "multifunction=on");
+    add_id(parts, "vendor", pci->vendor);
+    add_id(parts, "device", pci->device);
+    add_id(parts, "subsystem_vendor", pci->subsystem_vendor);
+    add_id(parts, "subsystem", pci->subsystem);
+    add_id(parts, "class", pci->class_code);
+    add_id(parts, "revision", pci->revision);
+    strings_addf(parts, "vectors=%u", device->model->irq_lines);
+    if (pci->bar)
+        strings_addf(parts, "bar=%s", pci->bar);
+    if (strcmp(interrupts, "msix") != 0)
+        strings_add(parts, "no_msix=on");
+    if (strcmp(interrupts, "intx") == 0)
+        strings_add(parts, "no_msi=on");
+}
+
+char *config_place_text(const struct config_device *device)
+{
+    if (!device->pci)
+        return xformat("0x%08llx", (unsigned long long)device->base_addr);
+    if (device->pci->addr < 0)
+        return xstrdup("pci");
+    return xformat("pci %02x.%x", (unsigned)device->pci->addr >> 3,
+                   (unsigned)device->pci->addr % 8);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* The first PCI bus of QEMU's q35 and virt boards. */
+#include "pci.h"
+#include "irq.h"
+
+#define MSI_64 (1u << 23)
+#define MSI_ENABLE (1u << 16)
+#define MSIX_ENABLE (1u << 31)
+#define MSIX_COUNT(control) (((control) >> 16 & 0x7ff) + 1)
+#define BAR_IO 1u
+#define BAR_64 4u
+
+#if defined(__i386__)
+
+#define ADDRESS 0xcf8
+#define DATA 0xcfc
+#define FIRST_PIRQ_INPUT 20 /* of the slots below 25 */
+#define APIC 0xfee00000
+#define FIRST_VECTOR 0x20
+#define MESSAGE_INPUT 5 /* an old device's, which nobody uses */
+
+static uintptr_t next_place = 0xe8000000;
+
+static void select_register(unsigned devfn, unsigned offset)
+{
+    __asm__ volatile("outl %0, %1" ::"a"(0x80000000 | devfn << 8 | offset),
+                     "Nd"((uint16_t)ADDRESS));
+}
+
+uint32_t pci_get(unsigned devfn, unsigned offset)
+{
+    uint32_t value;
+    select_register(devfn, offset);
+    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"((uint16_t)DATA));
+    return value;
+}
+
+void pci_set(unsigned devfn, unsigned offset, uint32_t value)
+{
+    select_register(devfn, offset);
+    __asm__ volatile("outl %0, %1" ::"a"(value), "Nd"((uint16_t)DATA));
+}
+
+unsigned pci_intx_input(unsigned devfn)
+{
+    return FIRST_PIRQ_INPUT + (devfn >> 3) % 4;
+}
+
+bool pci_message(uint32_t *ret_addr, uint32_t *ret_data, unsigned *ret_input)
+{
+    *ret_addr = APIC;
+    *ret_data = FIRST_VECTOR + MESSAGE_INPUT;
+    *ret_input = MESSAGE_INPUT;
+    return true;
+}
+
+#else
+
+#if defined(__aarch64__)
+
+#define ECAM 0x4010000000
+#define FIRST_INTX 3
+#define V2M_SETSPI 0x08020040
+#define FIRST_SPI 32
+#define MESSAGE_INPUT 50
+#define GICD_ICFGR 0x08000c00
+
+static uintptr_t next_place = 0x10000000;
+
+/* Messages are edges. */
+bool pci_message(uint32_t *ret_addr, uint32_t *ret_data, unsigned *ret_input)
+{
+    unsigned spi = MESSAGE_INPUT + FIRST_SPI;
+    volatile uint32_t *config = (volatile uint32_t *)(uintptr_t)(GICD_ICFGR + spi / 16 * 4);
+    *config |= 2u << spi % 16 * 2;
+    *ret_addr = V2M_SETSPI;
+    *ret_data = spi;
+    *ret_input = MESSAGE_INPUT;
+    return true;
+}
+
+#else
+
+#define ECAM 0x30000000
+#define FIRST_INTX 32
+
+static uintptr_t next_place = 0x40000000;
+
+bool pci_message(uint32_t *ret_addr, uint32_t *ret_data, unsigned *ret_input)
+{
+    (void)ret_addr;
+    (void)ret_data;
+    (void)ret_input;
+    return false;
+}
+
+#endif
+
+static volatile uint32_t *reg(unsigned devfn, unsigned offset)
+{
+    return (volatile uint32_t *)(uintptr_t)(ECAM + ((uintptr_t)devfn << 12) + offset);
+}
+
+uint32_t pci_get(unsigned devfn, unsigned offset)
+{
+    return *reg(devfn, offset);
+}
+
+void pci_set(unsigned devfn, unsigned offset, uint32_t value)
+{
+    *reg(devfn, offset) = value;
+}
+
+unsigned pci_intx_input(unsigned devfn)
+{
+    return FIRST_INTX + (devfn >> 3) % 4;
+}
+
+#endif
+
+int pci_find(uint32_t id)
+{
+    for (unsigned devfn = 0; devfn < 256; devfn++)
+        if (pci_get(devfn, PCI_ID) == id)
+            return (int)devfn;
+    return PCI_NONE;
+}
+
+uintptr_t pci_bar(unsigned devfn, unsigned bar, uint64_t *ret_size)
+{
+    unsigned at = PCI_BAR0 + 4 * bar;
+    uint32_t was = pci_get(devfn, at);
+    pci_set(devfn, at, UINT32_MAX);
+    uint32_t mask = pci_get(devfn, at);
+    pci_set(devfn, at, was);
+    if (mask == 0 || (mask & BAR_IO))
+        return 0;
+    uint32_t size = ~(mask & ~15u) + 1;
+    if ((was & ~15u) == 0) {
+        next_place = (next_place + size - 1) & ~((uintptr_t)size - 1);
+        was = (uint32_t)next_place;
+        next_place += size;
+        pci_set(devfn, at, was);
+        if (mask & BAR_64)
+            pci_set(devfn, at + 4, 0);
+    }
+    *ret_size = size;
+    return was & ~15u;
+}
+
+unsigned pci_capability(unsigned devfn, unsigned id)
+{
+    unsigned at = pci_get(devfn, PCI_CAPABILITIES) & 0xfc;
+    for (unsigned i = 0; at != 0 && i < 48; i++) {
+        uint32_t head = pci_get(devfn, at);
+        if ((head & 0xff) == id)
+            return at;
+        at = head >> 8 & 0xfc;
+    }
+    return 0;
+}
+
+bool pci_start_msix(unsigned devfn, uint32_t addr, uint32_t data)
+{
+    unsigned at = pci_capability(devfn, PCI_CAPABILITY_MSIX);
+    uint64_t size;
+    if (at == 0)
+        return false;
+    uint32_t control = pci_get(devfn, at), table = pci_get(devfn, at + 4);
+    uintptr_t entry = pci_bar(devfn, table & 7, &size) + (table & ~7u);
+    pci_set(devfn, at, control | MSIX_ENABLE);
+    for (unsigned i = 0; i < MSIX_COUNT(control); i++, entry += 16) {
+        const uint32_t words[] = {addr, 0, data, 0};
+        for (unsigned word = 0; word < 4; word++)
+            if (!mmio_write(entry + 4 * word, 4, words[word]))
+                return false;
+    }
+    return true;
+}
+
+bool pci_start_msi(unsigned devfn, uint32_t addr, uint32_t data)
+{
+    unsigned at = pci_capability(devfn, PCI_CAPABILITY_MSI);
+    if (at == 0)
+        return false;
+    uint32_t control = pci_get(devfn, at);
+    pci_set(devfn, at + 4, addr);
+    if (control & MSI_64)
+        pci_set(devfn, at + 8, 0);
+    pci_set(devfn, at + (control & MSI_64 ? 12 : 8), data);
+    pci_set(devfn, at, control | MSI_ENABLE);
+    return true;
+}

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""PCI devices in a real QEMU: what a guest sees of them, their interrupts and transfers, what the
+configuration and the plugin refuse, and what becomes of them when one is ejected."""
+import json
+import re
+import subprocess
+
+import common
+import test_guests
+
+ARGS = {arch: test_guests.ARCHES[arch][1] for arch in ("riscv64", "aarch64", "x86_64")}
+# How its guest is interrupted: riscv's board has no controller for messages.
+WAYS = [("riscv64", "intx")] + [(arch, way) for arch in ("aarch64", "x86_64")
+                                for way in ("intx", "msi", "msix")]
+
+
+class PciTest(common.TestCase):
+    def config(self, devices, arch="x86_64", append="", **machine):
+        path = self.dir / "pci.json"
+        path.write_text(json.dumps({
+            "machine": {"arch": arch, "qemu": common.qemu(arch),
+                        "kernel": str(common.guest("edu", arch)),
+                        "args": [*ARGS[arch], "-append", append], **machine},
+            "devices": devices, "stop_at": "60s"}, indent=1))
+        return path
+
+    def edu(self, **more):
+        return {"name": "edu", "model": "edu", "pci": {"addr": "04.0"}, "timeout_ms": 0, **more}
+
+    def run_edu(self, arch, way, device=None, args=(), more="", **machine):
+        config = self.config([device or self.edu()], arch, f"irq={way} {more}", **machine)
+        stats = self.dir / "stats.json"
+        result = common.run([common.TRESTLE, "run", "--stats", stats, *args, config], timeout=80)
+        self.assertEqual(result.code, 0, result)
+        self.assertNotIn("FAIL", result.out)
+        self.assertRegex(result.out, r"edu: \d\d passed, 0 failed")
+        return result, json.loads(stats.read_text())
+
+    def test_guests(self):
+        for arch, way in WAYS:
+            with self.subTest(arch=arch, way=way):
+                result, stats = self.run_edu(arch, way)
+                self.assertIn("edu: slot 4,", result.out)
+                self.assertIsNone(stats["devices"][0]["base_addr"])
+                self.assertEqual(stats["devices"][0]["errors"], 0)
+
+    def test_repeatable(self):
+        """Two runs are the same, over both carriers, and a replay is, too."""
+        for arch, way in ("riscv64", "intx"), ("x86_64", "msix"):
+            seen = set()
+            for carrier in "shm", "socket", "shm":
+                trace = self.dir / f"{arch}-{carrier}.trace"
+                result, stats = self.run_edu(arch, way, self.edu(carrier=carrier),
+                                             ["--trace", trace], "time=1", icount=0)
+                ended = re.search(r"ended at (\d+) ns", result.out)[1]
+                seen.add((ended, stats["run_hash"]))
+                replayed = common.run([common.TRESTLE, "replay", trace])
+                self.assertEqual(replayed.code, 0, replayed)
+            self.assertEqual(len(seen), 1, seen)
+
+    def test_shared_ram_is_not_a_way_around_the_bus(self):
+        """What the guest has not allowed does not happen, where others transfer directly, either."""
+        result, _ = self.run_edu("x86_64", "msix", direct_dma=True)
+        self.assertIn("PASS mastering: and has written nothing", result.out)
+
+    def test_own_process(self):
+        self.run_edu("x86_64", "msix", self.edu(process="own"))
+
+    def test_other_places(self):
+        for pci in {}, {"addr": "5.2", "multifunction": True, "bar": "mem64"}, {"interrupts": "msi"}:
+            with self.subTest(pci=pci):
+                self.run_edu("x86_64", "msi", self.edu(pci=pci))
+
+    def test_identity(self):
+        """The file's word is above the model's."""
+        out = self.monitor(["info pci"], self.edu(pci={
+            "addr": "3", "vendor": "0xabcd", "device": 1, "subsystem_vendor": "0x1af4",
+            "subsystem": 7, "class": "0x020000", "revision": 9}))
+        self.assertRegex(out, r"device   3, function 0:\s+Ethernet controller: PCI device abcd:0001\s+"
+                              r"PCI subsystem 1af4:0007")
+        self.assertIn("PCI device 1234:11e8", self.monitor(["info pci"], self.edu()))
+
+    def monitor(self, commands, device, *options):
+        """What QEMU's monitor says, with a machine that does not run."""
+        config = self.config([{**device, "socket": str(self.dir / "s")}])
+        words = common.run([common.TRESTLE, "qemu-args", config])
+        self.assertEqual(words.code, 0, words)
+        result = common.run(["sh", "-c", f"exec {words.out.strip()} -S -serial none -display none "
+                                         f"-monitor stdio {' '.join(options)}"],
+                            stdin="\n".join([*commands, "quit", ""]))
+        self.assertEqual(result.code, 0, result)
+        return re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]|\r", "", result.out) + result.err
+
+    def test_plugged_and_unplugged(self):
+        """Neither by the user; a guest that ejects it, as it can on a pc, is rid of it, and QEMU and
+        the rest of the machine live on."""
+        device = self.edu()
+        out = self.monitor(["device_add sst-pci-device,socket=/nowhere"], device, "-M", "pc")
+        self.assertIn("cannot be plugged into a running machine", out)
+        out = self.monitor(["o /w 0xae10 0", "o /w 0xae08 0x10", "info pci", "system_reset",
+                            "info status"], device, "-M", "pc")
+        self.assertNotIn("1234:11e8", out)
+        self.assertIn("VM status", out)
+
+    def test_bad_configurations(self):
+        for device, line in (
+                ({"base_addr": "0x10200000"}, r"base_addr: a PCI device has none; remove the key, or "
+                                              r'"pci"'),
+                ({"irq": 40}, r"irq: a PCI device has none; "),
+                ({"shadow": True}, r"shadow: a PCI device has none; "),
+                ({"protocol": 1}, r"protocol: only protocol 2 has PCI devices; remove the key"),
+                ({"pci": {"addr": "20.0"}}, r'pci.addr: "20.0" is not a slot and a function; '),
+                ({"pci": {"addr": "04.8"}}, r'pci.addr: "04.8" is not a slot and a function; '),
+                ({"pci": {"vendor": "0xffff"}}, r'pci.vendor: "0xffff" is not a vendor\'s id; '),
+                ({"pci": {"vendor": 0}}, r"pci.vendor: 0 is not a vendor's id; "),
+                ({"pci": {"device": "0x10000"}}, r'pci.device: "0x10000" is not an id of 16 bits; '),
+                ({"pci": {"class": "0x1000000"}}, r"pci.class: .* is not a class of 24 bits; "),
+                ({"pci": {"bar": "rom"}}, r'pci.bar: "rom" is not a choice here; '),
+                ({"pci": {"bar": "io"}}, r"size is 0x100000; a BAR of this kind has at most 0x100 "
+                                         r"bytes"),
+                ({"pci": {"slot": 4}}, r'pci.slot: '),
+                ({"pci": 4}, r"pci: 4 is not a place on a PCI bus; ")):
+            with self.subTest(device=device):
+                result = common.run([common.TRESTLE, "run", self.config([self.edu(**device)])])
+                self.assertEqual(result.code, 2, result)
+                lines = result.err.splitlines()
+                self.assertRegex("\n".join(lines), line)
+        two = self.config([self.edu(), {**self.edu(), "name": "other", "pci": {"addr": "4"}}])
+        result = common.run([common.TRESTLE, "check", two])
+        self.assertEqual(result.code, 2, result)
+        self.assertRegex(result.err, r"\A.*devices\[1\]\.pci\.addr: edu has 04\.0 already; give one of "
+                                     r"them another\n\Z")
+        for command in ("run", "--plugin", "none"), ("sst-config",):
+            result = common.run([common.TRESTLE, *command, self.config([self.edu()])])
+            self.assertEqual(result.code, 2, result)
+            self.assertIn("devices[0].pci: ", result.err)
+
+    def test_bad_properties(self):
+        """By hand, without a configuration that would notice first."""
+        for properties, line in (
+                ("", "socket is missing; add socket=PATH"),
+                ("socket=s,vendor=0x10000", "vendor is 0x10000; it must be at most 0xffff"),
+                ("socket=s,vendor=0", "vendor is 0x0000, which means that there is no device; use "
+                                      "another"),
+                ("socket=s,vectors=33", "vectors is 33; it must be at most 32"),
+                ("socket=s,size=0", "size is 0; it must be at least 1"),
+                ("socket=s,size=4G", "size is 0x100000000; a BAR of this kind has at most 0x80000000 "
+                                     "bytes"),
+                ("socket=s,bar=rom", "bar is 'rom'; it must be mem, mem64 or io")):
+            with self.subTest(properties=properties):
+                result = common.run([common.qemu("x86_64"), "-M", "q35", "-display", "none",
+                                     "-plugin", common.PLUGIN,
+                                     "-device", "sst-pci-device," + properties])
+                self.assertEqual((result.code, result.err),
+                                 (2, f"trestle-qemu: sst-pci-device number 1: {line}\n"))
+
+    def test_old_servers_and_mmio_devices_are_told_apart(self):
+        """A device with an address is no PCI device, whatever its size."""
+        device = {"name": "edu", "model": "edu", "base_addr": "0xd0200000",
+                  "socket": str(self.dir / "s")}
+        server = self.start([common.TRESTLE, "serve", self.config([device])],
+                            stdout=subprocess.PIPE, text=True)
+        self.addCleanup(common.end_group, server)
+        while "edu" not in server.stdout.readline():
+            self.assertIsNone(server.poll())
+        self.addCleanup(server.stdout.close)
+        result = common.run(
+            [common.qemu("x86_64"), "-M", "q35", "-display", "none", "-S", "-monitor", "stdio",
+             "-plugin", common.PLUGIN, "-device",
+             f"sst-pci-device,socket={self.dir / 's'},size=1M"], stdin="quit\n")
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("cannot connect to", result.err)
+        self.assertIn("base address or size differ from the device's", result.err)
+
+
+if __name__ == "__main__":
+    common.main()
