@@ -120,6 +120,9 @@ int config_finish_pci(struct config_reader *reader, const struct json_place *whe
                         : device->irq                        ? "irq"
                         : device->shadow                     ? "shadow"
                         : device->behind                     ? "behind"
+                        : device->compatible                 ? "compatible"
+                        : device->alias                      ? "alias"
+                        : device->dt                         ? "dt"
                                                              : NULL;
     struct json_place key = {where, wrong, 0}, protocol = {where, "protocol", 0};
     if (wrong)

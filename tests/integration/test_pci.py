@@ -108,6 +108,8 @@ class PciTest(common.TestCase):
                                               r'"pci"'),
                 ({"irq": 40}, r"irq: a PCI device has none; "),
                 ({"shadow": True}, r"shadow: a PCI device has none; "),
+                ({"compatible": "a,b"}, r"compatible: a PCI device has none; "),
+                ({"alias": "serial1"}, r"alias: a PCI device has none; "),
                 ({"protocol": 1}, r"protocol: only protocol 2 has PCI devices; remove the key"),
                 ({"pci": {"addr": "20.0"}}, r'pci.addr: "20.0" is not a slot and a function; '),
                 ({"pci": {"addr": "04.8"}}, r'pci.addr: "04.8" is not a slot and a function; '),
