@@ -332,8 +332,11 @@ static int run_config(const struct run_arguments *given, const struct config *co
     int status = given->stats ? json_file_check("--stats", given->stats, &error) : 0;
     if (status == 0)
         status = launch_init(&whole.launch, config, &given->launch, &error);
-    if (status == 0 && given->launch.gdb && !names_gdb(whole.launch.machine.args))
+    if (status == 0 && given->launch.gdb && !names_gdb(whole.launch.machine.args)) {
         status = debug_choose_port(given->launch.gdb_port, &whole.launch.machine.gdb_port, &error);
+        if (status < 0)
+            launch_finish(&whole.launch);
+    }
     if (status < 0)
         return command_fail_line(error);
     const struct run_options shared = {.verbosity = given->verbosity,
