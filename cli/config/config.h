@@ -47,6 +47,7 @@ struct config_device {
     bool posted_writes;                   /* the guest does not wait for its writes */
     bool release_lock;                    /* other vCPUs go on while one waits for it */
     const char *carrier;                  /* "auto", "socket", "shm"; NULL: the plugin's default */
+    const char *endian;                   /* "little", "big"; NULL: the guest's */
     int64_t protocol;                     /* 1, 2; -1: the plugin's default */
     const char *alias;                    /* in the device tree; NULL: none */
     const struct json_t *compatible, *dt; /* as they stand in the file; NULL: not there */

@@ -279,6 +279,7 @@ static int set_irq(struct config_reader *reader, const struct config_key *key,
 
 static char *const process_choices[] = {"shared", "own", NULL};
 static char *const restart_choices[] = {"never", "on-failure", "always", NULL};
+static char *const endian_choices[] = {"little", "big", NULL};
 static char *const carrier_choices[] = {"auto", "socket", "shm", NULL};
 
 static int set_process(struct config_reader *reader, const struct config_key *key,
@@ -313,6 +314,7 @@ static const struct config_key device_keys[] = {
      "\"timeout_ms\": 1000, or 0 for never", .max = INT32_MAX},
     {"shadow", config_set_bool, DEVICE(shadow), "true or false", "\"shadow\": true"},
     {"behind", config_set_bool, DEVICE(behind), "true or false", "\"behind\": true"},
+    {"endian", config_set_choice, DEVICE(endian), "a choice here", .choices = endian_choices},
     {"irq", set_irq, 0, "an interrupt number, or a list of them",
      "\"irq\": 40, or \"irq\": [40, 41] for two lines"},
     {"process", set_process, 0, "a choice here", .choices = process_choices},

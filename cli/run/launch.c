@@ -256,6 +256,7 @@ static int check_without_plugin(const struct config *config, const struct launch
                           : device->timeout_ms >= 0 ? "timeout_ms"
                           : device->shadow          ? "shadow"
                           : device->behind          ? "behind"
+                          : device->endian          ? "endian"
                           : device->posted_writes   ? "posted_writes"
                           : device->release_lock    ? "release_lock"
                           : device->carrier         ? "carrier"
@@ -407,6 +408,8 @@ static void add_properties(struct launch *launch, const struct config *config,
     launch_add_protocol(&parts, config, device);
     if (device->behind)
         strings_add(&parts, "behind=on");
+    if (device->endian)
+        strings_addf(&parts, "endian=%s", device->endian);
     if (device->release_lock)
         strings_add(&parts, "release_lock=on");
     add_node(&parts, device);

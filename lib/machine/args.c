@@ -31,8 +31,30 @@ static const struct arch {
     {"x86_64", "qemu-system-x86_64", "q35", NULL, NULL, {"-nic", "none"}, false},
 };
 
-static int find_arch(const char *name, const struct arch **ret_arch, char **ret_error)
+/* A QEMU for another target: the user says all of its machine. */
+static const struct arch other_arch = {0};
+
+static bool is_other_target(const struct trestle_machine_options *options)
 {
+    static const char prefix[] = "qemu-system-";
+    const char *slash = options->qemu ? strrchr(options->qemu, '/') : NULL;
+    const char *name = slash ? slash + 1 : options->qemu;
+    if (options->arch || !name || strncmp(name, prefix, strlen(prefix)) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof(archs) / sizeof(archs[0]); i++)
+        if (strcmp(archs[i].qemu, name) == 0)
+            return false;
+    return true;
+}
+
+static int find_arch(const struct trestle_machine_options *options, const struct arch **ret_arch,
+                     char **ret_error)
+{
+    const char *name = options->arch;
+    if (is_other_target(options)) {
+        *ret_arch = &other_arch;
+        return 0;
+    }
     for (size_t i = 0; i < sizeof(archs) / sizeof(archs[0]); i++) {
         if (!name || strcmp(archs[i].name, name) == 0) {
             *ret_arch = &archs[i];
@@ -281,7 +303,7 @@ static int find_qemu(const struct trestle_machine_options *options, char **ret_p
                      char **ret_error)
 {
     const struct arch *arch = NULL;
-    int error = find_arch(options->arch, &arch, ret_error);
+    int error = find_arch(options, &arch, ret_error);
     if (error)
         return error;
     const char *name = options->qemu ? options->qemu : arch->qemu;
@@ -393,7 +415,7 @@ int machine_args(const struct trestle_machine_options *options, bool is_owned, c
     struct arg_list list = {0};
     const struct arch *arch = NULL;
     char *qemu;
-    int error = find_arch(options->arch, &arch, ret_error);
+    int error = find_arch(options, &arch, ret_error);
     if (!error)
         error = check_files(options, ret_error);
     if (!error)

@@ -190,13 +190,14 @@ static uint32_t on_write(void *opaque, uint64_t offset, uint64_t data, unsigned 
 }
 
 /* impl as wide as valid: QEMU hands over each aligned access whole. */
-static const struct qemu_region_ops REGION_OPS = {
-    .read_with_attrs = on_read,
-    .write_with_attrs = on_write,
-    .endianness = QEMU_LITTLE_ENDIAN,
-    .valid = {.min_access_size = 1, .max_access_size = 8},
-    .impl = {.min_access_size = 1, .max_access_size = 8},
-};
+#define REGION_OPS(order)                                                                \
+    {                                                                                    \
+        .read_with_attrs = on_read, .write_with_attrs = on_write, .endianness = (order), \
+        .valid = {.min_access_size = 1, .max_access_size = 8},                           \
+        .impl = {.min_access_size = 1, .max_access_size = 8},                            \
+    }
+static const struct qemu_region_ops LITTLE = REGION_OPS(QEMU_LITTLE_ENDIAN);
+static const struct qemu_region_ops BIG = REGION_OPS(QEMU_BIG_ENDIAN);
 
 /* --- start ----------------------------------------------------------------------------------- */
 
@@ -297,8 +298,10 @@ struct qemu_region *device_make_region(struct sst_device *dev, uint64_t size)
     struct qemu_region *region = (struct qemu_region *)dev->region;
     /* The machine is the owner: QEMU forbids a device's own region to be entered again from a DMA
      * that this device started. */
-    qemu.memory_region_init_io(region, qemu.qdev_get_machine(), &REGION_OPS, dev, dev->bus->type,
-                               size);
+    bool is_big = dev->endian == ENDIAN_BIG || (dev->endian == ENDIAN_AUTO && dev->bus == &MMIO &&
+                                                qemu_guest_is_big_endian(target));
+    qemu.memory_region_init_io(region, qemu.qdev_get_machine(), is_big ? &BIG : &LITTLE, dev,
+                               dev->bus->type, size);
     return region;
 }
 

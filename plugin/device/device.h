@@ -17,6 +17,7 @@
 #include "plugin/qemu/qemu_abi.h"
 
 enum carrier { CARRIER_AUTO, CARRIER_SOCKET, CARRIER_SHM };
+enum endian { ENDIAN_AUTO, ENDIAN_LITTLE, ENDIAN_BIG };
 enum on_error { ON_ERROR_FAULT, ON_ERROR_ONES, ON_ERROR_ZEROS };
 
 struct sst_device;
@@ -56,6 +57,7 @@ struct sst_device {
     char *socket;
     uint64_t base, size, timeout_ms, protocol;
     int on_error, wait, carrier; /* enum on_error, enum trestle_wait, enum carrier */
+    int endian; /* enum endian: the order of bytes in which the guest sees numbers */
     bool has_base, shadow, behind, floor, posted_writes, release_lock;
     char *label; /* where the user described the device, or NULL */
     char *irq;   /* inputs of the interrupt controller, as they were given */

@@ -64,6 +64,17 @@ bool qemu_guest_has_bus_faults(const char *target_name)
     return !x86 && !(kvm_allowed && *kvm_allowed);
 }
 
+bool qemu_guest_is_big_endian(const char *target_name)
+{
+    static const char *const names[] = {"hppa",  "m68k",    "microblaze", "mips",  "mips64",
+                                        "or1k",  "ppc",     "ppc64",      "s390x", "sh4eb",
+                                        "sparc", "sparc64", "xtensaeb"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(names[i], target_name) == 0)
+            return true;
+    return false;
+}
+
 bool qemu_counts_instructions(void)
 {
     const int *use_icount = SYMBOL(use_icount);

@@ -61,6 +61,7 @@ enum {
 
 /* enum device_endian */
 enum {
+    QEMU_BIG_ENDIAN = 1,
     QEMU_LITTLE_ENDIAN = 2,
 };
 
@@ -241,6 +242,9 @@ int qemu_plugin_interface(void);
 
 /* True when an access that fails reaches this guest as a bus fault. */
 bool qemu_guest_has_bus_faults(const char *target_name);
+
+/* True when the guest's processors put the high byte of a number first. */
+bool qemu_guest_is_big_endian(const char *target_name);
 
 /* True under -icount. */
 bool qemu_counts_instructions(void);

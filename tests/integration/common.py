@@ -91,10 +91,11 @@ class Monitor:
         self.file.readline()  # its greeting
         self.command("qmp_capabilities")
 
-    def command(self, name):
-        self.socket.sendall(json.dumps({"execute": name}).encode())
-        while "return" not in json.loads(self.file.readline()):
+    def command(self, name, **arguments):
+        self.socket.sendall(json.dumps({"execute": name, "arguments": arguments}).encode())
+        while "return" not in (answer := json.loads(self.file.readline())):
             pass  # events
+        return answer["return"]
 
     def close(self):
         self.file.close()

@@ -4,7 +4,7 @@
 import shlex
 
 import common
-from cli_case import Case
+from cli_case import Case, read_until
 from fdt import cells, parse
 
 DT = {"clock-frequency": 3686400, "big-endian": True, "text": "a, \"b\"", "mixed": [1, "x", "&other"],
@@ -148,6 +148,31 @@ class BadNodes(Case):
                                      + text.replace(",", ",,")])
                 self.assertEqual(result.code, 2, result)
                 self.assertRegex(result.err, rf"(\A|\n)trestle-qemu: device at 0x10200000: dt: {line}\n\Z")
+
+
+class Endian(Case):
+    """A guest of the other kind sees the numbers that the model means."""
+
+    def read(self, **keys):
+        self.config({"machine": {"qemu": common.qemu("m68k"), "board": "virt"},
+                     "devices": [{"model": "id", "base_addr": "0xff020000",
+                                  "params": {"id": 0x11223344}, **keys}]})
+        # No guest: the monitor reads as its processor would.
+        process = self.start_trestle("run", "-vv", "two.json", "--", "-S", "-qmp",
+                                     f"unix:{self.dir}/qmp,server=on,wait=off", "-device",
+                                     "loader,addr=0,data=0,data-len=4")
+        read_until(process.stderr, b"speaks protocol 2")
+        monitor = common.Monitor(self.dir / "qmp")
+        self.addCleanup(monitor.close)
+        said = monitor.command("human-monitor-command", **{"command-line": "xp /1wx 0xff020000"})
+        monitor.command("quit")
+        self.assertEqual(process.wait(30), 0)
+        return said.split()[-1]
+
+    def test_big_endian_guest(self):
+        self.assertEqual(self.read(), "0x11223344")
+        self.assertEqual(self.read(endian="big"), "0x11223344")
+        self.assertEqual(self.read(endian="little"), "0x44332211")
 
 
 if __name__ == "__main__":
