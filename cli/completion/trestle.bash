@@ -46,7 +46,7 @@ _trestle()
                 "run check serve qemu-args device models bench sst-config trace replay poke new rtl --help --version" -- "$cur")
             return ;;
         run)
-            options+=" --kernel --qemu --plugin --verbose --stats --trace --timeout --gdb --debug --exit-on-idle"
+            options+=" --kernel --qemu --plugin --verbose --stats --trace --timeout --gdb --debug --registers --exit-on-idle"
             ;;
         serve) options+=" --verbose --stats --trace --socket-dir --plugin" ;;
         qemu-args) options+=" --kernel --qemu --plugin --socket-dir" ;;

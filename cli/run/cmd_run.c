@@ -34,6 +34,7 @@ static const struct command_option options[] = {
      .long_only = true},
     {'i', "exit-on-idle", NULL, "exit with 125 when the guest can never wake again",
      .long_only = true},
+    {'r', "registers", NULL, "show at the end what registers hold", .long_only = true},
     {0},
 };
 
@@ -43,6 +44,7 @@ static const struct command_option options[] = {
 
 struct run_arguments {
     const char *stats, *trace;
+    bool registers; /* are shown at the end */
     int verbosity;
     double timeout_s; /* 0: none */
     struct launch_options launch;
@@ -111,6 +113,9 @@ static int parse(const struct command *command, int argc, char **argv,
             break;
         case 'T':
             parsed.trace = argument;
+            break;
+        case 'r':
+            parsed.registers = true;
             break;
         case 't':
             if (!parse_seconds(argument, &parsed.timeout_s))
@@ -204,6 +209,8 @@ static void report(struct guest_run *whole)
     if (totals.reads + totals.writes + totals.errors > 0 || whole->guest.exit_code == 0 ||
         whole->exit_code)
         stats_print(&whole->run, &qemu);
+    if (whole->options->registers)
+        stats_print_registers(&whole->run);
     if (whole->options->trace && !whole->run.trace.is_whole)
         fail_run(whole);
     if (!whole->options->stats)

@@ -18,6 +18,8 @@ struct run; /* see run.h; its trace has ended */
 
 /* To the log. */
 void stats_print(const struct run *run, const struct stats_qemu *qemu);
+/* What the registers of devices in this process hold, without reading them. */
+void stats_print_registers(const struct run *run);
 
 /* JSON for --stats; see json_file.h. */
 int stats_write(const struct run *run, const struct stats_qemu *qemu, const char *path,

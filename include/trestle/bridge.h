@@ -116,6 +116,9 @@ TRESTLE_API const char *trestle_bridge_socket_path(const struct trestle_bridge *
                                                    uint32_t index);
 /* The listening socket of a device, for the process that serves it. */
 TRESTLE_API int trestle_bridge_listen_fd(const struct trestle_bridge *bridge, uint32_t index);
+/* NULL: another process serves it. It lives as long as the bridge. */
+TRESTLE_API struct trestle_device *trestle_bridge_device(const struct trestle_bridge *bridge,
+                                                         uint32_t index);
 TRESTLE_API struct trestle_sim *trestle_bridge_sim(struct trestle_bridge *bridge);
 
 /* What a device has served. Latency is from a request's last byte read to its answer handed to

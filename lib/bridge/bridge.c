@@ -222,6 +222,11 @@ const char *trestle_bridge_disturbance(const struct trestle_bridge *bridge)
     return bridge->front.disturbance;
 }
 
+struct trestle_device *trestle_bridge_device(const struct trestle_bridge *bridge, uint32_t index)
+{
+    return bridge->front.ports[index]->device;
+}
+
 struct trestle_sim *trestle_bridge_sim(struct trestle_bridge *bridge)
 {
     return bridge->sim;

@@ -167,6 +167,8 @@ static void add_properties(struct text *text, const struct trestle_machine_optio
     if (device->label) {
         text_add(text, ",label=");
         text_add_value(text, device->label);
+        text_add(text, ",device_name=");
+        text_add_value(text, device->name);
     }
 }
 

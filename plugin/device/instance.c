@@ -53,6 +53,7 @@ void device_finalize(struct qemu_object *object)
         last = place;
     free(dev->socket);
     free(dev->label);
+    free(dev->device_name);
     free(dev->irq);
     free(dev->dt);
     free(dev->dt_label);

@@ -99,6 +99,8 @@ static const struct property PROPERTIES[] = {
      .description = "on: without MSI-X (default off)", .types = PROPERTY_PCI},
     {"no_msi", SWITCH, offsetof(struct sst_device, pci.no_msi), "on or off",
      .description = "on: without MSI (default off)", .types = PROPERTY_PCI},
+    {"device_name", STRING, offsetof(struct sst_device, device_name), "a name",
+     .description = "what lines about the device call it"},
     {"floor", SWITCH, offsetof(struct sst_device, floor), "on or off",
      .description = "for benchmarks: answer with the guest's clock, no socket (default off)"},
 };

@@ -31,9 +31,10 @@ static void write_line(const char *from, const char *where, const char *format, 
 /* A device that has no address yet is named by its place on the command line. */
 static void write_device_line(const struct sst_device *dev, const char *format, va_list args)
 {
-    char where[64];
+    char where[160];
     if (dev->has_base)
-        snprintf(where, sizeof(where), "device at 0x%" PRIx64 ": ", dev->base);
+        snprintf(where, sizeof(where), "device %.80s%sat 0x%" PRIx64 ": ",
+                 dev->device_name ? dev->device_name : "", dev->device_name ? " " : "", dev->base);
     else
         snprintf(where, sizeof(where), "%s number %u: ", dev->bus->type, dev->number);
     write_line("trestle-qemu: ", where, format, args);

@@ -41,7 +41,7 @@ class BadCommandLine(Case):
             ("cannot write --stats runtime: it is a directory; name a file in a directory that "
              "can be written, or -", "serve", two, "--stats", "runtime"),
             ("check needs a configuration file; usage: trestle check CONFIG", "check"),
-            ('there is no model "x"; the models are compute, dma, echo, id, timer, svd, or a path to '
+            ('there is no model "x"; the models are compute, dma, echo, edu, id, timer, svd, or a path to '
              "a .so or .py", "models", "x"),
             ('bench takes no "x"; see trestle bench --help', "bench", "x"),
             ("--rounds 0 is not a number from 1 to 1000", "bench", "--rounds", "0"),
@@ -520,6 +520,12 @@ class Runs(Case):
     def setUp(self):
         super().setUp()
         common.qemu("riscv32")
+
+    def test_registers_at_the_end(self):
+        result = self.trestle("run", self.two("two_devices"), "--registers")
+        self.assertEqual(result.code, 0, result)
+        self.assertRegex(result.err, r"(?m)^device +offset +register +value$")
+        self.assertRegex(result.err, r"(?m)^compute_device +0x0010 +STATUS +0x[0-9a-f]+( {.*})?$")
 
     def test_two_devices(self):
         result = self.trestle("run", self.two("two_devices"), "-vv", "--stats", "stats.json")
