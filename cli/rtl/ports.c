@@ -261,7 +261,7 @@ static int set_ties(struct rtl_ports *ports, char *const *ties, char **ret_error
             return -EINVAL;
         }
         while (i < ports->count &&
-               (strncmp(ports->ports[i].name, *ties, (size_t)(equals - *ties)) ||
+               (strncmp(ports->ports[i].name, *ties, (size_t)(equals - *ties)) != 0 ||
                 ports->ports[i].name[equals - *ties]))
             i++;
         if (i == ports->count || !ports->ports[i].is_input) {

@@ -21,7 +21,7 @@ struct activity {
 
 static inline uintptr_t activity_this_thread(void)
 {
-    uintptr_t thread;
+    uintptr_t thread = 0;
 #if defined(__x86_64__)
     __asm__("mov %%fs:0, %0" : "=r"(thread));
 #elif defined(__aarch64__)

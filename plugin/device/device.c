@@ -34,8 +34,10 @@ static int copy(struct sst_device *dev, bool write, uint64_t addr, void *buf, si
     return memory_copy(qemu.address_space_memory, write, addr, buf, size);
 }
 
+#define TYPE_NAME "sst-device"
+
 static const struct device_bus MMIO = {
-    .type = "sst-device", .line_changed = irq_line_changed, .set_anew = irq_set_anew, .copy = copy};
+    .type = TYPE_NAME, .line_changed = irq_line_changed, .set_anew = irq_set_anew, .copy = copy};
 
 static void check_properties(struct sst_device *dev);
 
@@ -57,7 +59,7 @@ static void init_class(struct qemu_class *class, const void *data)
 void device_register(const char *target_name)
 {
     static const struct qemu_type_info TYPE = {
-        .name = MMIO.type,
+        .name = TYPE_NAME,
         .parent = "device",
         .instance_init = init_instance,
         .instance_finalize = device_finalize,

@@ -59,9 +59,9 @@ struct sst_device {
     int on_error, wait, carrier; /* enum on_error, enum trestle_wait, enum carrier */
     int endian; /* enum endian: the order of bytes in which the guest sees numbers */
     bool has_base, shadow, behind, floor, posted_writes, release_lock;
-    char *label; /* where the user described the device, or NULL */
+    char *label;       /* where the user described the device, or NULL */
     char *device_name; /* what the user calls it, or NULL */
-    char *irq;   /* inputs of the interrupt controller, as they were given */
+    char *irq;         /* inputs of the interrupt controller, as they were given */
     uint32_t irqs[IRQ_LINES_MAX], num_irqs;
     uint32_t irq_levels; /* a bit per line */
     char *dt;            /* the body of its node in the device tree, or NULL: it has none */

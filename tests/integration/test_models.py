@@ -45,7 +45,8 @@ class Models(cli_case.Case):
         return result.out
 
     def test_a_table_for_people(self):
-        self.assertEqual(self.models(self.build()), """\
+        shown = [line.rstrip() for line in self.models(self.build()).splitlines()]
+        self.assertEqual("\n".join(shown) + "\n", """\
 lamps: Lamps in a row.
 compatible: trestle,lamps
 32 bytes
@@ -54,10 +55,10 @@ ports: left, right
 
 offset  register  bits  access         reset  meaning
 0x0000  LED[4]      32  RW               0x0  a lamp
-0x0010  MODE        32  RW               0x2  
+0x0010  MODE        32  RW               0x2
           speed    5:4                        0 slow, 3 fast; how fast
-          on         0  W1S                   
-0x0018  WIDE        64  RO      0x123456789a  
+          on         0  W1S
+0x0018  WIDE        64  RO      0x123456789a
 """)
 
     def test_a_header_that_compiles_and_is_right(self):
