@@ -165,7 +165,7 @@ class Own(Case):
                 guest = self.guest(never, device("other", 1))
                 self.assertEqual(guest.ask(f"r 4 {BASE:x}"), "! 5")
                 log = guest.wait_for_log(rb"no answer within 200 ms [^\n]*\n")
-                self.assertIn(f"trestle-qemu: device at {BASE:#x}: no answer", log)
+                self.assertIn(f"trestle-qemu: device never at {BASE:#x}: no answer", log)
                 self.write_and_read(guest, 1, 0x55)
                 while guest.ask(f"r 4 {BASE + 4:x}") != "= 7":
                     pass
