@@ -182,14 +182,16 @@ class Terminal(PokeCase):
         self.type("\x1b[A\n", "echo_device+8 = 0x0")
         self.type("read echo_device.STA\t\n", "echo_device.STATUS = 0x0")
         self.type("nonsense\n", 'there is no command "nonsense"')
-        for _ in range(30):  # a terminal that changes its mode may lose one
-            os.write(self.terminal, b"\x04")
+        seen = ""
+        for _ in range(30):  # a terminal that changes its mode may lose one, or leave a piece of a line
+            os.write(self.terminal, b"\x15\x04")
             try:
                 self.assertEqual(process.wait(1), 0)
                 return
             except subprocess.TimeoutExpired:
-                pass
-        self.fail("Ctrl-D does not end it")
+                while select.select([self.terminal], [], [], 0)[0]:
+                    seen += os.read(self.terminal, 4096).decode(errors="replace")
+        self.fail(f"Ctrl-D does not end it: {seen!r}")
 
 
 if __name__ == "__main__":
