@@ -14,6 +14,7 @@
 #include "plugin/qemu/say.h"
 
 #define EXIT_WITHOUT_OWNER 1
+#define START_TOLERANCE 500 /* ticks of the kernel, 10 ms each */
 
 static int pid;
 static uint64_t start, namespace;
@@ -33,6 +34,14 @@ static void on_gone(void *opaque)
     _exit(EXIT_WITHOUT_OWNER);
 }
 
+/* Another process of the same number started later, or not at all. Under an emulator of programs
+ * (qemu-user) the run sees a start of its own making, a moment off or 0. */
+static bool is_same_start(uint64_t seen)
+{
+    uint64_t apart = seen > start ? seen - start : start - seen;
+    return start == 0 || apart <= START_TOLERANCE;
+}
+
 void owner_watch(void)
 {
     struct process_info info;
@@ -42,7 +51,7 @@ void owner_watch(void)
     int fd = pidfd_open(pid, 0);
     if (fd < 0 && errno != ESRCH)
         return;
-    if (fd < 0 || !process_look(pid, &info) || info.start != start)
+    if (fd < 0 || !process_look(pid, &info) || !is_same_start(info.start))
         on_gone(NULL);
     qemu.qemu_set_fd_handler(fd, on_gone, NULL, NULL);
 }
