@@ -4,6 +4,7 @@ import json
 import os
 import re
 import select
+import shutil
 import subprocess
 import time
 
@@ -23,11 +24,12 @@ class Case(common.TestCase):
         super().setUp()
         self.runtime = self.dir / "runtime"
         self.runtime.mkdir()
-        # ccache, which Meson uses where it finds it, has its temporary files there, too.
         self.env = {**os.environ, "XDG_RUNTIME_DIR": str(self.runtime), "CCACHE_DISABLE": "1"}
         self.env.pop("TRESTLE_PLUGIN", None)
 
     def tearDown(self):
+        # Meson uses ccache where it finds it, which makes this directory even when it is disabled.
+        shutil.rmtree(self.runtime / "ccache-tmp", ignore_errors=True)
         self.assertEqual(common.files(self.runtime), set(), "left behind")
         super().tearDown()
 
