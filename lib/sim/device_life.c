@@ -55,7 +55,7 @@ static void device_free(struct trestle_device *dev)
     if (dev->component)
         component_close(dev->component);
     queue_unreserve(&dev->sim->queue, dev->model.timers);
-    registers_destroy(dev->banks);
+    registers_release(&dev->sim->banks, dev->banks);
     free(dev->failure);
     free(dev->state);
     free(dev->name);
@@ -106,7 +106,7 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
     if (dev->state)
         memcpy((char *)dev->state + model->state_size, FENCE, sizeof(FENCE));
     if (r == 0)
-        r = registers_create(&dev->model, &dev->banks, ret_error);
+        r = registers_take(&sim->banks, &dev->model, &dev->banks, ret_error);
     if (r < 0)
         device_free(dev);
     else

@@ -33,9 +33,9 @@ static uint32_t count_names(const char *const *names)
 /* What a table of registers and lists of names say, a model need not say again. */
 static int import_descriptions(struct trestle_model *copy, char **ret_error)
 {
-    struct register_banks *banks;
+    struct register_banks *shared = NULL, *banks;
     char *why = NULL;
-    int r = registers_create(copy, &banks, &why);
+    int r = registers_take(&shared, copy, &banks, &why);
     if (r < 0)
         error_set(ret_error, r, "model '%s': %s", copy->name, why ? why : "out of memory");
     free(why);
@@ -49,7 +49,7 @@ static int import_descriptions(struct trestle_model *copy, char **ret_error)
         copy->irq_lines = count_names(copy->irqs);
     if (copy->peer_ports == 0)
         copy->peer_ports = count_names(copy->ports);
-    registers_destroy(banks);
+    registers_release(&shared, banks);
     return 0;
 }
 

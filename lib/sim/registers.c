@@ -301,34 +301,8 @@ static int create_bank(const struct trestle_model *model, const struct trestle_r
     return r;
 }
 
-int registers_create(const struct trestle_model *model, struct register_banks **ret_banks,
-                     char **ret_error)
+static void banks_free(struct register_banks *banks)
 {
-    *ret_banks = NULL;
-    if (!model->regions)
-        return 0;
-    struct register_banks *banks = calloc(1, sizeof(*banks));
-    if (!banks)
-        return error_set(ret_error, -ENOMEM, "out of memory");
-    int r = 0;
-    for (; r == 0 && model->regions[banks->count]; banks->count++) {
-        if (banks->count == REGIONS_MAX)
-            r = error_set(ret_error, -EINVAL, "more than %d regions", REGIONS_MAX);
-        else
-            r = create_bank(model, model->regions[banks->count], &banks->banks[banks->count],
-                            ret_error);
-    }
-    if (r < 0)
-        registers_destroy(banks);
-    else
-        *ret_banks = banks;
-    return r;
-}
-
-void registers_destroy(struct register_banks *banks)
-{
-    if (!banks)
-        return;
     for (uint32_t i = 0; i < REGIONS_MAX; i++) {
         struct register_bank *bank = &banks->banks[i];
         for (size_t page = 0; bank->pages && page < bank->num_pages; page++)
@@ -338,6 +312,62 @@ void registers_destroy(struct register_banks *banks)
         free(bank->rows);
     }
     free(banks);
+}
+
+static int banks_create(const struct trestle_model *model, struct register_banks **ret_banks,
+                        char **ret_error)
+{
+    struct register_banks *banks = calloc(1, sizeof(*banks));
+    if (!banks)
+        return error_set(ret_error, -ENOMEM, "out of memory");
+    banks->regions = model->regions;
+    banks->state_size = model->state_size;
+    banks->access_sizes = model->access_sizes;
+    int r = 0;
+    for (; r == 0 && model->regions[banks->count]; banks->count++) {
+        if (banks->count == REGIONS_MAX)
+            r = error_set(ret_error, -EINVAL, "more than %d regions", REGIONS_MAX);
+        else
+            r = create_bank(model, model->regions[banks->count], &banks->banks[banks->count],
+                            ret_error);
+    }
+    if (r < 0)
+        banks_free(banks);
+    else
+        *ret_banks = banks;
+    return r;
+}
+
+int registers_take(struct register_banks **ref_shared, const struct trestle_model *model,
+                   struct register_banks **ret_banks, char **ret_error)
+{
+    struct register_banks *banks = *ref_shared;
+    *ret_banks = NULL;
+    if (!model->regions)
+        return 0;
+    while (banks && (banks->regions != model->regions || banks->state_size != model->state_size ||
+                     banks->access_sizes != model->access_sizes))
+        banks = banks->next;
+    if (!banks) {
+        int r = banks_create(model, &banks, ret_error);
+        if (r < 0)
+            return r;
+        banks->next = *ref_shared;
+        *ref_shared = banks;
+    }
+    banks->num_users++;
+    *ret_banks = banks;
+    return 0;
+}
+
+void registers_release(struct register_banks **ref_shared, struct register_banks *banks)
+{
+    if (!banks || --banks->num_users > 0)
+        return;
+    while (*ref_shared != banks)
+        ref_shared = &(*ref_shared)->next;
+    *ref_shared = banks->next;
+    banks_free(banks);
 }
 
 /* --- lookup ---------------------------------------------------------------------------------- */
@@ -393,16 +423,17 @@ const char *registers_complaint(const struct register_banks *banks,
 
 static void size_of(const struct trestle_model *model, uint64_t *ret_bytes, uint32_t *ret_widths)
 {
-    struct register_banks *banks = NULL;
+    struct register_banks *shared = NULL, *banks = NULL;
     *ret_bytes = model->region_size;
     *ret_widths = model->access_sizes;
-    if ((*ret_bytes && *ret_widths) || !model->regions || registers_create(model, &banks, NULL) < 0)
+    if ((*ret_bytes && *ret_widths) || !model->regions ||
+        registers_take(&shared, model, &banks, NULL) < 0)
         return;
     if (*ret_bytes == 0)
         *ret_bytes = registers_bytes(banks, 0);
     if (*ret_widths == 0)
         *ret_widths = registers_widths(banks, 0);
-    registers_destroy(banks);
+    registers_release(&shared, banks);
 }
 
 uint64_t trestle_model_bytes(const struct trestle_model *model)

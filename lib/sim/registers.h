@@ -45,17 +45,27 @@ struct register_bank {
     size_t num_pages;
 };
 
-/* The tables of one device, made ready for lookups. */
+/* The tables of a model, made ready for lookups. Devices of one model share them: a thousand
+ * devices that are accessed in turn would else each bring their own into the caches. */
 struct register_banks {
+    uint32_t num_users;
+    struct register_banks *next;
+    /* What they were made of. */
+    const struct trestle_region *const *regions;
+    size_t state_size;
+    uint32_t access_sizes;
+
     uint32_t count;
     struct register_bank banks[REGIONS_MAX];
 };
 
-/* Checks the tables of a model and makes them ready. Without tables *ret_banks is NULL. -EINVAL
- * with a sentence that names the row. -ENOMEM. */
-TRESTLE_CHECK int registers_create(const struct trestle_model *model,
-                                   struct register_banks **ret_banks, char **ret_error);
-void registers_destroy(struct register_banks *banks);
+/* Checks the tables of a model and makes them ready, or takes those of `ref_shared` that are of
+ * the same. Without tables *ret_banks is NULL. -EINVAL with a sentence that names the row.
+ * -ENOMEM. */
+TRESTLE_CHECK int registers_take(struct register_banks **ref_shared,
+                                 const struct trestle_model *model,
+                                 struct register_banks **ret_banks, char **ret_error);
+void registers_release(struct register_banks **ref_shared, struct register_banks *banks);
 
 /* Stores what registers hold after a reset. `at_start`: also in those that a reset leaves. */
 void registers_reset(const struct register_banks *banks, void *state, bool at_start);

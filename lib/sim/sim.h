@@ -8,6 +8,7 @@
 #include "trestle/sim.h"
 
 struct message;
+struct register_banks;
 
 struct trestle_sim {
     trestle_time now;
@@ -21,6 +22,8 @@ struct trestle_sim {
     struct trestle_link *links;
     struct message_block *message_blocks;
     struct message *free_messages;
+    /* The register tables of its devices, each freed with the last one that has it. */
+    struct register_banks *banks;
 };
 
 /* Schedules, moves or cancels an event with a reserved entry: cannot fail. */

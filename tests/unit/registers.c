@@ -401,6 +401,34 @@ static void test_smaller_rows(void **state)
     assert_int_equal(get(4), 9);
 }
 
+static const struct trestle_register *row_of(const struct trestle_device *of)
+{
+    struct trestle_register_at at;
+    assert_true(trestle_device_register(of, 0, 0, &at));
+    return at.reg;
+}
+
+static void test_devices_of_one_model_share_its_tables(void **state)
+{
+    struct trestle_sim *sim;
+    struct trestle_device *devices[3];
+    struct trestle_model other = model;
+    const struct trestle_device_options options = {
+        .size = sizeof(options), .name = "d", .base_addr = 0x1000};
+    other.access_sizes = 4;
+    assert_int_equal(trestle_sim_create(&sim), 0);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(
+            trestle_device_create(sim, i < 2 ? &model : &other, &options, &devices[i], NULL), 0);
+    assert_ptr_equal(row_of(devices[0]), row_of(devices[1]));
+    assert_ptr_not_equal(row_of(devices[0]), row_of(devices[2]));
+    trestle_device_destroy(devices[0]);
+    assert_string_equal(row_of(devices[1])->name, "CTRL");
+    trestle_device_destroy(devices[2]);
+    trestle_device_destroy(devices[1]);
+    trestle_sim_destroy(sim);
+}
+
 /* --- start and failure ----------------------------------------------------------------------- */
 
 static int refuse_start(struct trestle_device *of)
@@ -459,6 +487,7 @@ int main(void)
         TEST(test_refused),
         TEST(test_accesses_as_text),
         TEST(test_smaller_rows),
+        TEST(test_devices_of_one_model_share_its_tables),
         TEST(test_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
