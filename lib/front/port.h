@@ -13,11 +13,9 @@ struct port {
     struct front *front;
     uint32_t index; /* in the front, and what protocol 2 calls it */
     char *name;
-    uint64_t base_addr;            /* guest-physical */
-    uint64_t size;                 /* bytes */
-    struct trestle_device *device; /* NULL: another process serves it */
-    bool is_outside;               /* its time is that of the outside */
-    struct trestle_param *params;  /* copies, for the trace */
+    uint64_t base_addr;           /* guest-physical */
+    uint64_t size;                /* bytes */
+    struct trestle_param *params; /* copies, for the trace */
     size_t num_params;
 
     char *socket_path;
@@ -27,6 +25,9 @@ struct port {
     struct loop_source listen_source;
     struct connection *connection; /* of the one client at a time */
 
+    struct trestle_device *device; /* NULL: another process serves it */
+    bool is_outside;               /* its time is that of the outside */
+
     /* The request under way, while trestle_device_busy(). */
     struct trestle_request request;
     uint64_t request_ns;         /* when it came, host clock; 0: not measured */
@@ -35,9 +36,9 @@ struct port {
     void (*resume)(struct connection *connection); /* what waited for an answer may go on */
 
     uint64_t num_requests, reads, writes, bytes, errors;
-    bool told_kept; /* that an access was kept without a prospect of an answer */
     struct histogram latency;
     struct rate_limit frame_errors; /* log lines about malformed frames */
+    bool told_kept;                 /* that an access was kept without a prospect of an answer */
 };
 
 /* A port whose other fields are set. */

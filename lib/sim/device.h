@@ -19,26 +19,27 @@ struct device_timer {
 struct transfer;
 
 struct trestle_device {
+    /* What each access touches, in one cache line or two. */
     struct trestle_sim *sim;
+    struct register_banks *banks; /* or NULL */
+    void *state;
+    struct trestle_request *request;        /* under way, or NULL */
+    struct trestle_device *outer;           /* from inside whose callback it was called, or NULL */
+    unsigned depth;                         /* callbacks of the model that are under way */
+    _Atomic enum trestle_callback callback; /* the latest */
+    unsigned ticket;                        /* of the current or the next request */
+    bool completed; /* request is done and only waits for the callback's return */
+    bool has_started, has_failed;
+    atomic_bool told_thread;
+
     struct trestle_model model;
     struct trestle_host_ops ops;
     void *ctx;
     char *name;
     uint64_t base_addr, region_size;
-    void *state;
-    struct register_banks *banks; /* or NULL */
-    char *failure;                /* what trestle_device_fail() said */
-    bool has_started, has_failed;
+    char *failure; /* what trestle_device_fail() said */
     struct trestle_component *component;
-
-    unsigned depth;                         /* callbacks of the model that are under way */
-    _Atomic enum trestle_callback callback; /* the latest */
-    struct trestle_device *outer;           /* from inside whose callback it was called, or NULL */
-    atomic_bool told_thread;
     uint32_t irq_levels;
-    struct trestle_request *request; /* under way, or NULL */
-    bool completed;                  /* request is done and only waits for the callback's return */
-    unsigned ticket;                 /* of the current or the next request */
     struct trestle_request tickets[DEVICE_TICKETS];
 
     bool log_debug;
