@@ -9,6 +9,7 @@
 
 #include "base/number.h"
 #include "bench/measure.h"
+#include "bench/neighbours.h"
 #include "bench/report.h"
 #include "command.h"
 #include "json_file.h"
@@ -27,6 +28,8 @@ static const struct command_option options[] = {
     {'r', "rounds", "N", "measure each side N times; default: 5, quick: 3", .long_only = true},
     {'c', "count", "N", "accesses per measurement; default: enough for half a second",
      .long_only = true},
+    {'b', "busy", "N", "measure beside N processes that compute for ever; default: 0",
+     .long_only = true},
     {'k', "kernel", "ELF", "the guest that measures, instead of trestle's", .long_only = true},
     {'q', "qemu", "BIN", "the QEMU, instead of qemu-system-riscv32", .long_only = true},
     {'p', "plugin", "SO", "QEMU's plugin", .long_only = true},
@@ -37,6 +40,7 @@ static const struct command_option options[] = {
 struct bench {
     const char *json, *html, *only;
     uint64_t rounds; /* 0: not said */
+    uint64_t busy;
     struct bench_setup setup;
     char *kernel; /* found, when none was named */
     struct bench_plan plan;
@@ -79,6 +83,9 @@ static int parse(const struct command *command, int argc, char **argv, struct be
             break;
         case 'c':
             status = parse_number("count", argument, UINT32_MAX, &bench->setup.count);
+            break;
+        case 'b':
+            status = parse_number("busy", argument, NEIGHBOURS_MAX, &bench->busy);
             break;
         case 'k':
             bench->setup.launch.kernel = argument;
@@ -174,7 +181,13 @@ static int measure(struct bench *bench, uint64_t round, size_t side)
 /* Sides take turns, forwards and then backwards: what the machine does meanwhile hits all. */
 static int measure_all(struct bench *bench)
 {
-    int code = 0;
+    struct neighbours neighbours;
+    int code = 0, r = neighbours_start(&neighbours, (unsigned)bench->busy);
+    if (r < 0) {
+        command_fail("--busy %" PRIu64 ": no process could be started: %s", bench->busy,
+                     strerror(-r));
+        return EXIT_FAILURE;
+    }
     bench->results = xcalloc(bench->rounds * bench->plan.count, sizeof(*bench->results));
     for (uint64_t round = 0; round < bench->rounds; round++) {
         for (size_t turn = 0; turn < bench->plan.count && code == 0 && !bench->signal; turn++) {
@@ -183,6 +196,7 @@ static int measure_all(struct bench *bench)
             code = measure(bench, round, side);
         }
     }
+    neighbours_end(&neighbours);
     end_progress(bench);
     return bench->signal ? 128 + bench->signal : code;
 }
@@ -212,7 +226,8 @@ static int write_files(const struct bench *bench, const struct bench_report *rep
 
 static int report_all(const struct bench *bench)
 {
-    struct bench_report report = {.rounds = (unsigned)bench->rounds, .plan = &bench->plan};
+    struct bench_report report = {
+        .rounds = (unsigned)bench->rounds, .busy = (unsigned)bench->busy, .plan = &bench->plan};
     bool to_stdout = (bench->json && strcmp(bench->json, "-") == 0) ||
                      (bench->html && strcmp(bench->html, "-") == 0);
     bench_machine_init(&report.machine, bench->setup.launch.qemu);

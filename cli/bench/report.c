@@ -187,6 +187,9 @@ void bench_table(const struct bench_report *report, FILE *file)
                 ratios[i].what);
     fprintf(file, "4-byte accesses from the guest to the device and back; medians of %u round%s\n",
             report->rounds, report->rounds == 1 ? "" : "s");
+    if (report->busy)
+        fprintf(file, "beside %u process%s that computed all the while\n", report->busy,
+                report->busy == 1 ? "" : "es");
     fprintf(file, "%s, %u processor%s, %s, QEMU %s\n", report->machine.cpu,
             report->machine.processors, report->machine.processors == 1 ? "" : "s",
             report->machine.kernel, report->machine.qemu);
@@ -218,9 +221,9 @@ json_t *bench_json(const struct bench_report *report)
     for (size_t i = 0; i < num_ratios; i++)
         json_array_append_new(
             compared, json_pack("{s:f, s:s}", "times", ratios[i].times, "what", ratios[i].what));
-    return json_pack("{s:s, s:i, s:o, s:o, s:o}", "trestle", TRESTLE_VERSION, "rounds",
-                     (int)report->rounds, "machine", machine, "results", results, "ratios",
-                     compared);
+    return json_pack("{s:s, s:i, s:i, s:o, s:o, s:o}", "trestle", TRESTLE_VERSION, "rounds",
+                     (int)report->rounds, "busy", (int)report->busy, "machine", machine, "results",
+                     results, "ratios", compared);
 }
 
 char *bench_html(const struct bench_report *report)

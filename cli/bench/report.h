@@ -16,6 +16,7 @@ struct bench_machine {
 struct bench_report {
     struct bench_machine machine;
     unsigned rounds;
+    unsigned busy; /* processes that computed meanwhile */
     const struct bench_plan *plan;
     struct bench_result *results; /* of each side, the median of its rounds, field by field */
 };

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """trestle bench: what it measures, and how it says so."""
 import json
+import pathlib
 import re
 import shutil
 import subprocess
@@ -22,7 +23,9 @@ class Bench(Case):
         # Few: two sides that spin are slow where others want the processors, too.
         result, document = self.bench("--rounds", "1", "--count", "20", "--html", "bench.html",
                                       timeout=300)
-        self.assertEqual(sorted(document), ["machine", "ratios", "results", "rounds", "trestle"])
+        self.assertEqual(sorted(document), ["busy", "machine", "ratios", "results", "rounds",
+                                            "trestle"])
+        self.assertEqual(document["busy"], 0)
         self.assertRegex(document["machine"]["qemu"], r"\A\d+\.\d+")
         sides = {}
         for side in document["results"]:
@@ -98,6 +101,39 @@ class Bench(Case):
         self.assertEqual([list(side.values())[:5] for side in document["results"]],
                          [["v2-shm", "adaptive", "posted", 1, 1]])
         self.assertIn("medians of 2 rounds", result.out)
+
+    def test_busy(self):
+        result, document = self.bench("--only", "floor,read,1", "--rounds", "1", "--count", "20",
+                                      "--busy", "2")
+        self.assertEqual(document["busy"], 2)
+        self.assertIn("\nbeside 2 processes that computed all the while\n", result.out)
+        result = self.trestle("bench", "--busy", "65")
+        self.assertEqual((result.code, result.err),
+                         (2, "trestle: --busy 65 is not a number from 1 to 64\n"))
+
+    def test_busy_processes_run_and_end(self):
+        common.guest("mmio_bench")
+        process = self.start_trestle("bench", "-v", "--busy", "2")
+        read_until(process.stderr, b"listening")
+        while len(self.computing(process)) < 2:
+            self.assertIsNone(process.poll())
+        process.terminate()
+        self.assertEqual(process.wait(30), 143)
+        self.assertEqual(common.processes(session=process.pid), set())
+
+    def computing(self, process):
+        """The processes of the command beside its first that have used a tick of a processor. QEMU
+        is none of them, nor is the process that becomes it."""
+        found = set()
+        for pid in common.processes(session=process.pid) - {process.pid}:
+            try:
+                name = pathlib.Path(f"/proc/{pid}/comm").read_text()
+                stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if name == "trestle\n" and int(stat.rpartition(")")[2].split()[11]) > 0:
+                found.add(pid)
+        return found
 
     def test_only_nothing(self):
         for words in "pigeon", "v1,posted", "", "floor,sleep":

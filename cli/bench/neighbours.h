@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Processes that compute for ever, for measuring beside other work. */
+#ifndef CLI_BENCH_NEIGHBOURS_H
+#define CLI_BENCH_NEIGHBOURS_H
+
+#include <sys/types.h>
+
+#define NEIGHBOURS_MAX 64
+
+struct neighbours {
+    unsigned count;
+    pid_t pids[NEIGHBOURS_MAX];
+};
+
+/* Starts `count`, at most NEIGHBOURS_MAX. They end with the calling thread at the latest. 0, or a
+ * negative errno; then none runs. */
+int neighbours_start(struct neighbours *neighbours, unsigned count);
+/* Ends them. Fine if none was started. */
+void neighbours_end(struct neighbours *neighbours);
+
+#endif
