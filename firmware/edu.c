@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The model edu as a PCI device: it is found, and gets addresses; then factorials, interrupts and
- * DMA, with and without the right to be a bus master, and a BAR that moves.
+ * DMA, with and without the right to be a bus master, and a BAR that moves: to where nothing is,
+ * over RAM, over the device's own table of MSI-X, and over a second edu, if there is one.
  *
  * Command line: irq=msix, irq=msi or irq=intx (the default). rounds=N of DMA (default 20).
  * interrupts=N more of them (default 100). time=1: prints the guest's time at the end.
@@ -30,6 +31,7 @@ enum {
     INTERRUPT = 4,
     BUFFER = 0x40000,
     BYTES = 4096,
+    SIZE = 0x100000, /* of BAR 0 */
     LIMIT_US = 1000000,
 };
 
@@ -188,6 +190,66 @@ static void test_moving(void)
     check(get(ID) == 0x010000ed, "moving: back again");
 }
 
+static void put_bar(uintptr_t addr)
+{
+    pci_set(edu, PCI_BAR0, (uint32_t)addr);
+}
+
+/* RAM is RAM with a BAR over it, too. */
+static void test_over_ram(void)
+{
+    volatile uint8_t *ram = target;
+    uint8_t sum = 0;
+    put_bar((uintptr_t)target & ~(uintptr_t)(SIZE - 1));
+    for (unsigned i = 0; i < BYTES; i++)
+        ram[i] = (uint8_t)(i * 5);
+    for (unsigned i = 0; i < BYTES; i++)
+        sum |= ram[i] ^ (uint8_t)(i * 5);
+    put_bar(registers);
+    check(sum == 0, "over RAM: it holds what is written");
+    check(get(ID) == 0x010000ed, "over RAM: back again");
+}
+
+static void test_over_own_table(void)
+{
+    uint64_t size = 0, was = 0, value = 0, is = 1;
+    unsigned at = pci_capability(edu, PCI_CAPABILITY_MSIX);
+    if (at == 0)
+        return;
+    uint32_t place = pci_get(edu, at + 4);
+    uintptr_t table = pci_bar(edu, place & 7, &size) + (place & ~7u);
+    check_quiet(mmio_read(table + 8, 4, &was), "the table answers");
+    uintptr_t over = table & ~(uintptr_t)(SIZE - 1);
+    put_bar(over);
+    mmio_read(over + ID, 4, &value); /* which of the two answers is the bus's business */
+    put_bar(registers);
+    check(mmio_read(table + 8, 4, &is) && is == was, "over the own table: it is as it was");
+    check(get(ID) == 0x010000ed, "over the own table: back again");
+}
+
+/* One of two that are at one address answers, and the other does not notice. */
+static void test_over_other(void)
+{
+    uint64_t size = 0, value = 0;
+    unsigned other = edu + 1;
+    while (other < 256 && pci_get(other, PCI_ID) != EDU_PCI_ID)
+        other++;
+    if (other == 256)
+        return;
+    uintptr_t there = pci_bar(other, 0, &size);
+    pci_set(other, PCI_COMMAND, PCI_COMMAND_MEMORY);
+    set(LIVENESS, 1);
+    check_write(there + LIVENESS, 4, 2, "over another: it answers");
+    put_bar(there);
+    check_write(there + LIVENESS, 4, 3, "over another: one of the two answers");
+    put_bar(registers);
+    uint32_t ours = ~get(LIVENESS);
+    check(mmio_read(there + LIVENESS, 4, &value), "over another: back again");
+    uint32_t theirs = ~(uint32_t)value;
+    check((ours == 3 && theirs == 2) || (ours == 1 && theirs == 3),
+          "over another: and that one alone (%u, %u)", ours, theirs);
+}
+
 int guest_main(void)
 {
     int found = pci_find(EDU_PCI_ID);
@@ -197,7 +259,7 @@ int guest_main(void)
     edu = (unsigned)found;
     check(pci_get(edu, PCI_CLASS) == 0x00ff0010, "pci: class and revision");
     registers = pci_bar(edu, 0, &size);
-    check(registers != 0 && size == 0x100000, "pci: BAR 0 of 1 MiB");
+    check(registers != 0 && size == SIZE, "pci: BAR 0 of 1 MiB");
     print("edu: slot %u, BAR 0 at 0x%lx\n", edu >> 3, (unsigned long)registers);
     if (pci_capability(edu, PCI_CAPABILITY_MSIX)) {
         uint32_t table = pci_get(edu, pci_capability(edu, PCI_CAPABILITY_MSIX) + 4);
@@ -212,6 +274,9 @@ int guest_main(void)
         test_nonsense();
     }
     test_moving();
+    test_over_ram();
+    test_over_own_table();
+    test_over_other();
     if (bootarg_u64("time", 0))
         print("ended at %llu ns\n", (unsigned long long)guest_now_ns());
     return check_summary("edu");

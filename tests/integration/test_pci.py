@@ -66,6 +66,65 @@ class PciTest(common.TestCase):
     def test_own_process(self):
         self.run_edu("x86_64", "msix", self.edu(process="own"))
 
+    def test_released_lock(self):
+        self.run_edu("x86_64", "msix", self.edu(release_lock=True))
+
+    def test_bars_over_each_other(self):
+        """Of two devices at one address one answers, and both do when they are apart again."""
+        for arch in "riscv64", "x86_64":
+            with self.subTest(arch=arch):
+                config = self.config([self.edu(), self.edu(name="other", pci={"addr": "05.0"})],
+                                     arch)
+                result = common.run([common.TRESTLE, "run", config], timeout=80)
+                self.assertEqual(result.code, 0, result)
+                self.assertNotIn("FAIL", result.out)
+                self.assertIn("PASS over another: and that one alone", result.out)
+
+    def test_lost(self):
+        """A lost device reads as its on_error says, its configuration space is there all the while,
+        and it answers again when it is back."""
+        config = self.config([self.edu(socket=str(self.dir / "s"))])
+        server = self.serve(config)
+        words = common.run([common.TRESTLE, "qemu-args", config])
+        self.assertEqual(words.code, 0, words)
+        # -S: what is asked is asked by the monitor alone.
+        qemu = self.start(["sh", "-c", f"exec {words.out.strip()} -S -serial none -display none "
+                                       f"-qmp unix:{self.dir / 'qmp'},server=on,wait=on"],
+                          stderr=subprocess.PIPE, text=True)
+        self.addCleanup(qemu.stderr.close)
+        while "waiting for connection" not in qemu.stderr.readline():
+            self.assertIsNone(qemu.poll())
+        monitor = common.Monitor(self.dir / "qmp")
+        self.addCleanup(monitor.close)
+
+        def ask(line):
+            return monitor.command("human-monitor-command", **{"command-line": line})
+
+        def config_space(register, value=None):
+            ask(f"o /w 0xcf8 {0x80002000 | register:#x}")
+            return ask("i /w 0xcfc" if value is None else f"o /w 0xcfc {value:#x}")
+
+        config_space(0x10, 0xe8000000)
+        config_space(0x04, 2)
+        self.assertIn("0x010000ed", ask("xp /1wx 0xe8000000"))
+        common.end_group(server)
+        for _ in range(3):
+            self.assertIn("0xffffffff", ask("xp /1wx 0xe8000000"))
+            self.assertIn("0x11e81234", config_space(0x00))
+            self.assertIn("0xe8000000", config_space(0x10))
+        config_space(0x3c, 0x5a)
+        self.assertIn("5a", config_space(0x3c))
+        self.serve(config)
+        while "0x010000ed" not in (seen := ask("xp /1wx 0xe8000000")):
+            self.assertIn("0xffffffff", seen)
+
+    def serve(self, config):
+        server = self.start([common.TRESTLE, "serve", config], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(server.stdout.close)
+        while "edu" not in server.stdout.readline():
+            self.assertIsNone(server.poll())
+        return server
+
     def test_other_places(self):
         for pci in {}, {"addr": "5.2", "multifunction": True, "bar": "mem64"}, {"interrupts": "msi"}:
             with self.subTest(pci=pci):
@@ -161,12 +220,7 @@ class PciTest(common.TestCase):
         """A device with an address is no PCI device, whatever its size."""
         device = {"name": "edu", "model": "edu", "base_addr": "0xd0200000",
                   "socket": str(self.dir / "s")}
-        server = self.start([common.TRESTLE, "serve", self.config([device])],
-                            stdout=subprocess.PIPE, text=True)
-        self.addCleanup(common.end_group, server)
-        while "edu" not in server.stdout.readline():
-            self.assertIsNone(server.poll())
-        self.addCleanup(server.stdout.close)
+        self.serve(self.config([device]))
         result = common.run(
             [common.qemu("x86_64"), "-M", "q35", "-display", "none", "-S", "-monitor", "stdio",
              "-plugin", common.PLUGIN, "-device",
