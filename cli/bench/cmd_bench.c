@@ -168,7 +168,16 @@ static void end_progress(const struct bench *bench)
 static int measure(struct bench *bench, uint64_t round, size_t side)
 {
     struct bench_result *result = &bench->results[side * bench->rounds + round];
+    struct neighbours neighbours;
+    int r = neighbours_start(&neighbours, (unsigned)bench->busy);
+    if (r < 0) {
+        command_fail("--busy %" PRIu64 ": a process could not be started: %s", bench->busy,
+                     strerror(-r));
+        return EXIT_FAILURE;
+    }
+    /* What descends from us does not outlive a run, nor do these. */
     int code = bench_measure(&bench->setup, &bench->plan.sides[side], result, &bench->signal);
+    neighbours_end(&neighbours);
     if (bench->setup.verbosity && code == 0 && !bench->signal) {
         char *text = bench_side_text(&bench->plan.sides[side]);
         fprintf(stderr, "round %" PRIu64 " of %" PRIu64 ": %s: p50 %.0f ns\n", round + 1,
@@ -181,13 +190,7 @@ static int measure(struct bench *bench, uint64_t round, size_t side)
 /* Sides take turns, forwards and then backwards: what the machine does meanwhile hits all. */
 static int measure_all(struct bench *bench)
 {
-    struct neighbours neighbours;
-    int code = 0, r = neighbours_start(&neighbours, (unsigned)bench->busy);
-    if (r < 0) {
-        command_fail("--busy %" PRIu64 ": no process could be started: %s", bench->busy,
-                     strerror(-r));
-        return EXIT_FAILURE;
-    }
+    int code = 0;
     bench->results = xcalloc(bench->rounds * bench->plan.count, sizeof(*bench->results));
     for (uint64_t round = 0; round < bench->rounds; round++) {
         for (size_t turn = 0; turn < bench->plan.count && code == 0 && !bench->signal; turn++) {
@@ -196,7 +199,6 @@ static int measure_all(struct bench *bench)
             code = measure(bench, round, side);
         }
     }
-    neighbours_end(&neighbours);
     end_progress(bench);
     return bench->signal ? 128 + bench->signal : code;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,22 +27,27 @@ int neighbours_start(struct neighbours *neighbours, unsigned count)
         pid_t pid = fork();
         if (pid == 0)
             compute(self);
-        if (pid < 0) {
+        int fd = pid < 0 ? -1 : pidfd_open(pid, 0);
+        if (fd < 0) {
             int error = errno;
+            if (pid > 0)
+                kill(pid, SIGKILL);
             neighbours_end(neighbours);
             return -error;
         }
-        neighbours->pids[neighbours->count++] = pid;
+        neighbours->fds[neighbours->count++] = fd;
     }
     return 0;
 }
 
 void neighbours_end(struct neighbours *neighbours)
 {
-    for (unsigned i = 0; i < neighbours->count; i++)
-        kill(neighbours->pids[i], SIGKILL);
-    for (unsigned i = 0; i < neighbours->count; i++)
-        while (waitpid(neighbours->pids[i], NULL, 0) < 0 && errno == EINTR)
+    for (unsigned i = 0; i < neighbours->count; i++) {
+        siginfo_t info;
+        (void)pidfd_send_signal(neighbours->fds[i], SIGKILL, NULL, 0);
+        while (waitid(P_PIDFD, (id_t)neighbours->fds[i], &info, WEXITED) < 0 && errno == EINTR)
             continue;
+        close(neighbours->fds[i]);
+    }
     neighbours->count = 0;
 }

@@ -113,8 +113,8 @@ class Bench(Case):
 
     def test_busy_processes_run_and_end(self):
         common.guest("mmio_bench")
-        process = self.start_trestle("bench", "-v", "--busy", "2")
-        read_until(process.stderr, b"listening")
+        process = self.start_trestle("bench", "-v", "--quick", "--busy", "2")
+        read_until(process.stderr, b"p50")  # those of the second side are looked at
         while len(self.computing(process)) < 2:
             self.assertIsNone(process.poll())
         process.terminate()
