@@ -17,7 +17,7 @@
 #include "adapters/python/python.h"
 #include "trestle/sim.h"
 
-#define LINES_MAX 32
+#define PORTS_MAX 32 /* and timers */
 
 /* A model, made of a class. The table is first, so that its address is the model's. */
 struct python_model {
@@ -731,9 +731,9 @@ static bool fill_table(struct python_model *model, char **ret_error)
     struct trestle_model *table = &model->table;
     if (!get_number(class, "region_size", 0, UINT64_MAX, &table->region_size, ret_error) ||
         !get_number(class, "access_sizes", 4, 15, &widths, ret_error) ||
-        !get_number(class, "irq_lines", 0, LINES_MAX, &irq_lines, ret_error) ||
-        !get_number(class, "peer_ports", 0, LINES_MAX, &ports, ret_error) ||
-        !get_number(class, "timers", 0, LINES_MAX, &timers, ret_error))
+        !get_number(class, "irq_lines", 0, TRESTLE_IRQ_LINES_MAX, &irq_lines, ret_error) ||
+        !get_number(class, "peer_ports", 0, PORTS_MAX, &ports, ret_error) ||
+        !get_number(class, "timers", 0, PORTS_MAX, &timers, ret_error))
         return false;
     if (table->region_size == 0) {
         *ret_error = strdup("the class has no region_size; write for example region_size = 0x100");

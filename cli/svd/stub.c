@@ -63,9 +63,8 @@ static uint64_t round_up(uint64_t value)
 static void name_interrupts(struct svd_file *file, const struct svd_peripheral *peripheral,
                             struct trestle_model *model)
 {
-    enum { LINES_MAX = 32 };
     size_t count = peripheral->num_interrupts;
-    model->irq_lines = (uint32_t)(count < LINES_MAX ? count : LINES_MAX);
+    model->irq_lines = (uint32_t)(count < TRESTLE_IRQ_LINES_MAX ? count : TRESTLE_IRQ_LINES_MAX);
     const char **names = svd_alloc(file, (model->irq_lines + 1) * sizeof(*names));
     for (size_t i = 0; i < model->irq_lines; i++)
         names[i] = keep(file, device_name(peripheral->interrupts[i].name));

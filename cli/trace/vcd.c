@@ -24,7 +24,7 @@ enum {
     RECEIVE,
     DMA, /* transfers under way */
     IRQ, /* ... */
-    VARIABLES = IRQ + 32,
+    VARIABLES = IRQ + TRESTLE_IRQ_LINES_MAX,
 };
 
 static const struct variable {

@@ -25,6 +25,8 @@ extern "C" {
 #define TRESTLE_MESSAGE_MAX 256
 #define TRESTLE_LINK_MESSAGES_MAX 16384
 
+#define TRESTLE_IRQ_LINES_MAX 64 /* of a model */
+
 struct trestle_device;  /* one instance of a model; owned by the library */
 struct trestle_params;  /* what the user configured for it; valid during init() only */
 struct trestle_request; /* one access under way; see trestle_request_complete() */
@@ -58,7 +60,7 @@ struct trestle_model {
     uint64_t region_size;  /* bytes of registers; the configured size may be larger, and
                             * what lies beyond region_size is a bus error */
     uint32_t access_sizes; /* OR of 1, 2, 4, 8 */
-    uint32_t irq_lines;    /* 0 to 32 */
+    uint32_t irq_lines;    /* 0 to TRESTLE_IRQ_LINES_MAX */
     uint32_t peer_ports;   /* 0 to 32; a port is linked to one port of one other device */
     uint32_t timers;       /* 0 to 32; see trestle_device_wake_at() */
     size_t state_size;     /* bytes; may be 0 */

@@ -46,7 +46,7 @@ namespace trestle
 {
 
 struct device_options {
-    unsigned irqs = 0; // interrupt lines, 0 to 32
+    unsigned irqs = 0; // interrupt lines, 0 to 64
     // How long `reset` is high at the start and when the guest is reset. Zero: one delta cycle.
     sc_core::sc_time reset_time = sc_core::sc_time(1, sc_core::SC_NS);
     bool reset_active_low = false;

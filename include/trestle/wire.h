@@ -241,6 +241,7 @@ enum trestle_v2_note {
 };
 
 #define TRESTLE_V2_DMA_MAX 65536u     /* bytes of one DMA message */
+#define TRESTLE_V2_IRQ_LINES_MAX 64u  /* of a device */
 #define TRESTLE_V2_DEVICES_MAX 65536u /* of one session */
 #define TRESTLE_V2_FLAG_POSTED 0x01   /* a write that is not answered */
 
@@ -334,7 +335,7 @@ static inline bool trestle_v2_event_is_valid(const struct trestle_v2_message *m)
     case TRESTLE_V2_REPLY:
         return m->flags == 0;
     case TRESTLE_V2_IRQ:
-        return m->flags == 0 && m->addr < 32 && m->data <= 1;
+        return m->flags == 0 && m->addr < TRESTLE_V2_IRQ_LINES_MAX && m->data <= 1;
     case TRESTLE_V2_DMA_READ:
     case TRESTLE_V2_DMA_WRITE:
     case TRESTLE_V2_DMA_WRITTEN:

@@ -286,7 +286,7 @@ void trestle_device_irq(struct trestle_device *dev, uint32_t line, bool level)
     }
     if (trestle_device_irq_level(dev, line) == level)
         return;
-    dev->irq_levels ^= UINT32_C(1) << line;
+    dev->irq_levels ^= UINT64_C(1) << line;
     if (device_is_observed(dev))
         observe_irq(dev, line, level);
     if (dev->ops.irq)

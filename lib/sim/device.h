@@ -39,7 +39,7 @@ struct trestle_device {
     uint64_t base_addr, region_size;
     char *failure; /* what trestle_device_fail() said */
     struct trestle_component *component;
-    uint32_t irq_levels;
+    uint64_t irq_levels;
     struct trestle_request tickets[DEVICE_TICKETS];
 
     bool log_debug;

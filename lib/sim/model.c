@@ -10,7 +10,7 @@
 #include "base/sized.h"
 #include "registers.h"
 
-#define MAX_LINES 32 /* of interrupts, ports and timers each */
+#define MAX_PORTS 32 /* and timers */
 
 /* The data at the beginning of the table was there from the first version on. */
 #define MODEL_MIN_SIZE offsetof(struct trestle_model, init)
@@ -22,10 +22,10 @@ static bool name_is_valid(const char *name)
     return name && *name && strspn(name, allowed) == strlen(name);
 }
 
-static uint32_t count_names(const char *const *names)
+static uint32_t count_names(const char *const *names, uint32_t max)
 {
     uint32_t count = 0;
-    while (names && names[count] && count <= MAX_LINES)
+    while (names && names[count] && count <= max)
         count++;
     return count;
 }
@@ -46,9 +46,9 @@ static int import_descriptions(struct trestle_model *copy, char **ret_error)
     if (copy->access_sizes == 0)
         copy->access_sizes = registers_widths(banks, 0);
     if (copy->irq_lines == 0)
-        copy->irq_lines = count_names(copy->irqs);
+        copy->irq_lines = count_names(copy->irqs, TRESTLE_IRQ_LINES_MAX);
     if (copy->peer_ports == 0)
-        copy->peer_ports = count_names(copy->ports);
+        copy->peer_ports = count_names(copy->ports, MAX_PORTS);
     registers_release(&shared, banks);
     return 0;
 }
@@ -77,10 +77,12 @@ int model_import(const struct trestle_model *model, struct trestle_model *ret_mo
     if (copy.access_sizes == 0 || (copy.access_sizes & ~15u) != 0)
         return error_set(ret_error, -EINVAL, "model '%s': access_sizes is not an OR of 1, 2, 4, 8",
                          copy.name);
-    if (copy.irq_lines > MAX_LINES || copy.peer_ports > MAX_LINES || copy.timers > MAX_LINES)
-        return error_set(ret_error, -EINVAL,
-                         "model '%s': more than %d interrupt lines, peer ports or timers",
-                         copy.name, MAX_LINES);
+    if (copy.irq_lines > TRESTLE_IRQ_LINES_MAX)
+        return error_set(ret_error, -EINVAL, "model '%s': more than %d interrupt lines", copy.name,
+                         TRESTLE_IRQ_LINES_MAX);
+    if (copy.peer_ports > MAX_PORTS || copy.timers > MAX_PORTS)
+        return error_set(ret_error, -EINVAL, "model '%s': more than %d peer ports or timers",
+                         copy.name, MAX_PORTS);
     *ret_model = copy;
     return 0;
 }
@@ -101,7 +103,7 @@ int trestle_model_port(const struct trestle_model *model, const char *name, uint
     if (digits[0] == '0' && digits[1] != '\0')
         return -ENOENT;
     for (; *digits; digits++) {
-        if (*digits < '0' || *digits > '9' || port > MAX_LINES)
+        if (*digits < '0' || *digits > '9' || port > MAX_PORTS)
             return -ENOENT;
         port = port * 10 + (uint32_t)(*digits - '0');
     }

@@ -12,14 +12,13 @@
 
 #define FIRST_BASE UINT64_C(0x10000000)
 #define BASE_STEP UINT64_C(0x10000)
-#define LINES_MAX 32
 
 struct bench_device {
     struct bench_device *next;
     struct trestle_test *test;
     struct trestle_device *dev;
     struct trestle_model_library *library; /* or NULL */
-    unsigned irq_count[LINES_MAX];
+    unsigned irq_count[TRESTLE_IRQ_LINES_MAX];
 };
 
 struct bench_ram {
@@ -359,7 +358,7 @@ bool trestle_test_irq(const struct trestle_device *dev, uint32_t line)
 
 unsigned trestle_test_irq_count(const struct trestle_device *dev, uint32_t line)
 {
-    return line < LINES_MAX ? bench_of(dev)->irq_count[line] : 0;
+    return line < TRESTLE_IRQ_LINES_MAX ? bench_of(dev)->irq_count[line] : 0;
 }
 
 uint8_t *trestle_test_ram(struct trestle_test *test, uint64_t addr, size_t size)

@@ -198,7 +198,8 @@ static const char *what_is_wrong(const struct trestle_trace_record *record,
         return "a device that the header does not have";
     if (record->status < 0 || record->status > STATUS_MAX)
         return "a status that is none";
-    if (record->kind == TRESTLE_TRACE_IRQ && (record->data > 1 || record->number > 31))
+    if (record->kind == TRESTLE_TRACE_IRQ &&
+        (record->data > 1 || record->number >= TRESTLE_IRQ_LINES_MAX))
         return "an interrupt line or level that cannot be";
     bool is_message = record->kind == TRESTLE_TRACE_SEND || record->kind == TRESTLE_TRACE_RECEIVE;
     if (is_message && (record->size == 0 || record->size > TRESTLE_MESSAGE_MAX))

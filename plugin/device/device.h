@@ -63,7 +63,7 @@ struct sst_device {
     char *device_name; /* what the user calls it, or NULL */
     char *irq;         /* inputs of the interrupt controller, as they were given */
     uint32_t irqs[IRQ_LINES_MAX], num_irqs;
-    uint32_t irq_levels; /* a bit per line */
+    uint64_t irq_levels; /* a bit per line */
     char *dt;            /* the body of its node in the device tree, or NULL: it has none */
     char *dt_label, *dt_alias;
     bool dt_optional; /* no fault where the machine makes no tree */
@@ -95,7 +95,7 @@ static inline void device_set_line(struct sst_device *dev, uint32_t line, bool l
 {
     if (line >= dev->num_irqs || (dev->irq_levels >> line & 1) == level)
         return;
-    dev->irq_levels ^= UINT32_C(1) << line;
+    dev->irq_levels ^= UINT64_C(1) << line;
     dev->bus->line_changed(dev, line, level);
 }
 

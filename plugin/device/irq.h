@@ -16,7 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define IRQ_LINES_MAX 32
+#include "trestle/wire.h"
+
+#define IRQ_LINES_MAX TRESTLE_V2_IRQ_LINES_MAX
 
 struct sst_device;
 

@@ -66,6 +66,18 @@ class PciTest(common.TestCase):
     def test_own_process(self):
         self.run_edu("x86_64", "msix", self.edu(process="own"))
 
+    def test_64_vectors(self):
+        """Each line sends the message of its own vector, and no other."""
+        model = common.BUILD / "tests/integration/lines_model.so"
+        config = self.config([{"name": "lines", "model": str(model), "pci": {}}])
+        config.write_text(config.read_text().replace("/edu-", "/vectors-"))
+        result = common.run([common.TRESTLE, "run", "--trace", self.dir / "t", config], timeout=80)
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("PASS vectors: 64 of 64", result.out)
+        printed = common.run([common.TRESTLE, "trace", self.dir / "t"])
+        self.assertEqual(printed.code, 0, printed)
+        self.assertIn("irq 63 up", printed.out)
+
     def test_released_lock(self):
         self.run_edu("x86_64", "msix", self.edu(release_lock=True))
 
@@ -203,7 +215,7 @@ class PciTest(common.TestCase):
                 ("socket=s,vendor=0x10000", "vendor is 0x10000; it must be at most 0xffff"),
                 ("socket=s,vendor=0", "vendor is 0x0000, which means that there is no device; use "
                                       "another"),
-                ("socket=s,vectors=33", "vectors is 33; it must be at most 32"),
+                ("socket=s,vectors=65", "vectors is 65; it must be at most 64"),
                 ("socket=s,size=0", "size is 0; it must be at least 1"),
                 ("socket=s,size=4G", "size is 0x100000000; a BAR of this kind has at most 0x80000000 "
                                      "bytes"),

@@ -1089,7 +1089,7 @@ static void test_bad_tables(void **state)
     BAD(m->region_size = 0, -EINVAL, "'test': region_size");
     BAD(m->access_sizes = 0, -EINVAL, "access_sizes");
     BAD(m->access_sizes = 16, -EINVAL, "access_sizes");
-    BAD(m->irq_lines = 33, -EINVAL, "32");
+    BAD(m->irq_lines = 65, -EINVAL, "64");
     BAD(m->peer_ports = 33, -EINVAL, "32");
     BAD(m->timers = 33, -EINVAL, "32");
     BAD((m->size = sizeof(big), big.beyond = 1), -E2BIG, "newer");
@@ -1127,13 +1127,15 @@ static void test_tables_of_other_sizes(void **state)
 static void test_as_many_as_there_can_be(void **state)
 {
     struct trestle_model full = model;
-    full.irq_lines = full.peer_ports = full.timers = 32;
+    full.irq_lines = 64;
+    full.peer_ports = full.timers = 32;
     struct trestle_device *d = make(&full, &ops);
     struct state *ds = trestle_device_state(d);
-    trestle_device_irq(d, 31, true);
+    trestle_device_irq(d, 63, true);
     assert_int_equal(host.irqs, 1);
-    assert_int_equal(host.line, 31);
-    assert_true(trestle_device_irq_level(d, 31));
+    assert_int_equal(host.line, 63);
+    assert_true(trestle_device_irq_level(d, 63));
+    assert_false(trestle_device_irq_level(d, 31));
     trestle_device_wake_at(d, 31, 7);
     (void)trestle_sim_run_until(sim, 7);
     assert_int_equal(ds->wakes, 1);

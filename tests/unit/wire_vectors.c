@@ -233,9 +233,9 @@ static void test_message_refusals(void **state)
     assert_false(trestle_v2_request_is_valid(&m));
     m.data = 0;
     assert_false(trestle_v2_request_is_valid(&m));
-    m = (struct trestle_v2_message){.type = TRESTLE_V2_IRQ, .addr = 32};
+    m = (struct trestle_v2_message){.type = TRESTLE_V2_IRQ, .addr = 64};
     assert_false(trestle_v2_event_is_valid(&m));
-    m.addr = 31;
+    m.addr = 63;
     assert_true(trestle_v2_event_is_valid(&m));
     m.data = 2;
     assert_false(trestle_v2_event_is_valid(&m));
