@@ -186,6 +186,10 @@ class TestCase(unittest.TestCase):
 
 
 def main():
+    # What nohup ignores, trestle would ignore as well, and the tests send it.
+    for number in signal.SIGHUP, signal.SIGINT, signal.SIGTERM:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     program = unittest.main(verbosity=2, exit=False)
     result = program.result
     for test, reason in result.skipped:
