@@ -267,7 +267,7 @@ class Hostile:
                 self.setUp()
 
     def test_fields(self):
-        for event in (v2.message(v2.REPLY, flags=1), v2.message(v2.IRQ, addr=32),
+        for event in (v2.message(v2.REPLY, flags=1), v2.message(v2.IRQ, addr=64),
                       v2.message(v2.IRQ, data=2), v2.message(v2.DMA_READ, addr=RAM),
                       v2.message(v2.DMA_READ, addr=RAM, data=65537),
                       v2.message(v2.DMA_WRITE, addr=RAM, data=NEVER),
