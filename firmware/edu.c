@@ -212,12 +212,11 @@ static void test_over_ram(void)
 
 static void test_over_own_table(void)
 {
-    uint64_t size = 0, was = 0, value = 0, is = 1;
-    unsigned at = pci_capability(edu, PCI_CAPABILITY_MSIX);
-    if (at == 0)
+    uint64_t was = 0, value = 0, is = 1;
+    unsigned count;
+    uintptr_t table = pci_msix_table(edu, &count);
+    if (table == 0)
         return;
-    uint32_t place = pci_get(edu, at + 4);
-    uintptr_t table = pci_bar(edu, place & 7, &size) + (place & ~7u);
     check_quiet(mmio_read(table + 8, 4, &was), "the table answers");
     uintptr_t over = table & ~(uintptr_t)(SIZE - 1);
     put_bar(over);
@@ -261,10 +260,9 @@ int guest_main(void)
     registers = pci_bar(edu, 0, &size);
     check(registers != 0 && size == SIZE, "pci: BAR 0 of 1 MiB");
     print("edu: slot %u, BAR 0 at 0x%lx\n", edu >> 3, (unsigned long)registers);
-    if (pci_capability(edu, PCI_CAPABILITY_MSIX)) {
-        uint32_t table = pci_get(edu, pci_capability(edu, PCI_CAPABILITY_MSIX) + 4);
-        check(pci_bar(edu, table & 7, &size) != 0, "pci: BAR of MSI-X");
-    }
+    unsigned count;
+    if (pci_capability(edu, PCI_CAPABILITY_MSIX))
+        check(pci_msix_table(edu, &count) != 0, "pci: BAR of MSI-X");
     pci_set(edu, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
     test_registers();
     if (check(start_interrupts(), "interrupts: started")) {

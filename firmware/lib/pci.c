@@ -160,21 +160,43 @@ unsigned pci_capability(unsigned devfn, unsigned id)
     return 0;
 }
 
-bool pci_start_msix(unsigned devfn, uint32_t addr, uint32_t data)
+uintptr_t pci_msix_table(unsigned devfn, unsigned *ret_count)
 {
     unsigned at = pci_capability(devfn, PCI_CAPABILITY_MSIX);
     uint64_t size;
     if (at == 0)
-        return false;
+        return 0;
     uint32_t control = pci_get(devfn, at), table = pci_get(devfn, at + 4);
-    uintptr_t entry = pci_bar(devfn, table & 7, &size) + (table & ~7u);
-    pci_set(devfn, at, control | MSIX_ENABLE);
-    for (unsigned i = 0; i < MSIX_COUNT(control); i++, entry += 16) {
-        const uint32_t words[] = {addr, 0, data, 0};
-        for (unsigned word = 0; word < 4; word++)
-            if (!mmio_write(entry + 4 * word, 4, words[word]))
-                return false;
-    }
+    uintptr_t bar = pci_bar(devfn, table & 7, &size);
+    *ret_count = MSIX_COUNT(control);
+    return bar ? bar + (table & ~7u) : 0;
+}
+
+void pci_enable_msix(unsigned devfn)
+{
+    unsigned at = pci_capability(devfn, PCI_CAPABILITY_MSIX);
+    pci_set(devfn, at, pci_get(devfn, at) | MSIX_ENABLE);
+}
+
+bool pci_set_msix(uintptr_t table, unsigned vector, uint64_t addr, uint32_t data)
+{
+    const uint32_t words[] = {(uint32_t)addr, (uint32_t)(addr >> 32), data, 0};
+    for (unsigned word = 0; word < 4; word++)
+        if (!mmio_write(table + 16 * vector + 4 * word, 4, words[word]))
+            return false;
+    return true;
+}
+
+bool pci_start_msix(unsigned devfn, uint32_t addr, uint32_t data)
+{
+    unsigned count;
+    uintptr_t table = pci_msix_table(devfn, &count);
+    if (table == 0)
+        return false;
+    pci_enable_msix(devfn);
+    for (unsigned vector = 0; vector < count; vector++)
+        if (!pci_set_msix(table, vector, addr, data))
+            return false;
     return true;
 }
 

@@ -42,6 +42,12 @@ unsigned pci_intx_input(unsigned devfn);
 /* The input that a message with this address and data is, if the machine has messages at all. */
 bool pci_message(uint32_t *ret_addr, uint32_t *ret_data, unsigned *ret_input);
 
+/* Where the table of MSI-X is, and how many entries it has. 0: the device does not have it. */
+uintptr_t pci_msix_table(unsigned devfn, unsigned *ret_count);
+void pci_enable_msix(unsigned devfn);
+/* What a vector writes, and where. False: a bus error. */
+bool pci_set_msix(uintptr_t table, unsigned vector, uint64_t addr, uint32_t data);
+
 /* All messages of MSI-X become the one, or that of MSI. False: the device does not have it. */
 bool pci_start_msix(unsigned devfn, uint32_t addr, uint32_t data);
 bool pci_start_msi(unsigned devfn, uint32_t addr, uint32_t data);
