@@ -168,6 +168,7 @@ static void end_progress(const struct bench *bench)
 static int measure(struct bench *bench, uint64_t round, size_t side)
 {
     struct bench_result *result = &bench->results[side * bench->rounds + round];
+    /* Started for each measurement, since the end of a run ends all that descends from us. */
     struct neighbours neighbours;
     int r = neighbours_start(&neighbours, (unsigned)bench->busy);
     if (r < 0) {
@@ -175,7 +176,6 @@ static int measure(struct bench *bench, uint64_t round, size_t side)
                      strerror(-r));
         return EXIT_FAILURE;
     }
-    /* What descends from us does not outlive a run, nor do these. */
     int code = bench_measure(&bench->setup, &bench->plan.sides[side], result, &bench->signal);
     neighbours_end(&neighbours);
     if (bench->setup.verbosity && code == 0 && !bench->signal) {

@@ -25,6 +25,7 @@ struct port {
     struct loop_source listen_source;
     struct connection *connection; /* of the one client at a time */
 
+    /* From here to the histogram: what each access touches. */
     struct trestle_device *device; /* NULL: another process serves it */
     bool is_outside;               /* its time is that of the outside */
 
