@@ -17,8 +17,6 @@
 #include "adapters/python/python.h"
 #include "trestle/sim.h"
 
-#define PORTS_MAX 32 /* and timers */
-
 /* A model, made of a class. The table is first, so that its address is the model's. */
 struct python_model {
     struct trestle_model table;
@@ -732,8 +730,8 @@ static bool fill_table(struct python_model *model, char **ret_error)
     if (!get_number(class, "region_size", 0, UINT64_MAX, &table->region_size, ret_error) ||
         !get_number(class, "access_sizes", 4, 15, &widths, ret_error) ||
         !get_number(class, "irq_lines", 0, TRESTLE_IRQ_LINES_MAX, &irq_lines, ret_error) ||
-        !get_number(class, "peer_ports", 0, PORTS_MAX, &ports, ret_error) ||
-        !get_number(class, "timers", 0, PORTS_MAX, &timers, ret_error))
+        !get_number(class, "peer_ports", 0, TRESTLE_PEER_PORTS_MAX, &ports, ret_error) ||
+        !get_number(class, "timers", 0, TRESTLE_TIMERS_MAX, &timers, ret_error))
         return false;
     if (table->region_size == 0) {
         *ret_error = strdup("the class has no region_size; write for example region_size = 0x100");

@@ -304,7 +304,7 @@ int rtl_ports_match(struct rtl_ports *ports, char *const *ties, char **ret_error
         free(list);
         status = -EINVAL;
     } else if (irqs > 32) {
-        *ret_error = xformat("%u interrupt outputs, and a device has at most 32", irqs);
+        *ret_error = xformat("%u interrupt outputs, and a core may have at most 32", irqs);
         status = -EINVAL;
     }
     strings_finish(&unknown);

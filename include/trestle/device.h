@@ -25,7 +25,10 @@ extern "C" {
 #define TRESTLE_MESSAGE_MAX 256
 #define TRESTLE_LINK_MESSAGES_MAX 16384
 
-#define TRESTLE_IRQ_LINES_MAX 64 /* of a model */
+/* Of a model. */
+#define TRESTLE_IRQ_LINES_MAX 64
+#define TRESTLE_PEER_PORTS_MAX 32
+#define TRESTLE_TIMERS_MAX 32
 
 struct trestle_device;  /* one instance of a model; owned by the library */
 struct trestle_params;  /* what the user configured for it; valid during init() only */
@@ -61,8 +64,9 @@ struct trestle_model {
                             * what lies beyond region_size is a bus error */
     uint32_t access_sizes; /* OR of 1, 2, 4, 8 */
     uint32_t irq_lines;    /* 0 to TRESTLE_IRQ_LINES_MAX */
-    uint32_t peer_ports;   /* 0 to 32; a port is linked to one port of one other device */
-    uint32_t timers;       /* 0 to 32; see trestle_device_wake_at() */
+    uint32_t peer_ports;   /* 0 to TRESTLE_PEER_PORTS_MAX; a port is linked to one port
+                            * of one other device */
+    uint32_t timers;       /* 0 to TRESTLE_TIMERS_MAX; see trestle_device_wake_at() */
     size_t state_size;     /* bytes; may be 0 */
 
     /* Before the first access. The state is zeroed. Non-zero: the device is not created, and

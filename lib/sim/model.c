@@ -10,8 +10,6 @@
 #include "base/sized.h"
 #include "registers.h"
 
-#define MAX_PORTS 32 /* and timers */
-
 /* The data at the beginning of the table was there from the first version on. */
 #define MODEL_MIN_SIZE offsetof(struct trestle_model, init)
 
@@ -48,7 +46,7 @@ static int import_descriptions(struct trestle_model *copy, char **ret_error)
     if (copy->irq_lines == 0)
         copy->irq_lines = count_names(copy->irqs, TRESTLE_IRQ_LINES_MAX);
     if (copy->peer_ports == 0)
-        copy->peer_ports = count_names(copy->ports, MAX_PORTS);
+        copy->peer_ports = count_names(copy->ports, TRESTLE_PEER_PORTS_MAX);
     registers_release(&shared, banks);
     return 0;
 }
@@ -80,9 +78,12 @@ int model_import(const struct trestle_model *model, struct trestle_model *ret_mo
     if (copy.irq_lines > TRESTLE_IRQ_LINES_MAX)
         return error_set(ret_error, -EINVAL, "model '%s': more than %d interrupt lines", copy.name,
                          TRESTLE_IRQ_LINES_MAX);
-    if (copy.peer_ports > MAX_PORTS || copy.timers > MAX_PORTS)
-        return error_set(ret_error, -EINVAL, "model '%s': more than %d peer ports or timers",
-                         copy.name, MAX_PORTS);
+    if (copy.peer_ports > TRESTLE_PEER_PORTS_MAX)
+        return error_set(ret_error, -EINVAL, "model '%s': more than %d peer ports", copy.name,
+                         TRESTLE_PEER_PORTS_MAX);
+    if (copy.timers > TRESTLE_TIMERS_MAX)
+        return error_set(ret_error, -EINVAL, "model '%s': more than %d timers", copy.name,
+                         TRESTLE_TIMERS_MAX);
     *ret_model = copy;
     return 0;
 }
@@ -103,7 +104,7 @@ int trestle_model_port(const struct trestle_model *model, const char *name, uint
     if (digits[0] == '0' && digits[1] != '\0')
         return -ENOENT;
     for (; *digits; digits++) {
-        if (*digits < '0' || *digits > '9' || port > MAX_PORTS)
+        if (*digits < '0' || *digits > '9' || port > TRESTLE_PEER_PORTS_MAX)
             return -ENOENT;
         port = port * 10 + (uint32_t)(*digits - '0');
     }

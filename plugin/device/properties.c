@@ -88,7 +88,7 @@ static const struct property PROPERTIES[] = {
      .description = "class, subclass and interface (default 0xff0000)", .types = PROPERTY_PCI},
     {"revision", NUMBER, offsetof(struct sst_device, pci.revision), "a number such as 1",
      .description = "revision (default 0)", .types = PROPERTY_PCI},
-    {"vectors", NUMBER, offsetof(struct sst_device, pci.vectors), "a number from 0 to 32",
+    {"vectors", NUMBER, offsetof(struct sst_device, pci.vectors), "a number from 0 to 64",
      .description = "interrupt lines of the device: vectors of MSI-X (default 1)",
      .types = PROPERTY_PCI},
     {"bar", CHOICE, offsetof(struct sst_device, pci.bar), "mem, mem64 or io",

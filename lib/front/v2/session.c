@@ -2,6 +2,7 @@
 /* A session of protocol 2: its end, and what goes out. */
 #include "front/v2/session.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -158,6 +159,8 @@ void v2_send_unasked(struct v2_client *client, struct trestle_v2_message *messag
     send_event(v2_listener(client), message);
     wake_client(client->session);
 }
+
+static_assert(TRESTLE_IRQ_LINES_MAX <= TRESTLE_V2_IRQ_LINES_MAX, "a plugin refuses other lines");
 
 void v2_send_irq(struct v2_client *client, uint32_t line, bool level)
 {
