@@ -122,9 +122,10 @@ ALLOWED = {
         "lib/ipc": "barrier shm",
     },
     "tests/unit": {
-        "cli": "util",
+        "cli": "log util",
         "cli/bench": "guest",
         "cli/config": "config",
+        "cli/run": "backend",
         "cli/svd": "stub svd text",
         "cli/trace": "replay",
         "include/trestle": "bridge device machine models peer registers sim test trace wire",

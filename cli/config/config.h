@@ -24,6 +24,9 @@ struct config_pci {
     const char *interrupts; /* the best of what it offers: "msix", "msi", "intx"; NULL: msix */
 };
 
+/* What a backend that is a file begins with. */
+#define BACKEND_FILE "file:"
+
 struct config_device {
     const char *name;
     const char *model_name; /* a bundled model, or a path with a '/' in it */
@@ -49,6 +52,7 @@ struct config_device {
     const char *carrier;                  /* "auto", "socket", "shm"; NULL: the plugin's default */
     const char *endian;                   /* "little", "big"; NULL: the guest's */
     int64_t protocol;                     /* 1, 2; -1: the plugin's default */
+    const char *backend;                  /* where its output goes; NULL: nowhere */
     const char *alias;                    /* in the device tree; NULL: none */
     const struct json_t *compatible, *dt; /* as they stand in the file; NULL: not there */
     const char *node; /* the body of the device's node, as in a device tree's source; NULL: none */

@@ -295,6 +295,26 @@ static int set_process(struct config_reader *reader, const struct config_key *ke
 
 static char *const on_error_choices[] = {"fault", "ones", "zeros", NULL};
 
+static int set_backend(struct config_reader *reader, const struct config_key *key,
+                       const struct json_place *where, const json_t *value, void *target)
+{
+    struct config_device *device = target;
+    const char *text = json_string_value(value);
+    const char *path = text && strncmp(text, BACKEND_FILE, strlen(BACKEND_FILE)) == 0
+                           ? text + strlen(BACKEND_FILE)
+                           : NULL;
+    bool is_word = text && (strcmp(text, "stdio") == 0 || strcmp(text, "null") == 0);
+    if (!is_word && !(path && *path))
+        return config_fail_type(reader, key, where, value);
+    if (path) {
+        char *beside = path_beside(reader->config->file, path);
+        text = config_keep(reader->config, xformat(BACKEND_FILE "%s", beside));
+        free(beside);
+    }
+    device->backend = text;
+    return 0;
+}
+
 #define DEVICE(name) offsetof(struct config_device, name)
 
 static const struct config_key device_keys[] = {
@@ -326,6 +346,8 @@ static const struct config_key device_keys[] = {
     {"carrier", config_set_choice, DEVICE(carrier), "a choice here", .choices = carrier_choices},
     {"protocol", config_set_count, DEVICE(protocol), "a version of the protocol",
      "\"protocol\": 2, or 1 for the older one", .max = 2},
+    {"backend", set_backend, 0, "a place for output",
+     "\"backend\": \"stdio\", \"file:uart.txt\" or \"null\""},
     {"compatible", config_set_compatible, 0, "a device tree's compatible, or a list of them",
      "\"compatible\": \"ns16550a\""},
     {"alias", config_set_alias, DEVICE(alias), "an alias in a device tree",
@@ -376,6 +398,14 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
         return config_fail(reader, &restart,
                            "only a device in a process of its own is started again; add "
                            "\"process\": \"own\" or remove the key");
+    struct json_place backend = {where, "backend", 0};
+    if (device->backend && !device->model->has_output)
+        return config_fail(reader, &backend, "%s has no output; remove the key",
+                           device->model->name);
+    if (device->backend && device->own_process)
+        return config_fail(reader, &backend,
+                           "a device in a process of its own has none; remove the key, or "
+                           "\"process\"");
     struct json_place irq = {where, "irq", 0};
     if (device->num_irqs > 0 && device->model->irq_lines == 0)
         return config_fail(reader, &irq, "%s has no interrupt line; remove the key",

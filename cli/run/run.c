@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/socket_path.h"
 #include "log.h"
+#include "run/backend.h"
 #include "run/watchdog.h"
 #include "util.h"
 
@@ -151,11 +152,39 @@ static int try_model(const struct config_device *device, const struct trestle_si
     return status;
 }
 
+static int take_output(void *ctx, const void *data, size_t size)
+{
+    return backend_write(ctx, data, size);
+}
+
+static int open_backend(struct run *run, size_t index, char **ret_error)
+{
+    const struct config_device *device = &run->config->devices[index];
+    int status =
+        device->backend ? backend_open(device->backend, device->name, &run->backends[index]) : 0;
+    if (status < 0)
+        *ret_error = config_complain_device(run->config, index, "backend",
+                                            "cannot open %s: %s; name a file that can be written",
+                                            device->backend, error_text(status));
+    return status < 0 ? -EINVAL : 0;
+}
+
+static void close_backends(struct run *run)
+{
+    for (size_t i = 0; run->backends && i < run->config->num_devices; i++)
+        backend_close(run->backends[i]);
+    free(run->backends);
+    run->backends = NULL;
+}
+
 static int add_devices(struct run *run, char **ret_error)
 {
     const struct config *config = run->config;
+    run->backends = xcalloc(config->num_devices, sizeof(struct backend *));
     for (size_t i = 0; i < config->num_devices; i++) {
         const struct config_device *device = &config->devices[i];
+        if (open_backend(run, i, ret_error) < 0)
+            return -EINVAL;
         struct trestle_bridge_device added = {
             .size = sizeof(added),
             .name = device->name,
@@ -167,6 +196,8 @@ static int add_devices(struct run *run, char **ret_error)
             .params = device->params,
             .num_params = device->num_params,
             .socket_path = device->socket,
+            .output = device->backend ? take_output : NULL,
+            .output_ctx = run->backends[i],
         };
         char *error = NULL;
         if ((!device->own_process ||
@@ -336,6 +367,7 @@ void run_finish(struct run *run)
         child_end_strays(STRAYS_GRACE_MS);
     trestle_bridge_destroy(run->bridge);
     run->bridge = NULL;
+    close_backends(run);
     watchdog_stop();
     if (run->signal_fd >= 0)
         close(run->signal_fd);

@@ -29,6 +29,7 @@ struct run {
     struct own_processes *own;               /* of devices in processes of their own */
     const char *trace_path;                  /* or NULL */
     struct trestle_bridge_trace_stats trace; /* once it has ended */
+    struct backend **backends;               /* of each device, or NULL */
     int verbosity;
     int signal_fd;
     int signal;            /* the first that came, or 0 */

@@ -69,6 +69,10 @@ struct trestle_bridge_device {
      * trestle_sim_run_until(). Transfers are done, and dma_done() is due, when they return; QEMU
      * takes part in them while an access or an advance() is under way. */
     bool outside;
+    /* The model's output, from inside its callbacks: it must not wait. 0 or -ENOBUFS, as for
+     * trestle_device_output(). NULL: it goes nowhere. */
+    int (*output)(void *ctx, const void *data, size_t size);
+    void *output_ctx;
 };
 
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_create(const struct trestle_bridge_options *options,

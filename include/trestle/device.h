@@ -115,6 +115,8 @@ struct trestle_model {
     /* As a PCI device; its vectors are the interrupt lines. NULL: what PCI device it is says the
      * user. */
     const struct trestle_pci *pci;
+    /* It calls trestle_device_output(): the user may say where that goes. */
+    bool has_output;
 };
 
 /* The one symbol that a loadable model (a .so) exports. */
@@ -152,6 +154,12 @@ TRESTLE_API void trestle_request_complete(struct trestle_request *req, int statu
 TRESTLE_API TRESTLE_CHECK int trestle_device_send(struct trestle_device *dev, uint32_t port,
                                                   const void *data, size_t size);
 TRESTLE_API bool trestle_device_linked(const struct trestle_device *dev, uint32_t port);
+
+/* Bytes for the world outside, as of a serial port: to where the user has said for this device.
+ * They are copied, and nothing waits for whoever reads them. -ENOTCONN: nothing was said, and they
+ * go nowhere. -ENOBUFS: some did not fit and are lost, which the run has said. They are in no
+ * trace: a replay makes them again. */
+TRESTLE_API int trestle_device_output(struct trestle_device *dev, const void *data, size_t size);
 
 /* What a reset of the guest does, for a bit in a register that says so: timers are cancelled, lines
  * dropped, transfers and messages on their way forgotten, registers take their reset values, and

@@ -166,6 +166,8 @@ struct trestle_host_ops {
     /* text begins with the device's name and has no newline. */
     void (*log)(void *ctx, struct trestle_device *dev, enum trestle_log_level level,
                 const char *text);
+    /* Output, see trestle_device_output(). -ENOTCONN, -ENOBUFS. */
+    int (*output)(void *ctx, struct trestle_device *dev, const void *data, size_t size);
 };
 
 struct trestle_param {

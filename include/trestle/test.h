@@ -105,6 +105,10 @@ void trestle_test_send(struct trestle_test_peer *peer, const void *data, size_t 
 unsigned trestle_test_heard(const struct trestle_test_peer *peer);
 const void *trestle_test_message(const struct trestle_test_peer *peer, size_t *ret_size);
 
+/* All that the device has given to the outside (trestle_device_output()), and how much; it is valid
+ * until there is more. */
+const void *trestle_test_output(const struct trestle_device *dev, size_t *ret_size);
+
 /* How many lines of this level the devices have logged, and the latest line of any level, with the
  * device's name before it ("" before the first). */
 unsigned trestle_test_logged(const struct trestle_test *test, enum trestle_log_level level);

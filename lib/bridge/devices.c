@@ -46,8 +46,18 @@ static int device_dma(void *ctx, struct trestle_device *dev, bool write, uint64_
     return r == -ENOTSUP ? r : trestle_device_dma_complete(dev, id, r);
 }
 
-static const struct trestle_host_ops host_ops = {
-    .size = sizeof(host_ops), .irq = device_irq, .dma = device_dma, .log = device_log};
+static int device_output(void *ctx, struct trestle_device *dev, const void *data, size_t size)
+{
+    const struct port *port = ctx;
+    (void)dev;
+    return port->output ? port->output(port->output_ctx, data, size) : -ENOTCONN;
+}
+
+static const struct trestle_host_ops host_ops = {.size = sizeof(host_ops),
+                                                 .irq = device_irq,
+                                                 .dma = device_dma,
+                                                 .log = device_log,
+                                                 .output = device_output};
 
 /* --- devices --------------------------------------------------------------------------------- */
 
@@ -137,6 +147,8 @@ static int create_port(struct trestle_bridge *bridge, const struct trestle_bridg
                           .base_addr = wanted->base_addr,
                           .size = size,
                           .is_outside = wanted->outside,
+                          .output = wanted->output,
+                          .output_ctx = wanted->output_ctx,
                           .listener = LISTENER_NONE,
                           .is_inherited = wanted->listen_fd != 0,
                           .listen_source = {.fd = -1}};

@@ -28,6 +28,9 @@ struct port {
     /* From here to the histogram: what each access touches. */
     struct trestle_device *device; /* NULL: another process serves it */
     bool is_outside;               /* its time is that of the outside */
+    /* Takes the device's output; NULL: it goes nowhere. */
+    int (*output)(void *ctx, const void *data, size_t size);
+    void *output_ctx;
 
     /* The request under way, while trestle_device_busy(). */
     struct trestle_request request;

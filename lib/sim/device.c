@@ -325,6 +325,13 @@ int trestle_device_deliver(struct trestle_device *dev, uint32_t port, const void
     return 0;
 }
 
+int trestle_device_output(struct trestle_device *dev, const void *data, size_t size)
+{
+    if (device_is_elsewhere(dev, "trestle_device_output"))
+        return -EPERM;
+    return dev->ops.output ? dev->ops.output(dev->ctx, dev, data, size) : -ENOTCONN;
+}
+
 int trestle_device_send(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
 {
     if (device_is_elsewhere(dev, "trestle_device_send"))

@@ -19,6 +19,8 @@ struct bench_device {
     struct trestle_device *dev;
     struct trestle_model_library *library; /* or NULL */
     unsigned irq_count[TRESTLE_IRQ_LINES_MAX];
+    uint8_t *output;
+    size_t output_size;
 };
 
 struct bench_ram {
@@ -100,6 +102,18 @@ static int on_dma(void *ctx, struct trestle_device *dev, bool write, uint64_t ad
     return trestle_device_dma_complete(dev, id, status);
 }
 
+static int on_output(void *ctx, struct trestle_device *dev, const void *data, size_t size)
+{
+    struct bench_device *device = ctx;
+    uint8_t *output = realloc(device->output, device->output_size + size);
+    if (!output)
+        give_up("memory", "there is none left");
+    memcpy(output + device->output_size, data, size);
+    device->output = output;
+    device->output_size += size;
+    return 0;
+}
+
 static void on_log(void *ctx, struct trestle_device *dev, enum trestle_log_level level,
                    const char *text)
 {
@@ -118,8 +132,11 @@ struct trestle_test *trestle_test_create(void)
 {
     struct trestle_test *test = allocate(sizeof(*test));
     test->next_base = FIRST_BASE;
-    test->ops = (struct trestle_host_ops){
-        .size = sizeof(test->ops), .irq = on_irq, .dma = on_dma, .log = on_log};
+    test->ops = (struct trestle_host_ops){.size = sizeof(test->ops),
+                                          .irq = on_irq,
+                                          .dma = on_dma,
+                                          .log = on_log,
+                                          .output = on_output};
     if (trestle_sim_create(&test->sim) < 0)
         give_up("engine", strerror(ENOMEM));
     return test;
@@ -135,6 +152,7 @@ void trestle_test_destroy(struct trestle_test *test)
     for (struct bench_device *device = test->devices, *next; device; device = next) {
         next = device->next;
         trestle_model_unload(device->library);
+        free(device->output);
         free(device);
     }
     for (struct bench_ram *ram = test->ram, *next; ram; ram = next) {
@@ -413,6 +431,13 @@ const void *trestle_test_message(const struct trestle_test_peer *peer, size_t *r
 {
     *ret_size = peer->size;
     return peer->data;
+}
+
+const void *trestle_test_output(const struct trestle_device *dev, size_t *ret_size)
+{
+    const struct bench_device *device = bench_of(dev);
+    *ret_size = device->output_size;
+    return device->output;
 }
 
 unsigned trestle_test_logged(const struct trestle_test *test, enum trestle_log_level level)

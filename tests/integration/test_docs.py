@@ -115,7 +115,7 @@ class Documents(common.TestCase):
         text = (common.SOURCE / "docs/models.md").read_text()
         found = re.findall(r"<!-- trestle models (\w+) --markdown -->\n((?:\|.*\n)+)", text)
         self.assertEqual(sorted(name for name, _ in found),
-                         ["compute", "dma", "echo", "id", "timer"])
+                         ["compute", "dma", "echo", "id", "ns16550", "timer"])
         for name, table in found:
             result = common.run([common.TRESTLE, "models", name, "--markdown"])
             self.assertEqual(table, result.out, f"docs/models.md: {name}")

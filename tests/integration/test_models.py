@@ -7,7 +7,7 @@ import subprocess
 import cli_case
 import common
 
-BUNDLED = ["compute", "dma", "echo", "id", "timer"]
+BUNDLED = ["compute", "dma", "echo", "id", "ns16550", "timer"]
 TABLE = """
 #include <trestle/registers.h>
 struct state { uint32_t led[4], mode; uint64_t wide; };
