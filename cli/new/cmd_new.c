@@ -14,7 +14,7 @@
 #include "util.h"
 
 static const struct command_option options[] = {
-    {'L', "lang", "LANGUAGE", "of the model: c (default), cxx (SystemC) or python",
+    {'L', "lang", "LANGUAGE", "of the model: c (default), cxx (SystemC), python or verilog",
      .long_only = true},
     {'S', "svd", "FILE", "begin with the registers of a vendor's peripheral", .long_only = true},
     {'P', "peripheral", "NAME", "which one of FILE; several are joined by +", .long_only = true},
@@ -44,28 +44,51 @@ static const struct part svd_parts[] = {
     {"README.md.in", "README.md"},
     {0},
 };
+/* Where the model is in a language of its own, a script of trestle poke takes the place of the unit
+ * test in C. */
 static const struct part cxx_parts[] = {
-    {"model.cc.in", "@name@.cc"},      {"guest.c.in", "guest.c"},
-    {"config.json.in", "@name@.json"}, {"Makefile.cxx.in", "Makefile"},
-    {"README.md.in", "README.md"},     {0},
+    {"model.cc.in", "@name@.cc"},
+    {"test.poke.in", "test.poke"},
+    {"guest.c.in", "guest.c"},
+    {"config.json.in", "@name@.json"},
+    {"Makefile.cxx.in", "Makefile"},
+    {"README.md.in", "README.md"},
+    {0},
 };
 static const struct part python_parts[] = {
-    {"model.py.in", "@name@.py"},      {"guest.c.in", "guest.c"},
-    {"config.json.in", "@name@.json"}, {"Makefile.python.in", "Makefile"},
-    {"README.md.in", "README.md"},     {0},
+    {"model.py.in", "@name@.py"},
+    {"test.poke.in", "test.poke"},
+    {"guest.c.in", "guest.c"},
+    {"config.json.in", "@name@.json"},
+    {"Makefile.python.in", "Makefile"},
+    {"README.md.in", "README.md"},
+    {0},
+};
+static const struct part verilog_parts[] = {
+    {"model.v.in", "@name@.v"},
+    {"test.poke.in", "test.poke"},
+    {"guest.c.in", "guest.c"},
+    {"config.json.in", "@name@.json"},
+    {"Makefile.verilog.in", "Makefile"},
+    {"README.md.in", "README.md"},
+    {0},
 };
 
 struct language {
     const char *name, *source, *model; /* the ends of files: of the source, and of what is loaded */
     const struct part *parts;
+    const char *machine, *device; /* more of the configuration */
 };
 
 static const struct language *find_language(const char *name)
 {
     static const struct language languages[] = {
-        {"c", "c", "so", c_parts},
-        {"cxx", "cc", "so", cxx_parts},
-        {"python", "py", "py", python_parts},
+        {"c", "c", "so", c_parts, "", ""},
+        {"cxx", "cc", "so", cxx_parts, "", ""},
+        {"python", "py", "py", python_parts, "", ""},
+        /* A core that is slower than its guest needs a guest that waits for it. */
+        {"verilog", "v", "so", verilog_parts, ", \"icount\": 0",
+         ",\n      \"params\": { \"clock\": \"1GHz\" }"},
     };
     for (size_t i = 0; i < sizeof(languages) / sizeof(*languages); i++)
         if (strcmp(languages[i].name, name) == 0)
@@ -78,7 +101,7 @@ struct word {
     const char *key;
     char *text;
 };
-enum { WORDS_MAX = 16 };
+enum { WORDS_MAX = 20 };
 struct words {
     struct word items[WORDS_MAX];
     size_t count;
@@ -256,7 +279,7 @@ static int parse(const struct command *command, int argc, char **argv, struct wa
             return EXIT_BAD_INPUT;
     }
     if (!find_language(ret_wanted->language))
-        return command_fail("--lang %s is not a language here; write c, cxx or python",
+        return command_fail("--lang %s is not a language here; write c, cxx, python or verilog",
                             ret_wanted->language);
     if (!ret_wanted->svd != !ret_wanted->peripheral)
         return command_fail("--svd and --peripheral belong together; add %s",
@@ -279,12 +302,16 @@ static int run_command(const struct command *command, int argc, char **argv)
             "\"%s\" is not a name for a device; begin with a letter, and use letters, "
             "digits and _, 40 at most, but no word of C",
             name);
+    if (strcmp(name, "guest") == 0)
+        return command_fail("guest.c is the guest's program; choose another name for the device");
     const struct language *language = find_language(wanted.language);
     struct words words = {0};
     add_word(&words, "name", xstrdup(name));
     add_word(&words, "Name", xformat("%c%s", toupper((unsigned char)*name), name + 1));
     add_word(&words, "suffix", xstrdup(language->model));
     add_word(&words, "source", xstrdup(language->source));
+    add_word(&words, "machine", xstrdup(language->machine));
+    add_word(&words, "device", xstrdup(language->device));
     add_word(&words, "irq", xstrdup(wanted.svd ? "" : ", \"irq\": 40"));
     if (wanted.svd)
         code = add_stub(&words, name, wanted.svd, wanted.peripheral);

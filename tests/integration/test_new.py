@@ -30,28 +30,40 @@ class New(common.TestCase):
         common.qemu("riscv32")
         sanitize = common.build_option("b_sanitize")
         flags = [f"CFLAGS=-O1 -fsanitize={sanitize}"] if sanitize != "none" else []
-        built = common.run(["make", "-C", self.dir / "mine", *flags], env=self.env)
+        built = common.run(["make", "-C", self.dir / "mine", *flags], env=self.env,
+                           timeout=120)
         self.assertEqual((built.code, built.err), (0, ""), built)
         # As "make check" does; with sanitizers the model's have to be there before trestle's.
         if (self.dir / "mine/test_mine").exists():
             tested = common.run([self.dir / "mine/test_mine"], cwd=self.dir / "mine")
             self.assertEqual((tested.code, tested.out, tested.err), (0, "", ""), tested)
+        if (self.dir / "mine/test.poke").exists():
+            result = common.run([self.trestle, "poke", "mine.json", "test.poke"],
+                                cwd=self.dir / "mine", env=self.env)
+            self.assertEqual((result.code, result.out, result.err), (0, "", ""), result)
         result = common.run([self.trestle, "run", "mine.json"], cwd=self.dir / "mine", env=self.env)
         self.assertEqual(result.code, 0, result)
         self.assertIn(f"mine: {checks} passed, 0 failed", result.out)
+        return result
+
+    def assert_filled(self):
+        """Nothing of the templates' words is left."""
+        for part in (self.dir / "mine").iterdir():
+            if part.suffix not in (".so", ".elf") and part.name != "test_mine":
+                self.assertNotRegex(part.read_text(), r"@\w+@", part)
 
     def test_c(self):
         self.passes(checks=5)
+        self.assert_filled()
         self.assertEqual(sorted(os.listdir(self.dir / "mine")),
                          ["Makefile", "README.md", "guest.c", "guest.elf", "mine.c", "mine.json",
                           "mine.so", "test_mine", "test_mine.c"])
-        for name in "Makefile", "README.md", "guest.c", "mine.c", "mine.json", "test_mine.c":
-            self.assertNotRegex((self.dir / "mine" / name).read_text(), r"@\w+@")
 
     def test_python(self):
         if not list(self.stage.rglob("*python*.so")):
             self.skipTest("this build has no models in Python (tools/deps installs libpython3-dev)")
         self.passes("--lang", "python", checks=5)
+        self.assert_filled()
 
     def test_cxx(self):
         if subprocess.run(["pkg-config", "--exists", "systemc"]).returncode:
@@ -59,6 +71,14 @@ class New(common.TestCase):
         if common.build_option("b_sanitize") != "none":
             self.skipTest("the sanitizers do not know the stacks of SystemC's threads")
         self.passes("--lang", "cxx", checks=5)
+        self.assert_filled()
+
+    def test_verilog(self):
+        if not shutil.which("verilator") or not shutil.which("g++"):
+            self.skipTest("verilator or g++ is not installed (tools/deps installs them)")
+        result = self.passes("--lang", "verilog", checks=5)
+        self.assert_filled()
+        self.assertRegex(result.err, r"run hash \w+; repeatable")
 
     def test_svd(self):
         for peripheral, checks in ("UART0", 3), ("TIMER", 5), ("CLOCK", 5):
@@ -80,7 +100,9 @@ class New(common.TestCase):
                           "digits and _, 40 at most, but no word of C"),
                 (["int"], '"int" is not a name for a device; begin with a letter, and use letters, '
                           "digits and _, 40 at most, but no word of C"),
-                (["a", "--lang", "rust"], "--lang rust is not a language here; write c, cxx or python"),
+                (["a", "--lang", "rust"], "--lang rust is not a language here; write c, cxx, "
+                                           "python or verilog"),
+                (["guest"], "guest.c is the guest's program; choose another name for the device"),
                 (["a", "--svd", CHIP], "--svd and --peripheral belong together; add --peripheral "
                                        "NAME"),
                 (["a", "--svd", CHIP, "--peripheral", "UART"],
