@@ -21,28 +21,24 @@
 #define STATUS_READY 2u
 #define CONTROL_RESET 1u
 
-enum { TIMER_ECHO, TIMER_ACCESS, NUM_TIMERS };
+enum { TIMER_ECHO, NUM_TIMERS };
 
 struct echo {
     uint64_t data_in, data_out;
     uint32_t status;
-    trestle_time echo_latency, access_latency;
-    /* The access that waits for access_latency, and the register that it is of. */
-    struct trestle_request *req;
-    const struct trestle_register *reg;
-    uint64_t written;
-    bool is_write;
+    trestle_time echo_latency;
 };
 
 static int echo_init(struct trestle_device *dev, const struct trestle_params *params)
 {
     struct echo *echo = trestle_device_state(dev);
-    trestle_time clock;
+    trestle_time clock, access_latency = 0;
     int r = trestle_params_period(params, "clock", TRESTLE_NS, &clock);
     if (r == 0)
         r = trestle_params_cycles(params, "echo_latency", 10, clock, &echo->echo_latency);
     if (r == 0)
-        r = trestle_params_cycles(params, "access_latency", 0, clock, &echo->access_latency);
+        r = trestle_params_cycles(params, "access_latency", 0, clock, &access_latency);
+    trestle_device_set_access_latency(dev, access_latency);
     return r;
 }
 
@@ -55,73 +51,28 @@ static void take_datum(struct trestle_device *dev, uint64_t data)
     echo->status = STATUS_BUSY;
 }
 
-static void perform_write(struct trestle_device *dev, const struct trestle_register *reg,
-                          uint64_t data)
+static int write_data(struct trestle_device *dev, struct trestle_register_access *access)
 {
-    struct echo *echo = trestle_device_state(dev);
-    if (reg->access == TRESTLE_RO) {
-        trestle_device_log(dev, TRESTLE_LOG_WARNING, "write to read-only register %s ignored",
-                           reg->name);
-    } else if (reg->access == TRESTLE_TRIGGER) {
-        take_datum(dev, data);
-    } else if (data & CONTROL_RESET) {
-        echo->data_in = echo->data_out = echo->status = 0;
-        trestle_device_wake_at(dev, TIMER_ECHO, TRESTLE_TIME_NEVER);
-    }
-}
-
-/* Of what can be read, only these two are not 0. */
-static uint64_t value_of(struct trestle_device *dev, const struct trestle_register *reg)
-{
-    const struct echo *echo = trestle_device_state(dev);
-    bool is_status = reg->storage == offsetof(struct echo, status);
-    return reg->access != TRESTLE_RO ? 0 : is_status ? echo->status : echo->data_out;
-}
-
-/* Keeps the access for later. */
-static int defer(struct trestle_device *dev, const struct trestle_register_access *access,
-                 bool is_write)
-{
-    struct echo *echo = trestle_device_state(dev);
-    echo->req = access->req;
-    echo->reg = access->reg;
-    echo->written = access->access->data;
-    echo->is_write = is_write;
-    trestle_device_wake_after(dev, TIMER_ACCESS, echo->access_latency);
-    return -EINPROGRESS;
-}
-
-static int echo_read(struct trestle_device *dev, struct trestle_register_access *access)
-{
-    const struct echo *echo = trestle_device_state(dev);
-    if (echo->access_latency > 0)
-        return defer(dev, access, false);
+    take_datum(dev, access->access->data); /* which may be wider than DATA_IN */
     return 0;
 }
 
-static int echo_write(struct trestle_device *dev, struct trestle_register_access *access)
+static int write_control(struct trestle_device *dev, struct trestle_register_access *access)
 {
-    const struct echo *echo = trestle_device_state(dev);
-    if (echo->access_latency > 0)
-        return defer(dev, access, true);
-    perform_write(dev, access->reg, access->access->data);
+    struct echo *echo = trestle_device_state(dev);
+    if (access->value & CONTROL_RESET) {
+        echo->data_in = echo->data_out = echo->status = 0;
+        trestle_device_wake_at(dev, TIMER_ECHO, TRESTLE_TIME_NEVER);
+    }
     return 0;
 }
 
 static void echo_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
 {
     struct echo *echo = trestle_device_state(dev);
-    if (timer == TIMER_ECHO) {
-        echo->data_out = echo->data_in;
-        echo->status = STATUS_READY;
-        return;
-    }
-    uint64_t data = 0;
-    if (echo->is_write)
-        perform_write(dev, echo->reg, echo->written);
-    else
-        data = value_of(dev, echo->reg);
-    trestle_request_complete(echo->req, 0, data);
+    (void)timer, (void)now;
+    echo->data_out = echo->data_in;
+    echo->status = STATUS_READY;
 }
 
 static void echo_message(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
@@ -143,22 +94,21 @@ static void echo_message(struct trestle_device *dev, uint32_t port, const void *
 
 #define NARROW 1 | 2 | 4
 #define ALL 1 | 2 | 4 | 8
-#define HOOKS .on_read = echo_read, .on_write = echo_write
 
 static const struct trestle_register registers[] = {
-    {"DATA_IN", 0x00, .access = TRESTLE_TRIGGER, .whole = true, .widths = ALL, HOOKS,
-     .doc = "the datum, of any of the four sizes"},
+    {"DATA_IN", 0x00, .access = TRESTLE_TRIGGER, .whole = true, .widths = ALL,
+     .on_write = write_data, .doc = "the datum, of any of the four sizes"},
     {"DATA_OUT", 0x04, TRESTLE_AT_LOW(struct echo, data_out), .access = TRESTLE_RO, .whole = true,
-     .widths = NARROW, HOOKS, .doc = "its echo, the low 32 bits"},
+     .widths = NARROW, .doc = "its echo, the low 32 bits"},
     {"STATUS", 0x08, TRESTLE_AT(struct echo, status), .access = TRESTLE_RO, .whole = true,
-     .widths = NARROW, HOOKS,
-     .fields = TRESTLE_FIELDS({"busy", STATUS_BUSY}, {"ready", STATUS_READY})},
-    {"CONTROL", 0x0c, .access = TRESTLE_RW, .whole = true, .widths = NARROW, HOOKS,
+     .widths = NARROW, .fields = TRESTLE_FIELDS({"busy", STATUS_BUSY}, {"ready", STATUS_READY})},
+    {"CONTROL", 0x0c, .access = TRESTLE_TRIGGER, .whole = true, .widths = NARROW,
+     .on_write = write_control,
      .fields = TRESTLE_FIELDS({"reset", CONTROL_RESET, .doc = "clears itself"})},
-    {"DATA_IN64", 0x10, .size = 8, .access = TRESTLE_TRIGGER, .whole = true, .widths = ALL, HOOKS,
-     .doc = "DATA_IN by another name"},
+    {"DATA_IN64", 0x10, .size = 8, .access = TRESTLE_TRIGGER, .whole = true, .widths = ALL,
+     .on_write = write_data, .doc = "DATA_IN by another name"},
     {"DATA_OUT64", 0x18, TRESTLE_AT(struct echo, data_out), .size = 8, .access = TRESTLE_RO,
-     .whole = true, .widths = ALL, HOOKS, .doc = "the echo, all 64 bits"},
+     .whole = true, .widths = ALL, .doc = "the echo, all 64 bits"},
 };
 static const struct trestle_region region = {TRESTLE_REGION(registers)};
 

@@ -166,6 +166,11 @@ TRESTLE_API int trestle_device_output(struct trestle_device *dev, const void *da
  * reset() is called. The access under way goes on. In callbacks other than reset() only. */
 TRESTLE_API void trestle_device_self_reset(struct trestle_device *dev);
 
+/* From now on the model sees each access `latency` picoseconds after it came. A reset of the guest
+ * cancels the access that waits. 0, as at the start: at once. */
+TRESTLE_API void trestle_device_set_access_latency(struct trestle_device *dev,
+                                                   trestle_time latency);
+
 /* In init() and start(), which then return an error: why. In any other callback: the device does
  * not work any more; that is logged as an error, and every access is a bus error until a reset. */
 TRESTLE_API void trestle_device_fail(struct trestle_device *dev, const char *format, ...)

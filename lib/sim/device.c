@@ -78,23 +78,27 @@ static struct trestle_request *request_take(struct trestle_device *dev)
     return req;
 }
 
-/* Its status is known: the user hears of an error, and whoever looks at the device. */
-static void request_tell(struct trestle_device *dev, const struct trestle_request *req,
+static void request_warn(struct trestle_device *dev, const struct trestle_request *req,
                          const char *why)
 {
-    if (unlikely(req->status < 0)) {
-        if (!why)
-            why = strerrordesc_np(-req->status);
-        struct trestle_register_at at;
-        char name[80] = "";
-        if (trestle_device_register(dev, req->access.region, req->access.offset, &at))
-            trestle_register_name(at.reg, at.index, name, sizeof(name));
-        trestle_device_log(dev, TRESTLE_LOG_WARNING,
-                           "%s of %" PRIu32 " bytes at offset 0x%" PRIx64 "%s%s%s refused: %s",
-                           req->write ? "write" : "read", req->access.size, req->access.offset,
-                           name[0] ? " (" : "", name, name[0] ? ")" : "",
-                           why ? why : "unknown error");
-    }
+    struct trestle_register_at at;
+    char name[80] = "";
+    if (!why)
+        why = strerrordesc_np(-req->status);
+    if (trestle_device_register(dev, req->access.region, req->access.offset, &at))
+        trestle_register_name(at.reg, at.index, name, sizeof(name));
+    trestle_device_log(dev, TRESTLE_LOG_WARNING,
+                       "%s of %" PRIu32 " bytes at offset 0x%" PRIx64 "%s%s%s refused: %s",
+                       req->write ? "write" : "read", req->access.size, req->access.offset,
+                       name[0] ? " (" : "", name, name[0] ? ")" : "", why ? why : "unknown error");
+}
+
+/* Its status is known: the user hears of an error, and whoever looks at the device. */
+static inline void request_tell(struct trestle_device *dev, const struct trestle_request *req,
+                                const char *why)
+{
+    if (unlikely(req->status < 0))
+        request_warn(dev, req, why);
     if (device_is_observed(dev))
         observe_answer(dev, req);
 }
@@ -165,40 +169,14 @@ static int access_check(const struct trestle_device *dev, const struct trestle_a
     return 0;
 }
 
-int trestle_device_submit(struct trestle_device *dev, struct trestle_request *req)
+/* Gives the request under way to the model. 0: its status is set. Or -EINPROGRESS. */
+static int access_perform(struct trestle_device *dev, const struct register_slot *slot)
 {
-    activity_here(&dev->sim->activity);
-    if (dev->request || dev->depth > 0)
-        return -EBUSY;
-    if (device_is_observed(dev))
-        observe_access(dev, req);
-    uint64_t plain = 0;
-    const struct register_slot *slot =
-        dev->banks && likely(!dev->has_failed) ? registers_single(dev->banks, &req->access) : NULL;
-    if (slot && registers_try_plain(slot, dev->state, &req->access, req->write, &plain)) {
-        request_set(req, 0, plain);
-        if (device_is_observed(dev))
-            observe_answer(dev, req);
-        return 0;
-    }
-    const char *why;
-    int r = slot ? 0 : access_check(dev, &req->access, req->write, &why);
-    if (unlikely(dev->has_failed)) {
-        r = -EIO;
-        why = dev->failure;
-    }
-    if (unlikely(r < 0)) {
-        request_set(req, r, 0);
-        request_tell(dev, req, why);
-        return 0;
-    }
-
+    struct trestle_request *req = dev->request, *ticket = &dev->tickets[dev->ticket];
     struct trestle_access access = {
         .offset = req->access.offset, .size = req->access.size, .region = req->access.region};
-    struct trestle_request *ticket = &dev->tickets[dev->ticket];
     uint64_t data = 0;
-    dev->request = req;
-    req->device = dev;
+    int r;
     device_enter(dev, req->write ? TRESTLE_CALLBACK_WRITE : TRESTLE_CALLBACK_READ);
     if (req->write)
         access.data = req->access.data & size_mask(access.size);
@@ -222,8 +200,65 @@ int trestle_device_submit(struct trestle_device *dev, struct trestle_request *re
         trestle_device_log(dev, TRESTLE_LOG_ERROR,
                            "model '%s' completed a request and answered it as well",
                            dev->model.name);
-    request_tell(dev, request_take(dev), NULL);
     return 0;
+}
+
+int trestle_device_submit(struct trestle_device *dev, struct trestle_request *req)
+{
+    activity_here(&dev->sim->activity);
+    if (dev->request || dev->depth > 0)
+        return -EBUSY;
+    if (device_is_observed(dev))
+        observe_access(dev, req);
+    uint64_t plain = 0;
+    const struct register_slot *slot = dev->banks && likely(!dev->has_failed && !dev->is_delayed)
+                                           ? registers_single(dev->banks, &req->access)
+                                           : NULL;
+    if (slot && registers_try_plain(slot, dev->state, &req->access, req->write, &plain)) {
+        request_set(req, 0, plain);
+        if (device_is_observed(dev))
+            observe_answer(dev, req);
+        return 0;
+    }
+    const char *why;
+    int r = slot ? 0 : access_check(dev, &req->access, req->write, &why);
+    if (unlikely(dev->has_failed)) {
+        r = -EIO;
+        why = dev->failure;
+    }
+    if (unlikely(r < 0)) {
+        request_set(req, r, 0);
+        request_tell(dev, req, why);
+        return 0;
+    }
+
+    dev->request = req;
+    req->device = dev;
+    if (unlikely(dev->is_delayed)) {
+        sim_schedule_reserved(dev->sim, &dev->delayed,
+                              time_add(dev->sim->now, dev->access_latency));
+        return -EINPROGRESS;
+    }
+    r = access_perform(dev, slot);
+    if (r == 0)
+        request_tell(dev, request_take(dev), NULL);
+    return r;
+}
+
+void trestle_device_set_access_latency(struct trestle_device *dev, trestle_time latency)
+{
+    dev->access_latency = latency;
+    dev->is_delayed = latency > 0;
+}
+
+void device_delayed_fire(struct trestle_event *event, trestle_time now)
+{
+    struct trestle_device *dev = container_of(event, struct trestle_device, delayed);
+    (void)now;
+    if (dev->has_failed)
+        request_set(dev->request, -EIO, 0);
+    if (dev->has_failed || access_perform(dev, NULL) == 0)
+        request_finish(dev);
 }
 
 /* --- timers ---------------------------------------------------------------------------------- */
@@ -389,8 +424,10 @@ void trestle_device_reset(struct trestle_device *dev)
     device_enter(dev, TRESTLE_CALLBACK_RESET);
     /* The model must not complete it any more, and cannot answer in its place. */
     struct trestle_request *canceled = dev->request ? request_take(dev) : NULL;
-    if (canceled)
+    if (canceled) {
         request_set(canceled, -ECANCELED, 0);
+        sim_cancel(dev->sim, &dev->delayed);
+    }
     forget(dev);
     device_exit(dev);
     if (canceled && device_is_observed(dev))

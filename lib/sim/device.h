@@ -29,7 +29,7 @@ struct trestle_device {
     _Atomic enum trestle_callback callback; /* the latest */
     unsigned ticket;                        /* of the current or the next request */
     bool completed; /* request is done and only waits for the callback's return */
-    bool has_started, has_failed;
+    bool has_started, has_failed, is_delayed; /* access_latency is not 0 */
     atomic_bool told_thread;
 
     struct trestle_model model;
@@ -40,6 +40,8 @@ struct trestle_device {
     char *failure; /* what trestle_device_fail() said */
     struct trestle_component *component;
     uint64_t irq_levels;
+    trestle_time access_latency;
+    struct trestle_event delayed; /* the model gets the request under way */
     struct trestle_request tickets[DEVICE_TICKETS];
 
     bool log_debug;
@@ -102,6 +104,7 @@ void observe_dma_refused(struct trestle_device *dev, uint32_t transfer, int stat
 
 /* When the timer will come, or TRESTLE_TIME_NEVER. */
 trestle_time device_wake_time(const struct trestle_device *dev, uint32_t timer);
+void device_delayed_fire(struct trestle_event *event, trestle_time now);
 void device_timer_fire(struct trestle_event *event, trestle_time now);
 void device_cancel_timers(struct trestle_device *dev);
 void device_receive(void *ctx, uint32_t port, const void *data, size_t size);

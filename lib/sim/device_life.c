@@ -54,7 +54,7 @@ static void device_free(struct trestle_device *dev)
 {
     if (dev->component)
         component_close(dev->component);
-    queue_unreserve(&dev->sim->queue, dev->model.timers);
+    queue_unreserve(&dev->sim->queue, dev->model.timers + 1);
     registers_release(&dev->sim->banks, dev->banks);
     free(dev->failure);
     free(dev->state);
@@ -79,7 +79,7 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
     struct trestle_device *dev = calloc(1, sizeof(*dev) + model->timers * sizeof(dev->timers[0]));
     if (!dev)
         return error_set(ret_error, -ENOMEM, "out of memory");
-    int r = queue_reserve(&sim->queue, model->timers);
+    int r = queue_reserve(&sim->queue, model->timers + 1);
     if (r < 0) {
         free(dev);
         return error_set(ret_error, r, "out of memory");
@@ -96,6 +96,7 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
         dev->timers[i].dev = dev;
         trestle_event_init(&dev->timers[i].event, device_timer_fire);
     }
+    trestle_event_init(&dev->delayed, device_delayed_fire);
     dev->name = strdup(options->name);
     dev->state = calloc(1, model->state_size + sizeof(FENCE));
     if (!dev->name || !dev->state ||
@@ -250,6 +251,7 @@ void trestle_device_destroy(struct trestle_device *dev)
     if (dev->request)
         dev->request->device = NULL;
     dev->request = NULL;
+    sim_cancel(dev->sim, &dev->delayed);
     /* Nothing reaches the model any more but fini(). */
     device_enter(dev, TRESTLE_CALLBACK_FINI);
     if (dev->model.fini)

@@ -21,6 +21,7 @@ static void set_lazy(struct trestle_device *dev, bool is_lazy)
     component_set_lazy(dev->component, is_lazy);
     for (uint32_t i = 0; i < dev->model.timers; i++)
         dev->timers[i].event.is_lazy = is_lazy;
+    dev->delayed.is_lazy = is_lazy;
 }
 
 static bool has_visible_peer(const struct trestle_device *dev)

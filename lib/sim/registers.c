@@ -184,11 +184,13 @@ static int import_row(const struct trestle_model *model, const struct trestle_re
     if (region->field_size != sizeof(struct trestle_field) ||
         region->value_size != sizeof(struct trestle_value))
         reg->fields = NULL;
-    bool has_effects = row->w1c || row->w1s || row->w1t || row->w0c || row->w0s || row->w0t ||
-                       row->wc || row->ws || row->rc || row->rs;
-    row->is_plain = r == 0 && !has_effects && !reg->on_read && !reg->on_write &&
-                    reg->storage_size == reg->size &&
-                    (reg->access == TRESTLE_RW || reg->access == TRESTLE_RIGHTS_DEFAULT);
+    bool writes_do_more =
+        row->w1c || row->w1s || row->w1t || row->w0c || row->w0s || row->w0t || row->wc || row->ws;
+    bool is_stored = reg->storage_size == reg->size;
+    row->is_load = is_stored && !reg->on_read && !row->rc && !row->rs && row->readable == row->all;
+    row->is_simple_write =
+        !writes_do_more && !is_read_only(reg->access) && reg->access != TRESTLE_RESERVED;
+    row->is_store = is_stored && !reg->on_write && !writes_do_more && reg->access == TRESTLE_RW;
     return r;
 }
 
@@ -483,9 +485,9 @@ static void warn(struct trestle_device *dev, const struct register_slot *slot, c
                        trestle_register_name(&slot->row->reg, slot->index, name, sizeof(name)));
 }
 
-static int read_slot(const struct register_slot *slot, struct trestle_device *dev,
-                     struct trestle_request *req, const struct trestle_access *access,
-                     uint64_t *ret_value)
+static inline int read_slot(const struct register_slot *slot, struct trestle_device *dev,
+                            struct trestle_request *req, const struct trestle_access *access,
+                            uint64_t *ret_value)
 {
     const struct register_row *row = slot->row;
     uint64_t stored = register_load(slot, dev->state), mask = covered(slot, access);
@@ -507,29 +509,39 @@ static int read_slot(const struct register_slot *slot, struct trestle_device *de
     return r;
 }
 
-static int write_slot(const struct register_slot *slot, struct trestle_device *dev,
-                      struct trestle_request *req, const struct trestle_access *access,
-                      uint64_t value)
+/* What bits make of a write that are set, cleared or toggled by it. */
+static uint64_t with_effects(const struct register_row *row, uint64_t old, uint64_t value,
+                             uint64_t mask)
 {
-    const struct register_row *row = slot->row;
-    uint64_t old = register_load(slot, dev->state), mask = covered(slot, access), new = old;
-    if (row->reg.access == TRESTLE_RESERVED) {
-        warn(dev, slot, "write to reserved register");
-        return 0;
-    }
-    if (is_read_only(row->reg.access) && !row->reg.on_write) {
-        warn(dev, slot, "write to read-only register");
-        return 0;
-    }
-    new = (new & ~(row->plain & mask)) | (value & row->plain & mask);
-    new &= ~(value & row->w1c & mask);
+    uint64_t new = old & ~(value & row->w1c & mask);
     new |= value & row->w1s &mask;
     new ^= value & row->w1t &mask;
     new &= ~(~value & row->w0c & mask);
     new |= ~value & row->w0s &mask;
     new ^= ~value & row->w0t &mask;
     new &= ~(row->wc & mask);
-    new |= row->ws &mask;
+    return new | (row->ws & mask);
+}
+
+static inline int write_slot(const struct register_slot *slot, struct trestle_device *dev,
+                             struct trestle_request *req, const struct trestle_access *access,
+                             uint64_t value)
+{
+    const struct register_row *row = slot->row;
+    uint64_t old = register_load(slot, dev->state), mask = covered(slot, access);
+    if (unlikely(!row->is_simple_write)) {
+        if (row->reg.access == TRESTLE_RESERVED) {
+            warn(dev, slot, "write to reserved register");
+            return 0;
+        }
+        if (is_read_only(row->reg.access) && !row->reg.on_write) {
+            warn(dev, slot, "write to read-only register");
+            return 0;
+        }
+    }
+    uint64_t new = (old & ~(row->plain & mask)) | (value & row->plain & mask);
+    if (!row->is_simple_write)
+        new = with_effects(row, new, value, mask);
     register_store(slot, dev->state, new);
     if (!row->reg.on_write)
         return 0;

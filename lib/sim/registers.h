@@ -17,8 +17,11 @@ struct register_row {
     struct trestle_register reg;
     uint64_t all; /* its bits */
     uint64_t readable, plain, w1c, w1s, w1t, w0c, w0s, w0t, wc, ws, rc, rs;
-    bool is_plain;    /* every access of its own width is a load or a store */
-    uint32_t singles; /* widths of accesses at its beginning that are of this register alone */
+    /* An access of its own width is a load, or a store, and nothing else. */
+    bool is_load, is_store;
+    bool is_simple_write; /* writes store plain bits, or nothing, and call on_write if there is one
+                           */
+    uint32_t singles;     /* widths of accesses at its beginning that are of this register alone */
 };
 
 /* One register. */
@@ -146,11 +149,12 @@ static inline bool registers_try_plain(const struct register_slot *slot, void *s
                                        const struct trestle_access *access, bool write,
                                        uint64_t *ret_data)
 {
-    if (!slot->row->is_plain || slot->row->reg.size != access->size)
+    const struct register_row *row = slot->row;
+    if (!(write ? row->is_store : row->is_load) || row->reg.size != access->size)
         return false;
     uint64_t old = register_load(slot, state);
     if (write)
-        register_store(slot, state, (old & ~slot->row->plain) | (access->data & slot->row->plain));
+        register_store(slot, state, (old & ~row->plain) | (access->data & row->plain));
     else
         *ret_data = old;
     return true;

@@ -200,6 +200,47 @@ static void test_rare_rights(void **state)
     assert_int_equal(trestle_test_read(rarely, 4, 4), 0xffffffff);
 }
 
+static const struct trestle_register secret_rows[] = {
+    {"KEY", 0x00, .storage_size = 4,
+     .fields = TRESTLE_FIELDS({"open", 0xf}, {"secret", 0xf0, TRESTLE_WO})},
+};
+static const struct trestle_region secret_region = {TRESTLE_REGION(secret_rows)};
+static const struct trestle_model secret = {.size = sizeof(secret),
+                                            .name = "secret",
+                                            .regions = TRESTLE_REGIONS(&secret_region),
+                                            .state_size = 4};
+
+static void test_write_only_fields_read_as_zero(void **state)
+{
+    struct trestle_device *keeper = add(&secret);
+    trestle_test_write(keeper, 0, 4, 0x5a);
+    assert_int_equal(*(const uint32_t *)trestle_device_state(keeper), 0x5a);
+    assert_int_equal(trestle_test_read(keeper, 0, 4), 0xa);
+}
+
+static void test_access_latency(void **state)
+{
+    trestle_device_set_access_latency(dev, 5 * TRESTLE_NS);
+    set(0x20, 7);
+    assert_int_equal(trestle_test_now(bench), 5 * TRESTLE_NS);
+    assert_int_equal(get(0x20), 7);
+    assert_int_equal(get(0x60), 77); /* itself a nanosecond late */
+    assert_int_equal(trestle_test_now(bench), 16 * TRESTLE_NS);
+    assert_int_equal(status_of(false, 0x30, 4), -EINVAL); /* at once */
+    assert_int_equal(trestle_test_now(bench), 16 * TRESTLE_NS);
+    set(0x00, 0x80); /* a reset of its own does not cancel it */
+    assert_int_equal(bank->hooks, 1);
+
+    /* A reset does. */
+    struct trestle_request req = {.access = {.offset = 0x20, .size = 4, .data = 9}, .write = true};
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    trestle_test_reset(dev);
+    assert_int_equal(req.status, -ECANCELED);
+    trestle_test_run(bench, TRESTLE_US);
+    trestle_device_set_access_latency(dev, 0);
+    assert_int_equal(get(0x20), 0);
+}
+
 static void test_masks_and_read_only_registers(void **state)
 {
     set(0x2c, 0x1234);
@@ -478,6 +519,8 @@ int main(void)
         TEST(test_reset_values_and_resets),
         TEST(test_rights_of_fields),
         TEST(test_rare_rights),
+        TEST(test_write_only_fields_read_as_zero),
+        TEST(test_access_latency),
         TEST(test_masks_and_read_only_registers),
         TEST(test_widths),
         TEST(test_arrays),
