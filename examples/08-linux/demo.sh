@@ -21,6 +21,13 @@ done
 echo "heard: $(tr '\n' '/' </tmp/heard)"
 kill $!
 echo "interrupts:$(grep "$(basename "$port")" /proc/interrupts | tr -s ' ')"
+# A clock, where the kernel has its driver. Its time is set, and has gone on when it is read.
+if [ -e /dev/rtc1 ]; then
+    echo "clock: $(cat /sys/class/rtc/rtc1/name) $(cat /sys/class/rtc/rtc1/date)"
+    date -s "2031-05-06 07:08:09" >/dev/null
+    hwclock -u -w -f /dev/rtc1
+    echo "clock: $(hwclock -u -r -f /dev/rtc1)"
+fi
 # No driver claims this one: its registers are there for whoever opens /dev/mem.
 for id in /sys/bus/platform/devices/*.id; do
     base=0x$(basename "$id" .id)

@@ -14,12 +14,22 @@
 #include "trestle/models.h"
 
 extern const struct trestle_model trestle_compute_model, trestle_dma_model, trestle_echo_model,
-    trestle_edu_model, trestle_id_model, trestle_ns16550_model, trestle_timer_model;
+    trestle_edu_model, trestle_goldfish_rtc_model, trestle_id_model, trestle_ns16550_model,
+    trestle_timer_model;
 
+/* clang-format off */
 static const struct trestle_model *const bundled[] = {
-    &trestle_compute_model, &trestle_dma_model,     &trestle_echo_model,  &trestle_edu_model,
-    &trestle_id_model,      &trestle_ns16550_model, &trestle_timer_model, NULL,
+    &trestle_compute_model,
+    &trestle_dma_model,
+    &trestle_echo_model,
+    &trestle_edu_model,
+    &trestle_goldfish_rtc_model,
+    &trestle_id_model,
+    &trestle_ns16550_model,
+    &trestle_timer_model,
+    NULL,
 };
+/* clang-format on */
 
 const struct trestle_model *const *trestle_models(void)
 {

@@ -110,6 +110,12 @@ def qemu(arch):
     return name
 
 
+def bundled_models():
+    """The names of the models in the library, as `trestle models` lists them."""
+    out = subprocess.run([TRESTLE, "models"], check=True, capture_output=True, text=True).stdout
+    return [line.split()[0] for line in out.splitlines()[1:] if not line.startswith("svd ")]
+
+
 def build_option(name):
     """What an option of the build under test was set to."""
     options = subprocess.run(["meson", "introspect", "--buildoptions", BUILD], check=True,

@@ -41,8 +41,8 @@ class BadCommandLine(Case):
             ("cannot write --stats runtime: it is a directory; name a file in a directory that "
              "can be written, or -", "serve", two, "--stats", "runtime"),
             ("check needs a configuration file; usage: trestle check CONFIG", "check"),
-            ('there is no model "x"; the models are compute, dma, echo, edu, id, ns16550, timer, svd, or a path '
-             "to a .so or .py", "models", "x"),
+            ('there is no model "x"; the models are ' +
+             ", ".join(common.bundled_models()) + ", svd, or a path to a .so or .py", "models", "x"),
             ('bench takes no "x"; see trestle bench --help', "bench", "x"),
             ("--rounds 0 is not a number from 1 to 1000", "bench", "--rounds", "0"),
             ("--count many is not a number from 1 to 4294967295", "bench", "--count", "many"),

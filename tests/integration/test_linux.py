@@ -55,7 +55,9 @@ class Linux(Case):
         return out
 
     def test_riscv64(self):
-        self.check_demo(self.boot("riscv64", cpus=2))
+        out = self.check_demo(self.boot("riscv64", cpus=2))
+        self.assertRegex(out, r"clock: goldfish_rtc \w+\.clock 2000-01-01\n"
+                              r"clock: Tue May  6 07:08:\d\d 2031 ")
 
     def test_riscv64_aplic(self):
         self.check_demo(self.boot("riscv64", "-M", "aia=aplic"))

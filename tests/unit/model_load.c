@@ -9,7 +9,9 @@
 
 static void test_bundled(void **state)
 {
-    static const char *const names[] = {"compute", "dma", "echo", "edu", "id", "ns16550", "timer"};
+    static const char *const names[] = {
+        "compute", "dma", "echo", "edu", "goldfish-rtc", "id", "ns16550", "timer",
+    };
     const struct trestle_model *const *models = trestle_models();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         assert_non_null(models[i]);
