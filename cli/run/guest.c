@@ -43,7 +43,9 @@ static int poll_bridge(struct guest *guest, uint64_t until_ns)
     int status = trestle_bridge_poll(guest->run->bridge, clock_ms_until(until_ns));
     if (status == 0 || status == -EINTR)
         return 0;
-    run_log(guest->run, TRESTLE_LOG_ERROR, "cannot serve the devices: %s", error_text(status));
+    if (!guest->is_forsaken)
+        run_complain_poll(guest->run, status);
+    guest->is_forsaken = true;
     return status;
 }
 
@@ -68,7 +70,9 @@ void guest_stop(struct guest *guest)
     while (!guest->has_ended && clock_ns() < kill_at_ns &&
            guest->run->signals_seen == signals_seen && poll_bridge(guest, kill_at_ns) == 0)
         ;
-    if (!guest->has_ended && guest->run->signals_seen == signals_seen)
+    if (guest->is_forsaken)
+        trestle_machine_stop(guest->machine, (int)(GRACE_NS / NS_PER_MS));
+    else if (!guest->has_ended && guest->run->signals_seen == signals_seen)
         run_log(guest->run, TRESTLE_LOG_WARNING,
                 "QEMU did not end within %d s of SIGTERM; it is killed",
                 (int)(GRACE_NS / NS_PER_S));

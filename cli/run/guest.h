@@ -10,8 +10,9 @@ struct guest {
     struct run *run;
     struct trestle_machine *machine;
     bool has_ended;
-    int exit_code; /* QEMU's, once it has ended; 128 + the signal that ended it */
-    int signal;    /* or 0 */
+    bool is_forsaken; /* its devices cannot be served any more, and it was said */
+    int exit_code;    /* QEMU's, once it has ended; 128 + the signal that ended it */
+    int signal;       /* or 0 */
 };
 
 /* Starts QEMU; the run's bridge notices its end. -EINVAL and the like with the line. */

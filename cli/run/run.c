@@ -271,7 +271,11 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
         .run_hash = config->icount >= 0 || wanted->run_hash,
         .needs_shm = needs_shm(config) < config->num_devices,
     };
+    snprintf(run->ends, sizeof(run->ends), "%s%s",
+             wanted->is_device ? "the process of " : "the run",
+             wanted->is_device ? config->devices[0].name : "");
     const struct watchdog_options watchdog = {
+        .ends = run->ends,
         .patience_ns = wanted->has_no_watchdog ? 0 : (uint64_t)config->watchdog_ms * NS_PER_MS,
         .clean_up = wanted->clean_up,
         .ctx = wanted->ctx};
@@ -348,6 +352,20 @@ int run_listen(struct run *run, char **ret_error)
     return status;
 }
 
+void run_complain_poll(struct run *run, int status)
+{
+    struct trestle_activity last;
+    trestle_sim_look(trestle_bridge_sim(run->bridge), &last);
+    if (status == -EBADF && last.device[0])
+        run_log(
+            run, TRESTLE_LOG_ERROR,
+            "cannot serve the devices: a model has closed descriptors that are not its own; the "
+            "last was %s, in its %s()",
+            last.device, last.callback_name);
+    else
+        run_log(run, TRESTLE_LOG_ERROR, "cannot serve the devices: %s", error_text(status));
+}
+
 void run_abandon(struct run *run)
 {
     own_stop(run->own);
@@ -358,13 +376,17 @@ void run_abandon(struct run *run)
 
 void run_finish(struct run *run)
 {
-    watchdog_finish();
     own_finish(run->own);
     run->own = NULL;
     if (run->bridge && run->signal_fd >= 0)
         trestle_bridge_unwatch(run->bridge, run->signal_fd);
-    if (run->bridge)
+    if (run->bridge) {
         child_end_strays(STRAYS_GRACE_MS);
+        trestle_bridge_remove_sockets(run->bridge);
+        watchdog_finish();
+        trestle_bridge_remove_devices(run->bridge);
+    }
+    watchdog_watch(NULL);
     trestle_bridge_destroy(run->bridge);
     run->bridge = NULL;
     close_backends(run);

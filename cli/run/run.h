@@ -16,6 +16,7 @@ struct run_options {
     const char *trace;      /* a file for all that passes; NULL: none */
     bool run_hash;          /* computed, also without a trace and without icount */
     enum trestle_wait wait;
+    bool is_device;       /* a process of one device */
     bool has_no_watchdog; /* somebody may have stopped the models, and looks at them */
     /* When a model's callback does not return, crashes or calls exit(): ends what the run has
      * started, and says what it has served. The models are not called any more. */
@@ -25,6 +26,7 @@ struct run_options {
 
 struct run {
     const struct config *config;
+    char ends[80]; /* with a model that crashes: "the run", "the process of uart0" */
     struct trestle_bridge *bridge;
     struct own_processes *own;               /* of devices in processes of their own */
     const char *trace_path;                  /* or NULL */
@@ -46,6 +48,8 @@ void run_read_signals(struct run *run);
 /* At most one line to the log, when verbosity is at least level's. */
 void run_log(struct run *run, enum trestle_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* That trestle_bridge_poll() failed. */
+void run_complain_poll(struct run *run, int status);
 /* All that clean_up() has to do for the run itself: its processes, its sockets. */
 void run_abandon(struct run *run);
 /* Nothing of what comes is traced any more; once is enough. */

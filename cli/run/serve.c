@@ -64,7 +64,7 @@ static int serve_until_signal(struct run *run)
     while (!run->signal) {
         int status = trestle_bridge_poll(run->bridge, -1);
         if (status < 0 && status != -EINTR) {
-            run_log(run, TRESTLE_LOG_ERROR, "cannot serve the devices: %s", error_text(status));
+            run_complain_poll(run, status);
             return EXIT_FAILURE;
         }
     }
@@ -83,9 +83,12 @@ static int report(struct serving *serving)
     char *error = NULL;
     if (!options->quiet)
         stats_print(&serving->run, &elsewhere);
-    if (options->report_fd) {
-        fflush(stdout);
-        dup2(options->report_fd, STDOUT_FILENO);
+    fflush(stdout);
+    /* A model may have closed it. */
+    if (options->report_fd && dup2(options->report_fd, STDOUT_FILENO) < 0) {
+        run_log(&serving->run, TRESTLE_LOG_WARNING, "what was served is not known: %s",
+                strerror(errno));
+        return -EIO;
     }
     if (!options->stats || stats_write(&serving->run, &elsewhere, options->stats, &error) == 0)
         return 0;
@@ -107,6 +110,7 @@ int serve_config(const struct config *config, const struct serve_options *option
     const struct run_options run_options = {.clean_up = abandon,
                                             .ctx = &serving,
                                             .verbosity = options->verbosity,
+                                            .is_device = options->listen_fd > 0,
                                             .socket_dir = options->socket_dir,
                                             .trace = options->trace,
                                             .run_hash = options->run_hash};

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -34,6 +35,9 @@
 #define SUSPECTS_MAX 4
 #define TOLD_MAX 64
 
+/* Where a signal came that ends the process. */
+enum crash_place { IN_CALLBACK, IN_THREAD, OUTSIDE, FROM_ELSEWHERE };
+
 struct suspect {
     char device[64];
     const char *callback;
@@ -43,6 +47,7 @@ static struct {
     struct watchdog_options options;
     _Atomic(struct trestle_sim *) sim;
     pthread_t thread, served;
+    pid_t pid; /* a model may fork: its child is not to end the run */
     bool is_started;
     int wake_fd;
     atomic_bool is_stopping, is_over, is_finishing;
@@ -55,7 +60,8 @@ static struct {
     void *frames[FRAMES_MAX];
     int num_frames;
     struct trestle_activity crashed_in;
-    bool is_outside;  /* of any model */
+    enum crash_place place;
+    pid_t sender;     /* 0: none */
     atomic_int crash; /* the signal */
     atomic_bool crash_is_told;
 } dog = {.wake_fd = -1};
@@ -109,7 +115,7 @@ static void clean_up(void)
     struct sigaction as_usual = {.sa_handler = SIG_DFL};
     sigaction(SIGALRM, &as_usual, NULL);
     alarm(CLEAN_UP_S);
-    if (dog.options.clean_up)
+    if (dog.options.clean_up && !atomic_load(&dog.is_finishing))
         dog.options.clean_up(dog.options.ctx);
     log_end();
 }
@@ -133,7 +139,8 @@ static void end_from_here(const char *what, int code)
 {
     if (!take_over())
         return;
-    log_line("trestle: %s ends the run", what);
+    if (what)
+        log_line("trestle: %s ends the run", what);
     clean_up();
     _exit(code);
 }
@@ -263,10 +270,13 @@ static void see_to_end(struct vigil *vigil, const struct trestle_activity *seen,
     int code;
     const char *what = find_end(&code);
     vigil->end_ns = !what ? 0 : vigil->end_ns ? vigil->end_ns : now_ns;
+    /* In a model's fini() everything else is done, and nobody may be there to send a signal. */
+    if (atomic_load(&dog.is_finishing) && vigil->told_hung)
+        end_from_here(NULL, EXIT_FAILURE);
     if (!what || now_ns - vigil->end_ns < STUCK_NS)
         return;
     if (atomic_load(&dog.is_finishing)) {
-        _exit(code); /* in a model's fini(): everything else is done */
+        end_from_here(what, code);
     } else if (vigil->callback_ns && now_ns - vigil->callback_ns >= STUCK_NS) {
         if (!vigil->told_hung)
             say_hung(seen, vigil->callback_ns);
@@ -279,29 +289,64 @@ static void see_to_end(struct vigil *vigil, const struct trestle_activity *seen,
     }
 }
 
+static bool is_fault(int number)
+{
+    return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
+           number == SIGABRT || number == SIGTRAP || number == SIGSYS;
+}
+
+/* What is known of a signal that came while no model was called; malloc'd. */
+static char *describe_outside(const char *name, const char *meaning)
+{
+    const struct trestle_activity *last = &dog.crashed_in;
+    char *what = last->device[0]
+                     ? xformat("; the last was %s, in its %s()", last->device, last->callback_name)
+                     : xstrdup("");
+    char *text =
+        is_fault(dog.crash)
+            ? xformat("SIG%s (%s) outside of all models%s; a model may have written beyond its "
+                      "memory, which a build with -fsanitize=address shows",
+                      name, meaning, what)
+            : xformat("SIG%s (%s), which a model may have asked for, ends %s%s", name, meaning,
+                      dog.options.ends, what);
+    free(what);
+    return text;
+}
+
+static char *describe_crash(const char *name, const char *meaning)
+{
+    switch (dog.place) {
+    case IN_CALLBACK: {
+        char *what = describe(&dog.crashed_in);
+        char *text = xformat("%s ends in SIG%s (%s); %s ends with it", what, name, meaning,
+                             dog.options.ends);
+        free(what);
+        return text;
+    }
+    case IN_THREAD:
+        return xformat("SIG%s (%s) in a thread of a model's own; %s ends with it", name, meaning,
+                       dog.options.ends);
+    case FROM_ELSEWHERE:
+        return dog.sender ? xformat("SIG%s (%s) from process %d ends %s", name, meaning,
+                                    (int)dog.sender, dog.options.ends)
+                          : xformat("SIG%s (%s) ends %s", name, meaning, dog.options.ends);
+    default:
+        return describe_outside(name, meaning);
+    }
+}
+
 static void tell_crash(void)
 {
-    char *what, **names;
     int number = dog.crash;
-    const char *name = sigabbrev_np(number);
-    const char *meaning = number == SIGABRT ? "abort(), a failed assertion, or an exception in C++"
-                                            : strsignal(number);
-    if (dog.is_outside && dog.crashed_in.device[0]) {
-        log_line(
-            "trestle: error: SIG%s (%s) outside of all models; the last was %s, in %s(): it may "
-            "have written beyond its memory, which a build with -fsanitize=address shows",
-            name, meaning, dog.crashed_in.device, dog.crashed_in.callback_name);
-    } else if (dog.is_outside) {
-        log_line("trestle: error: SIG%s (%s) outside of all models, which may have written beyond "
-                 "their memory; a build with -fsanitize=address shows that",
-                 name, meaning);
-    } else {
-        what = describe(&dog.crashed_in);
-        log_line("trestle: error: %s ends in SIG%s (%s); the run ends with it", what, name,
-                 meaning);
-        free(what);
-    }
-    names = backtrace_symbols(dog.frames, dog.num_frames);
+    char *what =
+        describe_crash(sigabbrev_np(number),
+                       number == SIGABRT ? "abort(), a failed assertion, or an exception in C++"
+                                         : strsignal(number));
+    log_line("trestle: error: %s", what);
+    free(what);
+    if (dog.place == FROM_ELSEWHERE)
+        return;
+    char **names = backtrace_symbols(dog.frames, dog.num_frames);
     for (int i = FRAMES_OURS; names && i < dog.num_frames; i++)
         log_line("trestle:   %s", names[i]);
     free(names);
@@ -370,17 +415,36 @@ static bool look_with_care(struct trestle_activity *ret_seen)
     return is_inside;
 }
 
+/* Not by a mistake of a model's: a user, a limit for processor time, another process. */
+static bool is_from_elsewhere(int number, const siginfo_t *info)
+{
+    if (info->si_code == SI_USER || info->si_code == SI_TKILL || info->si_code == SI_QUEUE)
+        return info->si_pid != dog.pid;
+    return number == SIGQUIT || number == SIGXCPU;
+}
+
+static enum crash_place find_place(int number, const siginfo_t *info)
+{
+    bool is_inside = look_with_care(&dog.crashed_in);
+    if (is_from_elsewhere(number, info))
+        return FROM_ELSEWHERE;
+    if (is_inside)
+        return IN_CALLBACK;
+    return is_fault(number) && !pthread_equal(pthread_self(), dog.served) ? IN_THREAD : OUTSIDE;
+}
+
 /* In the thread that crashed. The rest is the watchdog's: here nothing may be allocated. */
 static void on_crash(int number, siginfo_t *info, void *context)
 {
     const struct timespec pause = {.tv_nsec = 5000000};
     const uint64_t one = 1;
-    (void)info;
     (void)context;
     signal(number, SIG_DFL);
-    log_rescue();
-    dog.is_outside = !look_with_care(&dog.crashed_in);
-    if (atomic_load(&dog.sim) && pthread_equal(pthread_self(), dog.served) && take_over()) {
+    if (getpid() == dog.pid && atomic_load(&dog.sim) &&
+        !pthread_equal(pthread_self(), dog.thread) && take_over()) {
+        log_rescue();
+        dog.place = find_place(number, info);
+        dog.sender = info->si_code == SI_KERNEL ? 0 : info->si_pid;
         dog.num_frames = backtrace(dog.frames, FRAMES_MAX);
         atomic_store(&dog.crash, number);
         (void)!write(dog.wake_fd, &one, sizeof(one));
@@ -390,18 +454,44 @@ static void on_crash(int number, siginfo_t *info, void *context)
     raise(number);
 }
 
-/* A model has no business to end the process that serves it. */
-static void on_exit_of_model(int status, void *unused)
+/* A model has no business to end the process that serves it. Trestle itself ends when nothing is
+ * watched any more, or because it is out of memory and has said so. */
+static void end_by_model(const char *format, int status)
 {
     struct trestle_activity seen;
-    (void)unused;
-    if (!is_inside_model(&seen) || !take_over())
+    if (getpid() != dog.pid || !atomic_load(&dog.sim) ||
+        pthread_equal(pthread_self(), dog.thread) || !take_over())
         return;
-    char *what = describe(&seen);
-    log_line("trestle: error: %s calls exit(%d); the run ends with it", what, status);
-    free(what);
+    bool is_inside = is_inside_model(&seen);
+    if (is_inside || !pthread_equal(pthread_self(), dog.served)) {
+        char *what = is_inside ? describe(&seen) : xstrdup("a thread of a model's own");
+        char *call = xformat(format, status);
+        log_line("trestle: error: %s calls %s; %s ends with it", what, call, dog.options.ends);
+        free(call);
+        free(what);
+    }
     clean_up();
-    _exit(EXIT_FAILURE);
+    syscall(SYS_exit_group, EXIT_FAILURE);
+}
+
+static void on_exit_of_model(int status, void *unused)
+{
+    (void)unused;
+    end_by_model("exit(%d)", status);
+}
+
+static void on_quick_exit(void)
+{
+    end_by_model("quick_exit()", 0);
+}
+
+/* Nothing is called at the C library's _exit(). A model's call comes here instead, since symbols of
+ * the executable come first. */
+__attribute__((visibility("default"))) void _exit(int status)
+{
+    end_by_model("_exit(%d)", status);
+    for (;;)
+        syscall(SYS_exit_group, status);
 }
 
 /* AddressSanitizer, in a model that was built with it, says more. */
@@ -409,7 +499,8 @@ extern void __asan_init(void) __attribute__((weak));
 
 static void handle_crashes(void)
 {
-    static const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
+    static const int numbers[] = {SIGSEGV, SIGBUS,  SIGILL,    SIGFPE,  SIGABRT, SIGTRAP, SIGSYS,
+                                  SIGALRM, SIGPROF, SIGVTALRM, SIGUSR1, SIGUSR2, SIGQUIT, SIGXCPU};
     static char stack[65536];
     static bool is_done;
     const stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
@@ -421,11 +512,16 @@ static void handle_crashes(void)
     is_done = true;
     backtrace(&frame, 1); /* the first call loads a library */
     on_exit(on_exit_of_model, NULL);
+    at_quick_exit(on_quick_exit);
     if (__asan_init)
         return;
     sigaltstack(&alternative, NULL);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-        sigaction(numbers[i], &action, NULL);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        struct sigaction before;
+        sigaction(numbers[i], NULL, &before);
+        if (before.sa_handler == SIG_DFL) /* what is ignored stays ignored */
+            sigaction(numbers[i], &action, NULL);
+    }
 }
 
 /* --- start and stop ----------------------------------------------------------------------------
@@ -436,6 +532,7 @@ int watchdog_start(const struct watchdog_options *options)
     sigset_t all, before;
     dog.options = *options;
     dog.served = pthread_self();
+    dog.pid = getpid();
     atomic_store(&dog.deadline_ns, CLOCK_NEVER);
     atomic_store(&dog.is_stopping, false);
     atomic_store(&dog.is_finishing, false);
@@ -467,7 +564,6 @@ void watchdog_set_deadline(uint64_t deadline_ns, const char *what, int exit_code
 
 void watchdog_finish(void)
 {
-    atomic_store(&dog.sim, NULL);
     atomic_store(&dog.deadline_ns, CLOCK_NEVER);
     atomic_store(&dog.is_finishing, true);
 }

@@ -12,6 +12,7 @@
 #include "trestle/sim.h"
 
 struct watchdog_options {
+    const char *ends;     /* with a model that crashes: "the run"; stays the caller's */
     uint64_t patience_ns; /* how long a callback may take before it is named; 0: for ever */
     /* Ends what the run has started, says what it has served and removes its sockets: the thread
      * that serves is inside a model, and will do none of it. */
@@ -24,7 +25,8 @@ int watchdog_start(const struct watchdog_options *options);
 void watchdog_watch(const struct trestle_sim *sim);
 /* When the run is to end, by clock_ns(), what says so, and its exit code then. */
 void watchdog_set_deadline(uint64_t deadline_ns, const char *what, int exit_code);
-/* All is done but to take the devices away: from now on a signal ends what takes too long. */
+/* All is done but to take the devices away: from now on a signal, or its patience, ends what takes
+ * too long, and nothing is cleaned up or said but whose fault it is. */
 void watchdog_finish(void);
 /* Nothing is watched any more; fine when nothing was. */
 void watchdog_stop(void);

@@ -110,6 +110,10 @@ TRESTLE_API int trestle_bridge_advanced(struct trestle_bridge *bridge, trestle_t
  * to end though a model does not return. */
 TRESTLE_API void trestle_bridge_remove_sockets(struct trestle_bridge *bridge);
 
+/* Closes and unlinks all sockets, and takes the devices away: their models' fini() is called. Only
+ * trestle_bridge_destroy() may follow, which does the same unless it was done: for a process that
+ * watches over its models (trestle_sim_look()) to their end. */
+TRESTLE_API void trestle_bridge_remove_devices(struct trestle_bridge *bridge);
 /* Closes and unlinks all sockets. NULL and half-built bridges are fine. */
 TRESTLE_API void trestle_bridge_destroy(struct trestle_bridge *bridge);
 

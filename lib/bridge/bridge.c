@@ -76,14 +76,20 @@ int trestle_bridge_create(const struct trestle_bridge_options *options,
     return 0;
 }
 
+void trestle_bridge_remove_devices(struct trestle_bridge *bridge)
+{
+    struct front *front = &bridge->front;
+    bridge_trace_finish(&bridge->trace);
+    while (front->num_ports > 0)
+        devices_free_port(front->ports[--front->num_ports]);
+}
+
 void trestle_bridge_destroy(struct trestle_bridge *bridge)
 {
     if (!bridge)
         return;
     struct front *front = &bridge->front;
-    bridge_trace_finish(&bridge->trace);
-    for (uint32_t i = 0; i < front->num_ports; i++)
-        devices_free_port(front->ports[i]);
+    trestle_bridge_remove_devices(bridge);
     free(front->ports);
     serve_finish(bridge);
     loop_finish(&front->loop);

@@ -208,4 +208,5 @@ void bridge_trace_finish(struct bridge_trace *trace)
         trestle_sim_observe(trace->front->timeline.sim, NULL, NULL);
     free(trace->path);
     free(trace->links);
+    *trace = (struct bridge_trace){0};
 }

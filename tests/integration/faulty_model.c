@@ -1,25 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* A model that misbehaves as its parameter says: "init=FAULT" does so in init(), "fault=FAULT" at a
- * write to offset 0. Offset 4 is an ordinary register, offset 8 counts wakes and messages. */
+/* A model that misbehaves as its parameter says: "init=FAULT" does so in init(), "fini=FAULT" in
+ * fini(), "fault=FAULT" at a write to offset 0. Offset 4 is an ordinary register, offset 8 counts
+ * wakes and messages. */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "trestle/device.h"
 
 struct state {
-    const char *fault; /* one of the constants below, or "" */
+    const char *fault, *at_end; /* one of the constants below, or "" */
     uint32_t value;
     uint64_t count;
     struct trestle_request *request;
 };
 
 static const char *const faults[] = {
-    "loop",   "null",        "abort", "exit", "print",    "keep", "slow",
-    "thread", "picoseconds", "ping",  "fail", "overflow", "",
+    "loop",   "null",        "abort",       "exit",  "print",    "keep",  "slow",
+    "thread", "picoseconds", "ping",        "fail",  "overflow", "leave", "fork",
+    "signal", "thread null", "thread exit", "close", "",
 };
 
 static void *from_a_thread(void *ctx)
@@ -28,11 +32,37 @@ static void *from_a_thread(void *ctx)
     return NULL;
 }
 
-static void call_from_a_thread(struct trestle_device *dev)
+static void *crash_in_a_thread(void *ctx)
+{
+    *(volatile int *)NULL = 1;
+    return ctx;
+}
+
+static void *exit_in_a_thread(void *ctx)
+{
+    exit(5);
+    return ctx;
+}
+
+static void call_in_a_thread(void *(*call)(void *), struct trestle_device *dev)
 {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, from_a_thread, dev) == 0)
+    if (pthread_create(&thread, NULL, call, dev) == 0)
         pthread_join(thread, NULL);
+}
+
+static void fork_and_exit(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        exit(0);
+    waitpid(pid, NULL, 0);
+}
+
+static void close_what_is_open(void)
+{
+    for (int fd = 3; fd < 256; fd++)
+        close(fd);
 }
 
 static int overflow(volatile char *end)
@@ -59,7 +89,19 @@ static int misbehave(struct trestle_device *dev, const char *fault)
     if (strcmp(fault, "slow") == 0)
         usleep(400000);
     if (strcmp(fault, "thread") == 0)
-        call_from_a_thread(dev);
+        call_in_a_thread(from_a_thread, dev);
+    if (strcmp(fault, "thread null") == 0)
+        call_in_a_thread(crash_in_a_thread, dev);
+    if (strcmp(fault, "thread exit") == 0)
+        call_in_a_thread(exit_in_a_thread, dev);
+    if (strcmp(fault, "leave") == 0)
+        _exit(0);
+    if (strcmp(fault, "fork") == 0)
+        fork_and_exit();
+    if (strcmp(fault, "signal") == 0)
+        raise(SIGUSR1);
+    if (strcmp(fault, "close") == 0)
+        close_what_is_open();
     if (strcmp(fault, "overflow") == 0)
         return overflow((char *)trestle_device_state(dev) + sizeof(struct state));
     return strcmp(fault, "fail") == 0 ? -EIO : 0;
@@ -76,18 +118,27 @@ static const char *constant(const char *text)
 static int init(struct trestle_device *dev, const struct trestle_params *params)
 {
     struct state *state = trestle_device_state(dev);
-    const char *fault, *at_init;
+    const char *fault, *at_init, *at_end;
     uint64_t number;
     int r = trestle_params_string(params, "fault", "", &fault);
     if (r == 0)
         r = trestle_params_string(params, "init", "", &at_init);
     if (r == 0)
+        r = trestle_params_string(params, "fini", "", &at_end);
+    if (r == 0)
         r = trestle_params_u64(params, "number", 0, &number);
     if (r < 0)
         return r;
     state->fault = constant(fault);
+    state->at_end = constant(at_end);
     state->value = 0x12345678;
     return misbehave(dev, constant(at_init));
+}
+
+static void fini(struct trestle_device *dev)
+{
+    struct state *state = trestle_device_state(dev);
+    misbehave(dev, state->at_end);
 }
 
 static int write_register(struct trestle_device *dev, struct trestle_request *request,
@@ -139,6 +190,7 @@ static const struct trestle_model model = {.size = sizeof(model),
                                            .timers = 1,
                                            .state_size = sizeof(struct state),
                                            .init = init,
+                                           .fini = fini,
                                            .read = read_register,
                                            .write = write_register,
                                            .wake = wake,

@@ -84,7 +84,7 @@ class Watchdog(Faulty):
         """It is named, and the run ends as it would."""
         for number in None, signal.SIGTERM, signal.SIGINT:
             with self.subTest(signal=number):
-                guest = self.provoke("loop", more={"watchdog_ms": 300, "stop_at": "1s" if number is None
+                guest = self.provoke("loop", more={"watchdog_ms": 300, "stop_at": "5s" if number is None
                                                    else "600s"})
                 guest.wait_for_log(rf"{self.WRITE} has not returned for 0\.\d s; gdb -p "
                                    rf"{guest.process.pid} shows where it is\n"
@@ -103,12 +103,13 @@ class Watchdog(Faulty):
         for fault, names in (("picoseconds", r"wake\(\) of dut"),
                              ("ping", r"message\(\) of (dut|two), message\(\) of (dut|two)")):
             with self.subTest(fault=fault):
-                guest = self.provoke(fault, more={"watchdog_ms": 300, "stop_at": "1s", **link},
-                                     others=[two], end=False)
+                guest = self.provoke(fault, more={"watchdog_ms": 300, **link}, others=[two], end=False)
                 guest.process.stdin.write(b"r 4 10200004\n")  # the engine goes on to its time
                 guest.process.stdin.flush()
+                guest.wait_for_log(b"the engine has not come to rest")
+                guest.process.terminate()
                 code, log = guest.end()
-                self.assertEqual(code, 124, log)
+                self.assertEqual(code, 128 + signal.SIGTERM, log)
                 self.assertRegex(log, r"trestle: error: the engine has not come to rest for \d\.\d s "
                                       rf"and is at \d+\.\d+ us of simulated time: {names}, again")
 
@@ -133,10 +134,82 @@ class Watchdog(Faulty):
         self.assertIn("ended with signal 11; another one is started", log)
 
     def test_exit(self):
-        code, log = self.provoke("exit").end()
+        """Of the process, in whatever way: it is named, and nothing is left."""
+        for fault, line in (("exit", f"{self.WRITE} calls exit(0)"),
+                            ("leave", f"{self.WRITE} calls _exit(0)"),
+                            ("thread exit", "a thread of a model's own calls exit(5)")):
+            with self.subTest(fault=fault):
+                code, log = self.provoke(fault).end()
+                self.assertEqual(code, 1, log)
+                self.assertIn(f"trestle: error: {line}; the run ends with it\n", log)
+                self.assertRegex(log, r"\ndut +0x10200000 ")
+                self.assertEqual(common.files(self.runtime), set())
+
+    def test_exit_of_a_process_of_its_own(self):
+        code, log = self.provoke("exit", process="own").end()
+        self.assertEqual(code, 0, log)
+        self.assertIn(f"trestle: error: {self.WRITE} calls exit(0); the process of dut ends with it\n",
+                      log)
+        self.assertIn("ended with exit code 1; another one is started", log)
+
+    def test_exit_of_a_child(self):
+        """A model may fork: what its child does is not the run's end."""
+        code, log = self.provoke("fork").end()
+        self.assertEqual(code, 0, log)
+        self.assertNotIn("calls exit", log)
+        self.assertEqual(log.count("\ndut "), 1, log)
+
+    def test_closed_descriptors(self):
+        """The model whose callback was the last is named."""
+        line = ("cannot serve the devices: a model has closed descriptors that are not its own; the "
+                "last was dut, in its write()")
+        code, log = self.provoke("close", end=False).end()
         self.assertEqual(code, 1, log)
-        self.assertIn(f"trestle: error: {self.WRITE} calls exit(0); the run ends with it\n", log)
-        self.assertRegex(log, r"\ndut +0x10200000 ")
+        self.assertEqual(log.count("cannot serve the devices"), 1, log)
+        self.assertIn(f"trestle: error: {line}\n", log)
+        self.assertNotIn("did not end within", log)
+        self.assertEqual(common.files(self.runtime), set())
+        code, log = self.provoke("close", process="own").end()
+        self.assertEqual(code, 0, log)
+        self.assertIn("trestle: warning: what was served is not known: Bad file descriptor\n", log)
+        self.assertNotIn("{", log)
+
+    def test_fini(self):
+        """It is watched, too; sockets are gone before."""
+        for fault, code, line in (("exit", 1, "calls exit(0); the run ends with it"),
+                                  ("loop", 1, "has not returned for 0.")):
+            with self.subTest(fault=fault):
+                got, log = self.provoke("", fini=fault, more={"watchdog_ms": 300}).end()
+                self.assertEqual(got, code, log)
+                self.assertIn(f"trestle: error: dut: its fini() {line}", log)
+                self.assertEqual(log.count("\ndut "), 1, log)
+                self.assertEqual(common.files(self.runtime), set())
+
+    @reported_by_trestle
+    def test_crash_in_fini(self):
+        code, log = self.provoke("", fini="null").end()
+        self.assertEqual(code, -signal.SIGSEGV, log)
+        self.assertIn("trestle: error: dut: its fini() ends in SIGSEGV", log)
+        self.assertEqual(common.files(self.runtime), set())
+
+    @reported_by_trestle
+    def test_signals_that_end(self):
+        """Sent by a model, by its thread's mistake, by somebody else."""
+        for fault, number, line in (
+                ("signal", signal.SIGUSR1, f"{self.WRITE} ends in SIGUSR1 (User defined signal 1)"),
+                ("thread null", signal.SIGSEGV, "SIGSEGV (Segmentation fault) in a thread of a "
+                 "model's own")):
+            with self.subTest(fault=fault):
+                code, log = self.provoke(fault).end()
+                self.assertEqual(code, -number, log)
+                self.assertIn(f"trestle: error: {line}; the run ends with it\n", log)
+                self.assertEqual(common.files(self.runtime), set())
+        guest = Guest(self, config=self.faulty())
+        guest.process.send_signal(signal.SIGQUIT)
+        code, log = guest.end()
+        self.assertEqual(code, -signal.SIGQUIT, log)
+        self.assertIn(f"trestle: error: SIGQUIT (Quit) from process {os.getpid()} ends the run\n", log)
+        self.assertEqual(common.files(self.runtime), set())
 
     def test_smaller_faults(self):
         for fault, line in (("keep", "warning: dut: its write() keeps the access at offset 0x0 for "
