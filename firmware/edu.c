@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The model edu as a PCI device: it is found, and gets addresses; then factorials, interrupts and
- * DMA, with and without the right to be a bus master, and a BAR that moves: to where nothing is,
- * over RAM, over the device's own table of MSI-X, and over a second edu, if there is one.
+ * DMA, with and without the right to be a bus master, resets of the device alone, and a BAR that
+ * moves: to where nothing is, over RAM, over the device's own table of MSI-X, and over a second
+ * edu, if there is one.
  *
  * Command line: irq=msix, irq=msi or irq=intx (the default). rounds=N of DMA (default 20).
  * interrupts=N more of them (default 100). time=1: prints the guest's time at the end.
+ * conventional=1: the bus is not PCI Express.
  */
 #include "check.h"
 #include "irq.h"
@@ -32,10 +34,17 @@ enum {
     BUFFER = 0x40000,
     BYTES = 4096,
     SIZE = 0x100000, /* of BAR 0 */
+    DEVICE_CAPABILITIES = 4,
+    CAN_RESET = 1 << 28,
+    DEVICE_CONTROL = 8,
+    FUNCTION_RESET = 1 << 15,
+    POWER_CONTROL = 4,
+    D3 = 3,
     LIMIT_US = 1000000,
 };
 
 static unsigned edu;
+static int bridge;
 static uintptr_t registers;
 static volatile unsigned interrupts, reasons;
 static uint8_t source[BYTES], target[BYTES];
@@ -67,18 +76,27 @@ static void on_interrupt(unsigned input)
     interrupts++;
 }
 
-static bool start_interrupts(void)
+/* What the device has to know of its interrupts. */
+static bool aim_interrupts(unsigned *ret_input)
 {
     uint32_t addr = 0, data = 0;
-    unsigned input = pci_intx_input(edu);
     bool is_msix = bootarg_is("irq", "msix"), is_msi = bootarg_is("irq", "msi");
-    if ((is_msix || is_msi) && !pci_message(&addr, &data, &input))
+    *ret_input = pci_intx_input(edu);
+    if ((is_msix || is_msi) && !pci_message(&addr, &data, ret_input))
         return false;
-    irq_start(on_interrupt);
-    irq_enable(input);
     return is_msix  ? pci_start_msix(edu, addr, data)
            : is_msi ? pci_start_msi(edu, addr, data)
                     : true;
+}
+
+static bool start_interrupts(void)
+{
+    unsigned input;
+    if (!aim_interrupts(&input))
+        return false;
+    irq_start(on_interrupt);
+    irq_enable(input);
+    return true;
 }
 
 static void test_registers(void)
@@ -226,17 +244,26 @@ static void test_over_own_table(void)
     check(get(ID) == 0x010000ed, "over the own table: back again");
 }
 
-/* One of two that are at one address answers, and the other does not notice. */
-static void test_over_other(void)
+/* 0: there is no second one. */
+static uintptr_t find_other(void)
 {
-    uint64_t size = 0, value = 0;
+    uint64_t size = 0;
     unsigned other = edu + 1;
     while (other < 256 && pci_get(other, PCI_ID) != EDU_PCI_ID)
         other++;
-    if (other == 256)
-        return;
-    uintptr_t there = pci_bar(other, 0, &size);
+    if (other >= 256)
+        return 0;
     pci_set(other, PCI_COMMAND, PCI_COMMAND_MEMORY);
+    return pci_bar(other, 0, &size);
+}
+
+/* One of two that are at one address answers, and the other does not notice. */
+static void test_over_other(void)
+{
+    uint64_t value = 0;
+    uintptr_t there = find_other();
+    if (there == 0)
+        return;
     set(LIVENESS, 1);
     check_write(there + LIVENESS, 4, 2, "over another: it answers");
     put_bar(there);
@@ -249,13 +276,80 @@ static void test_over_other(void)
           "over another: and that one alone (%u, %u)", ours, theirs);
 }
 
+/* --- resets ---------------------------------------------------------------------------------- */
+
+static void reset_function(void)
+{
+    unsigned at = pci_capability(edu, PCI_CAPABILITY_EXPRESS) + DEVICE_CONTROL;
+    pci_set(edu, at, (pci_get(edu, at) & 0xffff) | FUNCTION_RESET);
+}
+
+/* To D3, where nothing of it is there, and back to D0. */
+static void reset_by_power(void)
+{
+    uint64_t value = 0;
+    unsigned at = pci_capability(edu, PCI_CAPABILITY_PM) + POWER_CONTROL;
+    pci_set(edu, at, D3);
+    check((pci_get(edu, at) & D3) == D3, "resets: in D3");
+    bool answered = mmio_read(registers + ID, 4, &value);
+    check(!answered || value == UINT32_MAX, "resets: nothing is there in D3");
+    mmio_write(registers + LIVENESS, 4, 0x33);
+    pci_set(edu, at, 0);
+}
+
+static void reset_by_bus(void)
+{
+    pci_reset_bus((unsigned)bridge);
+}
+
+/* The model and the configuration space are as at the start, and work again. */
+static void test_reset(const char *name, void (*reset)(void))
+{
+    uint64_t value = 0;
+    uint32_t bars[6];
+    uintptr_t other = find_other();
+    unsigned input, before = interrupts;
+    set(LIVENESS, 0x11);
+    if (other)
+        mmio_write(other + LIVENESS, 4, 0x22);
+    set(FACTORIAL, 8);
+    for (unsigned i = 0; i < 6; i++)
+        bars[i] = pci_get(edu, PCI_BAR0 + 4 * i);
+    reset();
+    check((pci_get(edu, PCI_COMMAND) & 7) == 0, "resets: the bus's part, by %s", name);
+    for (unsigned i = 0; i < 6; i++)
+        pci_set(edu, PCI_BAR0 + 4 * i, bars[i]);
+    pci_set(edu, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    check(get(LIVENESS) == 0 && get(STATUS) == 0, "resets: the model, by %s", name);
+    check(aim_interrupts(&input), "resets: interrupts, by %s", name);
+    set(IRQ_RAISE, 7);
+    check(irq_wait(&interrupts, before + 1, LIMIT_US) && reasons == 7, "resets: again, after %s",
+          name);
+    if (other)
+        check(mmio_read(other + LIVENESS, 4, &value) && (uint32_t)value == ~0x22u,
+              "resets: not the other one, by %s", name);
+}
+
+static void test_resets(void)
+{
+    unsigned express = pci_capability(edu, PCI_CAPABILITY_EXPRESS);
+    if (express && (pci_get(edu, express + DEVICE_CAPABILITIES) & CAN_RESET))
+        test_reset("FLR", reset_function);
+    test_reset("D3", reset_by_power);
+    if (edu > 255)
+        test_reset("its bus", reset_by_bus);
+}
+
 int guest_main(void)
 {
+    bridge = pci_open_bridge();
     int found = pci_find(EDU_PCI_ID);
     uint64_t size = 0;
     if (!check(found != PCI_NONE, "pci: found"))
         return check_summary("edu");
     edu = (unsigned)found;
+    check((pci_capability(edu, PCI_CAPABILITY_EXPRESS) != 0) != bootarg_u64("conventional", 0),
+          "pci: PCI Express where the bus is");
     check(pci_get(edu, PCI_CLASS) == 0x00ff0010, "pci: class and revision");
     registers = pci_bar(edu, 0, &size);
     check(registers != 0 && size == SIZE, "pci: BAR 0 of 1 MiB");
@@ -270,6 +364,7 @@ int guest_main(void)
         test_dma();
         test_mastering();
         test_nonsense();
+        test_resets();
     }
     test_moving();
     test_over_ram();

@@ -262,7 +262,10 @@ static void reset(struct player *player)
 {
     for (size_t i = 0; i < player->num_transfers; i++)
         player->transfers[i].is_open = false;
-    trestle_device_reset(player->dev);
+    if (player->next.number == TRESTLE_TRACE_RESET_ALONE)
+        trestle_device_reset_alone(player->dev);
+    else
+        trestle_device_reset(player->dev);
 }
 
 /* What was expected did not come in time. It may only be late: what the device does next tells. */

@@ -97,7 +97,8 @@ void trace_print_record(const struct trestle_trace_record *record, struct trace_
         fprintf(file, "irq %" PRIu32 " %s", record->number, record->data ? "up" : "down");
         break;
     case TRESTLE_TRACE_RESET:
-        fputs(name, file);
+        fprintf(file, "%s%s", name,
+                record->number == TRESTLE_TRACE_RESET_ALONE ? " of this device" : "");
         break;
     case TRESTLE_TRACE_SEND:
     case TRESTLE_TRACE_RECEIVE:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The first PCI bus of QEMU's q35 and virt boards. */
+/* The first two PCI buses of QEMU's q35 and virt boards. */
 #include "pci.h"
 #include "irq.h"
 
@@ -7,6 +7,11 @@
 #define MSI_ENABLE (1u << 16)
 #define MSIX_ENABLE (1u << 31)
 #define MSIX_COUNT(control) (((control) >> 16 & 0x7ff) + 1)
+#define HEADER 0x0c
+#define BUSES 0x18         /* primary, secondary, subordinate */
+#define BRIDGE_MEMORY 0x20 /* its first and its last MiB */
+#define BRIDGE_BYTES (16u << 20)
+#define BRIDGE_RESET (1u << 22)
 #define BAR_IO 1u
 #define BAR_64 4u
 
@@ -118,9 +123,39 @@ unsigned pci_intx_input(unsigned devfn)
 
 #endif
 
+static bool is_bridge(unsigned devfn)
+{
+    return pci_get(devfn, PCI_ID) != UINT32_MAX && (pci_get(devfn, HEADER) >> 16 & 0x7f) == 1;
+}
+
+/* x86's firmware has done it. */
+int pci_open_bridge(void)
+{
+    unsigned devfn = 0;
+    while (devfn < 256 && !is_bridge(devfn))
+        devfn++;
+    if (devfn == 256)
+        return PCI_NONE;
+    if ((pci_get(devfn, BUSES) & 0xff00) == 0) {
+        next_place = (next_place + BRIDGE_BYTES - 1) & ~((uintptr_t)BRIDGE_BYTES - 1);
+        pci_set(devfn, BUSES, 1 << 8 | 1 << 16);
+        uintptr_t last = next_place + BRIDGE_BYTES - 1;
+        pci_set(devfn, BRIDGE_MEMORY, (uint32_t)(next_place >> 16 | (last & 0xfff00000)));
+    }
+    pci_set(devfn, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    return (int)devfn;
+}
+
+void pci_reset_bus(unsigned bridge)
+{
+    uint32_t control = pci_get(bridge, PCI_LINE);
+    pci_set(bridge, PCI_LINE, control | BRIDGE_RESET);
+    pci_set(bridge, PCI_LINE, control);
+}
+
 int pci_find(uint32_t id)
 {
-    for (unsigned devfn = 0; devfn < 256; devfn++)
+    for (unsigned devfn = 0; devfn < 512; devfn++)
         if (pci_get(devfn, PCI_ID) == id)
             return (int)devfn;
     return PCI_NONE;

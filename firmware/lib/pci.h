@@ -21,15 +21,21 @@ enum {
     PCI_SUBSYSTEM = 0x2c,
     PCI_CAPABILITIES = 0x34,
     PCI_LINE = 0x3c,
+    PCI_CAPABILITY_PM = 0x01,
     PCI_CAPABILITY_MSI = 0x05,
+    PCI_CAPABILITY_EXPRESS = 0x10,
     PCI_CAPABILITY_MSIX = 0x11,
 };
 
-/* Registers of the configuration space, 32 bits each. devfn: slot * 8 + function. */
+/* Registers of the configuration space, 32 bits each. devfn: bus * 256 + slot * 8 + function. */
 uint32_t pci_get(unsigned devfn, unsigned offset);
 void pci_set(unsigned devfn, unsigned offset, uint32_t value);
 
-/* The first device with that id (as PCI_ID has it), or PCI_NONE. */
+/* The first bridge of bus 0, through which bus 1 is reached from then on, or PCI_NONE. */
+int pci_open_bridge(void);
+/* Resets all that is behind a bridge. */
+void pci_reset_bus(unsigned bridge);
+/* The first device with that id (as PCI_ID has it) on buses 0 and 1, or PCI_NONE. */
 int pci_find(uint32_t id);
 /* Where a memory BAR is; one that is nowhere gets a place first. Its size in *ret_size. 0: there is
  * none. */

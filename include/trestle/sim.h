@@ -219,6 +219,9 @@ TRESTLE_API TRESTLE_CHECK int trestle_device_submit(struct trestle_device *dev,
 /* Timers cancelled, lines dropped, DMA under way and messages on their way to it forgotten, then
  * the model's reset(), then a request under way done() with -ECANCELED. */
 TRESTLE_API void trestle_device_reset(struct trestle_device *dev);
+/* The same where the guest has reset this device alone, which an observer can tell from a reset of
+ * the whole guest. */
+TRESTLE_API void trestle_device_reset_alone(struct trestle_device *dev);
 /* True while a request is under way: until then the engine's events matter to the guest. */
 TRESTLE_API bool trestle_device_busy(const struct trestle_device *dev);
 TRESTLE_API bool trestle_device_irq_level(const struct trestle_device *dev, uint32_t line);

@@ -26,7 +26,7 @@ enum trestle_trace_kind {
     TRESTLE_TRACE_ANSWER = 3,
     /* number: line; data: its new level, 0 or 1. */
     TRESTLE_TRACE_IRQ = 4,
-    /* The device was reset. */
+    /* The device was reset. number: enum trestle_trace_reset. */
     TRESTLE_TRACE_RESET = 5,
     /* Messages between linked devices. number: port; bytes, size. */
     TRESTLE_TRACE_SEND = 6,
@@ -42,6 +42,11 @@ enum trestle_trace_kind {
     /* It ended; number, status. REFUSED: it never was under way. */
     TRESTLE_TRACE_DMA_END = 11,
     TRESTLE_TRACE_DMA_REFUSED = 12,
+};
+
+enum trestle_trace_reset {
+    TRESTLE_TRACE_RESET_GUEST = 0, /* with the guest, or because the guest is gone */
+    TRESTLE_TRACE_RESET_ALONE = 1, /* the guest has reset this device alone */
 };
 
 /* Longest DMA_DATA, in bytes. */

@@ -101,8 +101,9 @@ enum {
     TRESTLE_V2_FEATURE_TIME = 1 << 2,   /* times are meaningful, ADVANCE is sent */
     TRESTLE_V2_FEATURE_IRQ = 1 << 3,
     TRESTLE_V2_FEATURE_DMA = 1 << 4,
-    TRESTLE_V2_FEATURE_RAM = 1 << 5,  /* the client shares guest RAM; only with DMA */
-    TRESTLE_V2_FEATURE_NOTE = 1 << 6, /* the client sends NOTE */
+    TRESTLE_V2_FEATURE_RAM = 1 << 5,          /* the client shares guest RAM; only with DMA */
+    TRESTLE_V2_FEATURE_NOTE = 1 << 6,         /* the client sends NOTE */
+    TRESTLE_V2_FEATURE_RESET_DEVICE = 1 << 7, /* the client sends RESET_DEVICE */
 };
 
 enum trestle_v2_status {
@@ -223,9 +224,10 @@ enum trestle_v2_type {
     TRESTLE_V2_RESET = 0x04,   /* the guest was reset */
     TRESTLE_V2_FLUSH = 0x05,   /* answered when all before it was performed */
     TRESTLE_V2_DMA_DONE = 0x06,
-    TRESTLE_V2_GOODBYE = 0x07, /* the client ends the session in order; not answered */
-    TRESTLE_V2_RAM = 0x08,     /* guest RAM is in the file whose descriptor comes along */
-    TRESTLE_V2_NOTE = 0x09,    /* something came in between: addr is an enum trestle_v2_note */
+    TRESTLE_V2_GOODBYE = 0x07,      /* the client ends the session in order; not answered */
+    TRESTLE_V2_RAM = 0x08,          /* guest RAM is in the file whose descriptor comes along */
+    TRESTLE_V2_NOTE = 0x09,         /* something came in between: addr is an enum trestle_v2_note */
+    TRESTLE_V2_RESET_DEVICE = 0x0a, /* the guest has reset this device alone */
     /* server to client */
     TRESTLE_V2_REPLY = 0x81,
     TRESTLE_V2_IRQ = 0x82,
@@ -313,6 +315,7 @@ static inline bool trestle_v2_request_is_valid(const struct trestle_v2_message *
         return trestle_is_width(m->size) && (m->flags & ~TRESTLE_V2_FLAG_POSTED) == 0;
     case TRESTLE_V2_ADVANCE:
     case TRESTLE_V2_RESET:
+    case TRESTLE_V2_RESET_DEVICE:
     case TRESTLE_V2_FLUSH:
     case TRESTLE_V2_DMA_DONE:
     case TRESTLE_V2_GOODBYE:

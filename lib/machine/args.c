@@ -433,12 +433,13 @@ int machine_args(const struct trestle_machine_options *options, bool is_owned, c
         add_shared_ram(&list, options->memory, options->args);
     if (has_plugin(options))
         add_plugin(&list, options, is_owned);
-    for (size_t i = 0; i < options->num_devices; i++)
-        add_device(&list, options, &options->devices[i]);
     if (options->gdb)
         add_gdb(&list, options);
     for (const char *const *arg = options->args; arg && *arg; arg++)
         arg_add(&list, "%s", *arg);
+    /* Behind the bridges of PCI that the user has added: a device may hang on one's bus. */
+    for (size_t i = 0; i < options->num_devices; i++)
+        add_device(&list, options, &options->devices[i]);
     error = list.failed ? -ENOMEM : pack(&list, ret_argv);
     args_free(&list);
     return error;

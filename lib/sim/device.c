@@ -414,13 +414,13 @@ void trestle_device_self_reset(struct trestle_device *dev)
         forget(dev);
 }
 
-void trestle_device_reset(struct trestle_device *dev)
+static void reset(struct trestle_device *dev, bool is_alone)
 {
     activity_here(&dev->sim->activity);
     if (dev->depth > 0)
         return;
     if (device_is_observed(dev))
-        observe_reset(dev);
+        observe_reset(dev, is_alone);
     device_enter(dev, TRESTLE_CALLBACK_RESET);
     /* The model must not complete it any more, and cannot answer in its place. */
     struct trestle_request *canceled = dev->request ? request_take(dev) : NULL;
@@ -434,4 +434,14 @@ void trestle_device_reset(struct trestle_device *dev)
         observe_answer(dev, canceled);
     if (canceled && canceled->done)
         canceled->done(canceled);
+}
+
+void trestle_device_reset(struct trestle_device *dev)
+{
+    reset(dev, false);
+}
+
+void trestle_device_reset_alone(struct trestle_device *dev)
+{
+    reset(dev, true);
 }

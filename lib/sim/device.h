@@ -91,7 +91,7 @@ static inline bool device_is_observed(const struct trestle_device *dev)
 void observe_access(struct trestle_device *dev, const struct trestle_request *req);
 void observe_answer(struct trestle_device *dev, const struct trestle_request *req);
 void observe_irq(struct trestle_device *dev, uint32_t line, bool level);
-void observe_reset(struct trestle_device *dev);
+void observe_reset(struct trestle_device *dev, bool is_alone);
 void observe_message(struct trestle_device *dev, bool is_sent, uint32_t port, const void *data,
                      size_t size);
 /* The bytes of a write go along. */

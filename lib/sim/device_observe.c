@@ -33,9 +33,11 @@ void observe_irq(struct trestle_device *dev, uint32_t line, bool level)
     observe(dev, &record);
 }
 
-void observe_reset(struct trestle_device *dev)
+void observe_reset(struct trestle_device *dev, bool is_alone)
 {
-    struct trestle_trace_record record = {.kind = TRESTLE_TRACE_RESET};
+    struct trestle_trace_record record = {.kind = TRESTLE_TRACE_RESET,
+                                          .number = is_alone ? TRESTLE_TRACE_RESET_ALONE
+                                                             : TRESTLE_TRACE_RESET_GUEST};
     observe(dev, &record);
 }
 

@@ -98,9 +98,7 @@ static void add_other(struct trace_hash *hash, const struct trestle_trace_record
         add_stripe(xxh, head, guest, time, record->number);
         break;
     default:
-        /* What resets and messages cause is in the stream. They are not: QEMU's versions differ in
-         * how often they reset a machine before its guest starts, and messages stay inside the
-         * engine. */
+        /* Messages stay inside the engine; what they cause is in the stream. */
         break;
     }
 }
@@ -121,6 +119,13 @@ void trace_hash_add(struct trace_hash *hash, const struct trestle_trace_record *
         break;
     case TRESTLE_TRACE_ANSWER:
         add_stripe(xxh, head, record->guest_time, record->time, record->data);
+        break;
+    case TRESTLE_TRACE_RESET:
+        /* The guest's own deed where it is of one device. But QEMU's versions differ in how often
+         * they reset a machine before its guest starts. */
+        if (record->number == TRESTLE_TRACE_RESET_GUEST)
+            return;
+        add_stripe(xxh, head, record->guest_time, record->time, record->number);
         break;
     default:
         add_other(hash, record, head);

@@ -95,7 +95,9 @@ static uint8_t *put_fields(uint8_t *p, const struct trestle_trace_record *record
         p = put_number(p, record->number);
         return put_number(p, (uint64_t)-record->status);
     case TRESTLE_TRACE_RESET:
-        break;
+        if (record->number == TRESTLE_TRACE_RESET_GUEST)
+            break;
+        return put_number(p, record->number);
     }
     return p;
 }
@@ -185,6 +187,8 @@ static void get_fields(struct cursor *cursor, struct trestle_trace_record *recor
         record->status = (int)get_number32(cursor);
         break;
     case TRESTLE_TRACE_RESET:
+        if (cursor->at < cursor->end)
+            record->number = get_number32(cursor);
         break;
     default:
         cursor->is_bad = true;
@@ -206,6 +210,8 @@ static const char *what_is_wrong(const struct trestle_trace_record *record,
         return "a message of a size that cannot be";
     if (is_message && record->number > 31)
         return "a port that cannot be";
+    if (record->kind == TRESTLE_TRACE_RESET && record->number > TRESTLE_TRACE_RESET_ALONE)
+        return "a reset of a kind that cannot be";
     if (record->kind == TRESTLE_TRACE_DMA_DATA &&
         (record->size == 0 || record->size > TRESTLE_TRACE_DATA_MAX))
         return "a piece of a transfer of a size that cannot be";

@@ -2,6 +2,7 @@
 /* The device type sst-device: checks, its place in memory, and what becomes of accesses. */
 #include "plugin/device/device.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -160,6 +161,8 @@ static int perform_debug(struct sst_device *dev, const struct transport_access *
 static int perform(struct sst_device *dev, const struct transport_access *access,
                    uint64_t *ret_data)
 {
+    if (unlikely(dev->is_asleep))
+        return -ENODEV;
     if (unlikely(!qemu.runstate_is_running()))
         return perform_debug(dev, access, ret_data);
     return dev->transport->perform(dev, access, ret_data);

@@ -42,8 +42,9 @@ struct pci_function {
     int bar; /* enum pci_bar: the kind of BAR 0 */
     bool no_msix, no_msi;
 
-    uint8_t *config; /* QEMU's: the configuration space */
-    bool has_msix, has_msi;
+    uint8_t *config, *writable; /* QEMU's: the configuration space, and what the guest may write */
+    unsigned pm;                /* where power management is in it */
+    bool has_msix, has_msi, is_express;
     bool is_gone; /* ejected by the guest */
 };
 
@@ -57,7 +58,8 @@ struct sst_device {
     char *socket;
     uint64_t base, size, timeout_ms, protocol;
     int on_error, wait, carrier; /* enum on_error, enum trestle_wait, enum carrier */
-    int endian; /* enum endian: the order of bytes in which the guest sees numbers */
+    int endian;     /* enum endian: the order of bytes in which the guest sees numbers */
+    bool is_asleep; /* D3: it takes no access */
     bool has_base, shadow, behind, floor, posted_writes, release_lock;
     char *label;       /* where the user described the device, or NULL */
     char *device_name; /* what the user calls it, or NULL */

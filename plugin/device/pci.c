@@ -30,6 +30,15 @@
 #define CONFIG_PIN 0x3d
 #define PIN_INTA 1
 
+/* The capability of power management. */
+#define PM_ID 0x01
+#define PM_SIZE 8
+#define PM_VERSION 2
+#define PM_VERSION_1_2 3
+#define PM_CONTROL 4
+#define PM_STATE 0x3 /* D0 to D3; without a soft reset's exemption: from D3 to D0 it is reset */
+#define PM_D3 3
+
 /* Types of a BAR. */
 #define BAR_MEMORY 0x0
 #define BAR_IO 0x1
@@ -59,7 +68,7 @@ static void send_message(struct sst_device *dev, uint32_t line)
 /* A message at each rising edge; INTA is high while any line is. */
 static void line_changed(struct sst_device *dev, uint32_t line, bool level)
 {
-    if (dev->pci.is_gone)
+    if (dev->pci.is_gone || dev->is_asleep)
         return;
     if (!sends_messages(dev))
         pci_abi.pci_set_irq(dev->object, dev->irq_levels != 0);
@@ -74,12 +83,59 @@ static void set_anew(struct sst_device *dev)
             line_changed(dev, line, true);
 }
 
+/* --- resets ---------------------------------------------------------------------------------- */
+
+/* A reset of the whole machine, or the machine is not complete yet. Its devices hear of that from
+ * their sessions, in one message for all. */
+static bool is_whole_reset = true;
+
+static void begin_whole_reset(void *opaque)
+{
+    (void)opaque;
+    is_whole_reset = true;
+}
+
+static void end_whole_reset(void *opaque)
+{
+    (void)opaque;
+    is_whole_reset = false;
+}
+
+static void reset(struct qemu_object *object)
+{
+    struct sst_device *dev = device_of(object);
+    if (!dev->pci.config)
+        return;
+    dev->pci.config[dev->pci.pm + PM_CONTROL] &= (uint8_t)~PM_STATE;
+    dev->is_asleep = false;
+    if (!is_whole_reset && !dev->pci.is_gone && dev->transport->reset)
+        dev->transport->reset(dev);
+}
+
+/* In D3 there is nothing of the device but its configuration space. */
+static void change_power(struct sst_device *dev)
+{
+    bool is_asleep = (dev->pci.config[dev->pci.pm + PM_CONTROL] & PM_STATE) == PM_D3;
+    if (is_asleep == dev->is_asleep)
+        return;
+    dev->is_asleep = is_asleep;
+    if (is_asleep)
+        pci_abi.pci_set_irq(dev->object, 0);
+    else
+        pci_abi.pci_device_reset(dev->object);
+}
+
+/* --- the configuration space ----------------------------------------------------------------- */
+
 /* Lines that are high when the guest changes from one kind to the other are not lost. */
 static void write_config(struct qemu_object *object, uint32_t address, uint32_t value, int length)
 {
     struct sst_device *dev = device_of(object);
     bool sent = sends_messages(dev);
     pci_abi.pci_default_write_config(object, address, value, length);
+    if (dev->pci.is_express)
+        pci_abi.pcie_cap_flr_write_config(object, address, value, length);
+    change_power(dev);
     bool sends = sends_messages(dev);
     if (sent == sends)
         return;
@@ -93,7 +149,8 @@ static void write_config(struct qemu_object *object, uint32_t address, uint32_t 
 
 static int copy(struct sst_device *dev, bool write, uint64_t addr, void *buf, size_t size)
 {
-    if (dev->pci.is_gone || !(trestle_get_le16(dev->pci.config + CONFIG_COMMAND) & COMMAND_MASTER))
+    if (dev->pci.is_gone || dev->is_asleep ||
+        !(trestle_get_le16(dev->pci.config + CONFIG_COMMAND) & COMMAND_MASTER))
         return -EFAULT;
     return memory_copy(pci_abi.pci_device_iommu_address_space(dev->object), write, addr, buf, size);
 }
@@ -179,6 +236,35 @@ static void add_messages(struct sst_device *dev)
         pci_abi.msix_vector_use(dev->object, i);
 }
 
+static void refuse_capability(const struct sst_device *dev, const char *name,
+                              struct qemu_error *error)
+{
+    refuse_device(dev, "QEMU does not take its capability of %s: %s", name,
+                  error ? qemu.error_get_pretty(error) : "it does not say why");
+}
+
+/* On a bus that is PCI Express the guest may reset the device alone (FLR). */
+static void add_express(struct sst_device *dev)
+{
+    dev->pci.is_express = pci_abi.pci_bus_is_express(pci_abi.qdev_get_parent_bus(dev->object));
+    if (!dev->pci.is_express)
+        return;
+    if (pci_abi.pcie_endpoint_cap_init(dev->object, 0) < 0)
+        refuse_capability(dev, "PCI Express", NULL);
+    pci_abi.pcie_cap_flr_init(dev->object);
+}
+
+static void add_power_management(struct sst_device *dev)
+{
+    struct qemu_error *error = NULL;
+    int at = pci_abi.pci_add_capability(dev->object, PM_ID, 0, PM_SIZE, &error);
+    if (at < 0)
+        refuse_capability(dev, "power management", error);
+    dev->pci.pm = (unsigned)at;
+    trestle_put_le16(dev->pci.config + at + PM_VERSION, PM_VERSION_1_2);
+    dev->pci.writable[at + PM_CONTROL] = PM_STATE;
+}
+
 static void realize(struct qemu_object *object, struct qemu_error **errp)
 {
     static const uint8_t TYPES[] = {
@@ -189,13 +275,14 @@ static void realize(struct qemu_object *object, struct qemu_error **errp)
         return;
     }
     check_properties(dev);
-    dev->pci.config = pci_abi_config(object);
-    if (!dev->pci.config)
+    if (!pci_abi_config(object, &dev->pci.config, &dev->pci.writable))
         refuse_device(dev, "this QEMU has the configuration space where it is not known");
     pci_abi.object_ref(object); /* for ever: see above */
     set_identity(dev);
     pci_abi.pci_register_bar(object, 0, TYPES[dev->pci.bar],
                              device_make_region(dev, bar_size(dev)));
+    add_express(dev);
+    add_power_management(dev);
     add_messages(dev);
 }
 
@@ -225,7 +312,7 @@ static void init_instance(struct qemu_object *object)
 static void init_class(struct qemu_class *class, const void *data)
 {
     static const struct pci_class CLASS = {
-        .realize = realize, .exit = unrealize, .config_write = write_config};
+        .realize = realize, .exit = unrealize, .config_write = write_config, .reset = reset};
     (void)data;
     properties_register(class, PROPERTY_PCI);
     pci_abi_set_class(class, &CLASS);
@@ -235,7 +322,7 @@ void pci_register(void)
 {
     static const struct {
         const char *type;
-    } INTERFACES[] = {{"conventional-pci-device"}, {NULL}};
+    } INTERFACES[] = {{"pci-express-device"}, {NULL}}; /* other buses take these as well */
     static const struct qemu_type_info TYPE = {
         .name = "sst-pci-device",
         .parent = "pci-device",
@@ -244,6 +331,13 @@ void pci_register(void)
         .class_init = init_class,
         .interfaces = INTERFACES,
     };
-    if (pci_abi_resolve())
-        qemu.type_register_static(&TYPE);
+    if (!pci_abi_resolve())
+        return;
+    qemu.type_register_static(&TYPE);
+    qemu.qemu_register_reset(begin_whole_reset, NULL); /* before all others */
+}
+
+void pci_start(void)
+{
+    qemu.qemu_register_reset(end_whole_reset, NULL); /* behind all others */
 }

@@ -4,5 +4,7 @@
 
 /* Registers the type sst-pci-device, where this QEMU has all that it needs. */
 void pci_register(void);
+/* When the machine is complete. */
+void pci_start(void);
 
 #endif

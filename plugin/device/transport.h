@@ -27,6 +27,8 @@ struct transport {
     /* A debugger is about to access the device: says so, and gives the widths that the device has,
      * an OR of 1, 2, 4, 8, or 0 where that is not known. NULL: never known. */
     unsigned (*begin_debug)(struct sst_device *dev);
+    /* The guest has reset this device alone. NULL: the other side never hears of it. */
+    void (*reset)(struct sst_device *dev);
 };
 
 extern const struct transport transport_v1;    /* the older protocol, over the device's socket */

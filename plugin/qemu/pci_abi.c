@@ -34,8 +34,13 @@ static const struct known {
 #define CONFIG_BYTES 64     /* its header */
 #define CONFIG_LINE 0x3c    /* a register that only software uses */
 
+#define CONFIG_FIXED 0x2c                           /* one that the guest cannot write */
+#define WRITABLE_BEHIND_CONFIG (2 * sizeof(void *)) /* config, cmask, wmask */
+
 struct pci_abi pci_abi;
 static size_t realize_offset;
+static struct qemu_reset_phases parents_phases;
+static void (*when_reset)(struct qemu_object *object);
 
 /* Memory that may not be there. Returns the bytes that are. */
 static size_t peek(const void *from, void *to, size_t size)
@@ -88,6 +93,13 @@ bool pci_abi_resolve(void)
     return true;
 }
 
+static void hold_in_reset(struct qemu_object *object, int type)
+{
+    if (parents_phases.hold)
+        parents_phases.hold(object, type);
+    when_reset(object);
+}
+
 void pci_abi_set_class(struct qemu_class *class, const struct pci_class *wanted)
 {
     uint8_t *at = (uint8_t *)class + realize_offset;
@@ -96,31 +108,58 @@ void pci_abi_set_class(struct qemu_class *class, const struct pci_class *wanted)
     memcpy(at + CONFIG_WRITE_BEHIND_REALIZE, &wanted->config_write, sizeof(wanted->config_write));
     trestle_put_le16(at + IDENTITY_BEHIND_REALIZE, MARK_VENDOR);
     trestle_put_le16(at + IDENTITY_BEHIND_REALIZE + 2, MARK_DEVICE);
+    when_reset = wanted->reset;
+    pci_abi.resettable_class_set_parent_phases(
+        pci_abi.object_class_dynamic_cast(class, "resettable"), NULL, hold_in_reset, NULL,
+        &parents_phases);
 }
 
 /* A write through QEMU has to show there. */
-static bool is_config(struct qemu_object *object, const uint8_t *config)
+static bool shows_writes(struct qemu_object *object, const uint8_t *config, unsigned at)
 {
-    bool is_it = true;
-    for (unsigned value = 0xa5; is_it && value != 0; value = value == 0xa5 ? 0x5a : 0) {
-        pci_abi.pci_default_write_config(object, CONFIG_LINE, value, 1);
-        is_it = config[CONFIG_LINE] == value;
+    bool shows = true;
+    for (unsigned value = 0xa5; shows && value != 0; value = value == 0xa5 ? 0x5a : 0) {
+        pci_abi.pci_default_write_config(object, at, value, 1);
+        shows = config[at] == value;
     }
-    pci_abi.pci_default_write_config(object, CONFIG_LINE, 0, 1);
-    return is_it;
+    pci_abi.pci_default_write_config(object, at, 0, 1);
+    return shows;
 }
 
-uint8_t *pci_abi_config(struct qemu_object *object)
+/* What it forbids is not written, and what it allows is. */
+static bool rules_writes(struct qemu_object *object, const uint8_t *config, uint8_t *writable)
 {
-    uint8_t instance[INSTANCE_BYTES];
+    if (shows_writes(object, config, CONFIG_FIXED) || writable[CONFIG_FIXED] != 0 ||
+        writable[CONFIG_LINE] != 0xff)
+        return false;
+    writable[CONFIG_FIXED] = 0xff;
+    bool rules = shows_writes(object, config, CONFIG_FIXED);
+    writable[CONFIG_FIXED] = 0;
+    return rules;
+}
+
+static bool is_config(const uint8_t *config)
+{
+    uint8_t header[CONFIG_BYTES];
+    return peek(config, header, sizeof(header)) == sizeof(header) &&
+           trestle_get_le16(header) == MARK_VENDOR && trestle_get_le16(header + 2) == MARK_DEVICE;
+}
+
+bool pci_abi_config(struct qemu_object *object, uint8_t **ret_config, uint8_t **ret_writable)
+{
+    uint8_t instance[INSTANCE_BYTES], probe[CONFIG_BYTES];
     size_t size = peek(object, instance, sizeof(instance));
-    for (size_t at = 0; at + sizeof(void *) <= size; at += sizeof(void *)) {
-        uint8_t *config, header[CONFIG_BYTES];
+    for (size_t at = 0; at + WRITABLE_BEHIND_CONFIG + sizeof(void *) <= size;
+         at += sizeof(void *)) {
+        uint8_t *config, *writable;
         memcpy(&config, instance + at, sizeof(config));
-        if (peek(config, header, sizeof(header)) == sizeof(header) &&
-            trestle_get_le16(header) == MARK_VENDOR &&
-            trestle_get_le16(header + 2) == MARK_DEVICE && is_config(object, config))
-            return config;
+        memcpy(&writable, instance + at + WRITABLE_BEHIND_CONFIG, sizeof(writable));
+        if (!is_config(config) || !shows_writes(object, config, CONFIG_LINE))
+            continue;
+        *ret_config = config;
+        *ret_writable = writable;
+        return peek(writable, probe, sizeof(probe)) == sizeof(probe) &&
+               rules_writes(object, config, writable);
     }
-    return NULL;
+    return false;
 }

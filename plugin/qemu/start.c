@@ -40,6 +40,7 @@ static void on_machine_complete(struct qemu_notifier *notifier, void *data)
     (void)data;
     owner_watch();
     device_start_all();
+    pci_start();
     warp_start();
     idle_watch(exit_when_idle);
 }

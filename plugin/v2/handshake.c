@@ -45,7 +45,7 @@ static int client_id(bool is_shm, uint8_t ret_id[TRESTLE_V2_ID_SIZE])
 static uint32_t features_offered(bool is_shm)
 {
     return TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ |
-           TRESTLE_V2_FEATURE_DMA | TRESTLE_V2_FEATURE_NOTE |
+           TRESTLE_V2_FEATURE_DMA | TRESTLE_V2_FEATURE_NOTE | TRESTLE_V2_FEATURE_RESET_DEVICE |
            (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u) | (ram_is_shared() ? TRESTLE_V2_FEATURE_RAM : 0u);
 }
 

@@ -226,7 +226,7 @@ void v2_failed(struct v2 *v2, uint64_t id, int error)
         recovery_lost(&v2->recovery, v2->dev, "it stopped in the middle of a message");
     } else if (error == -ETIMEDOUT) {
         v2->late_id = id;
-        v2->owes_note = true;
+        v2->owes |= OWES_NOTE;
         recovery_overdue(&v2->recovery, v2->dev);
     } else if (error == -EPROTO) {
         session_broken(v2);

@@ -488,7 +488,7 @@ void session_say_goodbye(struct v2 *v2)
                                           .device = other->index,
                                           .id = ++session->last_id,
                                           .addr = TRESTLE_V2_NOTE_GAVE_UP};
-        if (other->owes_note && (session->features & TRESTLE_V2_FEATURE_NOTE))
+        if ((other->owes & OWES_NOTE) && (session->features & TRESTLE_V2_FEATURE_NOTE))
             send_last(v2, &note);
     }
     send_last(v2, &goodbye);

@@ -55,16 +55,13 @@ static int come_back(struct v2 *v2)
     return connect_now(v2);
 }
 
-/* Tells what came in between; the reply's data, or a negative errno. */
-static int send_note(struct v2 *v2, enum trestle_v2_note note, uint64_t *ret_data)
+/* What is no access. The reply's data in *ret_data. */
+static int ask(struct v2 *v2, enum trestle_v2_type type, uint64_t addr, uint64_t *ret_data)
 {
     struct trestle_v2_message reply,
-        request = {.type = TRESTLE_V2_NOTE,
-                   .addr = note,
+        request = {.type = type,
+                   .addr = addr,
                    .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
-    *ret_data = 0;
-    if (!(v2->session->features & TRESTLE_V2_FEATURE_NOTE))
-        return 0;
     int r = session_send(v2, &request);
     if (r == 0)
         r = session_await(v2, request.id, &reply);
@@ -74,6 +71,51 @@ static int send_note(struct v2 *v2, enum trestle_v2_note note, uint64_t *ret_dat
     }
     *ret_data = reply.data;
     return 0;
+}
+
+/* Tells what came in between; the reply's data, or a negative errno. */
+static int send_note(struct v2 *v2, enum trestle_v2_note note, uint64_t *ret_data)
+{
+    *ret_data = 0;
+    return v2->session->features & TRESTLE_V2_FEATURE_NOTE
+               ? ask(v2, TRESTLE_V2_NOTE, note, ret_data)
+               : 0;
+}
+
+static int send_reset(struct v2 *v2)
+{
+    uint64_t unused;
+    if (v2->session->features & TRESTLE_V2_FEATURE_RESET_DEVICE)
+        return ask(v2, TRESTLE_V2_RESET_DEVICE, 0, &unused);
+    if (!v2->told_no_reset)
+        say_device(v2->dev,
+                   "the other side is older and knows no reset of one device; it keeps its "
+                   "state until the guest is reset");
+    v2->told_no_reset = true;
+    return 0;
+}
+
+/* While the device is UP. */
+static int pay_debts(struct v2 *v2)
+{
+    uint64_t unused;
+    int r = v2->owes & OWES_NOTE ? send_note(v2, TRESTLE_V2_NOTE_GAVE_UP, &unused) : 0;
+    if (r < 0)
+        return r;
+    v2->owes &= ~(unsigned)OWES_NOTE;
+    r = v2->owes & OWES_RESET ? send_reset(v2) : 0;
+    if (r == 0)
+        v2->owes = 0;
+    return r;
+}
+
+/* An access that is under way, or that the device does not answer, comes to its end first. */
+static void reset_v2(struct sst_device *dev)
+{
+    struct v2 *v2 = dev->connection;
+    v2->owes |= OWES_RESET;
+    if (!v2->is_busy && (v2->recovery.state == UP || come_back(v2) == 0))
+        (void)!pay_debts(v2);
 }
 
 static unsigned begin_debug_v2(struct sst_device *dev)
@@ -94,12 +136,10 @@ static int perform_now(struct sst_device *dev, const struct transport_access *ac
         if (r < 0)
             return r;
     }
-    if (unlikely(v2->owes_note)) {
-        uint64_t unused;
-        int r = send_note(v2, TRESTLE_V2_NOTE_GAVE_UP, &unused);
+    if (unlikely(v2->owes)) {
+        int r = pay_debts(v2);
         if (r < 0)
             return r;
-        v2->owes_note = false;
     }
     bool is_posted = access->is_write && dev->posted_writes &&
                      (v2->session->features & TRESTLE_V2_FEATURE_POSTED);
@@ -173,4 +213,4 @@ void v2_start_all(void)
 }
 
 const struct transport transport_v2 = {
-    .open = open_v2, .perform = perform_v2, .begin_debug = begin_debug_v2};
+    .open = open_v2, .perform = perform_v2, .begin_debug = begin_debug_v2, .reset = reset_v2};

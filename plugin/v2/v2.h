@@ -15,6 +15,11 @@
 #include "plugin/device/recovery.h"
 #include "plugin/device/watch.h"
 
+enum debt {
+    OWES_NOTE = 1,  /* an access was given up */
+    OWES_RESET = 2, /* the guest has reset the device */
+};
+
 /* One device's connection. */
 struct v2 {
     struct sst_device *dev;
@@ -28,7 +33,8 @@ struct v2 {
     uint64_t late_id;        /* LATE: the request whose answer is overdue */
     bool is_busy;            /* release_lock: an access is under way */
     bool no_shm;             /* carrier=auto: sockets it is */
-    bool owes_note;          /* an access was given up, and the other side has not been told */
+    unsigned owes;           /* enum debt: what the other side has not been told yet */
+    bool told_no_reset;      /* that the other side does not know the reset of one device */
     bool is_out_of_step;     /* socket carrier: a message was cut off by a time-out */
 
     /* The socket carrier's. */

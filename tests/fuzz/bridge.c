@@ -124,7 +124,7 @@ static void step_hello(unsigned i, struct fuzz_input *in)
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE], how = fuzz_byte(in);
     struct trestle_v2_hello hello = {.version_min = how & 0x80 ? fuzz_byte(in) : 2,
                                      .version_max = 2,
-                                     .features = how & 0x3f,
+                                     .features = (how & 0x3fu) | (how & 0x20u) << 2,
                                      .client_id = {how & 0x40},
                                      .base_addr = BASE + i * STRIDE,
                                      .size = trestle_model_find(models[i])->region_size,

@@ -7,6 +7,7 @@ import subprocess
 
 import common
 import test_guests
+import v2_device
 
 ARGS = {arch: test_guests.ARCHES[arch][1] for arch in ("riscv64", "aarch64", "x86_64")}
 # How its guest is interrupted: riscv's board has no controller for messages.
@@ -15,12 +16,12 @@ WAYS = [("riscv64", "intx")] + [(arch, way) for arch in ("aarch64", "x86_64")
 
 
 class PciTest(common.TestCase):
-    def config(self, devices, arch="x86_64", append="", **machine):
+    def config(self, devices, arch="x86_64", append="", args=(), **machine):
         path = self.dir / "pci.json"
         path.write_text(json.dumps({
             "machine": {"arch": arch, "qemu": common.qemu(arch),
                         "kernel": str(common.guest("edu", arch)),
-                        "args": [*ARGS[arch], "-append", append], **machine},
+                        "args": [*ARGS[arch], *args, "-append", append], **machine},
             "devices": devices, "stop_at": "60s"}, indent=1))
         return path
 
@@ -78,6 +79,96 @@ class PciTest(common.TestCase):
         self.assertEqual(printed.code, 0, printed)
         self.assertIn("irq 63 up", printed.out)
 
+    # The guest's resets: FLR, D3 and back, and the bus if there is a bridge.
+    def resets(self, arch, way, devices, args=(), append=""):
+        config = self.config(devices, arch, f"irq={way} {append}", args)
+        trace = self.dir / "resets.trace"
+        result = common.run([common.TRESTLE, "run", "--trace", trace, config],
+                            timeout=80)
+        self.assertEqual(result.code, 0, result)
+        self.assertNotIn("FAIL", result.out)
+        printed = common.run([common.TRESTLE, "trace", trace])
+        self.assertEqual(printed.code, 0, printed)
+        replayed = common.run([common.TRESTLE, "replay", trace, "--device", "edu"])
+        self.assertEqual(replayed.code, 0, replayed)
+        return result, [line for line in printed.out.splitlines()
+                        if "reset of this device" in line]
+
+    def test_resets_of_one_device(self):
+        for arch, way in ("riscv64", "intx"), ("aarch64", "msi"), ("x86_64", "msix"):
+            with self.subTest(arch=arch):
+                result, resets = self.resets(
+                    arch, way, [self.edu(), self.edu(name="other", pci={"addr": "05.0"})])
+                self.assertIn("PASS resets: the model, by FLR", result.out)
+                self.assertIn("PASS resets: not the other one, by D3", result.out)
+                self.assertEqual([" edu " in line for line in resets], [True, True], resets)
+
+    def test_resets_of_a_bus(self):
+        for arch, way in ("riscv64", "intx"), ("x86_64", "msix"):
+            with self.subTest(arch=arch):
+                result, resets = self.resets(
+                    arch, way, [self.edu(pci={"bus": "bridge"})],
+                    ["-device", "pcie-root-port,id=bridge,addr=08.0,chassis=1"])
+                self.assertIn("PASS resets: the model, by its bus", result.out)
+                self.assertEqual(len(resets), 3, resets)
+
+    def test_conventional_bus(self):
+        result, resets = self.resets("x86_64", "msix", [self.edu()], ["-M", "pc"], "conventional=1")
+        self.assertEqual(len(resets), 1, resets)
+        self.assertIn("PASS resets: the model, by D3", result.out)
+
+    def test_reset_of_an_older_server(self):
+        """One that does not know the message never gets it; one that does gets it once."""
+        for features in v2_device.FEATURES, v2_device.FEATURES | v2_device.RESET_DEVICE_FEATURE:
+            with self.subTest(features=features):
+                server = v2_device.Server(self, True, features)
+                device = server.device(self.dir / f"s{features}", lambda *_: 0)
+                qemu = self.start(
+                    [common.qemu("x86_64"), "-M", "q35", "-display", "none", "-S", "-plugin",
+                     common.PLUGIN, "-device",
+                     f"sst-pci-device,socket={device.path},size=4K,addr=04.0",
+                     "-qmp", f"unix:{self.dir / 'qmp'},server=on,wait=on"],
+                    stderr=subprocess.PIPE, text=True)
+                self.addCleanup(qemu.stderr.close)
+                monitor = self.connect(qemu)
+                power = self.capability(monitor, 1) + 4
+                for _ in range(2):
+                    self.write_config(monitor, power, 3)
+                    self.write_config(monitor, power, 0)
+                monitor.command("quit")
+                qemu.wait()
+                asked = sum(r.type == v2_device.RESET_DEVICE for _, r in server.log)
+                said = qemu.stderr.read().count("the other side is older and knows no reset")
+                self.assertEqual((asked, said),
+                                 (0, 1) if features == v2_device.FEATURES else (2, 0))
+                server.stop()
+
+    def connect(self, qemu):
+        while "waiting for connection" not in qemu.stderr.readline():
+            self.assertIsNone(qemu.poll())
+        monitor = common.Monitor(self.dir / "qmp")
+        self.addCleanup(monitor.close)
+        return monitor
+
+    def ask(self, monitor, line):
+        return monitor.command("human-monitor-command", **{"command-line": line})
+
+    def write_config(self, monitor, register, value):
+        """Of the device in slot 4 of a PC."""
+        self.ask(monitor, f"o /w 0xcf8 {0x80002000 | register:#x}")
+        self.ask(monitor, f"o /w 0xcfc {value:#x}")
+
+    def read_config(self, monitor, register):
+        self.ask(monitor, f"o /w 0xcf8 {0x80002000 | register:#x}")
+        return int(self.ask(monitor, "i /w 0xcfc").split("=")[-1], 16)
+
+    def capability(self, monitor, wanted):
+        at = self.read_config(monitor, 0x34) & 0xfc
+        while (head := self.read_config(monitor, at)) & 0xff != wanted:
+            at = head >> 8 & 0xfc
+            self.assertNotEqual(at, 0)
+        return at
+
     def test_released_lock(self):
         self.run_edu("x86_64", "msix", self.edu(release_lock=True))
 
@@ -104,30 +195,19 @@ class PciTest(common.TestCase):
                                        f"-qmp unix:{self.dir / 'qmp'},server=on,wait=on"],
                           stderr=subprocess.PIPE, text=True)
         self.addCleanup(qemu.stderr.close)
-        while "waiting for connection" not in qemu.stderr.readline():
-            self.assertIsNone(qemu.poll())
-        monitor = common.Monitor(self.dir / "qmp")
-        self.addCleanup(monitor.close)
-
-        def ask(line):
-            return monitor.command("human-monitor-command", **{"command-line": line})
-
-        def config_space(register, value=None):
-            ask(f"o /w 0xcf8 {0x80002000 | register:#x}")
-            return ask("i /w 0xcfc" if value is None else f"o /w 0xcfc {value:#x}")
-
-        config_space(0x10, 0xe8000000)
-        config_space(0x04, 2)
-        self.assertIn("0x010000ed", ask("xp /1wx 0xe8000000"))
+        monitor = self.connect(qemu)
+        self.write_config(monitor, 0x10, 0xe8000000)
+        self.write_config(monitor, 0x04, 2)
+        self.assertIn("0x010000ed", self.ask(monitor, "xp /1wx 0xe8000000"))
         common.end_group(server)
         for _ in range(3):
-            self.assertIn("0xffffffff", ask("xp /1wx 0xe8000000"))
-            self.assertIn("0x11e81234", config_space(0x00))
-            self.assertIn("0xe8000000", config_space(0x10))
-        config_space(0x3c, 0x5a)
-        self.assertIn("5a", config_space(0x3c))
+            self.assertIn("0xffffffff", self.ask(monitor, "xp /1wx 0xe8000000"))
+            self.assertEqual(self.read_config(monitor, 0x00), 0x11e81234)
+            self.assertEqual(self.read_config(monitor, 0x10), 0xe8000000)
+        self.write_config(monitor, 0x3c, 0x5a)
+        self.assertEqual(self.read_config(monitor, 0x3c) & 0xff, 0x5a)
         self.serve(config)
-        while "0x010000ed" not in (seen := ask("xp /1wx 0xe8000000")):
+        while "0x010000ed" not in (seen := self.ask(monitor, "xp /1wx 0xe8000000")):
             self.assertIn("0xffffffff", seen)
 
     def serve(self, config):

@@ -541,17 +541,17 @@ class BadInput(common.TestCase):
         path = self.dir / "bad.trace"
         path.write_bytes(whole)
         lines = trestle("trace", path).out.splitlines()
-        self.assertEqual(len(lines), 16)
+        self.assertEqual(len(lines), 17)
         for data, records, why in (
-                (whole[:-1], 16, r"byte 280: the trace is cut off inside a record, after 17 "
+                (whole[:-1], 17, r"byte 288: the trace is cut off inside a record, after 18 "
                                  "records"),
-                (whole[:-11], 16, r"byte 270: the trace is cut off before its last record, after "
-                                  "17 records"),
-                (whole[:-15], 15, r"byte 266: the trace is cut off inside a record, after 16 "
+                (whole[:-11], 17, r"byte 278: the trace is cut off before its last record, after "
+                                  "18 records"),
+                (whole[:-15], 16, r"byte 274: the trace is cut off inside a record, after 17 "
                                   "records"),
                 (whole[:40], 0, "byte 40: the trace is cut off in its header, after 0 records"),
                 (b"", 0, "byte 0: .*"), (b"ELF", 0, "not a trace"),
-                (whole[:-1] + b"x", 16, "byte 270: .* hash .*")):
+                (whole[:-1] + b"x", 17, "byte 278: .* hash .*")):
             path.write_bytes(data)
             with self.subTest(why=why):
                 result = self.refused(f"{path}: {why}", "trace", path)

@@ -23,7 +23,8 @@ SIZE = 64
 NEVER = (1 << 64) - 1
 
 SHM, POSTED, TIME, IRQ_FEATURE, DMA, RAM_FEATURE = 1, 2, 4, 8, 16, 32
-READ, WRITE, ADVANCE, RESET, FLUSH, DMA_DONE, GOODBYE, RAM = range(1, 9)
+RESET_DEVICE_FEATURE = 128
+READ, WRITE, ADVANCE, RESET, FLUSH, DMA_DONE, GOODBYE, RAM, NOTE, RESET_DEVICE = range(1, 11)
 REPLY, IRQ, DMA_READ, DMA_WRITE, DMA_WRITTEN = range(0x81, 0x86)
 OK, MALFORMED, WIDTH, RANGE, REFUSED, CANCELLED, NO_DEVICE = range(7)
 BAD_VERSION, GEOMETRY, BUSY, NOT_RAM, NO_MEMORY = range(7, 12)
@@ -387,7 +388,7 @@ class Server:
             self.shared.append((request, self.received.pop()))
             if self.ram_status is not None:
                 device.reply(request, status=self.ram_status, next=self.next)
-        elif request.type in (ADVANCE, RESET, FLUSH):
+        elif request.type in (ADVANCE, RESET, FLUSH, RESET_DEVICE):
             self.other(device, request)
         elif request.type in (READ, WRITE):
             device.requests.append(request)

@@ -172,6 +172,36 @@ static void test_reset(void **state)
         assert_int_equal(ask(f, &client, i, read_at(REG_RESETS, 8, 6)).data, 1);
 }
 
+/* What a device has to do with the others, and what they are, stays. */
+static void test_reset_of_one_device(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_message reset = {.type = TRESTLE_V2_RESET_DEVICE, .time = 5};
+    leave(&client);
+    client = (struct client){.fds = {-1, -1, -1}, .shm = SHM_NONE};
+    turn(f);
+    for (uint32_t i = 0; i < 3; i++)
+        join(f, &client, i, features | TRESTLE_V2_FEATURE_RESET_DEVICE);
+    uint64_t resets[3];
+    for (uint32_t i = 0; i < 3; i++)
+        resets[i] = ask(f, &client, i, read_at(REG_RESETS, 8, 1)).data;
+    uint64_t deferred = post(&client, 1, read_at(REG_DEFERRED, 4, 1));
+    uint64_t id = post(&client, 1, reset);
+    assert_int_equal(expect_reply(f, 1, deferred).data, 0xdef); /* one after the other */
+    assert_int_equal(expect_reply(f, 1, id).status, TRESTLE_V2_OK);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(ask(f, &client, i, read_at(REG_RESETS, 8, 6)).data, resets[i] + (i == 1));
+    client.devices[0] = 99;
+    assert_int_equal(ask(f, &client, 0, reset).status, TRESTLE_V2_NO_DEVICE);
+}
+
+static void test_reset_of_one_device_needs_its_feature(void **state)
+{
+    struct fixture *f = *state;
+    post(&client, 1, (struct trestle_v2_message){.type = TRESTLE_V2_RESET_DEVICE});
+    wait_for_log(f, "the session with QEMU was ended: the reset of a device without the feature");
+}
+
 static void test_one_lost_device_leaves_the_others(void **state)
 {
     struct fixture *f = *state;
@@ -555,7 +585,9 @@ static void test_carrier_is_decided_once(void **state)
         CLIENT_TEST(test_notes), CLIENT_TEST(test_posted_writes_keep_order),                    \
         CLIENT_TEST(test_posted_writes_outlive_the_client),                                     \
         CLIENT_TEST(test_deferred_answer_stalls), CLIENT_TEST(test_advance),                    \
-        CLIENT_TEST(test_reset), CLIENT_TEST(test_one_lost_device_leaves_the_others),           \
+        CLIENT_TEST(test_reset), CLIENT_TEST(test_reset_of_one_device),                         \
+        CLIENT_TEST(test_reset_of_one_device_needs_its_feature),                                \
+        CLIENT_TEST(test_one_lost_device_leaves_the_others),                                    \
         CLIENT_TEST(test_whole_client_comes_back), CLIENT_TEST(test_other_clients_are_refused), \
         CLIENT_TEST(test_version_1_beside_a_session), CLIENT_TEST(test_unknown_type),           \
         CLIENT_TEST(test_event_from_a_client), CLIENT_TEST(test_time_beyond_reason),            \

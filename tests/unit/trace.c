@@ -50,6 +50,7 @@ static const struct trestle_trace_record records[] = {
     {TRESTLE_TRACE_DMA_END, 1, 600000, 100000, .number = 1, .status = -EFAULT},
     {TRESTLE_TRACE_WRITE, 1, 700000, 200000, .size = 1, .addr = 9, .data = 0x7f},
     {TRESTLE_TRACE_ANSWER, 1, 700000, 200000, .status = -EINVAL},
+    {TRESTLE_TRACE_RESET, 0, 750000, 250000, .number = TRESTLE_TRACE_RESET_ALONE},
     {TRESTLE_TRACE_IRQ, 1, 800000, 300000, .number = 1, .data = 0},
 };
 #define NUM_RECORDS (sizeof(records) / sizeof(records[0]))
@@ -177,7 +178,8 @@ static void test_one_change_changes_the_hash(void **state)
     uint64_t hash = hash_of(records, NUM_RECORDS);
     for (size_t i = 0; i < NUM_RECORDS - 1; i++) {
         memcpy(changed, records, sizeof(records));
-        bool counts = records[i].kind != TRESTLE_TRACE_RESET &&
+        bool counts = (records[i].kind != TRESTLE_TRACE_RESET ||
+                       records[i].number == TRESTLE_TRACE_RESET_ALONE) &&
                       records[i].kind != TRESTLE_TRACE_SEND &&
                       records[i].kind != TRESTLE_TRACE_RECEIVE;
         changed[i].guest_time ^= UINT64_C(1) << 63;
@@ -198,6 +200,19 @@ static void test_one_change_changes_the_hash(void **state)
     changed[3] = records[3];
     changed[9].bytes = (const uint8_t *)"hullo";
     assert_int_not_equal(hash_of(changed, NUM_RECORDS), hash);
+}
+
+/* How often a machine is reset before its guest starts is its QEMU's business. */
+static void test_reset_of_one_device_is_in_the_hash(void **state)
+{
+    struct trestle_trace_record reset = {TRESTLE_TRACE_RESET, 0, 7000, 7000};
+    uint64_t none = hash_of(NULL, 0);
+    assert_int_equal(hash_of(&reset, 1), none);
+    reset.number = TRESTLE_TRACE_RESET_ALONE;
+    uint64_t one = hash_of(&reset, 1);
+    assert_int_not_equal(one, none);
+    reset.time++;
+    assert_int_not_equal(hash_of(&reset, 1), one);
 }
 
 static void test_what_no_access_follows_is_not_in_the_hash(void **state)
@@ -334,7 +349,8 @@ static void test_each_damage_is_named(void **state)
     assert_refused(first + 2, 2, "a device that the header does not have");
     assert_refused(first + 9, 3, "a time that cannot be"); /* stall before the start */
     assert_refused(bytes.size - 1, 0, "the hash");
-    assert_refused(bytes.size - 9, 18, "counts others");
+    assert_refused(bytes.size - 9, 19, "counts others");
+    assert_refused(bytes.size - 21, 2, "a reset of a kind that cannot be");
     bytes.at[bytes.size++] = 0;
     uint64_t count;
     char *error;
@@ -456,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_documented_bytes_are_written),
         cmocka_unit_test(test_hash_of_nothing_is_that_of_xxh64),
         cmocka_unit_test(test_one_change_changes_the_hash),
+        cmocka_unit_test(test_reset_of_one_device_is_in_the_hash),
         cmocka_unit_test(test_what_no_access_follows_is_not_in_the_hash),
         cmocka_unit_test(test_cut_off_anywhere),
         cmocka_unit_test(test_damaged_anywhere),

@@ -197,7 +197,7 @@ static void test_vectors(void **state)
         }
     }
     fclose(file);
-    assert_int_equal(records, 25);
+    assert_int_equal(records, 26);
 }
 
 static void test_handshake_refusals(void **state)

@@ -15,7 +15,7 @@
 #define FEATURES                                                                    \
     (TRESTLE_V2_FEATURE_SHM | TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | \
      TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA | TRESTLE_V2_FEATURE_RAM |     \
-     TRESTLE_V2_FEATURE_NOTE)
+     TRESTLE_V2_FEATURE_NOTE | TRESTLE_V2_FEATURE_RESET_DEVICE)
 
 /* Interrupts and DMA only where some model has them. */
 static uint32_t features_for(const struct front *front, const struct trestle_v2_hello *hello)
@@ -196,7 +196,7 @@ void v2_handle_hello(struct connection *connection, const uint8_t *frame)
     if (is_first)
         front_log(front, TRESTLE_LOG_INFO, "QEMU speaks protocol 2 over %s",
                   front->session->shm.memory ? "shared memory" : "sockets");
-    for (uint32_t line = 0; line < 32; line++)
+    for (uint32_t line = 0; line < TRESTLE_IRQ_LINES_MAX; line++)
         if (trestle_device_irq_level(port->device, line))
             v2_send_irq(connection->state, line, true);
 }

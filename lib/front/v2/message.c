@@ -39,11 +39,21 @@ static void reset_devices(struct v2_session *session)
             trestle_device_reset(session->clients[i]->port->device);
 }
 
-/* READ, WRITE, FLUSH. False: the device is busy, and the message must wait. */
+static bool is_access(const struct trestle_v2_message *m)
+{
+    return m->type == TRESTLE_V2_READ || m->type == TRESTLE_V2_WRITE;
+}
+
+/* READ, WRITE, FLUSH, RESET_DEVICE. False: the device is busy, and the message must wait. */
 static bool handle_device_message(struct v2_session *session, struct v2_client *via,
                                   const struct trestle_v2_message *m)
 {
     struct front *front = session->front;
+    if (m->type == TRESTLE_V2_RESET_DEVICE &&
+        !(session->features & TRESTLE_V2_FEATURE_RESET_DEVICE)) {
+        v2_session_end(session, "the reset of a device without the feature");
+        return true;
+    }
     struct v2_client *client = m->device < front->num_ports ? session->clients[m->device] : NULL;
     /* On a socket, the message has to be for the device whose socket it is. */
     if (!client || (!session->shm.memory && client != via)) {
@@ -54,16 +64,14 @@ static bool handle_device_message(struct v2_session *session, struct v2_client *
     if (timeline_is_waited_for(&front->timeline) && trestle_device_busy(client->port->device))
         return false;
     timeline_at_access(&front->timeline, &session->guest, m->time);
-    if (m->type == TRESTLE_V2_FLUSH)
-        v2_reply(client, m->device, m->id, TRESTLE_V2_OK, 0);
-    else
+    if (is_access(m)) {
         start_access(session, client, m);
+        return true;
+    }
+    if (m->type == TRESTLE_V2_RESET_DEVICE)
+        trestle_device_reset_alone(client->port->device);
+    v2_reply(client, m->device, m->id, TRESTLE_V2_OK, 0);
     return true;
-}
-
-static bool is_access(const struct trestle_v2_message *m)
-{
-    return m->type == TRESTLE_V2_READ || m->type == TRESTLE_V2_WRITE;
 }
 
 /* The answer says which widths the device has: a debugger asks for what it likes. */
@@ -100,6 +108,7 @@ static bool perform_message(struct v2_session *session, struct v2_client *via,
     case TRESTLE_V2_READ:
     case TRESTLE_V2_WRITE:
     case TRESTLE_V2_FLUSH:
+    case TRESTLE_V2_RESET_DEVICE:
         return handle_device_message(session, via, m);
     case TRESTLE_V2_ADVANCE:
         session->advance = *m;
