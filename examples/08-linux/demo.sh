@@ -28,6 +28,22 @@ if [ -e /dev/rtc1 ]; then
     hwclock -u -w -f /dev/rtc1
     echo "clock: $(hwclock -u -r -f /dev/rtc1)"
 fi
+# Two chips on an I2C bus.
+for chip in /sys/bus/i2c/devices/*; do
+    case $(cat "$chip/name") in
+    24c02)
+        printf "kept" | dd of="$chip/eeprom" bs=1 seek=16 2>/dev/null
+        echo "eeprom: $(dd if="$chip/eeprom" bs=1 count=20 2>/dev/null | tr '\377' '.')"
+        ;;
+    tmp102)
+        until temperature=$(cat "$chip"/hwmon/*/temp1_input 2>/dev/null); do :; done
+        # What the chip measures is a register of its model, outside of the bus.
+        devmem 0x"$(basename /sys/bus/platform/devices/*.around-tmp102 .around-tmp102)" 32 33250
+        until warmer=$(cat "$chip"/hwmon/*/temp1_input) && [ "$warmer" != "$temperature" ]; do :; done
+        echo "temperature: $temperature, then $warmer"
+        ;;
+    esac
+done
 # No driver claims this one: its registers are there for whoever opens /dev/mem.
 for id in /sys/bus/platform/devices/*.id; do
     base=0x$(basename "$id" .id)

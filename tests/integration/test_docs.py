@@ -114,7 +114,8 @@ class Documents(common.TestCase):
         """<!-- trestle models NAME --markdown --> stands before what that command prints."""
         text = (common.SOURCE / "docs/models.md").read_text()
         found = re.findall(r"<!-- trestle models ([\w-]+) --markdown -->\n((?:\|.*\n)+)", text)
-        self.assertEqual(sorted(name for name, _ in found), sorted(common.bundled_models()))
+        without = {"at24"}  # its bytes are no registers
+        self.assertEqual({name for name, _ in found}, set(common.bundled_models()) - without)
         for name, table in found:
             result = common.run([common.TRESTLE, "models", name, "--markdown"])
             self.assertEqual(table, result.out, f"docs/models.md: {name}")

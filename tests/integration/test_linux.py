@@ -51,6 +51,8 @@ class Linux(Case):
         self.assertIn("heard: hello, model/and again/\n", out)
         self.assertRegex(out, r"interrupts: \d+: [1-9].* ttyS\d\n")
         self.assertRegex(out, r"id: 0x[0-9A-F]{8} at 0x\w+\n")
+        self.assertIn("eeprom: Trestle.........kept\n", out)
+        self.assertIn("temperature: 21500, then 33250\n", out)
         self.assertIn("serial: sent: hello, model\n", result.err)
         return out
 

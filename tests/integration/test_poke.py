@@ -10,6 +10,10 @@ import cli_case
 import common
 
 DMA = {"name": "dma", "model": "dma", "base_addr": "0x10400000"}
+I2C = {"devices": [{"name": "i2c", "model": "i2c-ocores", "base_addr": "0x10203000"},
+                   {"name": "thermometer", "model": "tmp102", "base_addr": "0x10204000",
+                    "params": {"temperature": 21.5}}],
+       "links": [{"from": "thermometer.bus", "to": "i2c.slave0", "latency": "1us"}]}
 TIMER = {"name": "timer", "model": "timer", "base_addr": "0x10500000", "params": {"clock": "1MHz"}}
 
 
@@ -60,6 +64,14 @@ class Commands(PokeCase):
                          "timer: 0=0\ntimer: 0=1\n", {"devices": [TIMER]})
         self.assert_fails(1, "expected irq timer to be 1, and it is 0", "expect irq timer 1",
                           {"devices": [TIMER]})
+
+    def test_what_surrounds_a_chip(self):
+        """The temperature is set from outside, and read over the bus: a start, a byte."""
+        self.assert_fine("write i2c.PRERHI 0; write i2c.CTRL.en 1; write i2c.DATA 0x91;"
+                         "write i2c.STATUS 0x90; run 1ms; write i2c.STATUS 0x20; run 1ms;"
+                         "expect i2c.DATA 21; write thermometer.TEMPERATURE 81500;"
+                         "expect irq thermometer 1; write i2c.STATUS 0x90; run 1ms;"
+                         "write i2c.STATUS 0x28; run 1ms; expect i2c.DATA 81", "", I2C)
 
     def test_devices(self):
         self.assert_fine("devices", "echo_device: echo at 0x10200000, 4096 bytes\n"

@@ -170,7 +170,8 @@ class Export(SvdTest):
 
     def test_models(self):
         """What a debugger is told of a model makes the same table as the model's."""
-        for name in common.bundled_models():
+        without = {"at24"}  # its bytes are no registers
+        for name in set(common.bundled_models()) - without:
             with self.subTest(name):
                 text = self.export(name)
                 root = self.check_schema(text)
