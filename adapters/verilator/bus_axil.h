@@ -11,33 +11,33 @@ struct Bus {
 
     static void idle(BUS_CORE &core)
     {
-        core.BUS_AWVALID = core.BUS_WVALID = core.BUS_ARVALID = 0;
-        core.BUS_BREADY = core.BUS_RREADY = 0;
+        BUS_AWVALID = BUS_WVALID = BUS_ARVALID = 0;
+        BUS_BREADY = BUS_RREADY = 0;
     }
 
     static void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
     {
         failed = false;
-        core.BUS_AWADDR = core.BUS_ARADDR = todo.addr;
-        core.BUS_WDATA = todo.data;
-        core.BUS_WSTRB = todo.lanes;
-        core.BUS_AWVALID = core.BUS_WVALID = core.BUS_BREADY = todo.write;
-        core.BUS_ARVALID = core.BUS_RREADY = !todo.write;
+        BUS_AWADDR = BUS_ARADDR = BUS_ADDRESS(todo.addr);
+        BUS_WDATA = todo.data;
+        BUS_WSTRB = todo.lanes;
+        BUS_AWVALID = BUS_WVALID = BUS_BREADY = todo.write;
+        BUS_ARVALID = BUS_RREADY = !todo.write;
     }
 
     // Before an edge: what is taken with it. True: the response is.
     static bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
     {
-        took_aw_ = core.BUS_AWVALID && core.BUS_AWREADY;
-        took_w_ = core.BUS_WVALID && core.BUS_WREADY;
-        took_ar_ = core.BUS_ARVALID && core.BUS_ARREADY;
-        if (todo.write && core.BUS_BVALID && core.BUS_BREADY) {
-            failed = core.BUS_BRESP >= 2; // SLVERR, DECERR
+        took_aw_ = BUS_AWVALID && BUS_AWREADY;
+        took_w_ = BUS_WVALID && BUS_WREADY;
+        took_ar_ = BUS_ARVALID && BUS_ARREADY;
+        if (todo.write && BUS_BVALID && BUS_BREADY) {
+            failed = BUS_BRESP >= 2; // SLVERR, DECERR
             return true;
         }
-        if (!todo.write && core.BUS_RVALID && core.BUS_RREADY) {
-            failed = core.BUS_RRESP >= 2;
-            todo.data = core.BUS_RDATA;
+        if (!todo.write && BUS_RVALID && BUS_RREADY) {
+            failed = BUS_RRESP >= 2;
+            todo.data = BUS_RDATA;
             return true;
         }
         return false;
@@ -46,11 +46,11 @@ struct Bus {
     static void after(BUS_CORE &core)
     {
         if (took_aw_)
-            core.BUS_AWVALID = 0;
+            BUS_AWVALID = 0;
         if (took_w_)
-            core.BUS_WVALID = 0;
+            BUS_WVALID = 0;
         if (took_ar_)
-            core.BUS_ARVALID = 0;
+            BUS_ARVALID = 0;
     }
 
   private:

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A master for a Wishbone slave, classic or pipelined (one with a stall output). The map names the
-// ports as BUS_*; those that a slave need not have are BUS_STALL and BUS_ERR (0 without), and
-// BUS_SET_SEL. BUS_ADDR(a) makes the slave's address of one in bytes.
+// ports as BUS_*; BUS_ADDRESS(a) makes the slave's address of one in bytes.
 #ifndef TRESTLE_VERILATOR_BUS_WB_H
 #define TRESTLE_VERILATOR_BUS_WB_H
 
@@ -12,33 +11,33 @@ struct Bus {
 
     static void idle(BUS_CORE &core)
     {
-        core.BUS_CYC = core.BUS_STB = core.BUS_WE = 0;
+        BUS_CYC = BUS_STB = BUS_WE = 0;
     }
 
     static void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
     {
         failed = false;
-        core.BUS_ADR = BUS_ADDR(todo.addr);
-        core.BUS_DAT_W = todo.data;
-        core.BUS_WE = todo.write;
-        core.BUS_CYC = core.BUS_STB = 1;
-        BUS_SET_SEL(todo.lanes)
+        BUS_ADR = BUS_ADDRESS(todo.addr);
+        BUS_DAT_W = todo.data;
+        BUS_WE = todo.write;
+        BUS_CYC = BUS_STB = 1;
+        BUS_SEL = todo.lanes;
     }
 
     static bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
     {
-        drops_ = BUS_PIPELINED && core.BUS_STB && !BUS_STALL;
-        if (!core.BUS_ACK && !BUS_ERR)
+        drops_ = BUS_HAS_STALL && BUS_STB && !BUS_STALL;
+        if (!BUS_ACK && !BUS_ERR)
             return false;
         failed = BUS_ERR;
-        todo.data = core.BUS_DAT_R;
+        todo.data = BUS_DAT_R;
         return true;
     }
 
     static void after(BUS_CORE &core)
     {
         if (drops_)
-            core.BUS_STB = 0;
+            BUS_STB = 0;
     }
 
   private:

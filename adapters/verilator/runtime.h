@@ -38,6 +38,29 @@ struct transaction {
     bool write;
 };
 
+// What is assigned to a signal that the core does not have.
+struct nowhere {
+    template <class T> void operator=(const T &) const
+    {
+    }
+};
+
+template <unsigned bits> constexpr uint64_t low_bits(uint64_t value)
+{
+    return bits < 64 ? value & ((1ull << bits % 64) - 1) : value;
+}
+
+// The constant value of an input; one of more than 64 bits is an array of words.
+template <unsigned bits, class Port> void tie(Port &port, uint64_t value)
+{
+    if constexpr (bits > 64) {
+        port[0] = static_cast<uint32_t>(value);
+        port[1] = static_cast<uint32_t>(value >> 32);
+    } else {
+        port = static_cast<Port>(low_bits<bits>(value));
+    }
+}
+
 // The generated map of a core gives these: Map::Core, and static functions of it.
 //   clock(core, level), reset(core, active), irqs(core) -> bits, ties(core),
 //   Bus: idle(core), begin(core, transaction), step(core, transaction) -> before an edge: done?
@@ -327,7 +350,7 @@ template <class Map> struct trestle_model model_of()
     model.size = sizeof(model);
     model.name = Map::name;
     model.region_size = Map::size;
-    model.access_sizes = Map::Bus::width == 8 ? 1 | 2 | 4 | 8 : 1 | 2 | 4;
+    model.access_sizes = 2 * Map::Bus::width - 1; // 1, 2, ... up to the width
     model.irq_lines = Map::num_irqs;
     model.timers = 1;
     model.state_size = sizeof(void *);

@@ -21,14 +21,17 @@ static const struct command_option options[] = {
     {'G', "parameter", "P=VALUE", "a parameter of the top; may be repeated"},
     {'T', "tie", "PORT=NUMBER", "the value of an input that nothing drives; may be repeated",
      .long_only = true},
-    {'z', "size", "N", "bytes of registers; default: 4096", .long_only = true},
-    {'w', "word-addresses", NULL, "a Wishbone slave counts words, not bytes", .long_only = true},
+    {'p', "ports", "FILE", "what ports are for, as rtl ports prints it", .long_only = true},
+    {'z', "size", "N", "bytes of registers; default: what its addresses reach, at most 4096",
+     .long_only = true},
+    {'w', "word-addresses", NULL, "addresses count words, not bytes", .long_only = true},
     {'o', "output", "FILE", "the model; default: TOP.so"},
     {0},
 };
 
 struct rtl_build {
-    const char *top, *output;
+    bool only_ports; /* rtl ports */
+    const char *top, *output, *ports_file;
     struct strings files, parameters, ties;
     uint64_t size;
     bool word_addresses;
@@ -162,14 +165,15 @@ static int check_state(const struct rtl_build *build, char **ret_error)
     return status;
 }
 
-static int find_ports(const struct rtl_build *build, struct rtl_ports *ret_ports, char **ret_error)
+/* Reads the ports and applies the file. */
+static int read_ports(const struct rtl_build *build, struct rtl_ports *ret_ports, char **ret_error)
 {
     char *path = xformat("%s/Vcore.h", build->dir), *text = read_file(path);
     int status = text && rtl_ports_read(text, ret_ports) ? 0 : -EINVAL;
     if (status < 0)
         *ret_error = xstrdup("the top module has no ports");
-    else
-        status = rtl_ports_match(ret_ports, build->ties.items, ret_error);
+    else if (build->ports_file)
+        status = rtl_ports_apply(ret_ports, build->ports_file, ret_error);
     free(text);
     free(path);
     return status;
@@ -178,13 +182,11 @@ static int find_ports(const struct rtl_build *build, struct rtl_ports *ret_ports
 static int write_map(const struct rtl_build *build, const struct rtl_ports *ports, const char *name,
                      char **ret_error)
 {
-    char *path = xformat("%s/map.cc", build->dir);
+    char *path = xformat("%s/map.cpp", build->dir);
     FILE *file = fopen(path, "we");
     int status = file ? 0 : -errno;
-    if (file && build->word_addresses)
-        fputs("#define BUS_ADDR(a) ((a) / BUS_WIDTH)\n", file);
     if (file)
-        rtl_ports_map(ports, name, build->size, file);
+        rtl_ports_map(ports, name, build->size, build->word_addresses, file);
     if (file && fclose(file) != 0)
         status = -errno;
     if (status < 0)
@@ -212,21 +214,29 @@ static int write_json(const struct rtl_ports *ports, const char *name, const cha
     return status;
 }
 
+/* $0: work, $1: runtime, $2: include, $3: output. The core's files are one, since each would read
+ * the same headers again; Verilator's own are compiled beside it. */
+static const char compile_script[] =
+    "root=$(verilator --getenv VERILATOR_ROOT) || exit 1\n"
+    "compiler=${CXX:-g++}\n"
+    "command -v ${compiler%% *} >/dev/null || exit 127\n"
+    "(cd \"$0\" && printf '#include \"%s\"\\n' *.cpp >all.cc)\n"
+    "printf '%s\\0' \"$0/all.cc\" \"$root\"/include/verilated.cpp "
+    "\"$root\"/include/verilated_threads.cpp |\n"
+    "xargs -0 -n1 -P\"$(nproc)\" sh -c 'for source do :; done; "
+    "exec \"$@\" -o \"$0/${source##*/}.o\"' \"$0\" $compiler "
+    "-std=c++17 -O2 -fPIC -fvisibility=hidden -w "
+    "-DVL_USER_FINISH -DVL_USER_STOP -DVL_USER_FATAL "
+    "-I\"$1\" -I\"$2\" -isystem \"$root/include\" -isystem \"$root/include/vltstd\" -c "
+    "&& exec $compiler -shared -o \"$3\" \"$0\"/*.o\n";
+
 static int compile(const struct rtl_build *build, char **ret_error)
 {
     struct strings words = {0};
-    strings_all(&words,
-                (const char *const[]){
-                    "sh", "-c",
-                    /* $0: work, $1: runtime, $2: include, $3: output */
-                    "root=$(verilator --getenv VERILATOR_ROOT) || exit 1; "
-                    "exec g++ -std=c++17 -O2 -shared -fPIC -fvisibility=hidden -w "
-                    "-DVL_USER_FINISH -DVL_USER_STOP -DVL_USER_FATAL "
-                    "-I\"$0\" -I\"$1\" -I\"$2\" -isystem \"$root/include\" "
-                    "-isystem \"$root/include/vltstd\" -o \"$3\" \"$0\"/*.cpp \"$0\"/map.cc "
-                    "\"$root\"/include/verilated.cpp \"$root\"/include/verilated_threads.cpp",
-                    build->dir, build->runtime, build->include, build->output, NULL});
-    return run_program(build, "g++", &words, ret_error);
+    strings_all(&words, (const char *const[]){"sh", "-c", compile_script, build->dir,
+                                              build->runtime, build->include, build->output, NULL});
+    const char *compiler = getenv("CXX");
+    return run_program(build, compiler && *compiler ? compiler : "g++", &words, ret_error);
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
@@ -277,27 +287,58 @@ static char *base_name(const char *path)
     return name;
 }
 
-static int do_build(struct rtl_build *build)
+/* From the files to the ports. */
+static int find_ports(struct rtl_build *build, struct rtl_ports *ret_ports, char **ret_error)
+{
+    int status = prepare(build, ret_error);
+    if (status == 0)
+        status = verilate(build, ret_error);
+    if (status == 0)
+        status = read_ports(build, ret_ports, ret_error);
+    return status;
+}
+
+static int do_build(struct rtl_build *build, struct rtl_ports *ports, const char *name,
+                    char **ret_error)
+{
+    int status = find_ports(build, ports, ret_error);
+    if (status == 0)
+        status = check_state(build, ret_error);
+    if (status == 0)
+        status = rtl_ports_match(ports, build->ties.items, ret_error);
+    if (status == 0)
+        status = write_map(build, ports, name, ret_error);
+    if (status == 0)
+        status = compile(build, ret_error);
+    if (status == 0)
+        status = write_json(ports, name, build->output, ret_error);
+    if (status == 0)
+        rtl_ports_show(ports, stdout);
+    return status;
+}
+
+/* What is not known yet is no error here: the list is made to be completed. */
+static int do_ports(struct rtl_build *build, struct rtl_ports *ports, const char *name,
+                    char **ret_error)
+{
+    char *missing = NULL;
+    int status = find_ports(build, ports, ret_error);
+    if (status == 0 && rtl_ports_match(ports, build->ties.items, &missing) < 0)
+        fprintf(stderr, "trestle: before rtl build: %s\n", missing);
+    if (status == 0)
+        rtl_ports_json(ports, name, stdout);
+    free(missing);
+    return status;
+}
+
+static int work(struct rtl_build *build)
 {
     struct rtl_ports ports = {0};
     char *name = build->top ? xstrdup(build->top) : base_name(build->files.items[0]);
     char *output = build->output ? xstrdup(build->output) : xformat("%s.so", name), *error = NULL;
     build->output = output;
-    int status = prepare(build, &error);
-    if (status == 0)
-        status = verilate(build, &error);
-    if (status == 0)
-        status = check_state(build, &error);
-    if (status == 0)
-        status = find_ports(build, &ports, &error);
-    if (status == 0)
-        status = write_map(build, &ports, name, &error);
-    if (status == 0)
-        status = compile(build, &error);
-    if (status == 0)
-        status = write_json(&ports, name, output, &error);
-    if (status == 0)
-        rtl_ports_show(&ports, stdout);
+    int status = build->only_ports ? do_ports(build, &ports, name, &error)
+                                   : do_build(build, &ports, name, &error);
     if (build->dir)
         nftw(build->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     rtl_ports_finish(&ports);
@@ -329,6 +370,9 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
         case 'T':
             strings_add(&build->ties, argument);
             break;
+        case 'p':
+            build->ports_file = argument;
+            break;
         case 'z':
             if (!number_parse(argument, &build->size) || build->size == 0 || build->size % 8)
                 return command_fail("--size %s is not a multiple of 8", argument);
@@ -343,12 +387,14 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
             return EXIT_BAD_INPUT;
         }
     }
-    if (optind >= argc || strcmp(argv[optind], "build") != 0)
-        return command_fail("write trestle rtl build FILE.v..., see trestle rtl --help");
+    build->only_ports = optind < argc && strcmp(argv[optind], "ports") == 0;
+    if (optind >= argc || (strcmp(argv[optind], "build") != 0 && !build->only_ports))
+        return command_fail("write trestle rtl build FILE.v... or rtl ports FILE.v..., see trestle "
+                            "rtl --help");
     for (int i = optind + 1; i < argc; i++)
         strings_add(&build->files, argv[i]);
     if (build->files.count == 0)
-        return command_fail("rtl build needs a file in Verilog");
+        return command_fail("rtl %s needs a file in Verilog", argv[optind]);
     for (size_t i = 0; i < build->files.count; i++)
         if (access(build->files.items[i], R_OK) < 0)
             return command_fail("cannot read %s: %s; check the path", build->files.items[i],
@@ -358,10 +404,10 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-    struct rtl_build build = {.size = 4096};
+    struct rtl_build build = {0};
     int code = parse(command, argc, argv, &build);
     if (code == 0)
-        code = do_build(&build);
+        code = work(&build);
     strings_finish(&build.files);
     strings_finish(&build.parameters);
     strings_finish(&build.ties);
@@ -370,7 +416,7 @@ static int run_command(const struct command *command, int argc, char **argv)
 
 const struct command command_rtl = {
     .name = "rtl",
-    .arguments = "build FILE.v... [OPTION]...",
+    .arguments = "build|ports FILE.v... [OPTION]...",
     .summary = "Make a model of a core in Verilog",
     .options = options,
     .run = run_command,
@@ -378,5 +424,7 @@ const struct command command_rtl = {
         "Verilator translates the files, the ports of the top are recognised by their names and\n"
         "shown, and a C++ compiler makes a .so that a configuration names as a model. The ports "
         "and\n"
-        "what they are for are written to NAME.ports.json, too.\n",
+        "what they are for are written to NAME.ports.json, too. rtl ports prints that file "
+        "without\n"
+        "making a model, so that it can be changed, and given to rtl build with --ports.\n",
 };

@@ -1,45 +1,60 @@
 /* SPDX-License-Identifier: MIT */
-/* What the ports of a core are for, found from their names. */
+/* The ports of a core, and what they are for: found from their names, or said by a file. */
 #ifndef CLI_RTL_PORTS_H
 #define CLI_RTL_PORTS_H
 
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
+#include "rtl/buses.h"
 #include "util.h"
+
+enum rtl_use {
+    RTL_UNKNOWN,
+    RTL_BUS,
+    RTL_CLOCK,
+    RTL_RESET,
+    RTL_RESET_LOW,
+    RTL_IRQ,
+    RTL_TIED,
+    RTL_NOT_CONNECTED,
+};
 
 struct rtl_port {
     char *name;
-    unsigned bits;
+    char *plain;        /* lower case, without the marks of inputs and outputs */
+    unsigned bits, low; /* how many, and the number of the lowest */
     bool is_input;
-    const char *use; /* "clock", "irq", "bus", ...; NULL: not known */
-    const char *tie; /* the value of an input that is tied, or NULL */
+    enum rtl_use use;
+    char *signal; /* that it is of the bus, as a file says; or NULL */
+    uint64_t tie; /* the value of an input that is tied */
 };
-
-enum rtl_bus { RTL_AXIL, RTL_APB, RTL_WB };
-
-/* Signals of a bus, by their place in its list of names. */
-#define RTL_SIGNALS_MAX 20
 
 struct rtl_ports {
     struct rtl_port *ports;
     size_t count;
-    enum rtl_bus bus;
-    struct rtl_port *signals[RTL_SIGNALS_MAX]; /* NULL: the core has none */
+    const struct rtl_bus *bus;                 /* NULL: none was found */
+    struct rtl_port *signals[RTL_SIGNALS_MAX]; /* of the bus; NULL: the core has none */
     struct rtl_port *clock, *reset;            /* reset may be NULL */
-    bool reset_is_low;
 };
 
 /* Reads the ports from the header that Verilator has written for the top. False: it has none. */
 bool rtl_ports_read(const char *header_text, struct rtl_ports *ret_ports);
-/* Finds out what they are for; ties are "PORT=VALUE", ended by NULL. -EINVAL: *ret_error is a
- * sentence. */
+void rtl_ports_finish(struct rtl_ports *ports);
+struct rtl_port *rtl_ports_find(const struct rtl_ports *ports, const char *name, size_t length);
+
+/* What a file says that they are for, as rtl_ports_json() has written it. What it leaves out is
+ * found. -EINVAL: *ret_error is a sentence; so below. */
+int rtl_ports_apply(struct rtl_ports *ports, const char *path, char **ret_error);
+/* Finds out what the others are for; ties are "PORT=VALUE", ended by NULL. */
 int rtl_ports_match(struct rtl_ports *ports, char *const *ties, char **ret_error);
-/* The C++ that the runtime is compiled with. */
-void rtl_ports_map(const struct rtl_ports *ports, const char *name, uint64_t size, FILE *out);
+
 /* For people and for files: what was found. */
 void rtl_ports_show(const struct rtl_ports *ports, FILE *out);
 void rtl_ports_json(const struct rtl_ports *ports, const char *name, FILE *out);
-void rtl_ports_finish(struct rtl_ports *ports);
+/* The C++ that the runtime is compiled with. size: bytes of the device; 0: what its addresses
+ * reach. word_addresses: they count words. */
+void rtl_ports_map(const struct rtl_ports *ports, const char *name, uint64_t size,
+                   bool word_addresses, FILE *out);
 
 #endif

@@ -19,6 +19,8 @@ class RTLCase(cli_case.Case):
     def setUp(self):
         super().setUp()
         self.env["TMPDIR"] = str(self.dir)
+        if shutil.which("ccache"):
+            self.env["CXX"] = "ccache g++"
 
     def build_core(self, path, *args, **kwargs):
         return self.trestle("rtl", "build", path, *args, timeout=240, **kwargs)
@@ -112,6 +114,86 @@ class Others(RTLCase):
         self.check_oracle("wb_fade", [0])
 
 
+class Ports(RTLCase):
+    """A file that says what ports are for."""
+    def odd_core(self):
+        text = (CORES / "apb_blink.v").read_text()
+        for old, new in (("pclk", "tick"), ("presetn", "go"), ("psel", "chosen"), ("prdata", "answer"),
+                         ("interrupt_o", "ring")):
+            text = re.sub(rf"\b{old}\b", new, text)
+        path = self.dir / "odd.v"
+        path.write_text(text)
+        return path
+
+    def write_ports(self, ports):
+        path = self.dir / "odd.json"
+        path.write_text(json.dumps(ports))
+        return path
+
+    def test_a_core_with_other_names(self):
+        core = self.odd_core()
+        args = ("--top", "apb_blink", "-o", "odd.so")
+        result = self.trestle("rtl", "ports", core, *args[:2])
+        self.assertEqual(result.code, 0, result)
+        self.assertEqual(result.err, 'trestle: before rtl build: no bus was found: AXI4-Lite (awvalid '
+                                     '...), APB (psel ...) or Wishbone (stb ...)\n')
+        self.assertFalse((self.dir / "odd.so").exists())
+        ports = json.loads(result.out)
+        uses = {"tick": "clock", "go": "reset, active low", "chosen": "psel", "answer": "prdata",
+                "ring": "irq"}
+        changed = [{"name": p["name"], "use": uses[p["name"]]} for p in ports["ports"]
+                   if p["name"] in uses]
+        for port in changed:
+            if port["use"].startswith("p"):
+                port["use"], port["signal"] = "bus", port["use"]
+        changed.append({"name": "spare", "use": "tied", "tie": 1})
+        out = self.assert_built(core, *args, "--ports", self.write_ports({"ports": changed}))
+        self.assertRegex(out, r"(?m)^  input   1  tick +clock$")
+        self.assertRegex(out, r"(?m)^  input   1  chosen +bus$")
+        self.assertRegex(out, r"(?m)^  output  2  ring +irq$")
+        result = self.poke("write core+4 0x11223345\nread core+6:2\nirqs\n", "odd")
+        self.assertEqual((result.code, result.out), (0, "core+6:2 = 0x1122\ncore: 0=0 1=1\n"), result)
+        # What a build has written says all of it.
+        written = (self.dir / "odd.ports.json").read_text()
+        shutil.copy(self.dir / "odd.ports.json", self.dir / "whole.json")
+        self.assertEqual(self.assert_built(core, *args, "--ports", "whole.json"), out)
+        self.assertEqual((self.dir / "odd.ports.json").read_text(), written)
+
+    def test_bad_files(self):
+        core = self.odd_core()
+        for ports, sentence in (
+                ([], "odd.json: it has no list \"ports\", as trestle rtl ports prints it"),
+                ({"bus": "PCI", "ports": []}, "odd.json: there is no bus \"PCI\""),
+                ({"ports": [{"use": "irq"}]}, 'odd.json: a port has no "name"'),
+                ({"ports": [{"name": "x", "use": "irq"}]}, "odd.json: the core has no port x"),
+                ({"ports": [{"name": "go"}]}, 'odd.json: go has no "use"'),
+                ({"ports": [{"name": "go", "use": "irk"}]},
+                 'odd.json: the use of go is "irk", and what there is is "unknown", "bus", "clock"'),
+                ({"ports": [{"name": "go", "use": "irq"}]},
+                 'odd.json: go cannot be "irq": it is an input of 1 bit'),
+                ({"ports": [{"name": "go", "use": "bus"}]},
+                 'odd.json: go is of the bus, and no "signal" says which'),
+                ({"ports": [{"name": "go", "use": "tied"}]}, 'odd.json: go is tied, and "tie" is no '
+                                                             'number'),
+                ({"ports": [{"name": "go", "use": "clock"}, {"name": "tick", "use": "clock"}]},
+                 'tick and go are both "clock", and there can be one'),
+                ({"ports": [{"name": "chosen", "use": "bus", "signal": "psel"},
+                            {"name": "answer", "use": "bus", "signal": "prdata"},
+                            {"name": "tick", "use": "bus", "signal": "stall"}]},
+                 "tick cannot be stall: APB has no such input, or another port is it")):
+            with self.subTest(sentence=sentence):
+                result = self.build_core(core, "--top", "apb_blink", "--ports", self.write_ports(ports))
+                self.assertEqual((result.code, result.out), (2, ""), result)
+                self.assertEqual(len(result.err.splitlines()), 1, result)
+                self.assertIn(sentence, result.err)
+        (self.dir / "odd.json").write_text("{")
+        for path, sentence in (("odd.json", "odd.json:1: "), ("none.json", "cannot read none.json: No "
+                                                              "such file or directory; check the path")):
+            result = self.build_core(core, "--ports", path, "--top", "apb_blink")
+            self.assertEqual(result.code, 2, result)
+            self.assertIn(sentence, result.err)
+
+
 class Refused(RTLCase):
     def check_refused(self, text, sentence, *args):
         path = self.dir / "bad.v"
@@ -136,7 +218,12 @@ class Refused(RTLCase):
                 (f"module m ({bus}); {body} endmodule\n", "no clock was found among the inputs"),
                 (f"module m (input clk, {bus}, input [2:0] foo, input bar); {body} endmodule\n",
                  "nothing is known of the inputs foo (3 bits), bar (1 bit); give each a value with "
-                 "--tie PORT=NUMBER"),
+                 "--tie PORT=NUMBER, or say in a file what they are (--ports)"),
+                (f"module m (input clk, {bus}, {bus.replace(' p', ' q_p')}); {body} "
+                 "assign q_prdata = 0; endmodule\n",
+                 "there are two buses, APB (psel ...) and APB (q_psel ...); tie the inputs of one of them"),
+                (f"module m (input clk, {bus.replace('[31:0]', '[23:0]')}); {body} endmodule\n",
+                 "the bus has 24 bits of data, and can have 8, 16, 32 or 64"),
                 (f"module m (input clk, {bus}); {body} endmodule\n",
                  "--tie nobody=1: the core has no such input", "--tie", "nobody=1"),
                 (f"module m (input clk, {bus}); {body} endmodule\n", "verilator: %Error", "--top",
@@ -147,7 +234,8 @@ class Refused(RTLCase):
     def test_no_file(self):
         self.assert_refused("trestle: cannot read none.v: No such file or directory; check the path",
                             "rtl", "build", "none.v")
-        self.assert_refused("trestle: write trestle rtl build FILE.v..., see trestle rtl --help", "rtl")
+        self.assert_refused("trestle: write trestle rtl build FILE.v... or rtl ports FILE.v..., see "
+                            "trestle rtl --help", "rtl")
 
     def test_a_core_that_never_answers(self):
         path = self.dir / "mute.v"

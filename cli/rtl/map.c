@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* Writes the map of a core: what the runtime has to know of its ports, in C++. */
+#include <inttypes.h>
+
+#include "rtl/ports.h"
+
+enum { SIZE_MOST = 4096 };
+
+/* Bytes from one address to the next: an address [31:2] counts words. */
+static unsigned unit_of(const struct rtl_ports *ports, bool word_addresses)
+{
+    const struct rtl_bus *bus = ports->bus;
+    unsigned low = ports->signals[bus->address]->low;
+    return word_addresses ? ports->signals[bus->data]->bits / 8 : low < 4 ? 1u << low : 1;
+}
+
+static uint64_t reach_of(const struct rtl_ports *ports, unsigned unit)
+{
+    unsigned bits = ports->signals[ports->bus->address]->bits;
+    uint64_t reach = bits < 32 ? (uint64_t)unit << bits : SIZE_MOST;
+    return reach < 8 ? 8 : reach < SIZE_MOST ? reach : SIZE_MOST;
+}
+
+/* A signal is an expression of `core`; one that the core does not have is a constant, or takes
+ * what is assigned to nowhere. */
+static void map_bus(const struct rtl_ports *ports, unsigned unit, FILE *out)
+{
+    const struct rtl_bus *bus = ports->bus;
+    fprintf(out,
+            "#define BUS_CORE Vcore\n#define BUS_WIDTH %u\n"
+            "#define BUS_ADDRESS(a) trestle_rtl::low_bits<%u>((a) / %u)\n",
+            ports->signals[bus->data]->bits / 8, ports->signals[bus->address]->bits, unit);
+    for (size_t i = 0; bus->signals[i].names[0]; i++) {
+        const struct rtl_signal *signal = &bus->signals[i];
+        if (!signal->macro)
+            continue;
+        if (ports->signals[i])
+            fprintf(out, "#define BUS_%s core.%s\n", signal->macro, ports->signals[i]->name);
+        else
+            fprintf(out, "#define BUS_%s %s\n", signal->macro,
+                    signal->is_input ? "trestle_rtl::nowhere()"
+                    : signal->absent ? signal->absent
+                                     : "0");
+        if (signal->is_optional)
+            fprintf(out, "#define BUS_HAS_%s %d\n", signal->macro, ports->signals[i] != NULL);
+    }
+    fprintf(out, "#include \"%s\"\n", bus->header);
+}
+
+static void map_ties(const struct rtl_ports *ports, FILE *out)
+{
+    fputs("    static void ties(Core &core)\n    {\n        (void)core;\n", out);
+    for (size_t i = 0; i < ports->count; i++)
+        if (ports->ports[i].use == RTL_TIED)
+            fprintf(out, "        trestle_rtl::tie<%u>(core.%s, 0x%" PRIx64 "u);\n",
+                    ports->ports[i].bits, ports->ports[i].name, ports->ports[i].tie);
+    fputs("    }\n", out);
+}
+
+static void map_irqs(const struct rtl_ports *ports, FILE *out)
+{
+    unsigned line = 0;
+    fputs("    static uint32_t irqs(const Core &core)\n    {\n        uint32_t levels = 0;\n", out);
+    for (size_t i = 0; i < ports->count; i++) {
+        const struct rtl_port *port = &ports->ports[i];
+        if (port->use != RTL_IRQ)
+            continue;
+        fprintf(out, "        levels |= static_cast<uint32_t>(core.%s) << %u;\n", port->name, line);
+        line += port->bits;
+    }
+    fprintf(out, "        return levels;\n    }\n    static constexpr uint32_t num_irqs = %u;\n",
+            line);
+}
+
+void rtl_ports_map(const struct rtl_ports *ports, const char *name, uint64_t size,
+                   bool word_addresses, FILE *out)
+{
+    unsigned unit = unit_of(ports, word_addresses);
+    fputs("#include \"runtime.h\"\n#include \"Vcore.h\"\n#include \"Vcore___024root.h\"\n", out);
+    map_bus(ports, unit, out);
+    fprintf(out,
+            "struct Map {\n    using Core = Vcore;\n    using Bus = ::Bus;\n"
+            "    static constexpr const char *name = \"%s\";\n"
+            "    static constexpr uint64_t size = 0x%" PRIx64 ";\n",
+            name, size ? size : reach_of(ports, unit));
+    fprintf(out, "    static void clock(Core &core, int level) { core.%s = level; }\n",
+            ports->clock->name);
+    if (ports->reset)
+        fprintf(out, "    static void reset(Core &core, bool active) { core.%s = %sactive; }\n",
+                ports->reset->name, ports->reset->use == RTL_RESET_LOW ? "!" : "");
+    else
+        fputs("    static void reset(Core &, bool) {}\n", out);
+    map_ties(ports, out);
+    map_irqs(ports, out);
+    fputs("};\nstatic const struct trestle_model rtl_model = trestle_rtl::model_of<Map>();\n"
+          "extern \"C\" TRESTLE_API const struct trestle_model *const trestle_model_entry = "
+          "&rtl_model;\n",
+          out);
+}

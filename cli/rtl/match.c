@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* Recognises the clock, the reset, the bus and the interrupts of a core by the names of its ports.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/number.h"
+#include "rtl/ports.h"
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    for (; *names; names++)
+        if (strcmp(name, *names) == 0)
+            return true;
+    return false;
+}
+
+static bool ends_with(const char *text, const char *end, size_t *ret_prefix)
+{
+    size_t length = strlen(text), tail = strlen(end);
+    *ret_prefix = length - tail;
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+/* --- the bus --------------------------------------------------------------------------------- */
+
+/* Where the buses of a core are looked for: those of one prefix at a time. */
+struct place {
+    const char *text; /* begins with the prefix */
+    size_t length;
+};
+
+/* Whether a port is that signal of a bus: as a file says, or by its name. */
+static bool is_signal(const struct rtl_port *port, const struct rtl_signal *signal,
+                      const struct place *prefix)
+{
+    if (port->is_input != signal->is_input || port->use != RTL_UNKNOWN)
+        return false;
+    if (port->signal)
+        return strcmp(port->signal, signal->names[0]) == 0;
+    return strncmp(port->plain, prefix->text, prefix->length) == 0 &&
+           is_one_of(port->plain + prefix->length, signal->names);
+}
+
+static struct rtl_port *find_signal(const struct rtl_ports *ports, const struct place *prefix,
+                                    const struct rtl_signal *signal)
+{
+    struct rtl_port *found = NULL;
+    for (size_t i = 0; i < ports->count; i++)
+        if (is_signal(&ports->ports[i], signal, prefix) && (!found || ports->ports[i].signal))
+            found = &ports->ports[i];
+    return found;
+}
+
+/* All signals of a bus with this prefix. False: one that it has to have is missing. */
+static bool find_signals(const struct rtl_ports *ports, const struct place *prefix,
+                         const struct rtl_signal *signals, struct rtl_port **ret_found,
+                         const char **ret_missing)
+{
+    for (size_t i = 0; signals[i].names[0]; i++) {
+        ret_found[i] = find_signal(ports, prefix, &signals[i]);
+        if (!ret_found[i] && !signals[i].is_optional) {
+            *ret_missing = signals[i].names[0];
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A port whose name ends as that of a signal says what the prefix may be. */
+static bool place_of(const struct rtl_port *port, const struct rtl_signal *signal,
+                     struct place *ret_place)
+{
+    ret_place->text = port->plain;
+    for (size_t i = 0; signal->names[i]; i++)
+        if (port->use == RTL_UNKNOWN && port->is_input == signal->is_input &&
+            ends_with(port->plain, signal->names[i], &ret_place->length))
+            return true;
+    return false;
+}
+
+/* The bus, with all its signals. False: there is none; *ref_almost, if not yet set, is what one
+ * lacks. */
+static bool find_one(const struct rtl_ports *ports, const struct rtl_bus *bus,
+                     struct rtl_port **ret_found, char **ref_almost)
+{
+    struct place nowhere = {""};
+    const char *missing = NULL;
+    if (find_signals(ports, &nowhere, bus->signals, ret_found, &missing))
+        return true;
+    for (size_t i = 0; i < ports->count; i++) {
+        for (size_t j = 0; bus->signals[j].names[0]; j++) {
+            struct place place;
+            if (!place_of(&ports->ports[i], &bus->signals[j], &place))
+                continue;
+            if (find_signals(ports, &place, bus->signals, ret_found, &missing))
+                return true;
+            if (j == 0 && !*ref_almost)
+                *ref_almost =
+                    xformat("%s looks like %s, but \"%.*s%s\" is missing", ports->ports[i].name,
+                            bus->name, (int)place.length, place.text, missing);
+        }
+    }
+    return false;
+}
+
+static const struct rtl_bus *find_bus(const struct rtl_ports *ports, struct rtl_port **ret_found,
+                                      char **ref_almost)
+{
+    for (const struct rtl_bus *bus = rtl_buses; bus->name; bus++)
+        if ((!ports->bus || ports->bus == bus) && find_one(ports, bus, ret_found, ref_almost))
+            return bus;
+    return NULL;
+}
+
+/* What is left over once the bus is known. */
+static char *check_bus(const struct rtl_ports *ports)
+{
+    const struct rtl_ports rest = {.ports = ports->ports, .count = ports->count};
+    struct rtl_port *found[RTL_SIGNALS_MAX] = {NULL};
+    char *almost = NULL;
+    const struct rtl_bus *other = find_bus(&rest, found, &almost);
+    free(almost);
+    if (other)
+        return xformat("there are two buses, %s (%s ...) and %s (%s ...); tie the inputs of one "
+                       "of them",
+                       ports->bus->name, ports->signals[0]->name, other->name, found[0]->name);
+    unsigned bits = ports->signals[ports->bus->data]->bits;
+    if (bits != 8 && bits != 16 && bits != 32 && bits != 64)
+        return xformat("the bus has %u bits of data, and can have 8, 16, 32 or 64", bits);
+    return NULL;
+}
+
+static int match_bus(struct rtl_ports *ports, char **ret_error)
+{
+    char *almost = NULL;
+    const struct rtl_bus *bus = find_bus(ports, ports->signals, &almost);
+    if (!bus) {
+        *ret_error = almost
+                         ? almost
+                         : xstrdup("no bus was found: AXI4-Lite (awvalid ...), APB (psel ...) or "
+                                   "Wishbone (stb ...)");
+        return -EINVAL;
+    }
+    free(almost);
+    ports->bus = bus;
+    for (size_t i = 0; bus->signals[i].names[0]; i++)
+        if (ports->signals[i])
+            ports->signals[i]->use = RTL_BUS;
+    for (size_t i = 0; i < ports->count && !*ret_error; i++)
+        if (ports->ports[i].use == RTL_UNKNOWN && ports->ports[i].signal)
+            *ret_error = xformat("%s cannot be %s: %s has no such %s, or another port is it",
+                                 ports->ports[i].name, ports->ports[i].signal, bus->name,
+                                 ports->ports[i].is_input ? "input" : "output");
+    if (!*ret_error)
+        *ret_error = check_bus(ports);
+    return *ret_error ? -EINVAL : 0;
+}
+
+/* --- clock, reset, interrupts ---------------------------------------------------------------- */
+
+static bool is_clock(const char *plain)
+{
+    static const char *const names[] = {"clk", "clock", "aclk", "pclk", "hclk", NULL};
+    size_t prefix;
+    return is_one_of(plain, names) || ends_with(plain, "_clk", &prefix) ||
+           ends_with(plain, "_aclk", &prefix);
+}
+
+static bool is_reset(const char *plain, bool *ret_is_low)
+{
+    static const char *const high[] = {"rst", "reset", "arst", "areset", NULL};
+    static const char *const low[] = {"rstn",    "rst_n",   "resetn",   "reset_n", "aresetn",
+                                      "presetn", "hresetn", "areset_n", NULL};
+    size_t prefix;
+    *ret_is_low = is_one_of(plain, low) || ends_with(plain, "_aresetn", &prefix) ||
+                  ends_with(plain, "_rst_n", &prefix) || ends_with(plain, "_resetn", &prefix);
+    return *ret_is_low || is_one_of(plain, high) || ends_with(plain, "_rst", &prefix) ||
+           ends_with(plain, "_reset", &prefix);
+}
+
+static bool is_irq(const char *plain)
+{
+    static const char *const names[] = {"irq",  "intr",       "interrupt", "int",
+                                        "irqs", "interrupts", NULL};
+    size_t prefix;
+    return is_one_of(plain, names) || ends_with(plain, "_irq", &prefix) ||
+           ends_with(plain, "_intr", &prefix) || ends_with(plain, "_interrupt", &prefix) ||
+           ends_with(plain, "_int", &prefix);
+}
+
+/* Those that a file has named come first. */
+static int match_named(struct rtl_ports *ports, char **ret_error)
+{
+    for (size_t i = 0; i < ports->count; i++) {
+        struct rtl_port *port = &ports->ports[i];
+        bool is_reset = port->use == RTL_RESET || port->use == RTL_RESET_LOW;
+        struct rtl_port **place = port->use == RTL_CLOCK ? &ports->clock : &ports->reset;
+        if (port->use != RTL_CLOCK && !is_reset)
+            continue;
+        if (*place) {
+            *ret_error = xformat("%s and %s are both \"%s\", and there can be one", (*place)->name,
+                                 port->name, is_reset ? "reset" : "clock");
+            return -EINVAL;
+        }
+        *place = port;
+    }
+    return 0;
+}
+
+static void match_others(struct rtl_ports *ports)
+{
+    for (size_t i = 0; i < ports->count; i++) {
+        struct rtl_port *port = &ports->ports[i];
+        bool is_low;
+        if (port->use != RTL_UNKNOWN)
+            continue;
+        if (port->is_input && port->bits == 1 && !ports->clock && is_clock(port->plain)) {
+            ports->clock = port;
+            port->use = RTL_CLOCK;
+        } else if (port->is_input && port->bits == 1 && !ports->reset &&
+                   is_reset(port->plain, &is_low)) {
+            ports->reset = port;
+            port->use = is_low ? RTL_RESET_LOW : RTL_RESET;
+        } else if (!port->is_input) {
+            port->use = port->bits <= 32 && is_irq(port->plain) ? RTL_IRQ : RTL_NOT_CONNECTED;
+        }
+    }
+}
+
+static int set_ties(struct rtl_ports *ports, char *const *ties, char **ret_error)
+{
+    for (; ties && *ties; ties++) {
+        const char *equals = strchr(*ties, '=');
+        uint64_t value;
+        if (!equals || !number_parse(equals + 1, &value)) {
+            *ret_error = xformat("--tie %s is not PORT=NUMBER", *ties);
+            return -EINVAL;
+        }
+        struct rtl_port *port = rtl_ports_find(ports, *ties, (size_t)(equals - *ties));
+        if (!port || !port->is_input) {
+            *ret_error = xformat("--tie %s: the core has no such input", *ties);
+            return -EINVAL;
+        }
+        port->tie = value;
+        port->use = RTL_TIED;
+    }
+    return 0;
+}
+
+/* What nothing is known of, and what there is too much of. */
+static int check_others(const struct rtl_ports *ports, char **ret_error)
+{
+    struct strings unknown = {0};
+    unsigned irqs = 0;
+    for (size_t i = 0; i < ports->count; i++) {
+        const struct rtl_port *port = &ports->ports[i];
+        if (port->use == RTL_UNKNOWN)
+            strings_addf(&unknown, "%s (%u bit%s)", port->name, port->bits,
+                         port->bits > 1 ? "s" : "");
+        if (port->use == RTL_IRQ)
+            irqs += port->bits;
+    }
+    if (unknown.count > 0) {
+        char *list = strings_join(&unknown, ", ");
+        *ret_error = xformat("nothing is known of the inputs %s; give each a value with --tie "
+                             "PORT=NUMBER, or say in a file what they are (--ports)",
+                             list);
+        free(list);
+    } else if (irqs > 32) {
+        *ret_error = xformat("%u interrupt outputs, and a core may have at most 32", irqs);
+    }
+    strings_finish(&unknown);
+    return *ret_error ? -EINVAL : 0;
+}
+
+int rtl_ports_match(struct rtl_ports *ports, char *const *ties, char **ret_error)
+{
+    *ret_error = NULL;
+    int status = set_ties(ports, ties, ret_error);
+    if (status == 0)
+        status = match_named(ports, ret_error);
+    if (status < 0)
+        return status;
+    status = match_bus(ports, ret_error);
+    match_others(ports);
+    if (status < 0)
+        return status;
+    if (!ports->clock) {
+        *ret_error = xstrdup("no clock was found among the inputs (clk, aclk, ...)");
+        return -EINVAL;
+    }
+    return check_others(ports, ret_error);
+}
