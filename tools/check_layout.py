@@ -79,7 +79,7 @@ ALLOWED = {
         "include/trestle": "device",
     },
     "models": {
-        "include/trestle": "i2c peer registers",
+        "include/trestle": "i2c peer pin registers",
     },
     "plugin": {
         "include/trestle": "le wire",
@@ -128,7 +128,7 @@ ALLOWED = {
         "cli/run": "backend",
         "cli/svd": "stub svd text",
         "cli/trace": "replay",
-        "include/trestle": "bridge device i2c machine models peer registers sim test trace wire",
+        "include/trestle": "bridge device i2c machine models peer pin registers sim test trace wire",
         "lib/base": "child histogram macros number rate_limit region sized socket_path",
         "lib/ipc": "barrier fds listener shm stream wait",
         "lib/sim": "device lazy params sim timeline",

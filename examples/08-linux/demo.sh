@@ -44,6 +44,30 @@ for chip in /sys/bus/i2c/devices/*; do
         ;;
     esac
 done
+# On all processors.
+interrupts_of() {
+    awk -v name="$1" '$NF == name { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' \
+        /proc/interrupts
+}
+# Pins, where the kernel has their driver: an output and an input, with wires to a panel.
+for chip in /sys/class/gpio/gpiochip*; do
+    grep -q "\.gpio$" "$chip/label" 2>/dev/null || continue
+    output=$(cat "$chip/base")
+    input=$((output + 1))
+    panel=0x$(basename /sys/bus/platform/devices/*.panel .panel)
+    cd /sys/class/gpio || exit
+    echo $output >export
+    echo high >gpio$output/direction
+    echo $input >export
+    echo rising >gpio$input/edge
+    devmem $((panel + 8)) 32 2 # the switch is on the input's wire
+    before=$(cat gpio$input/value)
+    devmem $((panel + 4)) 32 2 # and is switched on
+    until [ "$(interrupts_of gpiolib)" -gt 0 ]; do :; done
+    echo "pins: lamps $(devmem "$panel" 32), switch $before, then $(cat gpio$input/value)," \
+        "interrupts $(interrupts_of gpiolib)"
+    cd /
+done
 # No driver claims this one: its registers are there for whoever opens /dev/mem.
 for id in /sys/bus/platform/devices/*.id; do
     base=0x$(basename "$id" .id)

@@ -10,8 +10,8 @@
 static void test_bundled(void **state)
 {
     static const char *const names[] = {
-        "at24",       "compute", "dma",     "echo",  "edu",    "goldfish-rtc",
-        "i2c-ocores", "id",      "ns16550", "timer", "tmp102",
+        "at24", "compute", "dma",   "echo",        "edu",   "goldfish-rtc", "i2c-ocores",
+        "id",   "ns16550", "panel", "sifive-gpio", "timer", "tmp102",
     };
     const struct trestle_model *const *models = trestle_models();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
