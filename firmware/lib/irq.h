@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * irq.h: interrupts from the machine's controller (the PLIC on riscv, a GICv2 or GICv3 on arm and
- * aarch64, the I/O APIC on x86), and waiting for them.
+ * aarch64, the NVIC on Cortex-M, the I/O APIC on x86), and waiting for them.
  *
  * An input is a number as QEMU's -device sst-device,irq= has it: a source of the PLIC, an SPI of
- * the GIC, a pin of the I/O APIC.
+ * the GIC, an interrupt of the NVIC, a pin of the I/O APIC.
  */
 #ifndef IRQ_H
 #define IRQ_H

@@ -141,17 +141,21 @@ class Install(common.TestCase):
         block = re.search(r"```c\n(.*?)```", text, re.DOTALL)[1]
         (self.dir / "hello.c").write_text(block)
         (self.dir / "Makefile").write_text(re.search(r"```make\n(.*?)```", text, re.DOTALL)[1])
-        for arch in "aarch64", "arm", "riscv32", "riscv64", "x86_64":
+        for arch in "aarch64", "arm", "cortex-m", "riscv32", "riscv64", "x86_64":
             with self.subTest(arch):
                 common.guest("probe", arch)
-                common.qemu(arch)
+                machine = {"arch": arch, "kernel": "hello.elf"}
+                if arch == "cortex-m":
+                    machine.update(arch="arm", board="mps2-an385")
+                common.qemu(machine["arch"])
                 built = common.run(["make", "-B", "-C", self.dir, f"TRESTLE_ARCH={arch}"],
                                    env=self.env)
                 self.assertEqual((built.code, built.err), (0, ""), built)
-                base = {"riscv": "0x10200000", "x86_6": "0xd0200000"}.get(arch[:5], "0xb200000")
-                args = ["-semihosting"] if base == "0xb200000" else []
-                config = {"machine": {"arch": arch, "kernel": "hello.elf", "args": args},
-                          "devices": [{"model": "echo", "base_addr": base}]}
+                base = {"riscv": "0x10200000", "x86_6": "0xd0200000", "corte": "0xa0000000"}
+                if machine["arch"] in ("arm", "aarch64"):
+                    machine["args"] = ["-semihosting"]
+                config = {"machine": machine, "devices": [
+                    {"model": "echo", "base_addr": base.get(arch[:5], "0xb200000")}]}
                 (self.dir / "hello.json").write_text(json.dumps(config))
                 result = common.run([common.TRESTLE, "run", self.dir / "hello.json"])
                 self.assertEqual(result.code, 0, result)
@@ -163,7 +167,7 @@ class Install(common.TestCase):
         result = common.run(["make", "-C", self.dir, "TRESTLE_ARCH=mips"], env=self.env)
         self.assertEqual(result.code, 2, result)
         self.assertRegex(result.err, 'TRESTLE_ARCH is "mips"; this Trestle has guests for '
-                                     '(\\w+, )*riscv32')
+                                     '([-\\w]+, )*riscv32')
 
     def test_model_outside_the_tree(self):
         example = self.dir / "mine"
