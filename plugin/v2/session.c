@@ -217,6 +217,16 @@ static void socket_ready(struct watched *watched, uint32_t events)
         v2_failed(v2, 0, r);
 }
 
+static void look_for_late(struct session *session)
+{
+    const struct v2 *v2 = session->devices;
+    while (v2 && v2->recovery.state != LATE)
+        v2 = v2->next;
+    session->expects_late = v2;
+    if (!v2)
+        ring_awake(&session->events);
+}
+
 static void doorbell_ready(struct watched *watched, uint32_t events)
 {
     struct session *session = container_of(watched, struct session, doorbell);
@@ -237,6 +247,8 @@ static void doorbell_ready(struct watched *watched, uint32_t events)
         v2_failed(session->devices, 0, r);
     else if (heard == -ECONNRESET)
         v2_session_hung_up(session);
+    else if (session->expects_late)
+        look_for_late(session);
 }
 
 int session_watch(struct v2 *v2)
@@ -301,7 +313,8 @@ static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
     }
     if (!is_shm)
         return 0;
-    ring_awake(&v2->session->events);
+    if (!v2->session->expects_late)
+        ring_awake(&v2->session->events);
     int error = hear_doorbell(v2->session);
     watch_change(&v2->session->doorbell, EPOLLIN);
     return error != -EPROTO && r > 0 && fds[0].revents ? end_of_socket(v2) : error;
@@ -345,6 +358,16 @@ static int serve_among(struct v2 *v2, const struct trestle_v2_message *message,
     return now_ns < *ref_until_ns ? 0 : -ETIMEDOUT;
 }
 
+/* The access is given up. When the device does answer, its lines that are high are set anew, also
+ * for a guest that waits for nothing else: so the answer has to ring. */
+static void expect_late(struct session *session)
+{
+    if (!session->listens || !session->shm.memory)
+        return;
+    session->expects_late = true;
+    (void)ring_must_sleep(&session->events); /* what has come is taken below */
+}
+
 static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply)
 {
     struct ipc_spin spin = ipc_spin_start(CLOCK_NEVER);
@@ -366,9 +389,13 @@ static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_repl
             r = serve_among(v2, ret_reply, &served, &served_until_ns);
         } else if (r == 0 && over == 0 && first_looks > 0) {
             first_looks--;
-        } else if (r == 0) {
+        } else if (r == 0 && over == 0) {
             /* When it is over, what was left behind is taken first. */
-            r = over ? over : (over = wait_a_little(v2, &spin, &began_ns), 0);
+            over = wait_a_little(v2, &spin, &began_ns);
+            if (over == -ETIMEDOUT)
+                expect_late(v2->session);
+        } else if (r == 0) {
+            r = over;
         }
         if (r < 0)
             break;

@@ -57,7 +57,8 @@ struct session {
     struct v2 *asked_via; /* who was sent what concerns the session as a whole, or NULL */
     uint64_t asked_id;
     bool serves_dma;
-    bool listens; /* the other side may have something to say that nobody has asked for */
+    bool expects_late; /* the answer to an access that was given up rings the doorbell */
+    bool listens;      /* the other side may have something to say that nobody has asked for */
     struct watched doorbell; /* listens, shared memory: unless an access sleeps at it */
     char why[64];            /* how the other side broke the protocol */
     struct shm shm;          /* SHM_NONE: messages go over the sockets */

@@ -10,12 +10,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 import common
 from cli_case import Case, Guest, read_until
 
 FAULTY = str(common.BUILD / "tests" / "integration" / "faulty_model.so")
+LINES = str(common.BUILD / "tests" / "integration" / "lines_model.so")
 FAILING = str(common.BUILD / "tests" / "integration" / "failing.so")
 ID = {"name": "other", "model": "id", "base_addr": "0x10300000"}
 
@@ -269,6 +271,27 @@ class Unrepeatable(Case):
                     pass
                 self.assertIn("; not repeatable: QEMU did not wait for an answer any longer\n",
                               self.end(guest))
+
+    def test_a_line_that_was_high_meanwhile(self):
+        """The PLIC has forgotten it, since the guest claimed it and could not reach the device."""
+        for more in {}, {"carrier": "socket"}, {"process": "own"}:
+            with self.subTest(**more):
+                guest = Guest(self, config=self.config_of(model=LINES, irq=40, **more))
+                for command in ("w 4 c0000a0 1", "w 4 c002004 100", "w 4 10200000 0"):
+                    self.assertEqual(guest.ask(command), "=")
+                self.assertEqual(guest.ask("r 4 c200004"), "= 28")
+                victim = next((pid for pid in common.processes(session=guest.process.pid)
+                               if "--name=echo" in pathlib.Path(f"/proc/{pid}/cmdline").read_text()),
+                              guest.process.pid)
+                os.kill(victim, signal.SIGSTOP)
+                self.assertRegex(guest.ask("w 4 10200004 1"), "^!")
+                self.assertEqual(guest.ask("w 4 c200004 28"), "=")
+                self.assertEqual(guest.ask("r 4 c200004"), "= 0")
+                os.kill(victim, signal.SIGCONT)
+                end = time.monotonic() + 30
+                while guest.ask("r 4 c200004") != "= 28":  # without another access to the device
+                    self.assertLess(time.monotonic(), end)
+                self.end(guest)
 
     def test_a_debugger(self):
         """It sees registers of 4 bytes through accesses of 1 and of 8."""
