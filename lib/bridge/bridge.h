@@ -3,9 +3,9 @@
 #ifndef TRESTLE_BRIDGE_STRUCT_H
 #define TRESTLE_BRIDGE_STRUCT_H
 
+#include "base/listener.h"
 #include "bridge/trace.h"
 #include "front/front.h"
-#include "ipc/listener.h"
 #include "trestle/bridge.h"
 
 struct watch;

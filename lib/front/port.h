@@ -5,9 +5,9 @@
 #define TRESTLE_FRONT_PORT_H
 
 #include "base/histogram.h"
+#include "base/listener.h"
 #include "base/rate_limit.h"
 #include "front/front.h"
-#include "ipc/listener.h"
 
 struct port {
     struct front *front;

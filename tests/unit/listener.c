@@ -11,8 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/listener.h"
 #include "check.h"
-#include "ipc/listener.h"
 
 static char dir[] = "/tmp/trestle-listener-XXXXXX";
 static char path[128];

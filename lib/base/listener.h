@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A listening Unix socket at a path, and the private directory that most of them live in. */
-#ifndef TRESTLE_IPC_LISTENER_H
-#define TRESTLE_IPC_LISTENER_H
+#ifndef TRESTLE_BASE_LISTENER_H
+#define TRESTLE_BASE_LISTENER_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Opens listening Unix sockets, with a lock file so that nobody takes a live one away. */
-#include "ipc/listener.h"
+#include "base/listener.h"
 
 #include <dirent.h>
 #include <errno.h>
