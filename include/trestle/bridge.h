@@ -146,8 +146,17 @@ struct trestle_device_stats {
 TRESTLE_API void trestle_bridge_stats(const struct trestle_bridge *bridge, uint32_t index,
                                       struct trestle_device_stats *ret_stats);
 
-/* What came between guest and devices, and makes a run unlike any other: a debugger's access, or
- * one that QEMU gave up. NULL: nothing. A constant. */
+/* --- from aside ------------------------------------------------------------------------------ */
+
+/* Somebody else than the guest is about to act on devices, with trestle_device_submit() and the
+ * like, between two calls of trestle_bridge_poll(). Brings an engine that follows the host's clock
+ * up to it. From then on the run has a disturbance; reason is a constant. */
+TRESTLE_API void trestle_bridge_disturb(struct trestle_bridge *bridge, const char *reason);
+/* That is done: the guest hears when it now has to look after the engine. */
+TRESTLE_API void trestle_bridge_settle(struct trestle_bridge *bridge);
+
+/* What came between guest and devices, and makes a run unlike any other: a debugger's access, one
+ * that QEMU gave up, or what trestle_bridge_disturb() was told. NULL: nothing. A constant. */
 TRESTLE_API const char *trestle_bridge_disturbance(const struct trestle_bridge *bridge);
 
 /* --- trace and hash -------------------------------------------------------------------------- */

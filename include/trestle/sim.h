@@ -216,6 +216,11 @@ TRESTLE_API void *trestle_device_ctx(const struct trestle_device *dev);
  * where the model has no read or write, or the model's own. Each such is logged as a warning. */
 TRESTLE_API TRESTLE_CHECK int trestle_device_submit(struct trestle_device *dev,
                                                     struct trestle_request *req);
+/* Whoever submitted req does not wait for it any longer: its status is -ECANCELED, done() is not
+ * called, and what the model answers later is dropped. -ENOENT: it is not under way there. -EBUSY:
+ * inside one of the device's callbacks. */
+TRESTLE_API TRESTLE_CHECK int trestle_device_cancel(struct trestle_device *dev,
+                                                    struct trestle_request *req);
 /* Timers cancelled, lines dropped, DMA under way and messages on their way to it forgotten, then
  * the model's reset(), then a request under way done() with -ECANCELED. */
 TRESTLE_API void trestle_device_reset(struct trestle_device *dev);

@@ -93,6 +93,7 @@ trestle_v1_decode_response(const uint8_t buf[TRESTLE_V1_RESPONSE_SIZE],
 #define TRESTLE_V2_MAGIC "TRESTLE2"
 #define TRESTLE_V2_MAGIC_SIZE 8
 #define TRESTLE_V2_ID_SIZE 16
+#define TRESTLE_V2_ID_UNASKED 0 /* of a REPLY to no request, and so of no request */
 
 /* Features. What both sides have is in force. */
 enum {

@@ -223,6 +223,20 @@ int trestle_bridge_listen_fd(const struct trestle_bridge *bridge, uint32_t index
     return bridge->front.ports[index]->listener.fd;
 }
 
+void trestle_bridge_disturb(struct trestle_bridge *bridge, const char *reason)
+{
+    struct front *front = &bridge->front;
+    if (!front->disturbance)
+        front->disturbance = reason;
+    timeline_at_host(&front->timeline);
+}
+
+void trestle_bridge_settle(struct trestle_bridge *bridge)
+{
+    if (bridge->front.session)
+        v2_tell_unasked(bridge->front.session);
+}
+
 const char *trestle_bridge_disturbance(const struct trestle_bridge *bridge)
 {
     return bridge->front.disturbance;

@@ -125,6 +125,10 @@ void trestle_request_complete(struct trestle_request *req, int status, uint64_t 
     if (device_is_elsewhere(dev, "trestle_request_complete"))
         return;
     if (!dev->request || dev->completed || req != &dev->tickets[dev->ticket]) {
+        if (req->status == -ECANCELED) { /* the answer that trestle_device_cancel() left owing */
+            req->status = 0;
+            return;
+        }
         trestle_device_log(dev, TRESTLE_LOG_ERROR,
                            "model '%s' completed a request that is not under way", dev->model.name);
         return;
@@ -259,6 +263,23 @@ void device_delayed_fire(struct trestle_event *event, trestle_time now)
         request_set(dev->request, -EIO, 0);
     if (dev->has_failed || access_perform(dev, NULL) == 0)
         request_finish(dev);
+}
+
+int trestle_device_cancel(struct trestle_device *dev, struct trestle_request *req)
+{
+    activity_here(&dev->sim->activity);
+    if (dev->depth > 0)
+        return -EBUSY;
+    if (!req || dev->request != req)
+        return -ENOENT;
+    if (trestle_event_pending(&dev->delayed))
+        sim_cancel(dev->sim, &dev->delayed); /* the model knows nothing of it */
+    else
+        dev->tickets[dev->ticket].status = -ECANCELED;
+    request_set(request_take(dev), -ECANCELED, 0);
+    if (device_is_observed(dev))
+        observe_answer(dev, req);
+    return 0;
 }
 
 /* --- timers ---------------------------------------------------------------------------------- */

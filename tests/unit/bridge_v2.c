@@ -308,6 +308,29 @@ static void test_posted_write_tells_the_next_event(void **state)
     assert_int_equal(ask(f, &client, 0, read_at(0, 4, at)).next, due); /* the first to come */
 }
 
+/* A debugger of devices, say, sets a timer: the client hears unasked when to look, and only once.
+ */
+static void test_what_is_done_from_aside(void **state)
+{
+    struct fixture *f = *state;
+    const trestle_time at = 10 * TRESTLE_US, due = at + 300 * TRESTLE_NS;
+    struct trestle_device *device = trestle_bridge_device(f->bridge, 0);
+    struct trestle_request req = {.access = {.offset = REG_TIMER, .data = 300, .size = 8},
+                                  .write = true};
+    assert_int_equal(ask(f, &client, 0, read_at(0, 4, at)).next, TRESTLE_TIME_NEVER);
+    trestle_bridge_disturb(f->bridge, "a test had a hand in it");
+    assert_int_equal(trestle_device_submit(device, &req), 0);
+    trestle_bridge_settle(f->bridge);
+    assert_int_equal(expect_reply(f, 0, 0).next, due);
+    assert_string_equal(trestle_bridge_disturbance(f->bridge), "a test had a hand in it");
+    if (client.shm.memory) {
+        struct pollfd bell = {.fd = client.shm.doorbell_fd, .events = POLLIN};
+        assert_int_equal(poll(&bell, 1, 0), 1);
+    }
+    trestle_bridge_settle(f->bridge);
+    assert_int_equal(ask(f, &client, 0, read_at(0, 4, at)).next, due);
+}
+
 /* What a device does that has no way to the guest is no event for the client: it happens in time
  * for the next access all the same. */
 static void test_quiet_device_is_not_announced(void **state)
@@ -600,6 +623,7 @@ static void test_carrier_is_decided_once(void **state)
         cmocka_unit_test_setup_teardown(test_quiet_device_is_not_announced,                        \
                                         open_client_with_quiet, close_client),                     \
         CLIENT_TEST(test_timer_in_centuries_is_not_announced),                                     \
+        CLIENT_TEST(test_what_is_done_from_aside),                                                 \
         CLIENT_TEST(test_posted_write_tells_the_next_event),                                       \
         CLIENT_TEST(test_stall_brings_the_next_event_nearer), CLIENT_TEST(test_reset_drops_lines), \
         CLIENT_TEST(test_lines_are_told_to_who_comes_back)

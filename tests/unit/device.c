@@ -695,6 +695,33 @@ static void test_reset_cancels_everything(void **state)
     assert_int_equal(host.done, 2);
 }
 
+/* Whoever asked does not wait any longer. Nobody hears of the answer that comes all the same. */
+static void test_cancel(void **state)
+{
+    struct trestle_request req = request(false, 0, 4, 0), other = req;
+    s->answer = -EINPROGRESS;
+    req.done = done_after_reset;
+    assert_int_equal(trestle_device_cancel(dev, &req), -ENOENT);
+    assert_int_equal(trestle_device_submit(dev, &req), -EINPROGRESS);
+    struct trestle_request *old = s->req;
+    assert_int_equal(trestle_device_cancel(dev, &other), -ENOENT);
+    assert_int_equal(trestle_device_cancel(dev, &req), 0);
+    assert_int_equal(req.status, -ECANCELED);
+    assert_null(req.device);
+    assert_false(trestle_device_busy(dev));
+    assert_int_equal(s->resets, 0);
+    trestle_request_complete(old, 0, 1);
+    assert_int_equal(host.done, 0);
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 0);
+    trestle_request_complete(old, 0, 1); /* once is all that the model owes */
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
+
+    s->answer = 0;
+    s->data = 7;
+    assert_int_equal(trestle_device_submit(dev, &other), 0);
+    assert_int_equal(other.ret_data, 7);
+}
+
 /* --- messages --------------------------------------------------------------------------------- */
 
 static void test_messages_over_a_link(void **state)
@@ -1242,6 +1269,7 @@ int main(void)
         TEST(test_timer_and_line_that_do_not_exist),
         TEST(test_irq_levels_are_idempotent),
         TEST(test_reset_cancels_everything),
+        TEST(test_cancel),
         TEST(test_messages_over_a_link),
         TEST(test_a_link_is_bounded),
         TEST(test_transfers_are_bounded),

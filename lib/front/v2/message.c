@@ -217,13 +217,6 @@ void v2_handle_message(struct v2_client *client, const uint8_t *frame)
 
 /* --- shared memory --------------------------------------------------------------------------- */
 
-static struct v2_client *any_client(struct v2_session *session)
-{
-    while (!session->clients[session->some_client])
-        session->some_client = (session->some_client + 1) % session->front->num_ports;
-    return session->clients[session->some_client];
-}
-
 /* The next message: what waited, then what came during a DMA, then the ring's. */
 static int take_message(struct v2_session *session)
 {
@@ -245,7 +238,7 @@ static unsigned serve_ring(struct v2_session *session)
             break;
         }
         if (!via)
-            via = any_client(session);
+            via = v2_any_client(session);
         session->has_held = !handle_message(session, via, &session->held);
         if (session->has_held)
             break;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/macros.h"
+#include "front/v2/v2.h"
 
 /* How long the client may leave its event ring full. */
 #define EVENT_RING_PATIENCE_NS NS_PER_S
@@ -152,6 +153,23 @@ struct v2_client *v2_listener(struct v2_client *client)
     if (session->is_asked || session->advance.type == TRESTLE_V2_ADVANCE)
         return via;
     return trestle_device_busy(via->port->device) && !via->is_posted ? via : client;
+}
+
+struct v2_client *v2_any_client(struct v2_session *session)
+{
+    while (!session->clients[session->some_client])
+        session->some_client = (session->some_client + 1) % session->front->num_ports;
+    return session->clients[session->some_client];
+}
+
+void v2_tell_unasked(struct v2_session *session)
+{
+    trestle_time next = timeline_next_for_guest(&session->front->timeline, &session->guest);
+    struct v2_client *via = v2_listener(v2_any_client(session));
+    if (!v2_has_time(session) || next == session->guest.told_next)
+        return;
+    v2_reply(via, via->port->index, TRESTLE_V2_ID_UNASKED, TRESTLE_V2_OK, 0);
+    wake_client(session);
 }
 
 void v2_send_unasked(struct v2_client *client, struct trestle_v2_message *message)

@@ -83,6 +83,7 @@ void v2_session_free(struct v2_session *session);
 trestle_time v2_tell_next(struct v2_session *session);
 void v2_reply(struct v2_client *via, uint32_t device, uint64_t id, enum trestle_v2_status status,
               uint64_t data);
+struct v2_client *v2_any_client(struct v2_session *session);
 /* Answers the request of a client's port, which has ended. */
 void v2_answer(void *client);
 /* On sockets: whose the client is listening to, when something becomes of `client`. */

@@ -5,6 +5,12 @@
 
 #include "front/protocol.h"
 
+struct v2_session;
+
 extern const struct protocol v2_protocol;
+
+/* The engine has changed without a request: the client hears when to look after it, if that is
+ * another time than it knows. */
+void v2_tell_unasked(struct v2_session *session);
 
 #endif
