@@ -91,7 +91,7 @@ ALLOWED = {
     },
     "cli": {
         "include/trestle": "bridge machine models registers sim test trace",
-        "lib/base": "child clock error image io number region socket_path",
+        "lib/base": "child clock error image io listener number region socket_path",
     },
     "examples": {
         "include/trestle": "device systemc",

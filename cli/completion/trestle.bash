@@ -46,7 +46,7 @@ _trestle()
                 "run check serve qemu-args device models bench sst-config trace replay poke new rtl --help --version" -- "$cur")
             return ;;
         run)
-            options+=" --kernel --qemu --plugin --verbose --stats --trace --timeout --gdb --debug --registers --exit-on-idle"
+            options+=" --kernel --qemu --plugin --verbose --stats --trace --timeout --gdb --debug --registers --exit-on-idle --control"
             ;;
         serve) options+=" --verbose --stats --trace --socket-dir --plugin" ;;
         qemu-args) options+=" --kernel --qemu --plugin --socket-dir" ;;
@@ -58,7 +58,7 @@ _trestle()
         device) options+=" --socket --listen-fd --base --pci --size --name --param --verbose --stats --trace --hash --watchdog" ;;
         trace) options+=" --device --hash --perfetto --vcd --registers --at" ;;
         replay) options+=" --model --device --param --verbose" ;;
-        poke) options+=" --commands --verbose" ;;
+        poke) options+=" --attach --commands --verbose" ;;
         rtl) options+=" --top --parameter --tie --ports --size --word-addresses --output" ;;
         models) options+=" --svd --markdown --header --json" ;;
         new) options+=" --lang --svd --peripheral" ;;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* trestle poke: the devices of a configuration, without a guest. */
+/* trestle poke: the devices of a configuration, without a guest, or those of a run. */
 #include <editline/readline.h>
 #include <errno.h>
 #include <stdio.h>
@@ -8,11 +8,14 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "control/client.h"
 #include "poke/offline.h"
 #include "poke/poke.h"
 #include "util.h"
 
 static const struct command_option options[] = {
+    {'a', "attach", "PATH", "the devices of the run that was started with --control PATH",
+     .long_only = true},
     {'c', "commands", "COMMANDS", "run these commands, separated by ';', and end"},
     {'v', "verbose", NULL, "also show what devices log as information"},
     {0},
@@ -29,25 +32,77 @@ static int exit_code(enum poke_status status)
     return status == POKE_OK ? EXIT_SUCCESS : status == POKE_FAILED ? EXIT_FAILURE : EXIT_BAD_INPUT;
 }
 
-static enum poke_status do_line(struct poke *poke, const char *line, const struct source *source)
+/* Who does the lines: a poke of ours, or a run at the other end of a socket. */
+struct doer {
+    struct poke *poke; /* or NULL */
+    int fd;
+    bool quits;
+};
+
+static enum poke_status do_here(struct doer *doer, const char *line, char **ret_error)
 {
-    enum poke_status status = poke_line(poke, line);
-    fflush(poke->out);
-    if (status == POKE_OK)
-        return status;
-    replace_control_characters(poke->error);
-    if (source->name && source->line)
-        fprintf(stderr, "trestle: %s:%u: %s\n", source->name, source->line, poke->error);
-    else if (source->name)
-        fprintf(stderr, "trestle: %s: %s\n", source->name, poke->error);
-    else
-        fprintf(stderr, "%s\n", poke->error);
+    enum poke_status status = poke_line(doer->poke, line);
+    doer->quits = doer->poke->quits;
+    if (status != POKE_OK)
+        *ret_error = xstrdup(doer->poke->error);
     return status;
+}
+
+static enum poke_status do_there(struct doer *doer, const char *line, char **ret_error)
+{
+    struct control_answer answer;
+    int status = control_ask(doer->fd, "do", line, &answer, ret_error);
+    if (status < 0) {
+        doer->quits = status == -ECONNRESET;
+        return doer->quits ? POKE_FAILED : POKE_WRONG;
+    }
+    fputs(answer.out, stdout);
+    doer->quits = answer.status == CONTROL_QUIT;
+    *ret_error = xstrdup(answer.error);
+    enum poke_status done = answer.status == CONTROL_FAILED  ? POKE_FAILED
+                            : answer.status == CONTROL_WRONG ? POKE_WRONG
+                                                             : POKE_OK;
+    control_answer_finish(&answer);
+    return done;
+}
+
+static enum poke_status do_line(struct doer *doer, const char *line, const struct source *source)
+{
+    char *error = NULL;
+    enum poke_status status = (doer->poke ? do_here : do_there)(doer, line, &error);
+    fflush(stdout);
+    if (status != POKE_OK) {
+        replace_control_characters(error);
+        if (source->name && source->line)
+            fprintf(stderr, "trestle: %s:%u: %s\n", source->name, source->line, error);
+        else if (source->name)
+            fprintf(stderr, "trestle: %s: %s\n", source->name, error);
+        else
+            fprintf(stderr, "%s\n", error);
+    }
+    free(error);
+    return status;
+}
+
+/* What the last word of the line may become. */
+static void find_candidates(struct doer *doer, const char *line, struct strings *ret_candidates)
+{
+    struct control_answer answer;
+    char *error = NULL, *rest = NULL;
+    if (doer->poke) {
+        poke_complete(doer->poke, line, ret_candidates);
+    } else if (control_ask(doer->fd, "complete", line, &answer, &error) == 0) {
+        for (char *word = strtok_r(answer.out, "\n", &rest); word;
+             word = strtok_r(NULL, "\n", &rest))
+            strings_add(ret_candidates, word);
+        control_answer_finish(&answer);
+    }
+    free(error);
 }
 
 /* --- scripts --------------------------------------------------------------------------------- */
 
-static int do_script(struct poke *poke, const char *path)
+static int do_script(struct doer *doer, const char *path)
 {
     FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
     if (!file)
@@ -57,11 +112,11 @@ static int do_script(struct poke *poke, const char *path)
     char *line = NULL;
     size_t room = 0;
     ssize_t length;
-    while (status == POKE_OK && !poke->quits && (length = getline(&line, &room, file)) >= 0) {
+    while (status == POKE_OK && !doer->quits && (length = getline(&line, &room, file)) >= 0) {
         if (length > 0 && line[length - 1] == '\n')
             line[length - 1] = '\0';
         source.line++;
-        status = do_line(poke, line, &source);
+        status = do_line(doer, line, &source);
     }
     free(line);
     if (file != stdin)
@@ -71,7 +126,7 @@ static int do_script(struct poke *poke, const char *path)
 
 /* --- at a terminal --------------------------------------------------------------------------- */
 
-static struct poke *typed; /* for the callbacks of the line editor, which have no context */
+static struct doer *typed; /* for the callbacks of the line editor, which have no context */
 static struct strings candidates;
 
 static char *next_candidate(const char *text, int state)
@@ -89,7 +144,7 @@ static char **complete(const char *text, int start, int end)
     (void)start;
     strings_finish(&candidates);
     candidates = (struct strings){0};
-    poke_complete(typed, line, &candidates);
+    find_candidates(typed, line, &candidates);
     /* A command is followed by a blank, a device by where in it. */
     rl_completion_append_character = strpbrk(line, " \t") ? '\0' : ' ';
     free(line);
@@ -97,24 +152,24 @@ static char **complete(const char *text, int start, int end)
     return rl_completion_matches(text, next_candidate);
 }
 
-static int do_terminal(struct poke *poke)
+static int do_terminal(struct doer *doer)
 {
     static char breaks[] = " \t;";
     const struct source source = {0};
-    typed = poke;
+    typed = doer;
     rl_readline_name = (char *)"trestle";
     rl_attempted_completion_function = complete;
     rl_completer_word_break_characters = breaks;
     rl_initialize();
     using_history();
     puts("help shows the commands, Tab completes, Ctrl-D ends.");
-    while (!poke->quits) {
+    while (!doer->quits) {
         char *line = readline("poke> ");
         if (!line)
             break;
         if (*line)
             add_history(line);
-        (void)do_line(poke, line, &source);
+        (void)do_line(doer, line, &source);
         free(line);
     }
     strings_finish(&candidates);
@@ -123,59 +178,84 @@ static int do_terminal(struct poke *poke)
 
 /* --- the command ----------------------------------------------------------------------------- */
 
-static int poke_config(const struct config *config, const char *commands_text, const char *script,
+static int do_all(struct doer *doer, const char *commands_text, const char *script)
+{
+    const struct source argument = {.name = "-c"};
+    return commands_text                     ? exit_code(do_line(doer, commands_text, &argument))
+           : script || !isatty(STDIN_FILENO) ? do_script(doer, script ? script : "-")
+                                             : do_terminal(doer);
+}
+
+static int poke_config(const char *path, const char *commands_text, const char *script,
                        bool verbose)
 {
+    struct config *config = NULL;
     struct offline offline;
     char *error = NULL;
-    if (offline_init(&offline, config, verbose, &error) < 0)
+    if (config_load(path, &config, &error) < 0)
         return command_fail_line(error);
+    if (offline_init(&offline, config, verbose, &error) < 0) {
+        config_destroy(config);
+        return command_fail_line(error);
+    }
     struct poke poke = {.target = &offline.target, .out = stdout};
-    const struct source argument = {.name = "-c"};
-    int code = commands_text ? exit_code(do_line(&poke, commands_text, &argument))
-               : script || !isatty(STDIN_FILENO) ? do_script(&poke, script ? script : "-")
-                                                 : do_terminal(&poke);
+    struct doer doer = {.poke = &poke};
+    int code = do_all(&doer, commands_text, script);
     poke_finish(&poke);
     offline_finish(&offline);
+    config_destroy(config);
+    return code;
+}
+
+static int poke_run(const char *path, const char *commands_text, const char *script)
+{
+    struct doer doer = {0};
+    char *error = NULL;
+    if (control_connect(path, &doer.fd, &error) < 0)
+        return command_fail_line(error);
+    int code = do_all(&doer, commands_text, script);
+    close(doer.fd);
     return code;
 }
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-    const char *argument, *text = NULL;
+    const char *argument, *text = NULL, *attach = NULL;
     bool verbose = false;
     int letter;
     while ((letter = command_next_option(command, argc, argv, &argument)) != 0) {
-        if (letter == 'c')
+        if (letter == 'a')
+            attach = argument;
+        else if (letter == 'c')
             text = argument;
         else if (letter == 'v')
             verbose = true;
         else
             return EXIT_BAD_INPUT;
     }
-    int left = argc - optind;
-    if (left < 1 || left > 2 || (left == 2 && text))
-        return command_fail("poke takes a configuration, and then a script or -c; see trestle poke "
-                            "--help");
-    struct config *config = NULL;
-    char *error = NULL;
-    if (config_load(argv[optind], &config, &error) < 0)
-        return command_fail_line(error);
-    int code = poke_config(config, text, left == 2 ? argv[optind + 1] : NULL, verbose);
-    config_destroy(config);
-    return code;
+    char *const *left = argv + optind;
+    const char *config = attach ? NULL : *left;
+    if (config)
+        left++;
+    const char *script = *left;
+    if ((!attach && !config) || (script && (left[1] || text)))
+        return command_fail("poke takes a configuration or --attach, and then a script or -c; see "
+                            "trestle poke --help");
+    return attach ? poke_run(attach, text, script) : poke_config(config, text, script, verbose);
 }
 
 const struct command command_poke = {
     .name = "poke",
-    .arguments = "CONFIG [-c COMMANDS | SCRIPT]",
-    .summary = "Read and write the registers of devices, without a guest",
+    .arguments = "CONFIG | --attach PATH [-c COMMANDS | SCRIPT]",
+    .summary = "Read and write the registers of devices, without a guest or beside it",
     .options = options,
     .run = run_command,
     .help =
         "Makes the devices and links of CONFIG, with 256 MiB of memory where the machine has its\n"
         "own, and does what the commands say: from -c, from SCRIPT (- is standard input), or from\n"
         "the terminal. The command help lists them. All devices are in this one process.\n"
+        "With --attach they are those of a run, between two accesses of its guest. Time that is\n"
+        "let pass puts them ahead of the guest. The run is not repeatable any more.\n"
         "The exit code is 0, 1 when an expectation was not met or an access failed, and 2 for a\n"
         "line that says nothing that can be done.\n",
 };

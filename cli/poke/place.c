@@ -26,6 +26,14 @@ struct trestle_device *place_device(const struct poke_target *target, const char
         }
         strings_add(&names, candidate);
     }
+    for (size_t i = 0; target->elsewhere && i < target->elsewhere->count; i++) {
+        if (strcmp(target->elsewhere->items[i], name) == 0) {
+            *ret_error = xformat("%s is in a process of its own, where it cannot be reached", name);
+            strings_finish(&names);
+            return NULL;
+        }
+        strings_add(&names, target->elsewhere->items[i]);
+    }
     char *help = suggest_or_list(name, &names, "the devices are");
     *ret_error = xformat("there is no device \"%s\"%s", name, help);
     free(help);

@@ -51,11 +51,17 @@ static enum poke_status parse_number(struct poke *poke, const char *text, uint64
     return fail(poke, POKE_WRONG, "\"%s\" is not a number; write for example 10 or 0x10", text);
 }
 
+/* How long something may take. */
 static enum poke_status parse_time(struct poke *poke, const char *text, trestle_time *ret_time)
 {
-    if (trestle_parse_time(text, ret_time) == 0)
-        return POKE_OK;
-    return fail(poke, POKE_WRONG, "\"%s\" is not a time; write for example 10us", text);
+    trestle_time most = poke->target->run_max;
+    if (trestle_parse_time(text, ret_time) < 0)
+        return fail(poke, POKE_WRONG, "\"%s\" is not a time; write for example 10us", text);
+    if (most && *ret_time > most)
+        return fail(poke, POKE_WRONG,
+                    "%s is too long: the guest waits meanwhile, for %u ms at most", text,
+                    (unsigned)(most / TRESTLE_MS));
+    return POKE_OK;
 }
 
 /* "uart" or "uart.1": a line of a device. */
@@ -93,11 +99,25 @@ static const char *why(int status)
                               : strerror(-status);
 }
 
+static void begin(const struct poke *poke)
+{
+    if (poke->target->begin)
+        poke->target->begin(poke->target->ctx);
+}
+
+static void end(const struct poke *poke)
+{
+    if (poke->target->end)
+        poke->target->end(poke->target->ctx);
+}
+
 static enum poke_status access_place(struct poke *poke, const struct place *place, bool write,
                                      uint64_t *ref_data)
 {
+    begin(poke);
     int status = poke->target->access(poke->target->ctx, place->dev, write, place->offset,
                                       place->size, ref_data);
+    end(poke);
     if (status == 0)
         return POKE_OK;
     char *where = place_text(place);
@@ -164,13 +184,6 @@ static void print_time(FILE *out, trestle_time time)
     fprintf(out, "%" PRIu64 " %s", time / units[i].unit, units[i].name);
 }
 
-static enum poke_status need_time(struct poke *poke)
-{
-    if (poke->target->run)
-        return POKE_OK;
-    return fail(poke, POKE_WRONG, "the guest sets the time here; it goes on by itself");
-}
-
 static trestle_time after(const struct poke *poke, trestle_time duration)
 {
     trestle_time now = trestle_sim_now(poke->target->sim);
@@ -180,9 +193,7 @@ static trestle_time after(const struct poke *poke, trestle_time duration)
 static enum poke_status do_run(struct poke *poke, const struct words *words)
 {
     trestle_time duration = 0;
-    enum poke_status status = need_time(poke);
-    if (status == POKE_OK)
-        status = parse_time(poke, words->items[1], &duration);
+    enum poke_status status = parse_time(poke, words->items[1], &duration);
     if (status != POKE_OK)
         return status;
     trestle_time until = after(poke, duration);
@@ -206,9 +217,7 @@ static enum poke_status do_wait(struct poke *poke, const struct words *words)
     uint64_t want = 0, value = 0;
     trestle_time limit = 0;
     bool has_value = words->count > 3;
-    enum poke_status status = need_time(poke);
-    if (status == POKE_OK)
-        status = parse_place(poke, words->items[1], &place);
+    enum poke_status status = parse_place(poke, words->items[1], &place);
     if (status == POKE_OK && has_value)
         status = parse_number(poke, words->items[2], &want);
     if (status == POKE_OK)
@@ -326,6 +335,15 @@ static enum poke_status do_devices(struct poke *poke, const struct words *words)
     return POKE_OK;
 }
 
+static enum poke_status do_stats(struct poke *poke, const struct words *words)
+{
+    (void)words;
+    if (!poke->target->stats)
+        return fail(poke, POKE_WRONG, "nobody counts here; attach to a run");
+    poke->target->stats(poke->target->ctx, poke->out);
+    return POKE_OK;
+}
+
 static enum poke_status do_irqs(struct poke *poke, const struct words *words)
 {
     (void)words;
@@ -344,16 +362,17 @@ static enum poke_status do_irqs(struct poke *poke, const struct words *words)
 
 static enum poke_status do_reset(struct poke *poke, const struct words *words)
 {
-    for (size_t i = 0; words->count == 1 && i < poke->target->num_devices; i++)
-        trestle_device_reset(poke->target->devices[i]);
-    if (words->count == 1)
-        return POKE_OK;
+    struct trestle_device *only = NULL;
     free(poke->error);
     poke->error = NULL;
-    struct trestle_device *dev = place_device(poke->target, words->items[1], &poke->error);
-    if (dev)
-        trestle_device_reset(dev);
-    return dev ? POKE_OK : POKE_WRONG;
+    if (words->count > 1 && !(only = place_device(poke->target, words->items[1], &poke->error)))
+        return POKE_WRONG;
+    begin(poke);
+    for (size_t i = 0; i < poke->target->num_devices; i++)
+        if (!only || poke->target->devices[i] == only)
+            trestle_device_reset(poke->target->devices[i]);
+    end(poke);
+    return POKE_OK;
 }
 
 /* What is stored, without reading as the guest does: nothing happens by it. */
@@ -398,7 +417,9 @@ static enum poke_status do_send(struct poke *poke, const struct words *words)
         status = parse_bytes(poke, words, 2, bytes, &size);
     if (status != POKE_OK)
         return status;
+    begin(poke);
     int delivered = trestle_device_deliver(dev, port, bytes, size);
+    end(poke);
     return delivered == 0 ? POKE_OK
                           : fail(poke, POKE_FAILED, "not delivered: %s", strerror(-delivered));
 }
@@ -519,6 +540,7 @@ static const struct poke_command {
     {"registers", "DEVICE", "show what its registers hold, without reading them", 2, 2,
      do_registers},
     {"time", "", "show what time it is", 1, 1, do_time},
+    {"stats", "", "show what each device has served so far", 1, 1, do_stats},
     {"expect", "PLACE VALUE | irq DEVICE[.LINE] LEVEL | mem ADDR = BYTES | error read PLACE",
      "fail unless that holds", 3, WORDS_MAX, do_expect},
     {"help", "", "this list", 1, 1, do_help},

@@ -16,15 +16,23 @@ struct poke_target {
     void *ctx;
     size_t num_devices;
     struct trestle_device *const *devices;
+    const struct strings
+        *elsewhere; /* names of devices that cannot be reached from here; or NULL */
     struct trestle_sim *sim;
+    /* Around whatever acts on devices. (NULL where nobody else does) */
+    void (*begin)(void *ctx);
+    void (*end)(void *ctx);
     /* An access as the guest's. 0 or a negative errno. -ETIME: it never answers. (mandatory) */
     int (*access)(void *ctx, struct trestle_device *dev, bool write, uint64_t offset, uint32_t size,
                   uint64_t *ref_data);
-    /* Lets the engine's time go on to `until`, or to the next event if that comes before. (NULL
-     * where the time is not ours) */
+    /* Lets the engine's time go on to `until`, or to the next event if that comes before.
+     * (mandatory) */
     void (*run)(void *ctx, trestle_time until);
+    trestle_time run_max; /* for so long at a time; 0: without a limit */
     /* Guest memory: 0, -EFAULT. (NULL where there is none) */
     int (*copy)(void *ctx, bool write, uint64_t addr, void *buf, size_t size);
+    /* What each device has served so far. (NULL where nobody counts) */
+    void (*stats)(void *ctx, FILE *out);
 };
 
 struct poke {

@@ -27,6 +27,7 @@ static const struct command_option options[] = {
     {'v', "verbose", NULL, "log what happens; -vv: log every access"},
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
     {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
+    {'c', "control", "PATH", "listen there for trestle poke --attach", .long_only = true},
     {'t', "timeout", "S", "end the run after S seconds, with exit code 124", .long_only = true},
     {'g', "gdb", "[=PORT]", "start the guest halted, with QEMU's gdb stub; no time-outs",
      .long_only = true},
@@ -43,7 +44,7 @@ static const struct command_option options[] = {
 #define LOOK_FOR_GDB_NS (20 * NS_PER_MS)
 
 struct run_arguments {
-    const char *stats, *trace;
+    const char *stats, *trace, *control;
     bool registers; /* are shown at the end */
     int verbosity;
     double timeout_s; /* 0: none */
@@ -113,6 +114,9 @@ static int parse(const struct command *command, int argc, char **argv,
             break;
         case 'T':
             parsed.trace = argument;
+            break;
+        case 'c':
+            parsed.control = argument;
             break;
         case 'r':
             parsed.registers = true;
@@ -347,6 +351,7 @@ static int run_config(const struct run_arguments *given, const struct config *co
     if (status < 0)
         return command_fail_line(error);
     const struct run_options shared = {.verbosity = given->verbosity,
+                                       .control = given->control,
                                        .trace = given->trace,
                                        .has_no_watchdog = given->launch.debug || given->launch.gdb,
                                        .clean_up = abandon,

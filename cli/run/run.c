@@ -17,6 +17,7 @@
 #include "base/socket_path.h"
 #include "log.h"
 #include "run/backend.h"
+#include "run/live.h"
 #include "run/watchdog.h"
 #include "util.h"
 
@@ -298,6 +299,8 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
     /* Only now: Ctrl-C ends the wait for a FIFO's reader. */
     if (status == 0 && (status = watch_signals(run)) < 0)
         *ret_error = xformat("trestle: cannot watch signals: %s", error_text(status));
+    if (status == 0 && wanted->control)
+        status = live_start(run, wanted->control, &run->live, ret_error);
     if (status < 0)
         run_finish(run);
     return status;
@@ -371,11 +374,14 @@ void run_abandon(struct run *run)
     own_stop(run->own);
     run_end_trace(run);
     trestle_bridge_remove_sockets(run->bridge);
+    live_unlink(run->live);
     child_end_strays(0);
 }
 
 void run_finish(struct run *run)
 {
+    live_finish(run->live);
+    run->live = NULL;
     own_finish(run->own);
     run->own = NULL;
     if (run->bridge && run->signal_fd >= 0)

@@ -59,6 +59,17 @@ static void add_time(struct table *table, uint64_t ns)
         table_addf(table, "%.1f ms", (double)ns / 1e6);
 }
 
+/* Its process counts, and says so at its end. */
+static void add_running(struct table *table, const struct config_device *device)
+{
+    char *place = config_place_text(device);
+    table_addf(table, "%s", device->name);
+    table_addf(table, "%s", place);
+    free(place);
+    for (size_t i = 0; i < 7; i++)
+        table_addf(table, "-");
+}
+
 static void add_row(struct table *table, const struct trestle_device_stats *stats, bool is_total)
 {
     uint64_t times[] = {stats->latency_p50_ns, stats->latency_p99_ns, stats->latency_max_ns};
@@ -142,19 +153,18 @@ static void print_trace(const struct run *run, FILE *file)
     fputs(trace->is_whole ? "\n" : "; cut off by an error\n", file);
 }
 
-void stats_print(const struct run *run, const struct stats_qemu *qemu)
+void stats_print_table(const struct run *run, FILE *file)
 {
     static const char *const titles[] = {"device",  "base", ">reads", ">writes", ">bytes",
                                          ">errors", ">p50", ">p99",   ">max",    NULL};
     struct table table = {.titles = titles};
     struct trestle_device_stats stats;
     uint32_t count = trestle_bridge_num_devices(run->bridge);
-    char *text = NULL;
-    size_t size;
-    FILE *file = open_memstream(&text, &size);
-    if (!file)
-        return;
     for (uint32_t i = 0; i < count; i++) {
+        if (own_pid(run->own, i) > 0) {
+            add_running(&table, &run->config->devices[i]);
+            continue;
+        }
         device_stats(run->bridge, run->own, i, &stats);
         add_row(&table, &stats, false);
     }
@@ -164,6 +174,16 @@ void stats_print(const struct run *run, const struct stats_qemu *qemu)
     }
     table_print(&table, file);
     table_finish(&table);
+}
+
+void stats_print(const struct run *run, const struct stats_qemu *qemu)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    if (!file)
+        return;
+    stats_print_table(run, file);
     print_hash(run, qemu, file);
     print_trace(run, file);
     fclose(file);

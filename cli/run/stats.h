@@ -16,6 +16,8 @@ struct stats_qemu {
 
 struct run; /* see run.h; its trace has ended */
 
+/* What the devices have served so far; those with a process of their own, once that has ended. */
+void stats_print_table(const struct run *run, FILE *file);
 /* To the log. */
 void stats_print(const struct run *run, const struct stats_qemu *qemu);
 /* What the registers of devices in this process hold, without reading them. */

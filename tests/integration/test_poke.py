@@ -162,8 +162,8 @@ class Scripts(PokeCase):
     def test_what_cannot_be_read(self):
         self.assert_refused("trestle: cannot read none.poke: No such file or directory; name a file "
                             "with commands", "poke", self.two(), "none.poke")
-        self.assert_refused("trestle: poke takes a configuration, and then a script or -c; see trestle "
-                            "poke --help", "poke")
+        self.assert_refused("trestle: poke takes a configuration or --attach, and then a script or -c; "
+                            "see trestle poke --help", "poke")
 
     def test_a_parameter_that_the_model_refuses(self):
         result = self.poke("time", {"devices": [dict(TIMER, params={"clok": 1})]})

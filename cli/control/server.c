@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* Listens on a control socket, and answers a line at a time to each peer. */
+#include "control/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/listener.h"
+#include "util.h"
+
+#define PEERS_MAX 8
+
+struct peer {
+    int fd;             /* -1: nobody */
+    char *out;          /* what it has not taken yet; NULL: nothing */
+    size_t size, start; /* of out, and how far it has */
+    size_t length;      /* of in */
+    char in[CONTROL_LINE_MAX];
+};
+
+struct control_server {
+    struct listener listener;
+    int epoll_fd;
+    control_answer_fn answer;
+    void *ctx;
+    struct peer peers[PEERS_MAX];
+};
+
+static void hang_up(struct peer *peer)
+{
+    close(peer->fd);
+    free(peer->out);
+    peer->fd = -1;
+    peer->out = NULL;
+    peer->length = 0;
+}
+
+/* --- out ------------------------------------------------------------------------------------- */
+
+/* Listens, or waits for room: one at a time. */
+static void set_interest(struct control_server *server, struct peer *peer, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = peer};
+    if (epoll_ctl(server->epoll_fd, EPOLL_CTL_MOD, peer->fd, &event) < 0)
+        hang_up(peer);
+}
+
+static void flush(struct control_server *server, struct peer *peer)
+{
+    while (peer->start < peer->size) {
+        ssize_t n = send(peer->fd, peer->out + peer->start, peer->size - peer->start,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN) {
+            set_interest(server, peer, EPOLLOUT);
+            return;
+        }
+        if (n < 0) {
+            hang_up(peer);
+            return;
+        }
+        peer->start += (size_t)n;
+    }
+    free(peer->out);
+    peer->out = NULL;
+    set_interest(server, peer, EPOLLIN);
+}
+
+/* --- in -------------------------------------------------------------------------------------- */
+
+static void answer_line(struct control_server *server, struct peer *peer, const char *line)
+{
+    char *out = NULL, *error = NULL;
+    size_t out_size = 0;
+    FILE *file = open_memstream(&out, &out_size);
+    if (!file) {
+        hang_up(peer);
+        return;
+    }
+    enum control_status status = server->answer(server->ctx, line, file, &error);
+    fclose(file);
+    size_t error_size = error ? strlen(error) : 0;
+    char *head = xformat("%s %zu %zu\n", control_status_names[status], out_size, error_size);
+    size_t head_size = strlen(head);
+    peer->size = head_size + out_size + error_size;
+    peer->start = 0;
+    peer->out = xrealloc(head, 1, peer->size);
+    memcpy(peer->out + head_size, out, out_size);
+    if (error)
+        memcpy(peer->out + head_size + out_size, error, error_size);
+    free(out);
+    free(error);
+    flush(server, peer);
+}
+
+/* As many lines as are there whole, as long as their answers are taken. */
+static void answer_lines(struct control_server *server, struct peer *peer)
+{
+    char *end;
+    while (peer->fd >= 0 && !peer->out && (end = memchr(peer->in, '\n', peer->length)) != NULL) {
+        char line[CONTROL_LINE_MAX];
+        size_t size = (size_t)(end - peer->in);
+        memcpy(line, peer->in, size);
+        line[size] = '\0';
+        peer->length -= size + 1;
+        memmove(peer->in, end + 1, peer->length);
+        answer_line(server, peer, line);
+    }
+    if (peer->fd >= 0 && peer->length == sizeof(peer->in) && !peer->out)
+        hang_up(peer); /* a line without end */
+}
+
+static void take(struct control_server *server, struct peer *peer)
+{
+    ssize_t n =
+        recv(peer->fd, peer->in + peer->length, sizeof(peer->in) - peer->length, MSG_DONTWAIT);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (n <= 0) {
+        hang_up(peer);
+        return;
+    }
+    peer->length += (size_t)n;
+    answer_lines(server, peer);
+}
+
+static void accept_peer(struct control_server *server)
+{
+    int fd;
+    if (listener_accept(server->listener.fd, &fd) < 0)
+        return;
+    struct peer *peer = server->peers;
+    while (peer < server->peers + PEERS_MAX && peer->fd >= 0)
+        peer++;
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
+    if (peer == server->peers + PEERS_MAX ||
+        epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+        close(fd);
+        return;
+    }
+    peer->fd = fd;
+}
+
+void control_server_serve(struct control_server *server)
+{
+    struct epoll_event events[PEERS_MAX + 1];
+    int n = epoll_wait(server->epoll_fd, events, PEERS_MAX + 1, 0);
+    for (int i = 0; i < n; i++) {
+        struct peer *peer = events[i].data.ptr;
+        if (!peer)
+            accept_peer(server);
+        else if (peer->fd < 0)
+            continue; /* hung up in this turn */
+        else if (!peer->out)
+            take(server, peer);
+        else if (events[i].events & EPOLLOUT) {
+            flush(server, peer);
+            answer_lines(server, peer);
+        } else {
+            hang_up(peer);
+        }
+    }
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+int control_server_open(const char *path, control_answer_fn answer, void *ctx,
+                        struct control_server **ret_server, char **ret_error)
+{
+    struct control_server *server = xcalloc(1, sizeof(*server));
+    server->answer = answer;
+    server->ctx = ctx;
+    for (size_t i = 0; i < PEERS_MAX; i++)
+        server->peers[i].fd = -1;
+    server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    server->listener = LISTENER_NONE;
+    int status = server->epoll_fd < 0 ? -errno : 0;
+    if (status == 0)
+        status = listener_open(&server->listener, path, false, ret_error);
+    struct epoll_event event = {.events = EPOLLIN};
+    if (status == 0 && epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->listener.fd, &event) < 0)
+        status = -errno;
+    if (status < 0)
+        control_server_close(server);
+    else
+        *ret_server = server;
+    return status;
+}
+
+int control_server_fd(const struct control_server *server)
+{
+    return server->epoll_fd;
+}
+
+void control_server_unlink(const struct control_server *server)
+{
+    if (server)
+        listener_unlink(&server->listener);
+}
+
+void control_server_close(struct control_server *server)
+{
+    if (!server)
+        return;
+    for (size_t i = 0; i < PEERS_MAX; i++)
+        if (server->peers[i].fd >= 0)
+            hang_up(&server->peers[i]);
+    listener_close(&server->listener);
+    if (server->epoll_fd >= 0)
+        close(server->epoll_fd);
+    free(server);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* What is asked on a run's control socket: the commands of trestle poke, between two accesses of
+ * the guest. */
+#include "run/live.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/server.h"
+#include "poke/poke.h"
+#include "run/run.h"
+
+/* The engine goes ahead of the guest by so much at a time: for an access that its model keeps, or
+ * because it is asked to. */
+#define AHEAD_MAX (100 * TRESTLE_MS)
+
+struct live {
+    struct run *run;
+    struct control_server *server;
+    struct trestle_device **devices; /* those in this process */
+    struct strings elsewhere;        /* the names of the others */
+    struct poke_target target;
+};
+
+/* --- what poke does -------------------------------------------------------------------------- */
+
+static void begin(void *ctx)
+{
+    const struct live *live = ctx;
+    trestle_bridge_disturb(live->run->bridge, "somebody acted on its devices from outside");
+}
+
+static void end(void *ctx)
+{
+    const struct live *live = ctx;
+    trestle_bridge_settle(live->run->bridge);
+}
+
+/* As when the guest waits for it: the engine goes ahead of the guest to the answer. */
+static int await(struct trestle_sim *sim, struct trestle_device *dev, struct trestle_request *req)
+{
+    trestle_time now = trestle_sim_now(sim), next;
+    trestle_time until = now < TRESTLE_TIME_NEVER - AHEAD_MAX ? now + AHEAD_MAX : now;
+    while (req->device && (next = trestle_sim_next(sim)) <= until)
+        trestle_sim_run_until(sim, next);
+    return trestle_device_cancel(dev, req) == 0 ? -ETIME : req->status;
+}
+
+static int do_access(void *ctx, struct trestle_device *dev, bool write, uint64_t offset,
+                     uint32_t size, uint64_t *ref_data)
+{
+    const struct live *live = ctx;
+    struct trestle_request req = {.write = write,
+                                  .access = {.offset = offset, .size = size, .data = *ref_data}};
+    int status = trestle_device_submit(dev, &req);
+    if (status == 0)
+        status = req.status;
+    else if (status == -EINPROGRESS)
+        status = await(live->target.sim, dev, &req);
+    if (status == 0 && !write)
+        *ref_data = req.ret_data;
+    return status;
+}
+
+static void do_run(void *ctx, trestle_time until)
+{
+    const struct live *live = ctx;
+    trestle_time next = trestle_sim_next(live->target.sim);
+    begin(ctx);
+    trestle_sim_run_until(live->target.sim, next < until ? next : until);
+    end(ctx);
+}
+
+static void print_stats(void *ctx, FILE *out)
+{
+    const struct live *live = ctx;
+    stats_print_table(live->run, out);
+}
+
+/* --- what is asked --------------------------------------------------------------------------- */
+
+static enum control_status do_line(struct live *live, const char *line, FILE *out, char **ret_error)
+{
+    struct poke poke = {.target = &live->target, .out = out};
+    run_log(live->run, TRESTLE_LOG_INFO, "Asked to: %s", line);
+    enum poke_status status = poke_line(&poke, line);
+    *ret_error = poke.error;
+    if (status == POKE_OK)
+        return poke.quits ? CONTROL_QUIT : CONTROL_OK;
+    return status == POKE_FAILED ? CONTROL_FAILED : CONTROL_WRONG;
+}
+
+static enum control_status complete(struct live *live, const char *line, FILE *out)
+{
+    const struct poke poke = {.target = &live->target};
+    struct strings candidates = {0};
+    poke_complete(&poke, line, &candidates);
+    for (size_t i = 0; i < candidates.count; i++)
+        fprintf(out, "%s\n", candidates.items[i]);
+    strings_finish(&candidates);
+    return CONTROL_OK;
+}
+
+static enum control_status answer(void *ctx, const char *line, FILE *out, char **ret_error)
+{
+    struct live *live = ctx;
+    if (strncmp(line, "do ", 3) == 0)
+        return do_line(live, line + 3, out, ret_error);
+    if (strncmp(line, "complete ", 9) == 0)
+        return complete(live, line + 9, out);
+    *ret_error = xstrdup("a line begins with do or complete");
+    return CONTROL_WRONG;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static void find_devices(struct live *live)
+{
+    struct trestle_bridge *bridge = live->run->bridge;
+    uint32_t count = trestle_bridge_num_devices(bridge);
+    size_t here = 0;
+    live->devices = xcalloc(count, sizeof(*live->devices));
+    for (uint32_t i = 0; i < count; i++) {
+        struct trestle_device *device = trestle_bridge_device(bridge, i);
+        if (device)
+            live->devices[here++] = device;
+        else
+            strings_add(&live->elsewhere, live->run->config->devices[i].name);
+    }
+    live->target = (struct poke_target){.ctx = live,
+                                        .num_devices = here,
+                                        .devices = live->devices,
+                                        .elsewhere = &live->elsewhere,
+                                        .sim = trestle_bridge_sim(bridge),
+                                        .begin = begin,
+                                        .end = end,
+                                        .access = do_access,
+                                        .run = do_run,
+                                        .run_max = AHEAD_MAX,
+                                        .stats = print_stats};
+}
+
+static void serve(void *ctx)
+{
+    control_server_serve(((struct live *)ctx)->server);
+}
+
+int live_start(struct run *run, const char *path, struct live **ret_live, char **ret_error)
+{
+    struct live *live = xcalloc(1, sizeof(*live));
+    char *error = NULL;
+    live->run = run;
+    find_devices(live);
+    int status = control_server_open(path, answer, live, &live->server, &error);
+    if (status == 0)
+        status = trestle_bridge_watch(run->bridge, control_server_fd(live->server), serve, live);
+    if (status == 0) {
+        *ret_live = live;
+        return 0;
+    }
+    *ret_error = xformat("trestle: --control %s", error ? error : strerror(-status));
+    free(error);
+    live_finish(live);
+    return -EINVAL;
+}
+
+void live_unlink(const struct live *live)
+{
+    if (live)
+        control_server_unlink(live->server);
+}
+
+void live_finish(struct live *live)
+{
+    if (!live)
+        return;
+    if (live->server)
+        trestle_bridge_unwatch(live->run->bridge, control_server_fd(live->server));
+    control_server_close(live->server);
+    strings_finish(&live->elsewhere);
+    free(live->devices);
+    free(live);
+}

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: MIT
+"""trestle run --control and those who attach to it: the devices of a guest that runs."""
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import stat
+import time
+
+import cli_case
+import common
+
+TIMER = {"name": "timer", "model": "timer", "base_addr": "0x10500000", "irq": 40,
+         "params": {"clock": "1MHz"}}
+
+
+class ControlCase(cli_case.Case):
+    def setUp(self):
+        super().setUp()
+        self.path = self.dir / "ctl"
+
+    def guest(self, *args, devices=None, **machine):
+        config = self.config({
+            "machine": {"kernel": str(common.guest("probe")), **machine},
+            "devices": devices or [cli_case.ECHO, TIMER]})
+        return cli_case.Guest(self, "--control", self.path, *args, config=config)
+
+    def poke(self, commands, **kwargs):
+        return self.trestle("poke", "--attach", self.path, "-c", commands, **kwargs)
+
+    def assert_fine(self, commands, out):
+        result = self.poke(commands)
+        self.assertEqual((result.code, result.out, result.err), (0, out, ""), result)
+
+    def assert_fails(self, code, sentence, commands):
+        result = self.poke(commands)
+        self.assertEqual((result.code, result.err), (code, f"trestle: -c: {sentence}\n"), result)
+
+    def poke_until(self, commands):
+        """Until all of it succeeds: the guest, or QEMU, has come as far."""
+        deadline = time.monotonic() + 30
+        while (result := self.poke(commands)).code:
+            self.assertLess(time.monotonic(), deadline, result)
+
+    def end(self, guest, code=0):
+        guest.process.stdin.write(b"q 0\n")
+        guest.process.stdin.flush()
+        ended, log = guest.end()
+        self.assertEqual(ended, code, log)
+        self.assertFalse(self.path.exists())
+        self.assertEqual(list(self.dir.glob("*.lock")), [])
+        return log
+
+
+class Poke(ControlCase):
+    def test_both_see_what_the_other_wrote(self):
+        guest = self.guest()
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
+        self.assertEqual(guest.ask("w 4 10200000 cafe"), "=")
+        self.assert_fine("wait echo_device.STATUS.ready 1us; read echo_device.DATA_OUT",
+                         "echo_device.DATA_OUT = 0xcafe\n")
+        self.assert_fine("write echo_device.DATA_IN 0x1234; run 1us", "")
+        self.assertEqual(guest.ask("r 4 10200004"), "= 1234")
+        self.assert_fine("devices", "echo_device: echo at 0x10200000, 4096 bytes\n"
+                                    "timer: timer at 0x10500000, 24 bytes\n")
+        result = self.poke("stats")
+        self.assertRegex(result.out, r"echo_device +0x10200000 +1 +1 +8 +0 ")
+        self.end(guest)
+
+    def test_an_interrupt_reaches_a_guest_that_does_not_look(self):
+        """It halts: only what it is told lets the engine's time go on."""
+        guest = self.guest()
+        guest.ask("h")
+        self.assert_fine("expect irq timer 0; write timer+8:8 20; write timer+0x10 1", "")
+        self.poke_until("expect irq timer 1")
+        guest.process.send_signal(signal.SIGINT)
+        self.assertEqual(guest.end()[0], 128 + signal.SIGINT)
+        self.assertFalse(self.path.exists())
+
+    def test_failures(self):
+        far = {"name": "far", "model": "echo", "base_addr": "0x10600000", "process": "own"}
+        guest = self.guest(devices=[cli_case.ECHO, far])
+        self.assert_fails(1, "expected echo_device.STATUS to be 0x3, and it is 0x0",
+                          "expect echo_device.STATUS 3; time")
+        for sentence, commands in (
+                ('there is no command "raed"; did you mean "read"?', "raed x"),
+                ('there is no device "echo_devise"; did you mean "echo_device"?', "read echo_devise+0"),
+                ("far is in a process of its own, where it cannot be reached", "read far+0"),
+                ("guest memory cannot be reached here", "mem 0x80000000"),
+                ("1s is too long: the guest waits meanwhile, for 100 ms at most", "run 1s"),
+                ("a line has at most 4096 bytes, this one has 5004", "x" * 5000)):
+            with self.subTest(commands=commands):
+                self.assert_fails(2, sentence, commands)
+        self.assertRegex(self.poke("stats").out, r"far +0x10600000 +-( +-)+\n")
+        self.end(guest)
+
+    def test_a_script_and_the_end_of_the_run(self):
+        guest = self.guest()
+        script = self.dir / "a.poke"
+        script.write_text("write echo_device.DATA_IN 5  # a comment\nrun 1us\n"
+                          "expect echo_device.DATA_OUT 6\ntime\n")
+        result = self.trestle("poke", "--attach", self.path, script)
+        self.assertEqual((result.code, result.err), (1, f"trestle: {script}:3: expected "
+                         "echo_device.DATA_OUT to be 0x6, and it is 0x5\n"), result)
+        result = self.trestle("poke", "--attach", self.path, stdin="quit\nnonsense\n")
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        peer = self.start_trestle("poke", "--attach", self.path, stdin=-1)
+        peer.stdin.write(b"irqs\n")
+        peer.stdin.flush()
+        cli_case.read_until(peer.stdout, rb"timer: 0=0\n")
+        self.end(guest)
+        peer.stdin.write(b"irqs\n")
+        peer.stdin.close()
+        self.assertEqual(peer.wait(30), 1)
+        self.assertEqual(peer.stderr.read(), b"trestle: standard input:2: the run has ended\n")
+
+    def test_it_is_in_the_trace_and_the_run_is_no_longer_repeatable(self):
+        for commands, why in (("devices; irqs; stats; registers echo_device; time; nonsense", None),
+                              ("write echo_device.DATA_IN 0xabc",
+                               "somebody acted on its devices from outside")):
+            with self.subTest(commands=commands):
+                guest = self.guest("--trace", "t", icount=0)
+                self.poke(commands)
+                log = self.end(guest)
+                self.assertEqual(re.findall("not repeatable: (.*)\n", log), [why] if why else [], log)
+                trace = self.trestle("trace", "t").out
+                self.assertEqual("0xabc" in trace, why is not None, trace)
+
+    def test_completion(self):
+        guest = self.guest()
+        self.terminal, other = pty.openpty()
+        self.addCleanup(os.close, self.terminal)
+        process = self.start([common.TRESTLE, "poke", "--attach", self.path], stdin=other,
+                             stdout=other, stderr=other, env={**self.env, "TERM": "vt100"})
+        os.close(other)
+        seen, deadline = "", time.monotonic() + 30
+        os.write(self.terminal, b"read echo_device.STA\t\n")
+        while "echo_device.STATUS = 0x0" not in seen:
+            self.assertTrue(select.select([self.terminal], [], [], deadline - time.monotonic())[0],
+                            seen)
+            seen += os.read(self.terminal, 4096).decode()
+        process.terminate()
+        process.wait()
+        self.end(guest)
+
+    def test_a_guest_that_is_busy_with_the_device(self):
+        guest = self.guest()
+        peer = self.connect()
+        guest.process.stdin.write(b"n 40000 10200008\n")
+        guest.process.stdin.flush()
+        for _ in range(20):
+            self.assertEqual(self.ask(peer, "do read echo_device.STATUS")[0], "ok")
+        cli_case.read_until(guest.process.stdout, rb"= 0\n")
+        self.end(guest)
+
+    # --- without the command ---------------------------------------------------------------------
+
+    def connect(self):
+        peer = socket.socket(socket.AF_UNIX)
+        self.addCleanup(peer.close)
+        peer.settimeout(30)
+        peer.connect(str(self.path))
+        return peer
+
+    def ask(self, peer, line):
+        peer.sendall(line.encode() + b"\n")
+        return self.receive(peer)
+
+    def receive(self, peer):
+        head = b""
+        while not head.endswith(b"\n"):
+            head += peer.recv(1)
+        status, out, error = head.decode().split()
+        rest = b""
+        while len(rest) < int(out) + int(error):
+            rest += peer.recv(int(out) + int(error) - len(rest))
+        return status, rest[:int(out)].decode(), rest[int(out):].decode()
+
+    def test_the_lines_of_the_socket(self):
+        guest = self.guest()
+        peer = self.connect()
+        self.assertEqual(self.ask(peer, "do read timer+0x10"), ("ok", "timer+0x10 = 0x0\n", ""))
+        self.assertEqual(self.ask(peer, "complete read echo_device.DATA_O"),
+                         ("ok", "echo_device.DATA_OUT\necho_device.DATA_OUT64\n", ""))
+        self.assertEqual(self.ask(peer, "nonsense"),
+                         ("wrong", "", "a line begins with do or complete"))
+        self.assertEqual(self.ask(peer, "do quit"), ("quit", "", ""))
+        peer.sendall(b"do irqs\ndo irqs\ndo ir")  # several at once, and a piece
+        self.assertEqual(self.receive(peer), self.receive(peer))
+        peer.sendall(b"qs\n")
+        self.assertEqual(self.receive(peer), ("ok", "timer: 0=0\n", ""))
+        self.end(guest)
+
+    def test_peers_that_do_no_good(self):
+        guest = self.guest()
+        endless = self.connect()
+        endless.sendall(b"x" * 4096)
+        self.assertEqual(endless.recv(1), b"")
+        deaf = self.connect()  # asks, and takes no answer: it is not listened to, and holds up nobody
+        deaf.settimeout(0.2)
+        with self.assertRaises(TimeoutError):
+            for _ in range(100000):
+                deaf.sendall(b"do help\n" * 100)
+        self.assertEqual(guest.ask("r 4 10200008"), "= 0")
+        self.assert_fine("irqs", "timer: 0=0\n")
+        several = [self.connect() for _ in range(7)]
+        self.assertEqual(self.ask(several[-1], "do irqs")[0], "ok")
+        ninth = self.connect()
+        self.assertEqual(ninth.recv(1), b"")
+        gone = several.pop()
+        gone.sendall(b"do help\n" * 50)
+        gone.close()
+        self.assertEqual(self.ask(several[0], "do irqs")[0], "ok")
+        self.end(guest)
+
+
+class Refusals(ControlCase):
+    def test_no_run(self):
+        self.assert_refused("trestle: no run is at ctl: No such file or directory; start one with "
+                            "trestle run --control=ctl", "poke", "--attach", "ctl", "-c", "time")
+        self.assert_refused("trestle: poke takes a configuration or --attach, and then a script or -c; "
+                            "see trestle poke --help", "poke", "--attach", "ctl", "a", "b")
+
+    def test_a_path_that_cannot_be(self):
+        guest = self.guest()
+        self.assert_refused("trestle: --control ctl: another Trestle serves this socket; end it, or "
+                            "choose another path", "run", "two.json", "--control", "ctl")
+        self.assert_fine("irqs", "timer: 0=0\n")
+        self.end(guest)
+        (self.dir / "file").write_text("mine")
+        self.assert_refused("trestle: --control file is there and is not a socket; it is left alone: "
+                            "choose another path, or remove it", "run", "two.json", "--control", "file")
+
+
+if __name__ == "__main__":
+    common.main()
