@@ -360,6 +360,51 @@ static enum poke_status do_irqs(struct poke *poke, const struct words *words)
     return POKE_OK;
 }
 
+static enum poke_status do_irq(struct poke *poke, const struct words *words)
+{
+    struct trestle_device *dev;
+    uint32_t line;
+    uint64_t level = 0;
+    enum poke_status status = parse_irq(poke, words->items[1], &dev, &line);
+    if (status == POKE_OK)
+        status = parse_number(poke, words->items[2], &level);
+    if (status != POKE_OK)
+        return status;
+    begin(poke);
+    trestle_device_irq(dev, line, level != 0);
+    end(poke);
+    return POKE_OK;
+}
+
+static enum poke_status set_fault(struct poke *poke, const struct words *words,
+                                  enum trestle_fault fault)
+{
+    free(poke->error);
+    poke->error = NULL;
+    if (!poke->target->set_fault)
+        return fail(poke, POKE_WRONG, "there is no guest here that could notice; attach to a run");
+    bool is_set;
+    begin(poke);
+    is_set = poke->target->set_fault(poke->target->ctx, words->items[1], fault, &poke->error);
+    end(poke);
+    return is_set ? POKE_OK : POKE_WRONG;
+}
+
+static enum poke_status do_kill(struct poke *poke, const struct words *words)
+{
+    return set_fault(poke, words, TRESTLE_FAULT_DEAD);
+}
+
+static enum poke_status do_hang(struct poke *poke, const struct words *words)
+{
+    return set_fault(poke, words, TRESTLE_FAULT_HUNG);
+}
+
+static enum poke_status do_resume(struct poke *poke, const struct words *words)
+{
+    return set_fault(poke, words, TRESTLE_FAULT_NONE);
+}
+
 static enum poke_status do_reset(struct poke *poke, const struct words *words)
 {
     struct trestle_device *only = NULL;
@@ -536,6 +581,14 @@ static const struct poke_command {
     {"send", "DEVICE.PORT BYTES", "a message, as from the peer of that port", 3, WORDS_MAX,
      do_send},
     {"reset", "[DEVICE]", "as when the guest is reset", 1, 2, do_reset},
+    {"irq", "DEVICE[.LINE] LEVEL", "set an interrupt line, 0 or 1, as the device could", 3, 3,
+     do_irq},
+    {"kill", "DEVICE",
+     "from now on its accesses fail; a process of its own is killed, and\n"
+     "        started again as its \"restart\" says",
+     2, 2, do_kill},
+    {"hang", "DEVICE", "from now on it does not answer", 2, 2, do_hang},
+    {"resume", "DEVICE", "it works again; one that was killed comes back reset", 2, 2, do_resume},
     {"devices", "", "show the devices", 1, 1, do_devices},
     {"registers", "DEVICE", "show what its registers hold, without reading them", 2, 2,
      do_registers},

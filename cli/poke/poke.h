@@ -31,6 +31,9 @@ struct poke_target {
     trestle_time run_max; /* for so long at a time; 0: without a limit */
     /* Guest memory: 0, -EFAULT. (NULL where there is none) */
     int (*copy)(void *ctx, bool write, uint64_t addr, void *buf, size_t size);
+    /* Lets a device be faulty. False, with a sentence: there is no such device, or it cannot be.
+     * (NULL where there is no guest to live with it) */
+    bool (*set_fault)(void *ctx, const char *name, enum trestle_fault fault, char **ret_error);
     /* What each device has served so far. (NULL where nobody counts) */
     void (*stats)(void *ctx, FILE *out);
 };

@@ -4,10 +4,12 @@
 #include "run/live.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/server.h"
+#include "poke/place.h"
 #include "poke/poke.h"
 #include "run/run.h"
 
@@ -70,6 +72,33 @@ static void do_run(void *ctx, trestle_time until)
     begin(ctx);
     trestle_sim_run_until(live->target.sim, next < until ? next : until);
     end(ctx);
+}
+
+/* Signals do to a process what the bridge does to a device of its own. */
+static bool set_own_fault(const struct live *live, uint32_t index, enum trestle_fault fault,
+                          char **ret_error)
+{
+    static const int signals[] = {[TRESTLE_FAULT_NONE] = SIGCONT,
+                                  [TRESTLE_FAULT_DEAD] = SIGKILL,
+                                  [TRESTLE_FAULT_HUNG] = SIGSTOP};
+    if (own_signal(live->run->own, index, signals[fault]))
+        return true;
+    *ret_error = xformat("%s has no process any more, and gets no other one",
+                         live->run->config->devices[index].name);
+    return false;
+}
+
+static bool set_fault(void *ctx, const char *name, enum trestle_fault fault, char **ret_error)
+{
+    struct live *live = ctx;
+    const struct config *config = live->run->config;
+    uint32_t index = 0;
+    while (index < config->num_devices && strcmp(config->devices[index].name, name) != 0)
+        index++;
+    if (index == config->num_devices)
+        return place_device(&live->target, name, ret_error);
+    return trestle_bridge_set_fault(live->run->bridge, index, fault) == 0 ||
+           set_own_fault(live, index, fault, ret_error);
 }
 
 static void print_stats(void *ctx, FILE *out)
@@ -138,6 +167,7 @@ static void find_devices(struct live *live)
                                         .access = do_access,
                                         .run = do_run,
                                         .run_max = AHEAD_MAX,
+                                        .set_fault = set_fault,
                                         .stats = print_stats};
 }
 

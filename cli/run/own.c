@@ -291,6 +291,14 @@ pid_t own_pid(const struct own_processes *own, size_t index)
     return own ? own->processes[index].child.pid : -1;
 }
 
+bool own_signal(const struct own_processes *own, size_t index, int number)
+{
+    if (own_pid(own, index) <= 0)
+        return false;
+    child_signal(&own->processes[index].child, number);
+    return true;
+}
+
 const char *own_disturbance(const struct own_processes *own, size_t index)
 {
     return own && own->processes[index].disturbance[0] ? own->processes[index].disturbance : NULL;

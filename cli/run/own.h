@@ -27,6 +27,8 @@ bool own_stats(const struct own_processes *own, size_t index,
                struct trestle_device_stats *ret_stats, unsigned *ret_restarts);
 /* Of the process that serves a device, or -1: it has none of its own. */
 pid_t own_pid(const struct own_processes *own, size_t index);
+/* To that process and what it has started. False: there is none. */
+bool own_signal(const struct own_processes *own, size_t index, int number);
 /* What trestle_bridge_disturbance() said there, or NULL. */
 const char *own_disturbance(const struct own_processes *own, size_t index);
 /* Its process ended before the run did: when that was is up to the host. */

@@ -155,6 +155,11 @@ TRESTLE_API void trestle_bridge_disturb(struct trestle_bridge *bridge, const cha
 /* That is done: the guest hears when it now has to look after the engine. */
 TRESTLE_API void trestle_bridge_settle(struct trestle_bridge *bridge);
 
+/* From now on the device has this fault. One that dies, and one that was dead, is reset. -ENODEV:
+ * another process serves it. */
+TRESTLE_API TRESTLE_CHECK int trestle_bridge_set_fault(struct trestle_bridge *bridge,
+                                                       uint32_t index, enum trestle_fault fault);
+
 /* What came between guest and devices, and makes a run unlike any other: a debugger's access, one
  * that QEMU gave up, or what trestle_bridge_disturb() was told. NULL: nothing. A constant. */
 TRESTLE_API const char *trestle_bridge_disturbance(const struct trestle_bridge *bridge);

@@ -29,6 +29,13 @@ enum trestle_log_level {
     TRESTLE_LOG_DEBUG,   /* per access */
 };
 
+/* What a device does, on purpose, to a guest that is to live with it. */
+enum trestle_fault {
+    TRESTLE_FAULT_NONE,
+    TRESTLE_FAULT_DEAD, /* every access is an error */
+    TRESTLE_FAULT_HUNG, /* none is answered */
+};
+
 /* How a side waits for the other. lib/ipc/wait.h has the reasons. */
 enum trestle_wait {
     TRESTLE_WAIT_ADAPTIVE, /* spin while that pays, then sleep; never spins on one processor */

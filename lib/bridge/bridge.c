@@ -237,6 +237,12 @@ void trestle_bridge_settle(struct trestle_bridge *bridge)
         v2_tell_unasked(bridge->front.session);
 }
 
+int trestle_bridge_set_fault(struct trestle_bridge *bridge, uint32_t index,
+                             enum trestle_fault fault)
+{
+    return port_set_fault(bridge->front.ports[index], fault);
+}
+
 const char *trestle_bridge_disturbance(const struct trestle_bridge *bridge)
 {
     return bridge->front.disturbance;

@@ -2,6 +2,7 @@
 /* From a request to the model and back. */
 #include "front/port.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 #include "base/clock.h"
@@ -90,11 +91,36 @@ void port_init(struct port *port)
     port->request.done = request_done;
 }
 
+/* The model hears nothing of it. */
+static void access_faulty(struct port *port)
+{
+    if (port->fault != TRESTLE_FAULT_DEAD)
+        return;
+    port->request.status = -EIO;
+    port->request.ret_data = 0;
+    finish_request(port);
+}
+
+int port_set_fault(struct port *port, enum trestle_fault fault)
+{
+    bool was_dead = port->fault == TRESTLE_FAULT_DEAD, is_dead = fault == TRESTLE_FAULT_DEAD;
+    if (!port->device)
+        return -ENODEV;
+    port->fault = fault;
+    if (was_dead != is_dead)
+        trestle_device_reset(port->device);
+    return 0;
+}
+
 void port_access(struct port *port, bool is_write, uint64_t offset, uint64_t data, uint8_t size)
 {
     port->request.access = (struct trestle_access){
         .offset = offset, .data = is_write ? mask_to_size(data, size) : 0, .size = size};
     port->request.write = is_write;
+    if (unlikely(port->fault != TRESTLE_FAULT_NONE)) {
+        access_faulty(port);
+        return;
+    }
     if (trestle_device_submit(port->device, &port->request) == 0)
         finish_request(port);
     else

@@ -28,6 +28,7 @@ struct port {
     /* From here to the histogram: what each access touches. */
     struct trestle_device *device; /* NULL: another process serves it */
     bool is_outside;               /* its time is that of the outside */
+    enum trestle_fault fault;      /* on purpose */
     /* Takes the device's output; NULL: it goes nowhere. */
     int (*output)(void *ctx, const void *data, size_t size);
     void *output_ctx;
@@ -49,6 +50,8 @@ struct port {
 void port_init(struct port *port);
 /* An access whose request_ns is set, of 1, 2, 4 or 8 bytes. It is answered from inside or later. */
 void port_access(struct port *port, bool is_write, uint64_t offset, uint64_t data, uint8_t size);
+/* -ENODEV: another process serves it. */
+TRESTLE_CHECK int port_set_fault(struct port *port, enum trestle_fault fault);
 /* A request that was answered with an error before it came to the device. */
 void port_count_error(struct port *port);
 

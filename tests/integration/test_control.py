@@ -38,11 +38,11 @@ class ControlCase(cli_case.Case):
         result = self.poke(commands)
         self.assertEqual((result.code, result.err), (code, f"trestle: -c: {sentence}\n"), result)
 
-    def poke_until(self, commands):
-        """Until all of it succeeds: the guest, or QEMU, has come as far."""
+    def until(self, holds):
+        """Until it holds: the guest, or QEMU, has come as far."""
         deadline = time.monotonic() + 30
-        while (result := self.poke(commands)).code:
-            self.assertLess(time.monotonic(), deadline, result)
+        while not holds():
+            self.assertLess(time.monotonic(), deadline)
 
     def end(self, guest, code=0):
         guest.process.stdin.write(b"q 0\n")
@@ -74,7 +74,7 @@ class Poke(ControlCase):
         guest = self.guest()
         guest.ask("h")
         self.assert_fine("expect irq timer 0; write timer+8:8 20; write timer+0x10 1", "")
-        self.poke_until("expect irq timer 1")
+        self.until(lambda: self.poke("expect irq timer 1").code == 0)
         guest.process.send_signal(signal.SIGINT)
         self.assertEqual(guest.end()[0], 128 + signal.SIGINT)
         self.assertFalse(self.path.exists())
@@ -153,6 +153,43 @@ class Poke(ControlCase):
         for _ in range(20):
             self.assertEqual(self.ask(peer, "do read echo_device.STATUS")[0], "ok")
         cli_case.read_until(guest.process.stdout, rb"= 0\n")
+        self.end(guest)
+
+    def test_a_device_that_hangs_or_dies(self):
+        guest = self.guest(devices=[dict(cli_case.ECHO, timeout_ms=200), TIMER])
+        self.assertEqual(guest.ask("w 4 10200000 7"), "=")
+        for command, answer in ("hang", r"! 5"), ("resume", "= 7"), ("kill", "! 5"), ("resume", "= 0"):
+            with self.subTest(command=command):
+                self.assert_fine(f"{command} echo_device", "")
+                # After a time-out the plugin waits a little before it connects anew.
+                self.until(lambda: guest.ask("r 4 10200004") == answer)
+                self.assertEqual(guest.ask("r 4 10500010"), "= 0")
+        for sentence, commands in (
+                ('there is no device "echo_devise"; did you mean "echo_device"?', "kill echo_devise"),
+                ("write hang DEVICE", "hang")):
+            with self.subTest(commands=commands):
+                self.assert_fails(2, sentence, commands)
+        self.end(guest)
+
+    def test_an_own_process_that_hangs_or_dies(self):
+        far = {"name": "far", "model": "echo", "base_addr": "0x10200000", "process": "own",
+               "timeout_ms": 200}
+        guest = self.guest(devices=[far, TIMER])
+        self.assertEqual(guest.ask("w 4 10200000 7"), "=")
+        self.assert_fine("hang far", "")
+        self.assertRegex(guest.ask("r 4 10200004"), "! ")
+        self.assert_fine("resume far", "")
+        self.until(lambda: guest.ask("r 4 10200004") == "= 7")
+        self.assert_fine("kill far", "")
+        guest.wait_for_log(rb"ended with signal 9; another one is started\n")
+        self.until(lambda: guest.ask("r 4 10200004") == "= 0")
+        self.end(guest)
+
+    def test_interrupts(self):
+        guest = self.guest()
+        self.assert_fine("irq timer 1; irqs; expect irq timer.0 1; irq timer 0; irqs",
+                         "timer: 0=1\ntimer: 0=0\n")
+        self.assert_fails(2, '"timer.1" names no interrupt line; timer has 1', "irq timer.1 1")
         self.end(guest)
 
     # --- without the command ---------------------------------------------------------------------

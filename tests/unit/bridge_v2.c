@@ -76,6 +76,25 @@ static void test_notes(void **state)
                         "QEMU did not wait for an answer any longer");
 }
 
+static void test_faults(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, &client, 0, write_at(0, 0x1234, 10));
+    assert_int_equal(trestle_bridge_set_fault(f->bridge, 0, TRESTLE_FAULT_HUNG), 0);
+    post(&client, 0, read_at(0, 4, 20)); /* nobody answers */
+    assert_int_equal(ask(f, &client, 1, read_at(0, 4, 30)).status, TRESTLE_V2_OK);
+    assert_int_equal(trestle_bridge_set_fault(f->bridge, 0, TRESTLE_FAULT_NONE), 0);
+    assert_int_equal(ask(f, &client, 0, read_at(0, 8, 40)).data, 0x1234);
+
+    assert_int_equal(trestle_bridge_set_fault(f->bridge, 0, TRESTLE_FAULT_DEAD), 0);
+    struct trestle_v2_message reply = ask(f, &client, 0, read_at(0, 8, 50));
+    assert_int_equal(reply.status, TRESTLE_V2_REFUSED);
+    assert_int_equal(reply.data, 0);
+    assert_int_equal(ask(f, &client, 1, read_at(0, 4, 60)).status, TRESTLE_V2_OK);
+    assert_int_equal(trestle_bridge_set_fault(f->bridge, 0, TRESTLE_FAULT_NONE), 0);
+    assert_int_equal(ask(f, &client, 0, read_at(REG_RESETS, 8, 70)).data, 2);
+}
+
 static void test_posted_writes_keep_order(void **state)
 {
     struct fixture *f = *state;
@@ -605,7 +624,8 @@ static void test_carrier_is_decided_once(void **state)
 
 #define CARRIER_TESTS                                                                           \
     CLIENT_TEST(test_read_and_write), CLIENT_TEST(test_errors_have_a_status),                   \
-        CLIENT_TEST(test_notes), CLIENT_TEST(test_posted_writes_keep_order),                    \
+        CLIENT_TEST(test_notes), CLIENT_TEST(test_faults),                                      \
+        CLIENT_TEST(test_posted_writes_keep_order),                                             \
         CLIENT_TEST(test_posted_writes_outlive_the_client),                                     \
         CLIENT_TEST(test_deferred_answer_stalls), CLIENT_TEST(test_advance),                    \
         CLIENT_TEST(test_reset), CLIENT_TEST(test_reset_of_one_device),                         \
