@@ -248,8 +248,8 @@ int config_set_params(struct config_reader *reader, const struct config_key *key
     return 0;
 }
 
-/* One number, or one for each of the model's lines. Which of them the machine has, only QEMU knows.
- */
+/* One number, or one for each of the model's lines; "watchdog" is QEMU's own. Which inputs the
+ * machine has, only QEMU knows. */
 static int set_irq(struct config_reader *reader, const struct config_key *key,
                    const struct json_place *where, const json_t *value, void *target)
 {
@@ -264,7 +264,10 @@ static int set_irq(struct config_reader *reader, const struct config_key *key,
         const json_t *input = json_is_array(value) ? json_array_get(value, i) : value;
         struct json_place item = {where, NULL, i};
         json_int_t number = json_integer_value(input);
-        if (!json_is_integer(input) || number < 0 || number > INPUT_MAX)
+        const char *text = json_string_value(input);
+        if (text && strcmp(text, "watchdog") == 0)
+            strings_add(&inputs, text);
+        else if (!json_is_integer(input) || number < 0 || number > INPUT_MAX)
             status = config_fail_type(reader, key, json_is_array(value) ? &item : where, input);
         else
             strings_addf(&inputs, "%d", (int)number);

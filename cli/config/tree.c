@@ -11,8 +11,10 @@
 
 enum { NAME_MAX = 31, ALIAS_MAX = 31 };
 
-static const char property_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                          "0123456789,._+?#@-";
+#define WORD_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789,._+?#@-"
+
+static const char property_characters[] = WORD_CHARACTERS;
+static const char path_characters[] = WORD_CHARACTERS "/";
 
 int config_set_compatible(struct config_reader *reader, const struct config_key *key,
                           const struct json_place *where, const json_t *value, void *target)
@@ -72,14 +74,17 @@ static int write_reference(struct config_reader *reader, const struct json_place
                            const char *name, struct strings *text)
 {
     const struct config *config = reader->config;
-    bool is_found = strcmp(name, "intc") == 0;
+    size_t length = strlen(name);
+    bool is_path = length > 2 && name[0] == '{' && name[1] == '/' && name[length - 1] == '}' &&
+                   strspn(name + 1, path_characters) == length - 2;
+    bool is_found = is_path || strcmp(name, "intc") == 0;
     for (size_t i = 0; i < config->num_devices && !is_found; i++)
         is_found = strcmp(config->devices[i].name, name) == 0 && has_node(&config->devices[i]);
     if (!is_found)
         return config_fail(
             reader, where,
-            "there is no device \"%s\" with a compatible; name one, or \"&intc\" for "
-            "the interrupt controller",
+            "there is no device \"%s\" with a compatible; name one, \"&intc\" for the "
+            "interrupt controller, or \"&{/path}\" for a node of the board's",
             name);
     strings_addf(text, "<&%s>", name);
     return 0;

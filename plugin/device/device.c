@@ -260,7 +260,9 @@ static void check_properties(struct sst_device *dev)
     if (dev->shadow && dev->behind)
         refuse_device(dev, "shadow and behind exclude each other; leave one out");
     if (dev->irq && irq_parse(dev->irq, dev->irqs, &dev->num_irqs) < 0)
-        refuse_device(dev, "irq is '%s'; it must be a number, or up to %u with ':' between them",
+        refuse_device(dev,
+                      "irq is '%s'; it must be a number or watchdog, or up to %u of them with ':' "
+                      "between",
                       dev->irq, IRQ_LINES_MAX);
     if (dev->protocol == 1 && dev->irq)
         refuse_device(dev, "protocol 1 has no interrupts; use protocol=2");

@@ -66,6 +66,18 @@ static int read_name(struct reader *reader, char ret_name[NAME_MAX_LENGTH + 1])
     return 0;
 }
 
+/* "{/path}" */
+static int read_path(struct reader *reader, char *ret_path, size_t size)
+{
+    size_t length = strcspn(reader->at, "}");
+    if (reader->at[length] != '}' || length >= size || *reader->at != '/')
+        return expected(reader, "a path and }");
+    memcpy(ret_path, reader->at, length);
+    ret_path[length] = '\0';
+    reader->at += length + 1;
+    return 0;
+}
+
 static int add_byte(struct reader *reader, struct value *value, uint8_t byte)
 {
     if (value->length == VALUE_MAX)
@@ -84,12 +96,15 @@ static int add_cell(struct reader *reader, struct value *value, uint32_t cell)
 
 static int read_cell(struct reader *reader, struct value *value)
 {
-    char name[NAME_MAX_LENGTH + 1], *end;
+    char name[4 * NAME_MAX_LENGTH], *end;
     uint32_t phandle;
     if (take(reader, '&')) {
-        if (read_name(reader, name) < 0)
+        bool is_path = take(reader, '{');
+        if ((is_path ? read_path(reader, name, sizeof(name)) : read_name(reader, name)) < 0)
             return -1;
-        if (!reader->dts->resolve(name, &phandle))
+        if (is_path && !reader->dts->resolve(name, &phandle))
+            return fail(reader, "&{%s} is no node of the board's that can be referred to", name);
+        if (!is_path && !reader->dts->resolve(name, &phandle))
             return fail(reader, "&%s is no device with a node; use the dt_label of one, or &intc",
                         name);
         return add_cell(reader, value, phandle);

@@ -16,6 +16,7 @@
 struct dts {
     void *tree;
     /* The phandle behind &label. False: nobody has this name. */
+    /* Of a label, or of a path in the board's tree, which begins with '/'. */
     bool (*resolve)(const char *label, uint32_t *ret_phandle);
     char wrong[160]; /* what is, when it is */
 };

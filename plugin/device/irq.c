@@ -66,15 +66,29 @@ static uint32_t num_inputs;
 static struct input *inputs;
 static bool is_held;
 
+/* 0, or -1 and it is none. */
+static int parse_input(const char *text, uint32_t *ret_input, char **ret_end)
+{
+    static const char watchdog[] = "watchdog";
+    unsigned long input = strtoul(text, ret_end, 0);
+    if (strncmp(text, watchdog, strlen(watchdog)) == 0) {
+        *ret_end = (char *)text + strlen(watchdog);
+        *ret_input = IRQ_WATCHDOG;
+        return 0;
+    }
+    if (*ret_end == text || *text == '-' || input > UINT16_MAX)
+        return -1;
+    *ret_input = (uint32_t)input;
+    return 0;
+}
+
 int irq_parse(const char *text, uint32_t ret_inputs[IRQ_LINES_MAX], uint32_t *ret_count)
 {
     uint32_t count = 0;
     for (;;) {
         char *end;
-        unsigned long input = strtoul(text, &end, 0);
-        if (end == text || *text == '-' || input > UINT16_MAX || count == IRQ_LINES_MAX)
+        if (count == IRQ_LINES_MAX || parse_input(text, &ret_inputs[count++], &end) < 0)
             return -1;
-        ret_inputs[count++] = (uint32_t)input;
         if (*end == '\0')
             break;
         if (*end != ':')
@@ -184,15 +198,25 @@ enum irq_cells irq_cells(void)
     return controller ? controller->cells : IRQ_CELLS_NONE;
 }
 
+bool irq_is_wired(const struct sst_device *dev)
+{
+    for (uint32_t line = 0; line < dev->num_irqs; line++)
+        if (dev->irqs[line] != IRQ_WATCHDOG)
+            return true;
+    return false;
+}
+
 void irq_connect(struct sst_device *dev)
 {
-    if (dev->num_irqs == 0)
+    if (!irq_is_wired(dev))
         return;
     irq_find_controller(dev);
     for (uint32_t line = 0; line < dev->num_irqs; line++)
-        check_input(dev, dev->irqs[line]);
+        if (dev->irqs[line] != IRQ_WATCHDOG)
+            check_input(dev, dev->irqs[line]);
     for (uint32_t line = 0; line < dev->num_irqs; line++)
-        inputs[dev->irqs[line]].num_lines++;
+        if (dev->irqs[line] != IRQ_WATCHDOG)
+            inputs[dev->irqs[line]].num_lines++;
 }
 
 /* --- levels -------------------------------------------------------------------------------------
@@ -205,6 +229,11 @@ static void tell_controller(uint32_t input)
 
 void irq_line_changed(struct sst_device *dev, uint32_t line, bool level)
 {
+    if (dev->irqs[line] == IRQ_WATCHDOG) {
+        if (level && !is_held)
+            qemu.watchdog_perform_action();
+        return;
+    }
     struct input *input = &inputs[dev->irqs[line]];
     bool was_high = input->num_high > 0;
     input->num_high = (uint16_t)(level ? input->num_high + 1 : input->num_high - 1);
@@ -228,6 +257,6 @@ void irq_release(void)
 void irq_set_anew(struct sst_device *dev)
 {
     for (uint32_t line = 0; line < dev->num_irqs; line++)
-        if (!is_held && inputs[dev->irqs[line]].num_high > 0)
+        if (!is_held && dev->irqs[line] != IRQ_WATCHDOG && inputs[dev->irqs[line]].num_high > 0)
             tell_controller(dev->irqs[line]);
 }

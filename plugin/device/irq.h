@@ -19,6 +19,9 @@
 #include "trestle/wire.h"
 
 #define IRQ_LINES_MAX TRESTLE_V2_IRQ_LINES_MAX
+/* In place of an input: the line is a watchdog's, and QEMU does what -action watchdog=... says when
+ * it goes up, which is to reset the guest. */
+#define IRQ_WATCHDOG UINT32_MAX
 
 struct sst_device;
 
@@ -32,6 +35,9 @@ int irq_parse(const char *text, uint32_t ret_inputs[IRQ_LINES_MAX], uint32_t *re
 void irq_find_controller(struct sst_device *dev);
 /* Of the controller that was found; IRQ_CELLS_NONE: of none, or of one that no tree has. */
 enum irq_cells irq_cells(void);
+
+/* One of its lines goes to the controller. */
+bool irq_is_wired(const struct sst_device *dev);
 
 /* Before the guest starts: finds the controller and checks the device's inputs. Ends QEMU on those
  * that cannot be. */

@@ -57,7 +57,7 @@ static const struct property PROPERTIES[] = {
      .description = "what carries protocol 2: auto (default: shared memory where it is to be had), "
                     "socket, shm"},
     {"irq", STRING, offsetof(struct sst_device, irq), "a number such as 40",
-     .description = "input of the interrupt controller; several lines: 40:41:42",
+     .description = "input of the interrupt controller, or watchdog; several lines: 40:41:42",
      .types = PROPERTY_MMIO},
     {"posted_writes", SWITCH, offsetof(struct sst_device, posted_writes), "on or off",
      .description = "on: the guest does not wait for its writes (default off)"},

@@ -39,6 +39,11 @@ static uint32_t phandle_of(const struct sst_device *dev)
 
 static bool resolve(const char *label, uint32_t *ret_phandle)
 {
+    if (*label == '/') {
+        int node = fdt.fdt_path_offset(tree, label);
+        *ret_phandle = node < 0 ? 0 : fdt.fdt_get_phandle(tree, node);
+        return *ret_phandle != 0;
+    }
     *ret_phandle = intc;
     if (strcmp(label, "intc") == 0)
         return intc != 0;
@@ -153,6 +158,8 @@ static void set_interrupts(const struct sst_device *dev, int node)
     uint32_t cells[3 * IRQ_LINES_MAX];
     size_t count = 0;
     for (uint32_t line = 0; line < dev->num_irqs; line++) {
+        if (dev->irqs[line] == IRQ_WATCHDOG)
+            continue;
         if (irq_cells() == IRQ_CELLS_GIC)
             cells[count++] = 0; /* the kind: SPI */
         cells[count++] = dev->irqs[line];
@@ -222,7 +229,7 @@ static void add_nodes(struct sst_device *dev)
 
 static bool wants_controller(const struct sst_device *dev)
 {
-    return dev->dt && (dev->num_irqs > 0 || strstr(dev->dt, "&intc"));
+    return dev->dt && (irq_is_wired(dev) || strstr(dev->dt, "&intc"));
 }
 
 /* A machine without a tree is no fault where the node is only what the model offers. */

@@ -198,6 +198,7 @@ enum { /* QEMUClockType */
       (struct qemu_object *, const char *, struct qemu_error **))                                  \
     F(struct qemu_irq *, qdev_get_gpio_in, (struct qemu_object *, int))                            \
     F(void, qemu_set_irq, (struct qemu_irq *, int))                                                \
+    F(void, watchdog_perform_action, (void))                                                       \
     F(void, qemu_register_reset, (void (*)(void *), void *))                                       \
     F(uint32_t, address_space_rw, (void *, uint64_t, qemu_attrs, void *, uint64_t, bool))          \
     F(void *, address_space_map, (void *, uint64_t, uint64_t *, bool, qemu_attrs))                 \

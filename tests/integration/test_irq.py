@@ -22,11 +22,11 @@ class Refusals(common.TestCase):
         self.assertRegex(lines[0], rf"^trestle-qemu: device at 0x[0-9a-f]+: {pattern}$")
 
     def test_texts(self):
-        for irq in "x", "40:", ":40", "40:x", "-40", "70000", "18446744073709551656", \
+        for irq in "x", "40:", "watchdogs", "watchdog:", ":40", "40:x", "-40", "70000", "18446744073709551656", \
                 ":".join("40" for _ in range(65)):
             with self.subTest(irq=irq):
-                self.refused(rf"irq is '{irq}'; it must be a number, or up to 64 with ':' between "
-                             "them", irq)
+                self.refused(rf"irq is '{irq}'; it must be a number or watchdog, or up to 64 of "
+                             "them with ':' between", irq)
 
     def test_protocol_1(self):
         self.refused("protocol 1 has no interrupts; use protocol=2", "40", protocol=1)

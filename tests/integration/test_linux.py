@@ -66,7 +66,19 @@ class Linux(Case):
         self.check_demo(self.boot("riscv64", "-M", "aia=aplic"))
 
     def test_aarch64(self):
-        self.check_demo(self.boot("aarch64"))
+        out = self.check_demo(self.boot("aarch64"))
+        self.assertIn("watchdog: sp805-wdt, 4 s, active\nwatchdog: inactive\n", out)
+
+    def test_a_watchdog_bites(self):
+        """Nobody feeds it any more, and the guest is reset, which -no-reboot makes the end."""
+        script = self.dir / "bite.sh"
+        script.write_text("watchdog -t 1 -T 2 -F /dev/watchdog0 &\n"
+                          "until [ $(cat /sys/class/watchdog/watchdog0/state) = active ]; do :; done\n"
+                          "kill -9 $!\n"
+                          "echo no longer fed\n"
+                          "sleep 1000\n")
+        result = self.boot("aarch64", "-no-reboot", script=script)
+        self.assertIn("no longer fed\n", result.out.replace("\r", ""))
 
     def test_three_boots_are_one(self):
         """Under icount, console and hash are equal to the byte."""

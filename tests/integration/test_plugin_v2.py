@@ -383,6 +383,25 @@ class Suite:
                                                         data=1)))
         self.until(lambda: probe.read(PLIC_PENDING + 4) == 1 << 8)
 
+    def test_a_watchdog(self):
+        """Its line goes to nobody's input: the guest is reset at each edge, and not while it is up."""
+        device = self.device()
+        device.irq_lines = 2
+        probe = self.probe(self.properties(irq="watchdog:40"))
+        self.assertEqual(probe.read(BASE), 0)
+        for _ in range(2):
+            self.server.call(lambda: device.send(v2.message(v2.IRQ, device=device.index, addr=0,
+                                                            data=1)))
+            while not probe.line().endswith("probe"):
+                pass
+            self.assertEqual(probe.read(BASE), 0)
+            self.server.call(lambda: device.send(v2.message(v2.IRQ, device=device.index, addr=0,
+                                                            data=0)))
+        self.assertEqual([r.type for _, r in self.server.log].count(v2.RESET), 3)
+        self.server.call(lambda: device.send(v2.message(v2.IRQ, device=device.index, addr=1,
+                                                        data=1)))
+        self.until(lambda: probe.read(PLIC_PENDING + 4) == 1 << 8)
+
     def test_reset_asks_all_sessions_at_once(self):
         """Each answers when the other one has been asked as well."""
         both = threading.Barrier(2)

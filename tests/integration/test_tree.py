@@ -68,6 +68,16 @@ class Nodes(Case):
                                                                    f"{parent}/other@"))]
                 self.assertIn("/uart@", order[0])
 
+    def test_a_node_of_the_board(self):
+        """And a line that is not the controller's."""
+        common.qemu("aarch64")
+        clocks = ["&{/apb-pclk}", "&{/apb-pclk}"]
+        tree = self.tree("aarch64", [{"name": "dog", "model": "sp805", "base_addr": "0x0c000000",
+                                      "irq": [200, "watchdog"], "dt": {"clocks": clocks}}])
+        node = tree["/dog@c000000"]
+        self.assertEqual(node["clocks"], 2 * tree["/apb-pclk"]["phandle"])
+        self.assertEqual(node["interrupts"], cells(0, 200, 4))
+
     def test_no_compatible_no_node(self):
         tree = self.tree("riscv32", [{"model": "timer", "base_addr": "0x10200000"}])
         self.assertFalse([path for path in tree if "10200000" in path])
@@ -96,8 +106,9 @@ class BadNodes(Case):
         dt(r"\.a b: \"a b\" is not a name in a device tree; use up to 31 .*", **{"a b": 1})
         dt(r"\.reg: Trestle makes this property from the device's other keys; remove it here", reg=1)
         for name in "nobody", "other":  # other has no node
-            dt(rf"\.x: there is no device \"{name}\" with a compatible; name one, or \"&intc\" for "
-               r"the interrupt controller", x=f"&{name}")
+            dt(rf"\.x: there is no device \"{name}\" with a compatible; name one, \"&intc\" for the "
+               r"interrupt controller, or \"&\{/path\}\" for a node of the board's", x=f"&{name}")
+        dt(r"\.x: there is no device \"{/a b}\" .*", x="&{/a b}")
         self.refused(r"\.dt: .* is not an object of properties; .*", dt=[1])
         self.refused(r"\.alias: .* is not an alias in a device tree; .*", alias="Serial 1")
         for compatible in 1, [], [""], "a b":
@@ -137,6 +148,10 @@ class BadNodes(Case):
                            ("x = 1", "\", < or \\[ is expected at '1'"), ("{", "a name of up to .*"),
                            ("a {", "} is expected at ''"), ("x } y", "; is expected at '} y'"),
                            ("x = <&y>", "&y is no device with a node; use .*"),
+                           ("x = <&{/nobody}>", "&{/nobody} is no node of the board's that can be "
+                                                "referred to"),
+                           ("x = <&{y}>", "a path and } is expected at 'y}>'"),
+                           ("x = <&{/y>", "a path and } is expected at '/y>'"),
                            ("a { } a { }", "node a: FDT_ERR_EXISTS"),
                            ("a{" * 10, "nodes are nested more than 8 deep"),
                            ("x=" + ",".join(["<0 0 0 0>"] * 300), "a property has more than 4096 "
