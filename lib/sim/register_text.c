@@ -79,31 +79,3 @@ char *trestle_register_format(const struct trestle_register *reg, uint64_t value
         add(&text, "}");
     return buf;
 }
-
-/* A narrow access shows its bytes where they lie in the register, a wide one the first register
- * that it covers and an ellipsis for the others. */
-char *trestle_device_access_text(const struct trestle_device *dev,
-                                 const struct trestle_request *req, char *buf, size_t size)
-{
-    const struct trestle_access *access = &req->access;
-    struct trestle_register_at at;
-    char name[80], value[160];
-    buf[0] = '\0';
-    if (!trestle_device_register(dev, access->region, access->offset, &at))
-        return buf;
-    uint64_t data = req->write ? access->data : req->ret_data;
-    bool is_part = access->size < at.reg->size && !at.reg->whole;
-    bool is_more = access->size > at.reg->size && !at.reg->whole;
-    if (is_part)
-        data <<= 8 * (access->offset - at.offset);
-    if (is_more)
-        data &= UINT64_MAX >> (64 - 8 * at.reg->size);
-    trestle_register_name(at.reg, at.index, name, sizeof(name));
-    if (req->status < 0)
-        snprintf(buf, size, "%s %s refused", name, req->write ? "<-" : "->");
-    else
-        snprintf(
-            buf, size, "%s%s %s %s%s", name, is_part ? " (part)" : "", req->write ? "<-" : "->",
-            trestle_register_format(at.reg, data, value, sizeof(value)), is_more ? " ..." : "");
-    return buf;
-}

@@ -62,6 +62,8 @@ struct register_banks {
     struct register_bank banks[REGIONS_MAX];
 };
 
+/* --- register_table.c ---------------------------------------------------------------------- */
+
 /* Checks the tables of a model and makes them ready, or takes those of `ref_shared` that are of
  * the same. Without tables *ret_banks is NULL. -EINVAL with a sentence that names the row.
  * -ENOMEM. */
@@ -69,6 +71,8 @@ TRESTLE_CHECK int registers_take(struct register_banks **ref_shared,
                                  const struct trestle_model *model,
                                  struct register_banks **ret_banks, char **ret_error);
 void registers_release(struct register_banks **ref_shared, struct register_banks *banks);
+
+/* --- registers.c ----------------------------------------------------------------------------- */
 
 /* Stores what registers hold after a reset. `at_start`: also in those that a reset leaves. */
 void registers_reset(const struct register_banks *banks, void *state, bool at_start);
@@ -80,6 +84,23 @@ uint32_t registers_widths(const struct register_banks *banks, uint32_t region);
 /* Why no register takes this access, or NULL. */
 const char *registers_complaint(const struct register_banks *banks,
                                 const struct trestle_access *access);
+
+static inline uint64_t register_bits(uint32_t bytes)
+{
+    return UINT64_MAX >> (64 - 8 * bytes);
+}
+
+static inline bool rights_only_read(enum trestle_rights rights)
+{
+    return rights == TRESTLE_RO || rights == TRESTLE_RC || rights == TRESTLE_RS;
+}
+
+static inline const struct register_bank *register_bank(const struct register_banks *banks,
+                                                        uint32_t region)
+{
+    return banks && region < banks->count ? &banks->banks[region] : NULL;
+}
+
 /* --- the way of an access to a plain row: a lookup, and a load or a store --- */
 
 static inline const struct register_slot *register_at(const struct register_bank *bank,

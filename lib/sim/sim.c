@@ -5,25 +5,6 @@
 
 #include "sim.h"
 
-int trestle_sim_create(struct trestle_sim **ret_sim)
-{
-    struct trestle_sim *sim = calloc(1, sizeof(*sim));
-    if (!sim)
-        return -ENOMEM;
-    activity_here(&sim->activity);
-    *ret_sim = sim;
-    return 0;
-}
-
-void trestle_sim_destroy(struct trestle_sim *sim)
-{
-    if (!sim)
-        return;
-    components_free(sim);
-    queue_finish(&sim->queue);
-    free(sim);
-}
-
 void trestle_sim_observe(struct trestle_sim *sim, trestle_observe_fn observe, void *ctx)
 {
     sim->observe = observe;
