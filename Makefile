@@ -72,9 +72,9 @@ test-systemc: $(BUILD)/build.ninja ## run the tests of models in SystemC, when S
 	else echo "skipped: models in SystemC, since libsystemc-dev was not there when $(BUILD) was" \
 		"set up; install it, then make test-systemc MESON_ARGS=-Dsystemc=enabled"; fi
 
-# Without sanitizers, which report crashes themselves.
-test-crashes: $(BUILD)/build.ninja ## run the tests of models that crash
-	meson test -C $(BUILD) --print-errorlogs trust
+# Without sanitizers, which report crashes, and failures of memory, themselves.
+test-crashes: $(BUILD)/build.ninja ## run the tests of models that crash, and of system calls that fail
+	meson test -C $(BUILD) --print-errorlogs trust failing
 
 check: ## formatting, licences, direction of dependencies, static analysis
 	tools/deps demo check

@@ -15,7 +15,7 @@ enum { HELP = '?' + 256, OPTIONS_MAX = 32 };
 
 int command_fail_line(char *line)
 {
-    log_line("%s", line);
+    log_line("%s", line ? line : "trestle: out of memory");
     free(line);
     return EXIT_BAD_INPUT;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The command trestle: finds the subcommand and runs it. */
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE; /* and nowhere to say it */
     prepare_signals();
     log_begin();
+    json_set_alloc_funcs(xmalloc, free); /* its failures have no sentence */
     if (argc < 2)
         return command_fail("name a command: trestle run CONFIG, or trestle --help");
     const char *name = argv[1];

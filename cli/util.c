@@ -11,13 +11,21 @@
 #include <string.h>
 #include <unistd.h>
 
+/* As with everything else that keeps a command from its work. */
+#define EXIT_OUT_OF_MEMORY 2
+
 static void *must(void *memory)
 {
     if (!memory) {
         fputs("trestle: out of memory\n", stderr);
-        exit(EXIT_FAILURE);
+        exit(EXIT_OUT_OF_MEMORY);
     }
     return memory;
+}
+
+void *xmalloc(size_t size)
+{
+    return must(malloc(size ? size : 1));
 }
 
 void *xcalloc(size_t count, size_t size)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *memory, size_t count, size_t size);
 char *xstrdup(const char *text);

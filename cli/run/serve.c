@@ -130,8 +130,13 @@ int serve_config(const struct config *config, const struct serve_options *option
         print_qemu(run, options);
     }
     fflush(stdout); /* whoever waits for the sockets may read from a pipe */
-    if (options->report_fd && io_write_all(options->report_fd, "\n", 1) < 0)
-        run_log(run, TRESTLE_LOG_WARNING, "nobody reads that the device is being served");
+    status = options->report_fd ? io_write_all(options->report_fd, "\n", 1) : 0;
+    if (status < 0) { /* and who waits for it would wait for ever */
+        run_log(run, TRESTLE_LOG_ERROR, "cannot say that the device is served: %s",
+                error_text(status));
+        run_finish(run);
+        return EXIT_FAILURE;
+    }
 
     int code = serve_until_signal(run);
     own_stop(run->own);

@@ -463,7 +463,8 @@ static void end_by_model(const char *format, int status)
         pthread_equal(pthread_self(), dog.thread) || !take_over())
         return;
     bool is_inside = is_inside_model(&seen);
-    if (is_inside || !pthread_equal(pthread_self(), dog.served)) {
+    bool is_named = is_inside || !pthread_equal(pthread_self(), dog.served);
+    if (is_named) {
         char *what = is_inside ? describe(&seen) : xstrdup("a thread of a model's own");
         char *call = xformat(format, status);
         log_line("trestle: error: %s calls %s; %s ends with it", what, call, dog.options.ends);
@@ -471,7 +472,7 @@ static void end_by_model(const char *format, int status)
         free(what);
     }
     clean_up();
-    syscall(SYS_exit_group, EXIT_FAILURE);
+    syscall(SYS_exit_group, is_named ? EXIT_FAILURE : status);
 }
 
 static void on_exit_of_model(int status, void *unused)

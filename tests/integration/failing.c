@@ -4,9 +4,12 @@
  * as "socket:EMFILE:2": the second one; without N all of them. Once it failed, the file REPORT
  * exists. Other programs, QEMU above all, are left alone.
  */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -16,13 +19,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char wanted[32], report[256];
@@ -123,7 +131,77 @@ FAILING(int, wanted_error, pthread_create,
         (thread, attributes, run, ctx))
 FAILING(void *, NULL, dlopen, (const char *path, int flags), (path, flags))
 
-/* These take a third argument only sometimes. */
+FAILING(void *, NULL, reallocarray, (void *memory, size_t count, size_t size),
+        (memory, count, size))
+FAILING(int, -1, eventfd, (unsigned count, int flags), (count, flags))
+FAILING(int, -1, connect, (int fd, const struct sockaddr *address, socklen_t size),
+        (fd, address, size))
+FAILING(int, -1, getsockname, (int fd, struct sockaddr *address, socklen_t *size),
+        (fd, address, size))
+FAILING(int, -1, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
+FAILING(int, -1, ppoll,
+        (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
+        (fds, count, timeout, mask))
+FAILING(ssize_t, -1, read, (int fd, void *bytes, size_t size), (fd, bytes, size))
+FAILING(ssize_t, -1, pread, (int fd, void *bytes, size_t size, off_t at), (fd, bytes, size, at))
+FAILING(ssize_t, -1, write, (int fd, const void *bytes, size_t size), (fd, bytes, size))
+FAILING(ssize_t, -1, recv, (int fd, void *bytes, size_t size, int flags), (fd, bytes, size, flags))
+FAILING(ssize_t, -1, send, (int fd, const void *bytes, size_t size, int flags),
+        (fd, bytes, size, flags))
+FAILING(ssize_t, -1, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+FAILING(int, -1, setpgid, (pid_t pid, pid_t group), (pid, group))
+FAILING(int, -1, sigaction, (int number, const struct sigaction *action, struct sigaction *old),
+        (number, action, old))
+FAILING(int, wanted_error, pthread_sigmask, (int how, const sigset_t *mask, sigset_t *old),
+        (how, mask, old))
+FAILING(int, -1, pidfd_send_signal, (int fd, int number, siginfo_t *info, unsigned flags),
+        (fd, number, info, flags))
+FAILING(int, -1, kill, (pid_t pid, int number), (pid, number))
+FAILING(int, -1, waitid, (idtype_t type, id_t id, siginfo_t *info, int options),
+        (type, id, info, options))
+FAILING(pid_t, -1, waitpid, (pid_t pid, int *status, int options), (pid, status, options))
+FAILING(int, -1, rmdir, (const char *path), (path))
+FAILING(int, -1, unlink, (const char *path), (path))
+FAILING(int, -1, rename, (const char *from, const char *to), (from, to))
+FAILING(int, -1, chmod, (const char *path, mode_t mode), (path, mode))
+FAILING(int, -1, access, (const char *path, int mode), (path, mode))
+FAILING(int, -1, stat, (const char *path, struct stat *info), (path, info))
+FAILING(int, -1, lstat, (const char *path, struct stat *info), (path, info))
+FAILING(int, -1, fstat, (int fd, struct stat *info), (fd, info))
+FAILING(int, -1, fstatat, (int dir, const char *path, struct stat *info, int flags),
+        (dir, path, info, flags))
+FAILING(ssize_t, -1, readlink, (const char *path, char *text, size_t size), (path, text, size))
+FAILING(char *, NULL, realpath, (const char *path, char *text), (path, text))
+FAILING(DIR *, NULL, opendir, (const char *path), (path))
+FAILING(DIR *, NULL, fdopendir, (int fd), (fd))
+FAILING(struct dirent *, NULL, readdir, (DIR * dir), (dir))
+FAILING(FILE *, NULL, fopen, (const char *path, const char *mode), (path, mode))
+FAILING(FILE *, NULL, open_memstream, (char **text, size_t *size), (text, size))
+FAILING(int, -1, mkostemp, (char *template, int flags), (template, flags))
+FAILING(int, -1, munmap, (void *at, size_t size), (at, size))
+FAILING(int, -1, close_range, (unsigned first, unsigned last, int flags), (first, last, flags))
+FAILING(int, -1, getrlimit, (__rlimit_resource_t resource, struct rlimit *limit), (resource, limit))
+FAILING(int, -1, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit),
+        (resource, limit))
+FAILING(int, -1, sched_getaffinity, (pid_t pid, size_t size, cpu_set_t *set), (pid, size, set))
+FAILING(int, -1, uname, (struct utsname * name), (name))
+
+/* These take more arguments only sometimes. */
+int prctl(int option, ...)
+{
+    static int (*real)(int, unsigned long, unsigned long, unsigned long, unsigned long);
+    unsigned long all[4];
+    va_list args;
+    va_start(args, option);
+    for (size_t i = 0; i < 4; i++)
+        all[i] = va_arg(args, unsigned long);
+    va_end(args);
+    if (!real)
+        real = (int (*)(int, unsigned long, unsigned long, unsigned long, unsigned long))(
+            uintptr_t)dlsym(RTLD_NEXT, "prctl");
+    return fails("prctl") ? -1 : real(option, all[0], all[1], all[2], all[3]);
+}
+
 int open(const char *path, int flags, ...)
 {
     static int (*real)(const char *, int, ...);

@@ -11,25 +11,13 @@ import signal
 import socket
 import subprocess
 import time
-import unittest
 
 import common
-from cli_case import Case, Guest, read_until
+from cli_case import Case, Guest, preloaded, read_until, without_asan
 
 FAULTY = str(common.BUILD / "tests" / "integration" / "faulty_model.so")
 LINES = str(common.BUILD / "tests" / "integration" / "lines_model.so")
-FAILING = str(common.BUILD / "tests" / "integration" / "failing.so")
 ID = {"name": "other", "model": "id", "base_addr": "0x10300000"}
-
-
-def preloaded():
-    """What has calls fail, behind ASan's runtime, which wants to be the first."""
-    libraries = subprocess.run(["ldd", common.TRESTLE], check=True, capture_output=True, text=True)
-    return " ".join(re.findall(r"/\S*/libasan\S*", libraries.stdout) + [FAILING])
-
-
-# In the plain build "make test" runs them.
-reported_by_trestle = unittest.skipIf(" " in preloaded(), "AddressSanitizer reports crashes itself")
 
 
 class Faulty(Case):
@@ -115,7 +103,7 @@ class Watchdog(Faulty):
                 self.assertRegex(log, r"trestle: error: the engine has not come to rest for \d\.\d s "
                                       rf"and is at \d+\.\d+ us of simulated time: {names}, again")
 
-    @reported_by_trestle
+    @without_asan
     def test_crashes(self):
         for fault, number, why in (("null", signal.SIGSEGV, "Segmentation fault"),
                                    ("abort", signal.SIGABRT, "abort.., a failed assertion, or")):
@@ -128,7 +116,7 @@ class Watchdog(Faulty):
                 self.assertRegex(log, r"\ndut +0x10200000 ")
                 self.assertEqual(common.files(self.runtime), set())
 
-    @reported_by_trestle
+    @without_asan
     def test_a_crash_in_a_process_of_its_own(self):
         code, log = self.provoke("null", process="own").end()
         self.assertEqual(code, 0, log)
@@ -187,14 +175,14 @@ class Watchdog(Faulty):
                 self.assertEqual(log.count("\ndut "), 1, log)
                 self.assertEqual(common.files(self.runtime), set())
 
-    @reported_by_trestle
+    @without_asan
     def test_crash_in_fini(self):
         code, log = self.provoke("", fini="null").end()
         self.assertEqual(code, -signal.SIGSEGV, log)
         self.assertIn("trestle: error: dut: its fini() ends in SIGSEGV", log)
         self.assertEqual(common.files(self.runtime), set())
 
-    @reported_by_trestle
+    @without_asan
     def test_signals_that_end(self):
         """Sent by a model, by its thread's mistake, by somebody else."""
         for fault, number, line in (
@@ -226,7 +214,7 @@ class Watchdog(Faulty):
                 self.assertEqual(code, 0, log)
                 self.assertIn(f"trestle: {line}", log)
 
-    @reported_by_trestle
+    @without_asan
     def test_init(self):
         """Before anything has started."""
         result = self.trestle("check", self.faulty(init="null"))
