@@ -43,6 +43,18 @@ char *xstrdup(const char *text)
     return must(strdup(text));
 }
 
+void printed_begin(struct printed *text)
+{
+    *text = (struct printed){0};
+    text->file = must(open_memstream(&text->bytes, &text->size));
+}
+
+char *printed_end(struct printed *text)
+{
+    bool is_whole = fclose(text->file) == 0;
+    return must(is_whole ? text->bytes : NULL);
+}
+
 char *xvformat(const char *format, va_list args)
 {
     char *text = NULL;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
@@ -17,6 +18,16 @@ void *xrealloc(void *memory, size_t count, size_t size);
 char *xstrdup(const char *text);
 char *xformat(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *xvformat(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
+/* Text that is printed into memory; a file in between. */
+struct printed {
+    FILE *file;
+    char *bytes;
+    size_t size;
+};
+void printed_begin(struct printed *text);
+/* Closes the file. malloc'd. */
+char *printed_end(struct printed *text);
 
 /* A growing list of strings, always ended by NULL. It owns its copies. */
 struct strings {

@@ -8,6 +8,7 @@
 #include "run/run.h"
 #include "table.h"
 #include "trestle/registers.h"
+#include "util.h"
 
 static void add_registers(struct table *table, const struct trestle_device *dev)
 {
@@ -28,19 +29,16 @@ void stats_print_registers(const struct run *run)
 {
     static const char *const titles[] = {"device", "offset", "register", "value", NULL};
     struct table table = {.titles = titles};
-    char *text = NULL;
-    size_t size;
-    FILE *file = open_memstream(&text, &size);
-    if (!file)
-        return;
+    struct printed printed;
+    printed_begin(&printed);
     for (uint32_t i = 0; i < trestle_bridge_num_devices(run->bridge); i++) {
         const struct trestle_device *dev = trestle_bridge_device(run->bridge, i);
         if (dev)
             add_registers(&table, dev);
     }
-    table_print(&table, file);
+    table_print(&table, printed.file);
     table_finish(&table);
-    fclose(file);
+    char *text = printed_end(&printed);
     log_text(text);
     free(text);
 }

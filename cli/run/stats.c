@@ -178,15 +178,12 @@ void stats_print_table(const struct run *run, FILE *file)
 
 void stats_print(const struct run *run, const struct stats_qemu *qemu)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *file = open_memstream(&text, &size);
-    if (!file)
-        return;
-    stats_print_table(run, file);
-    print_hash(run, qemu, file);
-    print_trace(run, file);
-    fclose(file);
+    struct printed printed;
+    printed_begin(&printed);
+    stats_print_table(run, printed.file);
+    print_hash(run, qemu, printed.file);
+    print_trace(run, printed.file);
+    char *text = printed_end(&printed);
     log_text(text);
     free(text);
 }

@@ -63,32 +63,19 @@ static const char *type_name(uint32_t size)
     return size == 1 ? "uint8_t" : size == 2 ? "uint16_t" : size == 4 ? "uint32_t" : "uint64_t";
 }
 
-struct text {
-    FILE *file;
-    char *bytes;
-    size_t size;
-};
-
-static void text_begin(struct text *text)
-{
-    text->file = open_memstream(&text->bytes, &text->size);
-    if (!text->file)
-        abort();
-}
-
 /* Without the last line's end. */
-static char *text_end(struct text *text)
+static char *text_end(struct printed *text)
 {
-    fclose(text->file);
-    if (text->size > 0 && text->bytes[text->size - 1] == '\n')
-        text->bytes[text->size - 1] = 0;
-    return text->bytes;
+    char *bytes = printed_end(text);
+    if (text->size > 0 && bytes[text->size - 1] == '\n')
+        bytes[text->size - 1] = 0;
+    return bytes;
 }
 
 char *svd_skeleton_members(const struct svd_stub *stub)
 {
-    struct text text;
-    text_begin(&text);
+    struct printed text;
+    printed_begin(&text);
     for (size_t i = 0; i < stub->table.num_rows; i++) {
         const struct trestle_register *row = &stub->table.rows[i];
         char *name = member_name(stub, row);
@@ -167,8 +154,8 @@ static void print_row(FILE *out, const struct svd_stub *stub, const struct trest
 
 char *svd_skeleton_rows(const struct svd_stub *stub, const char *state)
 {
-    struct text text;
-    text_begin(&text);
+    struct printed text;
+    printed_begin(&text);
     for (size_t i = 0; i < stub->table.num_rows; i++)
         print_row(text.file, stub, &stub->table.rows[i], state);
     return text_end(&text);
@@ -198,9 +185,9 @@ static void print_check(FILE *out, const struct trestle_register *row, bool in_g
 char *svd_skeleton_checks(const struct svd_stub *stub, bool in_guest)
 {
     enum { CHECKS_MAX = 8 };
-    struct text text;
+    struct printed text;
     unsigned count = 0;
-    text_begin(&text);
+    printed_begin(&text);
     for (unsigned zero = 0; zero < 2; zero++)
         for (size_t i = 0; i < stub->table.num_rows && count < CHECKS_MAX; i++) {
             const struct trestle_register *row = &stub->table.rows[i];

@@ -108,11 +108,11 @@ static bool is_same(const struct trestle_trace_record *a, const struct trestle_t
 /* The first counts. got NULL: nothing. */
 static void differ(struct player *player, const struct trestle_trace_record *got)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *file = player->replay->difference ? NULL : open_memstream(&text, &size);
-    if (!file)
+    struct printed text;
+    if (player->replay->difference)
         return;
+    printed_begin(&text);
+    FILE *file = text.file;
     fprintf(file, "record %" PRIu64 " at %" PRIu64 ".%03" PRIu64 " ns: ",
             trestle_trace_count(player->replay->reader), player->next.time / TRESTLE_NS,
             player->next.time % TRESTLE_NS);
@@ -132,8 +132,7 @@ static void differ(struct player *player, const struct trestle_trace_record *got
         fprintf(file, " at %" PRIu64 ".%03" PRIu64 " ns", got->time / TRESTLE_NS,
                 got->time % TRESTLE_NS);
     trace_names_destroy(names);
-    fclose(file);
-    player->replay->difference = text;
+    player->replay->difference = printed_end(&text);
 }
 
 /* Peers had their turn before what the device did last, at the same time. */
