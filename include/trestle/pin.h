@@ -37,9 +37,8 @@ struct trestle_pins {
 static inline void trestle_pins_tell(struct trestle_device *dev, const struct trestle_pins *pins,
                                      uint32_t port, uint8_t asks)
 {
-    const uint8_t level =
-        pins->driven >> port & 1 ? (uint8_t)(pins->level >> port & 1) : TRESTLE_PIN_FREE;
-    const uint8_t message = level | asks;
+    const uint32_t level = pins->driven >> port & 1 ? pins->level >> port & 1 : TRESTLE_PIN_FREE;
+    const uint8_t message = (uint8_t)(level | asks);
     if (trestle_device_linked(dev, port))
         (void)!trestle_device_send(dev, port, &message, sizeof(message));
 }
