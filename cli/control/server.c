@@ -75,15 +75,12 @@ static void flush(struct control_server *server, struct peer *peer)
 
 static void answer_line(struct control_server *server, struct peer *peer, const char *line)
 {
-    char *out = NULL, *error = NULL;
-    size_t out_size = 0;
-    FILE *file = open_memstream(&out, &out_size);
-    if (!file) {
-        hang_up(peer);
-        return;
-    }
-    enum control_status status = server->answer(server->ctx, line, file, &error);
-    fclose(file);
+    char *error = NULL;
+    struct printed printed;
+    printed_begin(&printed);
+    enum control_status status = server->answer(server->ctx, line, printed.file, &error);
+    char *out = printed_end(&printed);
+    size_t out_size = printed.size;
     size_t error_size = error ? strlen(error) : 0;
     char *head = xformat("%s %zu %zu\n", control_status_names[status], out_size, error_size);
     size_t head_size = strlen(head);
