@@ -211,7 +211,10 @@ static void warn_of_what_is_left_out(const struct config *config)
 static int refuse_strangers(const struct config *config)
 {
     for (size_t i = 0; i < config->num_devices; i++)
-        if (config->devices[i].pci)
+        if (config->devices[i].is_served_by_command)
+            return command_fail_line(config_complain_device(
+                config, i, "process", "SST starts no commands; give the device a model instead"));
+        else if (config->devices[i].pci)
             return command_fail_line(config_complain_device(
                 config, i, "pci", "SST has no PCI devices; give it a base_addr instead"));
         else if (strcmp(config->devices[i].model_name, SVD_MODEL_NAME) == 0)

@@ -223,6 +223,26 @@ char *path_beside(const char *file, const char *path)
     return xformat("%.*s/%s", (int)(slash - file), file, path);
 }
 
+char *find_program(const char *name)
+{
+    const char *path = strchr(name, '/') ? NULL : getenv("PATH");
+    char *found = path ? NULL : xstrdup(name);
+    while (path && *path && !found) {
+        int length = (int)strcspn(path, ":");
+        found = xformat("%.*s/%s", length, path, name);
+        path += length + (path[length] == ':');
+        if (access(found, X_OK) < 0) {
+            free(found);
+            found = NULL;
+        }
+    }
+    if (found && access(found, X_OK) < 0) {
+        free(found);
+        found = NULL;
+    }
+    return found;
+}
+
 char *find_own_file(const char *built, const char *installed, char **ret_places)
 {
     char exe[PATH_MAX];

@@ -55,6 +55,8 @@ void replace_control_characters(char *text);
 
 /* path as seen from the directory that `file` stands in; malloc'd. file NULL: from here. */
 char *path_beside(const char *file, const char *path);
+/* The program that a command begins with, as a shell finds it; malloc'd. NULL: there is none. */
+char *find_program(const char *name);
 /* A file of Trestle's own, as seen from the program: where the build puts it, or where it is
  * installed. NULL: *ret_places says where it is not, "neither at A nor at B". Both malloc'd. */
 char *find_own_file(const char *built, const char *installed, char **ret_places);

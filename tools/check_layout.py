@@ -91,7 +91,7 @@ ALLOWED = {
     },
     "cli": {
         "include/trestle": "bridge machine models registers sim test trace",
-        "lib/base": "child clock error image io listener number region socket_path",
+        "lib/base": "child clock error handover image io listener number region socket_path",
     },
     "examples": {
         "include/trestle": "device systemc",
@@ -129,7 +129,7 @@ ALLOWED = {
         "cli/svd": "stub svd text",
         "cli/trace": "replay",
         "include/trestle": "bridge device i2c machine models peer pin registers sim test trace wire",
-        "lib/base": "child histogram listener macros number rate_limit region sized socket_path",
+        "lib/base": "child handover histogram listener macros number rate_limit region sized socket_path",
         "lib/ipc": "barrier fds shm stream wait",
         "lib/sim": "device lazy params sim timeline",
         "lib/trace": "hash record writer",

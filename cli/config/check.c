@@ -229,6 +229,8 @@ static int check_links(struct config_reader *reader)
             status = config_fail(reader, &where, "%s is linked to itself; a link joins two devices",
                                  to->name);
         }
+        if (status == 0 && from->process == to->process)
+            config->links[i].process = from->process;
     }
     free(taken);
     return status;
@@ -252,7 +254,7 @@ static int check_release_locks(struct config_reader *reader)
         if (device->protocol == 1)
             return fail_device(reader, i, "release_lock",
                                "protocol 1 does not have it; remove one of the two");
-        if (!device->own_process && num_shared > 1)
+        if (device->process ? device->process->num_devices > 1 : num_shared > 1)
             return fail_device(reader, i, "release_lock",
                                "a process of the device's own is needed; add \"process\": \"own\"");
     }
@@ -288,9 +290,11 @@ int config_check(struct config_reader *reader)
 {
     int status = check_count(reader);
     if (status == 0)
-        status = check_release_locks(reader);
-    if (status == 0)
         status = check_pairs(reader, by_name, check_pair_name);
+    if (status == 0)
+        status = config_make_processes(reader);
+    if (status == 0)
+        status = check_release_locks(reader);
     if (status == 0)
         status = check_pairs(reader, by_socket, check_pair_socket);
     if (status == 0)

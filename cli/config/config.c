@@ -387,6 +387,7 @@ void config_destroy(struct config *config)
     free(config->svds);
     free(config->devices);
     free(config->links);
+    free(config->processes);
     json_decref(config->document);
     for (size_t i = 0; i < config->num_kept; i++)
         free(config->kept[i]);

@@ -45,7 +45,11 @@ struct config_device {
     size_t item;          /* where it stands in the list of the file */
     const char *irq;      /* inputs of the interrupt controller, "40:41"; NULL: none */
     size_t num_irqs;
-    bool own_process;                     /* served by a `trestle device` of its own */
+    bool own_process;                     /* not served by the run's */
+    const char *process_name;             /* NULL: the process is this device's alone */
+    const char **command;                 /* of the process, ended by NULL; NULL: not said here */
+    bool is_served_by_command;            /* the model only stands in for what is not known here */
+    struct config_process *process;       /* NULL: the run's */
     const char *restart;                  /* "never", "on-failure", "always"; NULL: on-failure */
     bool posted_writes;                   /* the guest does not wait for its writes */
     bool release_lock;                    /* other vCPUs go on while one waits for it */
@@ -60,9 +64,20 @@ struct config_device {
     struct trestle_model_library *library; /* of a model from a .so */
 };
 
+/* A process that serves devices beside the run's: trestle itself with their models, or a program.
+ */
+struct config_process {
+    const char *name;     /* that of its device where it is that one's own */
+    bool is_own;          /* "own", with one device */
+    const char **command; /* ended by NULL; NULL: trestle itself */
+    const char *restart;  /* as a device has it */
+    size_t num_devices;
+};
+
 struct config_link {
     const char *from, *to; /* "device.port" */
     trestle_time latency;
+    struct config_process *process; /* of both devices; NULL: the run's */
 };
 
 struct config {
@@ -77,6 +92,8 @@ struct config {
     size_t num_devices;
     struct config_link *links;
     size_t num_links;
+    struct config_process **processes;
+    size_t num_processes;
     trestle_time stop_at;   /* TRESTLE_TIME_NEVER: not said */
     int64_t watchdog_ms;    /* 0: none */
     struct svd_file **svds; /* vendors' descriptions, of which there are models */

@@ -280,21 +280,9 @@ static int set_irq(struct config_reader *reader, const struct config_key *key,
     return status;
 }
 
-static char *const process_choices[] = {"shared", "own", NULL};
 static char *const restart_choices[] = {"never", "on-failure", "always", NULL};
 static char *const endian_choices[] = {"little", "big", NULL};
 static char *const carrier_choices[] = {"auto", "socket", "shm", NULL};
-
-static int set_process(struct config_reader *reader, const struct config_key *key,
-                       const struct json_place *where, const json_t *value, void *target)
-{
-    struct config_device *device = target;
-    const char *process = NULL;
-    int status = config_set_choice(reader, key, where, value, &process);
-    if (status == 0)
-        device->own_process = strcmp(process, "own") == 0;
-    return status;
-}
 
 static char *const on_error_choices[] = {"fault", "ones", "zeros", NULL};
 
@@ -340,7 +328,8 @@ static const struct config_key device_keys[] = {
     {"endian", config_set_choice, DEVICE(endian), "a choice here", .choices = endian_choices},
     {"irq", set_irq, 0, "an interrupt number, or a list of them",
      "\"irq\": 40, or \"irq\": [40, 41] for two lines"},
-    {"process", set_process, 0, "a choice here", .choices = process_choices},
+    {"process", config_set_process, 0, "a process",
+     "\"process\": \"own\" or \"process\": { \"name\": \"soc\" }"},
     {"restart", config_set_choice, DEVICE(restart), "a choice here", .choices = restart_choices},
     {"posted_writes", config_set_bool, DEVICE(posted_writes), "true or false",
      "\"posted_writes\": true"},
@@ -369,6 +358,8 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
                            "\"0x10200000\"",
                            base_key, base_key);
     if (is_stub && config_make_stub(reader, where, device) < 0)
+        return -EINVAL;
+    if (config_finish_process(reader, where, device) < 0)
         return -EINVAL;
     if (!device->model)
         return config_fail(reader, where,

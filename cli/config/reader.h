@@ -82,6 +82,13 @@ void config_init_device(struct config_device *device);
 int config_finish_device(struct config_reader *reader, const struct json_place *where, size_t index,
                          const char *base_key, struct config_device *device);
 
+/* config/processes.c: "process" and what it means, for one device and once all are known. */
+int config_set_process(struct config_reader *reader, const struct config_key *key,
+                       const struct json_place *where, const json_t *value, void *target);
+int config_finish_process(struct config_reader *reader, const struct json_place *where,
+                          struct config_device *device);
+int config_make_processes(struct config_reader *reader);
+
 /* config/pci.c: "pci", what does not go with it, and two that have one place. */
 int config_set_pci(struct config_reader *reader, const struct config_key *key,
                    const struct json_place *where, const json_t *value, void *target);

@@ -57,6 +57,12 @@ static int add_devices(struct offline *offline, const struct config *config, cha
                                                        .params = device->params,
                                                        .num_params = device->num_params};
         char *error = NULL;
+        if (device->is_served_by_command) {
+            *ret_error = config_complain_device(config, i, "process",
+                                                "a command serves it, and poke starts none; poke "
+                                                "the devices of a configuration without it");
+            return -EINVAL;
+        }
         int status = trestle_test_try_add(offline->test, device->model, &options,
                                           &offline->devices[i], &error);
         if (status < 0) {

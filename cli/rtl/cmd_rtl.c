@@ -80,7 +80,7 @@ static int run_program(const struct rtl_build *build, const char *what, struct s
                 (const char *const[]){"sh", "-c", "log=$0; exec \"$@\" >\"$log\" 2>&1", log, NULL});
     strings_all(&argv, (const char *const *)words->items);
     const struct child_options child_options = {
-        .path = "/bin/sh", .argv = argv.items, .stdio_fds = {-1, -1}, .kept_fd = -1};
+        .path = "/bin/sh", .argv = argv.items, .stdio_fds = {-1, -1}};
     struct child child = CHILD_NONE;
     int status = child_start(&child_options, &child);
     if (status < 0) {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* trestle device: one model on one socket, without a configuration file. */
-#include <fcntl.h>
+#include <getopt.h>
 #include <jansson.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/handover.h"
 #include "base/number.h"
 #include "command.h"
 #include "config/config.h"
+#include "run/for_run.h"
 #include "run/serve.h"
 #include "util.h"
 
@@ -78,9 +78,10 @@ static int set_watchdog(const char *text, struct serve_options *serve)
     return 0;
 }
 
-/* The command line as the configuration's one device, so that one reader judges both. */
+/* The command line as the configuration's one device, so that one reader judges both. Without a
+ * model: what the run says that has started this process. */
 static int parse(const struct command *command, int argc, char **argv, json_t *device,
-                 struct serve_options *serve)
+                 struct serve_options *serve, const char **ret_variable)
 {
     json_t *params = json_object();
     json_object_set_new(device, "params", params);
@@ -131,6 +132,9 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
     }
     if (status)
         return status;
+    *ret_variable = optind == argc ? getenv(HANDOVER_VARIABLE) : NULL;
+    if (*ret_variable)
+        return 0;
     const char *model = command_operand(command, argc, argv, "a model");
     if (!model)
         return EXIT_BAD_INPUT;
@@ -141,25 +145,16 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
     return set_text(device, "model", "model", model);
 }
 
-/* Standard output is for the statistics alone; what the model prints is for people. */
-static void keep_stdout_for_report(struct serve_options *serve)
-{
-    int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    bool is_free = fd >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0;
-    serve->report_fd = is_free ? fd : STDOUT_FILENO;
-}
-
 static int run_command(const struct command *command, int argc, char **argv)
 {
     struct serve_options serve = {.watchdog_ms = -1};
     json_t *device = json_object(), *document = json_pack("{s:[o]}", "devices", device);
-    int code = parse(command, argc, argv, device, &serve);
-    if (code) {
+    const char *variable = NULL;
+    int code = parse(command, argc, argv, device, &serve, &variable);
+    if (code || variable) {
         json_decref(document);
-        return code;
+        return code ? code : serve_for_run(variable);
     }
-    if (serve.quiet && serve.stats && strcmp(serve.stats, "-") == 0)
-        keep_stdout_for_report(&serve);
     struct config *config;
     char *error = NULL;
     if (config_from_document(document, &config, &error) < 0)

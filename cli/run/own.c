@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Starts a process for each device with "process": "own", and restarts one that dies. */
+/* Starts the processes that serve devices beside the run's, and restarts those that die. */
 #include "run/own.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <jansson.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,13 +15,15 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/handover.h"
+#include "base/io.h"
 #include "log.h"
 #include "run/run.h"
 #include "util.h"
 
 #define STOP_GRACE_MS 2000
-/* As much as a pipe holds: the statistics of one device are far less. */
-#define REPORT_SIZE 65536
+/* What a process has to say: more than a pipe holds by itself where it serves many devices. */
+#define REPORT_SIZE(devices) (65536 + 192 * (devices))
 /* A model that dies at each access would be started for ever. One that served for a while before
  * it died is no such model. */
 #define QUICK_DEATHS_MAX 10
@@ -30,89 +31,186 @@
 
 struct own_process {
     struct own_processes *all;
-    const struct config_device *device; /* NULL: the device is shared */
-    int listen_fd;
+    const struct config_process *configured;
     struct child child;
-    int report_fd; /* a pipe: a newline once it serves, its statistics at its end; -1: none */
+    int given_fd;  /* a pipe: what it serves; its end asks the process to end; -1: none */
+    int report_fd; /* a pipe: what it says; -1: none */
+    char *said;    /* so far; NULL: nothing */
+    size_t num_said;
     unsigned restarts;
     unsigned quick_deaths; /* in a row */
     bool has_died;         /* some time, before it was to be stopped */
     uint64_t started_ns;
-    struct trestle_device_stats stats; /* of all that have ended */
-    char disturbance[64];              /* of all of them; empty: none */
-    char run_hash[17];                 /* of the latest that has ended; empty: not known */
+    struct trestle_device_stats *stats; /* of all that have ended, device by device */
+    char disturbance[64];               /* of all of them; empty: none */
+    char run_hash[17];                  /* of the latest that has ended; empty: not known */
 };
 
 struct own_processes {
+    const struct config *config;
     struct trestle_bridge *bridge;
     int verbosity;
     const char *trace;
-    bool run_hash;
-    int64_t watchdog_ms;
     size_t count;
     struct own_process processes[];
 };
 
 /* --- start ----------------------------------------------------------------------------------- */
 
-static void add_arguments(const struct own_process *process, struct strings *args)
+static const struct config_device *device_of(const struct own_process *process, size_t *at)
 {
-    const struct config_device *device = process->device;
-    strings_add(args, "trestle");
-    strings_add(args, "device");
-    strings_addf(args, "--listen-fd=%d", process->listen_fd);
-    strings_addf(args, "--name=%s", device->name);
-    if (device->pci)
-        strings_add(args, "--pci");
-    else
-        strings_addf(args, "--base=0x%" PRIx64, device->base_addr);
-    strings_addf(args, "--size=0x%" PRIx64, device->size);
+    const struct config *config = process->all->config;
+    while (*at < config->num_devices && config->devices[*at].process != process->configured)
+        ++*at;
+    return *at < config->num_devices ? &config->devices[*at] : NULL;
+}
+
+static void describe_device(const struct own_process *process, size_t at,
+                            const struct config_device *device, struct handover_device *given)
+{
+    *given = (struct handover_device){
+        .name = (char *)device->name,
+        .model = (char *)(device->is_served_by_command ? NULL : device->model_name),
+        .base_addr = device->base_addr,
+        .size = device->size,
+        .is_pci = device->pci,
+        .listen_fd = trestle_bridge_listen_fd(process->all->bridge, (uint32_t)at),
+        .num_params = device->num_params,
+        .params = xcalloc(device->num_params, sizeof(*given->params))};
     for (size_t i = 0; i < device->num_params; i++)
-        strings_addf(args, "--param=%s=%s", device->params[i].key, device->params[i].value);
-    for (int i = 0; i < process->all->verbosity; i++)
-        strings_add(args, "-v");
-    if (process->all->trace && process->restarts == 0)
-        strings_addf(args, "--trace=%s.%s", process->all->trace, device->name);
-    else if (process->all->trace)
-        strings_addf(args, "--trace=%s.%s.%u", process->all->trace, device->name,
-                     process->restarts);
-    if (process->all->run_hash)
-        strings_add(args, "--hash");
-    strings_addf(args, "--watchdog=%d", (int)process->all->watchdog_ms);
-    strings_add(args, "--stats=-");
-    strings_add(args, device->model_name);
+        given->params[i] =
+            (struct handover_param){(char *)device->params[i].key, (char *)device->params[i].value};
+}
+
+static void describe_links(const struct own_process *process, struct handover *given)
+{
+    const struct config *config = process->all->config;
+    given->links = xcalloc(config->num_links, sizeof(*given->links));
+    for (size_t i = 0; i < config->num_links; i++)
+        if (config->links[i].process == process->configured)
+            given->links[given->num_links++] =
+                (struct handover_link){(char *)config->links[i].from, (char *)config->links[i].to,
+                                       config->links[i].latency};
+}
+
+/* What it serves, as bytes, and the descriptors that it needs for that. */
+static int describe(const struct own_process *process, char **ret_bytes, size_t *ret_size,
+                    int *listen_fds)
+{
+    const struct own_processes *all = process->all;
+    const char *name = process->configured->name;
+    const struct config_device *device;
+    struct handover given = {.name = (char *)name,
+                             .run_hash = all->config->icount >= 0,
+                             .watchdog_ms = all->config->watchdog_ms,
+                             .verbosity = all->verbosity};
+    if (all->trace && process->restarts == 0)
+        given.trace = xformat("%s.%s", all->trace, name);
+    else if (all->trace)
+        given.trace = xformat("%s.%s.%u", all->trace, name, process->restarts);
+    given.devices = xcalloc(process->configured->num_devices, sizeof(*given.devices));
+    for (size_t at = 0; (device = device_of(process, &at)); at++) {
+        describe_device(process, at, device, &given.devices[given.num_devices]);
+        listen_fds[given.num_devices] = given.devices[given.num_devices].listen_fd;
+        given.num_devices++;
+    }
+    describe_links(process, &given);
+    int status = handover_write(&given, ret_bytes, ret_size);
+    for (size_t i = 0; i < given.num_devices; i++)
+        free(given.devices[i].params);
+    free(given.devices);
+    free(given.links);
+    free(given.trace);
+    return status;
+}
+
+static int widen(int fd, size_t size)
+{
+    return size <= 65536 || fcntl(fd, F_SETPIPE_SZ, (int)size) >= 0 ? 0 : -errno;
+}
+
+/* The run's ends wait for nothing; what there is to serve is in its pipe before anybody reads. */
+static int open_pipes(struct own_process *process, const char *bytes, size_t size,
+                      int ret_theirs[2])
+{
+    int given[2] = {-1, -1}, report[2] = {-1, -1};
+    int status = pipe2(given, O_CLOEXEC) < 0 || pipe2(report, O_CLOEXEC) < 0 ? -errno : 0;
+    process->given_fd = given[1];
+    process->report_fd = report[0];
+    ret_theirs[0] = given[0];
+    ret_theirs[1] = report[1];
+    if (status == 0 &&
+        (fcntl(given[1], F_SETFL, O_NONBLOCK) < 0 || fcntl(report[0], F_SETFL, O_NONBLOCK) < 0))
+        status = -errno;
+    if (status == 0)
+        status = widen(given[1], size);
+    if (status == 0)
+        status = widen(report[0], REPORT_SIZE(process->configured->num_devices));
+    return status < 0 ? status : io_write_all(given[1], bytes, size);
 }
 
 static void on_end(void *ctx);
 static void finish(struct own_process *process, int grace_ms);
 
-static int start(struct own_process *process, char **ret_error)
+/* Beside our environment; for children only, one at a time. */
+static int start_child(struct own_process *process, const int theirs[2], const int *fds,
+                       size_t num_fds, char **ret_program)
 {
-    struct strings args = {0};
-    int report[2] = {-1, -1}, null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    int status = null_fd < 0 || pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0;
-    process->report_fd = report[0];
-    add_arguments(process, &args);
-    const struct child_options options = {.path = "/proc/self/exe",
-                                          .argv = args.items,
-                                          .stdio_fds = {null_fd, report[1]},
-                                          .kept_fd = process->listen_fd,
+    const char *name = process->configured->name, **command = process->configured->command;
+    struct strings own = {0}, env = {0};
+    for (char **variable = environ; *variable; variable++)
+        if (strncmp(*variable, HANDOVER_VARIABLE "=", strlen(HANDOVER_VARIABLE "=")) != 0)
+            strings_add(&env, *variable);
+    strings_addf(&env, HANDOVER_VARIABLE "=%d,%d", theirs[0], theirs[1]);
+    strings_add(&own, "trestle");
+    strings_add(&own, "device");
+    strings_addf(&own, "--name=%s", name);
+    char *path = command ? find_program(command[0]) : xstrdup("/proc/self/exe");
+    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    const struct child_options options = {.path = path,
+                                          .argv = command ? (char *const *)command : own.items,
+                                          .env = env.items,
+                                          /* Standard output is the guest's console. */
+                                          .stdio_fds = {null_fd, STDERR_FILENO},
+                                          .kept_fds = fds,
+                                          .num_kept_fds = num_fds,
                                           /* Ctrl-C is for the run, which ends its devices after
                                            * the guest. */
                                           .has_own_group = true};
+    int status = null_fd < 0 ? -errno : !path ? -ENOENT : child_start(&options, &process->child);
+    if (null_fd >= 0)
+        close(null_fd);
+    *ret_program = path;
+    strings_finish(&own);
+    strings_finish(&env);
+    return status;
+}
+
+static int start(struct own_process *process, char **ret_error)
+{
+    size_t num_devices = process->configured->num_devices, size = 0;
+    int *fds = xcalloc(num_devices + 2, sizeof(*fds)), theirs[2] = {-1, -1};
+    char *bytes = NULL, *program = NULL;
+    int status = describe(process, &bytes, &size, fds);
     if (status == 0)
-        status = child_start(&options, &process->child);
+        status = open_pipes(process, bytes, size, theirs);
+    fds[num_devices] = theirs[0];
+    fds[num_devices + 1] = theirs[1];
+    if (status == 0)
+        status = start_child(process, theirs, fds, num_devices + 2, &program);
     if (status == 0)
         status = trestle_bridge_watch(process->all->bridge, process->child.fd, on_end, process);
     process->started_ns = clock_ns();
     if (status < 0)
-        *ret_error = xformat("trestle: %s: cannot start a process for it: %s",
-                             process->device->name, error_text(status));
-    strings_finish(&args);
-    if (null_fd >= 0)
-        close(null_fd);
-    if (report[1] >= 0)
-        close(report[1]);
+        *ret_error = xformat("trestle: %s: cannot start %s for it: %s", process->configured->name,
+                             program && process->configured->command ? program : "a process",
+                             error_text(status));
+    for (int i = 0; i < 2; i++)
+        if (theirs[i] >= 0)
+            close(theirs[i]);
+    free(program);
+    free(bytes);
+    free(fds);
     return status;
 }
 
@@ -124,75 +222,140 @@ static char *describe_end(const struct own_process *process)
                                                    : xformat("exit code %d", code);
 }
 
-/* Until it serves. A signal ends the wait: the run is over before it began. */
-static int await_ready(struct own_process *process, const struct config *config, int signal_fd,
-                       char **ret_error)
+/* Takes what the process has said since. */
+static void listen_to(struct own_process *process)
+{
+    size_t limit = REPORT_SIZE(process->configured->num_devices);
+    ssize_t n;
+    if (!process->said)
+        process->said = xcalloc(limit, 1);
+    while (process->num_said < limit &&
+           (n = read(process->report_fd, process->said + process->num_said,
+                     limit - process->num_said)) != 0) {
+        if (n > 0)
+            process->num_said += (size_t)n;
+        else if (errno != EINTR)
+            break;
+    }
+}
+
+/* Until it says something or ends; a signal ends the wait, since the run is over before it began.
+ * A program that knows nothing of the run would have it wait for ever. */
+static bool await_word(const struct own_process *process, int signal_fd)
 {
     struct pollfd fds[] = {{.fd = process->report_fd, .events = POLLIN},
                            {.fd = signal_fd, .events = POLLIN}};
-    while (poll(fds, 2, -1) < 0 && errno == EINTR)
-        ;
-    if (fds[0].revents & POLLIN || !fds[0].revents)
+    int64_t patience = process->all->config->watchdog_ms;
+    int timeout = patience > 0 && process->configured->command ? (int)patience : -1, n;
+    while ((n = poll(fds, 2, timeout)) == 0 || (n < 0 && errno == EINTR)) {
+        if (n == 0)
+            log_line("trestle: warning: %s: %s has not begun to serve within %d ms; the run waits "
+                     "for it",
+                     process->configured->name, process->configured->command[0], timeout);
+        timeout = n == 0 ? -1 : timeout;
+    }
+    return fds[0].revents != 0;
+}
+
+static int await_ready(struct own_process *process, int signal_fd, char **ret_error)
+{
+    struct handover_report report = {0};
+    if (!await_word(process, signal_fd))
         return 0;
-    finish(process, -1);
+    listen_to(process);
+    int status = handover_read_report(process->said, process->num_said, &report);
+    if (status < 0 || report.serves) {
+        handover_finish_report(&report);
+        return status;
+    }
+    finish(process, STOP_GRACE_MS);
     char *how = describe_end(process);
-    *ret_error = config_complain_device(config, (size_t)(process - process->all->processes), NULL,
-                                        "its process ended with %s before it served", how);
+    size_t at = 0;
+    (void)device_of(process, &at);
+    *ret_error = report.failure
+                     ? config_complain_params(process->all->config, at, report.failure)
+                     : config_complain_device(process->all->config, at, NULL,
+                                              "its process ended with %s before it served", how);
     free(how);
+    handover_finish_report(&report);
     return -EINVAL;
 }
 
 /* --- end ------------------------------------------------------------------------------------- */
-
-static uint64_t count_of(const json_t *object, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(object, key));
-}
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
 
-/* A process that was killed has printed nothing: what it served is not known. */
-static void take_stats(struct own_process *process)
+static void add_counts(struct trestle_device_stats *stats, const struct handover_counts *counts)
 {
-    char text[REPORT_SIZE];
-    ssize_t size = read(process->report_fd, text, sizeof(text));
-    json_t *root = json_loadb(text, size > 0 ? (size_t)size : 0, 0, NULL);
-    const json_t *device = json_array_get(json_object_get(root, "devices"), 0);
-    const json_t *latency = json_object_get(device, "latency_ns");
-    struct trestle_device_stats *stats = &process->stats;
-    stats->reads += count_of(device, "reads");
-    stats->writes += count_of(device, "writes");
-    stats->bytes += count_of(device, "bytes");
-    stats->errors += count_of(device, "errors");
+    stats->reads += counts->reads;
+    stats->writes += counts->writes;
+    stats->bytes += counts->bytes;
+    stats->errors += counts->errors;
     /* Of the process that saw the most, roughly: percentiles do not add up. */
-    stats->latency_p50_ns = larger(stats->latency_p50_ns, count_of(latency, "p50"));
-    stats->latency_p99_ns = larger(stats->latency_p99_ns, count_of(latency, "p99"));
-    stats->latency_max_ns = larger(stats->latency_max_ns, count_of(latency, "max"));
-    const char *run_hash = json_string_value(json_object_get(root, "run_hash"));
-    snprintf(process->run_hash, sizeof(process->run_hash), "%s", run_hash ? run_hash : "");
-    const char *disturbance = json_string_value(json_object_get(root, "disturbance"));
-    if (disturbance)
-        snprintf(process->disturbance, sizeof(process->disturbance), "%s", disturbance);
-    json_decref(root);
+    stats->latency_p50_ns = larger(stats->latency_p50_ns, counts->latency_p50_ns);
+    stats->latency_p99_ns = larger(stats->latency_p99_ns, counts->latency_p99_ns);
+    stats->latency_max_ns = larger(stats->latency_max_ns, counts->latency_max_ns);
 }
 
-/* Ends it within grace_ms, if it has not ended by itself. */
+/* A process that was killed has said nothing: what it served is not known. */
+static void take_report(struct own_process *process)
+{
+    struct handover_report report = {0};
+    listen_to(process);
+    (void)handover_read_report(process->said, process->num_said, &report);
+    for (size_t i = 0; i < report.num_devices && i < process->configured->num_devices; i++)
+        add_counts(&process->stats[i], &report.devices[i]);
+    snprintf(process->run_hash, sizeof(process->run_hash), "%s",
+             report.run_hash ? report.run_hash : "");
+    if (report.disturbance)
+        snprintf(process->disturbance, sizeof(process->disturbance), "%s", report.disturbance);
+    handover_finish_report(&report);
+}
+
+static void close_pipes(struct own_process *process)
+{
+    int *fds[] = {&process->given_fd, &process->report_fd};
+    for (size_t i = 0; i < 2; i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
+    free(process->said);
+    process->said = NULL;
+    process->num_said = 0;
+}
+
+/* By the end of what it was given; Trestle's own hears a signal even where a model does not
+ * return. Another program may know nothing of signals, and lose what it has to say. */
+static void ask_to_end(struct own_process *process)
+{
+    if (process->given_fd >= 0)
+        close(process->given_fd);
+    process->given_fd = -1;
+    if (process->configured->command)
+        child_signal(&process->child, SIGCONT);
+    else
+        child_ask_to_end(&process->child);
+}
+
+/* Ends it within grace_ms, if it has not ended by itself; it was asked to. */
 static void finish(struct own_process *process, int grace_ms)
 {
+    struct pollfd ended = {.fd = process->child.fd, .events = POLLIN};
     trestle_bridge_unwatch(process->all->bridge, process->child.fd);
-    child_stop(&process->child, grace_ms);
+    poll(&ended, 1, grace_ms);
+    child_stop(&process->child, 0);
     child_finish(&process->child);
-    take_stats(process);
-    close(process->report_fd);
-    process->report_fd = -1;
+    take_report(process);
+    close_pipes(process);
 }
 
 static bool may_restart(struct own_process *process)
 {
-    const char *restart = process->device->restart;
+    const char *restart = process->configured->restart;
     bool has_failed = child_exit_code(&process->child) != 0;
     bool is_quick = clock_ns() - process->started_ns < QUICK_DEATH_NS;
     process->quick_deaths = is_quick ? process->quick_deaths + 1 : 0;
@@ -211,8 +374,8 @@ static void on_end(void *ctx)
     bool restarts = may_restart(process);
     process->has_died = true;
     char *how = describe_end(process);
-    log_line("trestle: warning: %s: its process %d ended with %s; %s", process->device->name, pid,
-             how, restarts ? "another one is started" : "it is not started again");
+    log_line("trestle: warning: %s: its process %d ended with %s; %s", process->configured->name,
+             pid, how, restarts ? "another one is started" : "it is not started again");
     free(how);
     if (!restarts)
         return;
@@ -226,7 +389,7 @@ static void on_end(void *ctx)
 void own_stop(struct own_processes *own)
 {
     for (size_t i = 0; own && i < own->count; i++)
-        child_ask_to_end(&own->processes[i].child);
+        ask_to_end(&own->processes[i]);
     for (size_t i = 0; own && i < own->count; i++)
         if (own->processes[i].child.pid > 0)
             finish(&own->processes[i], STOP_GRACE_MS);
@@ -235,37 +398,35 @@ void own_stop(struct own_processes *own)
 void own_finish(struct own_processes *own)
 {
     own_stop(own);
-    for (size_t i = 0; own && i < own->count; i++)
-        if (own->processes[i].report_fd >= 0)
-            close(own->processes[i].report_fd);
+    for (size_t i = 0; own && i < own->count; i++) {
+        close_pipes(&own->processes[i]);
+        free(own->processes[i].stats);
+    }
     free(own);
 }
 
 int own_start(const struct config *config, struct trestle_bridge *bridge, int verbosity,
               const char *trace, int signal_fd, struct own_processes **ret_own, char **ret_error)
 {
-    struct own_processes *own =
-        xcalloc(1, sizeof(*own) + config->num_devices * sizeof(own->processes[0]));
+    size_t count = config->num_processes;
+    struct own_processes *own = xcalloc(1, sizeof(*own) + count * sizeof(own->processes[0]));
     int status = 0;
-    own->bridge = bridge;
-    own->verbosity = verbosity;
-    own->trace = trace;
-    own->run_hash = config->icount >= 0;
-    own->watchdog_ms = config->watchdog_ms;
-    own->count = config->num_devices;
-    for (size_t i = 0; i < own->count; i++)
-        own->processes[i] = (struct own_process){.all = own, .child = CHILD_NONE, .report_fd = -1};
-    for (size_t i = 0; i < own->count && status == 0; i++) {
-        struct own_process *process = &own->processes[i];
-        if (!config->devices[i].own_process)
-            continue;
-        process->device = &config->devices[i];
-        process->listen_fd = trestle_bridge_listen_fd(bridge, (uint32_t)i);
-        status = start(process, ret_error);
+    *own = (struct own_processes){
+        .config = config, .bridge = bridge, .verbosity = verbosity, .trace = trace, .count = count};
+    for (size_t i = 0; i < count; i++) {
+        const struct config_process *configured = config->processes[i];
+        own->processes[i] = (struct own_process){
+            .all = own,
+            .configured = configured,
+            .child = CHILD_NONE,
+            .given_fd = -1,
+            .report_fd = -1,
+            .stats = xcalloc(configured->num_devices, sizeof(struct trestle_device_stats))};
     }
-    for (size_t i = 0; i < own->count && status == 0; i++)
-        if (own->processes[i].device)
-            status = await_ready(&own->processes[i], config, signal_fd, ret_error);
+    for (size_t i = 0; i < count && status == 0; i++)
+        status = start(&own->processes[i], ret_error);
+    for (size_t i = 0; i < count && status == 0; i++)
+        status = await_ready(&own->processes[i], signal_fd, ret_error);
     if (status < 0)
         own_finish(own);
     else
@@ -273,44 +434,68 @@ int own_start(const struct config *config, struct trestle_bridge *bridge, int ve
     return status;
 }
 
+/* --- what is known of them --------------------------------------------------------------------
+ */
+
+static const struct own_process *process_of(const struct own_processes *own,
+                                            const struct config_process *configured)
+{
+    size_t i = 0;
+    while (own && configured && i < own->count && own->processes[i].configured != configured)
+        i++;
+    return own && configured && i < own->count ? &own->processes[i] : NULL;
+}
+
+static const struct own_process *process_of_device(const struct own_processes *own, size_t index)
+{
+    return own ? process_of(own, own->config->devices[index].process) : NULL;
+}
+
 bool own_stats(const struct own_processes *own, size_t index,
                struct trestle_device_stats *ret_stats, unsigned *ret_restarts)
 {
-    if (!own || !own->processes[index].device)
+    const struct own_process *process = process_of_device(own, index);
+    if (!process)
         return false;
-    const struct own_process *process = &own->processes[index];
-    *ret_stats = process->stats;
-    ret_stats->name = process->device->name;
-    ret_stats->base_addr = process->device->base_addr;
+    size_t place = 0;
+    for (size_t i = 0; i < index; i++)
+        place += own->config->devices[i].process == process->configured;
+    *ret_stats = process->stats[place];
+    ret_stats->name = own->config->devices[index].name;
+    ret_stats->base_addr = own->config->devices[index].base_addr;
     *ret_restarts = process->restarts;
     return true;
 }
 
 pid_t own_pid(const struct own_processes *own, size_t index)
 {
-    return own ? own->processes[index].child.pid : -1;
+    const struct own_process *process = process_of_device(own, index);
+    return process ? process->child.pid : -1;
 }
 
 bool own_signal(const struct own_processes *own, size_t index, int number)
 {
-    if (own_pid(own, index) <= 0)
+    const struct own_process *process = process_of_device(own, index);
+    if (!process || process->child.pid <= 0)
         return false;
-    child_signal(&own->processes[index].child, number);
+    child_signal(&process->child, number);
     return true;
 }
 
 const char *own_disturbance(const struct own_processes *own, size_t index)
 {
-    return own && own->processes[index].disturbance[0] ? own->processes[index].disturbance : NULL;
+    const struct own_process *process = process_of_device(own, index);
+    return process && process->disturbance[0] ? process->disturbance : NULL;
 }
 
 bool own_has_died(const struct own_processes *own, size_t index)
 {
-    return own && own->processes[index].has_died;
+    const struct own_process *process = process_of_device(own, index);
+    return process && process->has_died;
 }
 
-const char *own_run_hash(const struct own_processes *own, size_t index)
+const char *own_run_hash(const struct own_processes *own, const struct config_process *configured)
 {
-    const struct own_process *process = own ? &own->processes[index] : NULL;
+    const struct own_process *process = process_of(own, configured);
     return process && !process->has_died && process->run_hash[0] ? process->run_hash : NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Devices in processes of their own ("process": "own"): `trestle device`, started and supervised
- * by the run, which owns their listening sockets. */
+/* Processes that serve devices beside the run's ("process"): trestle itself or a program, started
+ * and supervised by the run, which owns the listening sockets. */
 #ifndef CLI_OWN_H
 #define CLI_OWN_H
 
@@ -10,11 +10,10 @@
 
 struct own_processes;
 
-/* Starts one for each such device of the configuration, on the sockets that the bridge has opened.
- * Returns once all of them serve, or when signal_fd is readable; one that ends before is -EINVAL.
- * From then on the bridge notices their ends: what died is started again as the configuration says.
- * With a trace (or NULL) they write theirs to trace.NAME, and those started again to trace.NAME.1
- * and so on. */
+/* Starts those of the configuration, on the sockets that the bridge has opened. Returns once all of
+ * them serve, or when signal_fd is readable; one that ends before is -EINVAL. From then on the
+ * bridge notices their ends: what died is started again as the configuration says. With a trace (or
+ * NULL) they write theirs to trace.NAME, and those started again to trace.NAME.1 and so on. */
 int own_start(const struct config *config, struct trestle_bridge *bridge, int verbosity,
               const char *trace, int signal_fd, struct own_processes **ret_own, char **ret_error);
 /* Ends them all and takes their statistics. Once is enough; NULL is fine. */
@@ -22,19 +21,20 @@ void own_stop(struct own_processes *own);
 /* Stops them first. NULL is fine. */
 void own_finish(struct own_processes *own);
 
-/* What a device's process has served, once it was stopped; false: the device has none. */
+/* What of a device another process has served, once that was stopped; false: the run's serves it.
+ */
 bool own_stats(const struct own_processes *own, size_t index,
                struct trestle_device_stats *ret_stats, unsigned *ret_restarts);
-/* Of the process that serves a device, or -1: it has none of its own. */
+/* Of the process that serves a device, or -1: the run's does. */
 pid_t own_pid(const struct own_processes *own, size_t index);
 /* To that process and what it has started. False: there is none. */
 bool own_signal(const struct own_processes *own, size_t index, int number);
-/* What trestle_bridge_disturbance() said there, or NULL. */
+/* What trestle_bridge_disturbance() said in the device's process, or NULL. */
 const char *own_disturbance(const struct own_processes *own, size_t index);
 /* Its process ended before the run did: when that was is up to the host. */
 bool own_has_died(const struct own_processes *own, size_t index);
-/* The hash of all that has passed at the device, as text; NULL: the run has none, or the process
- * that knew it has died. */
-const char *own_run_hash(const struct own_processes *own, size_t index);
+/* The hash of all that has passed at a process's devices, as text; NULL: the run has none, or the
+ * process that knew it has died. */
+const char *own_run_hash(const struct own_processes *own, const struct config_process *process);
 
 #endif

@@ -189,8 +189,8 @@ static int add_devices(struct run *run, char **ret_error)
         struct trestle_bridge_device added = {
             .size = sizeof(added),
             .name = device->name,
-            .model = device->own_process ? NULL : device->model,
-            .external = device->own_process,
+            .model = device->process ? NULL : device->model,
+            .external = device->process,
             .listen_fd = device->listen_fd,
             .base_addr = device->base_addr,
             .region_size = device->size,
@@ -201,7 +201,7 @@ static int add_devices(struct run *run, char **ret_error)
             .output_ctx = run->backends[i],
         };
         char *error = NULL;
-        if ((!device->own_process ||
+        if ((!device->process || device->is_served_by_command ||
              try_model(device, trestle_bridge_sim(run->bridge), &error) == 0) &&
             trestle_bridge_add_device(run->bridge, &added, NULL, &error) == 0)
             continue;
@@ -218,6 +218,8 @@ static int add_links(struct run *run, char **ret_error)
     for (size_t i = 0; i < config->num_links; i++) {
         const struct config_link *link = &config->links[i];
         char *error = NULL;
+        if (link->process)
+            continue;
         if (trestle_bridge_link(run->bridge, link->from, link->to, link->latency, &error) == 0)
             continue;
         *ret_error = xformat("trestle: %s", error ? error : "no memory");
@@ -272,9 +274,8 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
         .run_hash = config->icount >= 0 || wanted->run_hash,
         .needs_shm = needs_shm(config) < config->num_devices,
     };
-    snprintf(run->ends, sizeof(run->ends), "%s%s",
-             wanted->is_device ? "the process of " : "the run",
-             wanted->is_device ? config->devices[0].name : "");
+    snprintf(run->ends, sizeof(run->ends), "%s%s", wanted->process ? "the process of " : "the run",
+             wanted->process ? wanted->process : "");
     const struct watchdog_options watchdog = {
         .ends = run->ends,
         .patience_ns = wanted->has_no_watchdog ? 0 : (uint64_t)config->watchdog_ms * NS_PER_MS,
@@ -304,14 +305,6 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
     if (status < 0)
         run_finish(run);
     return status;
-}
-
-static bool run_has_own(const struct run *run)
-{
-    for (size_t i = 0; i < run->config->num_devices; i++)
-        if (run->config->devices[i].own_process)
-            return true;
-    return false;
 }
 
 /* Processes of their own write files of their own beside the run's, if that is one. */
@@ -349,7 +342,7 @@ int run_listen(struct run *run, char **ret_error)
             *ret_error = complain_socket(run->config, error ? error : error_text(status));
         free(error);
     }
-    if (status == 0 && run_has_own(run))
+    if (status == 0 && run->config->num_processes > 0)
         status = own_start(run->config, run->bridge, run->verbosity, own_trace(run), run->signal_fd,
                            &run->own, ret_error);
     return status;

@@ -17,7 +17,7 @@ struct run_options {
     const char *trace;      /* a file for all that passes; NULL: none */
     bool run_hash;          /* computed, also without a trace and without icount */
     enum trestle_wait wait;
-    bool is_device;       /* a process of one device */
+    const char *process;  /* what the run that started this one calls it; NULL: this is the run */
     bool has_no_watchdog; /* somebody may have stopped the models, and looks at them */
     /* When a model's callback does not return, crashes or calls exit(): ends what the run has
      * started, and says what it has served. The models are not called any more. */

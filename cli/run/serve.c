@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/io.h"
+#include "base/handover.h"
 #include "command.h"
 #include "json_file.h"
 #include "run/launch.h"
@@ -76,6 +76,35 @@ struct serving {
     const struct serve_options *options;
 };
 
+static void tell_run(struct run *run, int say_fd)
+{
+    struct trestle_device_stats stats;
+    uint64_t hash;
+    bool has_times;
+    const char *disturbance = trestle_bridge_disturbance(run->bridge);
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(run->bridge); i++) {
+        trestle_bridge_stats(run->bridge, i, &stats);
+        const struct handover_counts counts = {.reads = stats.reads,
+                                               .writes = stats.writes,
+                                               .bytes = stats.bytes,
+                                               .errors = stats.errors,
+                                               .latency_p50_ns = stats.latency_p50_ns,
+                                               .latency_p99_ns = stats.latency_p99_ns,
+                                               .latency_max_ns = stats.latency_max_ns};
+        if (handover_say_counts(say_fd, &counts) < 0) { /* a model may have closed it */
+            run_log(run, TRESTLE_LOG_WARNING, "what was served is not known: %s", strerror(errno));
+            return;
+        }
+    }
+    if (trestle_bridge_run_hash(run->bridge, &hash, &has_times)) {
+        char *text = xformat("%016" PRIx64, hash);
+        (void)handover_say(say_fd, "hash", text);
+        free(text);
+    }
+    if (disturbance)
+        (void)handover_say(say_fd, "disturbance", disturbance);
+}
+
 static int report(struct serving *serving)
 {
     const struct serve_options *options = serving->options;
@@ -83,13 +112,8 @@ static int report(struct serving *serving)
     char *error = NULL;
     if (!options->quiet)
         stats_print(&serving->run, &elsewhere);
-    fflush(stdout);
-    /* A model may have closed it. */
-    if (options->report_fd && dup2(options->report_fd, STDOUT_FILENO) < 0) {
-        run_log(&serving->run, TRESTLE_LOG_WARNING, "what was served is not known: %s",
-                strerror(errno));
-        return -EIO;
-    }
+    if (options->say_fd)
+        tell_run(&serving->run, options->say_fd);
     if (!options->stats || stats_write(&serving->run, &elsewhere, options->stats, &error) == 0)
         return 0;
     command_fail_line(error);
@@ -104,13 +128,33 @@ static void abandon(void *ctx)
     report(serving);
 }
 
+/* What the run has given ends there: nothing comes after it. */
+static void run_has_ended(void *ctx)
+{
+    struct run *run = ctx;
+    if (!run->signal)
+        run->signal = SIGTERM;
+}
+
+/* Sentences for people begin with the command's name, which the run says itself. */
+int serve_refuse(const struct serve_options *options, char *error)
+{
+    static const char name[] = "trestle: ";
+    if (!options->say_fd)
+        return command_fail_line(error);
+    size_t skipped = strncmp(error, name, strlen(name)) == 0 ? strlen(name) : 0;
+    (void)handover_say(options->say_fd, "failure", error + skipped);
+    free(error);
+    return EXIT_BAD_INPUT;
+}
+
 int serve_config(const struct config *config, const struct serve_options *options)
 {
     struct serving serving = {.run = {.signal_fd = -1}, .options = options};
     const struct run_options run_options = {.clean_up = abandon,
                                             .ctx = &serving,
                                             .verbosity = options->verbosity,
-                                            .is_device = options->listen_fd > 0,
+                                            .process = options->process,
                                             .socket_dir = options->socket_dir,
                                             .trace = options->trace,
                                             .run_hash = options->run_hash};
@@ -123,14 +167,18 @@ int serve_config(const struct config *config, const struct serve_options *option
         status = run_listen(run, &error);
     if (status < 0) {
         run_finish(run);
-        return command_fail_line(error);
+        return serve_refuse(options, error);
     }
     if (!options->quiet) {
         print_sockets(run);
         print_qemu(run, options);
     }
     fflush(stdout); /* whoever waits for the sockets may read from a pipe */
-    status = options->report_fd ? io_write_all(options->report_fd, "\n", 1) : 0;
+    if (options->say_fd) {
+        status = handover_say(options->say_fd, "serves", "");
+        if (status == 0)
+            status = trestle_bridge_watch(run->bridge, options->given_fd, run_has_ended, run);
+    }
     if (status < 0) { /* and who waits for it would wait for ever */
         run_log(run, TRESTLE_LOG_ERROR, "cannot say that the device is served: %s",
                 error_text(status));

@@ -13,13 +13,18 @@ struct serve_options {
     bool run_hash;          /* computed without a trace, too */
     const char *plugin;     /* NULL: as the configuration says */
     int listen_fd;          /* not 0: the first device's socket, inherited */
-    bool quiet;             /* for another trestle */
+    bool quiet;             /* somebody else knows the sockets and wants no statistics */
     int64_t watchdog_ms;    /* of trestle device; -1: the default */
-    int report_fd;          /* not 0: a newline goes there once the device serves */
+    /* Not 0: descriptors of a run that has started this process (base/handover.h). */
+    int given_fd, say_fd;
+    const char *process; /* what it calls this one */
 };
 
-/* Prints sockets and QEMU's arguments, serves until a signal comes, prints the statistics.
+/* Prints sockets and QEMU's arguments, serves until a signal or the run's word comes, prints the
+ * statistics or tells the run.
  * Returns the exit code. */
 int serve_config(const struct config *config, const struct serve_options *options);
+/* Says why it cannot be: to the run, or to people. Frees error, returns the exit code. */
+int serve_refuse(const struct serve_options *options, char *error);
 
 #endif

@@ -109,7 +109,7 @@ static const char *why_not_repeatable(const struct run *run, const struct stats_
             return own_disturbance(run->own, i);
         if (own_has_died(run->own, i))
             return "the process of a device ended before its time";
-        if (device->own_process && device->protocol == 1)
+        if (device->process && device->protocol == 1)
             return "protocol 1 carries no time of the guest's";
     }
     return NULL;
@@ -125,16 +125,18 @@ static void print_hash(const struct run *run, const struct stats_qemu *qemu, FIL
         fprintf(file, "run hash %016" PRIx64, hash);
     else if (why)
         fputs("no run hash", file);
-    else
-        return;
-    if (qemu->has_ended)
+    if ((has_hash || why) && qemu->has_ended)
         fprintf(file, "%s%s", why ? "; not repeatable: " : "; repeatable", why ? why : "");
-    fputc('\n', file);
-    for (uint32_t i = 0; i < trestle_bridge_num_devices(run->bridge); i++) {
-        const char *own = own_run_hash(run->own, i);
+    if (has_hash || why)
+        fputc('\n', file);
+    for (size_t i = 0; i < run->config->num_processes; i++) {
+        const struct config_process *process = run->config->processes[i];
+        const char *own = own_run_hash(run->own, process);
+        const char *where = process->is_own ? "" : "the process ";
         if (own)
-            fprintf(file, "run hash %s of %s in its own process\n", own,
-                    run->config->devices[i].name);
+            fprintf(file, "run hash %s of %s%s%s%s\n", own, where, process->name,
+                    process->is_own ? " in its own process" : "",
+                    has_hash || why ? "" : "; repeatable");
     }
 }
 
@@ -260,7 +262,9 @@ static json_t *document(const struct run *run, const struct stats_qemu *qemu)
         int restarts = device_stats(run->bridge, run->own, i, &stats);
         json_t *device = device_object(&stats);
         if (restarts >= 0) {
-            const char *hash = own_run_hash(run->own, i);
+            const struct config_process *served_by = run->config->devices[i].process;
+            const char *hash = own_run_hash(run->own, served_by);
+            json_object_set_new(device, "process", json_string(served_by->name));
             json_object_set_new(device, "restarts", json_integer(restarts));
             json_object_set_new(device, "run_hash", hash ? json_string(hash) : json_null());
         }

@@ -37,8 +37,8 @@ static void exec_child(const struct child_options *options, pid_t parent, int re
         if (options->stdio_fds[fd] >= 0)
             is_ready &= dup2(options->stdio_fds[fd], fd) >= 0;
     close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
-    if (options->kept_fd >= 0)
-        is_ready &= fcntl(options->kept_fd, F_SETFD, 0) >= 0;
+    for (size_t i = 0; i < options->num_kept_fds; i++)
+        is_ready &= fcntl(options->kept_fds[i], F_SETFD, 0) >= 0;
     if (is_ready)
         execve(options->path, options->argv, options->env ? options->env : environ);
     int error = errno;

@@ -4,6 +4,7 @@
 #define TRESTLE_BASE_CHILD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct child {
@@ -15,11 +16,12 @@ struct child {
 #define CHILD_NONE ((struct child){.pid = -1, .fd = -1})
 
 struct child_options {
-    const char *path;   /* the program's */
-    char *const *argv;  /* ended by NULL */
-    char *const *env;   /* ended by NULL; NULL: ours */
-    int stdio_fds[2];   /* what its standard input and output become; -1: ours */
-    int kept_fd;        /* inherited beside 0, 1 and 2; -1: none */
+    const char *path;    /* the program's */
+    char *const *argv;   /* ended by NULL */
+    char *const *env;    /* ended by NULL; NULL: ours */
+    int stdio_fds[2];    /* what its standard input and output become; -1: ours */
+    const int *kept_fds; /* inherited beside 0, 1 and 2 */
+    size_t num_kept_fds;
     bool has_own_group; /* a Ctrl-C at the terminal does not reach it */
 };
 

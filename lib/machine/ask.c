@@ -45,7 +45,7 @@ static int ask(const char *qemu_path, const char *option, const char *value, cha
         return error;
     }
     const struct child_options options = {
-        .path = qemu_path, .argv = argv, .stdio_fds = {-1, out[1]}, .kept_fd = -1};
+        .path = qemu_path, .argv = argv, .stdio_fds = {-1, out[1]}};
     int error = child_start(&options, &child);
     close(out[1]);
     output[error ? 0 : read_output(out[0], output, OUTPUT_MAX - 1)] = '\0';

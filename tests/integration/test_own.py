@@ -64,6 +64,82 @@ class Own(Case):
         for pid in children.values():
             self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())
 
+    def test_several_devices_in_one_process(self):
+        """A link reaches what is in the same process; hash and statistics carry its name."""
+        soc = {"process": {"name": "soc"}}
+        compute = {**device("b", 1), "model": "compute", **soc}
+        config = self.config({
+            "machine": {"kernel": str(common.guest("two_devices")), "icount": 0},
+            "devices": [device("echo_device", 0, **soc), {**compute, "name": "compute_device"}],
+            "links": [{"from": "compute_device.peer", "to": "echo_device.peer", "latency": "1ns"}]})
+        result = self.trestle("run", config, "--stats", "stats.json", "--trace", "run.trace")
+        self.assertEqual(result.code, 0, result)
+        found = re.search(r"run hash (\w{16}) of the process soc; repeatable\n", result.err)
+        self.assertTrue(found, result.err)
+        for entry in json.loads((self.dir / "stats.json").read_text())["devices"]:
+            self.assertEqual((entry["process"], entry["restarts"], entry["run_hash"]),
+                             ("soc", 0, found[1]))
+            self.assertGreater(entry["reads"], 0)
+        shown = self.trestle("trace", "--hash", "run.trace.soc")
+        self.assertEqual(shown.out.strip(), found[1])
+
+    def test_a_process_of_several_is_started_again_as_a_whole(self):
+        soc = {"process": {"name": "soc"}}
+        guest = self.guest(device("a", 0, **soc), device("b", 1, **soc), device("c", 2))
+        for index in range(3):
+            self.write_and_read(guest, index, 0x100 + index)
+        children = self.children(guest)
+        self.assertEqual(set(children), {"soc"})
+        os.kill(children["soc"], signal.SIGKILL)
+        guest.wait_for_log(rb"soc: its process %d ended with signal 9; another one is started\n"
+                           % children["soc"])
+        for index in range(2):
+            while guest.ask(f"w 4 {BASE + index * 0x100000:x} 4") != "=":
+                pass
+            self.write_and_read(guest, index, 7)
+        guest.process.stdin.write(b"q 0\n")
+        guest.process.stdin.flush()
+        self.assertEqual(guest.end()[0], 0)
+
+    def test_what_cannot_be_one_process(self):
+        def refuse(why, *devices):
+            config = self.config({"devices": list(devices)})
+            result = self.trestle("check", config)
+            self.assertEqual(result.code, 2, result)
+            self.assertIn(why, result.err)
+            self.assertEqual(len(result.err.splitlines()), 1, result)
+        program = {"name": "a", "base_addr": hex(BASE), "size": 4096}
+        refuse("\"name\" is missing", {**program, "process": {"command": ["./sim"]}})
+        refuse("is not a list of words",
+               {**program, "process": {"name": "soc", "command": []}})
+        refuse("cannot run ", {**program, "process": {"name": "soc", "command": ["./nowhere"]}})
+        refuse("no device of soc says its command", {**program, "process": {"name": "soc"}})
+        refuse("the command of soc serves this device; remove the key",
+               {**program, "model": "echo", "process": {"name": "soc", "command": ["true"]}})
+        refuse("\"size\" is missing",
+               {"base_addr": hex(BASE), "process": {"name": "soc", "command": ["true"]}})
+        refuse("soc has another command already",
+               {**program, "process": {"name": "soc", "command": ["true"]}},
+               {**program, "name": "b", "base_addr": hex(BASE + 4096),
+                "process": {"name": "soc", "command": ["false"]}})
+        refuse("another device of soc says \"never\"",
+               device("a", 0, process={"name": "soc"}, restart="never"),
+               device("b", 1, process={"name": "soc"}, restart="always"))
+        refuse("a is the name of two processes",
+               device("a", 0, process="own"), device("b", 1, process={"name": "a"}))
+        refuse("did you mean \"own\"?", device("a", 0, process="onw"))
+
+    def test_a_command_that_ends_before_it_serves(self):
+        config = self.config({
+            "machine": {"kernel": str(common.guest("probe"))},
+            "devices": [{"name": "a", "base_addr": hex(BASE), "size": 4096,
+                         "process": {"name": "soc", "command": ["sh", "-c", "exit 3"]}}]})
+        result = self.trestle("run", config)
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("devices[0]: its process ended with exit code 3 before it served",
+                      result.err)
+        self.assertEqual(len(result.err.splitlines()), 1, result)
+
     def test_killed_and_started_again(self):
         guest = self.guest(device("a", 0), device("b", 1, process="own"),
                            args=("-v", "--stats", "stats.json"))

@@ -13,8 +13,11 @@
 static int start(const char *script, int output_fd, int kept_fd, struct child *ret_child)
 {
     char *argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL};
-    const struct child_options options = {
-        .path = "/bin/sh", .argv = argv, .stdio_fds = {-1, output_fd}, .kept_fd = kept_fd};
+    const struct child_options options = {.path = "/bin/sh",
+                                          .argv = argv,
+                                          .stdio_fds = {-1, output_fd},
+                                          .kept_fds = &kept_fd,
+                                          .num_kept_fds = kept_fd >= 0};
     return child_start(&options, ret_child);
 }
 
@@ -66,7 +69,7 @@ static void test_no_program(void **state)
     struct child child = CHILD_NONE;
     char *argv[] = {(char *)"nothing", NULL};
     const struct child_options options = {
-        .path = "/nowhere/nothing", .argv = argv, .stdio_fds = {-1, -1}, .kept_fd = -1};
+        .path = "/nowhere/nothing", .argv = argv, .stdio_fds = {-1, -1}};
     (void)state;
     assert_int_equal(child_start(&options, &child), -ENOENT);
     assert_int_equal(child.pid, -1);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* Serves what the run says that has started this process. */
+#include "run/for_run.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/handover.h"
+#include "command.h"
+#include "config/config.h"
+#include "run/serve.h"
+#include "util.h"
+
+static json_t *device_object(const struct handover_device *given)
+{
+    json_t *params = json_object(), *device = json_object();
+    char *size = xformat("0x%" PRIx64, given->size);
+    char *base = xformat("0x%" PRIx64, given->base_addr);
+    for (size_t i = 0; i < given->num_params; i++)
+        json_object_set_new(params, given->params[i].key, json_string(given->params[i].value));
+    json_object_set_new(device, "name", json_string(given->name));
+    json_object_set_new(device, "model", json_string(given->model ? given->model : ""));
+    json_object_set_new(device, "size", json_string(size));
+    json_object_set_new(device, "params", params);
+    if (given->is_pci)
+        json_object_set_new(device, "pci", json_object());
+    else
+        json_object_set_new(device, "base_addr", json_string(base));
+    free(size);
+    free(base);
+    return device;
+}
+
+static json_t *document_of(const struct handover *given)
+{
+    json_t *devices = json_array(), *links = json_array();
+    for (size_t i = 0; i < given->num_devices; i++)
+        json_array_append_new(devices, device_object(&given->devices[i]));
+    for (size_t i = 0; i < given->num_links; i++) {
+        const struct handover_link *link = &given->links[i];
+        char *latency = xformat("%" PRIu64 "ps", link->latency);
+        json_array_append_new(links, json_pack("{s:s, s:s, s:s}", "from", link->from, "to",
+                                               link->to, "latency", latency));
+        free(latency);
+    }
+    return json_pack("{s:o, s:o}", "devices", devices, "links", links);
+}
+
+int serve_for_run(const char *variable)
+{
+    struct handover *given;
+    struct serve_options serve = {.quiet = true};
+    struct config *config;
+    char *error = NULL;
+    int status = handover_take(variable, &serve.given_fd, &serve.say_fd, &given);
+    if (status < 0)
+        return command_fail(HANDOVER_VARIABLE
+                            "=%s is nothing that a run has said: %s; name a model",
+                            variable, error_text(status));
+    serve.process = given->name;
+    serve.verbosity = given->verbosity;
+    serve.trace = given->trace;
+    serve.run_hash = given->run_hash;
+    if (config_from_document(document_of(given), &config, &error) < 0) {
+        handover_free(given);
+        return serve_refuse(&serve, error);
+    }
+    for (size_t i = 0; i < config->num_devices; i++)
+        config->devices[i].listen_fd = given->devices[i].listen_fd;
+    config->watchdog_ms = given->watchdog_ms;
+    int code = serve_config(config, &serve);
+    config_destroy(config);
+    handover_free(given);
+    return code;
+}
