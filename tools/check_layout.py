@@ -18,7 +18,7 @@ import sys
 ALLOWED = {
     "include": {},
     "lib/base": {
-        "include/trestle": "le types",
+        "include/trestle": "bridge le types",
     },
     "lib/ipc": {
         "include/trestle": "types wire",
@@ -56,8 +56,8 @@ ALLOWED = {
         "lib/sim": "model",
     },
     "lib/bridge": {
-        "include/trestle": "bridge registers wire",
-        "lib/base": "clock error listener macros region sized",
+        "include/trestle": "bridge process registers wire",
+        "lib/base": "clock error handover listener macros region sized",
         "lib/front": "connection front port",
         "lib/front/v1": "v1",
         "lib/front/v2": "v2",
@@ -90,7 +90,7 @@ ALLOWED = {
         "include/trestle": "bridge machine models sim",
     },
     "cli": {
-        "include/trestle": "bridge machine models registers sim test trace",
+        "include/trestle": "bridge machine models process registers sim test trace",
         "lib/base": "child clock error handover image io listener number region socket_path",
     },
     "examples": {

@@ -288,16 +288,16 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-static void add_counts(struct trestle_device_stats *stats, const struct handover_counts *counts)
+static void add_counts(struct trestle_device_stats *stats, const struct trestle_device_stats *more)
 {
-    stats->reads += counts->reads;
-    stats->writes += counts->writes;
-    stats->bytes += counts->bytes;
-    stats->errors += counts->errors;
+    stats->reads += more->reads;
+    stats->writes += more->writes;
+    stats->bytes += more->bytes;
+    stats->errors += more->errors;
     /* Of the process that saw the most, roughly: percentiles do not add up. */
-    stats->latency_p50_ns = larger(stats->latency_p50_ns, counts->latency_p50_ns);
-    stats->latency_p99_ns = larger(stats->latency_p99_ns, counts->latency_p99_ns);
-    stats->latency_max_ns = larger(stats->latency_max_ns, counts->latency_max_ns);
+    stats->latency_p50_ns = larger(stats->latency_p50_ns, more->latency_p50_ns);
+    stats->latency_p99_ns = larger(stats->latency_p99_ns, more->latency_p99_ns);
+    stats->latency_max_ns = larger(stats->latency_max_ns, more->latency_max_ns);
 }
 
 /* A process that was killed has said nothing: what it served is not known. */

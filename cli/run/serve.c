@@ -16,6 +16,7 @@
 #include "run/launch.h"
 #include "run/run.h"
 #include "table.h"
+#include "trestle/process.h"
 #include "util.h"
 
 static void print_sockets(const struct run *run)
@@ -76,35 +77,6 @@ struct serving {
     const struct serve_options *options;
 };
 
-static void tell_run(struct run *run, int say_fd)
-{
-    struct trestle_device_stats stats;
-    uint64_t hash;
-    bool has_times;
-    const char *disturbance = trestle_bridge_disturbance(run->bridge);
-    for (uint32_t i = 0; i < trestle_bridge_num_devices(run->bridge); i++) {
-        trestle_bridge_stats(run->bridge, i, &stats);
-        const struct handover_counts counts = {.reads = stats.reads,
-                                               .writes = stats.writes,
-                                               .bytes = stats.bytes,
-                                               .errors = stats.errors,
-                                               .latency_p50_ns = stats.latency_p50_ns,
-                                               .latency_p99_ns = stats.latency_p99_ns,
-                                               .latency_max_ns = stats.latency_max_ns};
-        if (handover_say_counts(say_fd, &counts) < 0) { /* a model may have closed it */
-            run_log(run, TRESTLE_LOG_WARNING, "what was served is not known: %s", strerror(errno));
-            return;
-        }
-    }
-    if (trestle_bridge_run_hash(run->bridge, &hash, &has_times)) {
-        char *text = xformat("%016" PRIx64, hash);
-        (void)handover_say(say_fd, "hash", text);
-        free(text);
-    }
-    if (disturbance)
-        (void)handover_say(say_fd, "disturbance", disturbance);
-}
-
 static int report(struct serving *serving)
 {
     const struct serve_options *options = serving->options;
@@ -112,8 +84,10 @@ static int report(struct serving *serving)
     char *error = NULL;
     if (!options->quiet)
         stats_print(&serving->run, &elsewhere);
-    if (options->say_fd)
-        tell_run(&serving->run, options->say_fd);
+    int status = options->say_fd ? trestle_process_tell(options->say_fd, serving->run.bridge) : 0;
+    if (status < 0) /* a model may have closed it */
+        run_log(&serving->run, TRESTLE_LOG_WARNING, "what was served is not known: %s",
+                error_text(status));
     if (!options->stats || stats_write(&serving->run, &elsewhere, options->stats, &error) == 0)
         return 0;
     command_fail_line(error);

@@ -8,7 +8,10 @@
 // accesses, its socket `memory` is the guest's memory, `irq` are interrupt lines and `reset` is
 // high while the guest is reset. Nothing else of a model changes.
 //
-// TRESTLE_SYSTEMC_EXPORT makes a loadable model (a .so) of a module that contains one device.
+// A simulator that keeps its sc_main() calls trestle::serve() in place of sc_start(): a
+// configuration names the program, trestle run starts it, and it serves all its devices.
+// TRESTLE_SYSTEMC_EXPORT makes a loadable model (a .so) of a module that contains one device,
+// instead.
 //
 // Time: the engine's picoseconds and SystemC's time are the same. SystemC runs up to the time of an
 // access before the access starts, and the next event of the kernel is an event of the engine, so
@@ -24,6 +27,8 @@
 #define TRESTLE_SYSTEMC_H
 
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <list>
@@ -41,11 +46,14 @@
 #include <tlm_utils/simple_target_socket.h>
 
 #include "trestle/device.h"
+#include "trestle/process.h"
 
 namespace trestle
 {
 
 struct device_options {
+    // What the configuration calls the device, for serve(). Empty: the module's own name.
+    std::string name;
     unsigned irqs = 0; // interrupt lines, 0 to 64
     // How long `reset` is high at the start and when the guest is reset. Zero: one delta cycle.
     sc_core::sc_time reset_time = sc_core::sc_time(1, sc_core::SC_NS);
@@ -87,7 +95,7 @@ class kernel : public sc_core::sc_object
     {
         ports_.push_back({added, dev});
         if (ports_.size() == 1)
-            sc_core::sc_report_handler::set_handler(report);
+            take_reports();
     }
 
     void remove(struct trestle_device *dev)
@@ -118,6 +126,12 @@ class kernel : public sc_core::sc_object
     }
 
     // --- time ---
+
+    // The engine's time begins at SystemC's present one.
+    void begin()
+    {
+        begun_ = sc_core::sc_time_stamp().value();
+    }
 
     // Brings SystemC to the engine's time, with all that happens then.
     void advance(trestle_time now)
@@ -264,13 +278,15 @@ class kernel : public sc_core::sc_object
         units_per_ps_ = ps < 1 ? static_cast<uint64_t>(1 / ps + 0.5) : 1;
     }
 
-    // SystemC's time is counted in its resolution, which is 1 ps unless the model sets another.
+    // SystemC's time is counted in its resolution, which is 1 ps unless the model sets another, and
+    // may have begun before the engine's.
     uint64_t from_ps(trestle_time time) const
     {
-        return time / unit_ps_ * units_per_ps_;
+        return begun_ + time / unit_ps_ * units_per_ps_;
     }
     trestle_time to_ps(uint64_t units) const
     {
+        units -= begun_;
         return units / units_per_ps_ * unit_ps_ + (units % units_per_ps_ ? 1 : 0);
     }
 
@@ -288,7 +304,8 @@ class kernel : public sc_core::sc_object
     // The last device has gone: end_of_simulation() runs, and files of waveforms are written.
     void stop()
     {
-        sc_core::sc_report_handler::set_handler(nullptr);
+        if (has_reports_)
+            sc_core::sc_report_handler::set_handler(nullptr);
         if (dead_ || !(sc_core::sc_get_status() & sc_core::SC_PAUSED))
             return;
         dead_ = true;
@@ -298,6 +315,15 @@ class kernel : public sc_core::sc_object
             sc_core::sc_stop();
         } catch (const std::exception &) {
         }
+    }
+
+    // Unless the model has a handler of its own.
+    void take_reports()
+    {
+        sc_core::sc_report_handler_proc theirs = sc_core::sc_report_handler::set_handler(report);
+        has_reports_ = theirs == sc_core::sc_report_handler::default_handler;
+        if (!has_reports_)
+            sc_core::sc_report_handler::set_handler(theirs);
     }
 
     // SC_REPORT_*() go to the log of the run. Errors still throw.
@@ -318,11 +344,11 @@ class kernel : public sc_core::sc_object
     }
 
     std::vector<entry> ports_;
-    uint64_t unit_ps_, units_per_ps_;
+    uint64_t unit_ps_, units_per_ps_, begun_ = 0;
     trestle_time quantum_ = 0;
     uint64_t wakes_ = 0;
     trestle_time wakes_since_ = 0;
-    bool has_warned_ = false, started_ = false, dead_ = false;
+    bool has_warned_ = false, started_ = false, dead_ = false, has_reports_ = false;
     std::string why_;
 };
 
@@ -353,6 +379,10 @@ class port : public sc_core::sc_module
     const device_options &options() const
     {
         return options_;
+    }
+    const char *device_name() const
+    {
+        return options_.name.empty() ? basename() : options_.name.c_str();
     }
 
     // --- what the engine calls ---
@@ -815,7 +845,111 @@ template <class Top> struct loadable {
     }
 };
 
+// The devices of a simulator with an sc_main() of its own, found by their names.
+struct simulator {
+    static port *find(const char *name)
+    {
+        for (port *made : port::made())
+            if (std::strcmp(made->device_name(), name) == 0)
+                return made;
+        return nullptr;
+    }
+
+    static int init(struct trestle_device *dev, const struct trestle_params *given)
+    {
+        trestle_time quantum;
+        if (trestle_params_time(given, "quantum", 0, &quantum) < 0)
+            return -EINVAL;
+        port *made = find(trestle_device_name(dev));
+        *static_cast<port **>(trestle_device_state(dev)) = made;
+        if (quantum)
+            kernel::get().set_quantum(quantum);
+        made->attach(dev);
+        return 0;
+    }
+
+    static void fini(struct trestle_device *dev)
+    {
+        port_of(dev).detach();
+    }
+
+    // In the order of the configuration. Returns why not, or nothing.
+    static std::string add_devices(struct trestle_process *process,
+                                   std::list<struct trestle_model> &models)
+    {
+        for (uint32_t i = 0; i < trestle_process_num_devices(process); i++) {
+            const char *name = trestle_process_device_name(process, i);
+            port *made = find(name);
+            if (!made)
+                return std::string("the simulator has no trestle::device called ") + name +
+                       "; it has " + names();
+            models.push_back(
+                model_of("systemc", trestle_process_device_size(process, i), made->options().irqs));
+            models.back().init = init;
+            models.back().fini = fini;
+            char *error = nullptr;
+            if (trestle_process_add_device(process, &models.back(), nullptr, &error) < 0)
+                return take(error);
+        }
+        return std::string();
+    }
+
+    static std::string names()
+    {
+        std::string all;
+        for (port *made : port::made())
+            all += (all.empty() ? "" : ", ") + std::string(made->device_name());
+        return all.empty() ? "none" : all;
+    }
+
+    static std::string take(char *error)
+    {
+        std::string text(error ? error : "out of memory");
+        std::free(error);
+        return text;
+    }
+
+    static void log(void *, enum trestle_log_level level, const char *text)
+    {
+        std::fprintf(stderr, "%s%s\n",
+                     level == TRESTLE_LOG_ERROR     ? "trestle: error: "
+                     : level == TRESTLE_LOG_WARNING ? "trestle: warning: "
+                                                    : "",
+                     text);
+    }
+
+    static int serve()
+    {
+        struct trestle_process *process;
+        struct trestle_process_options options = {};
+        char *error = nullptr;
+        options.size = sizeof(options);
+        options.log = log;
+        if (trestle_process_create(std::getenv(TRESTLE_PROCESS_VARIABLE), &options, &process,
+                                   &error) < 0) {
+            std::fprintf(stderr, "trestle: %s\n", take(error).c_str());
+            return 2;
+        }
+        std::list<struct trestle_model> models; // outlive the process
+        kernel::get().begin();
+        std::string why = add_devices(process, models);
+        if (why.empty() && trestle_process_serve(process, &error) < 0)
+            why = take(error);
+        if (!why.empty())
+            trestle_process_refuse(process, why.c_str());
+        trestle_process_destroy(process);
+        return why.empty() ? 0 : 2;
+    }
+};
+
 } // namespace systemc
+
+// In place of sc_start(), in a simulator that a run starts: serves its devices until the run is
+// over. A trestle::device is found by its name. Returns what sc_main() is to return.
+inline int serve()
+{
+    return systemc::simulator::serve();
+}
 
 // The guest. `bus` makes its accesses, `memory` is its memory: a transfer takes no time of its own,
 // and wants a process that may wait (SC_THREAD). transport_dbg() and DMI find nothing there.

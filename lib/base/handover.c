@@ -291,22 +291,22 @@ int handover_say(int out_fd, const char *key, const char *value)
 
 #define COUNTS(verb) "%" verb " %" verb " %" verb " %" verb " %" verb " %" verb " %" verb
 
-int handover_say_counts(int out_fd, const struct handover_counts *counts)
+int handover_say_counts(int out_fd, const struct trestle_device_stats *stats)
 {
     char value[7 * 21];
-    snprintf(value, sizeof(value), COUNTS(PRIu64), counts->reads, counts->writes, counts->bytes,
-             counts->errors, counts->latency_p50_ns, counts->latency_p99_ns,
-             counts->latency_max_ns);
+    snprintf(value, sizeof(value), COUNTS(PRIu64), stats->reads, stats->writes, stats->bytes,
+             stats->errors, stats->latency_p50_ns, stats->latency_p99_ns, stats->latency_max_ns);
     return handover_say(out_fd, "counts", value);
 }
 
 static int parse_counts(struct handover_report *report, const char *value)
 {
-    struct handover_counts *counts = grow(&report->devices, &report->num_devices, sizeof(*counts));
-    if (!counts)
+    struct trestle_device_stats *stats =
+        grow(&report->devices, &report->num_devices, sizeof(*stats));
+    if (!stats)
         return -ENOMEM;
-    sscanf(value, COUNTS(SCNu64), &counts->reads, &counts->writes, &counts->bytes, &counts->errors,
-           &counts->latency_p50_ns, &counts->latency_p99_ns, &counts->latency_max_ns);
+    sscanf(value, COUNTS(SCNu64), &stats->reads, &stats->writes, &stats->bytes, &stats->errors,
+           &stats->latency_p50_ns, &stats->latency_p99_ns, &stats->latency_max_ns);
     return 0;
 }
 

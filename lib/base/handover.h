@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "trestle/types.h"
+#include "trestle/bridge.h"
 
 /* The environment's name for the numbers of the two descriptors, "IN,OUT". */
 #define HANDOVER_VARIABLE "TRESTLE_PROCESS"
@@ -46,18 +46,13 @@ struct handover {
     size_t num_links;
 };
 
-struct handover_counts {
-    uint64_t reads, writes, bytes, errors;
-    uint64_t latency_p50_ns, latency_p99_ns, latency_max_ns;
-};
-
 /* What a process says. */
 struct handover_report {
     bool serves;
     char *failure;     /* a sentence, or NULL */
     char *run_hash;    /* or NULL */
     char *disturbance; /* or NULL */
-    struct handover_counts *devices;
+    struct trestle_device_stats *devices;
     size_t num_devices;
 };
 
@@ -80,6 +75,6 @@ int handover_take(const char *variable, int *ret_in_fd, int *ret_out_fd,
 void handover_free(struct handover *handover);
 /* One field. An error means that the run has gone. */
 int handover_say(int out_fd, const char *key, const char *value);
-int handover_say_counts(int out_fd, const struct handover_counts *counts);
+int handover_say_counts(int out_fd, const struct trestle_device_stats *stats);
 
 #endif

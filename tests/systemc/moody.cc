@@ -17,9 +17,10 @@ struct Moody : sc_core::sc_module {
     tlm_utils::simple_initiator_socket<Moody> dma{"dma"};
     sc_core::sc_signal<bool> reset{"reset"};
 
-    static trestle::device_options options()
+    static trestle::device_options options(const char *name)
     {
         trestle::device_options options;
+        options.name = name;
         options.irqs = 2;
         options.reset_time = sc_core::sc_time(10, sc_core::SC_NS);
         return options;
@@ -28,10 +29,12 @@ struct Moody : sc_core::sc_module {
     std::unique_ptr<sc_core::sc_in<bool>> unbound;
 
     SC_HAS_PROCESS(Moody);
-    explicit Moody(const sc_core::sc_module_name &name) : sc_module(name), guest("guest", options())
+    explicit Moody(const sc_core::sc_module_name &name)
+        : sc_module(name), guest("guest", options(basename()))
     {
         uint64_t clock_ns = 0;
-        if (trestle_params_u64(trestle::params(), "clock_ns", 0, &clock_ns) < 0)
+        if (trestle::params() &&
+            trestle_params_u64(trestle::params(), "clock_ns", 0, &clock_ns) < 0)
             throw std::runtime_error("clock_ns is not a number");
         if (clock_ns == 13)
             throw std::runtime_error("13 ns are unlucky");
@@ -165,4 +168,15 @@ struct Moody : sc_core::sc_module {
     }
 };
 
+#ifndef SIMULATOR
 TRESTLE_SYSTEMC_EXPORT(Moody, "moody", 0x40, 2);
+#else
+/* The same, with a main of its own; arguments are how long it runs before the guest comes. */
+int sc_main(int argc, char **argv)
+{
+    Moody moody("moody"), other("other");
+    if (argc > 1)
+        sc_core::sc_start(std::atoi(argv[1]), sc_core::SC_US);
+    return trestle::serve();
+}
+#endif

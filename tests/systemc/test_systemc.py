@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """SystemC models as devices: what trestle/systemc.h promises, with the real QEMU."""
+import os
 import pathlib
 import re
+import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
@@ -59,8 +61,23 @@ class Example(SystemCCase):
         self.assertIn("watch", shown)
 
 
+    def test_a_simulator_with_a_main_of_its_own_does_the_same(self):
+        hashes = set()
+        for name, built in ("stopwatch", "stopwatch.so"), ("soc", "soc"), ("soc", "soc"):
+            text = (EXAMPLE / f"{name}.json").read_text()
+            text = text.replace(f"../../build/{built}", str(MODELS / built))
+            text = text.replace("../../build/", f"{common.BUILD}/")
+            run = self.trestle("run", self.config(text), "--trace", "run.trace")
+            self.assertEqual(run.code, 0, run)
+            self.assertIn("stopwatch: 20 passed, 0 failed", run.out)
+            hashes.add(re.search(r"run hash (\w+)", run.err)[1])
+        self.assertEqual(len(hashes), 1, hashes)
+        self.assertIn("of the process soc; repeatable", run.err)
+        self.assertEqual(self.trestle("trace", "--hash", "run.trace.soc").out.strip(), *hashes)
+
     def test_the_commands_of_its_readme(self):
-        block = re.search(r"```sh\n(.*?)```", (EXAMPLE / "README.md").read_text(), re.DOTALL)[1]
+        readme = (EXAMPLE / "README.md").read_text()
+        block = "\n".join(re.findall(r"```sh\n(.*?)```", readme, re.DOTALL))
         tree = self.dir / "tree"
         tree.mkdir()
         for path in common.SOURCE.iterdir():
@@ -70,7 +87,7 @@ class Example(SystemCCase):
         result = common.run(["bash", "-c", "set -eux\n" + block], cwd=tree, timeout=100,
                             env={**self.env, "MAKEFLAGS": "", "MESON_ARGS": ""})
         self.assertEqual(result.code, 0, result)
-        self.assertIn("stopwatch: 20 passed, 0 failed", result.out)
+        self.assertEqual(result.out.count("stopwatch: 20 passed, 0 failed"), 2, result)
 
 
 class Answers(SystemCCase):
@@ -122,7 +139,7 @@ class Time(SystemCCase):
 
     def test_a_clock_that_runs_freely_is_named_with_its_remedy(self):
         guest = self.guest(icount=0, params={"clock_ns": 10})
-        guest.ask("s 7d0")  # 2 ms
+        guest.ask("s 258")  # 600 us: 120,000 events
         self.assertIn("set the parameter quantum", self.quit(guest))
 
     def test_quantum(self):
@@ -213,6 +230,88 @@ class Ends(SystemCCase):
         cli_case.read_until(guest.process.stdout, rb"probe\n")
         self.assertEqual(self.read(guest, RESETS), 2)
         self.quit(guest)
+
+
+class Simulator(SystemCCase):
+    """A program with a main of its own, which serves two devices."""
+
+    def soc(self, *arguments, names=("moody", "other"), icount=None, program="moody_soc", **more):
+        machine = {"kernel": str(common.guest("probe"))}
+        if icount is not None:
+            machine["icount"] = icount
+        process = {"name": "soc", "command": [str(MODELS / program), *arguments]}
+        return self.config({"machine": machine, "devices": [
+            {"name": name, "base_addr": hex(BASE + 0x1000 * i), "size": 0x40, "process": process,
+             **more} for i, name in enumerate(names)]})
+
+    def guest(self, *args, **kwargs):
+        return cli_case.Guest(self, "-v", *args, config=self.soc(**kwargs))
+
+    def test_both_devices(self):
+        guest = self.guest()
+        for device in 0, 0x1000:
+            self.assertEqual(self.write(guest, device + SCRATCH, 0xabc + device), "=")
+        for device in 0, 0x1000:
+            self.assertEqual(self.read(guest, device + SCRATCH), 0xabc + device)
+        self.read(guest, 0x1000 + WARN)
+        self.assertIn("moody: something is odd\n", self.quit(guest))
+
+    def test_guest_memory(self):
+        guest = self.guest()
+        self.assertEqual(self.write(guest, STREAM, RAM), "=")
+        self.assertEqual(guest.ask(f"r 4 {RAM:x}"), "= 8070605")
+        self.quit(guest)
+
+    def test_time_before_the_guest(self):
+        """A simulation that has run goes on from there; the guest's time begins at 0 all the same."""
+        for arguments, begun in ([], 0), (["500"], 500000):
+            guest = cli_case.Guest(self, "-v", config=self.soc(*arguments, icount=0))
+            self.write(guest, SCRATCH, 500)
+            before = self.read(guest, NOW)
+            self.assertGreaterEqual(before, begun)
+            self.assertEqual(self.read(guest, WAIT), 7)
+            self.assertGreaterEqual(self.read(guest, NOW) - before, 500000)
+            self.quit(guest)
+
+    def test_killed_and_started_again(self):
+        guest = self.guest()
+        self.write(guest, SCRATCH, 1)
+        pid = guest.process.pid
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        children = [int(child) for child in children
+                    if b"moody_soc" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes()]
+        self.assertEqual(len(children), 1, children)
+        os.kill(children[0], signal.SIGKILL)
+        guest.wait_for_log(rb"soc: its process \d+ ended with signal 9; another one is started\n")
+        while self.write(guest, SCRATCH, 2) != "=":
+            pass
+        self.assertEqual(self.read(guest, SCRATCH), 2)
+        self.quit(guest)
+
+    def test_sc_stop(self):
+        guest = self.guest()
+        self.write(guest, STOP)
+        for device in 0, 0x1000, 0:
+            self.assertIn("!", self.read(guest, device + SCRATCH))
+        log = self.quit(guest)
+        self.assertEqual(log.count("the SystemC kernel has stopped: the model called sc_stop()"), 1)
+
+    def refused(self, why, **kwargs):
+        result = self.trestle("run", self.soc(**kwargs))
+        self.assertEqual(result.code, 2, result)
+        lines = [line for line in result.err.splitlines() if "trestle" in line or "soc" in line]
+        self.assertEqual(len(lines), 1, result)
+        self.assertIn(why, lines[0])
+
+    def test_what_the_simulator_has_not(self):
+        self.refused("devices[0]: the simulator has no trestle::device called a; it has moody, other",
+                     names=("a",))
+        self.refused("speed", names=("moody",), params={"speed": 3})
+
+    def test_without_a_run(self):
+        result = common.run([MODELS / "moody_soc"], cwd=self.dir, timeout=20, env=self.env)
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("trestle: no run has started this program", result.err)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,13 @@ static void test_strangers(void **state)
 
 static void test_report(void **state)
 {
-    const struct handover_counts counts = {1, 2, 3, 4, 5, 6, UINT64_MAX};
+    const struct trestle_device_stats counts = {.reads = 1,
+                                                .writes = 2,
+                                                .bytes = 3,
+                                                .errors = 4,
+                                                .latency_p50_ns = 5,
+                                                .latency_p99_ns = 6,
+                                                .latency_max_ns = UINT64_MAX};
     struct handover_report report;
     char bytes[512];
     int out[2];

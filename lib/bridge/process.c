@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* A program that a run has started serves its devices: a bridge, and what the run is told. */
+#include "trestle/process.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/handover.h"
+#include "base/sized.h"
+
+struct trestle_process {
+    struct trestle_process_options options;
+    struct handover *given;
+    int in_fd, out_fd;
+    struct trestle_bridge *bridge;
+    uint32_t num_added;
+    bool is_over;
+};
+
+static void log_level(void *ctx, enum trestle_log_level level, const char *text)
+{
+    const struct trestle_process *process = ctx;
+    int needed = level == TRESTLE_LOG_DEBUG ? 2 : level == TRESTLE_LOG_INFO ? 1 : 0;
+    if (process->options.log && needed <= process->given->verbosity)
+        process->options.log(process->options.ctx, level, text);
+}
+
+static int create_bridge(struct trestle_process *process, char **ret_error)
+{
+    const struct trestle_bridge_options options = {.size = sizeof(options),
+                                                   .log = log_level,
+                                                   .ctx = process,
+                                                   .log_debug = process->given->verbosity >= 2,
+                                                   .run_hash = process->given->run_hash};
+    return trestle_bridge_create(&options, &process->bridge, ret_error);
+}
+
+int trestle_process_create(const char *variable, const struct trestle_process_options *options,
+                           struct trestle_process **ret_process, char **ret_error)
+{
+    if (!variable)
+        return error_set(ret_error, -ENOENT,
+                         "no run has started this program; name it as the \"command\" of a "
+                         "\"process\" in a configuration, and use trestle run");
+    struct trestle_process *process = calloc(1, sizeof(*process));
+    if (!process)
+        return error_set(ret_error, -ENOMEM, "out of memory");
+    process->in_fd = process->out_fd = -1;
+    int error = sized_import(&process->options, sizeof(process->options), sizeof(process->options),
+                             options);
+    if (error)
+        error_set(ret_error, error, "the size of struct trestle_process_options is %zu: %s",
+                  options->size, error_text(error));
+    if (!error) {
+        error = handover_take(variable, &process->in_fd, &process->out_fd, &process->given);
+        if (error)
+            error_set(ret_error, error, HANDOVER_VARIABLE "=%s is nothing that a run has said: %s",
+                      variable, error_text(error));
+    }
+    if (!error)
+        error = create_bridge(process, ret_error);
+    if (error)
+        trestle_process_destroy(process);
+    else
+        *ret_process = process;
+    return error;
+}
+
+void trestle_process_destroy(struct trestle_process *process)
+{
+    if (!process)
+        return;
+    trestle_bridge_destroy(process->bridge);
+    handover_free(process->given);
+    if (process->in_fd >= 0)
+        close(process->in_fd);
+    if (process->out_fd >= 0)
+        close(process->out_fd);
+    free(process);
+}
+
+uint32_t trestle_process_num_devices(const struct trestle_process *process)
+{
+    return (uint32_t)process->given->num_devices;
+}
+
+const char *trestle_process_device_name(const struct trestle_process *process, uint32_t index)
+{
+    return process->given->devices[index].name;
+}
+
+uint64_t trestle_process_device_size(const struct trestle_process *process, uint32_t index)
+{
+    return process->given->devices[index].size;
+}
+
+int trestle_process_add_device(struct trestle_process *process, const struct trestle_model *model,
+                               struct trestle_device **ret_device, char **ret_error)
+{
+    if (process->num_added == process->given->num_devices)
+        return error_set(ret_error, -ENOENT, "the run wants no more than %zu devices of %s",
+                         process->given->num_devices, process->given->name);
+    const struct handover_device *given = &process->given->devices[process->num_added];
+    struct trestle_param *params = calloc(given->num_params + 1, sizeof(*params));
+    if (!params)
+        return error_set(ret_error, -ENOMEM, "%s: out of memory", given->name);
+    for (size_t i = 0; i < given->num_params; i++)
+        params[i] = (struct trestle_param){given->params[i].key, given->params[i].value};
+    const struct trestle_bridge_device device = {.size = sizeof(device),
+                                                 .name = given->name,
+                                                 .model = model,
+                                                 .base_addr = given->base_addr,
+                                                 .region_size = given->size,
+                                                 .params = params,
+                                                 .num_params = given->num_params,
+                                                 .listen_fd = given->listen_fd};
+    int error = trestle_bridge_add_device(process->bridge, &device, ret_device, ret_error);
+    free(params);
+    process->num_added += error == 0;
+    return error;
+}
+
+static void run_is_over(void *ctx)
+{
+    ((struct trestle_process *)ctx)->is_over = true;
+}
+
+static int begin(struct trestle_process *process, char **ret_error)
+{
+    const struct handover *given = process->given;
+    if (process->num_added < given->num_devices)
+        return error_set(ret_error, -EINVAL, "%s has no model",
+                         given->devices[process->num_added].name);
+    int error = given->trace ? trestle_bridge_trace(process->bridge, given->trace, ret_error) : 0;
+    if (!error)
+        error = trestle_bridge_listen(process->bridge, ret_error);
+    if (error)
+        return error;
+    error = trestle_bridge_watch(process->bridge, process->in_fd, run_is_over, process);
+    if (!error)
+        error = handover_say(process->out_fd, "serves", "");
+    return error ? error_set(ret_error, error, "cannot tell the run: %s", error_text(error)) : 0;
+}
+
+int trestle_process_tell(int out_fd, const struct trestle_bridge *bridge)
+{
+    uint64_t hash;
+    bool has_times;
+    const char *disturbance = trestle_bridge_disturbance(bridge);
+    int error = 0;
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(bridge) && !error; i++) {
+        struct trestle_device_stats stats;
+        trestle_bridge_stats(bridge, i, &stats);
+        error = handover_say_counts(out_fd, &stats);
+    }
+    if (!error && trestle_bridge_run_hash(bridge, &hash, &has_times)) {
+        char text[17];
+        snprintf(text, sizeof(text), "%016" PRIx64, hash);
+        error = handover_say(out_fd, "hash", text);
+    }
+    return !error && disturbance ? handover_say(out_fd, "disturbance", disturbance) : error;
+}
+
+int trestle_process_serve(struct trestle_process *process, char **ret_error)
+{
+    struct trestle_bridge_trace_stats trace;
+    int error = begin(process, ret_error);
+    if (error)
+        return error;
+    while (!process->is_over && (error == 0 || error == -EINTR))
+        error = trestle_bridge_poll(process->bridge, -1);
+    trestle_bridge_unwatch(process->bridge, process->in_fd);
+    (void)trestle_bridge_trace_end(process->bridge, &trace);
+    (void)trestle_process_tell(process->out_fd, process->bridge); /* the run may have gone */
+    return process->is_over
+               ? 0
+               : error_set(ret_error, error, "cannot serve the devices: %s", error_text(error));
+}
+
+void trestle_process_refuse(struct trestle_process *process, const char *sentence)
+{
+    (void)handover_say(process->out_fd, "failure", sentence);
+}
