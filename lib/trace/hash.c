@@ -136,5 +136,11 @@ void trace_hash_add(struct trace_hash *hash, const struct trestle_trace_record *
 
 uint64_t trace_hash_value(const struct trace_hash *hash)
 {
-    return finish(hash->is_beyond ? &hash->at_access : &hash->running);
+    return finish(&hash->running);
+}
+
+uint64_t trace_hash_by(const struct trace_hash *hash, uint64_t definition)
+{
+    bool is_first = definition == TRACE_HASH_FIRST;
+    return finish(is_first && hash->is_beyond ? &hash->at_access : &hash->running);
 }

@@ -17,15 +17,20 @@ struct xxh64 {
     uint64_t num_bytes;
 };
 
+/* Which definition a hash follows. By the first, interrupts and transfers count only when an access
+ * follows them. */
+enum { TRACE_HASH_FIRST = 1, TRACE_HASH_WHOLE = 2 };
+
 struct trace_hash {
     struct xxh64 running;
-    /* Interrupts and transfers count only when an access follows them. */
     struct xxh64 at_access;
     bool is_beyond; /* some came since then; if not, at_access is not valid */
 };
 
 void trace_hash_init(struct trace_hash *hash);
 void trace_hash_add(struct trace_hash *hash, const struct trestle_trace_record *record);
+/* By the definition in use, and by one that older traces have. */
 uint64_t trace_hash_value(const struct trace_hash *hash);
+uint64_t trace_hash_by(const struct trace_hash *hash, uint64_t definition);
 
 #endif

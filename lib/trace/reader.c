@@ -17,6 +17,7 @@ struct trestle_trace_reader {
     struct trestle_trace_header header;
     struct trace_times times;
     struct trace_hash hash;
+    uint64_t definition; /* of the trace's hash */
     uint8_t record[TRACE_RECORD_MAX];
 };
 
@@ -77,6 +78,7 @@ int trestle_trace_open(FILE *file, struct trestle_trace_reader **ret_reader, cha
         return error_set(ret_error, -ENOMEM, "out of memory");
     reader->file = file;
     reader->end = 1;
+    reader->definition = TRACE_HASH_WHOLE; /* of one that is cut off */
     trace_hash_init(&reader->hash);
     int r = read_header(reader, ret_error);
     if (r < 0)
@@ -106,7 +108,7 @@ uint64_t trestle_trace_count(const struct trestle_trace_reader *reader)
 
 uint64_t trestle_trace_hash(const struct trestle_trace_reader *reader)
 {
-    return trace_hash_value(&reader->hash);
+    return trace_hash_by(&reader->hash, reader->definition);
 }
 
 /* --- records --------------------------------------------------------------------------------- */
@@ -135,7 +137,7 @@ static int check_end(struct trestle_trace_reader *reader, size_t size, const cha
 {
     uint64_t num_records, hash;
     uint8_t byte;
-    if (trace_decode_end(reader->record, size, &num_records, &hash) < 0)
+    if (trace_decode_end(reader->record, size, &num_records, &hash, &reader->definition) < 0)
         *ret_why = "not a record";
     else if (num_records != reader->num_records)
         *ret_why = "the last record counts others than there are";

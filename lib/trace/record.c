@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "trace/hash.h"
 #include "trestle/le.h"
 
 /* A status is an errno, and none is larger. */
@@ -141,7 +142,7 @@ size_t trace_encode_end(uint8_t *buf, uint64_t num_records, uint64_t hash)
     *p++ = TRACE_KIND_END;
     p = put_number(p, num_records);
     trestle_put_le64(p, hash);
-    p += 8;
+    p = put_number(p + 8, TRACE_HASH_WHOLE);
     buf[0] = (uint8_t)(p - buf - 1);
     return (size_t)(p - buf);
 }
@@ -249,14 +250,26 @@ int trace_decode(const uint8_t *buf, size_t size, struct trace_times *times,
     return 0;
 }
 
-int trace_decode_end(const uint8_t *buf, size_t size, uint64_t *ret_num_records, uint64_t *ret_hash)
+int trace_decode_end(const uint8_t *buf, size_t size, uint64_t *ret_num_records, uint64_t *ret_hash,
+                     uint64_t *ret_definition)
 {
     struct cursor cursor = {.at = buf + 1, .end = buf + size};
     uint64_t num_records = get_number(&cursor);
-    if (cursor.is_bad || cursor.end - cursor.at != 8)
+    uint64_t definition = TRACE_HASH_FIRST, hash = 0;
+    if (!cursor.is_bad && cursor.end - cursor.at >= 8) {
+        hash = trestle_get_le64(cursor.at);
+        cursor.at += 8;
+        if (cursor.at < cursor.end)
+            definition = get_number(&cursor);
+        cursor.is_bad |= definition != TRACE_HASH_FIRST && definition != TRACE_HASH_WHOLE;
+    } else {
+        cursor.is_bad = true;
+    }
+    if (cursor.is_bad || cursor.at != cursor.end)
         return -EPROTO;
     *ret_num_records = num_records;
-    *ret_hash = trestle_get_le64(cursor.at);
+    *ret_hash = hash;
+    *ret_definition = definition;
     return 0;
 }
 

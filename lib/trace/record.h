@@ -27,6 +27,7 @@ struct trace_times {
 /* Returns the bytes written, at most TRACE_FIELDS_MAX + record->size. */
 size_t trace_encode(uint8_t *buf, struct trace_times *times,
                     const struct trestle_trace_record *record);
+/* The hash is by the definition in use. */
 size_t trace_encode_end(uint8_t *buf, uint64_t num_records, uint64_t hash);
 
 /* The record of `size` bytes behind its length; its bytes are in buf. -EPROTO: what is wrong stands
@@ -35,7 +36,7 @@ TRESTLE_CHECK int trace_decode(const uint8_t *buf, size_t size, struct trace_tim
                                const struct trestle_trace_header *header,
                                struct trestle_trace_record *ret_record, const char **ret_why);
 TRESTLE_CHECK int trace_decode_end(const uint8_t *buf, size_t size, uint64_t *ret_num_records,
-                                   uint64_t *ret_hash);
+                                   uint64_t *ret_hash, uint64_t *ret_definition);
 
 /* malloc'd. -EFBIG: beyond TRACE_HEADER_MAX, or a text beyond 65535 bytes. */
 TRESTLE_CHECK int trace_encode_header(const struct trestle_trace_header *header, uint8_t **ret_buf,

@@ -171,6 +171,8 @@ enum { /* QEMUClockType */
       (struct qemu_visitor *, const char *, uint64_t *, struct qemu_error **))                     \
     F(void, qemu_add_machine_init_done_notifier, (struct qemu_notifier *))                         \
     F(void, qemu_add_exit_notifier, (struct qemu_notifier *))                                      \
+    F(void, qemu_register_shutdown_notifier, (struct qemu_notifier *))                             \
+    F(int /* ShutdownCause, 0: none */, qemu_shutdown_requested_get, (void))                       \
     F(struct qemu_object *, qdev_get_machine, (void))                                              \
     F(void, qdev_add_unplug_blocker, (struct qemu_object *, struct qemu_error *))                  \
     F(int, migrate_add_blocker, (void *, struct qemu_error **))                                    \

@@ -47,11 +47,24 @@ static void end_asking(struct session *session)
         v2_failed(via, id, r);
 }
 
+static bool is_shut_down; /* QEMU's main loop has heard of it */
+
+static void on_shutdown(struct qemu_notifier *notifier, void *data)
+{
+    (void)notifier;
+    (void)data;
+    is_shut_down = true;
+}
+
+/* After the guest has asked for the end, for how long it runs on is up to the host: what would come
+ * then is in no run. */
 static void on_due(void *opaque)
 {
     struct session *session = opaque;
     trestle_time due = session->next;
     session->next = TRESTLE_TIME_NEVER; /* the reply sets it anew */
+    if (is_shut_down || qemu.qemu_shutdown_requested_get())
+        return;
     if (begin_asking(session, TRESTLE_V2_ADVANCE, due))
         end_asking(session);
 }
@@ -102,8 +115,10 @@ static void main_loop_gives_way(void)
 void clockwork_start(void)
 {
     static struct qemu_notifier exits = {.notify = on_exit_of_qemu};
+    static struct qemu_notifier shutdowns = {.notify = on_shutdown};
     sessions_start(on_due);
     qemu.qemu_register_reset(on_reset, NULL);
     qemu.qemu_add_exit_notifier(&exits);
+    qemu.qemu_register_shutdown_notifier(&shutdowns);
     main_loop_gives_way();
 }

@@ -579,6 +579,16 @@ static void guest_turn(void)
     }
 }
 
+static void add_shutdown_notifier(struct qemu_notifier *notifier)
+{
+    (void)notifier;
+}
+
+static int shutdown_requested(void)
+{
+    return 0;
+}
+
 static void start_once(void)
 {
     qemu.qemu_clock_get_ns = clock_get_ns;
@@ -591,6 +601,8 @@ static void start_once(void)
     qemu.qemu_set_irq = set_irq;
     qemu.qemu_register_reset = register_reset;
     qemu.qemu_add_exit_notifier = add_exit_notifier;
+    qemu.qemu_register_shutdown_notifier = add_shutdown_notifier;
+    qemu.qemu_shutdown_requested_get = shutdown_requested;
     qemu.address_space_rw = address_space_rw;
     qemu.qemu_set_fd_handler = set_fd_handler;
     qemu.object_child_foreach = for_each_object;
