@@ -35,7 +35,7 @@ _trestle()
             fi
             return ;;
         --socket-dir) _filedir -d; return ;;
-        --timeout | --base | --size | --name | --device | --param | --only | --rounds | --count | --latency | --commands | --at | --lang | --peripheral)
+        --timeout | --base | --size | --name | --device | --param | --only | --rounds | --count | --latency | --commands | --at | --lang | --peripheral | --board)
             return ;;
     esac
 
@@ -43,7 +43,7 @@ _trestle()
     case $command in
         "")
             mapfile -t COMPREPLY < <(compgen -W \
-                "run check serve qemu-args device models bench sst-config trace replay poke new rtl --help --version" -- "$cur")
+                "run check serve qemu-args device models bench sst-config trace replay poke new rtl boards --help --version" -- "$cur")
             return ;;
         run)
             options+=" --kernel --qemu --plugin --verbose --stats --trace --timeout --gdb --debug --registers --exit-on-idle --control"
@@ -60,6 +60,7 @@ _trestle()
         replay) options+=" --model --device --param --verbose" ;;
         poke) options+=" --attach --commands --verbose" ;;
         rtl) options+=" --top --parameter --tie --ports --size --word-addresses --output" ;;
+        boards) options+=" --board --qemu --plugin" ;;
         models) options+=" --svd --markdown --header --json" ;;
         new) options+=" --lang --svd --peripheral" ;;
     esac
@@ -71,6 +72,10 @@ _trestle()
         models)
             _filedir json
             mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W "$(_trestle_models)" -- "$cur")
+            ;;
+        boards)
+            _filedir json
+            mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W "riscv32 riscv64 arm aarch64 x86_64" -- "$cur")
             ;;
         run | check | serve | qemu-args | sst-config | poke) _filedir json ;;
         trace | replay) _filedir ;;

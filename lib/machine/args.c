@@ -15,56 +15,7 @@
 #include "base/process.h"
 #include "base/sized.h"
 #include "machine/args.h"
-
-/* What each target's generic board needs to run a bare ELF file. */
-static const struct arch {
-    const char *name, *qemu, *board;
-    const char *cpu;         /* on that board; NULL: QEMU's default */
-    const char *no_firmware; /* what -bios says so that a bare ELF file starts alone, or NULL */
-    const char *args[3];
-    bool has_dtb_randomness; /* the board puts random numbers into the device tree */
-} archs[] = {
-    {"riscv32", "qemu-system-riscv32", "virt", NULL, "none", {NULL}, false},
-    {"riscv64", "qemu-system-riscv64", "virt", NULL, "none", {NULL}, false},
-    {"arm", "qemu-system-arm", "virt", "cortex-a15", NULL, {NULL}, true},
-    {"aarch64", "qemu-system-aarch64", "virt", "cortex-a57", NULL, {NULL}, true},
-    {"x86_64", "qemu-system-x86_64", "q35", NULL, NULL, {"-nic", "none"}, false},
-};
-
-/* A QEMU for another target: the user says all of its machine. */
-static const struct arch other_arch = {0};
-
-static bool is_other_target(const struct trestle_machine_options *options)
-{
-    static const char prefix[] = "qemu-system-";
-    const char *slash = options->qemu ? strrchr(options->qemu, '/') : NULL;
-    const char *name = slash ? slash + 1 : options->qemu;
-    if (options->arch || !name || strncmp(name, prefix, strlen(prefix)) != 0)
-        return false;
-    for (size_t i = 0; i < sizeof(archs) / sizeof(archs[0]); i++)
-        if (strcmp(archs[i].qemu, name) == 0)
-            return false;
-    return true;
-}
-
-static int find_arch(const struct trestle_machine_options *options, const struct arch **ret_arch,
-                     char **ret_error)
-{
-    const char *name = options->arch;
-    if (is_other_target(options)) {
-        *ret_arch = &other_arch;
-        return 0;
-    }
-    for (size_t i = 0; i < sizeof(archs) / sizeof(archs[0]); i++) {
-        if (!name || strcmp(archs[i].name, name) == 0) {
-            *ret_arch = &archs[i];
-            return 0;
-        }
-    }
-    return error_set(ret_error, -EINVAL,
-                     "unknown arch %s; one of riscv32, riscv64, arm, aarch64, x86_64 is expected",
-                     name);
-}
+#include "machine/boards.h"
 
 /* A growing argument list. The first failure sticks, so that one check at the end suffices. */
 struct arg_list {
@@ -192,7 +143,7 @@ static bool has_plugin(const struct trestle_machine_options *options)
 }
 
 static void add_plugin(struct arg_list *list, const struct trestle_machine_options *options,
-                       bool is_owned)
+                       enum machine_purpose purpose)
 {
     struct text text = {0};
     struct process_info info;
@@ -200,18 +151,21 @@ static void add_plugin(struct arg_list *list, const struct trestle_machine_optio
     text_add_value(&text, options->plugin);
     if (options->exit_when_idle)
         text_add(&text, ",on_idle=exit");
-    if (is_owned && namespace && process_look(getpid(), &info))
+    if (purpose == MACHINE_REPORTS)
+        text_add(&text, ",report=board");
+    if (purpose == MACHINE_IS_OWNED && namespace && process_look(getpid(), &info))
         text_add(&text, ",owner=%d:%" PRIu64 ":%" PRIu64, (int)getpid(), info.start, namespace);
     arg_add_text(list, "-plugin", &text);
 }
 
-/* RAM of the default size of all these boards, or of the user's: -m counts in MiB where it has no
- * unit, a memory backend in bytes. */
-static void add_shared_ram(struct arg_list *list, const char *memory, const char *const *args)
+/* RAM of the board's own size, or of the user's: -m counts in MiB where it has no unit, a memory
+ * backend in bytes. */
+static void add_shared_ram(struct arg_list *list, const struct trestle_machine_options *options,
+                           const struct board *board)
 {
     struct text text = {0};
-    const char *size = memory ? memory : "128M";
-    for (; args && args[0] && args[1]; args++)
+    const char *size = options->memory ? options->memory : board->memory;
+    for (const char *const *args = options->args; args && args[0] && args[1]; args++)
         if (strcmp(args[0], "-m") == 0)
             size = args[1];
     if (strncmp(size, "size=", 5) == 0)
@@ -225,6 +179,14 @@ static void add_shared_ram(struct arg_list *list, const char *memory, const char
     arg_add(list, "memory-backend=trestle-ram");
 }
 
+static void add_option(struct arg_list *list, const char *option, const char *value)
+{
+    if (!value)
+        return;
+    arg_add(list, "%s", option);
+    arg_add(list, "%s", value);
+}
+
 static bool names_a_machine(const char *const *args)
 {
     for (; args && *args; args++)
@@ -236,7 +198,7 @@ static bool names_a_machine(const char *const *args)
 
 /* Whatever would make one run differ from another: the host's clock, its random numbers. */
 static void add_repeatable(struct arg_list *list, const struct trestle_machine_options *options,
-                           const struct arch *arch)
+                           const struct board *board)
 {
     arg_add(list, "-icount");
     arg_add(list, "shift=%" PRIu32 ",sleep=off", options->icount_shift);
@@ -247,10 +209,8 @@ static void add_repeatable(struct arg_list *list, const struct trestle_machine_o
     arg_add(list, "-smp");
     arg_add(list, "1");
     /* The user's machine may not know it. riscv's takes its random numbers from the seed. */
-    if (arch->has_dtb_randomness && !options->board && !names_a_machine(options->args)) {
-        arg_add(list, "-M");
-        arg_add(list, "virt,dtb-randomness=off");
-    }
+    if (!options->board && !names_a_machine(options->args))
+        add_option(list, "-M", board->same_tree);
 }
 
 /* Pointers and strings in one block, so that the caller frees it as a whole. */
@@ -304,11 +264,11 @@ int machine_import(const struct trestle_machine_options *theirs,
 static int find_qemu(const struct trestle_machine_options *options, char **ret_path,
                      char **ret_error)
 {
-    const struct arch *arch = NULL;
-    int error = find_arch(options, &arch, ret_error);
+    const struct board *board = NULL;
+    int error = board_find(options, &board, ret_error);
     if (error)
         return error;
-    const char *name = options->qemu ? options->qemu : arch->qemu;
+    const char *name = options->qemu ? options->qemu : board->qemu;
     if (strchr(name, '/')) {
         if (!is_program(name))
             return error_set(ret_error, -ENOENT,
@@ -372,32 +332,24 @@ static void add_gdb(struct arg_list *list, const struct trestle_machine_options 
     arg_add(list, "tcp:127.0.0.1:%u", options->gdb_port ? options->gdb_port : 1234u);
 }
 
-static void add_option(struct arg_list *list, const char *option, const char *value)
-{
-    if (!value)
-        return;
-    arg_add(list, "%s", option);
-    arg_add(list, "%s", value);
-}
-
 /* A bare ELF file wants no firmware before it. Linux on riscv hangs without: it calls OpenSBI. */
 static const char *choose_firmware(const struct trestle_machine_options *options,
-                                   const struct arch *arch)
+                                   const struct board *board)
 {
     const char *found;
-    if (options->bios || !arch->no_firmware)
+    if (options->bios || !board->no_firmware)
         return options->bios;
     bool is_linux = options->kernel && image_look(options->kernel, &found) == IMAGE_LINUX;
-    return is_linux ? "default" : arch->no_firmware;
+    return is_linux ? "default" : board->no_firmware;
 }
 
 static void add_machine(struct arg_list *list, const struct trestle_machine_options *options,
-                        const struct arch *arch)
+                        const struct board *board)
 {
-    add_option(list, "-M", options->board ? options->board : arch->board);
-    add_option(list, "-cpu", options->cpu || options->board ? options->cpu : arch->cpu);
-    add_option(list, "-bios", choose_firmware(options, arch));
-    for (const char *const *arg = arch->args; *arg; arg++)
+    add_option(list, "-M", options->board ? options->board : board->name);
+    add_option(list, "-cpu", options->cpu || options->board ? options->cpu : board->cpu);
+    add_option(list, "-bios", choose_firmware(options, board));
+    for (const char *const *arg = board->args; *arg; arg++)
         arg_add(list, "%s", *arg);
     arg_add(list, "-nographic");
     add_option(list, "-m", options->memory);
@@ -411,13 +363,13 @@ static void add_machine(struct arg_list *list, const struct trestle_machine_opti
     add_option(list, "-dtb", options->dtb);
 }
 
-int machine_args(const struct trestle_machine_options *options, bool is_owned, char ***ret_argv,
-                 char **ret_error)
+int machine_args(const struct trestle_machine_options *options, enum machine_purpose purpose,
+                 char ***ret_argv, char **ret_error)
 {
     struct arg_list list = {0};
-    const struct arch *arch = NULL;
+    const struct board *board = NULL;
     char *qemu;
-    int error = find_arch(options, &arch, ret_error);
+    int error = board_find(options, &board, ret_error);
     if (!error)
         error = check_files(options, ret_error);
     if (!error)
@@ -426,13 +378,13 @@ int machine_args(const struct trestle_machine_options *options, bool is_owned, c
         return error;
     arg_add(&list, "%s", qemu);
     free(qemu);
-    add_machine(&list, options, arch);
+    add_machine(&list, options, board);
     if (options->is_repeatable)
-        add_repeatable(&list, options, arch);
+        add_repeatable(&list, options, board);
     if (options->direct_dma)
-        add_shared_ram(&list, options->memory, options->args);
+        add_shared_ram(&list, options, board);
     if (has_plugin(options))
-        add_plugin(&list, options, is_owned);
+        add_plugin(&list, options, purpose);
     if (options->gdb)
         add_gdb(&list, options);
     for (const char *const *arg = options->args; arg && *arg; arg++)
@@ -450,5 +402,5 @@ int trestle_machine_args(const struct trestle_machine_options *options, char ***
 {
     struct trestle_machine_options ours;
     int error = machine_import(options, &ours, ret_error);
-    return error ? error : machine_args(&ours, false, ret_argv, ret_error);
+    return error ? error : machine_args(&ours, MACHINE_IS_SHOWN, ret_argv, ret_error);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What a QEMU says of itself: its version, its boards. */
+/* What a QEMU says of itself: its version, its boards, and what is on one of them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +11,8 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "trestle/machine.h"
+#include "machine/args.h"
+#include "machine/boards.h"
 
 #define TIMEOUT_NS (10 * NS_PER_S)
 #define OUTPUT_MAX ((size_t)64 << 10)
@@ -31,11 +33,10 @@ static size_t read_output(int fd, char *buf, size_t size)
     return length;
 }
 
-/* What it prints when it is started with this option; malloc'd. */
-static int ask(const char *qemu_path, const char *option, const char *value, char **ret_output,
-               char **ret_error)
+/* What it prints when it is started so; malloc'd. */
+static int ask(char *const *argv, char **ret_output, char **ret_error)
 {
-    char *argv[] = {(char *)qemu_path, (char *)option, (char *)value, NULL};
+    const char *qemu_path = argv[0];
     int out[2];
     struct child child = CHILD_NONE;
     char *output = malloc(OUTPUT_MAX);
@@ -62,8 +63,9 @@ static int ask(const char *qemu_path, const char *option, const char *value, cha
 int trestle_machine_version(const char *qemu_path, char **ret_version, char **ret_error)
 {
     static const char prefix[] = "QEMU emulator version ";
+    char *const argv[] = {(char *)qemu_path, (char *)"--version", NULL};
     char *output;
-    int error = ask(qemu_path, "--version", NULL, &output, ret_error);
+    int error = ask(argv, &output, ret_error);
     if (error)
         return error;
     const char *version = strstr(output, prefix);
@@ -81,8 +83,9 @@ int trestle_machine_version(const char *qemu_path, char **ret_version, char **re
 int trestle_machine_boards(const char *qemu_path, char **ret_names, char **ret_error)
 {
     static const char head[] = "Supported machines are:\n";
+    char *const argv[] = {(char *)qemu_path, (char *)"-M", (char *)"help", NULL};
     char *output;
-    int error = ask(qemu_path, "-M", "help", &output, ret_error);
+    int error = ask(argv, &output, ret_error);
     if (error)
         return error;
     if (strncmp(output, head, strlen(head)) != 0) {
@@ -101,4 +104,35 @@ int trestle_machine_boards(const char *qemu_path, char **ret_names, char **ret_e
     *to = '\0';
     *ret_names = output;
     return 0;
+}
+
+int trestle_machine_report(const struct trestle_machine_options *options, char **ret_report,
+                           char **ret_error)
+{
+    static const char tail[] = "\nend\n";
+    struct trestle_machine_options ours;
+    const struct board *board = NULL;
+    char **argv = NULL, *output = NULL;
+    int error = machine_import(options, &ours, ret_error);
+    if (!error)
+        error = machine_args(&ours, MACHINE_REPORTS, &argv, ret_error);
+    if (!error)
+        error = ask(argv, &output, ret_error);
+    free(argv);
+    if (!error)
+        error = board_find(&ours, &board, ret_error);
+    if (error)
+        return error;
+    size_t length = strlen(output);
+    if (length < strlen(tail) || strcmp(output + length - strlen(tail), tail) != 0) {
+        free(output);
+        return error_set(ret_error, -EPROTO, "QEMU has not said what its board has");
+    }
+    if (board->note && asprintf(ret_report, "%snote %s\n", output, board->note) < 0)
+        error = -ENOMEM;
+    if (board->note)
+        free(output);
+    else
+        *ret_report = output;
+    return error;
 }

@@ -96,7 +96,7 @@ int trestle_machine_launch(const struct trestle_machine_options *options,
     char **argv;
     int error = machine_import(options, &ours, ret_error);
     if (!error)
-        error = machine_args(&ours, true, &argv, ret_error);
+        error = machine_args(&ours, MACHINE_IS_OWNED, &argv, ret_error);
     if (error)
         return error;
     struct trestle_machine *machine = calloc(1, sizeof(*machine));

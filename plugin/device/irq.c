@@ -8,13 +8,8 @@
 #include <string.h>
 
 #include "plugin/device/device.h"
+#include "plugin/device/wiring.h"
 #include "plugin/qemu/say.h"
-
-/* Inputs that the board itself uses, from QEMU's hw/riscv/virt.c, hw/arm/virt.c and the PC's. On
- * arm, from 48 on: message-signalled interrupts (GICv2 only), the IOMMU's, the platform bus's. */
-struct range {
-    uint32_t first, last;
-};
 
 static const struct controller {
     const char *type, *name;
@@ -23,41 +18,21 @@ static const struct controller {
     uint32_t first;             /* of the inputs that exist */
     bool is_edge;               /* takes levels for edges */
     enum irq_cells cells;       /* how a device tree names an input */
-    struct range board[4];
+    uint32_t board_inputs;      /* the board's own are below this, where its wires are not seen */
 } CONTROLLERS[] = {
-    {"riscv.sifive.plic",
-     "PLIC",
-     "num-sources",
-     0,
-     1,
-     true,
-     IRQ_CELLS_PLIC,
-     {{1, 8}, {10, 11}, {32, 35}}},
-    {"riscv.aplic",
-     "APLIC",
-     "num-irqs",
-     0,
-     1,
-     false,
-     IRQ_CELLS_APLIC,
-     {{1, 8}, {10, 11}, {32, 35}}},
-    {"arm_gic_common", "GIC", "num-irq", 32, 0, false, IRQ_CELLS_GIC, {{1, 9}, {16, 175}}},
-    {"arm-gicv3-common",
-     "GIC",
-     "num-irq",
-     32,
-     0,
-     false,
-     IRQ_CELLS_GIC,
-     {{1, 9}, {16, 47}, {74, 77}, {112, 175}}},
-    {"armv7m", "NVIC", NULL, 0, 0, false, IRQ_CELLS_NONE, {{0, 0}}},
-    {"ioapic-common", "I/O APIC", NULL, 24, 0, false, IRQ_CELLS_NONE, {{0, 15}}},
+    {"riscv.sifive.plic", "PLIC", "num-sources", 0, 1, true, IRQ_CELLS_PLIC, 0},
+    {"riscv.aplic", "APLIC", "num-irqs", 0, 1, false, IRQ_CELLS_APLIC, 0},
+    {"arm_gic_common", "GIC", "num-irq", 32, 0, false, IRQ_CELLS_GIC, 0},
+    {"arm-gicv3-common", "GIC", "num-irq", 32, 0, false, IRQ_CELLS_GIC, 0},
+    {"armv7m", "NVIC", NULL, 0, 0, false, IRQ_CELLS_NONE, 0},
+    {"ioapic-common", "I/O APIC", NULL, 24, 0, false, IRQ_CELLS_NONE, 16},
 };
 #define NUM_CONTROLLERS (sizeof(CONTROLLERS) / sizeof(CONTROLLERS[0]))
 
 /* Of the controller: the lines of ours that are connected to it, and those of them that are up. */
 struct input {
     uint16_t num_lines, num_high;
+    const char *owner; /* the board's own device at it, by QEMU's name of its kind; NULL: none */
 };
 
 static const struct controller *controller;
@@ -113,10 +88,11 @@ static int find_root_aplic(struct qemu_object *candidate, void *ret_object)
     return qemu.object_child_foreach(candidate, find_root_aplic, ret_object);
 }
 
-static void find_controller(struct sst_device *dev)
+/* How many of those that are known the machine has, and their names, each behind a space. */
+static unsigned look_for_controller(char *ret_found, size_t size)
 {
-    char found[128] = "";
     unsigned count = 0;
+    *ret_found = '\0';
     for (size_t i = 0; i < NUM_CONTROLLERS; i++) {
         bool is_ambiguous = false;
         struct qemu_object *candidate =
@@ -127,11 +103,19 @@ static void find_controller(struct sst_device *dev)
         if (!candidate && !is_ambiguous)
             continue;
         count += is_ambiguous ? 2 : 1;
-        snprintf(found + strlen(found), sizeof(found) - strlen(found), " %s%s", CONTROLLERS[i].type,
+        size_t length = strlen(ret_found);
+        snprintf(ret_found + length, size - length, " %s%s", CONTROLLERS[i].type,
                  is_ambiguous ? " (several)" : "");
         controller = &CONTROLLERS[i];
         object = candidate;
     }
+    return count;
+}
+
+static void find_controller(struct sst_device *dev)
+{
+    char found[128];
+    unsigned count = look_for_controller(found, sizeof(found));
     if (count == 0)
         refuse_device(dev, "irq needs an interrupt controller that is known (PLIC, APLIC, GICv2, "
                            "GICv3, NVIC, I/O APIC), and this machine has none; leave irq out");
@@ -153,7 +137,7 @@ static uint32_t count_one_by_one(void)
     return count;
 }
 
-static void count_inputs(struct sst_device *dev)
+static bool count_inputs(void)
 {
     num_inputs = controller->count;
     if (controller->count_property)
@@ -163,8 +147,7 @@ static void count_inputs(struct sst_device *dev)
     if (num_inputs == 0)
         num_inputs = count_one_by_one();
     inputs = calloc(num_inputs, sizeof(*inputs));
-    if (!inputs || num_inputs == 0 || num_inputs > UINT16_MAX)
-        refuse_device(dev, "irq: the %s has no inputs that make sense", controller->name);
+    return inputs && num_inputs > 0 && num_inputs <= UINT16_MAX;
 }
 
 static void check_input(struct sst_device *dev, uint32_t input)
@@ -175,14 +158,28 @@ static void check_input(struct sst_device *dev, uint32_t input)
                       "irq is %" PRIu32 "; the %s of this machine has %" PRIu32 " to %" PRIu32
                       "; use one of these",
                       input, controller->name, controller->first, num_inputs - 1);
-    for (size_t i = 0; i < sizeof(controller->board) / sizeof(controller->board[0]); i++) {
-        const struct range *range = &controller->board[i];
-        if (range->last > 0 && input >= range->first && input <= range->last && !dev->shadow)
-            refuse_device(dev,
-                          "irq is %" PRIu32 "; the board uses %" PRIu32 " to %" PRIu32
-                          " itself; use another, or set shadow to share it",
-                          input, range->first, range->last);
-    }
+    if (inputs[input].owner && !dev->shadow)
+        refuse_device(dev,
+                      "irq is %" PRIu32 "; the board's own %s uses it already; use another, which "
+                      "'trestle boards' lists, or set shadow to share it",
+                      input, inputs[input].owner);
+}
+
+static void note_owner(uint32_t input, const char *type)
+{
+    inputs[input].owner = type;
+}
+
+/* Once the board is complete. */
+static void find_owners(void)
+{
+    static bool is_done;
+    if (is_done)
+        return;
+    is_done = true;
+    for (uint32_t input = 0; input < controller->board_inputs; input++)
+        note_owner(input, "chipset");
+    wiring_find(object, controller->first, num_inputs, note_owner);
 }
 
 void irq_find_controller(struct sst_device *dev)
@@ -190,7 +187,24 @@ void irq_find_controller(struct sst_device *dev)
     if (controller)
         return;
     find_controller(dev);
-    count_inputs(dev);
+    if (!count_inputs())
+        refuse_device(dev, "irq: the %s has no inputs that make sense", controller->name);
+}
+
+void irq_report(void (*used)(uint32_t input, const char *owner))
+{
+    char found[128];
+    unsigned count = look_for_controller(found, sizeof(found));
+    if (count != 1 || !count_inputs()) {
+        printf("interrupts none%s\n", count > 0 ? found : "");
+        return;
+    }
+    printf("interrupts %" PRIu32 " %" PRIu32 " %s\n", controller->first, num_inputs - 1,
+           controller->name);
+    find_owners();
+    for (uint32_t input = 0; input < num_inputs; input++)
+        if (inputs[input].owner)
+            used(input, inputs[input].owner);
 }
 
 enum irq_cells irq_cells(void)
@@ -211,6 +225,7 @@ void irq_connect(struct sst_device *dev)
     if (!irq_is_wired(dev))
         return;
     irq_find_controller(dev);
+    find_owners();
     for (uint32_t line = 0; line < dev->num_irqs; line++)
         if (dev->irqs[line] != IRQ_WATCHDOG)
             check_input(dev, dev->irqs[line]);

@@ -28,9 +28,11 @@ static void read_argument(const char *argument)
         trestle_exit_when_idle(true);
     else if (strcmp(argument, "on_idle=say") == 0)
         trestle_exit_when_idle(false);
+    else if (strcmp(argument, "report=board") == 0)
+        trestle_report_board();
     else if (strncmp(argument, "owner=", 6) != 0 || !owner_set(argument + 6))
         refuse("-plugin has an argument '%s'; known are on_idle=say and on_idle=exit, and "
-               "what trestle run adds, owner=PID:START:NAMESPACE",
+               "what trestle adds, owner=PID:START:NAMESPACE and report=board",
                argument);
 }
 

@@ -98,6 +98,16 @@ struct qemu_section {
     uint64_t rest[16];
 };
 
+/* ObjectProperty, the beginning */
+struct qemu_property {
+    char *name, *type;
+};
+
+/* ObjectPropertyIterator, of 56 bytes */
+struct qemu_property_iterator {
+    uint64_t words[16];
+};
+
 /* Notifier */
 struct qemu_notifier {
     void (*notify)(struct qemu_notifier *notifier, void *data);
@@ -212,6 +222,10 @@ enum { /* QEMUClockType */
     F(bool, object_property_get_bool, (struct qemu_object *, const char *, struct qemu_error **))  \
     F(void *, object_property_find, (struct qemu_object *, const char *))                          \
     F(char *, object_property_get_str, (struct qemu_object *, const char *, struct qemu_error **)) \
+    F(char *, object_get_canonical_path, (const struct qemu_object *))                             \
+    F(const char *, object_get_typename, (const struct qemu_object *))                             \
+    F(void, object_property_iter_init, (struct qemu_property_iterator *, struct qemu_object *))    \
+    F(struct qemu_property *, object_property_iter_next, (struct qemu_property_iterator *))        \
     F(struct qemu_region *, host_memory_backend_get_memory, (struct qemu_object *))                \
     F(int, memory_region_get_fd, (struct qemu_region *))                                           \
     F(void, qemu_set_fd_handler, (int, void (*)(void *), void (*)(void *), void *))                \

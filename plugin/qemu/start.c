@@ -6,16 +6,22 @@
 
 #include "plugin/device/device.h"
 #include "plugin/device/pci.h"
+#include "plugin/device/report.h"
 #include "plugin/qemu/idle.h"
 #include "plugin/qemu/owner.h"
 #include "plugin/qemu/say.h"
 #include "plugin/qemu/warp.h"
 
-static bool exit_when_idle;
+static bool exit_when_idle, reports_board;
 
 void trestle_exit_when_idle(bool yes)
 {
     exit_when_idle = yes;
+}
+
+void trestle_report_board(void)
+{
+    reports_board = true;
 }
 
 bool trestle_resolve(void)
@@ -38,6 +44,8 @@ static void on_machine_complete(struct qemu_notifier *notifier, void *data)
 {
     (void)notifier;
     (void)data;
+    if (reports_board)
+        report_board();
     owner_watch();
     device_start_all();
     pci_start();

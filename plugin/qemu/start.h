@@ -12,6 +12,9 @@ bool trestle_resolve(void);
  * complete. target_name: QEMU's for the guest's architecture. */
 void trestle_start(const char *target_name);
 
+/* Instead of starting anything: "trestle boards" wants to know what the board has. */
+void trestle_report_board(void);
+
 /* A guest that waits for ever ends QEMU with status 125, instead of being told of. */
 void trestle_exit_when_idle(bool yes);
 

@@ -159,6 +159,12 @@ static uint64_t get_uint(struct qemu_object *object, const char *name, struct qe
     return NUM_IRQS;
 }
 
+/* So the board has no wires. */
+static char *no_path(const struct qemu_object *object)
+{
+    return NULL;
+}
+
 static struct qemu_irq *gpio_in(struct qemu_object *object, int number)
 {
     FUZZ_REQUIRE(object == (struct qemu_object *)&controller && number > 0 && number < NUM_IRQS);
@@ -598,6 +604,7 @@ static void start_once(void)
     qemu.object_resolve_path_type = find_controller;
     qemu.object_property_get_uint = get_uint;
     qemu.qdev_get_gpio_in = gpio_in;
+    qemu.object_get_canonical_path = no_path;
     qemu.qemu_set_irq = set_irq;
     qemu.qemu_register_reset = register_reset;
     qemu.qemu_add_exit_notifier = add_exit_notifier;

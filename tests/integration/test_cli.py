@@ -21,7 +21,7 @@ class BadCommandLine(Case):
             ("name a command: trestle run CONFIG, or trestle --help",),
             ('there is no command "rnu"; did you mean "run"?', "rnu"),
             ('there is no command "frobnicate"; the commands are run, check, serve, qemu-args, '
-             "device, models, bench, sst-config, trace, replay, poke, new, rtl", "frobnicate"),
+             "device, models, bench, sst-config, trace, replay, poke, new, rtl, boards", "frobnicate"),
             (f"run needs a configuration file; {usage}", "run"),
             (f'run takes a configuration file only, so "b" is too much; {usage}', "run", "a", "b"),
             ('run has no option --kernl; did you mean "--kernel"?', "run", "--kernl", "x", "a"),
@@ -461,6 +461,76 @@ class Tables(Case):
                 self.assertEqual(words[words.index("-object") + 1],
                                  f"memory-backend-memfd,id=trestle-ram,share=on,size={size}")
                 self.assertIn("memory-backend=trestle-ram", words)
+
+
+class Boards(Case):
+    """What the installed QEMU says of its boards."""
+
+    def boards(self, *args):
+        result = self.trestle("boards", *args)
+        self.assertEqual(result.code, 0, result)
+        head, _, table = result.out.partition("\n\n")
+        return head, [re.split("  +", line.strip()) for line in table.splitlines()[1:]]
+
+    def test_virt(self):
+        common.qemu("riscv64")
+        head, rows = self.boards("riscv64")
+        self.assertRegex(head, r"\Aboard: virt, as QEMU [\d.]+ has it\ndevice tree: yes\n"
+                               r"interrupt controller: PLIC, inputs 1 to 95\n"
+                               r"free interrupts: 9, 12 to 31, 36 to 95\Z")
+        self.assertIn(["0x10101000", "0x1fffffff", "261116 KiB", "free"], rows)
+        self.assertIn(["0x10001000", "0x100081ff", "29184", "virtio-mmio, 8 times"], rows)
+
+    def test_what_is_free_is_taken(self):
+        """A device that is put where there is room is not refused, and nowhere else is room."""
+        common.qemu("riscv32")
+        config = self.config({
+            "machine": {"arch": "riscv32", "kernel": str(common.guest("probe"))},
+            "devices": [{"model": "timer", "base_addr": "0x10009000", "size": 0xf7000, "irq": [95]}]})
+        process = self.start_trestle("run", config)
+        read_until(process.stdout, b"probe")
+        process.terminate()
+        process.wait(30)
+        for key, value in ("base_addr", "0x10008000"), ("size", 0xf7008), ("irq", 96), ("irq", 35):
+            document = json.loads(pathlib.Path(config).read_text())
+            document["devices"][0][key] = value
+            self.assertEqual(self.trestle("run", self.config(document)).code, 2)
+
+    def test_other_boards(self):
+        for arch, board, controller, free in (
+                ("arm", "microbit", "NVIC, inputs 0 to 31", "0 to 1, 3 to 7, 11 to 12, 14 to 31"),
+                ("aarch64", "virt,gic-version=3", "GIC, inputs 0 to 255",
+                 "0, 8 to 15, 48 to 255"),
+                ("x86_64", "pc", "I/O APIC, inputs 0 to 23", "16 to 23"),
+                ("arm", "mps2-an521", "more than one: armv7m (several)", None)):
+            common.qemu(arch)
+            with self.subTest(board=board):
+                head, _ = self.boards(arch, "--board", board)
+                self.assertIn(f"\ninterrupt controller: {controller}", head)
+                if free:
+                    self.assertIn(f"\nfree interrupts: {free}", head)
+        common.qemu("m68k")
+        head, _ = self.boards("--qemu", "qemu-system-m68k", "--board", "virt")
+        self.assertIn("interrupt controller: none that is known; devices have no irq", head)
+
+    def test_the_machine_of_a_configuration(self):
+        common.qemu("riscv64")
+        head, rows = self.boards(self.config({
+            "machine": {"arch": "riscv64", "kernel": "nowhere.elf", "memory": "256M",
+                        "args": ["-M", "aia=aplic"]}, "devices": [ECHO]}))
+        self.assertIn("interrupt controller: APLIC, inputs 1 to 96\n", head)
+        self.assertIn(["0x80000000", "0x8fffffff", "256 MiB", "riscv_virt_board.ram"], rows)
+
+    def test_bad_input(self):
+        common.qemu("riscv32")
+        for args, line in (
+                (["riscv32", "--board", "vrt"], r'trestle: \S+ has no board "vrt"; did you mean "virt"\?.*'),
+                (["mips"], 'trestle: "mips" is not an architecture; choose one of riscv32, .*'),
+                (["a.json", "b.json"], "trestle: boards takes one architecture or configuration; .*"),
+                (["--plugin", "none"], "trestle: boards needs QEMU's plugin; name it with --plugin"),
+                (["no.json"], "no.json: cannot read the configuration: .*")):
+            with self.subTest(args=args):
+                self.assert_refused_like(line, "boards", *args)
 
 
 class Documents(Case):

@@ -48,14 +48,23 @@ class Refusals(common.TestCase):
                                  rf"{end - 1}; use one of these", irq, arch, args)
 
     def test_numbers_that_the_board_uses(self):
-        for arch, irq, used in ("riscv32", 10, "10 to 11"), ("riscv64", 35, "32 to 35"), \
-                ("arm", 1, "1 to 9"), ("aarch64", 47, "16 to 175"), ("aarch64", 48, "16 to 175"), \
-                ("arm", 175, "16 to 175"), ("x86_64", 4, "0 to 15"), ("v3", 47, "16 to 47"), \
-                ("v3", 74, "74 to 77"), ("v3", 112, "112 to 175"), ("v3", 175, "112 to 175"):
-            args = ["-M", "gic-version=3"] if arch == "v3" else []
-            with self.subTest(arch=arch, irq=irq):
-                self.refused(rf"irq is {irq}; the board uses {used} itself; use another, or "
-                             "set shadow to share it", irq, "aarch64" if args else arch, args)
+        v3 = ["-M", "gic-version=3"]
+        for arch, irq, owner, args in (
+                ("riscv32", 10, "serial-mm", []), ("riscv64", 35, "gpex-pcihost", []),
+                ("riscv64", 8, "virtio-mmio", []), ("riscv64", 11, "goldfish_rtc", []),
+                ("riscv64", 35, "gpex-pcihost", ["-M", "aia=aplic"]),
+                ("arm", 1, "pl011", []), ("aarch64", 47, "virtio-mmio", []),
+                ("aarch64", 48, "arm-gicv2m", []), ("aarch64", 111, "arm-gicv2m", []),
+                ("aarch64", 47, "virtio-mmio", v3), ("aarch64", 7, "pl061", v3),
+                ("aarch64", 74, "arm-smmuv3", v3 + ["-M", "iommu=smmuv3"]),
+                ("arm", 5, "pl011", ["-M", "vexpress-a9"]),
+                ("aarch64", 21, "cadence_uart", ["-M", "xlnx-zcu102"]),
+                ("riscv64", 4, "riscv.sifive.uart", ["-M", "sifive_u"]),
+                ("arm", 2, "nrf51_soc.uart", ["-M", "microbit", "-cpu", "cortex-m0"]),
+                ("x86_64", 4, "chipset", [])):
+            with self.subTest(arch=arch, irq=irq, args=args):
+                self.refused(rf"irq is {irq}; the board's own {owner} uses it already; use another, "
+                             "which 'trestle boards' lists, or set shadow to share it", irq, arch, args)
 
     def test_machines_without_a_controller(self):
         for arch, args in ("riscv32", ["-M", "spike"]), \
@@ -93,7 +102,7 @@ class Refusals(common.TestCase):
                           '"base_addr": "0x10200000", "irq": 10}]}' % common.guest("interrupts"))
         result = common.run([common.TRESTLE, "run", config])
         self.assertEqual(result.code, 2, result)
-        self.assertRegex(result.err, rf"\A{config}:2: devices\[0\]: irq is 10; the board .*\n\Z")
+        self.assertRegex(result.err, rf"\A{config}:2: devices\[0\]: irq is 10; the board's own serial-mm .*\n\Z")
 
 
 class Resets(common.TestCase):
