@@ -30,7 +30,8 @@ LINUX_ARCH ?= riscv64
 LINUX_GUEST ?= $(HOME)/.cache/trestle/linux/$(LINUX_ARCH)
 example = $(BUILD)/linux
 demo-linux: build ## fetch Debian's kernel, and boot it with devices behind Trestle; LINUX_ARCH=aarch64
-	tools/linux-guest $(LINUX_ARCH) $(LINUX_GUEST) examples/08-linux/demo.sh
+	tools/linux-guest $(LINUX_ARCH) $(LINUX_GUEST) \
+		examples/08-linux/$(if $(filter x86_64,$(LINUX_ARCH)),x86,demo).sh
 	mkdir -p $(example)
 	ln -sfn $(LINUX_GUEST) $(example)/guest
 	cp examples/08-linux/linux-$(LINUX_ARCH).json $(example)

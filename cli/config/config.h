@@ -58,6 +58,7 @@ struct config_device {
     int64_t protocol;                     /* 1, 2; -1: the plugin's default */
     const char *backend;                  /* where its output goes; NULL: nowhere */
     const char *alias;                    /* in the device tree; NULL: none */
+    const char *acpi_id;                  /* where there is no tree but ACPI; NULL: PRP0001 */
     const struct json_t *compatible, *dt; /* as they stand in the file; NULL: not there */
     const char *node; /* the body of the device's node, as in a device tree's source; NULL: none */
 

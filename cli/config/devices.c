@@ -344,6 +344,7 @@ static const struct config_key device_keys[] = {
      "\"compatible\": \"ns16550a\""},
     {"alias", config_set_alias, DEVICE(alias), "an alias in a device tree",
      "\"alias\": \"serial1\""},
+    {"acpi_id", config_set_acpi_id, DEVICE(acpi_id), "an ACPI id", "\"acpi_id\": \"PNP0501\""},
     {"dt", config_set_dt, 0, "an object of properties", "\"dt\": { \"clock-frequency\": 3686400 }"},
     {0},
 };

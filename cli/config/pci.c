@@ -122,6 +122,7 @@ int config_finish_pci(struct config_reader *reader, const struct json_place *whe
                         : device->behind                     ? "behind"
                         : device->compatible                 ? "compatible"
                         : device->alias                      ? "alias"
+                        : device->acpi_id                    ? "acpi_id"
                         : device->dt                         ? "dt"
                                                              : NULL;
     struct json_place key = {where, wrong, 0}, protocol = {where, "protocol", 0};

@@ -113,6 +113,8 @@ int config_set_compatible(struct config_reader *reader, const struct config_key 
                           const struct json_place *where, const json_t *value, void *target);
 int config_set_alias(struct config_reader *reader, const struct config_key *key,
                      const struct json_place *where, const json_t *value, void *target);
+int config_set_acpi_id(struct config_reader *reader, const struct config_key *key,
+                       const struct json_place *where, const json_t *value, void *target);
 int config_set_dt(struct config_reader *reader, const struct config_key *key,
                   const struct json_place *where, const json_t *value, void *target);
 int config_make_node(struct config_reader *reader, const struct json_place *where,

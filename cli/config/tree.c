@@ -42,6 +42,19 @@ int config_set_alias(struct config_reader *reader, const struct config_key *key,
     return config_set_string(reader, key, where, value, target);
 }
 
+/* A vendor's three or four letters, and four hexadecimal digits. */
+int config_set_acpi_id(struct config_reader *reader, const struct config_key *key,
+                       const struct json_place *where, const json_t *value, void *target)
+{
+    const char *text = json_string_value(value);
+    size_t length = text ? strlen(text) : 0;
+    if ((length != 7 && length != 8) ||
+        strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != length ||
+        strspn(text + length - 4, "0123456789ABCDEF") != 4)
+        return config_fail_type(reader, key, where, value);
+    return config_set_string(reader, key, where, value, target);
+}
+
 int config_set_dt(struct config_reader *reader, const struct config_key *key,
                   const struct json_place *where, const json_t *value, void *target)
 {

@@ -264,6 +264,7 @@ static int check_without_plugin(const struct config *config, const struct launch
                           : device->irq             ? "irq"
                           : device->compatible      ? "compatible"
                           : device->alias           ? "alias"
+                          : device->acpi_id         ? "acpi_id"
                           : device->dt              ? "dt"
                                                     : NULL;
         if (!key)
@@ -390,6 +391,8 @@ static void add_escaped(struct strings *parts, const char *name, const char *val
 
 static void add_node(struct strings *parts, const struct config_device *device)
 {
+    if (device->acpi_id)
+        strings_addf(parts, "acpi_id=%s", device->acpi_id);
     if (!device->node)
         return;
     strings_addf(parts, "dt_label=%s", device->name);

@@ -68,6 +68,7 @@ struct sst_device {
     uint64_t irq_levels; /* a bit per line */
     char *dt;            /* the body of its node in the device tree, or NULL: it has none */
     char *dt_label, *dt_alias;
+    char *acpi_id;    /* in ACPI; NULL: PRP0001, by the node's compatible */
     bool dt_optional; /* no fault where the machine makes no tree */
     char *wrong;      /* the first thing that is wrong with them, or NULL */
 

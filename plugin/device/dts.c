@@ -8,18 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugin/qemu/fdt.h"
-
-enum { NAME_MAX_LENGTH = 63, VALUE_MAX = 4096, DEPTH_MAX = 8 };
+enum { NAME_MAX_LENGTH = 63, DEPTH_MAX = 8 };
 
 struct reader {
     struct dts *dts;
     const char *at;
-};
-
-struct value {
-    uint8_t bytes[VALUE_MAX];
-    int length;
 };
 
 static int fail(struct reader *reader, const char *format, ...)
@@ -78,15 +71,15 @@ static int read_path(struct reader *reader, char *ret_path, size_t size)
     return 0;
 }
 
-static int add_byte(struct reader *reader, struct value *value, uint8_t byte)
+static int add_byte(struct reader *reader, struct dts_value *value, uint8_t byte)
 {
-    if (value->length == VALUE_MAX)
-        return fail(reader, "a property has more than %d bytes", VALUE_MAX);
+    if (value->length == DTS_VALUE_MAX)
+        return fail(reader, "a property has more than %d bytes", DTS_VALUE_MAX);
     value->bytes[value->length++] = byte;
     return 0;
 }
 
-static int add_cell(struct reader *reader, struct value *value, uint32_t cell)
+static int add_cell(struct reader *reader, struct dts_value *value, uint32_t cell)
 {
     for (int shift = 24; shift >= 0; shift -= 8)
         if (add_byte(reader, value, (uint8_t)(cell >> shift)) < 0)
@@ -94,12 +87,14 @@ static int add_cell(struct reader *reader, struct value *value, uint32_t cell)
     return 0;
 }
 
-static int read_cell(struct reader *reader, struct value *value)
+static int read_cell(struct reader *reader, struct dts_value *value)
 {
     char name[4 * NAME_MAX_LENGTH], *end;
     uint32_t phandle;
     if (take(reader, '&')) {
         bool is_path = take(reader, '{');
+        if (!reader->dts->resolve)
+            return fail(reader, "a property refers to a node, and in ACPI there are none");
         if ((is_path ? read_path(reader, name, sizeof(name)) : read_name(reader, name)) < 0)
             return -1;
         if (is_path && !reader->dts->resolve(name, &phandle))
@@ -116,7 +111,7 @@ static int read_cell(struct reader *reader, struct value *value)
     return add_cell(reader, value, (uint32_t)number);
 }
 
-static int read_string(struct reader *reader, struct value *value)
+static int read_string(struct reader *reader, struct dts_value *value)
 {
     for (; *reader->at != '"'; reader->at++) {
         if (*reader->at == '\\')
@@ -130,7 +125,7 @@ static int read_string(struct reader *reader, struct value *value)
     return add_byte(reader, value, 0);
 }
 
-static int read_bytes(struct reader *reader, struct value *value)
+static int read_bytes(struct reader *reader, struct dts_value *value)
 {
     while (!take(reader, ']')) {
         char digits[3] = {reader->at[0], reader->at[0] ? reader->at[1] : '\0', '\0'};
@@ -143,14 +138,19 @@ static int read_bytes(struct reader *reader, struct value *value)
     return 0;
 }
 
-static int read_value(struct reader *reader, struct value *value)
+static int read_value(struct reader *reader, struct dts_value *value)
 {
-    if (take(reader, '"'))
+    if (take(reader, '"')) {
+        value->has_strings = true;
         return read_string(reader, value);
-    if (take(reader, '['))
+    }
+    if (take(reader, '[')) {
+        value->has_bytes = true;
         return read_bytes(reader, value);
+    }
     if (!take(reader, '<'))
         return expected(reader, "\", < or [");
+    value->has_cells = true;
     while (!take(reader, '>'))
         if (read_cell(reader, value) < 0)
             return -1;
@@ -159,8 +159,9 @@ static int read_value(struct reader *reader, struct value *value)
 
 static int put_property(struct reader *reader, int node, const char *name)
 {
-    struct value value;
+    struct dts_value value;
     value.length = 0;
+    value.has_strings = value.has_cells = value.has_bytes = false;
     if (take(reader, '='))
         do
             if (read_value(reader, &value) < 0)
@@ -168,8 +169,8 @@ static int put_property(struct reader *reader, int node, const char *name)
         while (take(reader, ','));
     if (!take(reader, ';') && *reader->at)
         return expected(reader, ";");
-    int error = fdt.fdt_setprop(reader->dts->tree, node, name, value.bytes, value.length);
-    return error < 0 ? fail(reader, "property %s: %s", name, fdt.fdt_strerror(error)) : 0;
+    const char *wrong = reader->dts->put(reader->dts->tree, node, name, &value);
+    return wrong ? fail(reader, "property %s: %s", name, wrong) : 0;
 }
 
 static int put_body(struct reader *reader, int node, unsigned depth)
@@ -188,9 +189,10 @@ static int put_body(struct reader *reader, int node, unsigned depth)
                 return -1;
             continue;
         }
-        int child = fdt.fdt_add_subnode(reader->dts->tree, node, name);
-        if (child < 0)
-            return fail(reader, "node %s: %s", name, fdt.fdt_strerror(child));
+        int child;
+        const char *wrong = reader->dts->add(reader->dts->tree, node, name, &child);
+        if (wrong)
+            return fail(reader, "node %s: %s", name, wrong);
         if (put_body(reader, child, depth + 1) < 0)
             return -1;
         if (!take(reader, '}'))

@@ -58,6 +58,7 @@ void device_finalize(struct qemu_object *object)
     free(dev->dt);
     free(dev->dt_label);
     free(dev->dt_alias);
+    free(dev->acpi_id);
     free(dev->wrong);
     free(dev);
 }

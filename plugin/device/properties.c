@@ -70,6 +70,10 @@ static const struct property PROPERTIES[] = {
      .description = "the node's name; other nodes refer to it by &NAME", .types = PROPERTY_MMIO},
     {"dt_alias", STRING, offsetof(struct sst_device, dt_alias), "a name such as serial1",
      .description = "the node's name in /aliases", .types = PROPERTY_MMIO},
+    {"acpi_id", STRING, offsetof(struct sst_device, acpi_id), "an ACPI id such as PNP0501",
+     .description = "what a machine with ACPI and no device tree calls the device "
+                    "(default PRP0001, if it has dt)",
+     .types = PROPERTY_MMIO},
     {"dt_optional", SWITCH, offsetof(struct sst_device, dt_optional), "on or off",
      .description = "on: a machine without a device tree is fine (default off)",
      .types = PROPERTY_MMIO},

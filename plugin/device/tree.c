@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugin/device/acpi.h"
 #include "plugin/device/device.h"
 #include "plugin/device/dts.h"
 #include "plugin/qemu/fdt.h"
@@ -198,12 +199,24 @@ static void set_alias(struct sst_device *dev, const char *node_name)
     set_property(dev, aliases, dev->dt_alias, path, (size_t)size + 1);
 }
 
+static const char *put_property(void *to, int node, const char *name, const struct dts_value *value)
+{
+    int error = fdt.fdt_setprop(to, node, name, value->bytes, value->length);
+    return error < 0 ? fdt.fdt_strerror(error) : NULL;
+}
+
+static const char *add_child(void *to, int parent, const char *name, int *ret_node)
+{
+    *ret_node = fdt.fdt_add_subnode(to, parent, name);
+    return *ret_node < 0 ? fdt.fdt_strerror(*ret_node) : NULL;
+}
+
 static void add_node(struct sst_device *dev)
 {
     char name[96];
     uint32_t phandle = phandle_of(dev);
     int parent = find_parent();
-    struct dts dts = {.tree = tree, .resolve = resolve};
+    struct dts dts = {.tree = tree, .put = put_property, .add = add_child, .resolve = resolve};
     snprintf(name, sizeof(name), "%.64s@%" PRIx64, dev->dt_label ? dev->dt_label : "device",
              dev->base);
     int node = fdt.fdt_add_subnode(tree, parent, name);
@@ -238,8 +251,8 @@ static void refuse_without_tree(void)
     for (struct sst_device *dev = device_first(); dev; dev = dev->next)
         if (dev->dt && !dev->dt_optional)
             refuse_device(dev,
-                          "dt: this machine makes no device tree; leave it out, or use a board "
-                          "that does, such as virt, without -dtb");
+                          "dt: this machine makes no device tree and has no ACPI; leave it out, or "
+                          "use a board that does, such as virt, without -dtb");
 }
 
 /* On riscv a -dtb becomes the machine's tree, elsewhere the machine's tree is not used then. */
@@ -254,16 +267,20 @@ static void on_board_to_finish(struct qemu_notifier *notifier, void *data)
     (void)notifier;
     (void)data;
     for (struct sst_device *dev = device_first(); dev; dev = dev->next)
-        has_nodes |= dev->dt != NULL;
+        has_nodes |= dev->dt || dev->acpi_id;
     if (!has_nodes)
         return;
     tree = is_tree_used() ? fdt_find() : NULL;
-    if (!tree) {
+    if (!tree && (qemu_has_dtb() || !qemu_has_acpi())) {
         refuse_without_tree();
         return;
     }
     for (struct sst_device *dev = device_first(); dev; dev = dev->next)
         check(dev);
+    if (!tree) {
+        acpi_add_devices();
+        return;
+    }
     for (struct sst_device *dev = device_first(); dev && intc == 0; dev = dev->next)
         if (wants_controller(dev))
             find_controller(dev);

@@ -3,6 +3,7 @@
 #include "plugin/qemu/qemu_abi.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,6 +107,39 @@ bool qemu_has_dtb(void)
     bool has_path = path && *path;
     free(path); /* glib's memory is malloc's */
     return has_path;
+}
+
+bool qemu_has_acpi(void)
+{
+    struct qemu_object *machine = qemu.qdev_get_machine();
+    if (!SYMBOL(acpi_table_add) || !qemu.object_property_find(machine, "acpi"))
+        return false;
+    char *use = qemu.object_property_get_str(machine, "acpi", NULL);
+    bool has_acpi = use && strcmp(use, "off") != 0;
+    free(use);
+    return has_acpi;
+}
+
+int qemu_add_acpi_table(const char *path, const char **ret_error)
+{
+    void *(*find)(const char *) = NULL;
+    void *(*parse)(void *, const char *, bool) = NULL;
+    void (*add)(const void *, struct qemu_error **) = NULL;
+    struct qemu_error *error = NULL;
+    char option[128];
+    *ret_error = "it does not export what is needed";
+    if (!symbol_set(&find, SYMBOL(qemu_find_opts)) ||
+        !symbol_set(&parse, SYMBOL(qemu_opts_parse_noisily)) ||
+        !symbol_set(&add, SYMBOL(acpi_table_add)))
+        return -1;
+    snprintf(option, sizeof(option), "file=%s", path);
+    void *list = find("acpi"), *parsed = list ? parse(list, option, true) : NULL;
+    if (!parsed)
+        return -1;
+    add(parsed, &error);
+    if (error)
+        *ret_error = qemu.error_get_pretty(error);
+    return error ? -1 : 0;
 }
 
 /* The bit "memory" of MemTxAttrs. */

@@ -273,6 +273,12 @@ void *qemu_machine_tree(void);
 /* The user gave one, with -dtb. */
 bool qemu_has_dtb(void);
 
+/* The machine hands ACPI's tables to its guest. */
+bool qemu_has_acpi(void);
+/* One more of them, as -acpitable adds it; before the board finishes. 0, or -1 and *ret_error,
+ * which is not to be freed. */
+int qemu_add_acpi_table(const char *path, const char **ret_error);
+
 /* Attributes of a transfer that reaches RAM and no device. */
 qemu_attrs qemu_memory_only(void);
 

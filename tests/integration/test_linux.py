@@ -69,6 +69,19 @@ class Linux(Case):
         out = self.check_demo(self.boot("aarch64"))
         self.assertIn("watchdog: sp805-wdt, 4 s, active\nwatchdog: inactive\n", out)
 
+    def test_x86_64(self):
+        """In ACPI's tables: one device by its id, and one by its compatible."""
+        guest = linux_guest("x86_64", EXAMPLE / "x86.sh")
+        config = json.loads((EXAMPLE / "linux-x86_64.json").read_text())
+        config["machine"].update(kernel=str(guest / "kernel"), initrd=str(guest / "initrd-x86"))
+        config["devices"][0]["backend"] = "file:sent"
+        result = self.trestle("run", "-v", self.config(config), timeout=BOOT_SECONDS)
+        self.assertEqual(result.code, 0, result)
+        out = result.out.replace("\r", "")
+        self.assertRegex(out, r"serial port: ttyS\d, driver serial, mem 0xfc000000-0xfc000007, irq 20\n")
+        self.assertIn("hello, model\n", (self.dir / "sent").read_text().replace("\r", ""))
+        self.assertRegex(out, r"id: of:NT\w*Cacme,id at fc001000-fc00100f\n".replace("NT", r"N\w*T"))
+
     def test_a_watchdog_bites(self):
         """Nobody feeds it any more, and the guest is reset, which -no-reboot makes the end."""
         script = self.dir / "bite.sh"

@@ -132,12 +132,26 @@ class BadNodes(Case):
         common.qemu("x86_64")
         common.qemu("aarch64")
         (self.dir / "own.dtb").touch()
-        for arch, keys in ("x86_64", {}), ("aarch64", {"dtb": "own.dtb"}):
+        for arch, keys in ("x86_64", {"board": "q35,acpi=off"}), ("aarch64", {"dtb": "own.dtb"}):
             kernel = str(common.guest("probe", arch))
-            self.refused(r": dt: this machine makes no device tree; leave it out, or use a board "
-                         r"that does, such as virt, without -dtb", irq=20, dt={},
+            self.refused(r": dt: this machine makes no device tree and has no ACPI; leave it out, or "
+                         r"use a board that does, such as virt, without -dtb", irq=20, dt={},
                          base_addr="0xfc000000" if arch == "x86_64" else "0x0c000000",
                          machine={"arch": arch, "kernel": kernel, **keys})
+
+    def test_what_acpi_cannot_say(self):
+        common.qemu("x86_64")
+        machine = {"arch": "x86_64", "kernel": str(common.guest("probe", "x86_64"))}
+
+        def refused(line, dt):
+            self.refused(": dt: " + line, irq=20, dt=dt, base_addr="0xfc000000", machine=machine)
+        refused("property x: ACPI has no list of numbers and strings", {"x": [1, "a"]})
+        refused("property x: that is more than a package of ACPI holds", {"x": [0] * 256})
+        refused("node kid: a device in ACPI has no nodes below it; leave it out", {"kid": {}})
+        refused("a property refers to a node, and in ACPI there are none", {"x": "&uart"})
+        for wrong in "PNP", "pnp0501", "PNP050G", "ABCDE0000", 1:
+            self.refused(r"\.acpi_id: .* is not an ACPI id; write for example \"acpi_id\": \"PNP0501\"",
+                         acpi_id=wrong)
 
     def test_text_by_hand(self):
         """What stands behind dt= on QEMU's own command line."""
