@@ -61,7 +61,7 @@ ALLOWED = {
         "lib/front": "connection front port",
         "lib/front/v1": "v1",
         "lib/front/v2": "v2",
-        "lib/ipc": "barrier shm",
+        "lib/ipc": "barrier inline shm",
         "lib/sim": "lazy",
         "lib/trace": "hash writer",
     },
@@ -84,10 +84,15 @@ ALLOWED = {
     "plugin": {
         "include/trestle": "le wire",
         "lib/base": "clock macros process region socket_path",
-        "lib/ipc": "barrier fds shm stream wait",
+        "lib/ipc": "barrier fds inline shm stream wait",
     },
     "sst": {
         "include/trestle": "bridge machine models sim",
+    },
+    "inline": {
+        "include/trestle": "models process sim",
+        "lib/base": "clock error handover",
+        "lib/bridge": "inline",
     },
     "cli": {
         "include/trestle": "bridge machine models process registers sim test trace",
@@ -128,7 +133,7 @@ ALLOWED = {
         "cli/run": "backend",
         "cli/svd": "stub svd text",
         "cli/trace": "replay",
-        "include/trestle": "bridge device i2c machine models peer pin registers sim test trace wire",
+        "include/trestle": "bridge device i2c le machine models peer pin registers sim test trace wire",
         "lib/base": "child handover histogram listener macros number rate_limit region sized socket_path",
         "lib/ipc": "barrier fds shm stream wait",
         "lib/sim": "device lazy params sim timeline",

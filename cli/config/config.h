@@ -46,6 +46,7 @@ struct config_device {
     const char *irq;      /* inputs of the interrupt controller, "40:41"; NULL: none */
     size_t num_irqs;
     bool own_process;                     /* not served by the run's */
+    bool is_inline;                       /* served inside QEMU */
     const char *process_name;             /* NULL: the process is this device's alone */
     const char **command;                 /* of the process, ended by NULL; NULL: not said here */
     bool is_served_by_command;            /* the model only stands in for what is not known here */
@@ -70,6 +71,7 @@ struct config_device {
 struct config_process {
     const char *name;     /* that of its device where it is that one's own */
     bool is_own;          /* "own", with one device */
+    bool is_inline;       /* QEMU's */
     const char **command; /* ended by NULL; NULL: trestle itself */
     const char *restart;  /* as a device has it */
     size_t num_devices;
@@ -95,6 +97,7 @@ struct config {
     size_t num_links;
     struct config_process **processes;
     size_t num_processes;
+    bool is_all_inline;     /* nothing is served outside QEMU */
     trestle_time stop_at;   /* TRESTLE_TIME_NEVER: not said */
     int64_t watchdog_ms;    /* 0: none */
     struct svd_file **svds; /* vendors' descriptions, of which there are models */

@@ -286,6 +286,32 @@ static char *const carrier_choices[] = {"auto", "socket", "shm", NULL};
 
 static char *const on_error_choices[] = {"fault", "ones", "zeros", NULL};
 
+/* A request to a device inside QEMU is a call of protocol 2. */
+static int check_inline(struct config_reader *reader, const struct json_place *where,
+                        const struct config_device *device)
+{
+    const struct {
+        const char *key;
+        bool is_wrong;
+        const char *why;
+    } rules[] = {
+        {"protocol", device->protocol == 1, "protocol 1 always has a socket between"},
+        {"carrier", device->carrier && strcmp(device->carrier, "socket") == 0,
+         "nothing is carried to a device inside QEMU"},
+        {"release_lock", device->release_lock, "the device works under QEMU's lock itself"},
+        {"socket", device->socket != NULL, "nobody else can connect to a device inside QEMU"},
+        {"model", device->model_name && strcmp(device->model_name, "svd") == 0,
+         "a stub of a vendor's peripheral needs the run's own process"},
+    };
+    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+        struct json_place here = {where, rules[i].key, 0};
+        if (rules[i].is_wrong)
+            return config_fail(reader, &here, "%s; remove the key, or \"process\": \"inline\"",
+                               rules[i].why);
+    }
+    return 0;
+}
+
 static int set_backend(struct config_reader *reader, const struct config_key *key,
                        const struct json_place *where, const json_t *value, void *target)
 {
@@ -389,7 +415,7 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
     if (device->protocol == 0)
         return config_fail(reader, &protocol,
                            "0 is not a version of the protocol; write 2, or 1 for the older one");
-    if (device->restart && !device->own_process)
+    if (device->restart && (!device->own_process || device->is_inline))
         return config_fail(reader, &restart,
                            "only a device in a process of its own is started again; add "
                            "\"process\": \"own\" or remove the key");
@@ -401,6 +427,8 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
         return config_fail(reader, &backend,
                            "a device in a process of its own has none; remove the key, or "
                            "\"process\"");
+    if (device->is_inline && check_inline(reader, where, device) < 0)
+        return -EINVAL;
     struct json_place irq = {where, "irq", 0};
     if (device->num_irqs > 0 && device->model->irq_lines == 0)
         return config_fail(reader, &irq, "%s has no interrupt line; remove the key",

@@ -53,7 +53,7 @@ static const struct config_key process_keys[] = {
 int config_set_process(struct config_reader *reader, const struct config_key *key,
                        const struct json_place *where, const json_t *value, void *target)
 {
-    static char *const choices[] = {"shared", "own", NULL};
+    static char *const choices[] = {"shared", "own", "inline", NULL};
     static const struct config_key word = {.what = "a choice here", .choices = choices};
     struct config_device *device = target;
     const char *process = NULL;
@@ -63,8 +63,12 @@ int config_set_process(struct config_reader *reader, const struct config_key *ke
         return config_read_object(reader, where, value, process_keys, device);
     }
     int status = config_set_choice(reader, &word, where, value, &process);
-    if (status == 0)
-        device->own_process = strcmp(process, "own") == 0;
+    if (status == 0) {
+        device->is_inline = strcmp(process, "inline") == 0;
+        device->own_process = device->is_inline || strcmp(process, "own") == 0;
+        if (device->is_inline)
+            device->process_name = "inline";
+    }
     return status;
 }
 
@@ -85,7 +89,7 @@ int config_finish_process(struct config_reader *reader, const struct json_place 
                           struct config_device *device)
 {
     struct json_place pci = {where, "pci", 0};
-    if (device->model || !device->process_name)
+    if (device->model || !device->process_name || device->is_inline)
         return 0;
     if (device->size == 0)
         return config_fail(
@@ -161,13 +165,15 @@ static int enter(struct config_reader *reader, struct config_device *device)
     struct config *config = reader->config;
     const char *name = device->process_name ? device->process_name : device->name;
     struct config_process *process = find_process(config, name);
-    if (process && (!device->process_name || process->is_own))
+    if (process &&
+        (!device->process_name || process->is_own || process->is_inline != device->is_inline))
         return fail_and_free(reader, device, "process",
                              xformat("%s is the name of two processes; choose another", name));
     if (!process) {
         process = config_keep(config, xcalloc(1, sizeof(*process)));
         process->name = name;
         process->is_own = !device->process_name;
+        process->is_inline = device->is_inline;
         config->processes =
             xrealloc(config->processes, config->num_processes + 1, sizeof(struct config_process *));
         config->processes[config->num_processes++] = process;
@@ -206,5 +212,7 @@ int config_make_processes(struct config_reader *reader)
     for (size_t i = 0; i < config->num_devices && status == 0; i++)
         if (config->devices[i].own_process)
             status = check_model(reader, &config->devices[i]);
+    config->is_all_inline = config->num_processes == 1 && config->processes[0]->is_inline &&
+                            config->processes[0]->num_devices == config->num_devices;
     return status;
 }

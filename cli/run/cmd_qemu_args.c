@@ -44,7 +44,9 @@ static int print_args(struct config *config, const struct launch_options *launch
     struct launch launch;
     struct strings paths = {0};
     char *error = NULL, *sentence = NULL, **argv = NULL;
-    int status = fill_sockets(config, socket_dir, &paths, &error);
+    int status = launch_check_outside(config, &error);
+    if (status == 0)
+        status = fill_sockets(config, socket_dir, &paths, &error);
     if (status == 0)
         status = launch_init(&launch, config, launch_options, &error);
     if (status == 0) {

@@ -211,7 +211,7 @@ static void report(struct guest_run *whole)
     trestle_bridge_stats(whole->run.bridge, TRESTLE_BRIDGE_TOTAL, &totals);
     /* A QEMU that never got as far as its guest has said why, and that is all there is to say. */
     if (totals.reads + totals.writes + totals.errors > 0 || whole->guest.exit_code == 0 ||
-        whole->exit_code)
+        whole->guest.signal || whole->exit_code)
         stats_print(&whole->run, &qemu);
     if (whole->options->registers)
         stats_print_registers(&whole->run);
@@ -272,8 +272,11 @@ static int check_debug(const struct config *config, const char *name)
 static void say_process(const struct guest_run *whole)
 {
     const char *name = whole->options->launch.debug;
-    pid_t pid = own_pid(whole->run.own, find_device(whole->run.config, name));
-    if (pid < 0)
+    size_t index = find_device(whole->run.config, name);
+    pid_t pid = own_pid(whole->run.own, index);
+    if (whole->run.config->devices[index].is_inline)
+        pid = trestle_machine_pid(whole->guest.machine);
+    else if (pid < 0)
         pid = getpid();
     log_line("trestle: %s is served by process %d and has no time-out; gdb -p %d", name, (int)pid,
              (int)pid);
@@ -304,9 +307,11 @@ static int run_guest(struct guest_run *whole, char **ret_error)
         return status;
     launch_set_sockets(&whole->launch, run->config, run->bridge);
     launch_set_labels(&whole->launch, run->config);
+    launch_set_inline(&whole->launch, run->own);
     status = guest_start(&whole->guest, run, &whole->launch.machine, ret_error);
     if (status < 0)
         return status;
+    own_launched(run->own);
     run_log(run, TRESTLE_LOG_INFO, "QEMU PID: %d", (int)trestle_machine_pid(whole->guest.machine));
     run_log(run, TRESTLE_LOG_INFO, "Waiting for %zu device connections...",
             run->config->num_devices);

@@ -13,6 +13,7 @@
 #include "util.h"
 
 #define PLUGIN_FILE "trestle-qemu.so"
+#define INLINE_FILE "trestle-inline.so"
 
 /* Why path cannot be read as a file, or NULL. */
 static const char *unreadable(const char *path)
@@ -132,6 +133,37 @@ static int find_plugin(char **ret_plugin, char **ret_error)
                          places);
     free(places);
     return -EINVAL;
+}
+
+/* Where devices are to live inside QEMU. */
+static int find_inline(const struct config *config, char **ret_module, char **ret_error)
+{
+    char *places;
+    bool is_wanted = false;
+    for (size_t i = 0; i < config->num_devices; i++)
+        is_wanted |= config->devices[i].is_inline;
+    if (!is_wanted)
+        return 0;
+    *ret_module = find_own_file(INLINE_FILE, TRESTLE_PLUGIN_DIR "/" INLINE_FILE, &places);
+    if (*ret_module)
+        return 0;
+    *ret_error =
+        xformat("trestle: " INLINE_FILE ", for \"process\": \"inline\", is %s; build it", places);
+    free(places);
+    return -EINVAL;
+}
+
+int launch_check_outside(const struct config *config, char **ret_error)
+{
+    for (size_t i = 0; i < config->num_devices; i++) {
+        if (!config->devices[i].is_inline)
+            continue;
+        *ret_error = config_complain_device(config, i, "process",
+                                            "only trestle run puts devices into QEMU; write "
+                                            "\"shared\"");
+        return -EINVAL;
+    }
+    return 0;
 }
 
 static int choose_plugin(const struct config *config, const struct launch_options *options,
@@ -259,6 +291,7 @@ static int check_without_plugin(const struct config *config, const struct launch
                           : device->endian          ? "endian"
                           : device->posted_writes   ? "posted_writes"
                           : device->release_lock    ? "release_lock"
+                          : device->is_inline       ? "process"
                           : device->carrier         ? "carrier"
                           : device->protocol == 2   ? "protocol"
                           : device->irq             ? "irq"
@@ -342,6 +375,8 @@ int launch_init(struct launch *launch, const struct config *config,
         status = check_machine_files(config, ret_error);
     if (status == 0)
         status = choose_plugin(config, options, launch, ret_error);
+    if (status == 0)
+        status = find_inline(config, &launch->inline_module, ret_error);
     if (status == 0 && !launch->plugin)
         status = check_without_plugin(config, options, ret_error);
     if (status == 0)
@@ -411,6 +446,8 @@ static void add_properties(struct launch *launch, const struct config *config,
     launch_add_protocol(&parts, config, device);
     if (device->behind)
         strings_add(&parts, "behind=on");
+    if (device->is_inline)
+        strings_add(&parts, "inline=on");
     if (device->endian)
         strings_addf(&parts, "endian=%s", device->endian);
     if (device->release_lock)
@@ -450,6 +487,20 @@ void launch_set_sockets(struct launch *launch, const struct config *config,
     launch->machine.num_devices = config->num_devices;
 }
 
+void launch_set_inline(struct launch *launch, const struct own_processes *own)
+{
+    struct strings parts = {0};
+    char *argument = own_inline_argument(own, launch->inline_module, &launch->machine.kept_fds,
+                                         &launch->machine.num_kept_fds);
+    if (argument) {
+        add_escaped(&parts, "inline", argument);
+        launch->inline_argument = strings_join(&parts, ",");
+    }
+    launch->machine.plugin_args = launch->inline_argument;
+    strings_finish(&parts);
+    free(argument);
+}
+
 void launch_set_labels(struct launch *launch, const struct config *config)
 {
     for (size_t i = 0; i < config->num_devices; i++) {
@@ -466,6 +517,8 @@ void launch_finish(struct launch *launch)
     strings_finish(&launch->properties);
     free(launch->devices);
     free(launch->plugin);
+    free(launch->inline_module);
+    free(launch->inline_argument);
     free(launch->args);
     *launch = (struct launch){0};
 }

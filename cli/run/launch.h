@@ -4,6 +4,7 @@
 #define CLI_LAUNCH_H
 
 #include "config/config.h"
+#include "run/own.h"
 #include "trestle/machine.h"
 #include "util.h"
 
@@ -22,7 +23,9 @@ struct launch {
     struct trestle_machine_device *devices;
     struct strings labels; /* where the devices were configured */
     char *plugin;          /* where it was found */
-    const char *debug;     /* of the options */
+    char *inline_module;   /* where it was found, for devices inside QEMU; NULL: there are none */
+    char *inline_argument;
+    const char *debug; /* of the options */
     const char **args;
 };
 
@@ -30,12 +33,16 @@ struct launch {
  * still missing: launch_set_sockets(). Both arguments must outlive the result. */
 int launch_init(struct launch *launch, const struct config *config,
                 const struct launch_options *options, char **ret_error);
+/* For a QEMU that somebody else starts: -EINVAL, with the line, if a device is to live in it. */
+int launch_check_outside(const struct config *config, char **ret_error);
 /* From a bridge that listens, or the paths that the configuration gives (bridge NULL). */
 void launch_set_sockets(struct launch *launch, const struct config *config,
                         const struct trestle_bridge *bridge);
 /* Lets QEMU's refusal of a device begin with the place in the file. Such a command line is not to
  * be shown to people. After launch_set_sockets(). */
 void launch_set_labels(struct launch *launch, const struct config *config);
+/* Hands QEMU what it needs of the devices that are to live in it. */
+void launch_set_inline(struct launch *launch, const struct own_processes *own);
 void launch_finish(struct launch *launch);
 
 /* The plugin's properties that say how a device is spoken to, a part each: "carrier=socket". */

@@ -35,7 +35,11 @@ struct own_process {
     struct child child;
     int given_fd;  /* a pipe: what it serves; its end asks the process to end; -1: none */
     int report_fd; /* a pipe: what it says; -1: none */
-    char *said;    /* so far; NULL: nothing */
+    /* Inside QEMU: what that inherits, the last two being its ends of the pipes. NULL: none. */
+    int *fds;
+    size_t num_fds;
+    struct trestle_bridge_trace_stats trace_stats;
+    char *said; /* so far; NULL: nothing */
     size_t num_said;
     unsigned restarts;
     unsigned quick_deaths; /* in a row */
@@ -104,7 +108,9 @@ static int describe(const struct own_process *process, char **ret_bytes, size_t 
                              .run_hash = all->config->icount >= 0,
                              .watchdog_ms = all->config->watchdog_ms,
                              .verbosity = all->verbosity};
-    if (all->trace && process->restarts == 0)
+    if (all->trace && all->config->is_all_inline)
+        given.trace = xstrdup(all->trace);
+    else if (all->trace && process->restarts == 0)
         given.trace = xformat("%s.%s", all->trace, name);
     else if (all->trace)
         given.trace = xformat("%s.%s.%u", all->trace, name, process->restarts);
@@ -196,6 +202,12 @@ static int start(struct own_process *process, char **ret_error)
         status = open_pipes(process, bytes, size, theirs);
     fds[num_devices] = theirs[0];
     fds[num_devices + 1] = theirs[1];
+    if (status == 0 && process->configured->is_inline) {
+        process->fds = fds;
+        process->num_fds = num_devices + 2;
+        free(bytes);
+        return 0;
+    }
     if (status == 0)
         status = start_child(process, theirs, fds, num_devices + 2, &program);
     if (status == 0)
@@ -312,6 +324,9 @@ static void take_report(struct own_process *process)
              report.run_hash ? report.run_hash : "");
     if (report.disturbance)
         snprintf(process->disturbance, sizeof(process->disturbance), "%s", report.disturbance);
+    process->trace_stats = report.trace;
+    if (process->configured->is_inline && report.failure)
+        log_line("trestle: error: %s", report.failure);
     handover_finish_report(&report);
 }
 
@@ -332,6 +347,8 @@ static void close_pipes(struct own_process *process)
  * return. Another program may know nothing of signals, and lose what it has to say. */
 static void ask_to_end(struct own_process *process)
 {
+    if (process->configured->is_inline)
+        return; /* with QEMU */
     if (process->given_fd >= 0)
         close(process->given_fd);
     process->given_fd = -1;
@@ -386,6 +403,26 @@ static void on_end(void *ctx)
     free(error);
 }
 
+void own_launched(struct own_processes *own)
+{
+    for (size_t i = 0; own && i < own->count; i++) {
+        struct own_process *process = &own->processes[i];
+        if (!process->fds)
+            continue;
+        close(process->fds[process->num_fds - 2]);
+        close(process->fds[process->num_fds - 1]);
+        free(process->fds);
+        process->fds = NULL;
+    }
+}
+
+/* QEMU has ended. */
+static void end_inline(struct own_process *process)
+{
+    take_report(process);
+    close_pipes(process);
+}
+
 void own_stop(struct own_processes *own)
 {
     for (size_t i = 0; own && i < own->count; i++)
@@ -393,11 +430,14 @@ void own_stop(struct own_processes *own)
     for (size_t i = 0; own && i < own->count; i++)
         if (own->processes[i].child.pid > 0)
             finish(&own->processes[i], STOP_GRACE_MS);
+        else if (own->processes[i].configured->is_inline && own->processes[i].report_fd >= 0)
+            end_inline(&own->processes[i]);
 }
 
 void own_finish(struct own_processes *own)
 {
     own_stop(own);
+    own_launched(own);
     for (size_t i = 0; own && i < own->count; i++) {
         close_pipes(&own->processes[i]);
         free(own->processes[i].stats);
@@ -426,7 +466,8 @@ int own_start(const struct config *config, struct trestle_bridge *bridge, int ve
     for (size_t i = 0; i < count && status == 0; i++)
         status = start(&own->processes[i], ret_error);
     for (size_t i = 0; i < count && status == 0; i++)
-        status = await_ready(&own->processes[i], signal_fd, ret_error);
+        if (!config->processes[i]->is_inline)
+            status = await_ready(&own->processes[i], signal_fd, ret_error);
     if (status < 0)
         own_finish(own);
     else
@@ -449,6 +490,28 @@ static const struct own_process *process_of(const struct own_processes *own,
 static const struct own_process *process_of_device(const struct own_processes *own, size_t index)
 {
     return own ? process_of(own, own->config->devices[index].process) : NULL;
+}
+
+char *own_inline_argument(const struct own_processes *own, const char *module, const int **ret_fds,
+                          size_t *ret_num_fds)
+{
+    for (size_t i = 0; own && i < own->count; i++) {
+        const struct own_process *process = &own->processes[i];
+        if (!process->fds)
+            continue;
+        *ret_fds = process->fds;
+        *ret_num_fds = process->num_fds;
+        return xformat("%d,%d:%s", process->fds[process->num_fds - 2],
+                       process->fds[process->num_fds - 1], module);
+    }
+    return NULL;
+}
+
+void own_inline_trace(const struct own_processes *own, struct trestle_bridge_trace_stats *ret_trace)
+{
+    for (size_t i = 0; own && i < own->count; i++)
+        if (own->processes[i].configured->is_inline)
+            *ret_trace = own->processes[i].trace_stats;
 }
 
 bool own_stats(const struct own_processes *own, size_t index,

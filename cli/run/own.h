@@ -16,6 +16,12 @@ struct own_processes;
  * NULL) they write theirs to trace.NAME, and those started again to trace.NAME.1 and so on. */
 int own_start(const struct config *config, struct trestle_bridge *bridge, int verbosity,
               const char *trace, int signal_fd, struct own_processes **ret_own, char **ret_error);
+/* For devices inside QEMU: what it inherits, and the value of the plugin's argument; malloc'd,
+ * NULL: there are none. The descriptors are the run's until own_launched(). */
+char *own_inline_argument(const struct own_processes *own, const char *module, const int **ret_fds,
+                          size_t *ret_num_fds);
+/* QEMU runs, and has them. */
+void own_launched(struct own_processes *own);
 /* Ends them all and takes their statistics. Once is enough; NULL is fine. */
 void own_stop(struct own_processes *own);
 /* Stops them first. NULL is fine. */
@@ -31,6 +37,9 @@ pid_t own_pid(const struct own_processes *own, size_t index);
 bool own_signal(const struct own_processes *own, size_t index, int number);
 /* What trestle_bridge_disturbance() said in the device's process, or NULL. */
 const char *own_disturbance(const struct own_processes *own, size_t index);
+/* Of the trace that QEMU's own process has written for the run. */
+void own_inline_trace(const struct own_processes *own,
+                      struct trestle_bridge_trace_stats *ret_trace);
 /* Its process ended before the run did: when that was is up to the host. */
 bool own_has_died(const struct own_processes *own, size_t index);
 /* The hash of all that has passed at a process's devices, as text; NULL: the run has none, or the

@@ -254,7 +254,10 @@ static int begin_trace(struct run *run, const char *path, char **ret_error)
 
 void run_end_trace(struct run *run)
 {
-    (void)trestle_bridge_trace_end(run->bridge, &run->trace);
+    if (run->config->is_all_inline)
+        own_inline_trace(run->own, &run->trace);
+    else
+        (void)trestle_bridge_trace_end(run->bridge, &run->trace);
 }
 
 int run_init(struct run *run, const struct config *config, const struct run_options *wanted,
@@ -271,7 +274,7 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
         .log = log_level,
         .ctx = run,
         .log_debug = wanted->verbosity >= 2,
-        .run_hash = config->icount >= 0 || wanted->run_hash,
+        .run_hash = (config->icount >= 0 || wanted->run_hash) && !config->is_all_inline,
         .needs_shm = needs_shm(config) < config->num_devices,
     };
     snprintf(run->ends, sizeof(run->ends), "%s%s", wanted->process ? "the process of " : "the run",
@@ -295,7 +298,9 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
     status = add_devices(run, ret_error);
     if (status == 0)
         status = add_links(run, ret_error);
-    if (status == 0 && wanted->trace)
+    if (status == 0 && wanted->trace && config->is_all_inline)
+        run->trace_path = wanted->trace;
+    else if (status == 0 && wanted->trace)
         status = begin_trace(run, wanted->trace, ret_error);
     /* Only now: Ctrl-C ends the wait for a FIFO's reader. */
     if (status == 0 && (status = watch_signals(run)) < 0)
@@ -311,7 +316,8 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
 static const char *own_trace(struct run *run)
 {
     struct stat st;
-    if (!run->trace_path || (stat(run->trace_path, &st) == 0 && S_ISREG(st.st_mode)))
+    if (!run->trace_path || run->config->is_all_inline ||
+        (stat(run->trace_path, &st) == 0 && S_ISREG(st.st_mode)))
         return run->trace_path;
     run_log(run, TRESTLE_LOG_WARNING,
             "%s is not a file: there is no trace of devices in processes of their own",

@@ -134,7 +134,9 @@ int serve_config(const struct config *config, const struct serve_options *option
                                             .run_hash = options->run_hash};
     struct run *run = &serving.run;
     char *error = NULL;
-    int status = options->stats ? json_file_check("--stats", options->stats, &error) : 0;
+    int status = launch_check_outside(config, &error);
+    if (status == 0 && options->stats)
+        status = json_file_check("--stats", options->stats, &error);
     if (status == 0)
         status = run_init(run, config, &run_options, &error);
     if (status == 0)

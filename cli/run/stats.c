@@ -115,28 +115,41 @@ static const char *why_not_repeatable(const struct run *run, const struct stats_
     return NULL;
 }
 
+/* The run's own hash as text, or NULL. */
+static const char *find_hash(const struct run *run, char digits[17])
+{
+    uint64_t hash;
+    bool has_times;
+    if (run->config->is_all_inline)
+        return own_run_hash(run->own, run->config->processes[0]);
+    if (!trestle_bridge_run_hash(run->bridge, &hash, &has_times))
+        return NULL;
+    snprintf(digits, 17, "%016" PRIx64, hash);
+    return digits;
+}
+
 /* Of a QEMU that somebody else has started, nobody here knows whether it repeats. */
 static void print_hash(const struct run *run, const struct stats_qemu *qemu, FILE *file)
 {
-    uint64_t hash;
-    bool has_times, has_hash = trestle_bridge_run_hash(run->bridge, &hash, &has_times);
+    char digits[17];
+    const char *hash = find_hash(run, digits);
     const char *why = qemu->has_ended ? why_not_repeatable(run, qemu) : NULL;
-    if (has_hash)
-        fprintf(file, "run hash %016" PRIx64, hash);
+    if (hash)
+        fprintf(file, "run hash %s", hash);
     else if (why)
         fputs("no run hash", file);
-    if ((has_hash || why) && qemu->has_ended)
+    if ((hash || why) && qemu->has_ended)
         fprintf(file, "%s%s", why ? "; not repeatable: " : "; repeatable", why ? why : "");
-    if (has_hash || why)
+    if (hash || why)
         fputc('\n', file);
-    for (size_t i = 0; i < run->config->num_processes; i++) {
+    for (size_t i = 0; i < run->config->num_processes && !run->config->is_all_inline; i++) {
         const struct config_process *process = run->config->processes[i];
         const char *own = own_run_hash(run->own, process);
         const char *where = process->is_own ? "" : "the process ";
         if (own)
             fprintf(file, "run hash %s of %s%s%s%s\n", own, where, process->name,
                     process->is_own ? " in its own process" : "",
-                    has_hash || why ? "" : "; repeatable");
+                    hash || why ? "" : "; repeatable");
     }
 }
 
@@ -226,14 +239,9 @@ static json_t *device_object(const struct trestle_device_stats *stats)
 
 static void add_hash(json_t *root, const struct run *run, const struct stats_qemu *qemu)
 {
-    uint64_t hash;
-    bool has_times;
-    json_t *text = json_null();
-    if (trestle_bridge_run_hash(run->bridge, &hash, &has_times)) {
-        char *digits = xformat("%016" PRIx64, hash);
-        text = json_string(digits);
-        free(digits);
-    }
+    char digits[17];
+    const char *hash = find_hash(run, digits);
+    json_t *text = hash ? json_string(hash) : json_null();
     json_object_set_new(root, "run_hash", text);
     json_object_set_new(root, "repeatable",
                         qemu->has_ended ? json_boolean(!why_not_repeatable(run, qemu))

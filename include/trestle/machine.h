@@ -66,6 +66,10 @@ struct trestle_machine_options {
     const char *memory; /* -m: "512M" */
     uint32_t cpus;      /* -smp */
     const char *initrd, *append, *dtb;
+    /* More arguments for the plugin, "name=value,name=value", commas in values doubled; or NULL. */
+    const char *plugin_args;
+    const int *kept_fds; /* descriptors that QEMU inherits, beside 0, 1 and 2 */
+    size_t num_kept_fds;
 };
 
 /* Where QEMU is: options->qemu looked up in search_path. *ret_path is malloc'd. -ENOENT. */

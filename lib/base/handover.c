@@ -299,6 +299,23 @@ int handover_say_counts(int out_fd, const struct trestle_device_stats *stats)
     return handover_say(out_fd, "counts", value);
 }
 
+int handover_say_trace(int out_fd, const struct trestle_bridge_trace_stats *trace)
+{
+    char value[4 * 21];
+    snprintf(value, sizeof(value), "%" PRIu64 " %" PRIu64 " %" PRIu64 " %d", trace->records,
+             trace->bytes, trace->waited_ns, trace->is_whole);
+    return handover_say(out_fd, "trace", value);
+}
+
+static int parse_trace(struct trestle_bridge_trace_stats *trace, const char *value)
+{
+    int is_whole = 0;
+    sscanf(value, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %d", &trace->records, &trace->bytes,
+           &trace->waited_ns, &is_whole);
+    trace->is_whole = is_whole;
+    return 0;
+}
+
 static int parse_counts(struct handover_report *report, const char *value)
 {
     struct trestle_device_stats *stats =
@@ -321,6 +338,8 @@ static int parse_report_field(struct handover_report *report, const char *field)
         return set_text(&report->run_hash, value);
     else if ((value = value_of(field, "disturbance")))
         return set_text(&report->disturbance, value);
+    else if ((value = value_of(field, "trace")))
+        return parse_trace(&report->trace, value);
     else if ((value = value_of(field, "counts")))
         return parse_counts(report, value);
     return 0;

@@ -52,6 +52,7 @@ struct handover_report {
     char *failure;     /* a sentence, or NULL */
     char *run_hash;    /* or NULL */
     char *disturbance; /* or NULL */
+    struct trestle_bridge_trace_stats trace;
     struct trestle_device_stats *devices;
     size_t num_devices;
 };
@@ -76,5 +77,6 @@ void handover_free(struct handover *handover);
 /* One field. An error means that the run has gone. */
 int handover_say(int out_fd, const char *key, const char *value);
 int handover_say_counts(int out_fd, const struct trestle_device_stats *stats);
+int handover_say_trace(int out_fd, const struct trestle_bridge_trace_stats *trace);
 
 #endif

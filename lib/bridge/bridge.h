@@ -29,6 +29,10 @@ struct trestle_bridge {
 
 /* --- serve.c --------------------------------------------------------------------------------- */
 
+/* For a client in this thread (lib/ipc/inline.h). */
+int serve_call(struct trestle_bridge *bridge, const struct trestle_v2_message *request,
+               struct trestle_v2_message *ret_reply);
+
 TRESTLE_CHECK int serve_create_timer(struct trestle_bridge *bridge);
 /* The timer and all watches. */
 void serve_finish(struct trestle_bridge *bridge);

@@ -76,6 +76,16 @@ static bool look(struct trestle_bridge *bridge)
     return found;
 }
 
+int serve_call(struct trestle_bridge *bridge, const struct trestle_v2_message *request,
+               struct trestle_v2_message *ret_reply)
+{
+    struct front *front = &bridge->front;
+    int r = front->intake ? front->intake->call(front->intake, request, ret_reply) : -EAGAIN;
+    if (unlikely(front->when_safe || front->resumed))
+        look(bridge);
+    return r;
+}
+
 static int poll_device_sockets(struct trestle_bridge *bridge, int timeout_ms)
 {
     struct front *front = &bridge->front;

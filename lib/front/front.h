@@ -10,6 +10,7 @@
 struct port;
 struct connection;
 struct protocol;
+struct trestle_v2_message;
 
 /* Where requests come in without the kernel's help. Whoever waits looks here again and again, and
  * says so before it sleeps, as one does with libwayland's prepare_read() and read_events(). */
@@ -20,6 +21,9 @@ struct front_intake {
     bool (*prepare_sleep)(struct front_intake *intake);
     /* Takes that back. (mandatory) */
     void (*awake)(struct front_intake *intake);
+    /* Handles a request of a client in this thread, as lib/ipc/inline.h says. (mandatory) */
+    int (*call)(struct front_intake *intake, const struct trestle_v2_message *request,
+                struct trestle_v2_message *ret_reply);
 };
 
 struct front {
@@ -43,8 +47,9 @@ struct front {
     struct front_intake *intake;    /* or NULL: requests come on sockets */
     struct connection *last_active; /* where spinning looks first then */
     struct connection *resumed;     /* list of those whose buffered frames may go on */
-    uint64_t listen_again_ns; /* not 0: clients wait for a free descriptor; when to look again */
-    bool is_starved;          /* and that was said */
+    uint64_t listen_again_ns;  /* not 0: clients wait for a free descriptor; when to look again */
+    bool is_starved;           /* and that was said */
+    void (*client_turn)(void); /* or NULL: the client has a thread of its own */
     void (*when_safe)(struct front *front); /* or NULL: to be done when no model is being called */
     struct v2_session *session;             /* of protocol 2, one at a time; or NULL */
 };

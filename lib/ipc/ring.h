@@ -96,6 +96,13 @@ static inline int ring_take(struct ring_consumer *ring, struct trestle_v2_messag
     return 1;
 }
 
+/* Did the producer post another? Only a look: ring_take() finds out what it is. */
+static inline bool ring_has_next(const struct ring_consumer *ring)
+{
+    const _Atomic uint64_t *slot_seq = ring_slot_seq(ring->slots, ring->seq + 1);
+    return atomic_load_explicit(slot_seq, memory_order_relaxed) == ring->seq + 1;
+}
+
 /* Announces that the consumer is about to sleep, and looks once more: false when something came
  * (or the ring is broken, which the next take tells). Afterwards ring_awake() either way. */
 bool ring_must_sleep(struct ring_consumer *ring);

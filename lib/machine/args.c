@@ -153,6 +153,8 @@ static void add_plugin(struct arg_list *list, const struct trestle_machine_optio
         text_add(&text, ",on_idle=exit");
     if (purpose == MACHINE_REPORTS)
         text_add(&text, ",report=board");
+    if (options->plugin_args)
+        text_add(&text, ",%s", options->plugin_args);
     if (purpose == MACHINE_IS_OWNED && namespace && process_look(getpid(), &info))
         text_add(&text, ",owner=%d:%" PRIu64 ":%" PRIu64, (int)getpid(), info.start, namespace);
     arg_add_text(list, "-plugin", &text);

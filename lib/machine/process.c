@@ -77,8 +77,12 @@ static int launch_qemu(const struct trestle_machine_options *options, char **arg
     terminal_save(&machine->terminal);
     machine->has_terminal = true;
     int input_fd = options->no_input ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
-    const struct child_options qemu = {
-        .path = argv[0], .argv = argv, .env = env, .stdio_fds = {input_fd, -1}};
+    const struct child_options qemu = {.path = argv[0],
+                                       .argv = argv,
+                                       .env = env,
+                                       .stdio_fds = {input_fd, -1},
+                                       .kept_fds = options->kept_fds,
+                                       .num_kept_fds = options->num_kept_fds};
     int error = options->no_input && input_fd < 0 ? -errno : child_start(&qemu, &machine->qemu);
     if (input_fd >= 0)
         close(input_fd);

@@ -60,7 +60,7 @@ struct sst_device {
     int on_error, wait, carrier; /* enum on_error, enum trestle_wait, enum carrier */
     int endian;     /* enum endian: the order of bytes in which the guest sees numbers */
     bool is_asleep; /* D3: it takes no access */
-    bool has_base, shadow, behind, floor, posted_writes, release_lock;
+    bool has_base, shadow, behind, floor, posted_writes, release_lock, is_inline;
     char *label;       /* where the user described the device, or NULL */
     char *device_name; /* what the user calls it, or NULL */
     char *irq;         /* inputs of the interrupt controller, as they were given */

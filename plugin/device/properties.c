@@ -105,6 +105,8 @@ static const struct property PROPERTIES[] = {
      .description = "on: without MSI (default off)", .types = PROPERTY_PCI},
     {"device_name", STRING, offsetof(struct sst_device, device_name), "a name",
      .description = "what lines about the device call it"},
+    {"inline", SWITCH, offsetof(struct sst_device, is_inline), "on or off",
+     .description = "on: served inside this process, which trestle run arranges (default off)"},
     {"floor", SWITCH, offsetof(struct sst_device, floor), "on or off",
      .description = "for benchmarks: answer with the guest's clock, no socket (default off)"},
 };

@@ -7,6 +7,7 @@
 #include "plugin/qemu/qemu_abi.h"
 #include "plugin/qemu/say.h"
 #include "plugin/qemu/start.h"
+#include "plugin/v2/inline.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -30,9 +31,10 @@ static void read_argument(const char *argument)
         trestle_exit_when_idle(false);
     else if (strcmp(argument, "report=board") == 0)
         trestle_report_board();
-    else if (strncmp(argument, "owner=", 6) != 0 || !owner_set(argument + 6))
+    else if (!(strncmp(argument, "owner=", 6) == 0 && owner_set(argument + 6)) &&
+             !(strncmp(argument, "inline=", 7) == 0 && inline_set(argument + 7)))
         refuse("-plugin has an argument '%s'; known are on_idle=say and on_idle=exit, and "
-               "what trestle adds, owner=PID:START:NAMESPACE and report=board",
+               "what trestle adds, owner=PID:START:NAMESPACE, inline=IN,OUT:PATH and report=board",
                argument);
 }
 

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include "plugin/device/irq.h"
+#include "plugin/v2/inline.h"
 #include "plugin/v2/v2.h"
 
 /* Not of one whose access waits without the big lock: its answer will say what comes next. */
@@ -98,6 +99,7 @@ static void on_exit_of_qemu(struct qemu_notifier *notifier, void *data)
         /* One that is late reads it when it goes on, if it does. */
         session_say_goodbye(via ? via : session->devices);
     }
+    inline_finish();
 }
 
 /* Under -icount the vCPU's thread runs the timers of a guest that is awake, and QEMU wakes its main
@@ -117,6 +119,7 @@ void clockwork_start(void)
     static struct qemu_notifier exits = {.notify = on_exit_of_qemu};
     static struct qemu_notifier shutdowns = {.notify = on_shutdown};
     sessions_start(on_due);
+    inline_load(sessions_take_turn);
     qemu.qemu_register_reset(on_reset, NULL);
     qemu.qemu_add_exit_notifier(&exits);
     qemu.qemu_register_shutdown_notifier(&shutdowns);

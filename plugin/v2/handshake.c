@@ -10,6 +10,7 @@
 #include "ipc/fds.h"
 #include "ipc/stream.h"
 #include "plugin/qemu/say.h"
+#include "plugin/v2/inline.h"
 #include "plugin/v2/ram.h"
 #include "plugin/v2/v2.h"
 
@@ -27,7 +28,8 @@ struct attempt {
 
 static bool wants_shm(const struct v2 *v2)
 {
-    return v2->dev->carrier == CARRIER_SHM || (v2->dev->carrier == CARRIER_AUTO && !v2->no_shm);
+    return v2->dev->is_inline || v2->dev->carrier == CARRIER_SHM ||
+           (v2->dev->carrier == CARRIER_AUTO && !v2->no_shm);
 }
 
 /* One identity per carrier, since a session has one carrier. */
@@ -70,12 +72,14 @@ static int send_hello(struct v2 *v2)
 }
 
 /* What is there counts, even after the deadline. */
-static int wait_for_input(int fd, uint64_t deadline_ns)
+static int wait_for_input(const struct v2 *v2, uint64_t deadline_ns)
 {
-    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    struct pollfd poll_fd = {.fd = v2->fd, .events = POLLIN};
     for (;;) {
         bool is_over = clock_ns() >= deadline_ns;
-        int n = poll(&poll_fd, 1, is_over ? 0 : clock_ms_until(deadline_ns));
+        if (v2->dev->is_inline)
+            inline_serve(is_over ? 0 : INLINE_NAP_MS);
+        int n = poll(&poll_fd, 1, is_over || v2->dev->is_inline ? 0 : clock_ms_until(deadline_ns));
         if (n > 0)
             return 0;
         if (n < 0 && errno != EINTR)
@@ -86,8 +90,9 @@ static int wait_for_input(int fd, uint64_t deadline_ns)
 }
 
 /* Descriptors come with the first byte. On failure none are left open. */
-static int receive_welcome(int fd, uint64_t deadline_ns, struct trestle_v2_welcome *ret_welcome,
-                           int ret_fds[FDS_MAX], size_t *ret_num_fds)
+static int receive_welcome(const struct v2 *v2, uint64_t deadline_ns,
+                           struct trestle_v2_welcome *ret_welcome, int ret_fds[FDS_MAX],
+                           size_t *ret_num_fds)
 {
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
     size_t length = 0, num_fds = 0;
@@ -95,10 +100,10 @@ static int receive_welcome(int fd, uint64_t deadline_ns, struct trestle_v2_welco
     while (r == 0 && length < sizeof(bytes)) {
         int more[FDS_MAX];
         size_t num_more;
-        r = wait_for_input(fd, deadline_ns);
+        r = wait_for_input(v2, deadline_ns);
         if (r < 0)
             break;
-        ssize_t n = fds_recv(fd, bytes + length, sizeof(bytes) - length, more, &num_more);
+        ssize_t n = fds_recv(v2->fd, bytes + length, sizeof(bytes) - length, more, &num_more);
         if (num_more > 0 && length == 0) {
             memcpy(ret_fds, more, num_more * sizeof(int));
             num_fds = num_more;
@@ -202,8 +207,8 @@ static void hear_answer(struct attempt *attempt, uint64_t start_ns)
     const struct v2 *v2 = attempt->v2;
     uint64_t patience_ms = v2->dev->timeout_ms ? v2->dev->timeout_ms : DEFAULT_PATIENCE_MS;
     const char *what = NULL;
-    int r = receive_welcome(v2->fd, start_ns + patience_ms * NS_PER_MS, &attempt->welcome,
-                            attempt->fds, &attempt->num_fds);
+    int r = receive_welcome(v2, start_ns + patience_ms * NS_PER_MS, &attempt->welcome, attempt->fds,
+                            &attempt->num_fds);
     if (r == 0) {
         r = check_welcome(v2, &attempt->welcome, &what);
         if (r < 0)

@@ -66,8 +66,8 @@ static struct session *session_by_id(const uint8_t id[TRESTLE_V2_ID_SIZE])
     return session;
 }
 
-static int session_create(const struct trestle_v2_welcome *welcome, const int *fds, size_t num_fds,
-                          struct session **ret_session)
+static int session_create(const struct v2 *v2, const struct trestle_v2_welcome *welcome,
+                          const int *fds, size_t num_fds, struct session **ret_session)
 {
     bool is_shm = welcome->features & TRESTLE_V2_FEATURE_SHM;
     if (num_fds != (is_shm ? SHM_NUM_FDS : 0)) {
@@ -81,6 +81,7 @@ static int session_create(const struct trestle_v2_welcome *welcome, const int *f
     session->shm = SHM_NONE;
     session->doorbell.fd = -1;
     session->features = welcome->features;
+    session->is_inline = v2->dev->is_inline;
     session->listens = welcome->features & (TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA);
     memcpy(session->id, welcome->session_id, sizeof(session->id));
     if (is_shm) {
@@ -143,7 +144,7 @@ int session_join(struct v2 *v2, const struct trestle_v2_welcome *welcome, const 
     if (session && (v2->dev->release_lock || session->devices->dev->release_lock))
         return -EXDEV;
     if (!session) {
-        int r = session_create(welcome, fds, num_fds, &session);
+        int r = session_create(v2, welcome, fds, num_fds, &session);
         if (r < 0)
             return r;
     }

@@ -12,6 +12,7 @@
 #include "ipc/stream.h"
 #include "plugin/qemu/biglock.h"
 #include "plugin/qemu/say.h"
+#include "plugin/v2/inline.h"
 #include "plugin/v2/ram.h"
 #include "plugin/v2/v2.h"
 
@@ -76,6 +77,11 @@ static inline int receive(struct v2 *v2, struct trestle_v2_message *ret_message)
                                     : receive_from_socket(v2, ret_message);
     if (r == -EPROTO)
         return broken(v2->session, "a sequence number that is not the next");
+    if (r == 0 && v2->session->has_kept) {
+        *ret_message = v2->session->kept;
+        v2->session->has_kept = false;
+        return 1;
+    }
     return r > 0 && !trestle_v2_event_is_valid(ret_message)
                ? event_refused(v2->session, ret_message)
                : r;
@@ -171,6 +177,34 @@ static int serve(struct v2 *v2, const struct trestle_v2_message *message)
     if (message->next != session->next)
         session_set_next(session, message->next);
     return 0;
+}
+
+/* While the bridge works it waits for us: what comes then is not the answer that an access waits
+ * for, or is and has to be kept for it. */
+static void take_turn(struct session *session)
+{
+    struct trestle_v2_message message;
+    struct v2 *v2 = session->devices;
+    int r = 1;
+    if (session->serves_dma || session->has_kept)
+        return;
+    while (r > 0) {
+        r = receive(v2, &message);
+        if (r > 0 && message.type == TRESTLE_V2_REPLY) {
+            session->kept = message;
+            session->has_kept = true;
+            return;
+        }
+        if (r > 0)
+            r = serve(v2, &message) < 0 ? -1 : 1;
+    }
+}
+
+void sessions_take_turn(void)
+{
+    for (struct session *session = session_first(); session; session = session->next_session)
+        if (session->is_inline)
+            take_turn(session);
 }
 
 int session_drain(struct v2 *v2)
@@ -330,6 +364,15 @@ static int check_while_spinning(struct v2 *v2, uint64_t deadline_ns)
     return ipc_has_input(v2->fd) ? end_of_socket(v2) : hear_doorbell(v2->session);
 }
 
+/* The other side works in this thread, or nobody does. */
+static int wait_inline(struct v2 *v2, uint64_t deadline_ns)
+{
+    if (clock_ns() >= deadline_ns)
+        return -ETIMEDOUT;
+    inline_serve(INLINE_NAP_MS);
+    return ipc_has_input(v2->fd) ? end_of_socket(v2) : 0;
+}
+
 /* After a look that found nothing. 0: look again. The deadline is that of the first such look. */
 static int wait_a_little(struct v2 *v2, struct ipc_spin *spin, uint64_t *ref_began_ns)
 {
@@ -337,6 +380,8 @@ static int wait_a_little(struct v2 *v2, struct ipc_spin *spin, uint64_t *ref_beg
     if (*ref_began_ns == 0)
         *ref_began_ns = spin->start_ns;
     uint64_t deadline_ns = deadline_after(v2, *ref_began_ns);
+    if (v2->session->is_inline)
+        return wait_inline(v2, deadline_ns);
     if (!goes_on)
         return sleep_for_message(v2, deadline_ns);
     if (v2->wait.policy == TRESTLE_WAIT_SPIN && spin->looks > 0 &&
@@ -371,7 +416,8 @@ static void expect_late(struct session *session)
 static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply)
 {
     struct ipc_spin spin = ipc_spin_start(CLOCK_NEVER);
-    unsigned first_looks = v2->session->shm.memory ? FIRST_LOOKS : 0, served = 0;
+    bool is_apart = v2->session->shm.memory && !v2->session->is_inline;
+    unsigned first_looks = is_apart ? FIRST_LOOKS : 0, served = 0;
     uint64_t began_ns = 0, served_until_ns = 0;
     int r, over = 0;
     for (;;) {
@@ -483,6 +529,14 @@ int session_send(struct v2 *v2, struct trestle_v2_message *message)
     struct session *session = v2->session;
     message->device = v2->index;
     message->id = ++session->last_id;
+    if (session->is_inline) {
+        if (unlikely(session->has_kept))
+            session_drain(v2); /* an answer that came too late */
+        int r = inline_bridge.call(inline_bridge.ctx, message, &session->kept);
+        session->has_kept |= r > 0;
+        if (likely(r != -EAGAIN))
+            return 0;
+    }
     if (session->shm.memory)
         return send_to_ring(v2, message);
     if (session->posted_on && session->posted_on != v2)

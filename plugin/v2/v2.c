@@ -141,7 +141,7 @@ static int perform_now(struct sst_device *dev, const struct transport_access *ac
         if (r < 0)
             return r;
     }
-    bool is_posted = access->is_write && dev->posted_writes &&
+    bool is_posted = access->is_write && dev->posted_writes && !dev->is_inline &&
                      (v2->session->features & TRESTLE_V2_FEATURE_POSTED);
     struct trestle_v2_message reply,
         request = {.type = access->is_write ? TRESTLE_V2_WRITE : TRESTLE_V2_READ,

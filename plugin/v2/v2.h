@@ -57,6 +57,9 @@ struct session {
     struct v2 *asked_via; /* who was sent what concerns the session as a whole, or NULL */
     uint64_t asked_id;
     bool serves_dma;
+    bool is_inline; /* the other side is in this process, and works when it is let */
+    bool has_kept;
+    struct trestle_v2_message kept; /* inline: an answer that nobody has waited for yet */
     bool expects_late; /* the answer to an access that was given up rings the doorbell */
     bool listens;      /* the other side may have something to say that nobody has asked for */
     struct watched doorbell; /* listens, shared memory: unless an access sleeps at it */
@@ -109,6 +112,8 @@ int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_rep
 /* Takes what has come, without waiting, but not for long: 1 when there may be more. -ECONNRESET and
  * -EPROTO as above. */
 int session_drain(struct v2 *v2);
+/* Of all that are inline: takes what has come. */
+void sessions_take_turn(void);
 /* Lets QEMU's main loop look after the descriptors of a device that has joined its session, the
  * first one with the session's doorbell. */
 int session_watch(struct v2 *v2);

@@ -23,7 +23,7 @@ struct state {
 static const char *const faults[] = {
     "loop",   "null",        "abort",       "exit",  "print",    "keep",  "slow",
     "thread", "picoseconds", "ping",        "fail",  "overflow", "leave", "fork",
-    "signal", "thread null", "thread exit", "close", "",
+    "signal", "thread null", "thread exit", "close", "flood",    "",
 };
 
 static void *from_a_thread(void *ctx)
@@ -102,6 +102,9 @@ static int misbehave(struct trestle_device *dev, const char *fault)
         raise(SIGUSR1);
     if (strcmp(fault, "close") == 0)
         close_what_is_open();
+    if (strcmp(fault, "flood") == 0)
+        for (int i = 0; i < 3000; i++) /* ends low; more than a ring takes */
+            trestle_device_irq(dev, 0, i % 2 == 0);
     if (strcmp(fault, "overflow") == 0)
         return overflow((char *)trestle_device_state(dev) + sizeof(struct state));
     return strcmp(fault, "fail") == 0 ? -EIO : 0;

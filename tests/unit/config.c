@@ -225,7 +225,7 @@ static const struct {
     {"{'devices': [{'model':'echo','base_addr': 8,\n'irq': 40}]}",
      "2: devices[0].irq: echo has no interrupt line; remove the key"},
     {"{'devices': [{'process': 'apart'}]}",
-     "1: devices[0].process: \"apart\" is not a choice here; choose one of shared, own"},
+     "1: devices[0].process: \"apart\" is not a choice here; choose one of shared, own, inline"},
     {"{'devices': [{'model':'echo','base_addr': 8,\n'restart': 'never'}]}",
      "2: devices[0].restart: only a device in a process of its own is started again; add "
      "\"process\": \"own\" or remove the key"},

@@ -54,6 +54,8 @@ static int await_in_ring(struct v2_session *session, uint64_t id,
                          struct trestle_v2_message *ret_message)
 {
     struct ipc_spin spin = ipc_spin_start(clock_ns() + PATIENCE_NS);
+    void (*client_turn)(void) = session->front->client_turn;
+    bool is_first = true;
     int r, over = 0; /* what was left behind is taken first */
     do {
         r = ring_take(&session->requests, ret_message);
@@ -63,6 +65,8 @@ static int await_in_ring(struct v2_session *session, uint64_t id,
             r = -EPROTO;
         else if (r == 0 && over)
             r = over;
+        else if (r == 0 && client_turn && is_first)
+            client_turn(), is_first = false;
         else if (r == 0 && !ipc_spin_on(&session->dma_wait, &spin))
             over = sleep_for_request(session, spin.deadline_ns);
     } while (r == 0);

@@ -306,6 +306,31 @@ static void intake_awake(struct front_intake *intake)
     ring_awake(&container_of(intake, struct v2_session, intake)->requests);
 }
 
+/* What is in the ring was there before. */
+static bool has_backlog(const struct v2_session *session)
+{
+    return session->has_held || session->stash.start != session->stash.end ||
+           ring_has_next(&session->requests);
+}
+
+static int intake_call(struct front_intake *intake, const struct trestle_v2_message *request,
+                       struct trestle_v2_message *ret_reply)
+{
+    struct v2_session *session = container_of(intake, struct v2_session, intake);
+    if (unlikely(has_backlog(session)))
+        return -EAGAIN;
+    session->direct = ret_reply;
+    session->direct_id = request->id;
+    if (!handle_message(session, v2_any_client(session), request)) {
+        session->held = *request;
+        session->has_held = true;
+    }
+    bool is_answered = !session->direct;
+    session->direct = NULL;
+    v2_session_end_if_broken(session);
+    return is_answered;
+}
+
 /* Where there is no shared memory, sockets do as well; a client that can use nothing else finds
  * that the answer does not offer it. */
 void v2_open_ring(struct v2_session *session)
@@ -315,7 +340,8 @@ void v2_open_ring(struct v2_session *session)
     int error = shm_create(&session->shm, &what);
     if (!error) {
         shm_server_rings(&session->shm, front->needs_fence, &session->requests, &session->events);
-        session->intake = (struct front_intake){intake_serve, intake_prepare_sleep, intake_awake};
+        session->intake =
+            (struct front_intake){intake_serve, intake_prepare_sleep, intake_awake, intake_call};
         session->doorbell.ready = doorbell_ready;
         what = "epoll";
         error = loop_add(&front->loop, &session->doorbell, session->shm.doorbell_fd, EPOLLIN);

@@ -94,6 +94,8 @@ static void post_event(struct v2_session *session, const struct trestle_v2_messa
     uint64_t give_up_ns = 0;
     int error;
     while ((error = ring_post(&session->events, message)) == -EAGAIN) {
+        if (session->front->client_turn)
+            session->front->client_turn();
         uint64_t now_ns = clock_ns();
         if (!give_up_ns)
             give_up_ns = now_ns + EVENT_RING_PATIENCE_NS;
@@ -108,10 +110,16 @@ static void post_event(struct v2_session *session, const struct trestle_v2_messa
 static void send_event(struct v2_client *via, struct trestle_v2_message *message)
 {
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    if (via->session->end_reason)
+    struct v2_session *session = via->session;
+    if (session->end_reason)
         return;
-    if (via->session->shm.memory) {
-        post_event(via->session, message);
+    if (session->direct && message->type == TRESTLE_V2_REPLY && message->id == session->direct_id) {
+        *session->direct = *message;
+        session->direct = NULL;
+        return;
+    }
+    if (session->shm.memory) {
+        post_event(session, message);
         return;
     }
     message->seq = ++via->out_seq;

@@ -44,7 +44,10 @@ struct v2_session {
     bool said_goodbye;
     const char *end_reason; /* not NULL: it ends as soon as no model is being called */
     struct v2_client *via;  /* who asks, and so is told what comes of it */
-    bool is_asked;          /* the client waits for the answer to what is being handled */
+    /* Not NULL: a client in this thread asks, and takes the answer to this id there. */
+    struct trestle_v2_message *direct;
+    uint64_t direct_id;
+    bool is_asked; /* the client waits for the answer to what is being handled */
     uint64_t last_dma_id;
     struct ipc_wait dma_wait; /* for the answer to a transfer by messages */
     struct v2_queue stash;    /* messages that came while a DMA was waited for */

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""Devices inside QEMU: the same runs as with the devices outside, and what they give up."""
+import json
+import os
+import pathlib
+import re
+import signal
+
+import common
+from cli_case import COMPUTE, ECHO, LINK, Case, Guest
+
+FAULTY = common.BUILD / "tests/integration/faulty_model.so"
+INLINE = {"process": "inline"}
+
+
+def inline(document):
+    """The same configuration with all its devices in QEMU."""
+    return {**document, "devices": [{**device, **INLINE} for device in document["devices"]]}
+
+
+def example(name, **machine):
+    """An example's configuration, with absolute paths."""
+    path = common.SOURCE / "examples" / name
+    document = json.loads(path.read_text())
+    kernel = common.BUILD / "firmware" / pathlib.Path(document["machine"]["kernel"]).name
+    document["machine"] = {**document["machine"], "kernel": str(kernel), **machine}
+    return document
+
+
+class Inline(Case):
+    def probe(self, *devices, args=("-v",), **machine):
+        config = self.config({"machine": {"kernel": str(common.guest("probe")), **machine},
+                              "devices": list(devices)})
+        return Guest(self, *args, config=config)
+
+    def faulty(self, fault, *args, timeout_ms=10000, **params):
+        """A guest that asks a model for its fault."""
+        device = {"name": "dut", "model": str(FAULTY), "base_addr": "0x10200000", "irq": 40,
+                  "timeout_ms": timeout_ms, "params": {"fault": fault, **params}, **INLINE}
+        return self.probe(device, args=args)
+
+    def run_both_ways(self, document, *args):
+        """The results of the run outside and inside; its hash and its trace are the same."""
+        results = []
+        for name, way in ("outside", document), ("inside", inline(document)):
+            config = self.config(way, f"{name}.json")
+            result = self.trestle("run", config, "--trace", f"{name}.trace", "--stats",
+                                  f"{name}.stats", *args)
+            self.assertEqual(result.code, 0, result)
+            results.append(result)
+        hashes = [re.search(r"^run hash \w{16}; repeatable$", r.err, re.M) for r in results]
+        self.assertTrue(all(hashes), results[1].err)
+        self.assertEqual(hashes[0].group(), hashes[1].group())
+        self.assertEqual((self.dir / "outside.trace").read_bytes(),
+                         (self.dir / "inside.trace").read_bytes())
+        stats = [json.loads((self.dir / f"{name}.stats").read_text())
+                 for name in ("outside", "inside")]
+        for key in "reads", "writes", "bytes", "errors":
+            self.assertEqual([d[key] for d in stats[0]["devices"]],
+                             [d[key] for d in stats[1]["devices"]], key)
+        self.assertEqual(stats[0]["trace"]["records"], stats[1]["trace"]["records"])
+        self.assertEqual(stats[0]["run_hash"], stats[1]["run_hash"])
+        self.assertEqual({d["process"] for d in stats[1]["devices"]}, {"inline"})
+        return results
+
+    def test_the_same_as_outside(self):
+        for name in ("01-two-devices/two_devices.json", "04-interrupts/exact.json",
+                     "05-dma/dma.json", "05-dma/direct.json", "12-pci/virt.json"):
+            with self.subTest(example=name):
+                document = example(name)
+                common.qemu(document["machine"]["arch"])
+                document["machine"].setdefault("icount", 0)
+                outside, inside = self.run_both_ways(document)
+                self.assertEqual(outside.out, inside.out)
+
+    def test_answers_that_come_later(self):
+        """The engine goes on to them while the guest waits, with what else is due."""
+        document = example("01-two-devices/two_devices.json", icount=0)
+        document["devices"][0]["params"] = {"access_latency": 700}
+        for name in "outside", "inside":
+            way = document if name == "outside" else inline(document)
+            result = self.trestle("run", self.config(way), "--trace", f"{name}.trace")
+            self.assertIn("run hash", result.err)
+        self.assertEqual((self.dir / "outside.trace").read_bytes(),
+                         (self.dir / "inside.trace").read_bytes())
+
+    def test_beside_devices_of_other_processes(self):
+        guest = self.probe({**ECHO, "name": "a"}, {**ECHO, "name": "b", "base_addr": "0x10300000",
+                                                  **INLINE},
+                           {**ECHO, "name": "c", "base_addr": "0x10400000", "process": "own"},
+                           args=("-v", "--stats", "stats.json"))
+        for index in range(3):
+            base = 0x10200000 + index * 0x100000
+            self.assertEqual(guest.ask(f"w 4 {base:x} {index + 5:x}"), "=")
+            self.assertEqual(guest.ask(f"r 4 {base + 4:x}"), f"= {index + 5:x}")
+        guest.process.stdin.write(b"q 0\n")
+        guest.process.stdin.flush()
+        code, log = guest.end()
+        self.assertEqual(code, 0, log)
+        devices = json.loads((self.dir / "stats.json").read_text())["devices"]
+        self.assertEqual([(d["reads"], d["writes"], d.get("process")) for d in devices],
+                         [(1, 1, None), (1, 1, "inline"), (1, 1, "c")])
+
+    def test_more_events_at_once_than_a_ring_takes(self):
+        guest = self.faulty("flood")
+        self.assertEqual(guest.ask("w 4 10200000 1"), "=")
+        self.assertEqual(guest.ask("r 4 10200004"), "= 12345678")
+        guest.process.stdin.write(b"q 0\n")
+        guest.process.stdin.flush()
+        code, log = guest.end()
+        self.assertEqual((code, "trestle: error" in log), (0, False), log)
+
+    def test_a_crash_takes_qemu_along(self):
+        guest = self.faulty("null")
+        guest.process.stdin.write(b"w 4 10200000 1\n")
+        guest.process.stdin.flush()
+        code, log = guest.end()
+        self.assertEqual(code, 139, log)
+        self.assertIn("trestle: error: dut: its write() of 4 bytes at offset 0x0 ends in SIGSEGV "
+                      "(Segmentation fault); QEMU, whose process it shares, ends with it\n", log)
+        self.assertRegex(log, r"\ndut +0x10200000 ")
+
+    def test_a_callback_that_does_not_return_is_named(self):
+        config = self.config({
+            "machine": {"kernel": str(common.guest("probe"))}, "watchdog_ms": 300,
+            "devices": [{"name": "dut", "model": str(FAULTY), "base_addr": "0x10200000",
+                         "params": {"fault": "loop"}, **INLINE}]})
+        guest = Guest(self, config=config)
+        guest.process.stdin.write(b"w 4 10200000 1\n")
+        guest.process.stdin.flush()
+        guest.wait_for_log(rb"trestle: error: dut: its write\(\) of 4 bytes at offset 0x0 has not "
+                           rb"returned for [0-9.]+ s, and QEMU stands still with it; gdb -p \d+ "
+                           rb"shows where it is\n")
+        guest.process.terminate()
+        code, log = guest.end()
+        self.assertEqual(code, 143, log)
+
+    def test_an_access_that_is_never_answered(self):
+        """It is given up after timeout_ms, as anywhere."""
+        guest = self.faulty("keep", timeout_ms=200)
+        self.assertEqual(guest.ask("w 4 10200000 1")[0], "!")
+        guest.process.stdin.write(b"q 0\n")
+        guest.process.stdin.flush()
+        code, log = guest.end()
+        self.assertEqual(code, 0, log)
+
+    def test_qemu_is_killed(self):
+        guest = self.probe({**ECHO, **INLINE})
+        self.assertEqual(guest.ask("r 4 10200008"), "= 0")
+        os.kill(guest.qemu_pid(), signal.SIGKILL)
+        code, log = guest.end()
+        self.assertEqual(code, 137, log)
+
+    def test_a_model_that_does_not_start(self):
+        config = self.config({
+            "machine": {"kernel": str(common.guest("probe"))},
+            "devices": [{"name": "dut", "model": str(FAULTY), "base_addr": "0x10200000",
+                         "params": {"number": "many"}, **INLINE}]})
+        self.assert_refused_like(
+            r"\S+: devices\[0\]\.params\.number: .*many.*", "run", config)
+
+    def test_what_cannot_be(self):
+        for key, value, why in (
+                ("protocol", 1, "protocol 1 always has a socket between"),
+                ("carrier", "socket", "nothing is carried to a device inside QEMU"),
+                ("release_lock", True, "the device works under QEMU's lock itself"),
+                ("socket", "a.sock", "nobody else can connect to a device inside QEMU")):
+            with self.subTest(key=key):
+                config = self.config({"machine": {"kernel": str(common.guest("probe"))},
+                                      "devices": [{**ECHO, **INLINE, key: value}]})
+                self.assert_refused_like(
+                    rf'\S+: devices\[0\]\.{key}: {why}; remove the key, or "process": "inline"',
+                    "check", config)
+        config = self.config({"devices": [{**ECHO, **INLINE, "restart": "always"}]})
+        self.assert_refused_like(r"\S+: devices\[0\]\.restart: only a device in a process of its "
+                                 r".*", "check", config)
+        config = self.config({"devices": [{**ECHO, **INLINE}, COMPUTE], "links": [LINK]})
+        self.assert_refused_like(r"trestle: link end echo_device.peer: .* which no link reaches", "check",
+                                 config)
+        config = self.config({"machine": {"kernel": str(common.guest("probe"))},
+                              "devices": [{**ECHO, **INLINE}]})
+        self.assert_refused_like(
+            r"\S+: devices\[0\]\.process: only the plugin can do this, .*", "run", config,
+            "--plugin", "none")
+        for command in "serve", "qemu-args":
+            self.assert_refused_like(
+                r"\S+: devices\[0\]\.process: only trestle run puts devices into QEMU; .*",
+                command, config)
+
+
+if __name__ == "__main__":
+    common.main()
