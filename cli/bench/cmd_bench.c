@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/number.h"
+#include "bench/jobs.h"
 #include "bench/measure.h"
 #include "bench/neighbours.h"
 #include "bench/report.h"
@@ -30,6 +31,8 @@ static const struct command_option options[] = {
      .long_only = true},
     {'b', "busy", "N", "measure beside N processes that compute for ever; default: 0",
      .long_only = true},
+    {'J', "jobs", "N", "run N simulations at once, and add up what they do; default: 1",
+     .long_only = true},
     {'k', "kernel", "ELF", "the guest that measures, instead of trestle's", .long_only = true},
     {'q', "qemu", "BIN", "the QEMU, instead of qemu-system-riscv32", .long_only = true},
     {'p', "plugin", "SO", "QEMU's plugin", .long_only = true},
@@ -40,7 +43,7 @@ static const struct command_option options[] = {
 struct bench {
     const char *json, *html, *only;
     uint64_t rounds; /* 0: not said */
-    uint64_t busy;
+    uint64_t busy, jobs;
     struct bench_setup setup;
     char *kernel; /* found, when none was named */
     struct bench_plan plan;
@@ -86,6 +89,9 @@ static int parse(const struct command *command, int argc, char **argv, struct be
             break;
         case 'b':
             status = parse_number("busy", argument, NEIGHBOURS_MAX, &bench->busy);
+            break;
+        case 'J':
+            status = parse_number("jobs", argument, JOBS_MAX, &bench->jobs);
             break;
         case 'k':
             bench->setup.launch.kernel = argument;
@@ -176,7 +182,10 @@ static int measure(struct bench *bench, uint64_t round, size_t side)
                      strerror(-r));
         return EXIT_FAILURE;
     }
-    int code = bench_measure(&bench->setup, &bench->plan.sides[side], result, &bench->signal);
+    int code = bench->jobs > 1
+                   ? bench_measure_jobs(&bench->setup, &bench->plan.sides[side],
+                                        (unsigned)bench->jobs, result)
+                   : bench_measure(&bench->setup, &bench->plan.sides[side], result, &bench->signal);
     neighbours_end(&neighbours);
     if (bench->setup.verbosity && code == 0 && !bench->signal) {
         char *text = bench_side_text(&bench->plan.sides[side]);
@@ -228,8 +237,10 @@ static int write_files(const struct bench *bench, const struct bench_report *rep
 
 static int report_all(const struct bench *bench)
 {
-    struct bench_report report = {
-        .rounds = (unsigned)bench->rounds, .busy = (unsigned)bench->busy, .plan = &bench->plan};
+    struct bench_report report = {.rounds = (unsigned)bench->rounds,
+                                  .busy = (unsigned)bench->busy,
+                                  .jobs = (unsigned)bench->jobs,
+                                  .plan = &bench->plan};
     bool to_stdout = (bench->json && strcmp(bench->json, "-") == 0) ||
                      (bench->html && strcmp(bench->html, "-") == 0);
     bench_machine_init(&report.machine, bench->setup.launch.qemu);
@@ -267,7 +278,8 @@ const struct command command_bench = {
     .run = run_command,
     .help = "The sides take turns, so that what else the machine does hits all of them alike; the\n"
             "floor is a callback inside QEMU that reads the guest's clock and leaves no process.\n"
-            "WORDS of --only, with commas between them: a path (floor, v1, v2-socket, v2-shm), a\n"
-            "wait (sleep, spin, adaptive), an access (read, write, posted), a number of devices.\n"
+            "WORDS of --only, with commas between them: a path (floor, v1, v2-socket, v2-shm,\n"
+            "inline), a wait (sleep, spin, adaptive), an access (read, write, posted), a number of "
+            "devices.\n"
             "A quiet machine and a release build give numbers worth comparing.\n",
 };

@@ -33,15 +33,16 @@ struct measurement {
     char *directory, *console; /* where QEMU writes what the guest prints */
 };
 
-static struct config *echo_config(unsigned devices)
+static struct config *echo_config(unsigned devices, const char *process)
 {
     json_t *list = json_array();
     for (unsigned i = 0; i < devices; i++) {
         char name[16], base[16];
         snprintf(name, sizeof(name), "echo%u", i);
         snprintf(base, sizeof(base), "0x%x", DEVICE_BASE + i * DEVICE_SIZE);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:i}", "name", name, "model", "echo",
-                                              "base_addr", base, "size", (int)DEVICE_SIZE));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:i}", "name", name, "model",
+                                              "echo", "process", process, "base_addr", base, "size",
+                                              (int)DEVICE_SIZE));
     }
     struct config *config = NULL;
     char *error = NULL;
@@ -58,7 +59,9 @@ static char *device_properties(const struct bench_side *side)
         [BENCH_V2_SOCKET] = "carrier=socket",
         [BENCH_V2_SHM] = "carrier=shm",
     };
-    return xformat("%s,wait=%s%s", ways[side->path], bench_wait_name(side->wait),
+    if (side->path == BENCH_INLINE)
+        return xstrdup("inline=on");
+    return xformat("%s,wait=%s,timeout_ms=0%s", ways[side->path], bench_wait_name(side->wait),
                    side->op == BENCH_POSTED ? ",posted_writes=on" : "");
 }
 
@@ -100,6 +103,7 @@ static int run_qemu(struct measurement *measurement)
         command_fail_line(error);
         return EXIT_FAILURE;
     }
+    own_launched(run->own);
     int status = guest_serve(guest, clock_ns() + MEASUREMENT_S * NS_PER_S);
     measurement->signal = run->signal;
     if (status == 0 && !run->signal && !guest->has_ended) {
@@ -157,6 +161,7 @@ static int measure_with(struct measurement *measurement, const struct config *co
     for (size_t i = 0; i < config->num_devices; i++)
         measurement->launch.devices[i].properties = properties;
     machine->num_devices = properties ? config->num_devices : 0;
+    launch_set_inline(&measurement->launch, measurement->run.own);
     status = run_qemu(measurement);
     free(properties);
     run_finish(&measurement->run);
@@ -184,7 +189,8 @@ int bench_measure(const struct bench_setup *setup, const struct bench_side *side
     guest_arguments(&measurement, &args);
     struct launch_options launch_options = setup->launch;
     launch_options.args = args.items;
-    struct config *config = echo_config(side->path == BENCH_FLOOR ? 1 : side->devices);
+    struct config *config = echo_config(side->path == BENCH_FLOOR ? 1 : side->devices,
+                                        side->path == BENCH_INLINE ? "inline" : "shared");
     char *error = NULL;
     int code = EXIT_FAILURE;
     if (config && launch_init(&measurement.launch, config, &launch_options, &error) == 0)

@@ -9,7 +9,7 @@
 #include "base/number.h"
 #include "util.h"
 
-static const char *const paths[] = {"floor", "v1", "v2-socket", "v2-shm"};
+static const char *const paths[] = {"floor", "v1", "v2-socket", "v2-shm", "inline"};
 static const char *const waits[] = {
     [TRESTLE_WAIT_ADAPTIVE] = "adaptive",
     [TRESTLE_WAIT_SLEEP] = "sleep",
@@ -34,8 +34,8 @@ const char *bench_op_name(enum bench_op op)
 
 char *bench_side_text(const struct bench_side *side)
 {
-    char *way = side->path == BENCH_FLOOR ? xstrdup("floor")
-                                          : xformat("%s %s", paths[side->path], waits[side->wait]);
+    char *way = bench_waits(side) ? xformat("%s %s", paths[side->path], waits[side->wait])
+                                  : xstrdup(paths[side->path]);
     char *text = xformat("%s %s, %u device%s, %u vCPU%s", way, ops[side->op], side->devices,
                          side->devices == 1 ? "" : "s", side->vcpus, side->vcpus == 1 ? "" : "s");
     free(way);
@@ -45,6 +45,7 @@ char *bench_side_text(const struct bench_side *side)
 unsigned bench_side_accesses(const struct bench_side *side, bool quick)
 {
     unsigned accesses = side->path == BENCH_FLOOR          ? 1000000
+                        : side->path == BENCH_INLINE       ? 1000000
                         : side->wait == TRESTLE_WAIT_SLEEP ? 10000
                         : side->path != BENCH_V2_SHM       ? 50000
                         : side->op == BENCH_POSTED         ? 1000000
@@ -65,6 +66,7 @@ static void add_ways(struct bench_plan *plan, bool quick)
                                               TRESTLE_WAIT_SLEEP};
     static const enum bench_path ways[] = {BENCH_V2_SHM, BENCH_V2_SOCKET, BENCH_V1};
     add(plan, (struct bench_side){BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_READ, 1, 1});
+    add(plan, (struct bench_side){BENCH_INLINE, TRESTLE_WAIT_SPIN, BENCH_READ, 1, 1});
     for (size_t way = 0; way < sizeof(ways) / sizeof(*ways); way++)
         for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++)
             if (!quick || ways[way] == BENCH_V2_SHM || order[i] != TRESTLE_WAIT_ADAPTIVE)
@@ -74,6 +76,7 @@ static void add_ways(struct bench_plan *plan, bool quick)
 static void add_writes(struct bench_plan *plan)
 {
     add(plan, (struct bench_side){BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_WRITE, 1, 1});
+    add(plan, (struct bench_side){BENCH_INLINE, TRESTLE_WAIT_SPIN, BENCH_WRITE, 1, 1});
     add(plan, (struct bench_side){BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_WRITE, 1, 1});
     add(plan, (struct bench_side){BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_POSTED, 1, 1});
 }
@@ -85,6 +88,7 @@ static void add_sweep(struct bench_plan *plan, bool quick)
         if (quick && devices != 64 && devices != 1024)
             continue;
         add(plan, (struct bench_side){BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_READ, devices, 1});
+        add(plan, (struct bench_side){BENCH_INLINE, TRESTLE_WAIT_SPIN, BENCH_READ, devices, 1});
         add(plan, (struct bench_side){BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ, devices, 1});
     }
 }
@@ -100,7 +104,8 @@ static bool side_has(const struct bench_side *side, const char *word)
 {
     uint64_t devices;
     return strcmp(word, paths[side->path]) == 0 || strcmp(word, ops[side->op]) == 0 ||
-           (side->path != BENCH_FLOOR && strcmp(word, waits[side->wait]) == 0) ||
+           (side->path != BENCH_FLOOR && side->path != BENCH_INLINE &&
+            strcmp(word, waits[side->wait]) == 0) ||
            (number_parse(word, &devices) && devices == side->devices);
 }
 
@@ -129,10 +134,11 @@ int bench_plan_init(struct bench_plan *plan, bool quick, const char *only, char 
             status = -EINVAL;
     free(words);
     if (status < 0) {
-        *ret_error = xformat("trestle: --only %s leaves nothing to measure; name a path (floor, "
-                             "v1, v2-socket, v2-shm), a wait (sleep, spin, adaptive), an access "
-                             "(read, write, posted) or a number of devices%s",
-                             only, quick ? ", perhaps without --quick" : "");
+        *ret_error =
+            xformat("trestle: --only %s leaves nothing to measure; name a path (floor, "
+                    "v1, v2-socket, v2-shm, inline), a wait (sleep, spin, adaptive), an access "
+                    "(read, write, posted) or a number of devices%s",
+                    only, quick ? ", perhaps without --quick" : "");
         bench_plan_finish(plan);
     }
     return status;

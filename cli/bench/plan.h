@@ -6,7 +6,7 @@
 
 #include "trestle/bridge.h"
 
-enum bench_path { BENCH_FLOOR, BENCH_V1, BENCH_V2_SOCKET, BENCH_V2_SHM };
+enum bench_path { BENCH_FLOOR, BENCH_V1, BENCH_V2_SOCKET, BENCH_V2_SHM, BENCH_INLINE };
 enum bench_op { BENCH_READ, BENCH_WRITE, BENCH_POSTED };
 
 struct bench_side {
@@ -26,6 +26,11 @@ struct bench_plan {
 const char *bench_path_name(enum bench_path path);
 const char *bench_wait_name(enum trestle_wait wait);
 const char *bench_op_name(enum bench_op op);
+/* False: what answers is on the thread that asks. */
+static inline bool bench_waits(const struct bench_side *side)
+{
+    return side->path != BENCH_FLOOR && side->path != BENCH_INLINE;
+}
 /* "v2-shm adaptive read, 64 devices, 1 vCPU"; malloc'd. */
 char *bench_side_text(const struct bench_side *side);
 /* What a measurement of about half a second takes; quick: a third of it. */

@@ -101,6 +101,7 @@ struct bench_result bench_median(const struct bench_result *results, size_t coun
 static const struct bench_side FLOOR_READ = {BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_READ, 1, 1},
                                FLOOR_WRITE = {BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_WRITE, 1, 1},
                                SHM = {BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ, 1, 1},
+                               INSIDE = {BENCH_INLINE, TRESTLE_WAIT_SPIN, BENCH_READ, 1, 1},
                                SHM_MANY = {BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ, 1024,
                                            1},
                                POSTED = {BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_POSTED, 1, 1},
@@ -126,6 +127,7 @@ size_t bench_ratios(const struct bench_report *report,
         const struct bench_side *one, *other;
         const char *what;
     } pairs[BENCH_RATIOS_MAX] = {
+        {&INSIDE, &FLOOR_READ, "inside QEMU against the floor"},
         {&SHM, &FLOOR_READ, "shared memory against the floor"},
         {&SPINNING, &SHM, "socket, both sides spinning, against shared memory"},
         {&SLEEPING, &SHM, "socket, both sides sleeping, against shared memory"},
@@ -168,7 +170,7 @@ void bench_table(const struct bench_report *report, FILE *file)
         const struct bench_side *side = &report->plan->sides[i];
         const struct bench_result *result = &report->results[i];
         table_addf(&table, "%s", bench_path_name(side->path));
-        table_addf(&table, "%s", side->path == BENCH_FLOOR ? "-" : bench_wait_name(side->wait));
+        table_addf(&table, "%s", bench_waits(side) ? bench_wait_name(side->wait) : "-");
         table_addf(&table, "%s", bench_op_name(side->op));
         table_addf(&table, "%u", side->devices);
         table_addf(&table, "%u", side->vcpus);
@@ -190,6 +192,9 @@ void bench_table(const struct bench_report *report, FILE *file)
     if (report->busy)
         fprintf(file, "beside %u process%s that computed all the while\n", report->busy,
                 report->busy == 1 ? "" : "es");
+    if (report->jobs > 1)
+        fprintf(file, "%u simulations at once; the accesses per second are those of all together\n",
+                report->jobs);
     fprintf(file, "%s, %u processor%s, %s, QEMU %s\n", report->machine.cpu,
             report->machine.processors, report->machine.processors == 1 ? "" : "s",
             report->machine.kernel, report->machine.qemu);
@@ -221,9 +226,10 @@ json_t *bench_json(const struct bench_report *report)
     for (size_t i = 0; i < num_ratios; i++)
         json_array_append_new(
             compared, json_pack("{s:f, s:s}", "times", ratios[i].times, "what", ratios[i].what));
-    return json_pack("{s:s, s:i, s:i, s:o, s:o, s:o}", "trestle", TRESTLE_VERSION, "rounds",
-                     (int)report->rounds, "busy", (int)report->busy, "machine", machine, "results",
-                     results, "ratios", compared);
+    return json_pack("{s:s, s:i, s:i, s:i, s:o, s:o, s:o}", "trestle", TRESTLE_VERSION, "rounds",
+                     (int)report->rounds, "busy", (int)report->busy, "jobs",
+                     report->jobs ? (int)report->jobs : 1, "machine", machine, "results", results,
+                     "ratios", compared);
 }
 
 char *bench_html(const struct bench_report *report)

@@ -17,6 +17,7 @@ struct bench_report {
     struct bench_machine machine;
     unsigned rounds;
     unsigned busy; /* processes that computed meanwhile */
+    unsigned jobs; /* simulations at once; 0: one */
     const struct bench_plan *plan;
     struct bench_result *results; /* of each side, the median of its rounds, field by field */
 };
@@ -34,7 +35,7 @@ struct bench_ratio {
     double times;
     const char *what; /* "shared memory against the floor" */
 };
-enum { BENCH_RATIOS_MAX = 5 };
+enum { BENCH_RATIOS_MAX = 6 };
 /* Those whose both sides were measured; returns how many. */
 size_t bench_ratios(const struct bench_report *report,
                     struct bench_ratio ret_ratios[BENCH_RATIOS_MAX]);

@@ -52,7 +52,7 @@ _trestle()
         qemu-args) options+=" --kernel --qemu --plugin --socket-dir" ;;
         sst-config) options+=" --latency" ;;
         bench)
-            options+=" --json --html --quick --only --rounds --count --busy --kernel --qemu --plugin"
+            options+=" --json --html --quick --only --rounds --count --busy --jobs --kernel --qemu --plugin"
             options+=" --verbose"
             ;;
         device) options+=" --socket --listen-fd --base --pci --size --name --param --verbose --stats --trace --hash --watchdog" ;;

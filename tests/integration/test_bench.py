@@ -23,8 +23,8 @@ class Bench(Case):
         # Few: two sides that spin are slow where others want the processors, too.
         result, document = self.bench("--rounds", "1", "--count", "20", "--html", "bench.html",
                                       timeout=300)
-        self.assertEqual(sorted(document), ["busy", "machine", "ratios", "results", "rounds",
-                                            "trestle"])
+        self.assertEqual(sorted(document), ["busy", "jobs", "machine", "ratios", "results",
+                                            "rounds", "trestle"])
         self.assertEqual(document["busy"], 0)
         self.assertRegex(document["machine"]["qemu"], r"\A\d+\.\d+")
         sides = {}
@@ -46,6 +46,7 @@ class Bench(Case):
             self.assertIn(("v2-shm", wait, "read", 1, 1), sides)
         for devices in 4, 16, 64, 256, 1024:
             self.assertIn(("v2-shm", "adaptive", "read", devices, 1), sides)
+            self.assertIn(("inline", "spin", "read", devices, 1), sides)
         for op in "write", "posted":
             self.assertIn(("v2-shm", "adaptive", op, 1, 1), sides)
         self.assertIn(("v2-shm", "adaptive", "read", 2, 2), sides)
@@ -57,6 +58,7 @@ class Bench(Case):
             return sides[path, wait, op, devices, 1]["p50_ns"]
         shm = p50("v2-shm", "adaptive")
         ratios = [(one / other, what) for one, other, what in (
+            (p50("inline", "spin"), p50("floor", "spin"), "inside QEMU against the floor"),
             (shm, p50("floor", "spin"), "shared memory against the floor"),
             (p50("v2-socket", "spin"), shm, "socket, both sides spinning, against shared memory"),
             (p50("v2-socket", "sleep"), shm, "socket, both sides sleeping, against shared memory"),
@@ -110,6 +112,23 @@ class Bench(Case):
         result = self.trestle("bench", "--busy", "65")
         self.assertEqual((result.code, result.err),
                          (2, "trestle: --busy 65 is not a number from 1 to 64\n"))
+
+    def test_jobs(self):
+        """What several simulations do at once is added up."""
+        _, alone = self.bench("--only", "inline,read,1", "--rounds", "1", "--count", "20")
+        result, document = self.bench("--only", "inline,read,1", "--rounds", "1", "--count", "20",
+                                      "--jobs", "3")
+        self.assertEqual((alone["jobs"], document["jobs"]), (1, 3))
+        self.assertEqual(len(document["results"]), 1)
+        self.assertGreater(document["results"][0]["per_second"], 0)
+        self.assertIn("\n3 simulations at once; the accesses per second are those of all "
+                      "together\n", result.out)
+        self.dir.joinpath("none.elf").write_bytes(b"no guest")
+        result = self.trestle("bench", "--kernel", "none.elf", "--only", "floor,read,1", "--jobs",
+                              "2", "--rounds", "1")
+        self.assertEqual(result.code, 1, result)
+        self.assertTrue(result.err.endswith(
+            "trestle: --jobs 2: one of them ended without a result\n"), result.err)
 
     def test_busy_processes_run_and_end(self):
         common.guest("mmio_bench")
