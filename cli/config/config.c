@@ -100,6 +100,8 @@ static int set_args(struct config_reader *reader, const struct config_key *key,
     return 0;
 }
 
+static char *const accel_choices[] = {"tcg", "kvm", NULL};
+
 #define MACHINE(name) offsetof(struct config, name)
 
 static const struct config_key machine_keys[] = {
@@ -116,6 +118,8 @@ static const struct config_key machine_keys[] = {
     {"dtb", config_set_path, MACHINE(dtb), "a path", "\"dtb\": \"board.dtb\""},
     {"board", config_set_string, MACHINE(board), "a board of QEMU's", "\"board\": \"mps2-an385\""},
     {"cpu", config_set_string, MACHINE(cpu), "a processor of QEMU's", "\"cpu\": \"cortex-a72\""},
+    {"accel", config_set_choice, MACHINE(accel), "a way to run the guest",
+     .choices = accel_choices},
     {"args", set_args, 0, "a list of texts", "\"args\": [\"-m\", \"256M\"]"},
     {"plugin", set_plugin, MACHINE(plugin), "\"auto\", \"in-tree\", \"none\" or a path",
      "\"plugin\": \"auto\""},
@@ -138,6 +142,12 @@ static int set_machine(struct config_reader *reader, const struct config_key *ke
         struct json_place here = {where, "cpus", 0};
         return config_fail(reader, &here,
                            "with icount the machine has one vCPU; remove one of the "
+                           "two keys");
+    }
+    if (config->icount >= 0 && config->accel && strcmp(config->accel, "kvm") == 0) {
+        struct json_place here = {where, "accel", 0};
+        return config_fail(reader, &here,
+                           "KVM does not count instructions, as icount does; remove one of the "
                            "two keys");
     }
     if (!config->qemu)

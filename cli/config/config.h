@@ -86,6 +86,7 @@ struct config_link {
 struct config {
     const char *arch, *qemu, *kernel;                                /* NULL: not said */
     const char *board, *cpu, *bios, *memory, *initrd, *append, *dtb; /* NULL: not said */
+    const char *accel;                                               /* "tcg", "kvm"; NULL: tcg */
     int64_t cpus;                                                    /* 0: not said */
     const char *plugin;                                              /* "auto", "none" or a path */
     const char **args;                                               /* for QEMU, ended by NULL */

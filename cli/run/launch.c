@@ -3,10 +3,12 @@
 #include "run/launch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/image.h"
@@ -351,6 +353,40 @@ static int check_kernel_kind(const struct config *config, const struct launch_op
     return -EINVAL;
 }
 
+/* QEMU would say it, too, but of its own files and after the devices. */
+static int check_accel(const struct config *config, const struct launch_options *options,
+                       const struct launch *launch, char **ret_error)
+{
+    struct utsname host;
+    const char *arch = launch->machine.arch ? launch->machine.arch : "riscv32";
+    if (!config->accel || strcmp(config->accel, "kvm") != 0)
+        return 0;
+    if (uname(&host) == 0 && strcmp(arch, host.machine) != 0) {
+        *ret_error = config_complain_machine(config, "accel",
+                                             "KVM runs guests of %s here, and the machine is %s; "
+                                             "remove the key, or change machine.arch",
+                                             host.machine, arch);
+        return -EINVAL;
+    }
+    int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        *ret_error =
+            config_complain_machine(config, "accel",
+                                    "/dev/kvm cannot be opened: %s; remove the key, or ask "
+                                    "for the right to use it",
+                                    strerror(errno));
+        return -EINVAL;
+    }
+    close(fd);
+    if (options->exit_on_idle) {
+        *ret_error =
+            xstrdup("trestle: --exit-on-idle does not see a guest under KVM; leave it out, "
+                    "or remove machine.accel");
+        return -EINVAL;
+    }
+    return 0;
+}
+
 int launch_init(struct launch *launch, const struct config *config,
                 const struct launch_options *options, char **ret_error)
 {
@@ -361,6 +397,7 @@ int launch_init(struct launch *launch, const struct config *config,
     launch->machine.icount_shift = config->icount >= 0 ? (uint32_t)config->icount : 0;
     launch->machine.direct_dma = config->direct_dma;
     launch->machine.exit_when_idle = options->exit_on_idle;
+    launch->machine.accel = config->accel;
     launch->machine.board = config->board;
     launch->machine.cpu = config->cpu;
     launch->machine.bios = config->bios;
@@ -381,6 +418,8 @@ int launch_init(struct launch *launch, const struct config *config,
         status = check_without_plugin(config, options, ret_error);
     if (status == 0)
         status = check_qemu(config, options, launch, ret_error);
+    if (status == 0)
+        status = check_accel(config, options, launch, ret_error);
     if (status == 0)
         status = check_kernel_kind(config, options, launch, ret_error);
     if (status == 0)

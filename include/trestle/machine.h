@@ -70,6 +70,7 @@ struct trestle_machine_options {
     const char *plugin_args;
     const int *kept_fds; /* descriptors that QEMU inherits, beside 0, 1 and 2 */
     size_t num_kept_fds;
+    const char *accel; /* -accel: "kvm", whose default for cpu is "host" */
 };
 
 /* Where QEMU is: options->qemu looked up in search_path. *ret_path is malloc'd. -ENOENT. */

@@ -345,11 +345,22 @@ static const char *choose_firmware(const struct trestle_machine_options *options
     return is_linux ? "default" : board->no_firmware;
 }
 
+static const char *choose_cpu(const struct trestle_machine_options *options,
+                              const struct board *board)
+{
+    if (options->cpu)
+        return options->cpu;
+    if (options->accel && strcmp(options->accel, "kvm") == 0)
+        return "host";
+    return options->board ? NULL : board->cpu;
+}
+
 static void add_machine(struct arg_list *list, const struct trestle_machine_options *options,
                         const struct board *board)
 {
     add_option(list, "-M", options->board ? options->board : board->name);
-    add_option(list, "-cpu", options->cpu || options->board ? options->cpu : board->cpu);
+    add_option(list, "-accel", options->accel);
+    add_option(list, "-cpu", choose_cpu(options, board));
     add_option(list, "-bios", choose_firmware(options, board));
     for (const char *const *arg = board->args; *arg; arg++)
         arg_add(list, "%s", *arg);
