@@ -4,9 +4,8 @@
 #ifndef TRESTLE_VERILATOR_BUS_APB_H
 #define TRESTLE_VERILATOR_BUS_APB_H
 
-struct Bus {
-    static constexpr uint32_t width = BUS_WIDTH;
-    static bool failed;
+struct Bus : trestle_rtl::outcome {
+    static constexpr uint32_t width = BUS_WIDTH, widest = width;
 
     static void idle(BUS_CORE &core)
     {
@@ -15,7 +14,6 @@ struct Bus {
 
     static void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
     {
-        failed = false;
         BUS_PADDR = BUS_ADDRESS(todo.addr);
         BUS_PWDATA = todo.data;
         BUS_PWRITE = todo.write;
@@ -38,6 +36,5 @@ struct Bus {
         BUS_PENABLE = 1;
     }
 };
-bool Bus::failed;
 
 #endif

@@ -5,9 +5,8 @@
 #ifndef TRESTLE_VERILATOR_BUS_AXIL_H
 #define TRESTLE_VERILATOR_BUS_AXIL_H
 
-struct Bus {
-    static constexpr uint32_t width = BUS_WIDTH;
-    static bool failed;
+struct Bus : trestle_rtl::outcome {
+    static constexpr uint32_t width = BUS_WIDTH, widest = width;
 
     static void idle(BUS_CORE &core)
     {
@@ -17,7 +16,6 @@ struct Bus {
 
     static void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
     {
-        failed = false;
         BUS_AWADDR = BUS_ARADDR = BUS_ADDRESS(todo.addr);
         BUS_WDATA = todo.data;
         BUS_WSTRB = todo.lanes;
@@ -54,8 +52,7 @@ struct Bus {
     }
 
   private:
-    static bool took_aw_, took_w_, took_ar_;
+    static inline bool took_aw_, took_w_, took_ar_;
 };
-bool Bus::failed, Bus::took_aw_, Bus::took_w_, Bus::took_ar_;
 
 #endif

@@ -5,9 +5,8 @@
 #ifndef TRESTLE_VERILATOR_BUS_WB_H
 #define TRESTLE_VERILATOR_BUS_WB_H
 
-struct Bus {
-    static constexpr uint32_t width = BUS_WIDTH;
-    static bool failed;
+struct Bus : trestle_rtl::outcome {
+    static constexpr uint32_t width = BUS_WIDTH, widest = width;
 
     static void idle(BUS_CORE &core)
     {
@@ -16,7 +15,6 @@ struct Bus {
 
     static void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
     {
-        failed = false;
         BUS_ADR = BUS_ADDRESS(todo.addr);
         BUS_DAT_W = todo.data;
         BUS_WE = todo.write;
@@ -41,8 +39,7 @@ struct Bus {
     }
 
   private:
-    static bool drops_;
+    static inline bool drops_;
 };
-bool Bus::failed, Bus::drops_;
 
 #endif

@@ -32,10 +32,17 @@ constexpr unsigned reset_cycles = 8;
 
 // What a bus asked for: the transaction of one access.
 struct transaction {
-    uint64_t addr;
-    uint64_t data;  // of a write, at its place in the word; of a read, the word
-    uint32_t lanes; // bytes of the word that the access covers
+    uint64_t byte, addr; // where it begins, and of the word that this is in
+    uint64_t data;       // of a write, at its place in the word; of a read, 0 and then the word
+    uint32_t lanes;      // bytes from addr on that the access covers
+    uint32_t size;       // how many they are: 1, 2, 4, 8, and up to the bus's widest
     bool write;
+};
+
+// How it went.
+struct outcome {
+    static inline bool failed;       // as the core says
+    static inline const char *fault; // a rule of the bus that the core broke, or NULL
 };
 
 // What is assigned to a signal that the core does not have.
@@ -44,6 +51,11 @@ struct nowhere {
     {
     }
 };
+
+constexpr unsigned log2_of(uint32_t size)
+{
+    return size == 8 ? 3 : size / 2;
+}
 
 template <unsigned bits> constexpr uint64_t low_bits(uint64_t value)
 {
@@ -63,6 +75,7 @@ template <unsigned bits, class Port> void tie(Port &port, uint64_t value)
 
 // The generated map of a core gives these: Map::Core, and static functions of it.
 //   clock(core, level), reset(core, active), irqs(core) -> bits, ties(core),
+//   num_irqs, pulses: which of them are pulses,
 //   Bus: idle(core), begin(core, transaction), step(core, transaction) -> before an edge: done?
 template <class Map> class rtl
 {
@@ -131,8 +144,7 @@ template <class Map> class rtl
 
   private:
     struct edge {
-        uint64_t cycle;
-        uint32_t levels;
+        uint64_t cycle, levels;
     };
 
     explicit rtl(struct trestle_device *dev)
@@ -195,6 +207,7 @@ template <class Map> class rtl
         core_->eval();
         cycle_ = cycle; // a reset takes no time of the guest's
         forget_rest();
+        latched_ = 0;
         show(Map::irqs(*core_));
     }
 
@@ -230,7 +243,7 @@ template <class Map> class rtl
         if (every_) {
             next = (cycle_ + 1) * period_;
         } else if (!rest_) {
-            uint32_t levels = Map::irqs(*core_);
+            uint64_t levels = Map::irqs(*core_);
             uint64_t end = cycle_ + look_ahead_, anchor_at = cycle_, power = 1;
             save(before_);
             before_cycle_ = cycle_;
@@ -252,10 +265,30 @@ template <class Map> class rtl
         trestle_device_wake_at(dev_, 0, next);
     }
 
-    void show(uint32_t levels)
+    // What the interrupt outputs are from now on. A pulse holds its line until the guest has seen
+    // it.
+    void show(uint64_t levels)
     {
+        uint64_t risen = levels & ~levels_ & Map::pulses;
+        if (risen && risen_at_ != trestle_device_now(dev_))
+            risen_ = 0;
+        if (risen)
+            risen_at_ = trestle_device_now(dev_);
+        risen_ |= risen;
+        latched_ |= risen;
+        levels_ = levels;
+        uint64_t lines = (levels & ~Map::pulses) | latched_;
         for (uint32_t line = 0; line < Map::num_irqs; line++)
-            trestle_device_irq(dev_, line, levels >> line & 1);
+            trestle_device_irq(dev_, line, lines >> line & 1);
+    }
+
+    // An access: the guest has seen the pulses that came before it.
+    void see_pulses()
+    {
+        if (!latched_)
+            return;
+        latched_ = risen_at_ == trestle_device_now(dev_) ? risen_ : 0;
+        show(levels_);
     }
 
     void woken(trestle_time now)
@@ -293,13 +326,20 @@ template <class Map> class rtl
     {
         constexpr uint32_t width = Map::Bus::width;
         uint32_t shift = static_cast<uint32_t>(wanted.offset % width);
-        transaction todo = {wanted.offset - shift, write ? wanted.data << 8 * shift : 0,
-                            ((1u << wanted.size) - 1) << shift, write};
+        transaction todo = {wanted.offset,
+                            wanted.offset - shift,
+                            write ? wanted.data << 8 * shift : 0,
+                            ((1u << wanted.size) - 1) << shift,
+                            wanted.size,
+                            write};
         sync(trestle_device_now(dev_));
         forget_rest();
+        see_pulses();
         uint64_t start = cycle_;
-        uint32_t levels = Map::irqs(*core_);
+        uint64_t levels = Map::irqs(*core_);
         bool done = false;
+        Map::Bus::failed = false;
+        Map::Bus::fault = nullptr;
         Map::Bus::begin(*core_, todo);
         while (!done && cycle_ - start < bus_timeout_) {
             core_->eval();
@@ -309,9 +349,11 @@ template <class Map> class rtl
             if (Map::irqs(*core_) != levels)
                 edges_.push_back({cycle_, levels = Map::irqs(*core_)});
         }
-        bool failed = Map::Bus::failed;
         Map::Bus::idle(*core_);
         core_->eval();
+        if (Map::Bus::fault)
+            trestle_device_log(dev_, TRESTLE_LOG_WARNING, "the bus is broken in cycle %llu: %s",
+                               static_cast<unsigned long long>(cycle_ - 1), Map::Bus::fault);
         if (!done)
             trestle_device_log(
                 dev_, TRESTLE_LOG_WARNING,
@@ -319,7 +361,7 @@ template <class Map> class rtl
                 "%llu on; the parameter bus_timeout allows more",
                 static_cast<unsigned long long>(bus_timeout_),
                 static_cast<unsigned long long>(start));
-        status_ = !done ? -ETIMEDOUT : failed ? -EIO : 0;
+        status_ = !done ? -ETIMEDOUT : Map::Bus::failed || Map::Bus::fault ? -EIO : 0;
         answer_ = todo.data >> 8 * shift;
         request_ = req;
         wake_in_access();
@@ -337,7 +379,11 @@ template <class Map> class rtl
     bool is_ahead_ = false;
     uint64_t before_cycle_ = 0; // of before_, where it ran ahead from
     uint64_t look_ahead_ = look_ahead_least;
-    uint64_t rest_ = 0; // its state comes again after so many cycles; 0: not known
+    uint64_t rest_ = 0;    // its state comes again after so many cycles; 0: not known
+    uint64_t levels_ = 0;  // of the interrupt outputs, as shown
+    uint64_t latched_ = 0; // pulses that the guest has not seen
+    uint64_t risen_ = 0;   // those among them that came at
+    trestle_time risen_at_ = 0;
     std::deque<edge> edges_;
     struct trestle_request *request_ = nullptr;
     int status_ = 0;
@@ -350,7 +396,7 @@ template <class Map> struct trestle_model model_of()
     model.size = sizeof(model);
     model.name = Map::name;
     model.region_size = Map::size;
-    model.access_sizes = 2 * Map::Bus::width - 1; // 1, 2, ... up to the width
+    model.access_sizes = 2 * Map::Bus::widest - 1; // 1, 2, ... up to that
     model.irq_lines = Map::num_irqs;
     model.timers = 1;
     model.state_size = sizeof(void *);

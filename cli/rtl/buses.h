@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RTL_SIGNALS_MAX 20
+#define RTL_SIGNALS_MAX 48
 
 struct rtl_signal {
     const char *names[6]; /* it ends so, behind the bus's prefix; the first is its own */
@@ -20,6 +20,7 @@ struct rtl_bus {
     const char *name, *header;
     const struct rtl_signal *signals; /* ended by one without a name */
     size_t address, data;             /* their places in the list */
+    bool is_vague;                    /* names that many other ports have, too */
 };
 
 /* The first that fits a core is its bus; ended by one without a name. */

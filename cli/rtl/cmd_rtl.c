@@ -110,10 +110,10 @@ static int run_program(const struct rtl_build *build, const char *what, struct s
 static int verilate(const struct rtl_build *build, char **ret_error)
 {
     struct strings words = {0};
-    strings_all(&words,
-                (const char *const[]){"verilator", "--cc", "--flatten", "-O3", "-Wno-fatal",
-                                      "--x-assign", "fast", "--x-initial", "fast", "--no-assert",
-                                      "--prefix", "Vcore", "--Mdir", build->dir, NULL});
+    strings_all(&words, (const char *const[]){"verilator", "--cc", "--flatten", "-O3", "-Wno-fatal",
+                                              "-Werror-MULTITOP", "--x-assign", "fast",
+                                              "--x-initial", "fast", "--no-assert", "--prefix",
+                                              "Vcore", "--Mdir", build->dir, NULL});
     if (build->top)
         strings_all(&words, (const char *const[]){"--top-module", build->top, NULL});
     for (size_t i = 0; i < build->parameters.count; i++)

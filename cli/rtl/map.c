@@ -42,7 +42,9 @@ static void map_bus(const struct rtl_ports *ports, unsigned unit, FILE *out)
                     : signal->absent ? signal->absent
                                      : "0");
         if (signal->is_optional)
-            fprintf(out, "#define BUS_HAS_%s %d\n", signal->macro, ports->signals[i] != NULL);
+            fprintf(out, "#define BUS_HAS_%s %d\n#define BUS_BITS_%s %u\n", signal->macro,
+                    ports->signals[i] != NULL, signal->macro,
+                    ports->signals[i] ? ports->signals[i]->bits : 0);
     }
     fprintf(out, "#include \"%s\"\n", bus->header);
 }
@@ -60,16 +62,20 @@ static void map_ties(const struct rtl_ports *ports, FILE *out)
 static void map_irqs(const struct rtl_ports *ports, FILE *out)
 {
     unsigned line = 0;
-    fputs("    static uint32_t irqs(const Core &core)\n    {\n        uint32_t levels = 0;\n", out);
+    uint64_t pulses = 0;
+    fputs("    static uint64_t irqs(const Core &core)\n    {\n        uint64_t levels = 0;\n", out);
     for (size_t i = 0; i < ports->count; i++) {
         const struct rtl_port *port = &ports->ports[i];
-        if (port->use != RTL_IRQ)
+        if (port->use != RTL_IRQ && port->use != RTL_PULSE)
             continue;
-        fprintf(out, "        levels |= static_cast<uint32_t>(core.%s) << %u;\n", port->name, line);
-        line += port->bits;
+        fprintf(out, "        levels |= static_cast<uint64_t>(core.%s) << %u;\n", port->name, line);
+        for (unsigned bit = 0; bit < port->bits; bit++, line++)
+            pulses |= (uint64_t)(port->use == RTL_PULSE) << line;
     }
-    fprintf(out, "        return levels;\n    }\n    static constexpr uint32_t num_irqs = %u;\n",
-            line);
+    fprintf(out,
+            "        return levels;\n    }\n    static constexpr uint32_t num_irqs = %u;\n"
+            "    static constexpr uint64_t pulses = 0x%" PRIx64 ";\n",
+            line, pulses);
 }
 
 void rtl_ports_map(const struct rtl_ports *ports, const char *name, uint64_t size,

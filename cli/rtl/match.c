@@ -7,6 +7,7 @@
 
 #include "base/number.h"
 #include "rtl/ports.h"
+#include "trestle/registers.h"
 
 static bool is_one_of(const char *name, const char *const *names)
 {
@@ -53,19 +54,21 @@ static struct rtl_port *find_signal(const struct rtl_ports *ports, const struct 
     return found;
 }
 
-/* All signals of a bus with this prefix. False: one that it has to have is missing. */
-static bool find_signals(const struct rtl_ports *ports, const struct place *prefix,
-                         const struct rtl_signal *signals, struct rtl_port **ret_found,
-                         const char **ret_missing)
+/* All signals of a bus with this prefix: how many there are. *ret_missing: one that it has to have,
+ * or NULL. */
+static size_t find_signals(const struct rtl_ports *ports, const struct place *prefix,
+                           const struct rtl_signal *signals, struct rtl_port **ret_found,
+                           const char **ret_missing)
 {
+    size_t count = 0;
+    *ret_missing = NULL;
     for (size_t i = 0; signals[i].names[0]; i++) {
         ret_found[i] = find_signal(ports, prefix, &signals[i]);
-        if (!ret_found[i] && !signals[i].is_optional) {
+        count += ret_found[i] != NULL;
+        if (!ret_found[i] && !signals[i].is_optional && !*ret_missing)
             *ret_missing = signals[i].names[0];
-            return false;
-        }
     }
-    return true;
+    return count;
 }
 
 /* A port whose name ends as that of a signal says what the prefix may be. */
@@ -80,38 +83,57 @@ static bool place_of(const struct rtl_port *port, const struct rtl_signal *signa
     return false;
 }
 
-/* The bus, with all its signals. False: there is none; *ref_almost, if not yet set, is what one
- * lacks. */
+/* The bus that lacks the fewest signals, for people. */
+struct almost {
+    char *sentence;
+    size_t count;
+};
+
+/* Whether that bus is there, with all its signals. */
 static bool find_one(const struct rtl_ports *ports, const struct rtl_bus *bus,
-                     struct rtl_port **ret_found, char **ref_almost)
+                     struct rtl_port **ret_found, struct almost *ref_almost)
 {
-    struct place nowhere = {""};
-    const char *missing = NULL;
-    if (find_signals(ports, &nowhere, bus->signals, ret_found, &missing))
-        return true;
-    for (size_t i = 0; i < ports->count; i++) {
-        for (size_t j = 0; bus->signals[j].names[0]; j++) {
-            struct place place;
+    struct place place = {""};
+    const char *missing;
+    find_signals(ports, &place, bus->signals, ret_found, &missing);
+    for (size_t i = 0; missing && i < ports->count; i++) {
+        for (size_t j = 0; missing && bus->signals[j].names[0]; j++) {
             if (!place_of(&ports->ports[i], &bus->signals[j], &place))
                 continue;
-            if (find_signals(ports, &place, bus->signals, ret_found, &missing))
-                return true;
-            if (j == 0 && !*ref_almost)
-                *ref_almost =
-                    xformat("%s looks like %s, but \"%.*s%s\" is missing", ports->ports[i].name,
-                            bus->name, (int)place.length, place.text, missing);
+            size_t count = find_signals(ports, &place, bus->signals, ret_found, &missing);
+            if (!missing || j > 0 || bus->is_vague || count < ref_almost->count)
+                continue;
+            free(ref_almost->sentence);
+            ref_almost->count = count;
+            ref_almost->sentence =
+                xformat("%s looks like %s, but \"%.*s%s\" is missing", ports->ports[i].name,
+                        bus->name, (int)place.length, place.text, missing);
         }
     }
-    return false;
+    return !missing;
 }
 
 static const struct rtl_bus *find_bus(const struct rtl_ports *ports, struct rtl_port **ret_found,
-                                      char **ref_almost)
+                                      char **ret_almost)
 {
+    struct almost almost = {0};
+    const struct rtl_bus *bus = rtl_buses;
+    while (bus->name &&
+           ((ports->bus && ports->bus != bus) || !find_one(ports, bus, ret_found, &almost)))
+        bus++;
+    *ret_almost = almost.sentence;
+    return bus->name ? bus : NULL;
+}
+
+static char *no_bus(void)
+{
+    struct strings known = {0};
     for (const struct rtl_bus *bus = rtl_buses; bus->name; bus++)
-        if ((!ports->bus || ports->bus == bus) && find_one(ports, bus, ret_found, ref_almost))
-            return bus;
-    return NULL;
+        strings_addf(&known, "%s (%s ...)", bus->name, bus->signals[0].names[0]);
+    char *list = strings_join(&known, ", "), *line = xformat("no bus was found, of %s", list);
+    free(list);
+    strings_finish(&known);
+    return line;
 }
 
 /* What is left over once the bus is known. */
@@ -119,7 +141,7 @@ static char *check_bus(const struct rtl_ports *ports)
 {
     const struct rtl_ports rest = {.ports = ports->ports, .count = ports->count};
     struct rtl_port *found[RTL_SIGNALS_MAX] = {NULL};
-    char *almost = NULL;
+    char *almost;
     const struct rtl_bus *other = find_bus(&rest, found, &almost);
     free(almost);
     if (other)
@@ -134,13 +156,10 @@ static char *check_bus(const struct rtl_ports *ports)
 
 static int match_bus(struct rtl_ports *ports, char **ret_error)
 {
-    char *almost = NULL;
+    char *almost;
     const struct rtl_bus *bus = find_bus(ports, ports->signals, &almost);
     if (!bus) {
-        *ret_error = almost
-                         ? almost
-                         : xstrdup("no bus was found: AXI4-Lite (awvalid ...), APB (psel ...) or "
-                                   "Wishbone (stb ...)");
+        *ret_error = almost ? almost : no_bus();
         return -EINVAL;
     }
     free(almost);
@@ -224,7 +243,7 @@ static void match_others(struct rtl_ports *ports)
             ports->reset = port;
             port->use = is_low ? RTL_RESET_LOW : RTL_RESET;
         } else if (!port->is_input) {
-            port->use = port->bits <= 32 && is_irq(port->plain) ? RTL_IRQ : RTL_NOT_CONNECTED;
+            port->use = is_irq(port->plain) ? RTL_IRQ : RTL_NOT_CONNECTED;
         }
     }
 }
@@ -259,7 +278,7 @@ static int check_others(const struct rtl_ports *ports, char **ret_error)
         if (port->use == RTL_UNKNOWN)
             strings_addf(&unknown, "%s (%u bit%s)", port->name, port->bits,
                          port->bits > 1 ? "s" : "");
-        if (port->use == RTL_IRQ)
+        if (port->use == RTL_IRQ || port->use == RTL_PULSE)
             irqs += port->bits;
     }
     if (unknown.count > 0) {
@@ -268,8 +287,9 @@ static int check_others(const struct rtl_ports *ports, char **ret_error)
                              "PORT=NUMBER, or say in a file what they are (--ports)",
                              list);
         free(list);
-    } else if (irqs > 32) {
-        *ret_error = xformat("%u interrupt outputs, and a core may have at most 32", irqs);
+    } else if (irqs > TRESTLE_IRQ_LINES_MAX) {
+        *ret_error = xformat("%u interrupt outputs, and a core may have at most %d", irqs,
+                             TRESTLE_IRQ_LINES_MAX);
     }
     strings_finish(&unknown);
     return *ret_error ? -EINVAL : 0;

@@ -18,6 +18,7 @@ static const char *const uses[] = {
     [RTL_RESET] = "reset",
     [RTL_RESET_LOW] = "reset, active low",
     [RTL_IRQ] = "irq",
+    [RTL_PULSE] = "pulse",
     [RTL_TIED] = "tied",
     [RTL_NOT_CONNECTED] = "not connected",
 };
@@ -139,6 +140,7 @@ static bool fits(const struct rtl_port *port, enum rtl_use use)
     case RTL_TIED:
         return port->is_input;
     case RTL_IRQ:
+    case RTL_PULSE:
     case RTL_NOT_CONNECTED:
         return !port->is_input;
     default:

@@ -16,6 +16,7 @@ enum rtl_use {
     RTL_RESET,
     RTL_RESET_LOW,
     RTL_IRQ,
+    RTL_PULSE,
     RTL_TIED,
     RTL_NOT_CONNECTED,
 };

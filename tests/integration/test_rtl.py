@@ -38,7 +38,7 @@ class RTLCase(cli_case.Case):
         script.write_text(commands)
         return self.trestle("poke", config, script)
 
-    def check_oracle(self, model, offsets, steps=300):
+    def check_oracle(self, model, offsets, steps=200):
         """Random accesses and pauses: running ahead gives what ticking every cycle gives."""
         chance = random.Random(7)
         lines = []
@@ -114,6 +114,77 @@ class Others(RTLCase):
         self.check_oracle("wb_fade", [0])
 
 
+    def test_axi4(self):
+        out = self.assert_built(CORES / "axi4_words.v", "-o", "axi4_words.so")
+        self.assertIn("bus: AXI4\n", out)
+        self.assertRegex(out, r"(?m)^  input   4  awcache +bus$")
+        # 8 bytes are a burst of two words.
+        result = self.poke("write core+8:8 0x1122334455667788\nread core+8\nread core+12\n"
+                           "write core+13:1 0xab\nread core+8:8\nread core+14:2\n"
+                           "expect error read core+0x20\nexpect error write core+0x20 1\n"
+                           "expect error read core+0x20:8\nwrite core+0 50\nexpect irq core 1\n"
+                           "run 1us\nexpect irq core 0\n", "axi4_words")
+        self.assertEqual((result.code, result.out),
+                         (0, "core+8 = 0x55667788\ncore+12 = 0x11223344\ncore+8:8 = 0x1122ab4455667788\n"
+                             "core+14:2 = 0x1122\n"), result)
+        self.check_oracle("axi4_words", [0, 4, "8:8", "13:1"])
+
+    def test_rules_that_a_core_breaks(self):
+        for bad, command, sentence in (
+                (1, "write core+4 1", "the bus is broken in cycle 2: a response has another id than its "
+                                      "write"),
+                (2, "read core+4", "the bus is broken in cycle 1: rlast comes with another word than the "
+                                   "last")):
+            with self.subTest(sentence=sentence):
+                self.assert_built(CORES / "axi4_words.v", "-G", f"BAD={bad}", "-o", "broken.so")
+                result = self.poke(f"{command}\n", "broken")
+                self.assertEqual(result.code, 1, result)
+                self.assertIn(sentence, result.err)
+
+    def test_tilelink(self):
+        out = self.assert_built(CORES / "tl_words.v", "-o", "tl_words.so")
+        self.assertIn("bus: TileLink-UL\n", out)
+        result = self.poke("write core+8:8 0x1122334455667788\nread core+12\nwrite core+10:2 0xabcd\n"
+                           "write core+15:1 0xee\nread core+8:8\nread core+9:1\n"
+                           "expect error read core+0x20\nwrite core+0 50\nexpect irq core 1\n"
+                           "run 1us\nexpect irq core 0\n", "tl_words")
+        self.assertEqual((result.code, result.out),
+                         (0, "core+12 = 0x11223344\ncore+8:8 = 0xee223344abcd7788\n"
+                             "core+9:1 = 0x77\n"), result)
+        self.check_oracle("tl_words", [0, 4, "8:8", "13:1"])
+
+    def test_plain_registers(self):
+        out = self.assert_built(CORES / "reg_gate.v", "--top", "reg_gate", "-o", "reg_gate.so")
+        self.assertIn("bus: registers\n", out)
+        result = self.poke("write core+0:2 0x1234\nwrite core+1:1 0\nread core+1:1\nexpect irq core 1\n"
+                           "run 1us\nexpect irq core 0\nexpect error read core+2:2\n", "reg_gate")
+        self.assertEqual((result.code, result.out), (0, "core+1:1 = 0x0\n"), result)
+        self.check_oracle("reg_gate", ["0:2", "0:1"])
+        out = self.assert_built(CORES / "reg_gate.v", "--top", "strobe_gate", "-o", "strobe_gate.so")
+        self.assertIn("bus: register strobes\n", out)
+        # Each access is one strobe, of one cycle.
+        result = self.poke("read core+1:1\nread core+1:1\nwrite core+0:1 9\nread core+1:1\n",
+                           "strobe_gate")
+        self.assertEqual(result.out, "core+1:1 = 0x0\ncore+1:1 = 0x1\ncore+1:1 = 0x2\n", result)
+        self.check_oracle("strobe_gate", ["0:1", "1:1"])
+
+    def test_pulses(self):
+        """An output of one cycle holds its line until the next access."""
+        ports = self.dir / "ports.json"
+        ports.write_text(json.dumps({"ports": [{"name": "interrupt_o", "use": "pulse"}]}))
+        out = self.assert_built(CORES / "apb_blink.v", "--tie", "spare=1", "--ports", ports, "-o",
+                                "pulse.so")
+        self.assertRegex(out, r"(?m)^  output  2  interrupt_o +pulse$")
+        result = self.poke("read core+4\nirqs\nrun 10us\nirqs\nread core+4\nirqs\nrun 1us\nirqs\n",
+                           "pulse")
+        self.assertEqual(result.out, "core+4 = 0x0\ncore: 0=0 1=0\ncore: 0=1 1=0\ncore+4 = 0x0\n"
+                                     "core: 0=0 1=0\ncore: 0=1 1=0\n", result)
+        # Bit 0 of the word is a level that rises once.
+        result = self.poke("write core+4 1\nirqs\nrun 10ns\nread core+4\nirqs\n", "pulse")
+        self.assertEqual(result.out, "core: 0=0 1=1\ncore+4 = 0x1\ncore: 0=0 1=0\n", result)
+        self.check_oracle("pulse", [0, 4])
+
+
 class Ports(RTLCase):
     """A file that says what ports are for."""
     def odd_core(self):
@@ -135,8 +206,10 @@ class Ports(RTLCase):
         args = ("--top", "apb_blink", "-o", "odd.so")
         result = self.trestle("rtl", "ports", core, *args[:2])
         self.assertEqual(result.code, 0, result)
-        self.assertEqual(result.err, 'trestle: before rtl build: no bus was found: AXI4-Lite (awvalid '
-                                     '...), APB (psel ...) or Wishbone (stb ...)\n')
+        self.assertEqual(result.err, 'trestle: before rtl build: no bus was found, of AXI4 (awvalid ...), '
+                                     'AXI4-Lite (awvalid ...), APB (psel ...), Wishbone (stb ...), '
+                                     'TileLink-UL (a_valid ...), registers (req ...), register strobes '
+                                     '(write ...)\n')
         self.assertFalse((self.dir / "odd.so").exists())
         ports = json.loads(result.out)
         uses = {"tick": "clock", "go": "reset, active low", "chosen": "psel", "answer": "prdata",
@@ -212,7 +285,9 @@ class Refused(RTLCase):
         for text, sentence, *args in (
                 ("module m (input clk); wire x\nendmodule\n", "verilator: %Error"),
                 ("module m (input clk, output reg q); always @(posedge clk) q <= !q; endmodule\n",
-                 "no bus was found: AXI4-Lite (awvalid ...), APB (psel ...) or Wishbone (stb ...)"),
+                 "no bus was found, of AXI4 (awvalid ...), AXI4-Lite (awvalid ...), APB (psel ...), "),
+                ("module m (input clk); endmodule module n (input clk); endmodule\n",
+                 "verilator: %Error-MULTITOP"),
                 ("module m (input clk, input psel); endmodule\n",
                  'psel looks like APB, but "penable" is missing'),
                 (f"module m ({bus}); {body} endmodule\n", "no clock was found among the inputs"),
