@@ -119,6 +119,7 @@ ALLOWED = {
     "tests/integration": {
         "include/trestle": "device",
     },
+    "tests/rtl": {},
     "tests/systemc": {
         "include/trestle": "systemc",
     },

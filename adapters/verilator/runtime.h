@@ -23,6 +23,7 @@
 
 #include "trestle/device.h"
 #include "verilated.h"
+#include "wave.h"
 
 namespace trestle_rtl
 {
@@ -96,6 +97,8 @@ template <class Map> class rtl
             self->every_ = true;
         else if (r == 0 && std::strcmp(ticking, "ahead") != 0)
             r = trestle_params_refuse(params, "ticking", "ahead or every");
+        if (r == 0)
+            r = self->wave_.init(dev, params, *self->core_);
         if (r < 0) {
             delete self;
             return r;
@@ -112,7 +115,12 @@ template <class Map> class rtl
 
     static void fini(struct trestle_device *dev)
     {
-        delete &of(dev);
+        rtl &self = of(dev);
+        trestle_time now = trestle_device_now(dev);
+        if (self.wave_.covers(0, now))
+            self.sync(now);
+        self.wave_.finish(dev, now);
+        delete &self;
     }
 
     static void reset(struct trestle_device *dev)
@@ -148,9 +156,15 @@ template <class Map> class rtl
     };
 
     explicit rtl(struct trestle_device *dev)
-        : dev_(dev), core_(new Core(&context_)), state_(state_begin(), state_end()),
+        : dev_(dev), core_(make_core(context_)), state_(state_begin(), state_end()),
           before_(state_.size()), anchor_(state_.size())
     {
+    }
+
+    static Core *make_core(VerilatedContext &context)
+    {
+        context.traceEverOn(true);
+        return new Core(&context);
     }
 
     static rtl &of(struct trestle_device *dev)
@@ -183,11 +197,17 @@ template <class Map> class rtl
 
     // --- cycles ---
 
-    // Inputs are set. The edge comes, and the outputs are those behind it.
-    void tick()
+    // Inputs are set. The edge comes, and the outputs are those behind it. Of a cycle that the
+    // guest's time has come to the wave has the falling edge before it, with the inputs, and the
+    // edge.
+    void tick(bool is_committed = false)
     {
+        if (is_committed)
+            wave_.dump(cycle_ * period_ + period_ / 2);
         Map::clock(*core_, 1);
         core_->eval();
+        if (is_committed)
+            wave_.dump((cycle_ + 1) * period_);
         Map::clock(*core_, 0);
         core_->eval();
         cycle_++;
@@ -221,19 +241,26 @@ template <class Map> class rtl
     void sync(trestle_time now)
     {
         uint64_t target = now / period_;
-        if (is_ahead_ && cycle_ > target) {
+        bool came_back = is_ahead_ && cycle_ > target;
+        bool is_seen = wave_.covers(before_cycle_ * period_, now);
+        if (came_back)
+            look_ahead_ = look_ahead_ / 2 > look_ahead_least ? look_ahead_ / 2 : look_ahead_least;
+        else if (is_ahead_)
+            look_ahead_ = look_ahead_ * 2 < look_ahead_most ? look_ahead_ * 2 : look_ahead_most;
+        if (came_back || (is_ahead_ && is_seen)) {
+            uint64_t reached = cycle_;
             restore(before_);
             cycle_ = before_cycle_;
-            rest_ = 0;
-            look_ahead_ = look_ahead_ / 2 > look_ahead_least ? look_ahead_ / 2 : look_ahead_least;
-        } else if (is_ahead_) {
-            look_ahead_ = look_ahead_ * 2 < look_ahead_most ? look_ahead_ * 2 : look_ahead_most;
+            if (came_back)
+                rest_ = 0;
+            while (!came_back && cycle_ < reached)
+                tick(true);
         }
         is_ahead_ = false;
-        if (rest_ && target > cycle_)
+        if (rest_ && target > cycle_ && (rest_ == 1 || !is_seen))
             cycle_ = target - (target - cycle_) % rest_; // whole periods change nothing
         while (cycle_ < target)
-            tick();
+            tick(true);
     }
 
     // Runs ahead to where something happens that the guest can see, and has the engine come then.
@@ -344,7 +371,7 @@ template <class Map> class rtl
         while (!done && cycle_ - start < bus_timeout_) {
             core_->eval();
             done = Map::Bus::step(*core_, todo);
-            tick();
+            tick(true);
             Map::Bus::after(*core_);
             if (Map::irqs(*core_) != levels)
                 edges_.push_back({cycle_, levels = Map::irqs(*core_)});
@@ -370,6 +397,7 @@ template <class Map> class rtl
 
     struct trestle_device *dev_;
     VerilatedContext context_;
+    wave wave_;
     std::unique_ptr<Core> core_;
     std::vector<char> state_, before_, anchor_;
     trestle_time period_ = 10 * TRESTLE_NS;

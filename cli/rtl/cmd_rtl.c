@@ -22,6 +22,7 @@ static const struct command_option options[] = {
     {'T', "tie", "PORT=NUMBER", "the value of an input that nothing drives; may be repeated",
      .long_only = true},
     {'p', "ports", "FILE", "what ports are for, as rtl ports prints it", .long_only = true},
+    {'f', "wave", NULL, "it can write waveforms (parameter wave)", .long_only = true},
     {'z', "size", "N", "bytes of registers; default: what its addresses reach, at most 4096",
      .long_only = true},
     {'w', "word-addresses", NULL, "addresses count words, not bytes", .long_only = true},
@@ -34,7 +35,7 @@ struct rtl_build {
     const char *top, *output, *ports_file;
     struct strings files, parameters, ties;
     uint64_t size;
-    bool word_addresses;
+    bool word_addresses, has_waves;
     char *dir;     /* for what lies in between */
     char *runtime; /* the directory of our headers */
     char *include;
@@ -114,6 +115,8 @@ static int verilate(const struct rtl_build *build, char **ret_error)
                                               "-Werror-MULTITOP", "--x-assign", "fast",
                                               "--x-initial", "fast", "--no-assert", "--prefix",
                                               "Vcore", "--Mdir", build->dir, NULL});
+    if (build->has_waves)
+        strings_add(&words, "--trace-fst");
     if (build->top)
         strings_all(&words, (const char *const[]){"--top-module", build->top, NULL});
     for (size_t i = 0; i < build->parameters.count; i++)
@@ -214,27 +217,29 @@ static int write_json(const struct rtl_ports *ports, const char *name, const cha
     return status;
 }
 
-/* $0: work, $1: runtime, $2: include, $3: output. The core's files are one, since each would read
- * the same headers again; Verilator's own are compiled beside it. */
+/* $0: work, $1: runtime, $2: include, $3: output, $4: "", or with waves. The core's files are one,
+ * since each would read the same headers again; Verilator's own are compiled beside it. */
 static const char compile_script[] =
     "root=$(verilator --getenv VERILATOR_ROOT) || exit 1\n"
     "compiler=${CXX:-g++}\n"
     "command -v ${compiler%% *} >/dev/null || exit 127\n"
     "(cd \"$0\" && printf '#include \"%s\"\\n' *.cpp >all.cc)\n"
     "printf '%s\\0' \"$0/all.cc\" \"$root\"/include/verilated.cpp "
-    "\"$root\"/include/verilated_threads.cpp |\n"
+    "\"$root\"/include/verilated_threads.cpp ${4:+\"$root/include/verilated_fst_c.cpp\"} |\n"
     "xargs -0 -n1 -P\"$(nproc)\" sh -c 'for source do :; done; "
     "exec \"$@\" -o \"$0/${source##*/}.o\"' \"$0\" $compiler "
     "-std=c++17 -O2 -fPIC -fvisibility=hidden -w "
-    "-DVL_USER_FINISH -DVL_USER_STOP -DVL_USER_FATAL "
+    "-DVL_USER_FINISH -DVL_USER_STOP -DVL_USER_FATAL ${4:+-DVM_TRACE=1 -DVM_TRACE_FST=1 "
+    "-DTRESTLE_WAVE=1} "
     "-I\"$1\" -I\"$2\" -isystem \"$root/include\" -isystem \"$root/include/vltstd\" -c "
-    "&& exec $compiler -shared -o \"$3\" \"$0\"/*.o\n";
+    "&& exec $compiler -shared -o \"$3\" \"$0\"/*.o ${4:+-lz}\n";
 
 static int compile(const struct rtl_build *build, char **ret_error)
 {
     struct strings words = {0};
     strings_all(&words, (const char *const[]){"sh", "-c", compile_script, build->dir,
-                                              build->runtime, build->include, build->output, NULL});
+                                              build->runtime, build->include, build->output,
+                                              build->has_waves ? "wave" : "", NULL});
     const char *compiler = getenv("CXX");
     return run_program(build, compiler && *compiler ? compiler : "g++", &words, ret_error);
 }
@@ -376,6 +381,9 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
         case 'z':
             if (!number_parse(argument, &build->size) || build->size == 0 || build->size % 8)
                 return command_fail("--size %s is not a multiple of 8", argument);
+            break;
+        case 'f':
+            build->has_waves = true;
             break;
         case 'w':
             build->word_addresses = true;

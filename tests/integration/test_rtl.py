@@ -185,6 +185,104 @@ class Others(RTLCase):
         self.check_oracle("pulse", [0, 4])
 
 
+class Waves(RTLCase):
+    """FST files, read by the reader that Verilator ships beside its writer."""
+    built = None  # once for all of them
+
+    def setUp(self):
+        super().setUp()
+        if not Waves.built:
+            self.assert_built(EXAMPLE / "ticker.v", "--wave", "-o", "ticker.so")
+            Waves.built = (self.dir / "ticker.so").read_bytes()
+        (self.dir / "ticker.so").write_bytes(Waves.built)
+
+    def read(self, path):
+        """(signals: names by their marks, [(time, mark, value)])"""
+        names, changes, now, scopes = {}, [], 0, []
+        result = common.run([self.reader(), self.dir / path])
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("$timescale\n\t1ps\n", result.out)
+        for line in result.out.splitlines():
+            words = line.split()
+            if line.startswith("$scope"):
+                scopes.append(words[2])
+            elif line.startswith("$upscope"):
+                scopes.pop()
+            elif line.startswith("$var"):
+                names.setdefault(words[3], ".".join(scopes + [words[4]]))
+            elif line.startswith("#"):
+                now = int(line[1:])
+            elif line[:1] in ("0", "1", "b") and names:
+                value, mark = words if line[0] == "b" else (line[0], line[1:])
+                changes.append((now, names[mark], int(value.lstrip("b"), 2)))
+        return names, changes
+
+    def reader(self):
+        path = self.dir / "read_fst"
+        if not path.exists():
+            root = common.run(["verilator", "--getenv", "VERILATOR_ROOT"]).out.strip() + "/include"
+            result = common.run(["gcc", "-w", "-I", root, "-DFST_CONFIG_INCLUDE=\"gtkwave/fst_config.h\"",
+                                 "-o", path, CORES / "read_fst.c"] +
+                                [f"{root}/gtkwave/{name}.c" for name in ("fstapi", "lz4", "fastlz")] +
+                                ["-lz"], timeout=120)
+            self.assertEqual(result.code, 0, result)
+        return path
+
+    def test_what_has_happened_and_nothing_else(self):
+        """The same as of a core that never runs ahead, but for the clock, which stands at rest."""
+        chance, lines = random.Random(3), []
+        for _ in range(120):
+            offset = chance.choice([0, 4, 8])
+            lines.append(chance.choice([f"read core+{offset}", f"write core+{offset} {chance.randrange(90)}",
+                                        f"run {chance.choice([1, 9, 10, 15, 90, 333, 5000])}ns"]))
+        script = "\n".join(lines) + "\n"
+        plain = self.poke(script, "ticker")
+        seen = {}
+        for ticking in "ahead", "every":
+            result = self.poke(script, "ticker", ticking=ticking, wave=f"{ticking}.fst")
+            self.assertEqual((result.code, result.out, result.err), (0, plain.out, ""), result)
+            seen[ticking] = [change for change in self.read(f"{ticking}.fst")[1]
+                             if change[1] != "TOP.s_axi_aclk"]
+        self.assertEqual(seen["ahead"], seen["every"])
+        self.assertGreater(len(seen["every"]), 500)
+
+    def test_times(self):
+        """Edge n is at n periods of the run's time."""
+        script = "run 1us\nwrite core+0 5\nrun 1us\n"
+        result = self.poke(script, "ticker", wave="all.fst")
+        self.assertEqual(result.code, 0, result)
+        names, changes = self.read("all.fst")
+        self.assertIn("TOP.ticker.count", names.values())
+        # Taken with the edge at 1010 ns, down five edges later.
+        self.assertEqual([c for c in changes if c[1] == "TOP.irq"],
+                         [(5000, "TOP.irq", 0), (1060000, "TOP.irq", 1)])
+        result = self.poke(script, "ticker", wave="some.fst", wave_from="1015ns", wave_to="1045ns",
+                           wave_scope="TOP.ticker")
+        names, changes = self.read("some.fst")
+        self.assertEqual({name.rpartition(".")[0] for name in names.values()}, {"TOP.ticker"})
+        self.assertEqual([(c[0], c[2]) for c in changes if c[1] == "TOP.ticker.count"],
+                         [(1015000, 5), (1020000, 4), (1030000, 3), (1040000, 2)])
+
+    def test_what_cannot_be_written(self):
+        for path, sentence in (("none/a.fst", "cannot write the wave none/a.fst; check the path"),
+                               (".", "wave")):
+            result = self.poke("time\n", "ticker", wave=path)
+            self.assertEqual(result.code, 2, result)
+            self.assertIn(sentence, result.err)
+        self.poke("time\n", "ticker")
+        script = self.dir / "script"
+        script.write_text("write core+0 70000\nrun 1ms\n")
+        config = self.config({"devices": [{"name": "core", "model": "./ticker.so",
+                                           "base_addr": "0x10200000", "params": {"wave": "full.fst"}}]})
+        result = common.run(["sh", "-c", 'trap "" XFSZ; ulimit -f 8; exec "$@"', "sh", common.TRESTLE,
+                             "poke", config, script], cwd=self.dir, env=self.env)
+        self.assertIn("the wave full.fst is cut off: is the disk full?", result.err)
+        self.assert_built(EXAMPLE / "ticker.v", "-o", "ticker.so")
+        result = self.poke("time\n", "ticker", wave="a.fst")
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("it has no waves: make it with trestle rtl build --wave", result.err)
+
+
 class Ports(RTLCase):
     """A file that says what ports are for."""
     def odd_core(self):
