@@ -76,7 +76,7 @@ ALLOWED = {
         "include/trestle": "device sim",
     },
     "adapters/verilator": {
-        "include/trestle": "device",
+        "include/trestle": "device registers",
     },
     "models": {
         "include/trestle": "i2c peer pin registers",

@@ -21,7 +21,7 @@
 #include <memory>
 #include <vector>
 
-#include "trestle/device.h"
+#include "trestle/registers.h"
 #include "verilated.h"
 #include "wave.h"
 
@@ -72,6 +72,37 @@ template <unsigned bits, class Port> void tie(Port &port, uint64_t value)
     } else {
         port = static_cast<Port>(low_bits<bits>(value));
     }
+}
+
+// What a register is called.
+inline trestle_register named(const char *name, uint64_t offset, uint32_t size,
+                              trestle_rights access, uint64_t reset, uint32_t count,
+                              uint32_t stride, const trestle_field *fields, const char *doc)
+{
+    trestle_register row = {};
+    row.name = name;
+    row.offset = offset;
+    row.size = size;
+    row.access = access;
+    row.reset = reset;
+    row.count = count;
+    row.stride = stride;
+    row.fields = fields;
+    row.doc = doc;
+    return row;
+}
+
+inline trestle_region names_of(const trestle_register *rows, size_t count)
+{
+    trestle_region region = {};
+    region.size = sizeof(region);
+    region.register_size = sizeof(trestle_register);
+    region.field_size = sizeof(trestle_field);
+    region.value_size = sizeof(trestle_value);
+    region.registers = rows;
+    region.num_registers = count;
+    region.names_only = true;
+    return region;
 }
 
 // The generated map of a core gives these: Map::Core, and static functions of it.
@@ -418,7 +449,7 @@ template <class Map> class rtl
     uint64_t answer_ = 0;
 };
 
-template <class Map> struct trestle_model model_of()
+template <class Map> struct trestle_model model_of(const trestle_region *const *regions)
 {
     struct trestle_model model = {};
     model.size = sizeof(model);
@@ -428,6 +459,7 @@ template <class Map> struct trestle_model model_of()
     model.irq_lines = Map::num_irqs;
     model.timers = 1;
     model.state_size = sizeof(void *);
+    model.regions = regions;
     model.init = rtl<Map>::init;
     model.start = rtl<Map>::start;
     model.fini = rtl<Map>::fini;

@@ -59,7 +59,7 @@ _trestle()
         trace) options+=" --device --hash --perfetto --vcd --registers --at" ;;
         replay) options+=" --model --device --param --verbose" ;;
         poke) options+=" --attach --commands --verbose" ;;
-        rtl) options+=" --top --parameter --tie --ports --wave --size --word-addresses --output" ;;
+        rtl) options+=" --top --parameter --tie --ports --svd --peripheral --registers --wave --size --word-addresses --output" ;;
         boards) options+=" --board --qemu --plugin" ;;
         models) options+=" --svd --markdown --header --json" ;;
         new) options+=" --lang --svd --peripheral" ;;

@@ -14,6 +14,7 @@
 #include "base/number.h"
 #include "command.h"
 #include "rtl/ports.h"
+#include "rtl/registers.h"
 #include "util.h"
 
 static const struct command_option options[] = {
@@ -22,6 +23,10 @@ static const struct command_option options[] = {
     {'T', "tie", "PORT=NUMBER", "the value of an input that nothing drives; may be repeated",
      .long_only = true},
     {'p', "ports", "FILE", "what ports are for, as rtl ports prints it", .long_only = true},
+    {'S', "svd", "FILE", "its registers are called as in a vendor's file", .long_only = true},
+    {'P', "peripheral", "NAME", "which one of FILE", .long_only = true},
+    {'R', "registers", "MODEL", "its registers are called as those of another model",
+     .long_only = true},
     {'f', "wave", NULL, "it can write waveforms (parameter wave)", .long_only = true},
     {'z', "size", "N", "bytes of registers; default: what its addresses reach, at most 4096",
      .long_only = true},
@@ -33,6 +38,8 @@ static const struct command_option options[] = {
 struct rtl_build {
     bool only_ports; /* rtl ports */
     const char *top, *output, *ports_file;
+    const char *svd, *peripheral, *model; /* that say what its registers are called */
+    struct rtl_registers registers;
     struct strings files, parameters, ties;
     uint64_t size;
     bool word_addresses, has_waves;
@@ -189,6 +196,8 @@ static int write_map(const struct rtl_build *build, const struct rtl_ports *port
     FILE *file = fopen(path, "we");
     int status = file ? 0 : -errno;
     if (file)
+        rtl_registers_map(&build->registers, file);
+    if (file)
         rtl_ports_map(ports, name, build->size, build->word_addresses, file);
     if (file && fclose(file) != 0)
         status = -errno;
@@ -303,10 +312,19 @@ static int find_ports(struct rtl_build *build, struct rtl_ports *ret_ports, char
     return status;
 }
 
+static int find_registers(struct rtl_build *build, char **ret_error)
+{
+    if (build->svd)
+        return rtl_registers_from_svd(&build->registers, build->svd, build->peripheral, ret_error);
+    return build->model ? rtl_registers_from_model(&build->registers, build->model, ret_error) : 0;
+}
+
 static int do_build(struct rtl_build *build, struct rtl_ports *ports, const char *name,
                     char **ret_error)
 {
-    int status = find_ports(build, ports, ret_error);
+    int status = find_registers(build, ret_error);
+    if (status == 0)
+        status = find_ports(build, ports, ret_error);
     if (status == 0)
         status = check_state(build, ret_error);
     if (status == 0)
@@ -382,6 +400,15 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
             if (!number_parse(argument, &build->size) || build->size == 0 || build->size % 8)
                 return command_fail("--size %s is not a multiple of 8", argument);
             break;
+        case 'S':
+            build->svd = argument;
+            break;
+        case 'P':
+            build->peripheral = argument;
+            break;
+        case 'R':
+            build->model = argument;
+            break;
         case 'f':
             build->has_waves = true;
             break;
@@ -401,6 +428,11 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
                             "rtl --help");
     for (int i = optind + 1; i < argc; i++)
         strings_add(&build->files, argv[i]);
+    if (!build->svd != !build->peripheral)
+        return command_fail("--svd and --peripheral belong together; add %s",
+                            build->svd ? "--peripheral NAME" : "--svd FILE");
+    if (build->svd && build->model)
+        return command_fail("--svd and --registers are two tables; leave one of them out");
     if (build->files.count == 0)
         return command_fail("rtl %s needs a file in Verilog", argv[optind]);
     for (size_t i = 0; i < build->files.count; i++)
@@ -416,6 +448,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     int code = parse(command, argc, argv, &build);
     if (code == 0)
         code = work(&build);
+    rtl_registers_finish(&build.registers);
     strings_finish(&build.files);
     strings_finish(&build.parameters);
     strings_finish(&build.ties);

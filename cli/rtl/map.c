@@ -98,7 +98,8 @@ void rtl_ports_map(const struct rtl_ports *ports, const char *name, uint64_t siz
         fputs("    static void reset(Core &, bool) {}\n", out);
     map_ties(ports, out);
     map_irqs(ports, out);
-    fputs("};\nstatic const struct trestle_model rtl_model = trestle_rtl::model_of<Map>();\n"
+    fputs("};\nstatic const struct trestle_model rtl_model = "
+          "trestle_rtl::model_of<Map>(rtl_regions);\n"
           "extern \"C\" TRESTLE_API const struct trestle_model *const trestle_model_entry = "
           "&rtl_model;\n",
           out);

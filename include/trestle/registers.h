@@ -144,6 +144,10 @@ struct trestle_region {
     uint32_t widths;  /* OR of 1, 2, 4, 8; 0: those of the registers */
     enum trestle_holes holes;
     const char *doc;
+    /* The table only says what registers are called: accesses go to read() and write() as if there
+     * were none, and nothing is stored or checked. For models that keep their registers elsewhere,
+     * such as in a core in Verilog. Rows need no storage and no hooks. */
+    bool names_only;
 };
 
 /* --- what tables say of a place -------------------------------------------------------------- */

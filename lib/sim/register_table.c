@@ -111,7 +111,9 @@ static int import_fields(struct register_row *row, size_t field_size, char **ret
     return 0;
 }
 
-static const char *row_complaint(const struct trestle_model *model, const struct register_row *row)
+static const char *row_complaint(const struct trestle_model *model,
+                                 const struct trestle_region *region,
+                                 const struct register_row *row)
 {
     const struct trestle_register *reg = &row->reg;
     bool reads = reg->access != TRESTLE_WO && reg->access != TRESTLE_TRIGGER &&
@@ -140,6 +142,8 @@ static const char *row_complaint(const struct trestle_model *model, const struct
     if (reg->storage_size &&
         (elements - 1) * span + reg->storage_size + reg->storage > model->state_size)
         return "its storage lies beyond the model's state_size";
+    if (region->names_only)
+        return reg->storage_size ? "its table only has names, and it has storage" : NULL;
     if (!reg->storage_size && reads && !reg->on_read)
         return "nothing says what it reads as: it has no storage and no on_read";
     if (!reg->storage_size && writes && !reg->on_write)
@@ -163,7 +167,7 @@ static int import_row(const struct trestle_model *model, const struct trestle_re
     if (reg->storage_stride == 0)
         reg->storage_stride = reg->storage_size;
     row->all = is_width(reg->size) ? register_bits(reg->size) : 0;
-    const char *why = row_complaint(model, row);
+    const char *why = row_complaint(model, region, row);
     if (why)
         return fail_row(ret_error, reg, why);
     int r = import_fields(row, region->field_size, ret_error);
@@ -285,7 +289,8 @@ static int create_bank(const struct trestle_model *model, const struct trestle_r
     uint32_t widths = model->access_sizes ? model->access_sizes : bank->widths;
     for (size_t i = 0; i < bank->num_rows; i++) {
         const struct trestle_register *reg = &bank->rows[i].reg;
-        bank->rows[i].singles = (reg->whole ? reg->widths | reg->size : reg->size) & widths;
+        if (!region->names_only)
+            bank->rows[i].singles = (reg->whole ? reg->widths | reg->size : reg->size) & widths;
     }
     return r;
 }

@@ -14,7 +14,7 @@
 bool registers_have(const struct register_banks *banks, uint32_t region)
 {
     const struct register_bank *bank = register_bank(banks, region);
-    return bank && bank->rows;
+    return bank && bank->rows && !bank->region.names_only;
 }
 
 uint64_t registers_bytes(const struct register_banks *banks, uint32_t region)

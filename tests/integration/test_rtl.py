@@ -283,6 +283,52 @@ class Waves(RTLCase):
         self.assertIn("it has no waves: make it with trestle rtl build --wave", result.err)
 
 
+class Registers(RTLCase):
+    """A table that is laid over a core, so that its registers have names."""
+    SVD = """<?xml version="1.0"?>
+<device><name>CHIP</name><peripherals><peripheral><name>TICKER</name><baseAddress>0</baseAddress><registers>
+<register><name>LOAD</name><addressOffset>0</addressOffset><size>32</size></register>
+<register><name>COUNT</name><addressOffset>4</addressOffset><size>32</size><access>read-only</access></register>
+<register><name>STATUS</name><addressOffset>8</addressOffset><size>32</size><description>a "flag"</description>
+<fields><field><name>over</name><bitRange>[0:0]</bitRange><enumeratedValues><enumeratedValue><name>yes</name>
+<value>1</value></enumeratedValue></enumeratedValues></field></fields></register>
+</registers></peripheral></peripherals></device>"""
+
+    def test_names(self):
+        (self.dir / "chip.svd").write_text(self.SVD)
+        self.assert_built(EXAMPLE / "ticker.v", "--svd", "chip.svd", "--peripheral", "TICKER", "-o",
+                          "ticker.so")
+        # The core answers all the same: bytes of registers, and an error where it has none.
+        result = self.poke("write core.LOAD 5\nrun 1us\nread core.STATUS\nread core+0:1\n"
+                           "expect error read core+0xc\nwrite core.count 1\n", "ticker")
+        self.assertEqual((result.code, result.out),
+                         (0, "core.STATUS = 0x1 {over=yes}\ncore+0:1 = 0x5\n"), result)
+        self.assertNotIn("COUNT", result.err)
+        result = self.trestle("models", "./ticker.so")
+        self.assertRegex(result.out, r'0x0008  STATUS +32  RW +0x0  a "flag"')
+        self.assert_built(EXAMPLE / "ticker.v", "--registers", "./ticker.so", "-o", "again.so")
+        again = self.trestle("models", "./again.so")
+        self.assertEqual(again.out, result.out)
+
+    def test_bad_tables(self):
+        core = EXAMPLE / "ticker.v"
+        (self.dir / "chip.svd").write_text(self.SVD)
+        for args, sentence in (
+                (("--svd", "chip.svd"), "--svd and --peripheral belong together; add --peripheral NAME"),
+                (("--svd", "none.svd", "--peripheral", "X"), "none.svd: No such file or directory"),
+                (("--svd", "chip.svd", "--peripheral", "X"), 'TICKER'),
+                (("--registers", "nobody"), "there is no model nobody; trestle models lists them, and one "
+                                            "in a file has a '/' in its name"),
+                (("--registers", "./none.so"), "none.so"),
+                (("--svd", "chip.svd", "--peripheral", "TICKER", "--registers", "timer"),
+                 "--svd and --registers are two tables; leave one of them out")):
+            with self.subTest(args=args):
+                result = self.build_core(core, *args)
+                self.assertEqual((result.code, result.out), (2, ""), result)
+                self.assertEqual(len(result.err.splitlines()), 1, result)
+                self.assertIn(sentence, result.err)
+
+
 class Ports(RTLCase):
     """A file that says what ports are for."""
     def odd_core(self):

@@ -510,6 +510,50 @@ static void test_failure(void **state)
     free(error);
 }
 
+static int double_read(struct trestle_device *of, struct trestle_request *req,
+                       const struct trestle_access *access, uint64_t *ret_data)
+{
+    *ret_data = 2 * access->offset;
+    return 0;
+}
+
+static int take_write(struct trestle_device *of, struct trestle_request *req,
+                      const struct trestle_access *access)
+{
+    return access->data == 13 ? -EIO : 0;
+}
+
+static const struct trestle_register named[] = {
+    {"STATUS", 4, .access = TRESTLE_RO, .fields = TRESTLE_FIELDS({"ready", 8}), .reset = 5},
+    {"KEY", 8, .access = TRESTLE_WO},
+};
+
+/* The model answers, where there are registers and where there are none, and whatever their rights;
+ * the log has their names. */
+static void test_a_table_that_only_has_names(void **state)
+{
+    static const struct trestle_region other = {TRESTLE_REGION(named), .names_only = true};
+    const struct trestle_model table = {.size = sizeof(table),
+                                        .name = "core",
+                                        .region_size = 32,
+                                        .access_sizes = 1 | 4,
+                                        .regions = TRESTLE_REGIONS(&other),
+                                        .read = double_read,
+                                        .write = take_write};
+    struct trestle_register_at at;
+    uint32_t in;
+    dev = add(&table);
+    assert_int_equal(get(4), 8);
+    assert_int_equal(trestle_test_read(dev, 5, 1), 10);
+    assert_int_equal(get(20), 40);
+    set(4, 1);
+    assert_int_equal(status_of(true, 4, 4), 0);
+    assert_true(trestle_device_find_register(dev, "status", &in, &at));
+    assert_int_equal(at.offset, 4);
+    assert_false(trestle_device_stored(dev, &at, &(uint64_t){0}));
+    check_text(false, 4, 4, 8, "STATUS -> 0x8 {ready}");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -532,6 +576,7 @@ int main(void)
         TEST(test_smaller_rows),
         TEST(test_devices_of_one_model_share_its_tables),
         TEST(test_failure),
+        TEST(test_a_table_that_only_has_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
