@@ -15,10 +15,11 @@
 #define TRESTLE_VERILATOR_RUNTIME_H
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "trestle/registers.h"
@@ -134,22 +135,20 @@ template <class Map> class rtl
             delete self;
             return r;
         }
-        self->do_reset();
-        return 0;
+        return self->guarded([&] { self->do_reset(); });
     }
 
     static int start(struct trestle_device *dev)
     {
-        of(dev).go_on();
-        return 0;
+        return of(dev).guarded([&] { of(dev).go_on(); });
     }
 
     static void fini(struct trestle_device *dev)
     {
         rtl &self = of(dev);
         trestle_time now = trestle_device_now(dev);
-        if (self.wave_.covers(0, now))
-            self.sync(now);
+        if (self.wave_.covers(0, now) && !self.is_broken_)
+            self.guarded([&] { self.sync(now); });
         self.wave_.finish(dev, now);
         delete &self;
     }
@@ -157,28 +156,34 @@ template <class Map> class rtl
     static void reset(struct trestle_device *dev)
     {
         rtl &self = of(dev);
-        self.sync(trestle_device_now(dev));
-        self.request_ = nullptr;
-        self.edges_.clear();
-        self.do_reset();
-        self.go_on();
+        self.guarded([&] {
+            if (!self.is_broken_)
+                self.sync(trestle_device_now(dev));
+            self.request_ = nullptr;
+            self.edges_.clear();
+            self.is_broken_ = false;
+            self.do_reset();
+            self.go_on();
+        });
     }
 
     static int read(struct trestle_device *dev, struct trestle_request *req,
                     const struct trestle_access *access, uint64_t *)
     {
-        return of(dev).access(req, *access, false);
+        return of(dev).guarded_access(req, *access, false);
     }
 
     static int write(struct trestle_device *dev, struct trestle_request *req,
                      const struct trestle_access *access)
     {
-        return of(dev).access(req, *access, true);
+        return of(dev).guarded_access(req, *access, true);
     }
 
     static void wake(struct trestle_device *dev, uint32_t, trestle_time now)
     {
-        of(dev).woken(now);
+        rtl &self = of(dev);
+        if (!self.is_broken_)
+            self.guarded([&] { self.woken(now); });
     }
 
   private:
@@ -242,6 +247,20 @@ template <class Map> class rtl
         Map::clock(*core_, 0);
         core_->eval();
         cycle_++;
+    }
+
+    // Where Verilator's code cannot go on, such as at a loop of logic that never settles, is the
+    // end of the core, until a reset.
+    template <class Work> int guarded(Work work)
+    {
+        try {
+            work();
+            return 0;
+        } catch (const std::exception &why) {
+            trestle_device_fail(dev_, "the core cannot go on: %s", why.what());
+            is_broken_ = true;
+            return -EIO;
+        }
     }
 
     void do_reset()
@@ -380,6 +399,13 @@ template <class Map> class rtl
 
     // --- accesses ---
 
+    int guarded_access(struct trestle_request *req, const struct trestle_access &wanted, bool write)
+    {
+        int status = -EIO;
+        guarded([&] { status = access(req, wanted, write); });
+        return status;
+    }
+
     int access(struct trestle_request *req, const struct trestle_access &wanted, bool write)
     {
         constexpr uint32_t width = Map::Bus::width;
@@ -434,6 +460,7 @@ template <class Map> class rtl
     trestle_time period_ = 10 * TRESTLE_NS;
     uint64_t bus_timeout_ = 1000;
     bool every_ = false;
+    bool is_broken_ = false;
     uint64_t cycle_ = 0; // edges that the core has seen
     bool is_ahead_ = false;
     uint64_t before_cycle_ = 0; // of before_, where it ran ahead from
@@ -481,7 +508,7 @@ void vl_stop(const char *, int, const char *) VL_MT_UNSAFE
 }
 void vl_fatal(const char *file, int line, const char *, const char *message) VL_MT_UNSAFE
 {
-    std::fprintf(stderr, "trestle: rtl: %s:%d: %s\n", file, line, message);
+    throw std::runtime_error(std::string(file) + ":" + std::to_string(line) + ": " + message);
 }
 
 #endif

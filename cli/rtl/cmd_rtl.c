@@ -115,6 +115,39 @@ static int run_program(const struct rtl_build *build, const char *what, struct s
 
 /* --- steps ----------------------------------------------------------------------------------- */
 
+static char *read_file(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    size_t size = 0, room = 0;
+    while (file && !feof(file) && !ferror(file)) {
+        if (size + 4096 > room)
+            text = xrealloc(text, room += 65536, 1);
+        size += fread(text + size, 1, 4095, file);
+        text[size] = '\0';
+    }
+    if (file)
+        fclose(file);
+    return text;
+}
+
+static int check_version(const struct rtl_build *build, char **ret_error)
+{
+    struct strings words = {0};
+    strings_all(&words, (const char *const[]){"verilator", "--version", NULL});
+    int status = run_program(build, "verilator", &words, ret_error);
+    char *path = xformat("%s/log", build->dir), *text = status == 0 ? read_file(path) : NULL;
+    unsigned major = 0, minor = 0;
+    if (text && sscanf(text, "Verilator %u.%u", &major, &minor) == 2 &&
+        (major < 5 || (major == 5 && minor < 6))) {
+        *ret_error = xformat("verilator %u.%03u is too old; it takes 5.006", major, minor);
+        status = -EINVAL;
+    }
+    free(text);
+    free(path);
+    return status;
+}
+
 static int verilate(const struct rtl_build *build, char **ret_error)
 {
     struct strings words = {0};
@@ -131,22 +164,6 @@ static int verilate(const struct rtl_build *build, char **ret_error)
     for (size_t i = 0; i < build->files.count; i++)
         strings_add(&words, build->files.items[i]);
     return run_program(build, "verilator", &words, ret_error);
-}
-
-static char *read_file(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    char *text = NULL;
-    size_t size = 0, room = 0;
-    while (file && !feof(file) && !ferror(file)) {
-        if (size + 4096 > room)
-            text = xrealloc(text, room += 65536, 1);
-        size += fread(text + size, 1, 4095, file);
-        text[size] = '\0';
-    }
-    if (file)
-        fclose(file);
-    return text;
 }
 
 /* Copying the state back takes members that are plain bytes, all in one object. */
@@ -305,6 +322,8 @@ static char *base_name(const char *path)
 static int find_ports(struct rtl_build *build, struct rtl_ports *ret_ports, char **ret_error)
 {
     int status = prepare(build, ret_error);
+    if (status == 0)
+        status = check_version(build, ret_error);
     if (status == 0)
         status = verilate(build, ret_error);
     if (status == 0)

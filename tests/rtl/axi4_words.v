@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Eight words behind AXI4 with bursts and ids; the first counts down to 0 and is an interrupt until
-// then. Beyond them is an error, and so is what WRAP or FIXED ask for.
-module axi4_words #(parameter BAD = 0) (
+// then. Beyond them is an error, and so is what WRAP or FIXED ask for. 1 or 2 in the last break a rule.
+module axi4_words (
     input  wire        clk,
     input  wire        rst_n,
     input  wire [3:0]  awid,
@@ -47,7 +47,7 @@ module axi4_words #(parameter BAD = 0) (
     assign arready = !rvalid;
     assign rdata   = words[raddr[4:2]];
     assign rresp   = raddr[5] || bad ? 2'b10 : 2'b00;
-    assign rlast   = left == (BAD == 2 ? 1 : 0);
+    assign rlast   = left == (words[7] == 2);
 
     integer i;
     always @(posedge clk) begin
@@ -62,7 +62,7 @@ module axi4_words #(parameter BAD = 0) (
             if (awvalid && awready) begin
                 writes <= 1;
                 waddr <= awaddr;
-                bid <= awid ^ (BAD == 1);
+                bid <= awid ^ (words[7] == 1);
                 bresp <= awburst == 1 && awsize <= 2 ? 2'b00 : 2'b10;
             end
             if (wvalid && wready) begin
