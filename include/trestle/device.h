@@ -119,10 +119,10 @@ struct trestle_model {
     bool has_output;
 };
 
-/* The one symbol that a loadable model (a .so) exports. */
+/* The one symbol that a loadable model (a .so) exports; that it is seen outside, and in C++ has
+ * this very name, its declaration says. */
 TRESTLE_API extern const struct trestle_model *const trestle_model_entry;
-#define TRESTLE_MODEL_EXPORT(model) \
-    TRESTLE_API const struct trestle_model *const trestle_model_entry = &(model)
+#define TRESTLE_MODEL_EXPORT(model) const struct trestle_model *const trestle_model_entry = &(model)
 
 /* --- what a model may ask for, in any callback unless noted ------------------------------ */
 
