@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -37,6 +38,7 @@ static struct {
     bool has_thread;
     size_t start, used; /* of the ring in buffer */
     uint64_t left_out;  /* texts, since the last that fitted */
+    bool shows_time;
     char buffer[BUFFER_SIZE];
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER,
            .filled = PTHREAD_COND_INITIALIZER,
@@ -195,14 +197,37 @@ void log_text(const char *text)
     pthread_mutex_unlock(&state.lock);
 }
 
+void log_show_time(void)
+{
+    state.shows_time = true;
+}
+
+bool log_shows_time(void)
+{
+    return state.shows_time;
+}
+
+/* "12:34:56.123456 ", of the host: what other programs write at that time says the same. */
+static const char *time_of_day(char *buffer, size_t size)
+{
+    struct timespec now;
+    struct tm local;
+    clock_gettime(CLOCK_REALTIME, &now);
+    localtime_r(&now.tv_sec, &local);
+    snprintf(buffer, size, "%02d:%02d:%02d.%06ld ", local.tm_hour, local.tm_min, local.tm_sec,
+             now.tv_nsec / 1000);
+    return buffer;
+}
+
 void log_line(const char *format, ...)
 {
+    char stamp[64];
     va_list args;
     va_start(args, format);
     char *text = xvformat(format, args);
     va_end(args);
     replace_control_characters(text);
-    char *line = xformat("%s\n", text);
+    char *line = xformat("%s%s\n", state.shows_time ? time_of_day(stamp, sizeof(stamp)) : "", text);
     log_text(line);
     free(line);
     free(text);

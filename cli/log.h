@@ -8,10 +8,14 @@
 #define CLI_LOG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 /* Once, before descriptors run out and are counted. */
 void log_begin(void);
+/* From here on each line begins with the time of day. */
+void log_show_time(void);
+bool log_shows_time(void);
 /* One line, without its newline; what would break it is replaced. */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Whole lines, with theirs. */

@@ -54,6 +54,8 @@ char *suggest_or_list(const char *text, const struct strings *candidates, const 
 void replace_control_characters(char *text);
 
 /* path as seen from the directory that `file` stands in; malloc'd. file NULL: from here. */
+/* Whether both are there, and are one regular file. */
+bool is_same_file(const char *a, const char *b);
 char *path_beside(const char *file, const char *path);
 /* The program that a command begins with, as a shell finds it; malloc'd. NULL: there is none. */
 char *find_program(const char *name);

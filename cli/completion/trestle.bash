@@ -46,16 +46,16 @@ _trestle()
                 "run check serve qemu-args device models bench sst-config trace replay poke new rtl boards --help --version" -- "$cur")
             return ;;
         run)
-            options+=" --kernel --qemu --plugin --verbose --stats --trace --timeout --gdb --debug --registers --exit-on-idle --control"
+            options+=" --kernel --qemu --plugin --verbose --log-time --stats --trace --timeout --gdb --debug --registers --exit-on-idle --control"
             ;;
-        serve) options+=" --verbose --stats --trace --socket-dir --plugin" ;;
+        serve) options+=" --verbose --log-time --stats --trace --socket-dir --plugin" ;;
         qemu-args) options+=" --kernel --qemu --plugin --socket-dir" ;;
         sst-config) options+=" --latency" ;;
         bench)
             options+=" --json --html --quick --only --rounds --count --busy --jobs --kernel --qemu --plugin"
             options+=" --verbose"
             ;;
-        device) options+=" --socket --listen-fd --base --pci --size --name --param --verbose --stats --trace --hash --watchdog" ;;
+        device) options+=" --socket --listen-fd --base --pci --size --name --param --verbose --log-time --stats --trace --hash --watchdog" ;;
         trace) options+=" --device --hash --perfetto --vcd --registers --at" ;;
         replay) options+=" --model --device --param --verbose" ;;
         poke) options+=" --attach --commands --verbose" ;;

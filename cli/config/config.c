@@ -386,6 +386,35 @@ int config_load(const char *path, struct config **ret_config, char **ret_error)
     return status;
 }
 
+/* What the run reads of it, or NULL. */
+static const char *name_of_input(const struct config *config, const char *path)
+{
+    const struct {
+        const char *path, *name;
+    } inputs[] = {{config->file, "the configuration"},
+                  {config->kernel, "machine.kernel"},
+                  {config->initrd, "machine.initrd"},
+                  {config->dtb, "machine.dtb"}};
+    for (size_t i = 0; i < sizeof(inputs) / sizeof(*inputs); i++)
+        if (is_same_file(inputs[i].path, path))
+            return inputs[i].name;
+    for (size_t i = 0; i < config->num_devices; i++)
+        if (config->devices[i].library && is_same_file(config->devices[i].model_name, path))
+            return "a device's model";
+    return NULL;
+}
+
+int config_check_output(const struct config *config, const char *option, const char *path,
+                        char **ret_error)
+{
+    const char *input = path ? name_of_input(config, path) : NULL;
+    if (!input)
+        return 0;
+    *ret_error =
+        xformat("trestle: %s %s would overwrite %s; name another file", option, path, input);
+    return -EINVAL;
+}
+
 void config_destroy(struct config *config)
 {
     if (!config)

@@ -124,6 +124,10 @@ int config_from_document(struct json_t *document, struct config **ret_config, ch
 /* NULL is fine. */
 void config_destroy(struct config *config);
 
+/* -EINVAL with the line: the path of that option is a file that the run reads. NULL is fine. */
+int config_check_output(const struct config *config, const char *option, const char *path,
+                        char **ret_error);
+
 /* "two.json:7: devices[1]", malloc'd; NULL for a configuration without a file. */
 char *config_where_device(const struct config *config, size_t index);
 /* A line about machine.<key>, or about devices[index] when key is NULL, for what only shows

@@ -10,6 +10,7 @@
 #include "base/number.h"
 #include "command.h"
 #include "config/config.h"
+#include "log.h"
 #include "run/for_run.h"
 #include "run/serve.h"
 #include "util.h"
@@ -24,6 +25,7 @@ static const struct command_option options[] = {
     {'n', "name", "NAME", "the device's name; default: device0", .long_only = true},
     {'P', "param", "KEY=VALUE", "a parameter of the model; may be repeated", .long_only = true},
     {'v', "verbose", NULL, "log what happens; -vv: log every access"},
+    {'l', "log-time", NULL, "begin each line of the log with the time of day", .long_only = true},
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
     {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
     {'W', "watchdog", "MS", "name a callback that takes longer; 0: never; default: 10000",
@@ -112,6 +114,9 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
             break;
         case 'v':
             serve->verbosity++;
+            break;
+        case 'l':
+            log_show_time();
             break;
         case 's':
             serve->stats = argument;

@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/number.h"
 #include "command.h"
-#include "json_file.h"
 #include "log.h"
 #include "run/debug.h"
 #include "run/guest.h"
@@ -25,6 +24,7 @@ static const struct command_option options[] = {
     {'q', "qemu", "BIN", "the QEMU, instead of machine.qemu", .long_only = true},
     {'p', "plugin", "SO", "QEMU's plugin, or none", .long_only = true},
     {'v', "verbose", NULL, "log what happens; -vv: log every access"},
+    {'l', "log-time", NULL, "begin each line of the log with the time of day", .long_only = true},
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
     {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
     {'c', "control", "PATH", "listen there for trestle poke --attach", .long_only = true},
@@ -108,6 +108,9 @@ static int parse(const struct command *command, int argc, char **argv,
             break;
         case 'v':
             parsed.verbosity++;
+            break;
+        case 'l':
+            log_show_time();
             break;
         case 's':
             parsed.stats = argument;
@@ -345,7 +348,7 @@ static int run_config(const struct run_arguments *given, const struct config *co
     char *error = NULL;
     if (check_debug(config, given->launch.debug) < 0)
         return EXIT_BAD_INPUT;
-    int status = given->stats ? json_file_check("--stats", given->stats, &error) : 0;
+    int status = run_check_outputs(config, given->stats, given->trace, &error);
     if (status == 0)
         status = launch_init(&whole.launch, config, &given->launch, &error);
     if (status == 0 && given->launch.gdb && !names_gdb(whole.launch.machine.args)) {

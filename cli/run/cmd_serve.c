@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* trestle serve: the devices alone. */
 #include "command.h"
+#include "log.h"
 #include "run/serve.h"
 
 static const struct command_option options[] = {
     {'v', "verbose", NULL, "log what happens; -vv: log every access"},
+    {'l', "log-time", NULL, "begin each line of the log with the time of day", .long_only = true},
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
     {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
     {'d', "socket-dir", "DIR", "where sockets without a path of their own go", .long_only = true},
@@ -21,6 +23,9 @@ static int run_command(const struct command *command, int argc, char **argv)
         switch (letter) {
         case 'v':
             serve.verbosity++;
+            break;
+        case 'l':
+            log_show_time();
             break;
         case 's':
             serve.stats = argument;

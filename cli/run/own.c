@@ -171,6 +171,8 @@ static int start_child(struct own_process *process, const int theirs[2], const i
     strings_add(&own, "trestle");
     strings_add(&own, "device");
     strings_addf(&own, "--name=%s", name);
+    if (log_shows_time())
+        strings_add(&own, "--log-time");
     char *path = command ? find_program(command[0]) : xstrdup("/proc/self/exe");
     int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     const struct child_options options = {.path = path,

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/socket_path.h"
+#include "json_file.h"
 #include "log.h"
 #include "run/backend.h"
 #include "run/live.h"
@@ -258,6 +259,22 @@ void run_end_trace(struct run *run)
         own_inline_trace(run->own, &run->trace);
     else
         (void)trestle_bridge_trace_end(run->bridge, &run->trace);
+}
+
+int run_check_outputs(const struct config *config, const char *stats, const char *trace,
+                      char **ret_error)
+{
+    int status = stats ? json_file_check("--stats", stats, ret_error) : 0;
+    if (status == 0)
+        status = config_check_output(config, "--stats", stats, ret_error);
+    if (status == 0)
+        status = config_check_output(config, "--trace", trace, ret_error);
+    bool are_new = stats && trace && strcmp(stats, trace) == 0 && access(stats, F_OK) < 0;
+    if (status == 0 && (are_new || is_same_file(stats, trace))) {
+        *ret_error = xformat("trestle: --stats and --trace both name %s; name two files", stats);
+        status = -EINVAL;
+    }
+    return status;
 }
 
 int run_init(struct run *run, const struct config *config, const struct run_options *wanted,

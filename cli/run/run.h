@@ -40,6 +40,9 @@ struct run {
     unsigned signals_seen; /* a second one means: at once */
 };
 
+/* The files of --stats and --trace, or NULL: -EINVAL with the line where they cannot be. */
+int run_check_outputs(const struct config *config, const char *stats, const char *trace,
+                      char **ret_error);
 /* Devices and links, not listening yet. -EINVAL with the line. From here on SIGINT, SIGTERM and
  * SIGHUP only set run->signal. */
 int run_init(struct run *run, const struct config *config, const struct run_options *options,

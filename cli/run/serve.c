@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/handover.h"
 #include "command.h"
-#include "json_file.h"
 #include "run/launch.h"
 #include "run/run.h"
 #include "table.h"
@@ -135,8 +134,8 @@ int serve_config(const struct config *config, const struct serve_options *option
     struct run *run = &serving.run;
     char *error = NULL;
     int status = launch_check_outside(config, &error);
-    if (status == 0 && options->stats)
-        status = json_file_check("--stats", options->stats, &error);
+    if (status == 0)
+        status = run_check_outputs(config, options->stats, options->trace, &error);
     if (status == 0)
         status = run_init(run, config, &run_options, &error);
     if (status == 0)

@@ -90,6 +90,11 @@ static void add_row(struct table *table, const struct trestle_device_stats *stat
     }
 }
 
+static uint64_t requests_of(const struct trestle_device_stats *stats)
+{
+    return stats->reads + stats->writes + stats->errors;
+}
+
 /* Why two runs like this one are not the same, or NULL. */
 static const char *why_not_repeatable(const struct run *run, const struct stats_qemu *qemu)
 {
@@ -168,6 +173,56 @@ static void print_trace(const struct run *run, FILE *file)
     fputs(trace->is_whole ? "\n" : "; cut off by an error\n", file);
 }
 
+/* Of more devices than fit a screen, those that were used most are shown, unless -v asks for all.
+ */
+enum { ROWS_MAX = 32, ROWS_SHOWN = 16 };
+
+/* The least number of requests that gives a device a row. */
+static uint64_t least_shown(const struct run *run, uint32_t count)
+{
+    uint64_t most[ROWS_SHOWN] = {0}; /* falling */
+    struct trestle_device_stats stats;
+    if (count <= ROWS_MAX || run->verbosity > 0)
+        return 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (own_pid(run->own, i) > 0)
+            continue;
+        device_stats(run->bridge, run->own, i, &stats);
+        uint64_t requests = requests_of(&stats);
+        for (size_t j = 0; j < ROWS_SHOWN; j++) {
+            uint64_t other = most[j];
+            if (requests <= other)
+                continue;
+            most[j] = requests;
+            requests = other;
+        }
+    }
+    return most[ROWS_SHOWN - 1] ? most[ROWS_SHOWN - 1] : 1;
+}
+
+static void add_devices(const struct run *run, struct table *table, uint32_t count)
+{
+    uint64_t least = least_shown(run, count);
+    uint32_t shown = 0, limit = least ? ROWS_SHOWN : count;
+    struct trestle_device_stats stats;
+    for (uint32_t i = 0; i < count && shown < limit; i++) {
+        bool is_running = own_pid(run->own, i) > 0;
+        if (!is_running)
+            device_stats(run->bridge, run->own, i, &stats);
+        if (!is_running && requests_of(&stats) < least)
+            continue;
+        if (is_running)
+            add_running(table, &run->config->devices[i]);
+        else
+            add_row(table, &stats, false);
+        shown++;
+    }
+    if (shown < count)
+        table_addf(table, "%u more; -v and --stats show all", count - shown);
+    for (size_t i = 1; shown < count && table->titles[i]; i++)
+        table_addf(table, "%s", "");
+}
+
 void stats_print_table(const struct run *run, FILE *file)
 {
     static const char *const titles[] = {"device",  "base", ">reads", ">writes", ">bytes",
@@ -175,14 +230,7 @@ void stats_print_table(const struct run *run, FILE *file)
     struct table table = {.titles = titles};
     struct trestle_device_stats stats;
     uint32_t count = trestle_bridge_num_devices(run->bridge);
-    for (uint32_t i = 0; i < count; i++) {
-        if (own_pid(run->own, i) > 0) {
-            add_running(&table, &run->config->devices[i]);
-            continue;
-        }
-        device_stats(run->bridge, run->own, i, &stats);
-        add_row(&table, &stats, false);
-    }
+    add_devices(run, &table, count);
     if (count > 1) {
         total_stats(run->bridge, run->own, &stats);
         add_row(&table, &stats, true);

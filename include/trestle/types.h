@@ -25,8 +25,8 @@ typedef uint64_t trestle_time; /* picoseconds */
 enum trestle_log_level {
     TRESTLE_LOG_ERROR,   /* the run cannot go on as asked */
     TRESTLE_LOG_WARNING, /* something failed and was contained; guest mistakes too */
-    TRESTLE_LOG_INFO,    /* once per run or per device */
-    TRESTLE_LOG_DEBUG,   /* per access */
+    TRESTLE_LOG_INFO,    /* once per run or per device; trestle shows it with -v */
+    TRESTLE_LOG_DEBUG,   /* per access; with -vv */
 };
 
 /* What a device does, on purpose, to a guest that is to live with it. */

@@ -634,6 +634,57 @@ class Runs(Case):
         self.assertEqual(stats["qemu"]["exit_code"], 0)
         self.assertRegex(stats["qemu"]["version"], r"\A\d+\.\d+")
 
+    def test_log_time(self):
+        """On each line of the log, also of a device's own process, and not on the table."""
+        text = json.loads(self.two("two_devices").read_text())
+        del text["links"]
+        text["devices"][0]["process"] = "own"
+        text["devices"][0]["params"] = {"echo_latency": 0}
+        config = self.config(text)
+        result = self.trestle("run", config, "-v", "--log-time")
+        stamp = r"\d\d:\d\d:\d\d\.\d{6} "
+        lines = result.err.splitlines()
+        table = next(i for i, line in enumerate(lines) if line.startswith("device "))
+        for line in lines[:table]:
+            self.assertRegex(line, rf"\A{stamp}|\Aqemu")
+        for words in "QEMU PID", "Device echo_device connected", "Device compute_device connected":
+            self.assertRegex(result.err, rf"(?m)^{stamp}{words}")
+
+    def test_outputs_that_the_run_reads(self):
+        kernel = self.dir / "guest.elf"
+        shutil.copy(common.guest("two_devices"), kernel)
+        document = json.loads(self.two().read_text())
+        document["machine"]["kernel"] = "guest.elf"
+        config = self.config(document)
+        before = {path: path.read_bytes() for path in (config, kernel)}
+        for option in "--stats", "--trace":
+            for path, what in (config, "the configuration"), ("guest.elf", "machine.kernel"):
+                with self.subTest(option=option, path=path):
+                    self.assert_refused(f"trestle: {option} {path} would overwrite {what}; "
+                                        "name another file", "run", config, option, path)
+                    if path == config:
+                        self.assert_refused(f"trestle: {option} {path} would overwrite {what}; "
+                                            "name another file", "serve", config, option, path)
+        self.assert_refused("trestle: --stats and --trace both name both; name two files",
+                            "run", config, "--stats", "both", "--trace", "both")
+        for path, content in before.items():
+            self.assertEqual(path.read_bytes(), content)
+
+    def test_table_of_many_devices(self):
+        """The busiest 16 and how many there are besides; -v has all."""
+        devices = [{"name": f"id{i}", "model": "id", "base_addr": hex(0x10200000 + 0x1000 * i)}
+                   for i in range(100)]
+        config = self.config({"machine": {"kernel": str(common.guest("probe"))}, "devices": devices})
+        commands = "".join(f"r 4 {0x10200000 + 0x1000 * i:x}\n" for i in (7, 70, 70)) + "q 0\n"
+        result = self.trestle("run", config, stdin=commands)
+        self.assertEqual(result.code, 0, result)
+        self.assertRegex(result.err, r"(?s)\Adevice .*\nid7 .*\nid70 .*\n98 more; -v and --stats show "
+                                     r"all *\ntotal ")
+        self.assertEqual(result.err.count("\nid"), 2)
+        result = self.trestle("run", config, "-v", "--stats", "stats.json", stdin=commands)
+        self.assertEqual(result.err.count("\nid"), 100)
+        self.assertEqual(len(json.loads((self.dir / "stats.json").read_text())["devices"]), 100)
+
     def test_quiet_by_default(self):
         result = self.trestle("run", self.two("probe"), stdin="r 4 10200008\nq 0\n")
         self.assertEqual(result.code, 0, result)

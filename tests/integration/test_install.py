@@ -65,7 +65,7 @@ class Install(common.TestCase):
             f"{libdir}/pkgconfig/trestle-test.pc", f"{libdir}/trestle/trestle-qemu.so",
             f"{libdir}/pkgconfig/trestle.pc", "share/man/man1/trestle.1",
             "share/bash-completion/completions/trestle", "share/zsh/site-functions/_trestle",
-        }
+        } | {f"share/doc/trestle/{path.name}" for path in (common.SOURCE / "docs").glob("*.md")}
         self.assertEqual(wanted - found, set())
 
     def test_command(self):
@@ -113,6 +113,44 @@ class Install(common.TestCase):
         for standard in "c++11", "c++17":
             with self.subTest(standard=standard):
                 self.compile_and_run(CXX, ".cc", [f"-std={standard}", "-Wno-unused-parameter"])
+
+    def test_a_model_in_cxx(self):
+        """Without a warning, and with the one symbol that is looked for."""
+        if not shutil.which(CXX):
+            raise unittest.SkipTest(f"there is no {CXX} (tools/deps installs g++)")
+        (self.dir / "model.cc").write_text("""
+            #include <trestle/registers.h>
+            namespace {
+            int read(trestle_device *, trestle_request *, const trestle_access *, uint64_t *value)
+            {
+                *value = 7;
+                return 0;
+            }
+            trestle_model table()
+            {
+                trestle_model model = {};
+                model.size = sizeof(model);
+                model.name = "seven";
+                model.region_size = 8;
+                model.access_sizes = 4;
+                model.read = read;
+                return model;
+            }
+            const trestle_model model = table();
+            }
+            TRESTLE_MODEL_EXPORT(model);
+            """)
+        for standard in "c++11", "c++17":
+            with self.subTest(standard=standard):
+                built = common.run([CXX, "-Wall", "-Wextra", "-pedantic", "-Werror", "-fvisibility=hidden",
+                                    f"-std={standard}", "-shared", "-fPIC", "-o", "model.so", "model.cc",
+                                    *self.pkg_config("--cflags")], cwd=self.dir)
+                self.assertEqual((built.code, built.err), (0, ""), built)
+                (self.dir / "seven.json").write_text(
+                    '{"devices": [{"name": "s", "model": "./model.so", "base_addr": "0x10200000"}]}')
+                result = common.run([common.TRESTLE, "poke", self.dir / "seven.json", "-c",
+                                     "expect s+0:4 7"])
+                self.assertEqual((result.code, result.err), (0, ""), result)
 
     def test_a_unit_test_of_a_model(self):
         """The one of docs/models.md, of the model there."""
