@@ -3,6 +3,7 @@
 #include "run/run.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +188,9 @@ static int add_devices(struct run *run, char **ret_error)
         const struct config_device *device = &config->devices[i];
         if (open_backend(run, i, ret_error) < 0)
             return -EINVAL;
+        char model_file[PATH_MAX];
+        if (device->library && !realpath(device->model_name, model_file))
+            snprintf(model_file, sizeof(model_file), "%s", device->model_name);
         struct trestle_bridge_device added = {
             .size = sizeof(added),
             .name = device->name,
@@ -200,6 +204,7 @@ static int add_devices(struct run *run, char **ret_error)
             .socket_path = device->socket,
             .output = device->backend ? take_output : NULL,
             .output_ctx = run->backends[i],
+            .model_file = device->library ? model_file : NULL,
         };
         char *error = NULL;
         if ((!device->process || device->is_served_by_command ||

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "config/config.h"
@@ -106,7 +107,7 @@ static int choose_device(const struct trace_file *trace, const struct replay_opt
     return code;
 }
 
-/* A trace has the name of a model, not the file that it was loaded from. */
+/* What a trace says of a model is its name, or the file that it was loaded from. */
 static int check_recorded(const struct trace_file *trace,
                           const struct trestle_trace_device *recorded,
                           const struct replay_options *wanted)
@@ -115,7 +116,12 @@ static int check_recorded(const struct trace_file *trace,
         return command_fail("%s has no records of %s, which ran in a process of its own; "
                             "replay its own trace, %s.%s",
                             trace->path, recorded->name, trace->path, recorded->name);
-    if (!wanted->model && !config_has_model(recorded->model))
+    if (!wanted->model && strchr(recorded->model, '/') && access(recorded->model, R_OK) < 0)
+        return command_fail(
+            "the model of %s was loaded from %s, which cannot be read: %s; name its "
+            "file with --model",
+            recorded->name, recorded->model, strerror(errno));
+    if (!wanted->model && !strchr(recorded->model, '/') && !config_has_model(recorded->model))
         return command_fail("the model \"%s\" of %s is not a bundled one; name its file, for "
                             "example --model ./%s.so",
                             recorded->model, recorded->name, recorded->model);

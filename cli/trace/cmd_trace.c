@@ -95,13 +95,19 @@ static int fail_output(const struct output *output, int error)
     return command_fail("cannot write %s %s: %s", output->option, output->path, strerror(error));
 }
 
-static int open_output(struct output *output, const struct trestle_trace_header *header)
+static int open_output(struct output *output, const struct trace_file *trace)
 {
+    const struct trestle_trace_header *header = trestle_trace_header(trace->reader);
     if (!output->path)
         return 0;
+    if (is_same_file(output->path, trace->path))
+        return command_fail("%s %s would overwrite the trace; name another file", output->option,
+                            output->path);
     output->file = strcmp(output->path, "-") == 0 ? stdout : fopen(output->path, "we");
     if (!output->file)
         return fail_output(output, errno);
+    if (trace_file_is_live(trace)) /* and so is what is made of it */
+        setvbuf(output->file, NULL, _IOLBF, 0);
     output->sink = output->make(header, output->file);
     return output->sink ? 0 : fail_output(output, errno);
 }
@@ -153,7 +159,7 @@ static int show(struct trace_file *trace, uint32_t device, trestle_time at, stru
     char *error = NULL;
     int r = 0, code = 0;
     for (size_t i = 0; i < OUTPUTS && code == 0; i++)
-        code = open_output(&outputs[i], trestle_trace_header(trace->reader));
+        code = open_output(&outputs[i], trace);
     if (code == 0 && outputs[REGISTERS].sink)
         trace_registers_until(outputs[REGISTERS].sink, at);
     while (code == 0 && takes_more(outputs) &&

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "command.h"
 #include "util.h"
@@ -46,6 +47,12 @@ void trace_file_close(struct trace_file *trace)
     if (trace->file && trace->file != stdin)
         fclose(trace->file);
     *trace = (struct trace_file){0};
+}
+
+bool trace_file_is_live(const struct trace_file *trace)
+{
+    struct stat st;
+    return fstat(fileno(trace->file), &st) == 0 && !S_ISREG(st.st_mode);
 }
 
 int trace_file_device(const struct trace_file *trace, const char *name, uint32_t *ret_device)

@@ -73,6 +73,9 @@ struct trestle_bridge_device {
      * trestle_device_output(). NULL: it goes nowhere. */
     int (*output)(void *ctx, const void *data, size_t size);
     void *output_ctx;
+    /* The file that the model was loaded from, for traces: they name it in place of the model.
+     * NULL: it has none. */
+    const char *model_file;
 };
 
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_create(const struct trestle_bridge_options *options,

@@ -67,7 +67,9 @@ struct trestle_trace_record {
 
 struct trestle_trace_device {
     const char *name;
-    const char *model; /* "": another process serves it, and nothing of it is in the trace */
+    /* A bundled model's name, or the file of one that was loaded. "": another process serves it,
+     * and nothing of it is in the trace. */
+    const char *model;
     uint64_t base_addr, size;
     const struct trestle_param *params;
     size_t num_params;

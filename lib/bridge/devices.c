@@ -67,6 +67,7 @@ void devices_free_port(struct port *port)
     trestle_device_destroy(port->device);
     bridge_trace_free_params(port);
     free(port->connection);
+    free(port->model_file);
     free(port->socket_path);
     free(port->name);
     free(port);
@@ -117,7 +118,9 @@ static int copy_strings(struct port *port, const struct trestle_bridge_device *w
 {
     port->name = strdup(wanted->name);
     port->socket_path = wanted->socket_path ? strdup(wanted->socket_path) : NULL;
-    if (!port->name || (wanted->socket_path && !port->socket_path))
+    port->model_file = wanted->model_file ? strdup(wanted->model_file) : NULL;
+    if (!port->name || (wanted->socket_path && !port->socket_path) ||
+        (wanted->model_file && !port->model_file))
         return -ENOMEM;
     return bridge_trace_keep_params(port, wanted->params, wanted->num_params);
 }

@@ -146,6 +146,7 @@ int trestle_bridge_poll(struct trestle_bridge *bridge, int timeout_ms)
     int called = serve_spinning(bridge, deadline_ns);
     if (called == 0) {
         arm_timer(bridge);
+        bridge_trace_rest(&bridge->trace);
         called = poll_device_sockets(bridge, timeout_ms);
         ipc_spin_end(&bridge->front.wait, &bridge->spin);
     }

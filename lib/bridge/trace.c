@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -124,6 +125,14 @@ static int keep_registers(const struct port *port, struct trestle_trace_device *
     return 0;
 }
 
+/* As a configuration would have it. */
+static const char *name_model(const struct port *port)
+{
+    if (port->model_file)
+        return port->model_file;
+    return port->device ? trestle_device_model(port->device)->name : "";
+}
+
 static int create_writer(struct bridge_trace *trace, int fd)
 {
     const struct front *front = trace->front;
@@ -131,13 +140,12 @@ static int create_writer(struct bridge_trace *trace, int fd)
     int error = devices ? 0 : -ENOMEM;
     for (uint32_t i = 0; i < front->num_ports && error == 0; i++) {
         const struct port *port = front->ports[i];
-        devices[i] = (struct trestle_trace_device){
-            .name = port->name,
-            .model = port->device ? trestle_device_model(port->device)->name : "",
-            .base_addr = port->base_addr,
-            .size = port->size,
-            .params = port->params,
-            .num_params = port->num_params};
+        devices[i] = (struct trestle_trace_device){.name = port->name,
+                                                   .model = name_model(port),
+                                                   .base_addr = port->base_addr,
+                                                   .size = port->size,
+                                                   .params = port->params,
+                                                   .num_params = port->num_params};
         error = keep_registers(port, &devices[i]);
     }
     const struct trestle_trace_header header = {.devices = devices,
@@ -177,8 +185,16 @@ int trestle_bridge_trace(struct trestle_bridge *bridge, const char *path, char *
         return error_set(ret_error, error, "cannot write the trace %s: %s", path,
                          error_text(error));
     }
+    struct stat st;
+    trace->is_live = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
     trace->path = copy;
     return 0;
+}
+
+void bridge_trace_rest(struct bridge_trace *trace)
+{
+    if (unlikely(trace->is_live) && trace->writer)
+        trace_writer_flush(trace->writer);
 }
 
 bool trestle_bridge_trace_end(struct trestle_bridge *bridge,

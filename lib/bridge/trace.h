@@ -14,6 +14,7 @@ struct bridge_trace {
     bool has_accesses, has_unknown_times; /* in it */
     struct trace_writer *writer;          /* or NULL */
     char *path;
+    bool is_live;    /* somebody reads it meanwhile */
     bool has_failed; /* and it was said */
     struct trestle_trace_link *links;
     size_t num_links;
@@ -27,6 +28,8 @@ TRESTLE_CHECK int bridge_trace_keep_params(struct port *port, const struct trest
 void bridge_trace_free_params(struct port *port);
 TRESTLE_CHECK int bridge_trace_keep_link(struct bridge_trace *trace,
                                          const struct trestle_trace_link *link);
+/* The guest does nothing at the moment: whoever reads along sees all that there was. */
+void bridge_trace_rest(struct bridge_trace *trace);
 /* From here on it looks at what passes; what devices did while they were made is no part of a run.
  */
 void bridge_trace_begin(struct bridge_trace *trace);

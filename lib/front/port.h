@@ -17,6 +17,7 @@ struct port {
     uint64_t size;                /* bytes */
     struct trestle_param *params; /* copies, for the trace */
     size_t num_params;
+    char *model_file; /* or NULL; the same */
 
     char *socket_path;
     struct listener listener;

@@ -185,6 +185,17 @@ void trace_writer_put(struct trace_writer *writer, const struct trestle_trace_re
     writer->num_records++;
 }
 
+void trace_writer_flush(struct trace_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    bool has_room = writer->free_blocks || writer->blocks_left > 0;
+    pthread_mutex_unlock(&writer->lock);
+    if (writer->current->used == 0 || !has_room)
+        return;
+    hand_over(writer, writer->current);
+    writer->current = take_free(writer);
+}
+
 static void put_bytes(struct trace_writer *writer, const uint8_t *bytes, size_t size)
 {
     while (size > 0) {

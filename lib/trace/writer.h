@@ -17,6 +17,8 @@ TRESTLE_CHECK int trace_writer_create(int fd, const struct trestle_trace_header 
                                       size_t num_blocks, struct trace_writer **ret_writer);
 /* One thread at a time. */
 void trace_writer_put(struct trace_writer *writer, const struct trestle_trace_record *record);
+/* Hands over what is there so far, if that needs no wait. */
+void trace_writer_flush(struct trace_writer *writer);
 /* 0, or the negative errno of the write that failed; from then on records are dropped. Known when
  * a block has been handed over. */
 int trace_writer_error(const struct trace_writer *writer);

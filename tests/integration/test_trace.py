@@ -260,6 +260,30 @@ class Traces(Recorded):
         self.assertEqual(said["trace"]["bytes"], trace.stat().st_size)
         self.assertEqual(said["run_hash"], trestle("trace", "--hash", trace).out.strip())
 
+    def test_live(self):
+        """Whoever reads a FIFO sees what the guest has done while it waits for more input."""
+        config, fifo = self.dir / "config.json", self.dir / "fifo"
+        os.mkfifo(fifo)
+        config.write_text(json.dumps({
+            "machine": {"kernel": str(common.guest("probe"))},
+            "devices": [{"name": "id", "model": "id", "base_addr": "0x10200000"}]}))
+        common.qemu("riscv32")
+        viewer = self.start([common.TRESTLE, "trace", fifo], stdout=subprocess.PIPE, text=True)
+        run = self.start([common.TRESTLE, "run", config, "--trace", fifo, "--timeout", "60"],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for word in "12", "34":
+            run.stdin.write(f"w 4 10200008 {word}\n")
+            run.stdin.flush()
+            for line in viewer.stdout:  # for ever, if it is not live
+                if line.endswith(f"SCRATCH  0x{word}\n"):
+                    break
+            else:
+                self.fail("the viewer has ended")
+        out, err = run.communicate("q 0\n", timeout=60)
+        self.assertEqual(run.returncode, 0, err)
+        viewer.communicate(timeout=60)
+        self.assertEqual(viewer.returncode, 0)
+
     def waits_for_a_thread(self, pid):
         """futex(2), by its numbers on x86-64 and aarch64."""
         return pathlib.Path(f"/proc/{pid}/syscall").read_text().split()[0] in ("202", "98")
@@ -522,20 +546,22 @@ class Replays(Recorded):
 
 
     def test_model_from_a_file(self):
-        """The trace knows its name only."""
-        config = self.dir / "good.json"
-        model = common.BUILD / "tests" / "good.so"
+        """The trace knows where it came from."""
+        config, model = self.dir / "good.json", self.dir / "good.so"
+        shutil.copy(common.BUILD / "tests" / "good.so", model)
         config.write_text(json.dumps({
             "machine": {"kernel": str(common.guest("probe")), "icount": 0},
-            "devices": [{"model": str(model), "base_addr": "0x10200000"}]}))
+            "devices": [{"model": "./good.so", "base_addr": "0x10200000"}]}))
         trace = self.dir / "good.trace"
         result = trestle("run", config, "--trace", trace, stdin="r 4 10200000\nq 0\n")
         self.assertEqual(result.code, 0, result)
-        self.assertEqual(self.replay(trace, "--model", model).code, 0)
+        self.assertEqual(self.replay(trace).code, 0)
+        moved = model.rename(self.dir / "moved.so")
+        self.assertEqual(self.replay(trace, "--model", moved).code, 0)
         result = self.replay(trace)
         self.assertEqual((result.code, result.err),
-                         (2, 'trestle: the model "good" of device0 is not a bundled one; name its '
-                             "file, for example --model ./good.so\n"))
+                         (2, f"trestle: the model of device0 was loaded from {model}, which cannot be "
+                             "read: No such file or directory; name its file with --model\n"))
 
 
 class BadInput(common.TestCase):
