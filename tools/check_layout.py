@@ -141,8 +141,8 @@ ALLOWED = {
         "lib/trace": "hash record writer",
     },
 }
-# Where no files may call each other in a circle. Still to be opened up: lib/sim.
-NO_CIRCLES = ("lib/base/", "lib/bridge/", "lib/front/", "lib/ipc/", "lib/machine/", "lib/models/", "lib/test/", "lib/trace/",
+# Where no files may call each other in a circle.
+NO_CIRCLES = ("lib/base/", "lib/bridge/", "lib/front/", "lib/ipc/", "lib/machine/", "lib/models/", "lib/sim/", "lib/test/", "lib/trace/",
               "plugin/")
 GPL_PARTS = ("plugin/",)
 SOURCES = {".c", ".h", ".cc", ".hh", ".cpp", ".S"}

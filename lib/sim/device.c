@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The host of a model: accesses, timers, interrupt lines, messages and reset. */
+/* The host of a model: accesses, timers, interrupt lines and messages. */
 #include "device.h"
 
 #include <errno.h>
@@ -265,6 +265,16 @@ void device_delayed_fire(struct trestle_event *event, trestle_time now)
         request_finish(dev);
 }
 
+struct trestle_request *device_give_up(struct trestle_device *dev)
+{
+    if (!dev->request)
+        return NULL;
+    struct trestle_request *req = request_take(dev);
+    request_set(req, -ECANCELED, 0);
+    sim_cancel(dev->sim, &dev->delayed);
+    return req;
+}
+
 int trestle_device_cancel(struct trestle_device *dev, struct trestle_request *req)
 {
     activity_here(&dev->sim->activity);
@@ -272,11 +282,9 @@ int trestle_device_cancel(struct trestle_device *dev, struct trestle_request *re
         return -EBUSY;
     if (!req || dev->request != req)
         return -ENOENT;
-    if (trestle_event_pending(&dev->delayed))
-        sim_cancel(dev->sim, &dev->delayed); /* the model knows nothing of it */
-    else
+    if (!trestle_event_pending(&dev->delayed)) /* else the model knows nothing of it */
         dev->tickets[dev->ticket].status = -ECANCELED;
-    request_set(request_take(dev), -ECANCELED, 0);
+    device_give_up(dev);
     if (device_is_observed(dev))
         observe_answer(dev, req);
     return 0;
@@ -411,58 +419,4 @@ bool trestle_device_linked(const struct trestle_device *dev, uint32_t port)
         return false;
     return component_is_linked(dev->component, port) ||
            (dev->ops.linked && dev->ops.linked(dev->ctx, dev, port));
-}
-
-/* --- reset --------------------------------------------------------------------------------- */
-
-/* All that a reset undoes but the request under way. */
-static void forget(struct trestle_device *dev)
-{
-    device_cancel_timers(dev);
-    component_forget_messages(dev->component);
-    device_forget_transfers(dev);
-    for (uint32_t line = 0; line < dev->model.irq_lines; line++)
-        trestle_device_irq(dev, line, false);
-    registers_reset(dev->banks, dev->state, false);
-    dev->has_failed = false;
-    if (dev->model.reset)
-        dev->model.reset(dev);
-}
-
-void trestle_device_self_reset(struct trestle_device *dev)
-{
-    if (dev->depth > 0)
-        forget(dev);
-}
-
-static void reset(struct trestle_device *dev, bool is_alone)
-{
-    activity_here(&dev->sim->activity);
-    if (dev->depth > 0)
-        return;
-    if (device_is_observed(dev))
-        observe_reset(dev, is_alone);
-    device_enter(dev, TRESTLE_CALLBACK_RESET);
-    /* The model must not complete it any more, and cannot answer in its place. */
-    struct trestle_request *canceled = dev->request ? request_take(dev) : NULL;
-    if (canceled) {
-        request_set(canceled, -ECANCELED, 0);
-        sim_cancel(dev->sim, &dev->delayed);
-    }
-    forget(dev);
-    device_exit(dev);
-    if (canceled && device_is_observed(dev))
-        observe_answer(dev, canceled);
-    if (canceled && canceled->done)
-        canceled->done(canceled);
-}
-
-void trestle_device_reset(struct trestle_device *dev)
-{
-    reset(dev, false);
-}
-
-void trestle_device_reset_alone(struct trestle_device *dev)
-{
-    reset(dev, true);
 }
