@@ -109,6 +109,7 @@ ALLOWED = {
     },
     "tests/fuzz": {
         "cli/config": "config",
+        "cli/rtl": "ports",
         "cli/svd": "stub svd",
         "include/trestle": "bridge models trace wire",
         "lib/ipc": "fds shm",

@@ -51,7 +51,8 @@ bool rtl_ports_read(const char *text, struct rtl_ports *ret_ports)
         char name[128];
         int high, low;
         if ((!is_input && !is_output) || !open || open - at > 9 ||
-            sscanf(open, "(&%127[A-Za-z0-9_],%d,%d", name, &high, &low) != 3)
+            sscanf(open, "(&%127[A-Za-z0-9_],%6d,%6d", name, &high, &low) != 3 ||
+            rtl_ports_find(ret_ports, name, strlen(name)))
             continue;
         ret_ports->ports =
             xrealloc(ret_ports->ports, ret_ports->count + 1, sizeof(*ret_ports->ports));

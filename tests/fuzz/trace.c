@@ -30,6 +30,18 @@ static void check_record(const struct trestle_trace_header *header,
     FUZZ_REQUIRE(sum <= 255 * record->size);
 }
 
+/* Of names, places and fields nobody looks whether they are there: the reader has. */
+static void check_registers(const struct trestle_trace_device *device)
+{
+    for (size_t i = 0; i < device->num_registers; i++) {
+        const struct trestle_register *row = &device->registers[i];
+        FUZZ_REQUIRE(row->name && strlen(row->name) < 1 << 20);
+        FUZZ_REQUIRE(row->size == 1 || row->size == 2 || row->size == 4 || row->size == 8);
+        for (const struct trestle_field *field = row->fields; field && field->name; field++)
+            FUZZ_REQUIRE(field->mask && strlen(field->name) < 1 << 20);
+    }
+}
+
 static void read_all(struct trestle_trace_reader *reader)
 {
     const struct trestle_trace_header *header = trestle_trace_header(reader);
@@ -40,6 +52,8 @@ static void read_all(struct trestle_trace_reader *reader)
     int r;
     for (size_t i = 0; i < header->num_devices; i++)
         FUZZ_REQUIRE(strlen(header->devices[i].name) + strlen(header->devices[i].model) < 1 << 20);
+    for (size_t i = 0; i < header->num_devices; i++)
+        check_registers(&header->devices[i]);
     while ((r = trestle_trace_next(reader, &record, &text)) > 0) {
         check_record(header, &record, &time);
         FUZZ_REQUIRE(trestle_trace_count(reader) == ++count);
