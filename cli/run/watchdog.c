@@ -513,7 +513,7 @@ static void handle_crashes(void)
     is_done = true;
     backtrace(&frame, 1); /* the first call loads a library */
     on_exit(on_exit_of_model, NULL);
-    at_quick_exit(on_quick_exit);
+    (void)at_quick_exit(on_quick_exit);
     if (__asan_init)
         return;
     sigaltstack(&alternative, NULL);

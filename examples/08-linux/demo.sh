@@ -58,15 +58,15 @@ for chip in /sys/class/gpio/gpiochip*; do
     input=$((output + 1))
     panel=0x$(basename /sys/bus/platform/devices/*.panel .panel)
     cd /sys/class/gpio || exit
-    echo $output >export
-    echo high >gpio$output/direction
-    echo $input >export
-    echo rising >gpio$input/edge
+    echo "$output" >/sys/class/gpio/export
+    echo high >"gpio$output/direction"
+    echo "$input" >/sys/class/gpio/export
+    echo rising >"gpio$input/edge"
     devmem $((panel + 8)) 32 2 # the switch is on the input's wire
-    before=$(cat gpio$input/value)
+    before=$(cat "gpio$input/value")
     devmem $((panel + 4)) 32 2 # and is switched on
     until [ "$(interrupts_of gpiolib)" -gt 0 ]; do :; done
-    echo "pins: lamps $(devmem "$panel" 32), switch $before, then $(cat gpio$input/value)," \
+    echo "pins: lamps $(devmem "$panel" 32), switch $before, then $(cat "gpio$input/value")," \
         "interrupts $(interrupts_of gpiolib)"
     cd /
 done

@@ -155,7 +155,7 @@ static int read_record(struct trestle_trace_reader *reader, struct trestle_trace
 {
     uint64_t start = reader->offset;
     const char *why = "not a record";
-    size_t size;
+    size_t size = 0;
     int r = read_length(reader, &size, ret_error);
     if (r < 0)
         return r;

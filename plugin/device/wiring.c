@@ -48,7 +48,7 @@ static int look_at(struct qemu_object *object, void *context)
         uint32_t input;
         /* Some have no type. An input of an object may be one of another's, by another name. */
         if (!property->type || strcmp(property->type, LINK_TYPE) != 0 ||
-            strncmp(property->name, INPUT_NAME + 1, strlen(INPUT_NAME) - 1) == 0)
+            strncmp(property->name, &INPUT_NAME[1], strlen(INPUT_NAME) - 1) == 0)
             continue;
         char *path = qemu.object_property_get_str(object, property->name, NULL);
         if (path && is_input(search, path, &input) && !is_platform_bus(type))

@@ -56,7 +56,7 @@ static int come_back(struct v2 *v2)
 }
 
 /* What is no access. The reply's data in *ret_data. */
-static int ask(struct v2 *v2, enum trestle_v2_type type, uint64_t addr, uint64_t *ret_data)
+static int ask(struct v2 *v2, uint8_t type, uint64_t addr, uint64_t *ret_data)
 {
     struct trestle_v2_message reply,
         request = {.type = type,
