@@ -576,7 +576,7 @@ class Documents(Case):
 
     def test_zsh_completion(self):
         text = (self.SOURCE / "cli" / "completion" / "_trestle").read_text()
-        groups = {"kernel", "qemu", "plugin", "verbose", "stats", "trace", "socket_dir"}
+        groups = {"kernel", "qemu", "plugin", "verbose", "log_time", "stats", "trace", "socket_dir"}
         options = self.options_of_help()
         self.assertIn(f"(run {' '.join(c for c in options if c != 'run')})", text)
         for command, names in options.items():
