@@ -91,7 +91,7 @@ class Linux(Case):
                           "echo no longer fed\n"
                           "sleep 1000\n")
         result = self.boot("aarch64", "-no-reboot", script=script)
-        self.assertIn("no longer fed\n", result.out.replace("\r", ""))
+        self.assertIn("no longer fed", result.out)  # the kernel may cut in
 
     def test_three_boots_are_one(self):
         """Under icount, console and hash are equal to the byte."""
