@@ -32,7 +32,7 @@ struct command {
 extern const struct command *const commands[];
 extern const struct command command_run, command_check, command_serve, command_qemu_args,
     command_device, command_models, command_bench, command_sst_config, command_trace,
-    command_replay, command_poke, command_new, command_rtl, command_boards;
+    command_replay, command_poke, command_new, command_rtl, command_boards, command_top;
 
 /* The next option's letter with *ret_argument, 0 when only operands are left (from optind on), or
  * -1: the line is printed, exit with EXIT_BAD_INPUT. --help is handled here and ends the

@@ -13,9 +13,10 @@
 #include "util.h"
 
 const struct command *const commands[] = {
-    &command_run,    &command_check, &command_serve,      &command_qemu_args, &command_device,
-    &command_models, &command_bench, &command_sst_config, &command_trace,     &command_replay,
-    &command_poke,   &command_new,   &command_rtl,        &command_boards,    NULL,
+    &command_run,    &command_check,  &command_serve, &command_qemu_args,
+    &command_device, &command_models, &command_bench, &command_sst_config,
+    &command_trace,  &command_replay, &command_poke,  &command_new,
+    &command_rtl,    &command_boards, &command_top,   NULL,
 };
 
 static void print_help(void)

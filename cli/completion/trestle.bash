@@ -43,7 +43,7 @@ _trestle()
     case $command in
         "")
             mapfile -t COMPREPLY < <(compgen -W \
-                "run check serve qemu-args device models bench sst-config trace replay poke new rtl boards --help --version" -- "$cur")
+                "run check serve qemu-args device models bench sst-config trace replay poke new rtl boards top --help --version" -- "$cur")
             return ;;
         run)
             options+=" --kernel --qemu --plugin --verbose --log-time --stats --trace --timeout --gdb --debug --registers --exit-on-idle --control"
@@ -61,6 +61,7 @@ _trestle()
         poke) options+=" --attach --commands --verbose" ;;
         rtl) options+=" --top --parameter --tie --ports --svd --peripheral --registers --wave --size --word-addresses --output" ;;
         boards) options+=" --board --qemu --plugin" ;;
+        top) options+=" --interval --once" ;;
         models) options+=" --svd --markdown --header --json" ;;
         new) options+=" --lang --svd --peripheral" ;;
     esac
@@ -78,7 +79,7 @@ _trestle()
             mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W "riscv32 riscv64 arm aarch64 x86_64" -- "$cur")
             ;;
         run | check | serve | qemu-args | sst-config | poke) _filedir json ;;
-        trace | replay) _filedir ;;
+        trace | replay | top) _filedir ;;
         device)
             if [[ $cur == */* ]]; then
                 _filedir so

@@ -85,7 +85,7 @@ static bool receive_answer(int fd, struct control_answer *ret_answer)
 int control_ask(int fd, const char *verb, const char *rest, struct control_answer *ret_answer,
                 char **ret_error)
 {
-    char *line = xformat("%s %s\n", verb, rest);
+    char *line = xformat("%s%s%s\n", verb, rest ? " " : "", rest ? rest : "");
     size_t length = strlen(line);
     for (size_t i = 0; i + 1 < length; i++)
         if (line[i] == '\n')

@@ -194,6 +194,14 @@ int control_server_fd(const struct control_server *server)
     return server->epoll_fd;
 }
 
+bool control_server_has_peers(const struct control_server *server)
+{
+    for (size_t i = 0; i < PEERS_MAX; i++)
+        if (server->peers[i].fd >= 0)
+            return true;
+    return false;
+}
+
 void control_server_unlink(const struct control_server *server)
 {
     if (server)

@@ -7,6 +7,7 @@
 #ifndef CLI_CONTROL_SERVER_H
 #define CLI_CONTROL_SERVER_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "control/wire.h"
@@ -24,6 +25,7 @@ int control_server_open(const char *path, control_answer_fn answer, void *ctx,
                         struct control_server **ret_server, char **ret_error);
 /* Readable when control_server_serve() has something to do. */
 int control_server_fd(const struct control_server *server);
+bool control_server_has_peers(const struct control_server *server);
 /* Answers what has been asked, and never waits: a peer that does not take its answer is not
  * listened to. */
 void control_server_serve(struct control_server *server);

@@ -12,6 +12,7 @@
 #include "poke/place.h"
 #include "poke/poke.h"
 #include "run/run.h"
+#include "run/view.h"
 
 /* The engine goes ahead of the guest by so much at a time: for an access that its model keeps, or
  * because it is asked to. */
@@ -23,6 +24,7 @@ struct live {
     struct trestle_device **devices; /* those in this process */
     struct strings elsewhere;        /* the names of the others */
     struct poke_target target;
+    struct view *view; /* since somebody asked for it, for as long as anybody is there; or NULL */
 };
 
 /* --- what poke does -------------------------------------------------------------------------- */
@@ -138,7 +140,13 @@ static enum control_status answer(void *ctx, const char *line, FILE *out, char *
         return do_line(live, line + 3, out, ret_error);
     if (strncmp(line, "complete ", 9) == 0)
         return complete(live, line + 9, out);
-    *ret_error = xstrdup("a line begins with do or complete");
+    if (strcmp(line, "view") == 0) {
+        if (!live->view)
+            live->view = view_begin(live->run);
+        view_print(live->view, out);
+        return CONTROL_OK;
+    }
+    *ret_error = xstrdup("a line begins with do or complete, or is view");
     return CONTROL_WRONG;
 }
 
@@ -171,9 +179,18 @@ static void find_devices(struct live *live)
                                         .stats = print_stats};
 }
 
+static void end_view(struct live *live)
+{
+    view_end(live->view);
+    live->view = NULL;
+}
+
 static void serve(void *ctx)
 {
-    control_server_serve(((struct live *)ctx)->server);
+    struct live *live = ctx;
+    control_server_serve(live->server);
+    if (!control_server_has_peers(live->server))
+        end_view(live);
 }
 
 int live_start(struct run *run, const char *path, struct live **ret_live, char **ret_error)
@@ -208,6 +225,7 @@ void live_finish(struct live *live)
     if (live->server)
         trestle_bridge_unwatch(live->run->bridge, control_server_fd(live->server));
     control_server_close(live->server);
+    end_view(live);
     strings_finish(&live->elsewhere);
     free(live->devices);
     free(live);

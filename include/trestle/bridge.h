@@ -131,6 +131,8 @@ TRESTLE_API int trestle_bridge_listen_fd(const struct trestle_bridge *bridge, ui
 TRESTLE_API struct trestle_device *trestle_bridge_device(const struct trestle_bridge *bridge,
                                                          uint32_t index);
 TRESTLE_API struct trestle_sim *trestle_bridge_sim(struct trestle_bridge *bridge);
+/* The guest's own time, as it last said. TRESTLE_TIME_NEVER: it says none. */
+TRESTLE_API trestle_time trestle_bridge_guest_time(const struct trestle_bridge *bridge);
 
 /* What a device has served. Latency is from a request's last byte read to its answer handed to
  * the kernel, in nanoseconds of the host's clock; percentiles are exact to 1 in 32. Over shared
@@ -157,6 +159,12 @@ TRESTLE_API void trestle_bridge_stats(const struct trestle_bridge *bridge, uint3
 TRESTLE_API void trestle_bridge_disturb(struct trestle_bridge *bridge, const char *reason);
 /* That is done: the guest hears when it now has to look after the engine. */
 TRESTLE_API void trestle_bridge_settle(struct trestle_bridge *bridge);
+
+/* Calls observe() for everything that passes, as trestle_sim_observe() does, whose place the bridge
+ * itself has; record->device is the device's index, and guest_time is set. NULL: nobody looks any
+ * more. One at a time. */
+TRESTLE_API void trestle_bridge_observe(struct trestle_bridge *bridge, trestle_observe_fn observe,
+                                        void *ctx);
 
 /* From now on the device has this fault. One that dies, and one that was dead, is reset. -ENODEV:
  * another process serves it. */

@@ -32,6 +32,8 @@ TRESTLE_API void trestle_sim_destroy(struct trestle_sim *sim);
 TRESTLE_API trestle_time trestle_sim_now(const struct trestle_sim *sim);
 /* Time of the next event, or TRESTLE_TIME_NEVER. */
 TRESTLE_API trestle_time trestle_sim_next(const struct trestle_sim *sim);
+/* How many are pending. */
+TRESTLE_API size_t trestle_sim_pending(const struct trestle_sim *sim);
 /* Runs every event up to and including `until` in order, then sets now to `until`. A time in
  * the past runs nothing. TRESTLE_TIME_NEVER: until nothing is pending; now is then the time of
  * the last event. Returns the number of events run. Not re-entrant: from inside an event it

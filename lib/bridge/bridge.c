@@ -237,6 +237,12 @@ void trestle_bridge_settle(struct trestle_bridge *bridge)
         v2_tell_unasked(bridge->front.session);
 }
 
+trestle_time trestle_bridge_guest_time(const struct trestle_bridge *bridge)
+{
+    const struct timeline *timeline = &bridge->front.timeline;
+    return timeline_guest_time(timeline, trestle_sim_now(timeline->sim));
+}
+
 int trestle_bridge_set_fault(struct trestle_bridge *bridge, uint32_t index,
                              enum trestle_fault fault)
 {

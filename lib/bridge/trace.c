@@ -27,13 +27,8 @@ static void say_failure(struct bridge_trace *trace, int error)
               trace->path, error_text(error));
 }
 
-static void observe(void *ctx, const struct trestle_device *dev,
-                    struct trestle_trace_record *record)
+static void keep(struct bridge_trace *trace, const struct trestle_trace_record *record)
 {
-    struct bridge_trace *trace = ctx;
-    const struct port *port = trestle_device_ctx(dev);
-    record->device = port->index;
-    record->guest_time = timeline_guest_time(&trace->front->timeline, record->time);
     if (record->kind == TRESTLE_TRACE_ANSWER) {
         trace->has_accesses = true;
         trace->has_unknown_times |= record->guest_time == TRESTLE_TIME_NEVER;
@@ -45,6 +40,27 @@ static void observe(void *ctx, const struct trestle_device *dev,
         if (error && !trace->has_failed)
             say_failure(trace, error);
     }
+}
+
+static void observe(void *ctx, const struct trestle_device *dev,
+                    struct trestle_trace_record *record)
+{
+    struct bridge_trace *trace = ctx;
+    const struct port *port = trestle_device_ctx(dev);
+    record->device = port->index;
+    record->guest_time = timeline_guest_time(&trace->front->timeline, record->time);
+    if (likely(trace->is_kept))
+        keep(trace, record);
+    if (unlikely(trace->also))
+        trace->also(trace->also_ctx, dev, record);
+}
+
+void trestle_bridge_observe(struct trestle_bridge *bridge, trestle_observe_fn also, void *ctx)
+{
+    struct bridge_trace *trace = &bridge->trace;
+    trace->also = also;
+    trace->also_ctx = ctx;
+    trestle_sim_observe(bridge->sim, also || trace->is_kept ? observe : NULL, trace);
 }
 
 bool trestle_bridge_run_hash(const struct trestle_bridge *bridge, uint64_t *ret_hash,
@@ -60,6 +76,7 @@ bool trestle_bridge_run_hash(const struct trestle_bridge *bridge, uint64_t *ret_
 
 void bridge_trace_begin(struct bridge_trace *trace)
 {
+    trace->is_kept = true;
     trestle_sim_observe(trace->front->timeline.sim, observe, trace);
 }
 

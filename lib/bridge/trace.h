@@ -10,12 +10,15 @@
 
 struct bridge_trace {
     struct front *front;
+    bool is_kept; /* for the hash and the writer; otherwise only somebody else looks */
     struct trace_hash hash;
     bool has_accesses, has_unknown_times; /* in it */
     struct trace_writer *writer;          /* or NULL */
     char *path;
-    bool is_live;    /* somebody reads it meanwhile */
-    bool has_failed; /* and it was said */
+    bool is_live;            /* somebody reads it meanwhile */
+    bool has_failed;         /* and it was said */
+    trestle_observe_fn also; /* is told as well; or NULL */
+    void *also_ctx;
     struct trestle_trace_link *links;
     size_t num_links;
 };

@@ -21,6 +21,11 @@ trestle_time trestle_sim_next(const struct trestle_sim *sim)
     return queue_next(&sim->queue);
 }
 
+size_t trestle_sim_pending(const struct trestle_sim *sim)
+{
+    return sim->queue.count - sim->queue.hole;
+}
+
 void trestle_event_init(struct trestle_event *event,
                         void (*fire)(struct trestle_event *, trestle_time))
 {

@@ -21,7 +21,7 @@ class BadCommandLine(Case):
             ("name a command: trestle run CONFIG, or trestle --help",),
             ('there is no command "rnu"; did you mean "run"?', "rnu"),
             ('there is no command "frobnicate"; the commands are run, check, serve, qemu-args, '
-             "device, models, bench, sst-config, trace, replay, poke, new, rtl, boards", "frobnicate"),
+             "device, models, bench, sst-config, trace, replay, poke, new, rtl, boards, top", "frobnicate"),
             (f"run needs a configuration file; {usage}", "run"),
             (f'run takes a configuration file only, so "b" is too much; {usage}', "run", "a", "b"),
             ('run has no option --kernl; did you mean "--kernel"?', "run", "--kernl", "x", "a"),

@@ -222,7 +222,7 @@ class Poke(ControlCase):
         self.assertEqual(self.ask(peer, "complete read echo_device.DATA_O"),
                          ("ok", "echo_device.DATA_OUT\necho_device.DATA_OUT64\n", ""))
         self.assertEqual(self.ask(peer, "nonsense"),
-                         ("wrong", "", "a line begins with do or complete"))
+                         ("wrong", "", "a line begins with do or complete, or is view"))
         self.assertEqual(self.ask(peer, "do quit"), ("quit", "", ""))
         peer.sendall(b"do irqs\ndo irqs\ndo ir")  # several at once, and a piece
         self.assertEqual(self.receive(peer), self.receive(peer))

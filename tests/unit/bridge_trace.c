@@ -110,6 +110,38 @@ static void test_no_hash_unless_asked_for(void **state)
     trestle_bridge_destroy(f->bridge);
 }
 
+static void count_answers(void *ctx, const struct trestle_device *dev,
+                          struct trestle_trace_record *record)
+{
+    unsigned *count = ctx;
+    if (record->kind != TRESTLE_TRACE_ANSWER)
+        return;
+    count[record->device]++;
+    assert_int_equal(record->guest_time % 1000, 0);
+    assert_cmp(record->guest_time, <=, 4000);
+}
+
+/* It sees what passes, with and without a hash, which stays what it is. */
+static void test_an_observer_from_aside(void **state)
+{
+    uint64_t expected = hash_of_run(forwards, 7), hash;
+    for (int with_hash = 0; with_hash < 2; with_hash++) {
+        struct fixture *f = open_bridge(with_hash, NULL);
+        unsigned count[3] = {0};
+        bool has_times;
+        trestle_bridge_observe(f->bridge, count_answers, count);
+        guest(f, forwards, 7);
+        assert_int_equal(count[0], 1);
+        assert_int_equal(count[1], 2);
+        assert_int_equal(count[2], 1);
+        trestle_bridge_observe(f->bridge, NULL, NULL);
+        assert_int_equal(trestle_bridge_run_hash(f->bridge, &hash, &has_times), with_hash);
+        if (with_hash)
+            assert_int_equal(hash, expected);
+        trestle_bridge_destroy(f->bridge);
+    }
+}
+
 static void test_version_1_has_no_times(void **state)
 {
     struct fixture *f = open_bridge(true, NULL);
@@ -202,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_of_connections_does_not_matter),
         cmocka_unit_test(test_no_hash_unless_asked_for),
+        cmocka_unit_test(test_an_observer_from_aside),
         cmocka_unit_test(test_version_1_has_no_times),
         cmocka_unit_test(test_both_times),
         cmocka_unit_test(test_a_place_that_cannot_be_written),

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run was doing at one moment, as its control socket says it. */
+#ifndef CLI_TOP_STATE_H
+#define CLI_TOP_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STATE_UNKNOWN UINT64_MAX /* of a time */
+
+struct state_device {
+    char *name;
+    bool is_own; /* in a process of its own, of which nothing else is known */
+    uint64_t reads, writes, errors, p50_ns, p99_ns, irqs, levels;
+};
+
+struct state_access {
+    uint64_t time;
+    size_t device;
+    char *text;
+};
+
+struct state {
+    uint64_t engine, guest, next; /* picoseconds */
+    uint64_t pending, host_ns;
+    size_t num_devices, num_accesses;
+    struct state_device *devices;
+    struct state_access *accesses; /* the latest first */
+};
+
+/* Asks for it. A negative errno with the sentence. */
+int state_get(int fd, struct state *ret_state, char **ret_error);
+/* Fine on zeroes. */
+void state_finish(struct state *state);
+
+#endif
