@@ -220,6 +220,9 @@ static int refuse_strangers(const struct config *config)
         else if (strcmp(config->devices[i].model_name, SVD_MODEL_NAME) == 0)
             return command_fail_line(config_complain_device(
                 config, i, NULL, "SST has no stubs of SVD files; remove the device"));
+    for (size_t i = 0; i < config->num_links; i++)
+        if (config->links[i].bandwidth)
+            return command_fail("links[%zu]: SST's links have no bandwidth; leave it out", i);
     return 0;
 }
 

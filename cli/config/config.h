@@ -80,6 +80,7 @@ struct config_process {
 struct config_link {
     const char *from, *to; /* "device.port" */
     trestle_time latency;
+    uint64_t bandwidth;             /* bits per second; 0: messages take no time but the latency */
     struct config_process *process; /* of both devices; NULL: the run's */
 };
 

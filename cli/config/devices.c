@@ -485,6 +485,16 @@ int config_set_devices(struct config_reader *reader, const struct config_key *ke
     return 0;
 }
 
+static int set_bandwidth(struct config_reader *reader, const struct config_key *key,
+                         const struct json_place *where, const json_t *value, void *target)
+{
+    const char *text = json_string_value(value);
+    struct config_link *link = target;
+    if (!text || trestle_parse_bandwidth(text, &link->bandwidth) < 0)
+        return config_fail_type(reader, key, where, value);
+    return 0;
+}
+
 #define LINK(name) offsetof(struct config_link, name)
 
 static const struct config_key link_keys[] = {
@@ -492,6 +502,7 @@ static const struct config_key link_keys[] = {
      .required = true},
     {"to", config_set_string, LINK(to), "a port", "\"to\": \"echo_device.peer\"", .required = true},
     {"latency", config_set_time, LINK(latency), "a time", "\"latency\": \"1ns\"", .required = true},
+    {"bandwidth", set_bandwidth, LINK(bandwidth), "a bandwidth", "\"bandwidth\": \"1Gbit/s\""},
     {0},
 };
 
@@ -515,6 +526,13 @@ int config_set_links(struct config_reader *reader, const struct config_key *key,
         int status = config_read_object(reader, &here, link, link_keys, &config->links[i]);
         if (status < 0)
             return status;
+        const struct config_link *made = &config->links[i];
+        size_t length = strcspn(made->from, ".");
+        /* A trace has latencies only, and replay has to make such a link by itself. */
+        if (made->bandwidth && strcspn(made->to, ".") == length &&
+            strncmp(made->from, made->to, length) == 0)
+            return config_fail(reader, &here,
+                               "a link of a device to itself has no bandwidth; leave it out");
     }
     return 0;
 }

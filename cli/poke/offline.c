@@ -95,8 +95,13 @@ static void add_links(struct offline *offline, const struct config *config)
         uint32_t from_port = 0, to_port = 0;
         struct trestle_device *from = end_of(offline, config, link->from, &from_port);
         struct trestle_device *to = end_of(offline, config, link->to, &to_port);
-        if (from && to)
-            trestle_test_link(from, from_port, to, to_port, link->latency);
+        if (!from || !to)
+            continue;
+        trestle_test_link(from, from_port, to, to_port, link->latency);
+        struct trestle_component *component = trestle_device_component(from);
+        if (trestle_link_set_bandwidth(trestle_component_link(component, from_port),
+                                       link->bandwidth) < 0)
+            abort(); /* the configuration has been checked */
     }
 }
 

@@ -52,12 +52,16 @@ static void print_time(struct table *table, trestle_time time)
 
 static void print_links(const struct config *config)
 {
-    static const char *const titles[] = {"from", "to", ">latency", NULL};
+    static const char *const titles[] = {"from", "to", ">latency", ">bandwidth", NULL};
     struct table table = {.titles = titles};
     for (size_t i = 0; i < config->num_links; i++) {
         table_addf(&table, "%s", config->links[i].from);
         table_addf(&table, "%s", config->links[i].to);
         print_time(&table, config->links[i].latency);
+        if (config->links[i].bandwidth)
+            table_addf(&table, "%g Mbit/s", (double)config->links[i].bandwidth / 1e6);
+        else
+            table_addf(&table, "%s", "");
     }
     if (config->num_links > 0) {
         puts("");

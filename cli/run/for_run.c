@@ -41,8 +41,13 @@ static json_t *document_of(const struct handover *given)
     for (size_t i = 0; i < given->num_links; i++) {
         const struct handover_link *link = &given->links[i];
         char *latency = xformat("%" PRIu64 "ps", link->latency);
-        json_array_append_new(links, json_pack("{s:s, s:s, s:s}", "from", link->from, "to",
-                                               link->to, "latency", latency));
+        char *bandwidth = xformat("%" PRIu64 "bit/s", link->bandwidth);
+        json_t *object =
+            json_pack("{s:s, s:s, s:s}", "from", link->from, "to", link->to, "latency", latency);
+        if (link->bandwidth)
+            json_object_set_new(object, "bandwidth", json_string(bandwidth));
+        json_array_append_new(links, object);
+        free(bandwidth);
         free(latency);
     }
     return json_pack("{s:o, s:o}", "devices", devices, "links", links);

@@ -94,7 +94,7 @@ static void describe_links(const struct own_process *process, struct handover *g
         if (config->links[i].process == process->configured)
             given->links[given->num_links++] =
                 (struct handover_link){(char *)config->links[i].from, (char *)config->links[i].to,
-                                       config->links[i].latency};
+                                       config->links[i].latency, config->links[i].bandwidth};
 }
 
 /* What it serves, as bytes, and the descriptors that it needs for that. */

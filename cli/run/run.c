@@ -226,7 +226,8 @@ static int add_links(struct run *run, char **ret_error)
         char *error = NULL;
         if (link->process)
             continue;
-        if (trestle_bridge_link(run->bridge, link->from, link->to, link->latency, &error) == 0)
+        if (trestle_bridge_link(run->bridge, link->from, link->to, link->latency, &error) == 0 &&
+            trestle_bridge_set_bandwidth(run->bridge, link->from, link->bandwidth, &error) == 0)
             continue;
         *ret_error = xformat("trestle: %s", error ? error : "no memory");
         free(error);

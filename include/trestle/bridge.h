@@ -91,6 +91,11 @@ TRESTLE_API TRESTLE_CHECK int trestle_bridge_add_device(struct trestle_bridge *b
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_link(struct trestle_bridge *bridge, const char *from,
                                                   const char *to, trestle_time latency,
                                                   char **ret_error);
+/* Of the link at one of its ends: see trestle_link_set_bandwidth(). */
+TRESTLE_API TRESTLE_CHECK int trestle_bridge_set_bandwidth(struct trestle_bridge *bridge,
+                                                           const char *end,
+                                                           uint64_t bits_per_second,
+                                                           char **ret_error);
 /* Opens every socket, or none. The engine's clock starts here. -EADDRINUSE: a live server, or a
  * file that is no socket, is there. -ENAMETOOLONG: the path does not fit a socket address. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_listen(struct trestle_bridge *bridge,

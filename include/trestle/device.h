@@ -22,8 +22,9 @@ extern "C" {
 
 /* Longest message between linked devices, in bytes, and how many a link carries at a time: a guest
  * may have a device send one at each access, over a link that takes its time. */
-#define TRESTLE_MESSAGE_MAX 256
+#define TRESTLE_MESSAGE_MAX 65536
 #define TRESTLE_LINK_MESSAGES_MAX 16384
+#define TRESTLE_LINK_BYTES_MAX (16 << 20) /* of all of those */
 
 /* Of a model. */
 #define TRESTLE_IRQ_LINES_MAX 64
@@ -153,6 +154,9 @@ TRESTLE_API void trestle_request_complete(struct trestle_request *req, int statu
  * library logs. */
 TRESTLE_API TRESTLE_CHECK int trestle_device_send(struct trestle_device *dev, uint32_t port,
                                                   const void *data, size_t size);
+/* In message() only: sends the message on that came, as it is. Between links of one engine no byte
+ * is copied. -EINVAL: outside of message(); otherwise as trestle_device_send(). */
+TRESTLE_API TRESTLE_CHECK int trestle_device_forward(struct trestle_device *dev, uint32_t port);
 TRESTLE_API bool trestle_device_linked(const struct trestle_device *dev, uint32_t port);
 
 /* Bytes for the world outside, as of a serial port: to where the user has said for this device.

@@ -113,8 +113,17 @@ TRESTLE_API TRESTLE_CHECK int trestle_link_create(struct trestle_component *a, u
                                                   struct trestle_component *b, uint32_t b_port,
                                                   trestle_time latency,
                                                   struct trestle_link **ret_link);
+/* In each direction, one message after the other: each takes its bytes' time, and then the latency.
+ * 0: it takes none. For messages that are sent from now on. -EINVAL: above TRESTLE_BANDWIDTH_MAX.
+ */
+#define TRESTLE_BANDWIDTH_MAX (UINT64_C(1000) * 1000 * 1000 * 1000 * 1000)
+TRESTLE_API TRESTLE_CHECK int trestle_link_set_bandwidth(struct trestle_link *link,
+                                                         uint64_t bits_per_second);
+/* The link of a port, or NULL. */
+TRESTLE_API struct trestle_link *trestle_component_link(const struct trestle_component *component,
+                                                        uint32_t port);
 /* Sends a copy of data out of a port. -ENOTCONN, -EINVAL, -EMSGSIZE, -ENOMEM. -ENOBUFS: the link
- * has TRESTLE_LINK_MESSAGES_MAX on their way. */
+ * has TRESTLE_LINK_MESSAGES_MAX or TRESTLE_LINK_BYTES_MAX on their way. */
 TRESTLE_API TRESTLE_CHECK int trestle_component_send(struct trestle_component *component,
                                                      uint32_t port, const void *data, size_t size);
 
@@ -251,6 +260,11 @@ TRESTLE_API TRESTLE_CHECK int trestle_model_port(const struct trestle_model *mod
 /* Parses "10ns" into picoseconds. -EINVAL: it does not parse, is finer than a picosecond or does
  * not fit. */
 TRESTLE_API TRESTLE_CHECK int trestle_parse_time(const char *text, trestle_time *ret_time);
+/* Parses "1Gbit/s" or "12.5MB/s" into bits per second: units bit/s and B/s, with k, M, G, T for
+ * powers of 1000. -EINVAL: it does not parse, is no whole number of bits, 0, or above
+ * TRESTLE_BANDWIDTH_MAX. */
+TRESTLE_API TRESTLE_CHECK int trestle_parse_bandwidth(const char *text,
+                                                      uint64_t *ret_bits_per_second);
 
 #ifdef __cplusplus
 }

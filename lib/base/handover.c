@@ -102,6 +102,7 @@ int handover_write(const struct handover *handover, char **ret_bytes, size_t *re
         add(file, "link", "%s", link->from);
         add(file, "to", "%s", link->to);
         add(file, "latency", "%" PRIu64, link->latency);
+        add(file, "bandwidth", "%" PRIu64, link->bandwidth);
     }
     fputc('\0', file);
     return fclose(file) < 0 ? -ENOMEM : 0;
@@ -146,6 +147,8 @@ static int parse_link_field(struct handover_link *link, const char *field)
         return set_text(&link->to, value);
     if ((value = value_of(field, "latency")))
         return parse_number(value, UINT64_MAX, &link->latency);
+    if ((value = value_of(field, "bandwidth")))
+        return parse_number(value, UINT64_MAX, &link->bandwidth);
     return 0;
 }
 

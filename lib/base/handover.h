@@ -32,6 +32,7 @@ struct handover_device {
 struct handover_link {
     char *from, *to;
     trestle_time latency;
+    uint64_t bandwidth; /* bits per second, or 0 */
 };
 
 struct handover {

@@ -273,3 +273,17 @@ int trestle_bridge_link(struct trestle_bridge *bridge, const char *from, const c
                                                                .ports = {a_port, b_port},
                                                                .latency = latency});
 }
+
+int trestle_bridge_set_bandwidth(struct trestle_bridge *bridge, const char *end,
+                                 uint64_t bits_per_second, char **ret_error)
+{
+    struct port *port;
+    uint32_t number;
+    int error = resolve_port(bridge, end, &port, &number, ret_error);
+    if (error)
+        return error;
+    struct trestle_link *link =
+        trestle_component_link(trestle_device_component(port->device), number);
+    error = link ? trestle_link_set_bandwidth(link, bits_per_second) : -ENOTCONN;
+    return error ? error_set(ret_error, error, "the link at %s: %s", end, error_text(error)) : 0;
+}

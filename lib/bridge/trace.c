@@ -15,7 +15,7 @@
 #include "trestle/registers.h"
 
 /* 64 MiB: about a second of accesses as fast as they come. */
-#define TRACE_BLOCKS 1024
+#define TRACE_BLOCKS 512
 
 /* --- records --------------------------------------------------------------------------------- */
 

@@ -24,10 +24,27 @@ struct trestle_link {
     struct {
         struct trestle_component *component; /* NULL once it is closed */
         uint32_t port;
+        trestle_time busy_until; /* the way to it, with a bandwidth */
     } ends[2];
     trestle_time latency;
+    uint64_t byte_time;    /* picoseconds, with BYTE_TIME_BITS behind the point; 0: no bandwidth */
     uint32_t num_messages; /* on their way, in both directions */
+    uint64_t num_bytes;    /* of those */
 };
+
+#define BYTE_TIME_BITS 20
+
+/* The bytes of a message, which may be on several links at a time. */
+struct payload {
+    struct payload *next; /* of all of the sim */
+    struct payload *next_free;
+    uint32_t size, users;
+    unsigned class;
+    _Alignas(max_align_t) uint8_t data[];
+};
+
+/* A frame of Ethernet is in the middle. */
+static const uint32_t class_sizes[MESSAGE_CLASSES] = {256, 2048, TRESTLE_MESSAGE_MAX};
 
 struct message {
     struct trestle_event event;
@@ -35,10 +52,9 @@ struct message {
     struct trestle_component *to;
     struct trestle_link *link;
     struct message *next_free;
+    struct payload *payload;
     uint64_t epoch;
     uint32_t port;
-    uint32_t size;
-    _Alignas(max_align_t) uint8_t data[TRESTLE_MESSAGE_MAX];
 };
 
 #define MESSAGES_PER_BLOCK 32
@@ -48,14 +64,51 @@ struct message_block {
     struct message messages[MESSAGES_PER_BLOCK];
 };
 
+static int payload_take(struct trestle_sim *sim, size_t size, struct payload **ret_payload)
+{
+    unsigned class = 0;
+    while (class_sizes[class] < size)
+        class ++;
+    struct payload *payload = sim->free_payloads[class];
+    if (payload) {
+        sim->free_payloads[class] = payload->next_free;
+    } else {
+        payload = malloc(sizeof(*payload) + class_sizes[class]);
+        if (!payload)
+            return -ENOMEM;
+        payload->class = class;
+        payload->next = sim->payloads;
+        sim->payloads = payload;
+    }
+    payload->users = 1;
+    payload->size = (uint32_t)size;
+    *ret_payload = payload;
+    return 0;
+}
+
+static void payload_leave(struct trestle_sim *sim, struct payload *payload)
+{
+    if (--payload->users > 0)
+        return;
+    payload->next_free = sim->free_payloads[payload->class];
+    sim->free_payloads[payload->class] = payload;
+}
+
 static void message_arrive(struct trestle_event *event, trestle_time now)
 {
     (void)now;
     struct message *message = (struct message *)event;
     struct trestle_component *to = message->to;
-    if (message->epoch == to->epoch && to->receive)
-        to->receive(to->ctx, message->port, message->data, message->size);
+    struct trestle_sim *sim = message->sim;
+    struct payload *payload = message->payload;
+    if (message->epoch == to->epoch && to->receive) {
+        sim->arriving = message;
+        to->receive(to->ctx, message->port, payload->data, payload->size);
+        sim->arriving = NULL;
+    }
     message->link->num_messages--;
+    message->link->num_bytes -= payload->size;
+    payload_leave(sim, payload);
     /* Only now: a message sent from inside receive() must not take this one's place. */
     message->next_free = message->sim->free_messages;
     message->sim->free_messages = message;
@@ -119,6 +172,12 @@ int trestle_link_create(struct trestle_component *a, uint32_t a_port, struct tre
     return 0;
 }
 
+struct trestle_link *trestle_component_link(const struct trestle_component *component,
+                                            uint32_t port)
+{
+    return port < component->num_ports ? component->ports[port] : NULL;
+}
+
 bool component_is_linked(const struct trestle_component *component, uint32_t port)
 {
     return port < component->num_ports && component->ports[port];
@@ -131,19 +190,45 @@ static unsigned far_end(const struct trestle_link *link, const struct trestle_co
     return link->ends[0].component == component && link->ends[0].port == port;
 }
 
-int trestle_component_send(struct trestle_component *component, uint32_t port, const void *data,
-                           size_t size)
+int trestle_link_set_bandwidth(struct trestle_link *link, uint64_t bits_per_second)
 {
+    if (bits_per_second > TRESTLE_BANDWIDTH_MAX)
+        return -EINVAL;
+    unsigned __int128 time = (unsigned __int128)(8 * TRESTLE_S) << BYTE_TIME_BITS;
+    link->byte_time = bits_per_second ? (uint64_t)(time / bits_per_second) : 0;
+    return 0;
+}
+
+/* When what is sent now has left: behind what was sent before. */
+static trestle_time time_sent(const struct trestle_link *link, unsigned far, trestle_time now,
+                              size_t size)
+{
+    trestle_time begins = link->ends[far].busy_until;
+    begins = begins > now ? begins : now;
+    unsigned __int128 takes = (unsigned __int128)link->byte_time * size >> BYTE_TIME_BITS;
+    return time_add(begins, takes < TRESTLE_TIME_NEVER ? (trestle_time)takes : TRESTLE_TIME_NEVER);
+}
+
+static int check_room(const struct trestle_component *component, uint32_t port, size_t size)
+{
+    const struct trestle_link *link = port < component->num_ports ? component->ports[port] : NULL;
     if (port >= component->num_ports)
         return -EINVAL;
     if (size == 0 || size > TRESTLE_MESSAGE_MAX)
         return -EMSGSIZE;
-    struct trestle_link *link = component->ports[port];
     if (!link)
         return -ENOTCONN;
-    if (link->num_messages == TRESTLE_LINK_MESSAGES_MAX)
-        return -ENOBUFS;
+    return link->num_messages == TRESTLE_LINK_MESSAGES_MAX ||
+                   link->num_bytes + size > TRESTLE_LINK_BYTES_MAX
+               ? -ENOBUFS
+               : 0;
+}
+
+/* A link with room. On success the message is one more user of the payload. */
+static int send_payload(struct trestle_component *component, uint32_t port, struct payload *payload)
+{
     struct trestle_sim *sim = component->sim;
+    struct trestle_link *link = component->ports[port];
     if (!sim->free_messages) {
         int r = messages_allocate(sim);
         if (r < 0)
@@ -151,19 +236,50 @@ int trestle_component_send(struct trestle_component *component, uint32_t port, c
     }
     unsigned far = far_end(link, component, port);
     struct message *message = sim->free_messages;
+    trestle_time sent = link->byte_time ? time_sent(link, far, sim->now, payload->size) : sim->now;
     message->event.is_lazy = link->ends[far].component->is_lazy;
-    int r = trestle_sim_schedule(sim, &message->event, time_add(sim->now, link->latency));
+    int r = trestle_sim_schedule(sim, &message->event, time_add(sent, link->latency));
     if (r < 0)
         return r;
     sim->free_messages = message->next_free;
+    link->ends[far].busy_until = sent;
     link->num_messages++;
+    link->num_bytes += payload->size;
     message->link = link;
     message->to = link->ends[far].component;
     message->port = link->ends[far].port;
     message->epoch = message->to->epoch;
-    message->size = (uint32_t)size;
-    memcpy(message->data, data, size);
+    message->payload = payload;
+    payload->users++;
     return 0;
+}
+
+int trestle_component_send(struct trestle_component *component, uint32_t port, const void *data,
+                           size_t size)
+{
+    struct payload *payload;
+    int r = check_room(component, port, size);
+    if (r == 0)
+        r = payload_take(component->sim, size, &payload);
+    if (r < 0)
+        return r;
+    memcpy(payload->data, data, size);
+    r = send_payload(component, port, payload);
+    payload_leave(component->sim, payload);
+    return r;
+}
+
+bool component_is_receiving(const struct trestle_component *component)
+{
+    const struct message *arriving = component->sim->arriving;
+    return arriving && arriving->to == component;
+}
+
+int component_forward(struct trestle_component *component, uint32_t port)
+{
+    struct payload *payload = component->sim->arriving->payload;
+    int r = check_room(component, port, payload->size);
+    return r < 0 ? r : send_payload(component, port, payload);
 }
 
 void component_set_lazy(struct trestle_component *component, bool is_lazy)
@@ -210,6 +326,11 @@ void components_free(struct trestle_sim *sim)
         struct trestle_link *link = sim->links;
         sim->links = link->next;
         free(link);
+    }
+    while (sim->payloads) {
+        struct payload *payload = sim->payloads;
+        sim->payloads = payload->next;
+        free(payload);
     }
     while (sim->message_blocks) {
         struct message_block *block = sim->message_blocks;

@@ -372,7 +372,10 @@ void device_receive(void *ctx, uint32_t port, const void *data, size_t size)
     if (!dev->model.message)
         return;
     device_enter(dev, TRESTLE_CALLBACK_MESSAGE);
+    dev->received = data;
+    dev->received_size = size;
     dev->model.message(dev, port, data, size);
+    dev->received = NULL;
     device_leave(dev);
 }
 
@@ -396,21 +399,44 @@ int trestle_device_output(struct trestle_device *dev, const void *data, size_t s
     return dev->ops.output ? dev->ops.output(dev->ctx, dev, data, size) : -ENOTCONN;
 }
 
-int trestle_device_send(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
+/* component: what the engine's own links made of it. */
+static int finish_send(struct trestle_device *dev, int component, uint32_t port, const void *data,
+                       size_t size)
 {
-    if (device_is_elsewhere(dev, "trestle_device_send"))
-        return -EPERM;
-    int r = trestle_component_send(dev->component, port, data, size);
+    int r = component;
     if (r == -ENOTCONN && dev->ops.send)
         r = dev->ops.send(dev->ctx, dev, port, data, size);
     if (r == 0 && device_is_observed(dev))
         observe_message(dev, true, port, data, size);
     if (r == -ENOBUFS)
         trestle_device_log(dev, TRESTLE_LOG_WARNING,
-                           "the link at port %" PRIu32 " has %d messages on their way and takes no "
+                           "the link at port %" PRIu32
+                           " is full (%d messages, %d MiB) and takes no "
                            "more",
-                           port, TRESTLE_LINK_MESSAGES_MAX);
+                           port, TRESTLE_LINK_MESSAGES_MAX, TRESTLE_LINK_BYTES_MAX >> 20);
     return r;
+}
+
+int trestle_device_send(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
+{
+    if (device_is_elsewhere(dev, "trestle_device_send"))
+        return -EPERM;
+    return finish_send(dev, trestle_component_send(dev->component, port, data, size), port, data,
+                       size);
+}
+
+int trestle_device_forward(struct trestle_device *dev, uint32_t port)
+{
+    const void *data = dev->received;
+    size_t size = dev->received_size;
+    if (device_is_elsewhere(dev, "trestle_device_forward"))
+        return -EPERM;
+    if (!data)
+        return -EINVAL;
+    int r = component_is_receiving(dev->component)
+                ? component_forward(dev->component, port)
+                : trestle_component_send(dev->component, port, data, size);
+    return finish_send(dev, r, port, data, size);
 }
 
 bool trestle_device_linked(const struct trestle_device *dev, uint32_t port)

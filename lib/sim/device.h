@@ -39,6 +39,8 @@ struct trestle_device {
     uint64_t base_addr, region_size;
     char *failure; /* what trestle_device_fail() said */
     struct trestle_component *component;
+    const void *received; /* while its message() runs */
+    size_t received_size;
     uint64_t irq_levels;
     trestle_time access_latency;
     struct trestle_event delayed; /* the model gets the request under way */

@@ -8,7 +8,11 @@
 #include "trestle/sim.h"
 
 struct message;
+struct payload;
 struct register_banks;
+
+/* Sizes that bytes of messages are kept in. */
+#define MESSAGE_CLASSES 3
 
 struct trestle_sim {
     trestle_time now;
@@ -22,6 +26,9 @@ struct trestle_sim {
     struct trestle_link *links;
     struct message_block *message_blocks;
     struct message *free_messages;
+    struct message *arriving; /* in receive(), or NULL */
+    struct payload *payloads; /* all of them */
+    struct payload *free_payloads[MESSAGE_CLASSES];
     /* The register tables of its devices, each freed with the last one that has it. */
     struct register_banks *banks;
 };
@@ -39,6 +46,10 @@ static inline trestle_time time_add(trestle_time now, trestle_time delay)
 void sim_cancel(struct trestle_sim *sim, struct trestle_event *event);
 
 bool component_is_linked(const struct trestle_component *component, uint32_t port);
+/* Whether a message is being received by it, and sending that on as it is: no byte is copied.
+ * Errors as trestle_component_send(). */
+bool component_is_receiving(const struct trestle_component *component);
+TRESTLE_CHECK int component_forward(struct trestle_component *component, uint32_t port);
 /* Whether messages to it are lazy: lazy.h. */
 void component_set_lazy(struct trestle_component *component, bool is_lazy);
 bool component_is_lazy(const struct trestle_component *component);

@@ -72,6 +72,31 @@ int trestle_parse_time(const char *text, trestle_time *ret_time)
     return 0;
 }
 
+int trestle_parse_bandwidth(const char *text, uint64_t *ret_bits_per_second)
+{
+    static const struct unit units[] = {
+        {"bit/s", 1},
+        {"kbit/s", 1000},
+        {"Mbit/s", 1000 * 1000},
+        {"Gbit/s", 1000 * 1000 * 1000},
+        {"Tbit/s", TRESTLE_S},
+        {"B/s", 8},
+        {"kB/s", 8 * 1000},
+        {"MB/s", 8 * 1000 * 1000},
+        {"GB/s", UINT64_C(8) * 1000 * 1000 * 1000},
+        {"TB/s", 8 * TRESTLE_S},
+        {NULL, 0},
+    };
+    struct decimal d;
+    const char *unit = parse_decimal(text, &d);
+    uint64_t factor = unit ? unit_factor(units, unit) : 0;
+    unsigned __int128 bits = factor ? (unsigned __int128)d.digits * factor : 0;
+    if (bits == 0 || bits % d.divisor != 0 || bits / d.divisor > TRESTLE_BANDWIDTH_MAX)
+        return -EINVAL;
+    *ret_bits_per_second = (uint64_t)(bits / d.divisor);
+    return 0;
+}
+
 int params_parse_frequency(const char *text, trestle_time *ret_period)
 {
     static const struct unit units[] = {

@@ -13,7 +13,7 @@
 
 /* Longest record but for its bytes, its length included. */
 #define TRACE_FIELDS_MAX 80u
-#define TRACE_RECORD_MAX (TRACE_FIELDS_MAX + TRESTLE_TRACE_DATA_MAX)
+#define TRACE_RECORD_MAX (TRACE_FIELDS_MAX + TRESTLE_MESSAGE_MAX)
 
 /* The last record: no event, so not in enum trestle_trace_kind. */
 #define TRACE_KIND_END 0x7f

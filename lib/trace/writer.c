@@ -15,7 +15,7 @@
 #include "base/macros.h"
 #include "trace/record.h"
 
-#define BLOCK_SIZE (64u * 1024)
+#define BLOCK_SIZE (128u * 1024)
 
 _Static_assert(TRACE_HEADER_START < BLOCK_SIZE && TRACE_RECORD_MAX < BLOCK_SIZE,
                "a record fits a block");

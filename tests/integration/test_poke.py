@@ -51,6 +51,26 @@ class Commands(PokeCase):
                          "write compute_device+0x18 1; wait compute_device+0x10 1us;"
                          "expect compute_device+0x1c 0x55", "")
 
+    def test_a_link_with_a_bandwidth(self):
+        """16 bytes each way, a millisecond each."""
+        devices = [cli_case.ECHO, cli_case.COMPUTE]
+        link = dict(cli_case.LINK, bandwidth="16kB/s")
+        self.assert_fine("write echo_device+0 0x55; run 1us; write compute_device+0x18 1; run 2ms;"
+                         "expect compute_device+0x10 0; run 2ns; expect compute_device+0x10 8", "",
+                         {"devices": devices, "links": [link]})
+        for bandwidth in "1GHz", "0bit/s", "2000Tbit/s", 5:
+            with self.subTest(bandwidth=bandwidth):
+                link["bandwidth"] = bandwidth
+                config = self.config({"devices": devices, "links": [link]})
+                result = self.trestle("check", config)
+                self.assertEqual((result.code, result.out), (2, ""), result)
+                self.assertRegex(result.err, r'\A\S+two.json:\d+: links\[0\]\.bandwidth: .*; write for '
+                                             r'example "bandwidth": "1Gbit/s"\n\Z')
+        link.update(bandwidth="1Mbit/s", to="compute_device.peer")
+        self.assert_refused_like(r"\S+two.json:\d+: links\[0\]: a link of a device to itself has no "
+                                 "bandwidth; leave it out",
+                                 "check", self.config({"devices": devices, "links": [link]}))
+
     def test_memory_and_transfers(self):
         self.assert_fine('mem 0x80001000 = "hello" 0x1234 0; mem 0x80001000 8;'
                          "write dma+0x10 0x80001000; write dma+0x14 0x80002000; write dma+0x18 8;"

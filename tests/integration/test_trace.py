@@ -564,6 +564,30 @@ class Replays(Recorded):
                              "read: No such file or directory; name its file with --model\n"))
 
 
+    def test_a_link_with_a_bandwidth(self):
+        """What came late is given late, and the run repeats."""
+        config, trace = self.dir / "config.json", self.dir / "run.trace"
+        document = json.loads((EXAMPLES / "01-two-devices" / "two_devices.json").read_text())
+        document["links"][0]["bandwidth"] = "100Mbit/s"
+        document["machine"].update(kernel=str(common.guest("two_devices")), icount=0)
+        config.write_text(json.dumps(document))
+        common.qemu("riscv32")
+        hashes = set()
+        for _ in range(2):
+            result = trestle("run", config, "--trace", trace)
+            self.assertIn("two_devices: 39 passed, 0 failed", result.out)
+            hashes.add(re.search(r"run hash (\w+); repeatable", result.err)[1])
+        self.assertEqual(len(hashes), 1)
+        lines = trestle("trace", trace).out.splitlines()
+        at = [float(line.split()[0]) for line in lines if "echo_device" in line and "receive" in line]
+        sent = [float(line.split()[0]) for line in lines if "compute_device" in line and "send" in line]
+        self.assertAlmostEqual(at[0] - sent[0], 16 * 80 + 1)
+        # A replay sends over the link that the trace has, which knows no bandwidth.
+        result = self.replay(trace, "--device", "echo_device")
+        self.assertEqual(result.code, 1, result)
+        self.assertIn(" at 109678.000 ns", result.out)
+
+
 class BadInput(common.TestCase):
     """One line that says what is wrong, and 2."""
 

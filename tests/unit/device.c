@@ -770,15 +770,31 @@ static void test_a_link_is_bounded(void **state)
         assert_int_equal(trestle_device_send(i % 2 ? dev : other, (uint32_t) !(i % 2), "hi", 3), 0);
     assert_int_equal(host.logs[TRESTLE_LOG_WARNING], 0);
     assert_int_equal(trestle_device_send(dev, 0, "hi", 3), -ENOBUFS);
-    assert_string_equal(host.log,
-                        "d0: the link at port 0 has 16384 messages on their way and takes "
-                        "no more");
+    assert_string_equal(
+        host.log, "d0: the link at port 0 is full (16384 messages, 16 MiB) and takes no more");
     trestle_device_reset(other); /* forgets them, and holds them all the same */
     assert_int_equal(trestle_device_send(dev, 0, "hi", 3), -ENOBUFS);
     (void)trestle_sim_run_until(sim, 100);
     assert_int_equal(trestle_device_send(dev, 0, "hi", 3), 0);
     (void)trestle_sim_run_until(sim, 200);
     assert_int_equal(o->messages, 1);
+    trestle_device_destroy(other);
+}
+
+/* The same for their bytes. */
+static void test_the_bytes_of_a_link_are_bounded(void **state)
+{
+    static uint8_t full[TRESTLE_MESSAGE_MAX];
+    struct trestle_device *other = make(&model, &ops);
+    (void)state;
+    assert_int_equal(trestle_link_create(trestle_device_component(dev), 0,
+                                         trestle_device_component(other), 1, 100, NULL),
+                     0);
+    for (int i = 0; i < TRESTLE_LINK_BYTES_MAX / TRESTLE_MESSAGE_MAX; i++)
+        assert_int_equal(trestle_device_send(dev, 0, full, sizeof(full)), 0);
+    assert_int_equal(trestle_device_send(dev, 0, full, 1), -ENOBUFS);
+    (void)trestle_sim_run_until(sim, 100);
+    assert_int_equal(trestle_device_send(dev, 0, full, 1), 0);
     trestle_device_destroy(other);
 }
 
@@ -1272,6 +1288,7 @@ int main(void)
         TEST(test_cancel),
         TEST(test_messages_over_a_link),
         TEST(test_a_link_is_bounded),
+        TEST(test_the_bytes_of_a_link_are_bounded),
         TEST(test_transfers_are_bounded),
         TEST(test_messages_beyond_the_engine),
         TEST(test_dma),

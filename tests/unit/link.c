@@ -16,6 +16,8 @@ struct end {
     uint8_t data[TRESTLE_MESSAGE_MAX];
     trestle_time time;
     size_t echoes; /* how many messages to send back */
+    bool forwards; /* out of port 1 */
+    const void *seen_at;
     bool in_order; /* the first byte counts the messages */
 };
 
@@ -32,6 +34,10 @@ static void receive(void *ctx, uint32_t port, const void *data, size_t size)
     end->size = size;
     memcpy(end->data, data, size);
     end->time = trestle_sim_now(end->sim);
+    end->seen_at = data;
+    assert_true(component_is_receiving(end->component));
+    if (end->forwards)
+        assert_int_equal(component_forward(end->component, 1), 0);
     if (end->echoes > 0) {
         end->echoes--;
         uint8_t other[TRESTLE_MESSAGE_MAX];
@@ -184,6 +190,96 @@ static void test_message_pending_at_destroy(void **state)
     assert_int_equal(trestle_sim_next(sim), TRESTLE_TIME_NEVER - 1);
 }
 
+static void test_forwarded_without_a_copy(void **state)
+{
+    struct end c = {.sim = sim};
+    uint8_t full[TRESTLE_MESSAGE_MAX];
+    (void)state;
+    memset(full, 0x5a, sizeof(full));
+    assert_int_equal(trestle_component_create(sim, 1, receive, &c, &c.component), 0);
+    assert_int_equal(trestle_link_create(a.component, 0, b.component, 0, 1, NULL), 0);
+    assert_int_equal(trestle_link_create(b.component, 1, c.component, 0, 1, NULL), 0);
+    b.forwards = true;
+    static const size_t sizes[] = {1, 256, 257, 1518, 2049, TRESTLE_MESSAGE_MAX};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        assert_int_equal(trestle_component_send(a.component, 0, full, sizes[i]), 0);
+        (void)trestle_sim_run_until(sim, trestle_sim_now(sim) + 2);
+        assert_int_equal(c.count, i + 1);
+        assert_int_equal(c.size, sizes[i]);
+        assert_memory_equal(c.data, full, sizes[i]);
+        assert_ptr_equal(c.seen_at, b.seen_at);
+    }
+    assert_false(component_is_receiving(b.component));
+}
+
+static void test_bandwidth(void **state)
+{
+    struct trestle_link *link;
+    uint8_t full[TRESTLE_MESSAGE_MAX] = {0};
+    (void)state;
+    assert_int_equal(trestle_link_create(a.component, 0, b.component, 0, 10, &link), 0);
+    assert_ptr_equal(trestle_component_link(a.component, 0), link);
+    assert_null(trestle_component_link(a.component, 1));
+    assert_null(trestle_component_link(a.component, 2));
+    assert_int_equal(trestle_link_set_bandwidth(link, TRESTLE_BANDWIDTH_MAX + 1), -EINVAL);
+    /* A byte in 8 ns. */
+    assert_int_equal(trestle_link_set_bandwidth(link, 1000 * 1000 * 1000), 0);
+    assert_int_equal(trestle_component_send(a.component, 0, full, 1500), 0);
+    assert_int_equal(trestle_component_send(a.component, 0, full, 1), 0); /* behind it */
+    assert_int_equal(trestle_component_send(b.component, 0, full, 2), 0); /* the other way */
+    (void)trestle_sim_run_until(sim, 16 * TRESTLE_NS + 10);
+    assert_int_equal(a.time, 16 * TRESTLE_NS + 10);
+    (void)trestle_sim_run_until(sim, 12000 * TRESTLE_NS + 9);
+    assert_int_equal(b.count, 0);
+    (void)trestle_sim_run_until(sim, 12000 * TRESTLE_NS + 10);
+    assert_int_equal(b.count, 1);
+    (void)trestle_sim_run_until(sim, 12008 * TRESTLE_NS + 10);
+    assert_int_equal(b.count, 2);
+    /* Idle since: it begins at once. */
+    (void)trestle_sim_run_until(sim, 20000 * TRESTLE_NS);
+    assert_int_equal(trestle_component_send(a.component, 0, full, 1), 0);
+    assert_int_equal(trestle_sim_next(sim), 20008 * TRESTLE_NS + 10);
+    (void)trestle_sim_run_until(sim, 20008 * TRESTLE_NS + 10);
+    /* The slowest that there is ends at the end of time, not before now. */
+    assert_int_equal(trestle_link_set_bandwidth(link, 1), 0);
+    for (int i = 0; i < 60; i++)
+        assert_int_equal(trestle_component_send(a.component, 0, full, sizeof(full)), 0);
+    assert_cmp(trestle_sim_next(sim), >, 20008 * TRESTLE_NS + 10);
+    assert_int_equal(trestle_link_set_bandwidth(link, 0), 0);
+}
+
+static void test_bandwidths_as_text(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t bits_per_second;
+    } good[] = {{"1bit/s", 1},
+                {"1Gbit/s", UINT64_C(1000000000)},
+                {"2.5 Gbit/s", UINT64_C(2500000000)},
+                {"12.5MB/s", UINT64_C(100000000)},
+                {"0.125B/s", 1},
+                {"1000Tbit/s", TRESTLE_BANDWIDTH_MAX}};
+    static const char *const bad[] = {"",
+                                      "1",
+                                      "0Gbit/s",
+                                      "0.5bit/s",
+                                      "1Gbit",
+                                      "-1Gbit/s",
+                                      "1GBit/s",
+                                      "Gbit/s",
+                                      "1001Tbit/s",
+                                      "1e9bit/s",
+                                      "99999999999999999999TB/s"};
+    uint64_t bits;
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+        assert_int_equal(trestle_parse_bandwidth(good[i].text, &bits), 0);
+        assert_int_equal(bits, good[i].bits_per_second);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_int_equal(trestle_parse_bandwidth(bad[i], &bits), -EINVAL);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -196,6 +292,9 @@ int main(void)
         TEST(test_link_between_two_ports_of_one),
         TEST(test_component_that_only_sends),
         TEST(test_message_pending_at_destroy),
+        TEST(test_forwarded_without_a_copy),
+        TEST(test_bandwidth),
+        TEST(test_bandwidths_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
