@@ -5,9 +5,10 @@
  * A byte that is sent is gone at once, to the host (trestle_device_output()) and to the device that
  * is linked to port "line", as a message; the transmitter is always empty. What comes by that port
  * goes into the FIFO of 16 bytes, or of one while FIFOs are off; what does not fit is an overrun.
- * The divisor is kept, and no time passes by it. The time-out of the receiver, for bytes below the
- * trigger level, is there at once. The modem's lines are up and never change; in loop-back they
- * follow MCR. Interrupt line 0 is high while IIR shows one.
+ * Input from the host goes there, too, but waits outside while the FIFO holds anything. The divisor
+ * is kept, and no time passes by it. The time-out of the receiver, for bytes below the trigger
+ * level, is there at once. The modem's lines are up and never change; in loop-back they follow MCR.
+ * Interrupt line 0 is high while IIR shows one.
  *
  * Parameters: none.
  */
@@ -72,10 +73,19 @@ static unsigned interrupt(const struct ns16550 *uart)
     return (uart->ier & IER_TX) && uart->has_room ? IIR_TX : IIR_NONE;
 }
 
+static unsigned fifo_size(const struct ns16550 *uart)
+{
+    return has_fifos(uart) ? FIFO_SIZE : 1;
+}
+
+/* Whatever has changed: the interrupt, and what may come from the host. In loop-back the wire is
+ * off. */
 static void update(struct trestle_device *dev)
 {
     const struct ns16550 *uart = trestle_device_state(dev);
+    bool takes_input = uart->used == 0 && !(uart->mcr & MCR_LOOP);
     trestle_irq_update(dev, 0, interrupt(uart) != IIR_NONE);
+    trestle_device_accept_input(dev, takes_input ? fifo_size(uart) : 0);
 }
 
 static void empty_fifo(struct ns16550 *uart)
@@ -85,8 +95,7 @@ static void empty_fifo(struct ns16550 *uart)
 
 static void receive(struct ns16550 *uart, uint8_t byte)
 {
-    unsigned size = has_fifos(uart) ? FIFO_SIZE : 1;
-    if (uart->used < size)
+    if (uart->used < fifo_size(uart))
         uart->fifo[(uart->first + uart->used++) % FIFO_SIZE] = byte;
     else
         uart->has_overrun = true;
@@ -126,12 +135,28 @@ static void ns16550_message(struct trestle_device *dev, uint32_t port, const voi
     update(dev);
 }
 
+static void ns16550_input(struct trestle_device *dev, const void *data, size_t size)
+{
+    struct ns16550 *uart = trestle_device_state(dev);
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < size; i++)
+        receive(uart, bytes[i]);
+    update(dev);
+}
+
 static void ns16550_reset(struct trestle_device *dev)
 {
     struct ns16550 *uart = trestle_device_state(dev);
     empty_fifo(uart);
     uart->fcr = uart->dll = uart->dlm = 0;
     uart->has_overrun = uart->has_room = false;
+    update(dev);
+}
+
+static int ns16550_init(struct trestle_device *dev, const struct trestle_params *params)
+{
+    ns16550_reset(dev);
+    return 0;
 }
 
 /* --- registers ------------------------------------------------------------------------------- */
@@ -219,6 +244,12 @@ static int msr_read(struct trestle_device *dev, struct trestle_register_access *
     return 0;
 }
 
+static int mcr_write(struct trestle_device *dev, struct trestle_register_access *access)
+{
+    update(dev);
+    return 0;
+}
+
 static const struct trestle_register registers[] = {
     {"DATA", 0x00, .size = 1, .on_read = data_read, .on_write = data_write,
      .doc = "RBR: what came; THR: sends; with LCR.dlab DLL"},
@@ -231,7 +262,7 @@ static const struct trestle_register registers[] = {
      .doc = "1 none, 2 tx, 4 rx, 6 line, 12 time-out, 0xc0 FIFOs; written: FCR"},
     {"LCR", 0x03, TRESTLE_AT(struct ns16550, lcr), .size = 1,
      .fields = TRESTLE_FIELDS({"format", 0x7f, .doc = "kept"}, {"dlab", LCR_DLAB})},
-    {"MCR", 0x04, TRESTLE_AT(struct ns16550, mcr), .size = 1,
+    {"MCR", 0x04, TRESTLE_AT(struct ns16550, mcr), .size = 1, .on_write = mcr_write,
      .fields = TRESTLE_FIELDS({"dtr", MCR_DTR}, {"rts", MCR_RTS}, {"out1", MCR_OUT1},
                               {"out2", MCR_OUT2}, {"loop", MCR_LOOP})},
     {"LSR", 0x05, .size = 1, .access = TRESTLE_RO, .reset = LSR_TX_EMPTY, .on_read = lsr_read,
@@ -258,6 +289,8 @@ const struct trestle_model trestle_ns16550_model = {
     .peer_ports = 1,
     .has_output = true,
     .state_size = sizeof(struct ns16550),
+    .init = ns16550_init,
     .reset = ns16550_reset,
     .message = ns16550_message,
+    .input = ns16550_input,
 };

@@ -469,6 +469,27 @@ static enum poke_status do_send(struct poke *poke, const struct words *words)
                           : fail(poke, POKE_FAILED, "not delivered: %s", strerror(-delivered));
 }
 
+/* As from where its backend leads: input uart "abc" */
+static enum poke_status do_input(struct poke *poke, const struct words *words)
+{
+    uint8_t bytes[BYTES_MAX];
+    size_t size = 0;
+    free(poke->error);
+    poke->error = NULL;
+    struct trestle_device *dev = place_device(poke->target, words->items[1], &poke->error);
+    enum poke_status status = dev ? parse_bytes(poke, words, 2, bytes, &size) : POKE_WRONG;
+    if (status != POKE_OK)
+        return status;
+    if (!trestle_device_model(dev)->input)
+        return fail(poke, POKE_WRONG, "%s has no input", trestle_device_name(dev));
+    size_t room = trestle_device_input_room(dev);
+    if (size > room)
+        return fail(poke, POKE_FAILED, "%s takes %zu bytes of input now, not %zu",
+                    trestle_device_name(dev), room, size);
+    int given = trestle_device_input(dev, bytes, size);
+    return given == 0 ? POKE_OK : fail(poke, POKE_FAILED, "not given: %s", strerror(-given));
+}
+
 /* --- expectations ---------------------------------------------------------------------------- */
 
 static enum poke_status expect_irq(struct poke *poke, const struct words *words)
@@ -580,6 +601,7 @@ static const struct poke_command {
     {"irqs", "", "show the interrupt lines", 1, 1, do_irqs},
     {"send", "DEVICE.PORT BYTES", "a message, as from the peer of that port", 3, WORDS_MAX,
      do_send},
+    {"input", "DEVICE BYTES", "input, as from the device's backend", 3, WORDS_MAX, do_input},
     {"reset", "[DEVICE]", "as when the guest is reset", 1, 2, do_reset},
     {"irq", "DEVICE[.LINE] LEVEL", "set an interrupt line, 0 or 1, as the device could", 3, 3,
      do_irq},

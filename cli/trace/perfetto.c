@@ -149,6 +149,7 @@ static void perfetto_record(struct trace_sink *sink, const struct trestle_trace_
     case TRESTLE_TRACE_RESET:
     case TRESTLE_TRACE_SEND:
     case TRESTLE_TRACE_RECEIVE:
+    case TRESTLE_TRACE_INPUT:
         instant(perfetto, record);
         break;
     case TRESTLE_TRACE_DMA_READ:

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The device is alone in an engine of its own. What came to it from outside comes from the trace,
- * at the same engine time: accesses, resets, the ends of its transfers, and what its peers sent
- * (out of components that stand in for them, over links like the recorded ones, so that messages
- * arrive in the same order among the device's own events). An observer sees what passes, as when
- * the trace was recorded, and each record must be the next one of the trace.
+ * at the same engine time: accesses, resets, input, the ends of its transfers, and what its peers
+ * sent (out of components that stand in for them, over links like the recorded ones, so that
+ * messages arrive in the same order among the device's own events). An observer sees what passes,
+ * as when the trace was recorded, and each record must be the next one of the trace.
  */
 #include "trace/replay.h"
 
@@ -257,6 +257,16 @@ static void submit(struct player *player)
         fail(player, -EPROTO, "an access begins before the previous one is answered");
 }
 
+/* The record's bytes are the reader's, which reads on while they are compared. */
+static void give_input(struct player *player)
+{
+    uint8_t bytes[TRESTLE_INPUT_MAX];
+    size_t size = player->next.size;
+    memcpy(bytes, player->next.bytes, size);
+    if (trestle_device_input(player->dev, bytes, size) < 0)
+        differ(player, NULL);
+}
+
 static void reset(struct player *player)
 {
     for (size_t i = 0; i < player->num_transfers; i++)
@@ -294,6 +304,8 @@ static void play_next(struct player *player)
         submit(player);
     else if (player->next.kind == TRESTLE_TRACE_RESET)
         reset(player);
+    else if (player->next.kind == TRESTLE_TRACE_INPUT)
+        give_input(player);
     else if ((transfer = next_transfer(player)))
         feed_transfer(player, transfer);
     else

@@ -105,6 +105,10 @@ void trace_print_record(const struct trestle_trace_record *record, struct trace_
         fprintf(file, "%s peer%" PRIu32 "  ", name, record->number);
         print_bytes(record, file);
         break;
+    case TRESTLE_TRACE_INPUT:
+        fprintf(file, "%s  ", name);
+        print_bytes(record, file);
+        break;
     case TRESTLE_TRACE_DMA_READ:
     case TRESTLE_TRACE_DMA_WRITE:
         fprintf(file, "dma %" PRIu32 " %s  0x%" PRIx64 "  %" PRIu64 " bytes", record->number,

@@ -22,6 +22,7 @@ enum {
     RESET,
     SEND,
     RECEIVE,
+    INPUT,
     DMA, /* transfers under way */
     IRQ, /* ... */
     VARIABLES = IRQ + TRESTLE_IRQ_LINES_MAX,
@@ -36,7 +37,8 @@ static const struct variable {
     [WRITE] = {"event", 1, "write"},     [OFFSET] = {"reg", 64, "offset"},
     [DATA] = {"reg", 64, "data"},        [ERROR] = {"event", 1, "error"},
     [RESET] = {"event", 1, "reset"},     [SEND] = {"event", 1, "send"},
-    [RECEIVE] = {"event", 1, "receive"}, [DMA] = {"reg", 32, "dma"},
+    [RECEIVE] = {"event", 1, "receive"}, [INPUT] = {"event", 1, "input"},
+    [DMA] = {"reg", 32, "dma"},
 };
 
 /* A register as a variable: as the guest last read or wrote it. */
@@ -192,6 +194,9 @@ static void vcd_record(struct trace_sink *sink, const struct trestle_trace_recor
         break;
     case TRESTLE_TRACE_RECEIVE:
         change_bit(vcd, device, RECEIVE, true);
+        break;
+    case TRESTLE_TRACE_INPUT:
+        change_bit(vcd, device, INPUT, true);
         break;
     case TRESTLE_TRACE_DMA_READ:
     case TRESTLE_TRACE_DMA_WRITE:

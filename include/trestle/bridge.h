@@ -76,6 +76,10 @@ struct trestle_bridge_device {
     /* The file that the model was loaded from, for traces: they name it in place of the model.
      * NULL: it has none. */
     const char *model_file;
+    /* The device takes input, which it did not before; from inside the model's callbacks, so that
+     * trestle_bridge_input() has to come later. NULL: there is no input. */
+    void (*input_room)(void *ctx);
+    void *input_ctx;
 };
 
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_create(const struct trestle_bridge_options *options,
@@ -109,6 +113,13 @@ TRESTLE_API TRESTLE_CHECK int trestle_bridge_poll(struct trestle_bridge *bridge,
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_watch(struct trestle_bridge *bridge, int fd,
                                                    void (*ready)(void *ctx), void *ctx);
 TRESTLE_API void trestle_bridge_unwatch(struct trestle_bridge *bridge, int fd);
+
+/* Input for a device's model, at the engine's time: that of the guest's latest access or look,
+ * since a guest that sleeps says no time. No other run will be like this one. From outside of all
+ * callbacks but those of trestle_bridge_watch(). See trestle_device_input() for errors and for how
+ * much it takes. */
+TRESTLE_API TRESTLE_CHECK int trestle_bridge_input(struct trestle_bridge *bridge, uint32_t index,
+                                                   const void *data, size_t size);
 
 /* The advance() under way has come to its end, and the outside's time is `now`. -ENOENT: none is
  * under way; QEMU may have gone. */

@@ -25,6 +25,8 @@ extern "C" {
 #define TRESTLE_MESSAGE_MAX 65536
 #define TRESTLE_LINK_MESSAGES_MAX 16384
 #define TRESTLE_LINK_BYTES_MAX (16 << 20) /* of all of those */
+/* Most bytes that input() gets at a time. */
+#define TRESTLE_INPUT_MAX 4096
 
 /* Of a model. */
 #define TRESTLE_IRQ_LINES_MAX 64
@@ -118,6 +120,9 @@ struct trestle_model {
     const struct trestle_pci *pci;
     /* It calls trestle_device_output(): the user may say where that goes. */
     bool has_output;
+    /* Bytes from the world outside, at most as many as trestle_device_accept_input() has allowed.
+     * data is valid during the call. 1 <= size <= TRESTLE_INPUT_MAX. */
+    void (*input)(struct trestle_device *dev, const void *data, size_t size);
 };
 
 /* The one symbol that a loadable model (a .so) exports; that it is seen outside, and in C++ has
@@ -164,6 +169,10 @@ TRESTLE_API bool trestle_device_linked(const struct trestle_device *dev, uint32_
  * go nowhere. -ENOBUFS: some did not fit and are lost, which the run has said. They are in no
  * trace: a replay makes them again. */
 TRESTLE_API int trestle_device_output(struct trestle_device *dev, const void *data, size_t size);
+
+/* How many bytes input() takes from now on, all in all, until this is called again; 0 at first, and
+ * after a reset until reset() says otherwise. What is more waits outside. */
+TRESTLE_API void trestle_device_accept_input(struct trestle_device *dev, size_t bytes);
 
 /* What a reset of the guest does, for a bit in a register that says so: timers are cancelled, lines
  * dropped, transfers and messages on their way forgotten, registers take their reset values, and

@@ -53,6 +53,7 @@ enum trestle_callback {
     TRESTLE_CALLBACK_DMA_DONE,
     TRESTLE_CALLBACK_RESET,
     TRESTLE_CALLBACK_FINI,
+    TRESTLE_CALLBACK_INPUT,
 };
 
 /* What a sim is doing. Whoever looks twice and finds the same number of callbacks, or of runs, has
@@ -179,6 +180,9 @@ struct trestle_host_ops {
                 const char *text);
     /* Output, see trestle_device_output(). -ENOTCONN, -ENOBUFS. */
     int (*output)(void *ctx, struct trestle_device *dev, const void *data, size_t size);
+    /* It takes input, which it did not before: later, outside of its callbacks, there may be
+     * trestle_device_input(). */
+    void (*input_room)(void *ctx, struct trestle_device *dev);
 };
 
 struct trestle_param {
@@ -251,6 +255,14 @@ TRESTLE_API int trestle_device_dma_complete(struct trestle_device *dev, uint64_t
  * port. -EMSGSIZE. -EBUSY: inside one of its callbacks. */
 TRESTLE_API TRESTLE_CHECK int trestle_device_deliver(struct trestle_device *dev, uint32_t port,
                                                      const void *data, size_t size);
+
+/* How many bytes of input the model takes now, at most TRESTLE_INPUT_MAX. */
+TRESTLE_API size_t trestle_device_input_room(const struct trestle_device *dev);
+/* Input, given to the model at once. -EINVAL: size is 0, or the model has no input(). -ENOBUFS: it
+ * is more than trestle_device_input_room(); nothing was given. -EBUSY: inside one of its callbacks.
+ */
+TRESTLE_API TRESTLE_CHECK int trestle_device_input(struct trestle_device *dev, const void *data,
+                                                   size_t size);
 
 /* The port number of "name" in the form the configuration uses ("peer" or "peer0" is 0, "peer1"
  * is 1, ...). -ENOENT: not a port of this model. */

@@ -109,6 +109,10 @@ const void *trestle_test_message(const struct trestle_test_peer *peer, size_t *r
  * until there is more. */
 const void *trestle_test_output(const struct trestle_device *dev, size_t *ret_size);
 
+/* Input from outside: gives the device as many of the bytes as it takes now, and returns how many.
+ */
+size_t trestle_test_input(struct trestle_device *dev, const void *data, size_t size);
+
 /* How many lines of this level the devices have logged, and the latest line of any level, with the
  * device's name before it ("" before the first). */
 unsigned trestle_test_logged(const struct trestle_test *test, enum trestle_log_level level);

@@ -42,6 +42,8 @@ enum trestle_trace_kind {
     /* It ended; number, status. REFUSED: it never was under way. */
     TRESTLE_TRACE_DMA_END = 11,
     TRESTLE_TRACE_DMA_REFUSED = 12,
+    /* From outside: what trestle_device_input() gave. bytes, size. */
+    TRESTLE_TRACE_INPUT = 13,
 };
 
 enum trestle_trace_reset {

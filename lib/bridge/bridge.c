@@ -243,6 +243,20 @@ trestle_time trestle_bridge_guest_time(const struct trestle_bridge *bridge)
     return timeline_guest_time(timeline, trestle_sim_now(timeline->sim));
 }
 
+int trestle_bridge_input(struct trestle_bridge *bridge, uint32_t index, const void *data,
+                         size_t size)
+{
+    struct trestle_device *dev = bridge->front.ports[index]->device;
+    if (!dev)
+        return -EINVAL;
+    if (size > trestle_device_input_room(dev))
+        return -ENOBUFS;
+    trestle_bridge_disturb(bridge, "its devices had input from outside");
+    int r = trestle_device_input(dev, data, size);
+    trestle_bridge_settle(bridge);
+    return r;
+}
+
 int trestle_bridge_set_fault(struct trestle_bridge *bridge, uint32_t index,
                              enum trestle_fault fault)
 {

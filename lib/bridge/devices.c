@@ -53,11 +53,20 @@ static int device_output(void *ctx, struct trestle_device *dev, const void *data
     return port->output ? port->output(port->output_ctx, data, size) : -ENOTCONN;
 }
 
+static void device_input_room(void *ctx, struct trestle_device *dev)
+{
+    const struct port *port = ctx;
+    (void)dev;
+    if (port->input_room)
+        port->input_room(port->input_ctx);
+}
+
 static const struct trestle_host_ops host_ops = {.size = sizeof(host_ops),
                                                  .irq = device_irq,
                                                  .dma = device_dma,
                                                  .log = device_log,
-                                                 .output = device_output};
+                                                 .output = device_output,
+                                                 .input_room = device_input_room};
 
 /* --- devices --------------------------------------------------------------------------------- */
 
@@ -152,6 +161,8 @@ static int create_port(struct trestle_bridge *bridge, const struct trestle_bridg
                           .is_outside = wanted->outside,
                           .output = wanted->output,
                           .output_ctx = wanted->output_ctx,
+                          .input_room = wanted->input_room,
+                          .input_ctx = wanted->input_ctx,
                           .listener = LISTENER_NONE,
                           .is_inherited = wanted->listen_fd != 0,
                           .listen_source = {.fd = -1}};

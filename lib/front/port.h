@@ -33,6 +33,9 @@ struct port {
     /* Takes the device's output; NULL: it goes nowhere. */
     int (*output)(void *ctx, const void *data, size_t size);
     void *output_ctx;
+    /* The device takes input again; NULL: there is none. */
+    void (*input_room)(void *ctx);
+    void *input_ctx;
 
     /* The request under way, while trestle_device_busy(). */
     struct trestle_request request;

@@ -17,6 +17,7 @@ static void look_at_device(const struct trestle_device *dev, bool runs,
         [TRESTLE_CALLBACK_WRITE] = "write",     [TRESTLE_CALLBACK_WAKE] = "wake",
         [TRESTLE_CALLBACK_MESSAGE] = "message", [TRESTLE_CALLBACK_DMA_DONE] = "dma_done",
         [TRESTLE_CALLBACK_RESET] = "reset",     [TRESTLE_CALLBACK_FINI] = "fini",
+        [TRESTLE_CALLBACK_INPUT] = "input",
     };
     const struct trestle_request *request = dev->request;
     enum trestle_callback callback = atomic_load_explicit(&dev->callback, memory_order_relaxed);

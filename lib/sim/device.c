@@ -392,13 +392,6 @@ int trestle_device_deliver(struct trestle_device *dev, uint32_t port, const void
     return 0;
 }
 
-int trestle_device_output(struct trestle_device *dev, const void *data, size_t size)
-{
-    if (device_is_elsewhere(dev, "trestle_device_output"))
-        return -EPERM;
-    return dev->ops.output ? dev->ops.output(dev->ctx, dev, data, size) : -ENOTCONN;
-}
-
 /* component: what the engine's own links made of it. */
 static int finish_send(struct trestle_device *dev, int component, uint32_t port, const void *data,
                        size_t size)
@@ -445,4 +438,48 @@ bool trestle_device_linked(const struct trestle_device *dev, uint32_t port)
         return false;
     return component_is_linked(dev->component, port) ||
            (dev->ops.linked && dev->ops.linked(dev->ctx, dev, port));
+}
+
+/* --- the world outside ----------------------------------------------------------------------- */
+
+int trestle_device_output(struct trestle_device *dev, const void *data, size_t size)
+{
+    if (device_is_elsewhere(dev, "trestle_device_output"))
+        return -EPERM;
+    return dev->ops.output ? dev->ops.output(dev->ctx, dev, data, size) : -ENOTCONN;
+}
+
+void trestle_device_accept_input(struct trestle_device *dev, size_t bytes)
+{
+    if (device_is_elsewhere(dev, "trestle_device_accept_input"))
+        return;
+    bool is_new = dev->input_room == 0 && bytes > 0;
+    dev->input_room = bytes;
+    if (is_new && dev->ops.input_room)
+        dev->ops.input_room(dev->ctx, dev);
+}
+
+size_t trestle_device_input_room(const struct trestle_device *dev)
+{
+    bool takes_any = dev->model.input && !dev->has_failed;
+    size_t room = takes_any ? dev->input_room : 0;
+    return room < TRESTLE_INPUT_MAX ? room : TRESTLE_INPUT_MAX;
+}
+
+int trestle_device_input(struct trestle_device *dev, const void *data, size_t size)
+{
+    activity_here(&dev->sim->activity);
+    if (!dev->model.input || size == 0)
+        return -EINVAL;
+    if (size > trestle_device_input_room(dev))
+        return -ENOBUFS;
+    if (dev->depth > 0)
+        return -EBUSY;
+    dev->input_room -= size;
+    if (device_is_observed(dev))
+        observe_input(dev, data, size);
+    device_enter(dev, TRESTLE_CALLBACK_INPUT);
+    dev->model.input(dev, data, size);
+    device_leave(dev);
+    return 0;
 }

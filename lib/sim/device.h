@@ -44,6 +44,7 @@ struct trestle_device {
     uint64_t irq_levels;
     trestle_time access_latency;
     struct trestle_event delayed; /* the model gets the request under way */
+    size_t input_room;            /* bytes that the model takes */
     struct trestle_request tickets[DEVICE_TICKETS];
 
     bool log_debug;
@@ -99,6 +100,7 @@ void observe_irq(struct trestle_device *dev, uint32_t line, bool level);
 void observe_reset(struct trestle_device *dev, bool is_alone);
 void observe_message(struct trestle_device *dev, bool is_sent, uint32_t port, const void *data,
                      size_t size);
+void observe_input(struct trestle_device *dev, const void *data, size_t size);
 /* The bytes of a write go along. */
 void observe_dma(struct trestle_device *dev, bool write, uint32_t transfer, uint64_t addr,
                  const void *buf, size_t size);

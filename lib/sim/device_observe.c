@@ -52,6 +52,13 @@ void observe_message(struct trestle_device *dev, bool is_sent, uint32_t port, co
     observe(dev, &record);
 }
 
+void observe_input(struct trestle_device *dev, const void *data, size_t size)
+{
+    struct trestle_trace_record record = {
+        .kind = TRESTLE_TRACE_INPUT, .size = (uint32_t)size, .bytes = data};
+    observe(dev, &record);
+}
+
 /* --- transfers ------------------------------------------------------------------------------- */
 
 static void observe_bytes(struct trestle_device *dev, uint32_t transfer, const uint8_t *bytes,

@@ -12,6 +12,7 @@ static void forget(struct trestle_device *dev)
     for (uint32_t line = 0; line < dev->model.irq_lines; line++)
         trestle_device_irq(dev, line, false);
     registers_reset(dev->banks, dev->state, false);
+    dev->input_room = 0;
     dev->has_failed = false;
     if (dev->model.reset)
         dev->model.reset(dev);

@@ -440,6 +440,17 @@ const void *trestle_test_output(const struct trestle_device *dev, size_t *ret_si
     return device->output;
 }
 
+size_t trestle_test_input(struct trestle_device *dev, const void *data, size_t size)
+{
+    start_all(bench_of(dev)->test);
+    size_t room = trestle_device_input_room(dev);
+    size = size < room ? size : room;
+    int status = size > 0 ? trestle_device_input(dev, data, size) : 0;
+    if (status < 0)
+        give_up(trestle_device_name(dev), strerror(-status));
+    return size;
+}
+
 unsigned trestle_test_logged(const struct trestle_test *test, enum trestle_log_level level)
 {
     return test->logged[level];

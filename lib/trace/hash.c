@@ -90,7 +90,9 @@ static void add_other(struct trace_hash *hash, const struct trestle_trace_record
         add_stripe(xxh, record->data, record->number, 0, 0);
         break;
     case TRESTLE_TRACE_DMA_DATA:
-        add_stripe(xxh, head, guest, time, record->number);
+    case TRESTLE_TRACE_INPUT:
+        add_stripe(xxh, head, guest, time,
+                   record->kind == TRESTLE_TRACE_INPUT ? record->size : record->number);
         add_bytes(xxh, record->bytes, record->size);
         break;
     case TRESTLE_TRACE_DMA_END:

@@ -99,6 +99,8 @@ static uint8_t *put_fields(uint8_t *p, const struct trestle_trace_record *record
         if (record->number == TRESTLE_TRACE_RESET_GUEST)
             break;
         return put_number(p, record->number);
+    case TRESTLE_TRACE_INPUT:
+        break;
     }
     return p;
 }
@@ -106,7 +108,7 @@ static uint8_t *put_fields(uint8_t *p, const struct trestle_trace_record *record
 static bool has_bytes(enum trestle_trace_kind kind)
 {
     return kind == TRESTLE_TRACE_SEND || kind == TRESTLE_TRACE_RECEIVE ||
-           kind == TRESTLE_TRACE_DMA_DATA;
+           kind == TRESTLE_TRACE_DMA_DATA || kind == TRESTLE_TRACE_INPUT;
 }
 
 size_t trace_encode(uint8_t *buf, struct trace_times *times,
@@ -171,7 +173,9 @@ static void get_fields(struct cursor *cursor, struct trestle_trace_record *recor
     case TRESTLE_TRACE_SEND:
     case TRESTLE_TRACE_RECEIVE:
     case TRESTLE_TRACE_DMA_DATA:
-        record->number = get_number32(cursor);
+    case TRESTLE_TRACE_INPUT:
+        if (record->kind != TRESTLE_TRACE_INPUT)
+            record->number = get_number32(cursor);
         record->size = (uint32_t)(cursor->end - cursor->at);
         record->bytes = cursor->at;
         cursor->at = cursor->end;
@@ -216,6 +220,9 @@ static const char *what_is_wrong(const struct trestle_trace_record *record,
     if (record->kind == TRESTLE_TRACE_DMA_DATA &&
         (record->size == 0 || record->size > TRESTLE_TRACE_DATA_MAX))
         return "a piece of a transfer of a size that cannot be";
+    if (record->kind == TRESTLE_TRACE_INPUT &&
+        (record->size == 0 || record->size > TRESTLE_INPUT_MAX))
+        return "input of a size that cannot be";
     return NULL;
 }
 
@@ -282,6 +289,7 @@ const char *trestle_trace_kind_name(enum trestle_trace_kind kind)
         [TRESTLE_TRACE_RECEIVE] = "receive",     [TRESTLE_TRACE_DMA_READ] = "dma read",
         [TRESTLE_TRACE_DMA_WRITE] = "dma write", [TRESTLE_TRACE_DMA_DATA] = "dma data",
         [TRESTLE_TRACE_DMA_END] = "dma end",     [TRESTLE_TRACE_DMA_REFUSED] = "dma refused",
+        [TRESTLE_TRACE_INPUT] = "input",
     };
     bool is_known = kind < sizeof(names) / sizeof(names[0]) && names[kind];
     return is_known ? names[kind] : "unknown";

@@ -615,17 +615,17 @@ class BadInput(common.TestCase):
         path = self.dir / "bad.trace"
         path.write_bytes(whole)
         lines = trestle("trace", path).out.splitlines()
-        self.assertEqual(len(lines), 17)
+        self.assertEqual(len(lines), 18)
         for data, records, why in (
-                (whole[:-1], 17, r"byte 289: the trace is cut off inside a record, after 18 "
+                (whole[:-1], 18, r"byte 298: the trace is cut off inside a record, after 19 "
                                  "records"),
-                (whole[:-12], 17, r"byte 278: the trace is cut off before its last record, after "
-                                  "18 records"),
-                (whole[:-16], 16, r"byte 274: the trace is cut off inside a record, after 17 "
+                (whole[:-12], 18, r"byte 287: the trace is cut off before its last record, after "
+                                  "19 records"),
+                (whole[:-16], 17, r"byte 283: the trace is cut off inside a record, after 18 "
                                   "records"),
                 (whole[:40], 0, "byte 40: the trace is cut off in its header, after 0 records"),
                 (b"", 0, "byte 0: .*"), (b"ELF", 0, "not a trace"),
-                (whole[:-2] + b"x\2", 17, "byte 278: .* hash .*")):
+                (whole[:-2] + b"x\2", 18, "byte 287: .* hash .*")):
             path.write_bytes(data)
             with self.subTest(why=why):
                 result = self.refused(f"{path}: {why}", "trace", path)

@@ -85,6 +85,19 @@ static void memory_wake(struct trestle_device *dev, uint32_t timer, trestle_time
         trestle_request_complete(s->pending, 0, 0xdef);
 }
 
+/* Line 1 goes up so many nanoseconds later. */
+static void memory_input(struct trestle_device *dev, const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+    trestle_device_wake_after(dev, 1, bytes[0] * TRESTLE_NS);
+}
+
+static int memory_init(struct trestle_device *dev, const struct trestle_params *params)
+{
+    trestle_device_accept_input(dev, 4);
+    return 0;
+}
+
 static void memory_reset(struct trestle_device *dev)
 {
     struct memory_state *s = trestle_device_state(dev);
@@ -99,6 +112,8 @@ const struct trestle_model memory_model = {.size = sizeof(memory_model),
                                            .irq_lines = 2,
                                            .timers = 2,
                                            .state_size = sizeof(struct memory_state),
+                                           .init = memory_init,
+                                           .input = memory_input,
                                            .reset = memory_reset,
                                            .read = memory_read,
                                            .write = memory_write,

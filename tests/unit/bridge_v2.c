@@ -310,6 +310,31 @@ static void test_timer_is_announced_and_advanced_to(void **state)
     assert_int_equal(expect_reply(f, 0, id).next, TRESTLE_TIME_NEVER);
 }
 
+/* Nobody has asked for it, and the guest may be asleep: it hears when to look. */
+static void test_input_tells_the_next_event(void **state)
+{
+    struct fixture *f = *state;
+    const trestle_time at = 10 * TRESTLE_US, due = at + 100 * TRESTLE_NS;
+    struct trestle_v2_message advance = {.type = TRESTLE_V2_ADVANCE, .time = due};
+    ask(f, &client, 1, read_at(0, 4, at));
+    assert_int_equal(trestle_bridge_input(f->bridge, 0, "d", 1), 0);
+    struct trestle_v2_message told = receive_event(f, &client, 0);
+    assert_int_equal(told.type, TRESTLE_V2_REPLY);
+    assert_int_equal(told.id, TRESTLE_V2_ID_UNASKED);
+    assert_int_equal(told.next, due);
+    if (client.shm.memory) {
+        struct pollfd bell = {.fd = client.shm.doorbell_fd, .events = POLLIN};
+        assert_int_equal(poll(&bell, 1, 0), 1);
+    }
+    assert_int_equal(trestle_bridge_input(f->bridge, 0, "d", 1), 0); /* nothing new */
+    uint64_t id = post(&client, 0, advance);
+    expect_irq(f, 0, 1, 1, due);
+    expect_reply(f, 0, id);
+    assert_int_equal(trestle_bridge_input(f->bridge, 0, "ddd", 3), -ENOBUFS);
+    assert_string_equal(trestle_bridge_disturbance(f->bridge),
+                        "its devices had input from outside");
+}
+
 /* Unasked, since its client has to arm a timer; and not again when that time stays the same. */
 static void test_posted_write_tells_the_next_event(void **state)
 {
@@ -645,6 +670,7 @@ static void test_carrier_is_decided_once(void **state)
         CLIENT_TEST(test_timer_in_centuries_is_not_announced),                                     \
         CLIENT_TEST(test_what_is_done_from_aside),                                                 \
         CLIENT_TEST(test_posted_write_tells_the_next_event),                                       \
+        CLIENT_TEST(test_input_tells_the_next_event),                                              \
         CLIENT_TEST(test_stall_brings_the_next_event_nearer), CLIENT_TEST(test_reset_drops_lines), \
         CLIENT_TEST(test_lines_are_told_to_who_comes_back)
 

@@ -139,6 +139,35 @@ static void test_overrun(void **state)
     assert_int_equal(get(LSR), 0x60);
 }
 
+/* Input waits until what came before has been read. */
+static void test_input(void **state)
+{
+    trestle_test_run(test, 1);
+    put(IIR, 0x81);
+    put(IER, 0x01);
+    assert_int_equal(trestle_test_input(uart, "0123456789abcdefgh", 18), 16);
+    assert_true(high());
+    assert_int_equal(get(IIR), 0xc4);
+    assert_int_equal(trestle_test_input(uart, "gh", 2), 0);
+    for (const char *at = "0123456789abcdef"; *at; at++) {
+        assert_int_equal(trestle_test_input(uart, "gh", 2), 0);
+        assert_int_equal(get(DATA), *at);
+    }
+    assert_false(high());
+    assert_int_equal(trestle_test_input(uart, "gh", 2), 2);
+    assert_int_equal(get(IIR), 0xcc);
+    put(IIR, 0x03);
+    assert_int_equal(get(LSR), 0x60);
+    put(IIR, 0x00);
+    assert_int_equal(trestle_test_input(uart, "ab", 2), 1);
+    trestle_test_reset(uart);
+    put(MCR, 0x10);
+    assert_int_equal(trestle_test_input(uart, "ab", 2), 0);
+    put(MCR, 0x00);
+    assert_int_equal(trestle_test_input(uart, "ab", 2), 1);
+    assert_int_equal(get(DATA), 'a');
+}
+
 /* As Linux looks for the port. */
 static void test_loop(void **state)
 {
@@ -178,6 +207,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_output),  TEST(test_divisor), TEST(test_room),
                                        TEST(test_receive), TEST(test_overrun), TEST(test_loop),
-                                       TEST(test_reset)};
+                                       TEST(test_input),   TEST(test_reset)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

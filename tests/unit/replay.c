@@ -132,6 +132,34 @@ static void test_accesses(void **state)
     assert_no_difference();
 }
 
+/* The model takes no more than it has asked for, in the replay as well. */
+static void test_input(void **state)
+{
+    struct trestle_device *dev = record(TRESTLE_TIME_NEVER);
+    rig_run_until(100);
+    assert_int_equal(trestle_device_input(dev, "1 up", 4), 0);
+    rig_write(dev, VALUE, 7);
+    assert_int_equal(trestle_device_input(dev, "12345", 5), -ENOBUFS);
+    assert_int_equal(trestle_device_input(dev, "0", 1), 0);
+    assert_int_equal(trestle_device_input_room(dev), 3);
+    assert_no_difference();
+}
+
+static void unit_accepts_less(struct trestle_device *dev, const void *data, size_t size)
+{
+    trestle_device_accept_input(dev, 0);
+}
+
+static void test_input_that_is_not_taken(void **state)
+{
+    struct trestle_model other = unit_model;
+    struct trestle_device *dev = record(TRESTLE_TIME_NEVER);
+    other.input = unit_accepts_less;
+    assert_int_equal(trestle_device_input(dev, "0", 1), 0);
+    assert_int_equal(trestle_device_input(dev, "0", 1), 0);
+    assert_difference(&other, "record 2 at 0.000 ns: expected input  1 bytes: 30, got nothing");
+}
+
 static void test_a_transfer_that_ends_late(void **state)
 {
     struct trestle_device *dev = record(TRESTLE_TIME_NEVER);
@@ -295,6 +323,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(test_accesses),
+        RIG_TEST(test_input),
+        RIG_TEST(test_input_that_is_not_taken),
         RIG_TEST(test_a_transfer_that_ends_late),
         RIG_TEST(test_a_reset_in_the_middle),
         RIG_TEST(test_messages_and_timers_at_one_time),

@@ -48,6 +48,7 @@ static const struct trestle_trace_record records[] = {
     {TRESTLE_TRACE_DMA_WRITE, 1, 600000, 100000, .number = 1, .addr = 4, .data = 2},
     {TRESTLE_TRACE_DMA_DATA, 1, 600000, 100000, .number = 1, BYTES("\xff\0")},
     {TRESTLE_TRACE_DMA_END, 1, 600000, 100000, .number = 1, .status = -EFAULT},
+    {TRESTLE_TRACE_INPUT, 1, 650000, 150000, BYTES("ok")},
     {TRESTLE_TRACE_WRITE, 1, 700000, 200000, .size = 1, .addr = 9, .data = 0x7f},
     {TRESTLE_TRACE_ANSWER, 1, 700000, 200000, .status = -EINVAL},
     {TRESTLE_TRACE_RESET, 0, 750000, 250000, .number = TRESTLE_TRACE_RESET_ALONE},
@@ -363,12 +364,12 @@ static void test_each_damage_is_named(void **state)
     assert_refused(17, 1, "a damaged header");         /* more devices than bytes */
     assert_refused(first - 24, 2, "a damaged header"); /* a link of a device that is none */
     assert_refused(first, 0, "not a record");
-    assert_refused(first + 1, 0x0d, "not a record");
+    assert_refused(first + 1, 0x0e, "not a record");
     assert_refused(first + 2, 2, "a device that the header does not have");
     assert_refused(first + 9, 3, "a time that cannot be"); /* stall before the start */
     assert_refused(bytes.size - 1, 3, "not a record");     /* a hash of a kind that is not known */
     assert_refused(bytes.size - 2, 0, "the hash");
-    assert_refused(bytes.size - 10, 19, "counts others");
+    assert_refused(bytes.size - 10, 20, "counts others");
     assert_refused(bytes.size - 22, 2, "a reset of a kind that cannot be");
     bytes.at[bytes.size++] = 0;
     uint64_t count;

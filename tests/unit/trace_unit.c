@@ -51,6 +51,18 @@ static void unit_message(struct trestle_device *dev, uint32_t port, const void *
     trestle_device_irq(dev, 0, true);
 }
 
+/* The line is as its first character says. */
+static void unit_input(struct trestle_device *dev, const void *data, size_t size)
+{
+    trestle_device_irq(dev, 0, ((const char *)data)[0] == '1');
+}
+
+static int unit_init(struct trestle_device *dev, const struct trestle_params *params)
+{
+    trestle_device_accept_input(dev, 8);
+    return 0;
+}
+
 const struct trestle_model unit_model = {
     .size = sizeof(unit_model),
     .name = "unit",
@@ -60,8 +72,10 @@ const struct trestle_model unit_model = {
     .peer_ports = 1,
     .timers = 1,
     .state_size = sizeof(struct unit),
+    .init = unit_init,
     .read = unit_read,
     .write = unit_write,
     .wake = unit_wake,
     .message = unit_message,
+    .input = unit_input,
 };

@@ -143,16 +143,14 @@ static int await_on_socket(struct v2_client *via, uint64_t id,
     }
 }
 
-static int move_by_socket(struct v2_session *session, struct trestle_v2_message *message,
+static int move_by_socket(struct v2_client *client, struct trestle_v2_message *message,
                           uint8_t *buf)
 {
-    struct v2_client *via = session->via;
+    struct v2_client *via = client->session->via ? client->session->via : client;
     struct trestle_v2_message done;
     uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
     size_t size = (size_t)message->data;
     bool is_read = message->type == TRESTLE_V2_DMA_READ;
-    if (!via)
-        return -EPROTO;
     int r = send_on_socket(via, message, deadline_ns);
     if (r == 0 && !is_read)
         r = ipc_send_all(via->connection->source.fd, buf, size, deadline_ns);
@@ -207,7 +205,7 @@ static int move_pieces(struct v2_client *client, bool write, uint64_t addr, uint
                                              .time = trestle_sim_now(session->front->timeline.sim)};
         r = memory                ? move_directly(client, &message, memory, buf)
             : session->shm.memory ? move_by_ring(client, &message, buf)
-                                  : move_by_socket(session, &message, buf);
+                                  : move_by_socket(client, &message, buf);
         addr += piece;
         buf += piece;
         size -= piece;
