@@ -197,9 +197,10 @@ static void warn_of_what_is_left_out(const struct config *config)
         if (device->release_lock)
             warn(config_complain_device(config, i, "release_lock",
                                         "left out: under SST, devices share a session"));
-        if (device->backend)
-            warn(config_complain_device(config, i, "backend",
-                                        "left out: under SST, output goes nowhere"));
+        if (device->backend || device->input)
+            warn(config_complain_device(config, i, device->backend ? "backend" : "input",
+                                        "left out: under SST, output goes nowhere, and there is no "
+                                        "input"));
         if (device->own_process)
             warn(config_complain_device(config, i, "process",
                                         "left out: under SST, a rank is what a process is here"));

@@ -5,16 +5,18 @@
  * A byte that is sent is gone at once, to the host (trestle_device_output()) and to the device that
  * is linked to port "line", as a message; the transmitter is always empty. What comes by that port
  * goes into the FIFO of 16 bytes, or of one while FIFOs are off; what does not fit is an overrun.
- * Input from the host goes there, too, but waits outside while the FIFO holds anything. The divisor
- * is kept, and no time passes by it. The time-out of the receiver, for bytes below the trigger
- * level, is there at once. The modem's lines are up and never change; in loop-back they follow MCR.
- * Interrupt line 0 is high while IIR shows one.
+ * Input from the host goes there, too, but waits outside while the FIFO holds anything, and until
+ * the guest listens: it has enabled the interrupt, or looks at LSR several times in a row. The
+ * divisor is kept, and no time passes by it. The time-out of the receiver, for bytes below the
+ * trigger level, is there at once. The modem's lines are up and never change; in loop-back they
+ * follow MCR. Interrupt line 0 is high while IIR shows one.
  *
  * Parameters: none.
  */
 #include "trestle/registers.h"
 
 #define FIFO_SIZE 16
+#define LOOKS_OF_A_LISTENER 2
 
 #define IER_RX 0x01u
 #define IER_TX 0x02u
@@ -48,6 +50,7 @@ enum { PORT_LINE };
 struct ns16550 {
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
     uint8_t fifo[FIFO_SIZE], first, used;
+    uint8_t looks; /* at LSR, with nothing in between */
     bool has_overrun;
     bool has_room; /* the interrupt of the transmitter, which a look at it in IIR clears */
 };
@@ -83,7 +86,8 @@ static unsigned fifo_size(const struct ns16550 *uart)
 static void update(struct trestle_device *dev)
 {
     const struct ns16550 *uart = trestle_device_state(dev);
-    bool takes_input = uart->used == 0 && !(uart->mcr & MCR_LOOP);
+    bool listens = (uart->ier & IER_RX) || uart->looks >= LOOKS_OF_A_LISTENER;
+    bool takes_input = listens && uart->used == 0 && !(uart->mcr & MCR_LOOP);
     trestle_irq_update(dev, 0, interrupt(uart) != IIR_NONE);
     trestle_device_accept_input(dev, takes_input ? fifo_size(uart) : 0);
 }
@@ -135,6 +139,15 @@ static void ns16550_message(struct trestle_device *dev, uint32_t port, const voi
     update(dev);
 }
 
+/* After an access, but for looks at LSR. */
+static int done(struct trestle_device *dev)
+{
+    struct ns16550 *uart = trestle_device_state(dev);
+    uart->looks = 0;
+    update(dev);
+    return 0;
+}
+
 static void ns16550_input(struct trestle_device *dev, const void *data, size_t size)
 {
     struct ns16550 *uart = trestle_device_state(dev);
@@ -148,7 +161,7 @@ static void ns16550_reset(struct trestle_device *dev)
 {
     struct ns16550 *uart = trestle_device_state(dev);
     empty_fifo(uart);
-    uart->fcr = uart->dll = uart->dlm = 0;
+    uart->fcr = uart->dll = uart->dlm = uart->looks = 0;
     uart->has_overrun = uart->has_room = false;
     update(dev);
 }
@@ -165,8 +178,7 @@ static int data_read(struct trestle_device *dev, struct trestle_register_access 
 {
     struct ns16550 *uart = trestle_device_state(dev);
     access->value = uart->lcr & LCR_DLAB ? uart->dll : take(uart);
-    update(dev);
-    return 0;
+    return done(dev);
 }
 
 static int data_write(struct trestle_device *dev, struct trestle_register_access *access)
@@ -176,8 +188,7 @@ static int data_write(struct trestle_device *dev, struct trestle_register_access
         uart->dll = (uint8_t)access->value;
     else
         transmit(dev, (uint8_t)access->value);
-    update(dev);
-    return 0;
+    return done(dev);
 }
 
 static int ier_read(struct trestle_device *dev, struct trestle_register_access *access)
@@ -197,8 +208,7 @@ static int ier_write(struct trestle_device *dev, struct trestle_register_access 
     }
     if (uart->ier & ~access->old & IER_TX) /* there is room when somebody begins to ask */
         uart->has_room = true;
-    update(dev);
-    return 0;
+    return done(dev);
 }
 
 static int iir_read(struct trestle_device *dev, struct trestle_register_access *access)
@@ -208,8 +218,7 @@ static int iir_read(struct trestle_device *dev, struct trestle_register_access *
     access->value = shown | (has_fifos(uart) ? IIR_FIFOS : 0);
     if (shown == IIR_TX)
         uart->has_room = false;
-    update(dev);
-    return 0;
+    return done(dev);
 }
 
 static int fcr_write(struct trestle_device *dev, struct trestle_register_access *access)
@@ -219,8 +228,7 @@ static int fcr_write(struct trestle_device *dev, struct trestle_register_access 
     if ((fcr & FCR_CLEAR_RX) || ((fcr ^ uart->fcr) & FCR_ENABLE))
         empty_fifo(uart);
     uart->fcr = fcr & FCR_ENABLE ? fcr : 0;
-    update(dev);
-    return 0;
+    return done(dev);
 }
 
 static int lsr_read(struct trestle_device *dev, struct trestle_register_access *access)
@@ -229,6 +237,8 @@ static int lsr_read(struct trestle_device *dev, struct trestle_register_access *
     access->value =
         LSR_TX_EMPTY | (uart->used > 0 ? LSR_READY : 0) | (uart->has_overrun ? LSR_OVERRUN : 0);
     uart->has_overrun = false;
+    if (uart->looks < LOOKS_OF_A_LISTENER)
+        uart->looks++;
     update(dev);
     return 0;
 }
@@ -246,8 +256,7 @@ static int msr_read(struct trestle_device *dev, struct trestle_register_access *
 
 static int mcr_write(struct trestle_device *dev, struct trestle_register_access *access)
 {
-    update(dev);
-    return 0;
+    return done(dev);
 }
 
 static const struct trestle_register registers[] = {

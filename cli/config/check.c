@@ -261,6 +261,24 @@ static int check_release_locks(struct config_reader *reader)
     return 0;
 }
 
+/* Standard input can be read by one. */
+static int check_stdin(struct config_reader *reader)
+{
+    const struct config *config = reader->config;
+    const struct config_device *first = NULL;
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct config_device *device = &config->devices[i];
+        if (!config_takes_stdin(device))
+            continue;
+        if (first)
+            return fail_device(reader, i, "backend",
+                               "%s has standard input already; choose \"pty\" or \"unix:PATH\"",
+                               first->name);
+        first = device;
+    }
+    return 0;
+}
+
 /* QEMU aborts at more; for how many that is, it has only an assertion. */
 static int check_count(struct config_reader *reader)
 {
@@ -289,6 +307,8 @@ static int make_nodes(struct config_reader *reader)
 int config_check(struct config_reader *reader)
 {
     int status = check_count(reader);
+    if (status == 0)
+        status = check_stdin(reader);
     if (status == 0)
         status = check_pairs(reader, by_name, check_pair_name);
     if (status == 0)

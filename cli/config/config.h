@@ -24,8 +24,9 @@ struct config_pci {
     const char *interrupts; /* the best of what it offers: "msix", "msi", "intx"; NULL: msix */
 };
 
-/* What a backend that is a file begins with. */
+/* What a backend that is a file, or a socket, begins with. */
 #define BACKEND_FILE "file:"
+#define BACKEND_UNIX "unix:"
 
 struct config_device {
     const char *name;
@@ -57,7 +58,8 @@ struct config_device {
     const char *carrier;                  /* "auto", "socket", "shm"; NULL: the plugin's default */
     const char *endian;                   /* "little", "big"; NULL: the guest's */
     int64_t protocol;                     /* 1, 2; -1: the plugin's default */
-    const char *backend;                  /* where its output goes; NULL: nowhere */
+    const char *backend;                  /* where its output goes, and its input comes from */
+    const char *input;                    /* where its input comes from, if not from there */
     const char *alias;                    /* in the device tree; NULL: none */
     const char *acpi_id;                  /* where there is no tree but ACPI; NULL: PRP0001 */
     const struct json_t *compatible, *dt; /* as they stand in the file; NULL: not there */
@@ -147,6 +149,9 @@ bool config_has_model(const char *name);
 
 /* The architecture in a name such as "qemu-system-riscv64", or NULL. */
 const char *config_arch_of_qemu(const char *qemu);
+
+/* The device reads standard input, and QEMU must not. */
+bool config_takes_stdin(const struct config_device *device);
 
 struct strings;
 /* What QEMU's side of a PCI device has to know, as properties of the plugin's. */

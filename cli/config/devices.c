@@ -312,24 +312,39 @@ static int check_inline(struct config_reader *reader, const struct json_place *w
     return 0;
 }
 
+/* The text with its path relative to the configuration; NULL: it is not of that kind. */
+static const char *place_of_kind(struct config *config, const char *text, const char *kind)
+{
+    size_t length = strlen(kind);
+    if (!text || strncmp(text, kind, length) != 0 || !text[length])
+        return NULL;
+    char *beside = path_beside(config->file, text + length);
+    const char *place = config_keep(config, xformat("%s%s", kind, beside));
+    free(beside);
+    return place;
+}
+
 static int set_backend(struct config_reader *reader, const struct config_key *key,
                        const struct json_place *where, const json_t *value, void *target)
 {
+    static const char *const words[] = {"stdio", "pty", "null"};
     struct config_device *device = target;
     const char *text = json_string_value(value);
-    const char *path = text && strncmp(text, BACKEND_FILE, strlen(BACKEND_FILE)) == 0
-                           ? text + strlen(BACKEND_FILE)
-                           : NULL;
-    bool is_word = text && (strcmp(text, "stdio") == 0 || strcmp(text, "null") == 0);
-    if (!is_word && !(path && *path))
-        return config_fail_type(reader, key, where, value);
-    if (path) {
-        char *beside = path_beside(reader->config->file, path);
-        text = config_keep(reader->config, xformat(BACKEND_FILE "%s", beside));
-        free(beside);
-    }
-    device->backend = text;
-    return 0;
+    device->backend = place_of_kind(reader->config, text, BACKEND_FILE);
+    if (!device->backend)
+        device->backend = place_of_kind(reader->config, text, BACKEND_UNIX);
+    for (size_t i = 0; text && i < sizeof(words) / sizeof(*words); i++)
+        if (strcmp(text, words[i]) == 0)
+            device->backend = words[i];
+    return device->backend ? 0 : config_fail_type(reader, key, where, value);
+}
+
+static int set_input(struct config_reader *reader, const struct config_key *key,
+                     const struct json_place *where, const json_t *value, void *target)
+{
+    struct config_device *device = target;
+    device->input = place_of_kind(reader->config, json_string_value(value), BACKEND_FILE);
+    return device->input ? 0 : config_fail_type(reader, key, where, value);
 }
 
 #define DEVICE(name) offsetof(struct config_device, name)
@@ -364,8 +379,9 @@ static const struct config_key device_keys[] = {
     {"carrier", config_set_choice, DEVICE(carrier), "a choice here", .choices = carrier_choices},
     {"protocol", config_set_count, DEVICE(protocol), "a version of the protocol",
      "\"protocol\": 2, or 1 for the older one", .max = 2},
-    {"backend", set_backend, 0, "a place for output",
-     "\"backend\": \"stdio\", \"file:uart.txt\" or \"null\""},
+    {"backend", set_backend, 0, "a place on the host",
+     "\"backend\": \"stdio\", \"pty\", \"unix:uart.sock\", \"file:uart.txt\" or \"null\""},
+    {"input", set_input, 0, "a file of input", "\"input\": \"file:keys.txt\""},
     {"compatible", config_set_compatible, 0, "a device tree's compatible, or a list of them",
      "\"compatible\": \"ns16550a\""},
     {"alias", config_set_alias, DEVICE(alias), "an alias in a device tree",
@@ -374,6 +390,12 @@ static const struct config_key device_keys[] = {
     {"dt", config_set_dt, 0, "an object of properties", "\"dt\": { \"clock-frequency\": 3686400 }"},
     {0},
 };
+
+bool config_takes_stdin(const struct config_device *device)
+{
+    return device->backend && strcmp(device->backend, "stdio") == 0 && !device->input &&
+           device->model && device->model->input;
+}
 
 int config_finish_device(struct config_reader *reader, const struct json_place *where, size_t index,
                          const char *base_key, struct config_device *device)
@@ -419,11 +441,14 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
         return config_fail(reader, &restart,
                            "only a device in a process of its own is started again; add "
                            "\"process\": \"own\" or remove the key");
-    struct json_place backend = {where, "backend", 0};
-    if (device->backend && !device->model->has_output)
+    struct json_place backend = {where, device->backend ? "backend" : "input", 0};
+    struct json_place input = {where, "input", 0};
+    if (device->backend && !device->model->has_output && !device->model->input)
         return config_fail(reader, &backend, "%s has no output; remove the key",
                            device->model->name);
-    if (device->backend && device->own_process)
+    if (device->input && !device->model->input)
+        return config_fail(reader, &input, "%s has no input; remove the key", device->model->name);
+    if ((device->backend || device->input) && device->own_process)
         return config_fail(reader, &backend,
                            "a device in a process of its own has none; remove the key, or "
                            "\"process\"");

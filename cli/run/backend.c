@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Takes the output of a device to the host, in a thread that may wait for the reader. */
+/* Carries bytes between a device and the host, in a thread that may wait for the other side. */
 #include "run/backend.h"
 
 #include <errno.h>
@@ -8,12 +8,17 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/socket_path.h"
 #include "config/config.h"
 #include "log.h"
 #include "util.h"
@@ -23,69 +28,215 @@
 /* At the end, a reader that takes nothing for so long will not take anything any more. */
 #define END_PATIENCE_NS (2 * NS_PER_S)
 
-struct backend {
-    int fd;
-    char *name; /* the device's */
-    pthread_t thread;
-    pthread_mutex_t lock; /* of what follows */
-    pthread_cond_t filled, emptied;
-    size_t start, used; /* of the ring in buffer; the thread takes out what it has written */
-    uint64_t lost;      /* bytes */
-    int error;          /* a negative errno: nothing is written any more */
-    bool is_ending;
-    char buffer[BUFFER_SIZE];
+/* Who adds and who takes may be two threads: a piece that the one has found, the other leaves. */
+struct ring {
+    size_t start, used;
+    uint8_t bytes[BUFFER_SIZE];
 };
 
-/* --- the reader's side ----------------------------------------------------------------------- */
+struct backend {
+    char *name;        /* the device's */
+    char *path;        /* of a socket that we made; or NULL */
+    int in_fd, out_fd; /* -1: none, or none now; they may be one */
+    int listen_fd;     /* of a socket, for one client at a time; -1 */
+    int pty_fd;        /* the other side of a terminal, kept open; -1 */
+    int wake_fd;       /* the thread has something new to look at */
+    int ready_fd;      /* there is input */
+    bool has_input, has_output;
+    bool is_file; /* the output is one, to be emptied */
+    bool has_thread;
+    pthread_t thread;
+    pthread_mutex_t lock; /* of what follows, and of the descriptors */
+    pthread_cond_t emptied;
+    uint64_t lost; /* bytes */
+    bool is_ending, has_failed;
+    struct ring output, input;
+};
 
-/* The only place where the thread may be cancelled: it holds no lock there. */
-static ssize_t wait_and_write(int fd, const char *bytes, size_t size)
+/* --- rings ----------------------------------------------------------------------------------- */
+
+static size_t least(size_t a, size_t b)
 {
-    ssize_t n;
+    return a < b ? a : b;
+}
+
+/* The longest piece of it that lies in one place. */
+static uint8_t *ring_used(struct ring *ring, size_t *ret_size)
+{
+    *ret_size = least(ring->used, BUFFER_SIZE - ring->start);
+    return ring->bytes + ring->start;
+}
+
+static uint8_t *ring_free(struct ring *ring, size_t *ret_size)
+{
+    size_t end = (ring->start + ring->used) % BUFFER_SIZE;
+    *ret_size = least(BUFFER_SIZE - ring->used, BUFFER_SIZE - end);
+    return ring->bytes + end;
+}
+
+static void ring_take(struct ring *ring, size_t size)
+{
+    ring->start = (ring->start + size) % BUFFER_SIZE;
+    ring->used -= size;
+}
+
+static void ring_add(struct ring *ring, const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        size_t piece;
+        uint8_t *at = ring_free(ring, &piece);
+        piece = least(piece, size);
+        memcpy(at, data, piece);
+        ring->used += piece;
+        data += piece;
+        size -= piece;
+    }
+}
+
+/* --- the thread ------------------------------------------------------------------------------ */
+
+static void ring_bell(int fd)
+{
+    const uint64_t one = 1;
+    ssize_t n = write(fd, &one, sizeof(one)); /* it is rung already, if there is no room */
+    (void)n;
+}
+
+static void hush_bell(int fd)
+{
+    uint64_t count;
+    ssize_t n = read(fd, &count, sizeof(count));
+    (void)n;
+}
+
+/* The only places where the thread may be cancelled: it holds no lock there. */
+static ssize_t wait_and_write(int fd, const void *bytes, size_t size)
+{
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-    do {
-        n = write(fd, bytes, size < PIECE_SIZE ? size : PIECE_SIZE);
-        struct pollfd room = {.fd = fd, .events = POLLOUT};
-        if (n < 0 && errno == EAGAIN) /* somebody who shares it, as QEMU, does not wait */
-            n = poll(&room, 1, -1) < 0 ? -1 : 0;
-    } while (n < 0 && errno == EINTR);
+    ssize_t n = write(fd, bytes, least(size, PIECE_SIZE));
     int error = errno;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     return n < 0 ? -error : n;
 }
 
-static void fail(struct backend *backend, int error)
+static ssize_t wait_and_read(int fd, void *bytes, size_t size)
 {
-    log_line("trestle: warning: %s: its output cannot be written: %s; the rest is lost",
-             backend->name, strerror(-error));
-    backend->error = error;
-    backend->lost += backend->used;
-    backend->used = 0;
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+    ssize_t n = read(fd, bytes, least(size, PIECE_SIZE));
+    int error = errno;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    return n < 0 ? -error : n;
 }
 
-static void *drain(void *argument)
+static void wait_for_any(struct pollfd *fds, size_t count)
+{
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+    poll(fds, count, -1);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+}
+
+static bool is_transient(ssize_t n)
+{
+    return n == -EAGAIN || n == -EINTR;
+}
+
+/* The client has gone, and the next one may come. */
+static void hang_up(struct backend *backend)
+{
+    close(backend->out_fd);
+    backend->in_fd = backend->out_fd = -1;
+}
+
+static void accept_client(struct backend *backend)
+{
+    int fd = accept4(backend->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    backend->out_fd = fd;
+    backend->in_fd = backend->has_input ? fd : -1;
+}
+
+static void end_input(struct backend *backend)
+{
+    if (backend->listen_fd >= 0) {
+        hang_up(backend);
+        return;
+    }
+    if (backend->in_fd != backend->out_fd)
+        close(backend->in_fd);
+    backend->in_fd = -1;
+}
+
+static void fail_output(struct backend *backend, int error)
+{
+    if (backend->listen_fd >= 0) {
+        hang_up(backend);
+        return;
+    }
+    log_line("trestle: warning: %s: its output cannot be written: %s; the rest is lost",
+             backend->name, strerror(-error));
+    backend->has_failed = true;
+    backend->lost += backend->output.used;
+    backend->output.used = 0;
+}
+
+static void read_piece(struct backend *backend)
+{
+    size_t size;
+    uint8_t *at = ring_free(&backend->input, &size);
+    pthread_mutex_unlock(&backend->lock);
+    ssize_t n = wait_and_read(backend->in_fd, at, size);
+    pthread_mutex_lock(&backend->lock);
+    if (n > 0) {
+        backend->input.used += (size_t)n;
+        ring_bell(backend->ready_fd);
+    } else if (!is_transient(n)) {
+        end_input(backend);
+    }
+}
+
+static void write_piece(struct backend *backend)
+{
+    size_t size;
+    const uint8_t *at = ring_used(&backend->output, &size);
+    pthread_mutex_unlock(&backend->lock);
+    ssize_t n = wait_and_write(backend->out_fd, at, size);
+    pthread_mutex_lock(&backend->lock);
+    if (n >= 0)
+        ring_take(&backend->output, (size_t)n);
+    else if (!is_transient(n))
+        fail_output(backend, (int)n);
+    pthread_cond_signal(&backend->emptied);
+}
+
+static void *carry(void *argument)
 {
     struct backend *backend = argument;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     pthread_mutex_lock(&backend->lock);
     for (;;) {
-        while (backend->used == 0 && !backend->is_ending)
-            pthread_cond_wait(&backend->filled, &backend->lock);
-        if (backend->used == 0)
+        bool has_output = backend->output.used > 0 && backend->out_fd >= 0;
+        if (backend->is_ending && !has_output)
             break;
-        size_t size = BUFFER_SIZE - backend->start;
-        size = size < backend->used ? size : backend->used;
-        const char *bytes = backend->buffer + backend->start;
+        bool reads = !backend->is_ending && backend->input.used < BUFFER_SIZE;
+        bool listens = !backend->is_ending && backend->out_fd < 0;
+        struct pollfd fds[] = {
+            {.fd = backend->wake_fd, .events = POLLIN},
+            {.fd = reads ? backend->in_fd : -1, .events = POLLIN},
+            {.fd = has_output ? backend->out_fd : -1, .events = POLLOUT},
+            {.fd = listens ? backend->listen_fd : -1, .events = POLLIN},
+        };
         pthread_mutex_unlock(&backend->lock);
-        ssize_t n = wait_and_write(backend->fd, bytes, size);
+        wait_for_any(fds, sizeof(fds) / sizeof(*fds));
         pthread_mutex_lock(&backend->lock);
-        if (n < 0) {
-            fail(backend, (int)n);
-        } else {
-            backend->start = (backend->start + (size_t)n) % BUFFER_SIZE;
-            backend->used -= (size_t)n;
-        }
-        pthread_cond_signal(&backend->emptied);
+        if (fds[0].revents)
+            hush_bell(backend->wake_fd);
+        if (fds[2].revents)
+            write_piece(backend);
+        if (fds[1].revents && backend->in_fd == fds[1].fd)
+            read_piece(backend);
+        if (fds[3].revents)
+            accept_client(backend);
     }
     pthread_mutex_unlock(&backend->lock);
     return NULL;
@@ -97,74 +248,211 @@ static int start_thread(struct backend *backend)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&backend->thread, NULL, drain, backend);
+    int error = pthread_create(&backend->thread, NULL, carry, backend);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    backend->has_thread = error == 0;
     return -error;
+}
+
+/* --- opening --------------------------------------------------------------------------------- */
+
+static int remember(int *ret_fd, int fd)
+{
+    *ret_fd = fd;
+    return fd < 0 ? -errno : 0;
+}
+
+/* A FIFO without a reader is refused rather than waited for; waiting is fine once it is open.
+ * Several devices may share a file. */
+static int open_output_file(struct backend *backend, const char *path)
+{
+    struct stat st;
+    int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int r = remember(&backend->out_fd, open(path, flags, (mode_t)0666));
+    backend->is_file = r == 0 && fstat(backend->out_fd, &st) == 0 && S_ISREG(st.st_mode);
+    return r;
+}
+
+/* A FIFO has no end, whoever leaves: we are one of its writers. */
+static int open_input_file(struct backend *backend, const char *path)
+{
+    struct stat st;
+    bool is_fifo = stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+    int r = remember(&backend->in_fd,
+                     open(path, (is_fifo ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    return r == 0 && fstat(backend->in_fd, &st) == 0 && S_ISDIR(st.st_mode) ? -EISDIR : r;
+}
+
+static int open_stdio(struct backend *backend)
+{
+    int r = remember(&backend->out_fd, fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    if (r == 0 && backend->has_input)
+        r = remember(&backend->in_fd, fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    return r;
+}
+
+/* The other side stays open: a terminal whose last user leaves would have come to its end. */
+static int open_pty(struct backend *backend)
+{
+    struct termios settings;
+    int r = remember(&backend->out_fd, posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (r == 0 && (grantpt(backend->out_fd) < 0 || unlockpt(backend->out_fd) < 0))
+        r = -errno;
+    char path[64];
+    if (r == 0)
+        r = -ptsname_r(backend->out_fd, path, sizeof(path));
+    if (r == 0)
+        r = remember(&backend->pty_fd, open(path, O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (r < 0)
+        return r;
+    if (tcgetattr(backend->pty_fd, &settings) == 0) {
+        cfmakeraw(&settings);
+        tcsetattr(backend->pty_fd, TCSANOW, &settings);
+    }
+    backend->in_fd = backend->has_input ? backend->out_fd : -1;
+    return 0;
+}
+
+/* Somebody listens there, or somebody did and left the file. */
+static bool is_left_behind(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool is_refused = fd >= 0 &&
+                      connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
+                      errno == ECONNREFUSED;
+    struct stat st;
+    if (fd >= 0)
+        close(fd);
+    return is_refused && lstat(address->sun_path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+static int open_socket(struct backend *backend, const char *path)
+{
+    struct sockaddr_un address;
+    int r = socket_path_address(path, &address);
+    if (r == 0)
+        r = remember(&backend->listen_fd,
+                     socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (r < 0)
+        return r;
+    const struct sockaddr *generic = (const struct sockaddr *)&address;
+    r = bind(backend->listen_fd, generic, sizeof(address)) < 0 ? -errno : 0;
+    if (r == -EADDRINUSE && is_left_behind(&address)) {
+        unlink(path);
+        r = bind(backend->listen_fd, generic, sizeof(address)) < 0 ? -errno : 0;
+    }
+    if (r == 0)
+        backend->path = xstrdup(path);
+    return r == 0 && listen(backend->listen_fd, 1) < 0 ? -errno : r;
+}
+
+/* What stands behind the kind, or NULL: it is of another kind. */
+static const char *path_of(const char *text, const char *kind)
+{
+    size_t length = strlen(kind);
+    return text && strncmp(text, kind, length) == 0 ? text + length : NULL;
+}
+
+static int open_ends(struct backend *backend, const char *text, const char *input)
+{
+    const char *file = path_of(text, BACKEND_FILE), *socket_path = path_of(text, BACKEND_UNIX);
+    bool has_input = backend->has_input;
+    int r = 0;
+    backend->has_input = has_input && !input;
+    if (file)
+        r = open_output_file(backend, file);
+    else if (socket_path)
+        r = open_socket(backend, socket_path);
+    else if (text && strcmp(text, "pty") == 0)
+        r = open_pty(backend);
+    else if (text && strcmp(text, "stdio") == 0)
+        r = open_stdio(backend);
+    backend->has_output = backend->out_fd >= 0 || backend->listen_fd >= 0;
+    if (r == 0 && has_input && input)
+        r = open_input_file(backend, path_of(input, BACKEND_FILE));
+    return r;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static void free_backend(struct backend *backend)
+{
+    if (backend->in_fd != backend->out_fd)
+        close_fd(backend->in_fd);
+    close_fd(backend->out_fd);
+    close_fd(backend->listen_fd);
+    close_fd(backend->pty_fd);
+    close_fd(backend->wake_fd);
+    close_fd(backend->ready_fd);
+    if (backend->path)
+        unlink(backend->path);
+    pthread_cond_destroy(&backend->emptied);
+    pthread_mutex_destroy(&backend->lock);
+    free(backend->path);
+    free(backend->name);
+    free(backend);
+}
+
+int backend_open(const char *text, const char *input, bool has_input, const char *name,
+                 struct backend **ret_backend)
+{
+    *ret_backend = NULL;
+    bool is_null = !text || strcmp(text, "null") == 0;
+    if (is_null && !(has_input && input))
+        return 0;
+    struct backend *backend = xcalloc(1, sizeof(*backend));
+    backend->name = xstrdup(name);
+    backend->in_fd = backend->out_fd = backend->listen_fd = backend->pty_fd = -1;
+    backend->has_input = has_input;
+    backend->ready_fd = -1;
+    pthread_mutex_init(&backend->lock, NULL);
+    pthread_cond_init(&backend->emptied, NULL);
+    int r = remember(&backend->wake_fd, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (r == 0)
+        r = remember(&backend->ready_fd, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (r == 0)
+        r = open_ends(backend, text, input);
+    if (r < 0)
+        free_backend(backend);
+    else
+        *ret_backend = backend;
+    return r;
+}
+
+int backend_terminal(const struct backend *backend, char *buf, size_t size)
+{
+    return backend->pty_fd < 0 ? -ENOTTY : -ptsname_r(backend->out_fd, buf, size);
+}
+
+int backend_start(struct backend *backend)
+{
+    char path[64];
+    if (!backend)
+        return 0;
+    if (backend->is_file && ftruncate(backend->out_fd, 0) < 0)
+        return -errno;
+    if (backend_terminal(backend, path, sizeof(path)) == 0)
+        log_line("trestle: %s is at %s", backend->name, path);
+    return start_thread(backend);
 }
 
 /* --- the device's side ----------------------------------------------------------------------- */
 
-/* A FIFO without a reader is refused rather than waited for; waiting is fine once it is open.
- * Several devices may share a file. */
-static int open_file(const char *path)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                  (mode_t)0666);
-    if (fd < 0)
-        return -errno;
-    int flags = fcntl(fd, F_GETFL);
-    if (flags >= 0)
-        fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-    return fd;
-}
-
-int backend_open(const char *text, const char *name, struct backend **ret_backend)
-{
-    *ret_backend = NULL;
-    if (strcmp(text, "null") == 0)
-        return 0;
-    bool is_file = strncmp(text, BACKEND_FILE, strlen(BACKEND_FILE)) == 0;
-    int fd = is_file ? open_file(text + strlen(BACKEND_FILE))
-                     : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (fd < 0)
-        return is_file ? fd : -errno;
-    struct backend *backend = xcalloc(1, sizeof(*backend));
-    backend->fd = fd;
-    backend->name = xstrdup(name);
-    pthread_mutex_init(&backend->lock, NULL);
-    pthread_cond_init(&backend->filled, NULL);
-    pthread_cond_init(&backend->emptied, NULL);
-    int status = start_thread(backend);
-    if (status < 0) {
-        close(fd);
-        free(backend->name);
-        free(backend);
-        return status;
-    }
-    *ret_backend = backend;
-    return 0;
-}
-
-static void append(struct backend *backend, const char *bytes, size_t size)
-{
-    size_t end = (backend->start + backend->used) % BUFFER_SIZE, first = BUFFER_SIZE - end;
-    first = first < size ? first : size;
-    memcpy(backend->buffer + end, bytes, first);
-    memcpy(backend->buffer, bytes + first, size - first);
-    backend->used += size;
-    pthread_cond_signal(&backend->filled);
-}
-
 int backend_write(struct backend *backend, const void *data, size_t size)
 {
-    if (!backend)
+    if (!backend || !backend->has_output)
         return 0;
     pthread_mutex_lock(&backend->lock);
-    size_t room = backend->error ? 0 : BUFFER_SIZE - backend->used;
-    size_t taken = size < room ? size : room;
-    if (taken > 0)
-        append(backend, data, taken);
-    if (taken < size && backend->lost == 0 && !backend->error)
+    size_t room = backend->has_failed ? 0 : BUFFER_SIZE - backend->output.used;
+    size_t taken = least(size, room);
+    if (backend->output.used == 0 && taken > 0)
+        ring_bell(backend->wake_fd);
+    ring_add(&backend->output, data, taken);
+    if (taken < size && backend->lost == 0 && !backend->has_failed)
         log_line("trestle: warning: %s: nobody reads its output in time; what does not fit is lost",
                  backend->name);
     backend->lost += size - taken;
@@ -172,31 +460,72 @@ int backend_write(struct backend *backend, const void *data, size_t size)
     return taken < size ? -ENOBUFS : 0;
 }
 
-void backend_close(struct backend *backend)
+int backend_fd(const struct backend *backend)
+{
+    return backend ? backend->ready_fd : -1;
+}
+
+size_t backend_read(struct backend *backend, void *data, size_t size)
+{
+    uint8_t *to = data;
+    size_t taken = 0;
+    pthread_mutex_lock(&backend->lock);
+    hush_bell(backend->ready_fd);
+    bool was_full = backend->input.used == BUFFER_SIZE;
+    while (taken < size && backend->input.used > 0) {
+        size_t piece;
+        const uint8_t *from = ring_used(&backend->input, &piece);
+        piece = least(piece, size - taken);
+        memcpy(to + taken, from, piece);
+        ring_take(&backend->input, piece);
+        taken += piece;
+    }
+    if (taken > 0 && was_full)
+        ring_bell(backend->wake_fd);
+    if (taken > 0 && backend->input.used > 0)
+        ring_bell(backend->ready_fd);
+    pthread_mutex_unlock(&backend->lock);
+    return taken;
+}
+
+void backend_ask(struct backend *backend)
+{
+    pthread_mutex_lock(&backend->lock);
+    if (backend->input.used > 0)
+        ring_bell(backend->ready_fd);
+    pthread_mutex_unlock(&backend->lock);
+}
+
+/* Until all is written, or nobody takes it. */
+static bool wait_for_reader(struct backend *backend)
 {
     int result = 0;
-    if (!backend)
-        return;
     pthread_mutex_lock(&backend->lock);
     backend->is_ending = true;
-    pthread_cond_signal(&backend->filled);
-    while (backend->used > 0 && result == 0) {
+    ring_bell(backend->wake_fd);
+    while (backend->output.used > 0 && backend->out_fd >= 0 && result == 0) {
         struct timespec until = clock_timespec(clock_ns() + END_PATIENCE_NS);
         result = pthread_cond_clockwait(&backend->emptied, &backend->lock, CLOCK_MONOTONIC, &until);
     }
-    bool is_stuck = backend->used > 0;
+    bool is_stuck = backend->output.used > 0 && backend->out_fd >= 0;
     pthread_mutex_unlock(&backend->lock);
-    if (is_stuck)
-        pthread_cancel(backend->thread);
-    pthread_join(backend->thread, NULL);
-    backend->lost += backend->used;
+    return !is_stuck;
+}
+
+void backend_close(struct backend *backend)
+{
+    if (!backend)
+        return;
+    if (backend->has_thread) {
+        if (!wait_for_reader(backend))
+            pthread_cancel(backend->thread);
+        pthread_join(backend->thread, NULL);
+    }
+    /* What nobody has connected for is missed by nobody. */
+    if (backend->listen_fd < 0 || backend->out_fd >= 0)
+        backend->lost += backend->output.used;
     if (backend->lost > 0)
         log_line("trestle: warning: %s: lost bytes of its output: %" PRIu64, backend->name,
                  backend->lost);
-    close(backend->fd);
-    pthread_cond_destroy(&backend->emptied);
-    pthread_cond_destroy(&backend->filled);
-    pthread_mutex_destroy(&backend->lock);
-    free(backend->name);
-    free(backend);
+    free_backend(backend);
 }

@@ -1,21 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A host end: where the output of a device goes. Writing never waits: a thread of its own hands the
- * bytes on, and what does not fit its buffer is lost, counted and said.
+ * A host end: where the output of a device goes, and where its input comes from. Nothing here
+ * waits: a thread of its own does, with a buffer in each direction. Output that does not fit is
+ * lost, counted and said; input that does not fit is not taken from whoever sends it.
  */
 #ifndef CLI_BACKEND_H
 #define CLI_BACKEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct backend;
 
-/* text: "stdio", "null" or "file:PATH"; of a device of that name. *ret_backend is NULL for "null",
- * which takes everything. A negative errno: the file cannot be opened, or there is no thread. */
-int backend_open(const char *text, const char *name, struct backend **ret_backend);
-/* 0, or -ENOBUFS: some of it is lost. NULL is fine. One thread at a time. */
+/* text: "stdio", "pty", "null", "unix:PATH" or "file:PATH"; input: "file:PATH", or NULL: from where
+ * text leads. Without has_input nothing is read. *ret_backend is NULL where nothing goes anywhere.
+ * Nothing is changed before backend_start(), but files are made. A negative errno. */
+int backend_open(const char *text, const char *input, bool has_input, const char *name,
+                 struct backend **ret_backend);
+/* Files are emptied, and the thread begins. A negative errno. NULL is fine. */
+int backend_start(struct backend *backend);
+/* The path of its "pty". A negative errno: it is none. */
+int backend_terminal(const struct backend *backend, char *buf, size_t size);
+/* 0, or -ENOBUFS: some of it is lost. NULL is fine. One thread at a time, from here on. */
 int backend_write(struct backend *backend, const void *data, size_t size);
-/* Hands on what it still has, for as long as the reader takes it. NULL is fine. */
+/* Readable when backend_read() may give something. -1 for NULL. */
+int backend_fd(const struct backend *backend);
+/* At most size bytes of what has come; the descriptor is readable again if more is left. Where the
+ * device takes none, size is 0, and backend_ask() is due when it does. */
+size_t backend_read(struct backend *backend, void *data, size_t size);
+/* The device takes input again: the descriptor becomes readable, if there is any. */
+void backend_ask(struct backend *backend);
+/* Hands on the output that it still has, for as long as a reader takes it. NULL is fine. */
 void backend_close(struct backend *backend);
 
 #endif

@@ -396,6 +396,8 @@ int launch_init(struct launch *launch, const struct config *config,
     launch->machine.is_repeatable = config->icount >= 0;
     launch->machine.icount_shift = config->icount >= 0 ? (uint32_t)config->icount : 0;
     launch->machine.direct_dma = config->direct_dma;
+    for (size_t i = 0; i < config->num_devices; i++)
+        launch->machine.no_input |= config_takes_stdin(&config->devices[i]);
     launch->machine.exit_when_idle = options->exit_on_idle;
     launch->machine.accel = config->accel;
     launch->machine.board = config->board;

@@ -155,35 +155,88 @@ static int try_model(const struct config_device *device, const struct trestle_si
     return status;
 }
 
+/* --- host ends ------------------------------------------------------------------------------- */
+
+/* Of a device. */
+struct host_end {
+    struct run *run;
+    uint32_t index;
+    struct backend *backend; /* or NULL */
+};
+
 static int take_output(void *ctx, const void *data, size_t size)
 {
-    return backend_write(ctx, data, size);
+    const struct host_end *end = ctx;
+    return backend_write(end->backend, data, size);
+}
+
+static void ask_for_input(void *ctx)
+{
+    const struct host_end *end = ctx;
+    backend_ask(end->backend);
+}
+
+static void give_input(void *ctx)
+{
+    const struct host_end *end = ctx;
+    struct trestle_bridge *bridge = end->run->bridge;
+    uint8_t bytes[TRESTLE_INPUT_MAX];
+    size_t room = trestle_device_input_room(trestle_bridge_device(bridge, end->index));
+    size_t size = backend_read(end->backend, bytes, room);
+    if (size > 0 && trestle_bridge_input(bridge, end->index, bytes, size) < 0)
+        run_log(end->run, TRESTLE_LOG_WARNING, "%s: lost %zu bytes of its input",
+                end->run->config->devices[end->index].name, size);
 }
 
 static int open_backend(struct run *run, size_t index, char **ret_error)
 {
     const struct config_device *device = &run->config->devices[index];
-    int status =
-        device->backend ? backend_open(device->backend, device->name, &run->backends[index]) : 0;
+    struct host_end *end = &run->host_ends[index];
+    *end = (struct host_end){.run = run, .index = (uint32_t)index};
+    if (!device->backend && !device->input)
+        return 0;
+    int status = backend_open(device->backend, device->input, device->model->input, device->name,
+                              &end->backend);
     if (status < 0)
-        *ret_error = config_complain_device(run->config, index, "backend",
-                                            "cannot open %s: %s; name a file that can be written",
-                                            device->backend, error_text(status));
+        *ret_error = config_complain_device(
+            run->config, index, device->backend ? "backend" : "input",
+            "cannot open %s%s%s: %s; name another place", device->backend ? device->backend : "",
+            device->backend && device->input ? " and " : "", device->input ? device->input : "",
+            error_text(status));
     return status < 0 ? -EINVAL : 0;
+}
+
+/* Nothing can fail the run any more but QEMU. */
+static int start_backends(struct run *run, char **ret_error)
+{
+    for (size_t i = 0; i < run->config->num_devices; i++) {
+        struct host_end *end = &run->host_ends[i];
+        int status = backend_start(end->backend);
+        if (status == 0 && end->backend)
+            status = trestle_bridge_watch(run->bridge, backend_fd(end->backend), give_input, end);
+        if (status < 0) {
+            *ret_error = config_complain_device(run->config, i, "backend", "cannot use it: %s",
+                                                error_text(status));
+            return status;
+        }
+    }
+    return 0;
 }
 
 static void close_backends(struct run *run)
 {
-    for (size_t i = 0; run->backends && i < run->config->num_devices; i++)
-        backend_close(run->backends[i]);
-    free(run->backends);
-    run->backends = NULL;
+    for (size_t i = 0; run->host_ends && i < run->config->num_devices; i++)
+        backend_close(run->host_ends[i].backend);
+    free(run->host_ends);
+    run->host_ends = NULL;
 }
+
+/* --- devices --------------------------------------------------------------------------------- */
 
 static int add_devices(struct run *run, char **ret_error)
 {
     const struct config *config = run->config;
-    run->backends = xcalloc(config->num_devices, sizeof(struct backend *));
+    run->host_ends = xcalloc(config->num_devices, sizeof(*run->host_ends));
     for (size_t i = 0; i < config->num_devices; i++) {
         const struct config_device *device = &config->devices[i];
         if (open_backend(run, i, ret_error) < 0)
@@ -202,8 +255,10 @@ static int add_devices(struct run *run, char **ret_error)
             .params = device->params,
             .num_params = device->num_params,
             .socket_path = device->socket,
-            .output = device->backend ? take_output : NULL,
-            .output_ctx = run->backends[i],
+            .output = run->host_ends[i].backend ? take_output : NULL,
+            .output_ctx = &run->host_ends[i],
+            .input_room = run->host_ends[i].backend ? ask_for_input : NULL,
+            .input_ctx = &run->host_ends[i],
             .model_file = device->library ? model_file : NULL,
         };
         char *error = NULL;
@@ -374,7 +429,7 @@ int run_listen(struct run *run, char **ret_error)
     if (status == 0 && run->config->num_processes > 0)
         status = own_start(run->config, run->bridge, run->verbosity, own_trace(run), run->signal_fd,
                            &run->own, ret_error);
-    return status;
+    return status < 0 ? status : start_backends(run, ret_error);
 }
 
 void run_complain_poll(struct run *run, int status)

@@ -33,7 +33,7 @@ struct run {
     struct live *live;                       /* the control socket, or NULL */
     const char *trace_path;                  /* or NULL */
     struct trestle_bridge_trace_stats trace; /* once it has ended */
-    struct backend **backends;               /* of each device, or NULL */
+    struct host_end *host_ends;              /* of each device, or NULL */
     int verbosity;
     int signal_fd;
     int signal;            /* the first that came, or 0 */

@@ -766,57 +766,6 @@ class Runs(Case):
         self.assertEqual(result.code, 0, result)
 
 
-class Output(Case):
-    """Where the output of a device goes."""
-
-    def uart(self, backend=None, **more):
-        uart = {"name": "uart", "model": "ns16550", "base_addr": "0x10200000", **more}
-        if backend is not None:
-            uart["backend"] = backend
-        return self.config({"machine": {"kernel": str(common.guest("probe"))}, "devices": [uart]})
-
-    def send(self, backend):
-        common.qemu("riscv32")
-        text = "".join(f"w 1 10200000 {ord(c):x}\n" for c in "said\n")
-        result = self.trestle("run", self.uart(backend), stdin=f"r 1 10200005\n{text}q 0\n")
-        self.assertEqual(result.code, 0, result)
-        self.assertIn("= 60\n", result.out.replace("\r", ""))
-        return result
-
-    def test_a_file_beside_the_configuration(self):
-        (self.dir / "out.txt").write_text("of an older run, and longer\n")
-        self.assertNotIn("said", self.send("file:out.txt").out)
-        self.assertEqual((self.dir / "out.txt").read_text(), "said\n")
-
-    def test_standard_output(self):
-        result = self.send("stdio")  # the guest's console is there, too
-        left = result.out.replace("=\r\n", "").replace("=\n", "")
-        self.assertRegex(left, r"(?s)s.*a.*i.*d.*\n")
-
-    def test_nowhere(self):
-        for backend in "null", None:
-            with self.subTest(backend=backend):
-                result = self.send(backend)
-                self.assertNotIn("lost", result.err)
-
-    def test_bad_ones(self):
-        self.uart("file:no/such/file")
-        line = r"two\.json:\d+: devices\[0\]\.backend: "
-        self.assert_refused_like(line + r"cannot open file:\S*no/such/file: No such file or directory; "
-                                        "name a file that can be written", "run", "two.json")
-        for backend in "tty", "file:", 5, "":
-            with self.subTest(backend=backend):
-                self.uart(backend)
-                self.assert_refused_like(line + '.* is not a place for output; write for example '
-                                                '"backend": "stdio", "file:uart.txt" or "null"',
-                                         "check", "two.json")
-        self.uart("stdio", model="echo")
-        self.assert_refused_like(line + "echo has no output; remove the key", "check", "two.json")
-        self.uart("stdio", process="own")
-        self.assert_refused_like(line + "a device in a process of its own has none; remove the key, "
-                                        'or "process"', "check", "two.json")
-
-
 class SocketPaths(Case):
     """A socket's path is taken: said with the place that asks for it."""
 

@@ -9,7 +9,9 @@ import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
+import time
 import unittest
 
 import common
@@ -55,6 +57,47 @@ class Linux(Case):
         self.assertIn("temperature: 21500, then 33250\n", out)
         self.assertIn("serial: sent: hello, model\n", result.err)
         return out
+
+    def test_ns16550(self):
+        """The kernel's own driver sends and receives, more than a FIFO holds."""
+        script = self.dir / "echo.sh"
+        script.write_text("""
+port=/dev/$(basename /sys/bus/platform/devices/10200000.uart/*/*/tty/ttyS*)
+stty -F "$port" raw -echo 115200
+exec 3<>"$port"
+echo ready >&3
+read -r line <&3
+echo "heard: $line"
+echo "said: $line" >&3
+exec 3>&- # waits until it is sent
+""")
+        guest = linux_guest("riscv64", script)
+        run = self.start_trestle("run", self.config({
+            "machine": {"arch": "riscv64", "memory": "512M", "kernel": str(guest / "kernel"),
+                        "initrd": str(guest / "initrd-echo"), "append": "console=ttyS0 quiet"},
+            "devices": [{"name": "uart", "model": "ns16550", "base_addr": "0x10200000", "irq": 40,
+                         "alias": "serial1", "dt": {"clock-frequency": 3686400},
+                         "backend": "unix:uart.sock"}]}))
+        client = self.connect(self.dir / "uart.sock", run)
+        line = "all of this line is longer than what the port can hold"
+        lines = client.makefile("rb")
+        self.addCleanup(lines.close)
+        self.assertEqual(lines.readline(), b"ready\n")
+        client.sendall(line.encode() + b"\n")
+        self.assertEqual(lines.readline(), f"said: {line}\n".encode())
+        out = read_until(run.stdout, rb"heard: .*\n", BOOT_SECONDS)
+        self.assertIn(line.encode(), out)
+        self.assertEqual(run.wait(30), 0)
+
+    def connect(self, path, run):
+        """To a socket that is about to be there."""
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        client.settimeout(BOOT_SECONDS)
+        while client.connect_ex(str(path)) != 0:
+            self.assertIsNone(run.poll())
+            time.sleep(0.01)
+        return client
 
     def test_riscv64(self):
         out = self.check_demo(self.boot("riscv64", cpus=2))

@@ -108,7 +108,8 @@ class Commands(PokeCase):
         self.assert_fine('write uart.IIR 1; write uart.IER 1; input uart "hi" 0x21; expect irq uart 1;'
                          "expect uart.DATA 0x68; expect uart.DATA 0x69; expect uart.DATA 0x21;"
                          "expect irq uart 0", "", config)
-        self.assert_fails(1, "uart takes 1 bytes of input now, not 2", 'input uart "hi"', config)
+        self.assert_fails(1, "uart takes 1 bytes of input now, not 2",
+                          'write uart.IER 1; input uart "hi"', config)
         self.assert_fails(2, "echo_device has no input", "input echo_device 1")
 
 

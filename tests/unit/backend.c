@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -40,6 +43,14 @@ static int teardown(void **state)
     return rmdir(directory);
 }
 
+static struct backend *begin(const char *to, const char *from)
+{
+    struct backend *backend;
+    assert_int_equal(backend_open(to, from, strcmp(to, "stdio") != 0, "uart", &backend), 0);
+    assert_int_equal(backend_start(backend), 0);
+    return backend;
+}
+
 /* Until nothing more fits; how much has. */
 static size_t fill(struct backend *backend)
 {
@@ -58,7 +69,7 @@ static void test_slow_reader(void **state)
     struct backend *backend;
     size_t seen = 0;
     uint8_t bytes[4096];
-    assert_int_equal(backend_open(text, "uart", &backend), 0);
+    backend = begin(text, NULL);
     size_t taken = fill(backend);
     assert_cmp(taken, >=, 65536);
     fcntl(reader, F_SETFL, 0);
@@ -83,7 +94,7 @@ static void test_shared_with_somebody_impatient(void **state)
     int before = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     fflush(stdout);
     dup2(writer, STDOUT_FILENO);
-    assert_int_equal(backend_open("stdio", "uart", &backend), 0);
+    backend = begin("stdio", NULL);
     dup2(before, STDOUT_FILENO);
     close(before);
     close(writer);
@@ -101,7 +112,7 @@ static void test_shared_with_somebody_impatient(void **state)
 static void test_reader_that_goes(void **state)
 {
     struct backend *backend;
-    assert_int_equal(backend_open(text, "uart", &backend), 0);
+    backend = begin(text, NULL);
     fill(backend);
     close(reader);
     reader = -1;
@@ -113,17 +124,171 @@ static void test_what_cannot_be_opened(void **state)
     struct backend *backend;
     close(reader);
     reader = -1;
-    assert_int_equal(backend_open(text, "uart", &backend), -ENXIO); /* nobody reads it */
+    assert_int_equal(backend_open(text, NULL, false, "uart", &backend),
+                     -ENXIO); /* nobody reads it */
     snprintf(text, sizeof(text), "file:%s", directory);
-    assert_int_equal(backend_open(text, "uart", &backend), -EISDIR);
+    assert_int_equal(backend_open(text, NULL, false, "uart", &backend), -EISDIR);
     assert_null(backend);
+    backend_close(backend);
+}
+
+/* Waits for some of it. */
+static size_t hear(struct backend *backend, char *bytes, size_t size)
+{
+    struct pollfd fd = {.fd = backend_fd(backend), .events = POLLIN};
+    size_t heard = 0;
+    while (heard == 0) {
+        assert_int_equal(poll(&fd, 1, -1), 1);
+        heard = backend_read(backend, bytes, size);
+    }
+    return heard;
+}
+
+static bool is_ready(const struct backend *backend)
+{
+    struct pollfd fd = {.fd = backend_fd(backend), .events = POLLIN};
+    return poll(&fd, 1, 0) == 1;
+}
+
+/* What a device does not take waits, and comes when it is asked for. */
+static void test_input(void **state)
+{
+    char bytes[8];
+    int writer = open(path, O_WRONLY | O_CLOEXEC);
+    struct backend *backend = begin("null", text);
+    assert_int_equal(write(writer, "hello", 5), 5);
+    assert_int_equal(hear(backend, bytes, 2), 2);
+    assert_memory_equal(bytes, "he", 2);
+    assert_true(is_ready(backend));
+    assert_int_equal(backend_read(backend, bytes, 0), 0);
+    assert_false(is_ready(backend));
+    backend_ask(backend);
+    assert_int_equal(hear(backend, bytes, sizeof(bytes)), 3);
+    assert_memory_equal(bytes, "llo", 3);
+    backend_ask(backend);
+    assert_false(is_ready(backend));
+    assert_int_equal(backend_write(backend, "x", 1), 0);
+    close(writer); /* a FIFO goes on with the next writer */
+    writer = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(write(writer, "!", 1), 1);
+    assert_int_equal(hear(backend, bytes, sizeof(bytes)), 1);
+    close(writer);
+    backend_close(backend);
+}
+
+/* More than the buffer holds: whoever writes has to wait, and nothing is lost. */
+static void test_much_input(void **state)
+{
+    uint8_t bytes[1000];
+    size_t sent = 0, heard = 0;
+    int writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    struct backend *backend = begin("null", text);
+    while (heard < PLENTY) {
+        uint8_t byte = (uint8_t)(sent % 251);
+        if (sent < PLENTY && write(writer, &byte, 1) == 1) {
+            sent++;
+            continue;
+        }
+        size_t n = hear(backend, (char *)bytes, sizeof(bytes));
+        for (size_t i = 0; i < n; i++, heard++)
+            assert_int_equal(bytes[i], heard % 251);
+    }
+    close(writer);
+    backend_close(backend);
+}
+
+static int connect_to(const char *socket_path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    strcpy(address.sun_path, socket_path);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+/* The first client gets what was said before it came; when it goes, the next one may come. */
+static void test_socket(void **state)
+{
+    char socket_path[80], place[90], bytes[8];
+    struct backend *other;
+    snprintf(socket_path, sizeof(socket_path), "%s/sock", directory);
+    snprintf(place, sizeof(place), "unix:%s", socket_path);
+    struct backend *backend = begin(place, NULL);
+    assert_int_equal(backend_open(place, NULL, true, "other", &other), -EADDRINUSE);
+    assert_int_equal(backend_write(backend, "early", 5), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        int fd = connect_to(socket_path);
+        if (i == 0)
+            assert_int_equal(recv(fd, bytes, 5, MSG_WAITALL), 5);
+        assert_int_equal(write(fd, "in", 2), 2);
+        assert_int_equal(hear(backend, bytes, sizeof(bytes)), 2);
+        assert_int_equal(backend_write(backend, "out", 3), 0);
+        assert_int_equal(recv(fd, bytes, 3, MSG_WAITALL), 3);
+        assert_memory_equal(bytes, "out", 3);
+        close(fd);
+    }
+    backend_close(backend);
+    assert_int_equal(access(socket_path, F_OK), -1);
+}
+
+static void test_socket_that_was_left_behind(void **state)
+{
+    char socket_path[80], place[90];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(socket_path, sizeof(socket_path), "%s/sock", directory);
+    snprintf(place, sizeof(place), "unix:%s", socket_path);
+    strcpy(address.sun_path, socket_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    close(fd);
+    backend_close(begin(place, NULL));
+}
+
+/* What is there is not touched before the run begins. */
+static void test_file_of_an_older_run(void **state)
+{
+    char file[80], place[90];
+    struct backend *backend;
+    struct stat st;
+    snprintf(file, sizeof(file), "%s/file", directory);
+    snprintf(place, sizeof(place), "file:%s", file);
+    int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, "old", 3), 3);
+    assert_int_equal(backend_open(place, NULL, false, "uart", &backend), 0);
+    backend_close(backend);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_size, 3);
+    backend = begin(place, NULL);
+    assert_int_equal(backend_write(backend, "x", 1), 0);
+    backend_close(backend);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_size, 1);
+    close(fd);
+    unlink(file);
+}
+
+/* It is raw: nothing that passes has a meaning. */
+static void test_pty(void **state)
+{
+    char bytes[8], name[64];
+    struct backend *backend = begin("pty", NULL);
+    assert_int_equal(backend_terminal(backend, name, sizeof(name)), 0);
+    int fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_int_equal(write(fd, "\3\r", 2), 2);
+    assert_int_equal(hear(backend, bytes, sizeof(bytes)), 2);
+    assert_memory_equal(bytes, "\3\r", 2);
+    assert_int_equal(backend_write(backend, "a\n", 2), 0);
+    assert_int_equal(read(fd, bytes, 2), 2);
+    assert_memory_equal(bytes, "a\n", 2);
+    close(fd);
     backend_close(backend);
 }
 
 static void test_null(void **state)
 {
     struct backend *backend;
-    assert_int_equal(backend_open("null", "uart", &backend), 0);
+    assert_int_equal(backend_open("null", NULL, true, "uart", &backend), 0);
+    assert_null(backend);
     for (int i = 0; i < 100000; i++)
         assert_int_equal(backend_write(backend, "x", 1), 0);
     backend_close(backend);
@@ -134,8 +299,16 @@ static void test_null(void **state)
 int main(void)
 {
     log_begin(); /* opens what it needs for good */
-    const struct CMUnitTest tests[] = {
-        TEST(test_slow_reader), TEST(test_shared_with_somebody_impatient),
-        TEST(test_reader_that_goes), TEST(test_what_cannot_be_opened), TEST(test_null)};
+    const struct CMUnitTest tests[] = {TEST(test_slow_reader),
+                                       TEST(test_shared_with_somebody_impatient),
+                                       TEST(test_reader_that_goes),
+                                       TEST(test_what_cannot_be_opened),
+                                       TEST(test_null),
+                                       TEST(test_input),
+                                       TEST(test_much_input),
+                                       TEST(test_socket),
+                                       TEST(test_socket_that_was_left_behind),
+                                       TEST(test_file_of_an_older_run),
+                                       TEST(test_pty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,12 +160,30 @@ static void test_input(void **state)
     assert_int_equal(get(LSR), 0x60);
     put(IIR, 0x00);
     assert_int_equal(trestle_test_input(uart, "ab", 2), 1);
-    trestle_test_reset(uart);
+    assert_int_equal(get(DATA), 'a');
     put(MCR, 0x10);
     assert_int_equal(trestle_test_input(uart, "ab", 2), 0);
     put(MCR, 0x00);
     assert_int_equal(trestle_test_input(uart, "ab", 2), 1);
+}
+
+/* A driver that is not there yet loses nothing. */
+static void test_input_waits_for_a_listener(void **state)
+{
+    assert_int_equal(trestle_test_input(uart, "a", 1), 0);
+    get(LSR);
+    assert_int_equal(trestle_test_input(uart, "a", 1), 0);
+    put(DATA, 'x');
+    get(LSR);
+    assert_int_equal(trestle_test_input(uart, "a", 1), 0);
+    get(LSR);
+    assert_int_equal(trestle_test_input(uart, "a", 1), 1);
+    assert_int_equal(get(LSR), 0x61);
     assert_int_equal(get(DATA), 'a');
+    put(IER, 0x01);
+    assert_int_equal(trestle_test_input(uart, "b", 1), 1);
+    trestle_test_reset(uart);
+    assert_int_equal(trestle_test_input(uart, "b", 1), 0);
 }
 
 /* As Linux looks for the port. */
@@ -205,8 +223,10 @@ static void test_reset(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_output),  TEST(test_divisor), TEST(test_room),
-                                       TEST(test_receive), TEST(test_overrun), TEST(test_loop),
-                                       TEST(test_input),   TEST(test_reset)};
+    const struct CMUnitTest tests[] = {TEST(test_output),  TEST(test_divisor),
+                                       TEST(test_room),    TEST(test_receive),
+                                       TEST(test_overrun), TEST(test_loop),
+                                       TEST(test_input),   TEST(test_input_waits_for_a_listener),
+                                       TEST(test_reset)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

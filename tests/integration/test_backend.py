@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Where the output of devices goes, and where their input comes from: a guest that shouts back."""
+import os
+import re
+import socket
+import subprocess
+
+import common
+from cli_case import Case, read_until
+
+
+class BackendCase(Case):
+    def uart(self, backend=None, guest="shout", machine=None, **more):
+        uart = {"name": "uart", "model": "ns16550", "base_addr": "0x10200000", "irq": 40, **more}
+        if uart.get("protocol") == 1:
+            del uart["irq"]
+        if backend is not None:
+            uart["backend"] = backend
+        return self.config({"machine": {"kernel": str(common.guest(guest)), **(machine or {})},
+                            "devices": [uart]})
+
+    def shout(self, *args, text, stdin=None, **kwargs):
+        """A run to whose device the text comes; what the log says."""
+        common.qemu("riscv32")
+        result = self.trestle("run", self.uart(**kwargs), *args, stdin=text if stdin is None else stdin)
+        self.assertEqual(result.code, 0, result)
+        return result
+
+
+class Output(BackendCase):
+    def send(self, backend):
+        common.qemu("riscv32")
+        text = "".join(f"w 1 10200000 {ord(c):x}\n" for c in "said\n")
+        config = self.uart(backend, "probe")
+        result = self.trestle("run", config, stdin=f"r 1 10200005\n{text}q 0\n")
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("= 60\n", result.out.replace("\r", ""))
+        return result
+
+    def test_a_file_beside_the_configuration(self):
+        (self.dir / "out.txt").write_text("of an older run, and longer\n")
+        self.assertNotIn("said", self.send("file:out.txt").out)
+        self.assertEqual((self.dir / "out.txt").read_text(), "said\n")
+
+    def test_nowhere(self):
+        for backend in "null", None:
+            with self.subTest(backend=backend):
+                result = self.send(backend)
+                self.assertNotIn("lost", result.err)
+
+
+class Input(BackendCase):
+    def test_standard_input(self):
+        """All of it comes, more than a FIFO holds, though the guest is not up yet when it does."""
+        text = "all of these words, and more than a FIFO holds."
+        result = self.shout(text=text, backend="stdio")
+        self.assertEqual(result.out, text.upper())
+
+    def test_polled(self):
+        result = self.shout(text="nobody interrupts me here, " * 4 + ".", backend="stdio",
+                            machine={"args": ["-append", "mode=poll"]})
+        self.assertEqual(result.out, "NOBODY INTERRUPTS ME HERE, " * 4 + ".")
+
+    def test_a_file(self):
+        (self.dir / "in.txt").write_text("from a file to a file.")
+        self.shout(text="", backend="file:out.txt", input="file:in.txt")
+        self.assertEqual((self.dir / "out.txt").read_text(), "FROM A FILE TO A FILE.")
+
+    def test_protocol_1_has_no_interrupts(self):
+        result = self.shout(text="by itself.", backend="stdio", protocol=1,
+                            machine={"args": ["-append", "mode=poll"]})
+        self.assertEqual(result.out, "BY ITSELF.")
+
+    def test_sockets_carry_it_as_well(self):
+        result = self.shout(text="over a socket.", backend="stdio", carrier="socket")
+        self.assertEqual(result.out, "OVER A SOCKET.")
+
+    def begin(self, backend):
+        common.qemu("riscv32")
+        return self.start_trestle("run", self.uart(backend))
+
+    def test_a_socket(self):
+        """A guest that sleeps is woken; the next client finds the device as the first left it."""
+        run = self.begin("unix:uart.sock")
+        path = self.dir / "uart.sock"
+        while True:
+            client = socket.socket(socket.AF_UNIX)
+            self.addCleanup(client.close)
+            try:
+                client.connect(str(path))
+                break
+            except (FileNotFoundError, ConnectionRefusedError):
+                client.close()
+                self.assertIsNone(run.poll())
+        client.sendall(b"one")
+        self.assertEqual(client.recv(3, socket.MSG_WAITALL), b"ONE")
+        client.close()
+        with socket.socket(socket.AF_UNIX) as second:
+            second.connect(str(path))
+            second.sendall(b"two.")
+            self.assertEqual(second.recv(4, socket.MSG_WAITALL), b"TWO.")
+        self.assertEqual(run.wait(30), 0)
+        self.assertFalse(path.exists())
+
+    def test_a_terminal(self):
+        run = self.begin("pty")
+        said = read_until(run.stderr, rb"uart is at (/dev/pts/\d+)\n")
+        fd = os.open(re.search(rb"/dev/pts/\d+", said).group(0), os.O_RDWR | os.O_NOCTTY)
+        self.addCleanup(os.close, fd)
+        os.write(fd, b"typed")
+        self.assertEqual(read_until(open(fd, "rb", 0, closefd=False), b"TYPED"), b"TYPED")
+        os.write(fd, b".")
+        self.assertEqual(run.wait(30), 0)
+
+    def test_a_trace_has_it(self):
+        """And a replay gives it again; a run that had any is not called repeatable."""
+        result = self.shout("--trace", "a.trace", text="recorded, all of it.", backend="stdio",
+                            machine={"icount": 1})
+        self.assertIn("its devices had input from outside", result.err)
+        shown = self.trestle("trace", "a.trace").out
+        inputs = re.findall(r"uart +input +\d+ bytes: ([0-9a-f ]+)\n", shown)
+        self.assertEqual(bytes.fromhex(" ".join(inputs)), b"recorded, all of it.")
+        replay = self.trestle("replay", "a.trace")
+        self.assertEqual(replay.code, 0, replay)
+        self.assertRegex(replay.out, r"uart: \d+ records, no difference\n")
+
+
+class Bad(BackendCase):
+    LINE = r"two\.json:\d+: devices\[0\]\.%s: "
+
+    def refused(self, line, command="check", key="backend"):
+        self.assert_refused_like(self.LINE % key + line, command, "two.json")
+
+    def test_places_that_cannot_be_opened(self):
+        for backend, why in (("file:no/such/file", "No such file or directory"),
+                             ("unix:no/such/sock", "No such file or directory"),
+                             ("unix:two.json", "Address already in use"),
+                             ("unix:" + "long/" * 40, "File name too long")):
+            with self.subTest(backend=backend):
+                self.uart(backend)
+                self.refused(rf"cannot open \S*: {why}; name another place", "run")
+        self.uart("null", input="file:nothing")
+        self.refused(r"cannot open null and file:\S*nothing: No such file or directory; "
+                     "name another place", "run")
+
+    def test_what_is_no_backend(self):
+        for backend in "tty", "file:", "unix:", 5, "":
+            with self.subTest(backend=backend):
+                self.uart(backend)
+                self.refused('.* is not a place on the host; write for example "backend": "stdio", '
+                             '"pty", "unix:uart.sock", "file:uart.txt" or "null"')
+        self.uart(input="stdio")
+        self.refused('"stdio" is not a file of input; write for example "input": "file:keys.txt"',
+                     key="input")
+
+    def test_devices_that_have_none(self):
+        self.uart("stdio", model="echo", irq=[])
+        for key in "backend", "input":
+            self.config({"devices": [{"name": "a", "model": "echo", "base_addr": 0x10200000,
+                                      key: "file:x"}]})
+            self.refused(f"echo has no {key.replace('backend', 'output')}; remove the key", key=key)
+        self.uart("stdio", process="own")
+        self.refused('a device in a process of its own has none; remove the key, or "process"')
+
+    def test_two_for_one_standard_input(self):
+        uarts = [{"name": name, "model": "ns16550", "base_addr": base, "backend": "stdio"}
+                 for name, base in (("a", 0x10200000), ("b", 0x10201000))]
+        self.config({"devices": uarts})
+        self.assert_refused_like(r"two\.json:\d+: devices\[1\]\.backend: a has standard input already; "
+                                 'choose "pty" or "unix:PATH"', "check", "two.json")
+
+    def test_nothing_is_lost_by_a_run_that_does_not_begin(self):
+        (self.dir / "out.txt").write_text("kept\n")
+        self.config({"machine": {"kernel": str(common.guest("shout"))}, "devices": [
+            {"name": "a", "model": "ns16550", "base_addr": 0x10200000, "backend": "file:out.txt"},
+            {"name": "b", "model": "echo", "base_addr": 0x10201000, "params": {"no": 1}}]})
+        self.assertEqual(self.trestle("run", "two.json").code, 2)
+        self.assertEqual((self.dir / "out.txt").read_text(), "kept\n")
+
+
+if __name__ == "__main__":
+    common.main()
