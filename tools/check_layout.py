@@ -55,6 +55,9 @@ ALLOWED = {
         "lib/base": "elf error",
         "lib/sim": "model",
     },
+    "lib/virtio": {
+        "include/trestle": "le virtio",
+    },
     "lib/bridge": {
         "include/trestle": "bridge process registers wire",
         "lib/base": "clock error handover listener macros region sized",
@@ -79,7 +82,7 @@ ALLOWED = {
         "include/trestle": "device registers",
     },
     "models": {
-        "include/trestle": "i2c peer pin registers",
+        "include/trestle": "i2c le peer pin registers virtio",
     },
     "plugin": {
         "include/trestle": "le wire",
@@ -135,7 +138,7 @@ ALLOWED = {
         "cli/run": "backend",
         "cli/svd": "stub svd text",
         "cli/trace": "replay",
-        "include/trestle": "bridge device i2c le machine models peer pin registers sim test trace wire",
+        "include/trestle": "bridge device i2c le machine models peer pin registers sim test trace virtio wire",
         "lib/base": "child handover histogram listener macros number rate_limit region sized socket_path",
         "lib/ipc": "barrier fds shm stream wait",
         "lib/sim": "device lazy params sim timeline",

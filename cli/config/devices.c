@@ -223,6 +223,9 @@ static char *param_text(const json_t *value)
     }
 }
 
+/* A parameter of that name is a path. */
+#define PARAM_FILE "file"
+
 int config_set_params(struct config_reader *reader, const struct config_key *key,
                       const struct json_place *where, const json_t *value, void *target)
 {
@@ -236,6 +239,12 @@ int config_set_params(struct config_reader *reader, const struct config_key *key
     json_object_foreach((json_t *)value, name, member)
     {
         char *text = param_text(member);
+        /* As seen from here, for a device in a process of its own and for traces. */
+        if (text && strcmp(name, PARAM_FILE) == 0) {
+            char *beside = path_beside(reader->config->file, text);
+            free(text);
+            text = beside;
+        }
         if (!text) {
             static const struct config_key param = {.what = "a parameter",
                                                     .example = "10, \"1GHz\" or true"};

@@ -79,7 +79,7 @@ int config_make_stub(struct config_reader *reader, const struct json_place *wher
                      struct config_device *device)
 {
     struct json_place params = {where, "params", 0}, file_place = {&params, "file", 0};
-    struct trestle_param *file = find_param(device, "file");
+    const struct trestle_param *file = find_param(device, "file");
     const struct trestle_param *peripheral = find_param(device, "peripheral");
     struct svd_file *svd;
     struct svd_stub *stub;
@@ -88,8 +88,6 @@ int config_make_stub(struct config_reader *reader, const struct json_place *wher
         return config_fail(reader, device->num_params ? &params : where,
                            "the model svd needs to know what it stands for; add \"params\": "
                            "{ \"file\": \"nrf51.svd\", \"peripheral\": \"UART0\" }");
-    /* As seen from here, for a device in a process of its own and for traces. */
-    file->value = config_keep(reader->config, path_beside(reader->config->file, file->value));
     int status = load(reader, &file_place, file->value, &svd);
     if (status < 0)
         return status;

@@ -123,6 +123,8 @@ struct trestle_model {
     /* Bytes from the world outside, at most as many as trestle_device_accept_input() has allowed.
      * data is valid during the call. 1 <= size <= TRESTLE_INPUT_MAX. */
     void (*input)(struct trestle_device *dev, const void *data, size_t size);
+    /* It calls trestle_device_memory_read() or _write(). A model with dma_done need not say so. */
+    bool uses_memory;
 };
 
 /* The one symbol that a loadable model (a .so) exports; that it is seen outside, and in C++ has
@@ -206,6 +208,16 @@ TRESTLE_API TRESTLE_CHECK int trestle_device_dma_read(struct trestle_device *dev
                                                       void *buf, size_t size, uint64_t tag);
 TRESTLE_API TRESTLE_CHECK int trestle_device_dma_write(struct trestle_device *dev, uint64_t addr,
                                                        const void *buf, size_t size, uint64_t tag);
+
+/* The same within the call, of models with uses_memory or dma_done: 0, and the bytes have been
+ * copied, or -EFAULT, -ENODEV as for dma_done(). Engine time stands meanwhile. Transfers happen in
+ * the order of their calls, and before the guest sees an interrupt or an answer that comes after
+ * them. -ENOTSUP: this run has no DMA, or none that ends at once (under SST). -EINVAL, -ENOMEM as
+ * above. */
+TRESTLE_API TRESTLE_CHECK int trestle_device_memory_read(struct trestle_device *dev, uint64_t addr,
+                                                         void *buf, size_t size);
+TRESTLE_API TRESTLE_CHECK int trestle_device_memory_write(struct trestle_device *dev, uint64_t addr,
+                                                          const void *buf, size_t size);
 
 /* One line to the run's log, prefixed with the device's name. Guest mistakes are
  * TRESTLE_LOG_WARNING. Of errors and of warnings the log gets at most 10 each per device and

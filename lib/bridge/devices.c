@@ -206,7 +206,7 @@ static void add_port(struct front *front, struct port *port)
         return;
     const struct trestle_model *model = trestle_device_model(port->device);
     front->has_irq |= model->irq_lines > 0;
-    front->has_dma |= model->dma_done != NULL;
+    front->has_dma |= model->dma_done || model->uses_memory;
 }
 
 int trestle_bridge_add_device(struct trestle_bridge *bridge,

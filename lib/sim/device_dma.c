@@ -81,10 +81,8 @@ static struct transfer *transfer_find(struct trestle_device *dev, uint64_t id)
 }
 
 static int dma_start(struct trestle_device *dev, bool write, uint64_t addr, void *buf, size_t size,
-                     uint64_t tag)
+                     uint64_t tag, struct transfer **ret_transfer)
 {
-    if (device_is_elsewhere(dev, write ? "trestle_device_dma_write" : "trestle_device_dma_read"))
-        return -EPERM;
     if (size == 0 || size > UINT64_MAX - addr)
         return -EINVAL;
     if (!dev->ops.dma)
@@ -111,19 +109,57 @@ static int dma_start(struct trestle_device *dev, bool write, uint64_t addr, void
         sim_cancel(dev->sim, &transfer->event);
         transfer_release(transfer);
     }
+    *ret_transfer = transfer;
     return r < 0 ? r : 0;
 }
 
 int trestle_device_dma_read(struct trestle_device *dev, uint64_t addr, void *buf, size_t size,
                             uint64_t tag)
 {
-    return dma_start(dev, false, addr, buf, size, tag);
+    struct transfer *unused;
+    if (device_is_elsewhere(dev, "trestle_device_dma_read"))
+        return -EPERM;
+    return dma_start(dev, false, addr, buf, size, tag, &unused);
 }
 
 int trestle_device_dma_write(struct trestle_device *dev, uint64_t addr, const void *buf,
                              size_t size, uint64_t tag)
 {
-    return dma_start(dev, true, addr, (void *)buf, size, tag);
+    struct transfer *unused;
+    if (device_is_elsewhere(dev, "trestle_device_dma_write"))
+        return -EPERM;
+    return dma_start(dev, true, addr, (void *)buf, size, tag, &unused);
+}
+
+/* --- within the call ------------------------------------------------------------------------- */
+
+/* A host that copies at once has done so by now, and only the event that would tell is left. */
+static int memory_move(struct trestle_device *dev, bool write, uint64_t addr, void *buf,
+                       size_t size)
+{
+    struct transfer *transfer;
+    int r = dma_start(dev, write, addr, buf, size, 0, &transfer);
+    if (r < 0)
+        return r;
+    r = transfer->active ? -ENOTSUP : transfer->status;
+    sim_cancel(dev->sim, &transfer->event);
+    transfer_release(transfer);
+    return r;
+}
+
+int trestle_device_memory_read(struct trestle_device *dev, uint64_t addr, void *buf, size_t size)
+{
+    if (device_is_elsewhere(dev, "trestle_device_memory_read"))
+        return -EPERM;
+    return memory_move(dev, false, addr, buf, size);
+}
+
+int trestle_device_memory_write(struct trestle_device *dev, uint64_t addr, const void *buf,
+                                size_t size)
+{
+    if (device_is_elsewhere(dev, "trestle_device_memory_write"))
+        return -EPERM;
+    return memory_move(dev, true, addr, (void *)buf, size);
 }
 
 void *trestle_device_dma_buffer(struct trestle_device *dev, uint64_t id, size_t *ret_size)

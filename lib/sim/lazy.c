@@ -13,7 +13,7 @@
 
 static bool can_be_seen(const struct trestle_device *dev)
 {
-    return dev->model.irq_lines > 0 || dev->model.dma_done;
+    return dev->model.irq_lines > 0 || dev->model.dma_done || dev->model.uses_memory;
 }
 
 static void set_lazy(struct trestle_device *dev, bool is_lazy)

@@ -29,7 +29,7 @@ class Exports(unittest.TestCase):
 
     def test_are_declared(self):
         headers = "".join(path.read_text() for path in (SOURCE / "include/trestle").glob("*.h"))
-        declared = set(re.findall(r"TRESTLE_API[^;{]*?\b(trestle_\w+)\(", headers))
+        declared = set(re.findall(r"TRESTLE_API[^;{]*?\b(trestle_\w+)[(\[]", headers))
         self.assertEqual(sorted(self.listed - declared), [])
         self.assertEqual(sorted(declared - self.listed), [])
 

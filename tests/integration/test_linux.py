@@ -5,6 +5,7 @@
 Takes the guests that tools/linux-guest has left in the cache. TRESTLE_NETWORK=1, as CI sets it,
 fetches them; without, and without guests, the tests are skipped.
 """
+import hashlib
 import json
 import os
 import pathlib
@@ -88,6 +89,50 @@ exec 3>&- # waits until it is sent
         out = read_until(run.stdout, rb"heard: .*\n", BOOT_SECONDS)
         self.assertIn(line.encode(), out)
         self.assertEqual(run.wait(30), 0)
+
+    def test_virtio(self):
+        """A source of entropy, a disk and a console, each used by its driver."""
+        script = self.dir / "virtio.sh"
+        script.write_text("""
+cat /sys/class/misc/hw_random/rng_current
+dd if=/dev/hwrng bs=16 count=1 2>/dev/null | od -An -tx1
+echo "disk: $(cat /sys/block/vda/size) $(cat /sys/block/vda/serial)"
+head -c 13 /dev/vda
+yes again | dd of=/dev/vda bs=64k seek=1 count=4 iflag=fullblock conv=fsync 2>/dev/null
+echo 3 >/proc/sys/vm/drop_caches
+echo "sum: $(md5sum /dev/vda)"
+exec 3<>/dev/hvc0
+stty -F /dev/hvc0 raw -echo
+echo ready >&3
+read -r line <&3
+echo "heard: $line"
+echo "said: $line" >&3
+grep virtio /proc/interrupts
+""")
+        guest = linux_guest("riscv64", script)
+        disk = self.dir / "disk.img"
+        disk.write_bytes(b"first sector\n" + bytes(range(256)) * 4096 + bytes(499))
+        (self.dir / "keys.txt").write_text("all of this comes before the kernel is there\n")
+        result = self.trestle("run", self.config({
+            "machine": {"arch": "riscv64", "memory": "512M", "kernel": str(guest / "kernel"),
+                        "initrd": str(guest / "initrd-virtio"), "append": "console=ttyS0 quiet"},
+            "devices": [{"name": "rng", "model": "virtio-rng", "base_addr": "0x10200000", "irq": 40},
+                        {"name": "disk", "model": "virtio-blk", "base_addr": "0x10201000", "irq": 41,
+                         "params": {"file": "disk.img"}},
+                        {"name": "console", "model": "virtio-console", "base_addr": "0x10202000",
+                         "irq": 42, "backend": "file:said.txt", "input": "file:keys.txt"}]}),
+            timeout=BOOT_SECONDS)
+        self.assertEqual(result.code, 0, result)
+        out = result.out.replace("\r", "")
+        self.assertIn("virtio_rng.0\n", out)
+        self.assertRegex(out, r"\n( [0-9a-f]{2}){16}\n")
+        self.assertIn(f"disk: {len(disk.read_bytes()) // 512} disk\nfirst sector\n", out)
+        self.assertIn(f"sum: {hashlib.md5(disk.read_bytes()).hexdigest()}", out)
+        self.assertEqual(disk.read_bytes()[65536:][:12], b"again\nagain\n")
+        self.assertIn("heard: all of this comes before the kernel is there\n", out)
+        self.assertEqual((self.dir / "said.txt").read_text(),
+                         "ready\nsaid: all of this comes before the kernel is there\n")
+        self.assertEqual(len(re.findall(r" \d+: +[1-9]\d* .*virtio\d", out)), 3, out)
 
     def connect(self, path, run):
         """To a socket that is about to be there."""

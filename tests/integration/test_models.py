@@ -120,7 +120,8 @@ class OnePlace(common.TestCase):
         for model in map(lambda name: name.replace("-", "_"), common.bundled_models()):
             rows = re.findall(r'{"([A-Z0-9_]+)", (0x[0-9a-f]+),',
                               (common.SOURCE / f"models/{model}.c").read_text())
-            self.assertTrue(rows or model == "at24", model)
+            # A chip on a bus has none of its own, and those of all virtio devices are the kit's.
+            self.assertTrue(rows or model == "at24" or model.startswith("virtio_"), model)
             for name in files:
                 if not name.startswith(("models/", "firmware/", "include/", "cli/", "lib/")):
                     continue

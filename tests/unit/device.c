@@ -839,6 +839,26 @@ static void test_messages_beyond_the_engine(void **state)
 
 /* --- DMA -------------------------------------------------------------------------------------- */
 
+/* Bytes that the host moves at once are there when the call returns, and nothing is heard of it. */
+static void test_memory_within_the_call(void **state)
+{
+    uint8_t buf[4];
+    host.dma_at_once = true;
+    for (unsigned i = 0; i < 5000; i++) /* more than may be under way */
+        assert_int_equal(trestle_device_memory_read(dev, 0x1000, buf, sizeof(buf)), 0);
+    assert_false(host.dma_write);
+    assert_int_equal(trestle_device_memory_write(dev, 0x1000, buf, sizeof(buf)), 0);
+    assert_true(host.dma_write);
+    assert_ptr_equal(host.dma_buf, buf);
+    host.dma_at_once = false; /* one that takes its time is no use, and does no harm later */
+    assert_int_equal(trestle_device_memory_read(dev, 0x1000, buf, sizeof(buf)), -ENOTSUP);
+    assert_null(trestle_device_dma_buffer(dev, host.dma_id, NULL));
+    assert_int_equal(trestle_device_dma_complete(dev, host.dma_id, 0), -ENOENT);
+    assert_int_equal(trestle_device_memory_read(dev, 0x1000, buf, 0), -EINVAL);
+    assert_int_equal(trestle_sim_next(sim), TRESTLE_TIME_NEVER);
+    assert_int_equal(s->dma_dones, 0);
+}
+
 static void test_dma(void **state)
 {
     uint8_t in[16], out[8];
@@ -1292,6 +1312,7 @@ int main(void)
         TEST(test_transfers_are_bounded),
         TEST(test_messages_beyond_the_engine),
         TEST(test_dma),
+        TEST(test_memory_within_the_call),
         TEST(test_dma_completed_at_once_comes_later),
         TEST(test_dma_refused),
         TEST(test_resets_leave_transfers_in_order),

@@ -10,15 +10,17 @@
 static void test_bundled(void **state)
 {
     static const char *const names[] = {
-        "at24", "compute", "dma",   "echo",        "edu",   "goldfish-rtc", "i2c-ocores",
-        "id",   "ns16550", "panel", "sifive-gpio", "sp805", "timer",        "tmp102",
+        "at24",       "compute", "dma",        "echo",           "edu",         "goldfish-rtc",
+        "i2c-ocores", "id",      "ns16550",    "panel",          "sifive-gpio", "sp805",
+        "timer",      "tmp102",  "virtio-blk", "virtio-console", "virtio-rng",
     };
     const struct trestle_model *const *models = trestle_models();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         assert_non_null(models[i]);
         assert_string_equal(models[i]->name, names[i]);
         assert_ptr_equal(trestle_model_find(names[i]), models[i]);
-        trestle_device_destroy(rig_device(models[i], NULL)); /* a table that is accepted */
+        if (strcmp(names[i], "virtio-blk") != 0)                 /* which needs a file */
+            trestle_device_destroy(rig_device(models[i], NULL)); /* a table that is accepted */
     }
     assert_null(models[sizeof(names) / sizeof(names[0])]);
     assert_null(trestle_model_find("nothing"));

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trestle/virtio.h: what all virtio devices have in common, for models of them: the MMIO transport
+ * of virtio 1.x (version 2 of the interface), negotiation of features, configuration space, and
+ * split queues. A model adds what its kind of device does with a buffer.
+ *
+ *     struct rng { struct trestle_virtio *virtio; uint64_t next; };      // the pointer comes first
+ *
+ *     static void rng_notify(struct trestle_device *dev, uint32_t queue)
+ *     {
+ *         struct trestle_virtio_chain chain;
+ *         while (trestle_virtio_pop(dev, queue, &chain) > 0)
+ *             ... trestle_virtio_write(dev, &chain, 0, bytes, size); then
+ *             trestle_virtio_push(dev, queue, &chain, size);
+ *         trestle_virtio_signal(dev, queue);
+ *     }
+ *     static const struct trestle_virtio_kind rng_kind = {
+ *         .size = sizeof(rng_kind), .id = 4, .num_queues = 1, .notify = rng_notify};
+ *
+ *     static int rng_init(struct trestle_device *dev, const struct trestle_params *params)
+ *     {
+ *         return trestle_virtio_create(dev, &rng_kind, 0);
+ *     }
+ *     static const struct trestle_model rng_model = {
+ *         .size = sizeof(rng_model), .name = "my-rng", TRESTLE_VIRTIO_MODEL,
+ *         .state_size = sizeof(struct rng), .init = rng_init, .reset = trestle_virtio_reset,
+ *         .fini = trestle_virtio_fini};
+ *
+ * The driver is not trusted. A queue that lies outside of memory, has a loop, or says what cannot
+ * be is logged once; the device then says DEVICE_NEEDS_RESET and does nothing until it is reset.
+ * Guest memory is reached within the call (trestle_device_memory_read()).
+ */
+#ifndef TRESTLE_VIRTIO_H
+#define TRESTLE_VIRTIO_H
+
+#include "trestle/registers.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TRESTLE_VIRTIO_QUEUES_MAX 16
+#define TRESTLE_VIRTIO_QUEUE_SIZE 256   /* entries, where the driver wants as many */
+#define TRESTLE_VIRTIO_CONFIG_MAX 256   /* bytes */
+#define TRESTLE_VIRTIO_SEGMENTS_MAX 130 /* of a chain, in both directions together */
+
+struct trestle_virtio; /* the common part of one device; owned by the library */
+
+/* What a kind of device is. It outlives its devices. Callbacks may be NULL. */
+struct trestle_virtio_kind {
+    size_t size;         /* sizeof(struct trestle_virtio_kind) */
+    uint32_t id;         /* the kind's number in the specification: 2 is a block device */
+    uint32_t num_queues; /* 1 to TRESTLE_VIRTIO_QUEUES_MAX */
+    /* The driver says that it has made buffers available in a queue. It says so for each that it
+     * adds: a model need not look by itself. */
+    void (*notify)(struct trestle_device *dev, uint32_t queue);
+    /* The driver or the guest has reset the device. Chains that the model has kept are void. */
+    void (*reset)(struct trestle_device *dev);
+};
+
+/* A chain of buffers that the driver has made available: what the device reads, then what it
+ * writes. The fields are the library's. */
+struct trestle_virtio_chain {
+    uint16_t head;
+    uint16_t num_out, num_in;     /* segments that the device reads, and writes */
+    uint64_t out_bytes, in_bytes; /* of all of them */
+    struct {
+        uint64_t addr;
+        uint32_t size;
+    } segments[TRESTLE_VIRTIO_SEGMENTS_MAX];
+};
+
+/* For a model's table: its registers and its interrupt line. */
+#define TRESTLE_VIRTIO_MODEL                                                        \
+    .compatible = "virtio,mmio", .regions = trestle_virtio_regions, .irq_lines = 1, \
+    .uses_memory = true
+TRESTLE_API extern const struct trestle_region *const trestle_virtio_regions[];
+
+/* In init(). The state begins with the pointer that this sets. features: those of the kind that
+ * this device offers; the library adds VIRTIO_F_VERSION_1 and VIRTIO_F_INDIRECT_DESC. -EINVAL: the
+ * kind has no queue, or too many. -ENOMEM. */
+TRESTLE_API TRESTLE_CHECK int trestle_virtio_create(struct trestle_device *dev,
+                                                    const struct trestle_virtio_kind *kind,
+                                                    uint64_t features);
+/* A model's reset() and fini(), or called by them. */
+TRESTLE_API void trestle_virtio_reset(struct trestle_device *dev);
+TRESTLE_API void trestle_virtio_fini(struct trestle_device *dev);
+
+/* The features that driver and device have agreed on. */
+TRESTLE_API uint64_t trestle_virtio_features(const struct trestle_device *dev);
+
+/* The configuration space, TRESTLE_VIRTIO_CONFIG_MAX bytes, little-endian, zeroed: the model's to
+ * fill. The driver can read it and not write it. */
+TRESTLE_API uint8_t *trestle_virtio_config(struct trestle_device *dev);
+/* After a change of it while a driver may look. */
+TRESTLE_API void trestle_virtio_config_changed(struct trestle_device *dev);
+
+/* The next chain that the driver has made available. 1: *ret_chain is it, and trestle_virtio_push()
+ * is due, now or later. 0: there is none, or the driver is not ready. Negative: the device needs a
+ * reset. */
+TRESTLE_API int trestle_virtio_pop(struct trestle_device *dev, uint32_t queue,
+                                   struct trestle_virtio_chain *ret_chain);
+/* Copies from what the device reads, or to what it writes, from `offset` bytes on. The number of
+ * bytes, less than size where the chain ends before; negative: the device needs a reset. */
+TRESTLE_API int64_t trestle_virtio_read(struct trestle_device *dev,
+                                        const struct trestle_virtio_chain *chain, uint64_t offset,
+                                        void *buf, size_t size);
+TRESTLE_API int64_t trestle_virtio_write(struct trestle_device *dev,
+                                         const struct trestle_virtio_chain *chain, uint64_t offset,
+                                         const void *buf, size_t size);
+/* Gives the chain back; `written`: how many bytes the device has written. */
+TRESTLE_API void trestle_virtio_push(struct trestle_device *dev, uint32_t queue,
+                                     const struct trestle_virtio_chain *chain, uint32_t written);
+/* After one or more of those: the interrupt, unless the driver does not want it. */
+TRESTLE_API void trestle_virtio_signal(struct trestle_device *dev, uint32_t queue);
+
+/* The driver has broken a rule of the kind's: that is logged, and the device needs a reset. */
+TRESTLE_API void trestle_virtio_refuse(struct trestle_device *dev, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#ifdef __cplusplus
+}
+#endif
+#endif
