@@ -121,7 +121,7 @@ ALLOWED = {
         "plugin/v2": "ram v2",
     },
     "tests/integration": {
-        "include/trestle": "device",
+        "include/trestle": "device registers",
     },
     "tests/rtl": {},
     "tests/systemc": {

@@ -20,7 +20,8 @@ struct config_pci {
     const char *bus; /* NULL: the machine's first */
     bool multifunction;
     int64_t vendor, device, subsystem_vendor, subsystem, class_code, revision;
-    const char *bar;        /* "mem", "mem64", "io"; NULL: the plugin's default */
+    const char *bars[TRESTLE_REGIONS_MAX]; /* "mem", "mem64", "io"; NULL: the plugin's default */
+    size_t num_bars;                       /* that the file gives */
     const char *interrupts; /* the best of what it offers: "msix", "msi", "intx"; NULL: msix */
 };
 

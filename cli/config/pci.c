@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* "pci": a device that hangs on a PCI bus, in place of an address. */
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/reader.h"
+#include "trestle/registers.h"
 #include "util.h"
 
 /* "4", "04.0", "1f.7" */
@@ -53,7 +55,28 @@ static int set_id(struct config_reader *reader, const struct config_key *key,
 }
 
 static char *const bar_choices[] = {"mem", "mem64", "io", NULL};
+#define BAR_KINDS 3
 static char *const interrupt_choices[] = {"msix", "msi", "intx", NULL};
+
+/* Of the first region, or a list of all regions'. */
+static int set_bar(struct config_reader *reader, const struct config_key *key,
+                   const struct json_place *where, const json_t *value, void *target)
+{
+    struct config_pci *pci = target;
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    int status = 0;
+    if (count == 0 || count > TRESTLE_REGIONS_MAX)
+        return config_fail(reader, where, "%zu kinds are given; there are 1 to %d BARs", count,
+                           TRESTLE_REGIONS_MAX);
+    for (size_t i = 0; i < count && status == 0; i++) {
+        struct json_place item = {where, NULL, i};
+        status = json_is_array(value) ? config_set_choice(reader, key, &item,
+                                                          json_array_get(value, i), &pci->bars[i])
+                                      : config_set_choice(reader, key, where, value, &pci->bars[i]);
+    }
+    pci->num_bars = count;
+    return status;
+}
 
 #define PCI(name) offsetof(struct config_pci, name)
 
@@ -72,7 +95,7 @@ static const struct config_key keys[] = {
     {"class", set_id, PCI(class_code), "a class of 24 bits", "\"class\": \"0x010802\"",
      .max = 0xffffff},
     {"revision", set_id, PCI(revision), "a number of 8 bits", "\"revision\": 1", .max = UINT8_MAX},
-    {"bar", config_set_choice, PCI(bar), "a choice here", .choices = bar_choices},
+    {"bar", set_bar, 0, "a choice here", .choices = bar_choices},
     {"interrupts", config_set_choice, PCI(interrupts), "a choice here",
      .choices = interrupt_choices},
     {0},
@@ -109,8 +132,41 @@ static void take_from_model(struct config_pci *pci, const struct trestle_pci *mo
     pci->subsystem = either(pci->subsystem, model->subsystem);
     pci->class_code = either(pci->class_code, model->class_code);
     pci->revision = either(pci->revision, model->revision);
-    if (!pci->bar && model->bar < 3)
-        pci->bar = bar_choices[model->bar];
+    if (!pci->bars[0] && model->bar < BAR_KINDS)
+        pci->bars[0] = bar_choices[model->bar];
+    bool has_more =
+        model->size >= offsetof(struct trestle_pci, more_bars) + sizeof(model->more_bars);
+    for (size_t i = 1; has_more && i < TRESTLE_REGIONS_MAX; i++)
+        if (!pci->bars[i] && model->more_bars[i - 1] < BAR_KINDS)
+            pci->bars[i] = bar_choices[model->more_bars[i - 1]];
+}
+
+static uint32_t num_regions(const struct trestle_model *model)
+{
+    uint32_t count = 1;
+    while (count < TRESTLE_REGIONS_MAX && trestle_model_region_bytes(model, count) > 0)
+        count++;
+    return count;
+}
+
+/* The model's own bytes are rounded up; what the user gives is meant as it is. */
+static int check_regions(struct config_reader *reader, const struct json_place *where,
+                         const struct config_device *device)
+{
+    struct json_place size = {where, "size", 0}, pci = {where, "pci", 0}, bar = {&pci, "bar", 0};
+    uint32_t count = num_regions(device->model);
+    if (device->size & (device->size - 1)) {
+        unsigned long long up = 16;
+        while (up < device->size)
+            up *= 2;
+        return config_fail(reader, &size, "%llu is no power of two, as a BAR's size is; write %llu",
+                           (unsigned long long)device->size, up);
+    }
+    if (device->pci->num_bars > count)
+        return config_fail(reader, &bar, "%zu kinds are given, but %s has %u region%s; give fewer",
+                           device->pci->num_bars, device->model->name, count,
+                           count == 1 ? "" : "s");
+    return 0;
 }
 
 int config_finish_pci(struct config_reader *reader, const struct json_place *where,
@@ -132,7 +188,7 @@ int config_finish_pci(struct config_reader *reader, const struct json_place *whe
         return config_fail(reader, &protocol, "only protocol 2 has PCI devices; remove the key");
     if (device->model->pci)
         take_from_model(device->pci, device->model->pci);
-    return 0;
+    return check_regions(reader, where, device);
 }
 
 /* Those that are nowhere in particular come last. */
@@ -180,8 +236,16 @@ void config_add_pci_properties(struct strings *parts, const struct config_device
     add_id(parts, "class", pci->class_code);
     add_id(parts, "revision", pci->revision);
     strings_addf(parts, "vectors=%u", device->model->irq_lines);
-    if (pci->bar)
-        strings_addf(parts, "bar=%s", pci->bar);
+    for (uint32_t i = 0; i < num_regions(device->model); i++) {
+        char number[4] = "";
+        if (i > 0)
+            snprintf(number, sizeof(number), "%u", i);
+        if (i > 0)
+            strings_addf(parts, "size%u=0x%llx", i,
+                         (unsigned long long)trestle_model_region_bytes(device->model, i));
+        if (pci->bars[i])
+            strings_addf(parts, "bar%s=%s", number, pci->bars[i]);
+    }
     if (strcmp(interrupts, "msix") != 0)
         strings_add(parts, "no_msix=on");
     if (strcmp(interrupts, "intx") == 0)

@@ -12,7 +12,7 @@
 struct place {
     const struct trestle_register *reg; /* NULL: none is there */
     uint64_t offset;
-    uint32_t device, index;
+    uint32_t device, region, index;
     bool is_known;
 };
 
@@ -44,23 +44,29 @@ static bool covers(const struct trestle_register *reg, uint64_t offset, uint32_t
     return true;
 }
 
-static struct place look_up(const struct trestle_trace_header *header, uint32_t device,
-                            uint64_t offset)
+static struct place look_up(const struct trestle_trace_header *header,
+                            const struct trestle_trace_record *access)
 {
-    struct place place = {.offset = offset, .device = device, .is_known = true};
-    const struct trestle_trace_device *of = &header->devices[device];
+    uint64_t offset = access->addr;
+    struct place place = {
+        .offset = offset, .device = access->device, .region = access->number, .is_known = true};
+    const struct trestle_trace_device *of = &header->devices[access->device];
     for (size_t i = 0; i < of->num_registers && !place.reg; i++)
-        if (covers(&of->registers[i], offset, &place.index))
+        if ((of->row_regions ? of->row_regions[i] : 0) == access->number &&
+            covers(&of->registers[i], offset, &place.index))
             place.reg = &of->registers[i];
     return place;
 }
 
-bool trace_names_find(struct trace_names *names, uint32_t device, uint64_t offset,
+bool trace_names_find(struct trace_names *names, const struct trestle_trace_record *access,
                       const struct trestle_register **ret_reg, uint32_t *ret_index)
 {
-    struct place *place = &names->places[(offset / 4 + 31 * (uint64_t)device) % REMEMBERED];
-    if (!place->is_known || place->device != device || place->offset != offset)
-        *place = look_up(names->header, device, offset);
+    struct place *place =
+        &names->places[(access->addr / 4 + 31 * (uint64_t)access->device + access->number) %
+                       REMEMBERED];
+    if (!place->is_known || place->device != access->device || place->region != access->number ||
+        place->offset != access->addr)
+        *place = look_up(names->header, access);
     *ret_reg = place->reg;
     *ret_index = place->index;
     return place->reg != NULL;
@@ -72,7 +78,7 @@ const char *trace_names_register(struct trace_names *names,
     const struct trestle_register *reg;
     uint32_t index;
     buf[0] = '\0';
-    if (names && trace_names_find(names, access->device, access->addr, &reg, &index))
+    if (names && trace_names_find(names, access, &reg, &index))
         trestle_register_name(reg, index, buf, size);
     return buf;
 }
@@ -82,7 +88,7 @@ const char *trace_names_value(struct trace_names *names, const struct trestle_tr
 {
     const struct trestle_register *reg;
     uint32_t index;
-    bool is_whole = names && trace_names_find(names, access->device, access->addr, &reg, &index) &&
+    bool is_whole = names && trace_names_find(names, access, &reg, &index) &&
                     reg->offset + (uint64_t)index * reg->stride == access->addr &&
                     reg->size == access->size;
     if (is_whole)

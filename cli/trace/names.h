@@ -11,8 +11,8 @@ struct trace_names;
 struct trace_names *trace_names_create(const struct trestle_trace_header *header);
 void trace_names_destroy(struct trace_names *names);
 
-/* The register at an offset of a device, and which of an array: false where there is none. */
-bool trace_names_find(struct trace_names *names, uint32_t device, uint64_t offset,
+/* The register that an access begins in, and which of an array: false where there is none. */
+bool trace_names_find(struct trace_names *names, const struct trestle_trace_record *access,
                       const struct trestle_register **ret_reg, uint32_t *ret_index);
 /* "STATUS", or "" ; into buf, which it returns. */
 const char *trace_names_register(struct trace_names *names,

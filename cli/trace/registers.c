@@ -54,7 +54,7 @@ static void registers_record(struct trace_sink *sink, const struct trestle_trace
     if (record->kind == TRESTLE_TRACE_READ || record->kind == TRESTLE_TRACE_WRITE)
         *access = *record;
     if (record->kind != TRESTLE_TRACE_ANSWER || record->status < 0 || access->size == 0 ||
-        !trace_names_find(registers->names, record->device, access->addr, &reg, &index) ||
+        !trace_names_find(registers->names, access, &reg, &index) ||
         reg->offset + (uint64_t)index * reg->stride != access->addr || reg->size != access->size)
         return;
     bool is_written = access->kind == TRESTLE_TRACE_WRITE;

@@ -249,6 +249,7 @@ static void submit(struct player *player)
 {
     player->request = (struct trestle_request){.access = {.offset = player->next.addr,
                                                           .data = player->next.data,
+                                                          .region = player->next.number,
                                                           .size = player->next.size},
                                                .write = player->next.kind == TRESTLE_TRACE_WRITE};
     player->access = player->next;

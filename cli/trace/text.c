@@ -58,8 +58,10 @@ static void print_access(const struct trestle_trace_record *access, struct trace
     bool is_write = access->kind == TRESTLE_TRACE_WRITE;
     char name[128], value[256];
     trace_names_register(names, access, name, sizeof(name));
-    fprintf(file, "%-5s %" PRIu32 "  0x%02" PRIx64 "%s%s", is_write ? "write" : "read",
-            access->size, access->addr, name[0] ? " " : "", name);
+    fprintf(file, "%-5s %" PRIu32 "  ", is_write ? "write" : "read", access->size);
+    if (access->number > 0)
+        fprintf(file, "region %" PRIu32 " ", access->number);
+    fprintf(file, "0x%02" PRIx64 "%s%s", access->addr, name[0] ? " " : "", name);
     if (is_write)
         fprintf(file, "  %s", trace_names_value(names, access, access->data, value, sizeof(value)));
 }

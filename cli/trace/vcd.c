@@ -125,7 +125,7 @@ static void change_register(struct vcd_sink *vcd, const struct trestle_trace_rec
     struct device_state *state = &vcd->devices[access->device];
     const struct trestle_register *reg;
     uint32_t index;
-    if (!trace_names_find(vcd->names, access->device, access->addr, &reg, &index) ||
+    if (!trace_names_find(vcd->names, access, &reg, &index) ||
         reg->offset + (uint64_t)index * reg->stride != access->addr || reg->size != access->size)
         return;
     size_t number = 0;

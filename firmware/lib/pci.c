@@ -24,7 +24,21 @@
 #define FIRST_VECTOR 0x20
 #define MESSAGE_INPUT 5 /* an old device's, which nobody uses */
 
-static uintptr_t next_place = 0xe8000000;
+static uintptr_t next_place = 0xe8000000, next_io = 0xc000;
+
+bool pci_io_read(uintptr_t place, uint64_t *ret_value)
+{
+    uint32_t value;
+    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"((uint16_t)place));
+    *ret_value = value;
+    return true;
+}
+
+bool pci_io_write(uintptr_t place, uint32_t value)
+{
+    __asm__ volatile("outl %0, %1" ::"a"(value), "Nd"((uint16_t)place));
+    return true;
+}
 
 static void select_register(unsigned devfn, unsigned offset)
 {
@@ -64,6 +78,7 @@ bool pci_message(uint32_t *ret_addr, uint32_t *ret_data, unsigned *ret_input)
 #if defined(__aarch64__)
 
 #define ECAM 0x4010000000
+#define IO 0x3eff0000
 #define FIRST_INTX 3
 #define V2M_SETSPI 0x08020040
 #define FIRST_SPI 32
@@ -87,6 +102,7 @@ bool pci_message(uint32_t *ret_addr, uint32_t *ret_data, unsigned *ret_input)
 #else
 
 #define ECAM 0x30000000
+#define IO 0x03000000
 #define FIRST_INTX 32
 
 static uintptr_t next_place = 0x40000000;
@@ -100,6 +116,18 @@ bool pci_message(uint32_t *ret_addr, uint32_t *ret_data, unsigned *ret_input)
 }
 
 #endif
+
+static uintptr_t next_io = 0x1000;
+
+bool pci_io_read(uintptr_t place, uint64_t *ret_value)
+{
+    return mmio_read(IO + place, 4, ret_value);
+}
+
+bool pci_io_write(uintptr_t place, uint32_t value)
+{
+    return mmio_write(IO + place, 4, value);
+}
 
 static volatile uint32_t *reg(unsigned devfn, unsigned offset)
 {
@@ -161,6 +189,14 @@ int pci_find(uint32_t id)
     return PCI_NONE;
 }
 
+/* Firmware has given what is not 0 a place. */
+static uintptr_t place_bar(uintptr_t *ref_next, uint32_t size)
+{
+    uintptr_t place = (*ref_next + size - 1) & ~((uintptr_t)size - 1);
+    *ref_next = place + size;
+    return place;
+}
+
 uintptr_t pci_bar(unsigned devfn, unsigned bar, uint64_t *ret_size)
 {
     unsigned at = PCI_BAR0 + 4 * bar;
@@ -168,19 +204,18 @@ uintptr_t pci_bar(unsigned devfn, unsigned bar, uint64_t *ret_size)
     pci_set(devfn, at, UINT32_MAX);
     uint32_t mask = pci_get(devfn, at);
     pci_set(devfn, at, was);
-    if (mask == 0 || (mask & BAR_IO))
+    if (mask == 0)
         return 0;
-    uint32_t size = ~(mask & ~15u) + 1;
-    if ((was & ~15u) == 0) {
-        next_place = (next_place + size - 1) & ~((uintptr_t)size - 1);
-        was = (uint32_t)next_place;
-        next_place += size;
+    uint32_t flags = mask & BAR_IO ? 3u : 15u;
+    uint32_t size = ~(mask & ~flags) + 1;
+    if ((was & ~flags) == 0) {
+        was = (uint32_t)place_bar(mask & BAR_IO ? &next_io : &next_place, size);
         pci_set(devfn, at, was);
-        if (mask & BAR_64)
+        if (!(mask & BAR_IO) && (mask & BAR_64))
             pci_set(devfn, at + 4, 0);
     }
     *ret_size = size;
-    return was & ~15u;
+    return was & ~flags;
 }
 
 unsigned pci_capability(unsigned devfn, unsigned id)

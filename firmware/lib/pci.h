@@ -37,9 +37,12 @@ int pci_open_bridge(void);
 void pci_reset_bus(unsigned bridge);
 /* The first device with that id (as PCI_ID has it) on buses 0 and 1, or PCI_NONE. */
 int pci_find(uint32_t id);
-/* Where a memory BAR is; one that is nowhere gets a place first. Its size in *ret_size. 0: there is
- * none. */
+/* Where a BAR is; one that is nowhere gets a place first. Its size in *ret_size. 0: there is none.
+ */
 uintptr_t pci_bar(unsigned devfn, unsigned bar, uint64_t *ret_size);
+/* 32 bits of a BAR of I/O. False: a bus error. */
+bool pci_io_read(uintptr_t place, uint64_t *ret_value);
+bool pci_io_write(uintptr_t place, uint32_t value);
 /* Where a capability is in the configuration space, or 0. */
 unsigned pci_capability(unsigned devfn, unsigned id);
 

@@ -32,6 +32,7 @@ extern "C" {
 #define TRESTLE_IRQ_LINES_MAX 64
 #define TRESTLE_PEER_PORTS_MAX 32
 #define TRESTLE_TIMERS_MAX 32
+#define TRESTLE_REGIONS_MAX 6 /* as many BARs as a PCI device has */
 
 struct trestle_device;  /* one instance of a model; owned by the library */
 struct trestle_params;  /* what the user configured for it; valid during init() only */
@@ -55,6 +56,7 @@ struct trestle_pci {
     uint32_t class_code; /* class, subclass and interface, such as 0x010802 */
     uint8_t revision;
     uint8_t bar; /* enum trestle_bar: the kind of BAR 0, which is the first region */
+    uint8_t more_bars[TRESTLE_REGIONS_MAX - 1]; /* the same of the other regions' */
 };
 
 enum trestle_bar { TRESTLE_BAR_MEM, TRESTLE_BAR_MEM64, TRESTLE_BAR_IO };

@@ -190,6 +190,8 @@ TRESTLE_API char *trestle_device_access_text(const struct trestle_device *dev,
  * so (region_size, access_sizes), otherwise those of its registers. */
 TRESTLE_API uint64_t trestle_model_bytes(const struct trestle_model *model);
 TRESTLE_API uint32_t trestle_model_widths(const struct trestle_model *model);
+/* Bytes of any region; 0: the model has no such. */
+TRESTLE_API uint64_t trestle_model_region_bytes(const struct trestle_model *model, uint32_t region);
 
 /* --- for tables in C (all but the last four in C++20, too) ----------------------------------- */
 

@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 enum trestle_trace_kind {
-    /* An access begins. addr: offset in the device; size: bytes; data: of a write. */
+    /* An access begins. number: region; addr: offset in it; size: bytes; data: of a write. */
     TRESTLE_TRACE_READ = 1,
     TRESTLE_TRACE_WRITE = 2,
     /* The device's access ends. status; data: what was read. */
@@ -78,6 +78,7 @@ struct trestle_trace_device {
     /* Its table of registers, of which names, places and fields are in a trace; 0: it has none. */
     const struct trestle_register *registers;
     size_t num_registers;
+    const uint8_t *row_regions; /* of each row; NULL: all are of the first region */
 };
 
 struct trestle_trace_link {

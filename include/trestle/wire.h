@@ -105,6 +105,7 @@ enum {
     TRESTLE_V2_FEATURE_RAM = 1 << 5,          /* the client shares guest RAM; only with DMA */
     TRESTLE_V2_FEATURE_NOTE = 1 << 6,         /* the client sends NOTE */
     TRESTLE_V2_FEATURE_RESET_DEVICE = 1 << 7, /* the client sends RESET_DEVICE */
+    TRESTLE_V2_FEATURE_REGIONS = 1 << 8,      /* accesses say their region */
 };
 
 enum trestle_v2_status {
@@ -129,6 +130,7 @@ struct trestle_v2_hello {
     uint8_t client_id[TRESTLE_V2_ID_SIZE]; /* random; the same on all sockets of a session */
     uint64_t base_addr, size;              /* of the device that the client means */
     uint32_t irq_lines;                    /* lines the client has connected */
+    uint32_t more_regions;                 /* besides the first, that the client gives places */
     trestle_time time;                     /* guest virtual time */
 };
 
@@ -161,7 +163,7 @@ static inline void trestle_v2_encode_hello(uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
     trestle_put_le64(buf + 32, hello->base_addr);
     trestle_put_le64(buf + 40, hello->size);
     trestle_put_le32(buf + 48, hello->irq_lines);
-    trestle_put_le32(buf + 52, 0);
+    trestle_put_le32(buf + 52, hello->more_regions);
     trestle_put_le64(buf + 56, hello->time);
 }
 
@@ -176,6 +178,7 @@ TRESTLE_CHECK static inline int trestle_v2_decode_hello(const uint8_t buf[TRESTL
     ret_hello->base_addr = trestle_get_le64(buf + 32);
     ret_hello->size = trestle_get_le64(buf + 40);
     ret_hello->irq_lines = trestle_get_le32(buf + 48);
+    ret_hello->more_regions = trestle_get_le32(buf + 52);
     ret_hello->time = trestle_get_le64(buf + 56);
     if (!trestle_v2_is_hello(buf))
         return -EPROTO;
@@ -245,6 +248,7 @@ enum trestle_v2_note {
 
 #define TRESTLE_V2_DMA_MAX 65536u     /* bytes of one DMA message */
 #define TRESTLE_V2_IRQ_LINES_MAX 64u  /* of a device */
+#define TRESTLE_V2_REGIONS_MAX 6u     /* of a device */
 #define TRESTLE_V2_DEVICES_MAX 65536u /* of one session */
 #define TRESTLE_V2_FLAG_POSTED 0x01   /* a write that is not answered */
 
@@ -261,8 +265,8 @@ struct trestle_v2_message {
     uint64_t data;   /* access: value; DMA, RAM: length in bytes; IRQ: level */
     uint64_t time;   /* request: guest virtual time; reply, IRQ: engine time; picoseconds */
     uint64_t next;   /* reply: guest time of the engine's next observable event, or never */
-    uint64_t extra;  /* reply: accumulated stall in picoseconds; DMA: offset in the bulk area;
-                      * RAM: in the file */
+    uint64_t extra;  /* access: region; reply: accumulated stall in picoseconds; DMA: offset in the
+                      * bulk area; RAM: in the file */
 };
 
 /* All but seq, the first 8 bytes, which a ring writes last. */

@@ -207,6 +207,9 @@ static void add_port(struct front *front, struct port *port)
     const struct trestle_model *model = trestle_device_model(port->device);
     front->has_irq |= model->irq_lines > 0;
     front->has_dma |= model->dma_done || model->uses_memory;
+    while (port->num_regions < TRESTLE_REGIONS_MAX &&
+           trestle_model_region_bytes(model, port->num_regions) > 0)
+        port->num_regions++;
 }
 
 int trestle_bridge_add_device(struct trestle_bridge *bridge,

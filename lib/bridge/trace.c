@@ -117,28 +117,41 @@ int bridge_trace_keep_link(struct bridge_trace *trace, const struct trestle_trac
     return 0;
 }
 
-/* The rows of a device's table: the first register of each. */
+/* The next row of a device's tables: its first register. */
+static bool next_row(const struct port *port, uint32_t *ref_region,
+                     struct trestle_register_at *ref_at)
+{
+    if (!port->device)
+        return false;
+    do {
+        if (trestle_device_next_register(port->device, *ref_region, ref_at))
+            continue;
+        ref_at->reg = NULL;
+        ref_at->index = 1;
+        ++*ref_region;
+    } while (ref_at->index > 0 && *ref_region < TRESTLE_REGIONS_MAX);
+    return *ref_region < TRESTLE_REGIONS_MAX;
+}
+
 static int keep_registers(const struct port *port, struct trestle_trace_device *device)
 {
     struct trestle_register_at at = {0};
-    struct trestle_register *rows = NULL;
-    size_t count = 0, room = 0;
-    while (port->device && trestle_device_next_register(port->device, 0, &at)) {
-        if (at.index > 0)
-            continue;
-        if (count == room) {
-            room = room ? 2 * room : 16;
-            struct trestle_register *grown = reallocarray(rows, room, sizeof(*rows));
-            if (!grown) {
-                free(rows);
-                return -ENOMEM;
-            }
-            rows = grown;
-        }
-        rows[count++] = *at.reg;
-    }
+    uint32_t region = 0;
+    size_t count = 0;
+    while (next_row(port, &region, &at))
+        count++;
+    struct trestle_register *rows = calloc(count + 1, sizeof(*rows));
+    uint8_t *regions = calloc(count + 1, 1);
     device->registers = rows;
-    device->num_registers = count;
+    device->row_regions = regions;
+    if (!rows || !regions)
+        return -ENOMEM;
+    region = 0;
+    at.reg = NULL;
+    for (; device->num_registers < count && next_row(port, &region, &at); device->num_registers++) {
+        rows[device->num_registers] = *at.reg;
+        regions[device->num_registers] = (uint8_t)region;
+    }
     return 0;
 }
 
@@ -171,8 +184,10 @@ static int create_writer(struct bridge_trace *trace, int fd)
                                                 .num_links = trace->num_links};
     if (error == 0)
         error = trace_writer_create(fd, &header, TRACE_BLOCKS, &trace->writer);
-    for (uint32_t i = 0; devices && i < front->num_ports; i++)
+    for (uint32_t i = 0; devices && i < front->num_ports; i++) {
         free((void *)devices[i].registers);
+        free((void *)devices[i].row_regions);
+    }
     free(devices);
     return error;
 }

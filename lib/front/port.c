@@ -112,10 +112,10 @@ int port_set_fault(struct port *port, enum trestle_fault fault)
     return 0;
 }
 
-void port_access(struct port *port, bool is_write, uint64_t offset, uint64_t data, uint8_t size)
+void port_access(struct port *port, bool is_write, const struct trestle_access *access)
 {
-    port->request.access = (struct trestle_access){
-        .offset = offset, .data = is_write ? mask_to_size(data, size) : 0, .size = size};
+    port->request.access = *access;
+    port->request.access.data = is_write ? mask_to_size(access->data, access->size) : 0;
     port->request.write = is_write;
     if (unlikely(port->fault != TRESTLE_FAULT_NONE)) {
         access_faulty(port);

@@ -14,7 +14,8 @@ struct port {
     uint32_t index; /* in the front, and what protocol 2 calls it */
     char *name;
     uint64_t base_addr;           /* guest-physical */
-    uint64_t size;                /* bytes */
+    uint64_t size;                /* bytes, of the first region */
+    uint32_t num_regions;         /* that a client may mean */
     struct trestle_param *params; /* copies, for the trace */
     size_t num_params;
     char *model_file; /* or NULL; the same */
@@ -53,7 +54,7 @@ struct port {
 /* A port whose other fields are set. */
 void port_init(struct port *port);
 /* An access whose request_ns is set, of 1, 2, 4 or 8 bytes. It is answered from inside or later. */
-void port_access(struct port *port, bool is_write, uint64_t offset, uint64_t data, uint8_t size);
+void port_access(struct port *port, bool is_write, const struct trestle_access *access);
 /* -ENODEV: another process serves it. */
 TRESTLE_CHECK int port_set_fault(struct port *port, enum trestle_fault fault);
 /* A request that was answered with an error before it came to the device. */

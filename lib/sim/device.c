@@ -149,6 +149,10 @@ static int access_check(const struct trestle_device *dev, const struct trestle_a
         access->region == 0 ? model->access_sizes : registers_widths(dev->banks, access->region);
     uint64_t bytes =
         access->region == 0 ? model->region_size : registers_bytes(dev->banks, access->region);
+    if (bytes == 0) {
+        *ret_why = "no such region";
+        return -ERANGE;
+    }
     bool is_one_bit = (access->size & (access->size - 1)) == 0;
     if (!is_one_bit || !(widths & access->size)) {
         *ret_why = "not an access size of the model";

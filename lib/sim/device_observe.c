@@ -14,6 +14,7 @@ void observe_access(struct trestle_device *dev, const struct trestle_request *re
 {
     struct trestle_trace_record record = {.kind =
                                               req->write ? TRESTLE_TRACE_WRITE : TRESTLE_TRACE_READ,
+                                          .number = req->access.region,
                                           .size = req->access.size,
                                           .addr = req->access.offset,
                                           .data = req->write ? req->access.data : 0};

@@ -297,7 +297,7 @@ static int create_bank(const struct trestle_model *model, const struct trestle_r
 
 static void banks_free(struct register_banks *banks)
 {
-    for (uint32_t i = 0; i < REGIONS_MAX; i++) {
+    for (uint32_t i = 0; i < TRESTLE_REGIONS_MAX; i++) {
         struct register_bank *bank = &banks->banks[i];
         for (size_t page = 0; bank->pages && page < bank->num_pages; page++)
             free(bank->pages[page]);
@@ -319,8 +319,8 @@ static int banks_create(const struct trestle_model *model, struct register_banks
     banks->access_sizes = model->access_sizes;
     int r = 0;
     for (; r == 0 && model->regions[banks->count]; banks->count++) {
-        if (banks->count == REGIONS_MAX)
-            r = error_set(ret_error, -EINVAL, "more than %d regions", REGIONS_MAX);
+        if (banks->count == TRESTLE_REGIONS_MAX)
+            r = error_set(ret_error, -EINVAL, "more than %d regions", TRESTLE_REGIONS_MAX);
         else
             r = create_bank(model, model->regions[banks->count], &banks->banks[banks->count],
                             ret_error);
@@ -384,6 +384,18 @@ uint64_t trestle_model_bytes(const struct trestle_model *model)
     uint64_t bytes;
     uint32_t widths;
     size_of(model, &bytes, &widths);
+    return bytes;
+}
+
+uint64_t trestle_model_region_bytes(const struct trestle_model *model, uint32_t region)
+{
+    struct register_banks *shared = NULL, *banks = NULL;
+    if (region == 0)
+        return trestle_model_bytes(model);
+    if (!model->regions || registers_take(&shared, model, &banks, NULL) < 0)
+        return 0;
+    uint64_t bytes = registers_bytes(banks, region);
+    registers_release(&shared, banks);
     return bytes;
 }
 

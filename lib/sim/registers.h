@@ -8,8 +8,6 @@
 #include "base/macros.h"
 #include "trestle/registers.h"
 
-/* Regions that a model may have: a PCI device has six. */
-#define REGIONS_MAX 6
 #define PAGE_BYTES UINT64_C(4096)
 
 /* A row in this library's size, and what its fields come to. */
@@ -59,7 +57,7 @@ struct register_banks {
     uint32_t access_sizes;
 
     uint32_t count;
-    struct register_bank banks[REGIONS_MAX];
+    struct register_bank banks[TRESTLE_REGIONS_MAX];
 };
 
 /* --- register_table.c ---------------------------------------------------------------------- */

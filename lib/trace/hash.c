@@ -110,7 +110,7 @@ void trace_hash_add(struct trace_hash *hash, const struct trestle_trace_record *
     struct xxh64 *xxh = &hash->running;
     uint64_t head = (uint64_t)record->kind | (uint64_t)(uint16_t)-record->status << 16 |
                     (uint64_t)record->device << 32;
-    uint64_t width = (uint64_t)(uint8_t)record->size << 8;
+    uint64_t width = (uint64_t)(uint8_t)record->size << 8 | (uint64_t)record->number << 16;
     switch (record->kind) {
     case TRESTLE_TRACE_READ:
         add_stripe(xxh, head | width, record->guest_time, record->time, record->addr);

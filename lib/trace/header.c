@@ -20,7 +20,7 @@ struct growing {
     uint8_t *bytes; /* NULL: only counted */
     size_t size;
     bool is_too_large;
-    bool has_registers;
+    bool has_registers, has_regions;
 };
 
 static void add_le(struct growing *out, uint64_t value, size_t width)
@@ -76,9 +76,11 @@ static void add_field(struct growing *out, const struct trestle_field *field)
     }
 }
 
-static void add_register(struct growing *out, const struct trestle_register *reg)
+static void add_register(struct growing *out, const struct trestle_register *reg, uint8_t region)
 {
     size_t num_fields = count_fields(reg);
+    if (out->has_regions)
+        add_le(out, region, 1);
     add_le(out, reg->offset, 8);
     add_le(out, reg->size, 1);
     add_le(out, reg->count, 4);
@@ -93,7 +95,11 @@ static void add_header(struct growing *out, const struct trestle_trace_header *h
 {
     for (size_t i = 0; i < sizeof(TRACE_MAGIC) - 1; i++)
         add_le(out, (uint8_t)TRACE_MAGIC[i], 1);
-    add_le(out, out->has_registers ? TRACE_VERSION_REGISTERS : TRACE_VERSION, 4);
+    add_le(out,
+           out->has_regions     ? TRACE_VERSION_REGIONS
+           : out->has_registers ? TRACE_VERSION_REGISTERS
+                                : TRACE_VERSION,
+           4);
     add_le(out, size, 4);
     add_le(out, header->num_devices, 4);
     add_le(out, header->num_links, 4);
@@ -120,9 +126,11 @@ static void add_header(struct growing *out, const struct trestle_trace_header *h
         add_le(out, link->latency, 8);
     }
     for (size_t i = 0; out->has_registers && i < header->num_devices; i++) {
-        add_le(out, header->devices[i].num_registers, 4);
-        for (size_t j = 0; j < header->devices[i].num_registers; j++)
-            add_register(out, &header->devices[i].registers[j]);
+        const struct trestle_trace_device *device = &header->devices[i];
+        add_le(out, device->num_registers, 4);
+        for (size_t j = 0; j < device->num_registers; j++)
+            add_register(out, &device->registers[j],
+                         device->row_regions ? device->row_regions[j] : 0);
     }
 }
 
@@ -134,10 +142,20 @@ static bool has_registers(const struct trestle_trace_header *header)
     return false;
 }
 
+static bool has_regions(const struct trestle_trace_header *header)
+{
+    for (size_t i = 0; i < header->num_devices; i++)
+        for (size_t j = 0; j < header->devices[i].num_registers; j++)
+            if (header->devices[i].row_regions && header->devices[i].row_regions[j] > 0)
+                return true;
+    return false;
+}
+
 int trace_encode_header(const struct trestle_trace_header *header, uint8_t **ret_buf,
                         size_t *ret_size)
 {
-    struct growing counted = {.has_registers = has_registers(header)};
+    struct growing counted = {.has_registers = has_registers(header),
+                              .has_regions = has_regions(header)};
     add_header(&counted, header, 0);
     /* Names are a help; a trace without them is whole. */
     if (counted.has_registers && (counted.is_too_large || counted.size > TRACE_HEADER_MAX)) {
@@ -146,7 +164,9 @@ int trace_encode_header(const struct trestle_trace_header *header, uint8_t **ret
     }
     if (counted.is_too_large || counted.size > TRACE_HEADER_MAX)
         return -EFBIG;
-    struct growing out = {.bytes = malloc(counted.size), .has_registers = counted.has_registers};
+    struct growing out = {.bytes = malloc(counted.size),
+                          .has_registers = counted.has_registers,
+                          .has_regions = counted.has_regions};
     if (!out.bytes)
         return -ENOMEM;
     add_header(&out, header, counted.size);
@@ -163,8 +183,8 @@ int trace_header_size(const uint8_t *buf, size_t *ret_size, const char **ret_why
     *ret_why = NULL;
     if (memcmp(buf, TRACE_MAGIC, sizeof(TRACE_MAGIC) - 1) != 0)
         *ret_why = "not a trace";
-    else if (trestle_get_le32(buf + 8) != TRACE_VERSION &&
-             trestle_get_le32(buf + 8) != TRACE_VERSION_REGISTERS)
+    else if (trestle_get_le32(buf + 8) < TRACE_VERSION ||
+             trestle_get_le32(buf + 8) > TRACE_VERSION_REGIONS)
         *ret_why = "a trace of another version";
     else if (size < TRACE_HEADER_START || size > TRACE_HEADER_MAX)
         *ret_why = "a header of a size that cannot be";
@@ -309,6 +329,13 @@ static void take_fields(struct shrinking *in, struct trestle_register *reg)
     }
 }
 
+static uint8_t take_region(struct shrinking *in)
+{
+    const uint8_t *region = take(in, 1);
+    in->is_bad |= region && *region >= TRESTLE_REGIONS_MAX;
+    return region ? *region : 0;
+}
+
 static void take_register(struct shrinking *in, struct trestle_register *reg)
 {
     reg->offset = take_le64(in);
@@ -323,7 +350,8 @@ static void take_register(struct shrinking *in, struct trestle_register *reg)
     take_fields(in, reg);
 }
 
-static void take_registers(struct shrinking *in, struct trestle_trace_header *header)
+static void take_registers(struct shrinking *in, struct trestle_trace_header *header,
+                           bool has_regions)
 {
     for (size_t i = 0; i < header->num_devices && !in->is_bad; i++) {
         struct trestle_trace_device *device = (struct trestle_trace_device *)&header->devices[i];
@@ -331,8 +359,13 @@ static void take_registers(struct shrinking *in, struct trestle_trace_header *he
         struct trestle_register *registers =
             make_table(in, count, REGISTER_MIN, sizeof(*registers));
         device->registers = registers;
-        for (; registers && device->num_registers < count && !in->is_bad; device->num_registers++)
+        uint8_t *regions = has_regions ? make_table(in, count, REGISTER_MIN, 1) : NULL;
+        device->row_regions = regions;
+        for (; registers && device->num_registers < count && !in->is_bad; device->num_registers++) {
+            if (regions)
+                regions[device->num_registers] = take_region(in);
             take_register(in, &registers[device->num_registers]);
+        }
     }
 }
 
@@ -345,8 +378,9 @@ int trace_decode_header(const uint8_t *buf, size_t size, struct trestle_trace_he
     *ret_why = NULL;
     take_devices(&in, num_devices, &header);
     take_links(&in, num_links, &header);
-    if (trestle_get_le32(buf + 8) == TRACE_VERSION_REGISTERS)
-        take_registers(&in, &header);
+    uint32_t version = trestle_get_le32(buf + 8);
+    if (version >= TRACE_VERSION_REGISTERS)
+        take_registers(&in, &header, version == TRACE_VERSION_REGIONS);
     if (!in.is_bad && in.at == in.end) {
         *ret_header = header;
         return 0;
@@ -381,6 +415,7 @@ void trace_free_header(struct trestle_trace_header *header)
         for (size_t j = 0; j < device->num_registers; j++)
             free_register(&device->registers[j]);
         free((void *)device->registers);
+        free((void *)device->row_regions);
         free((void *)device->params);
         free((void *)device->name);
         free((void *)device->model);

@@ -70,11 +70,11 @@ static uint8_t *put_fields(uint8_t *p, const struct trestle_trace_record *record
 {
     switch (record->kind) {
     case TRESTLE_TRACE_WRITE:
-        p = put_number(p, record->size);
+        p = put_number(p, record->size | record->number << TRACE_REGION_SHIFT);
         p = put_number(p, record->addr);
         return put_number(p, record->data);
     case TRESTLE_TRACE_READ:
-        p = put_number(p, record->size);
+        p = put_number(p, record->size | record->number << TRACE_REGION_SHIFT);
         return put_number(p, record->addr);
     case TRESTLE_TRACE_ANSWER:
         p = put_number(p, (uint64_t)-record->status);
@@ -157,7 +157,9 @@ static void get_fields(struct cursor *cursor, struct trestle_trace_record *recor
     switch (record->kind) {
     case TRESTLE_TRACE_READ:
     case TRESTLE_TRACE_WRITE:
-        record->size = get_number32(cursor);
+        record->number = get_number32(cursor);
+        record->size = record->number & ((1u << TRACE_REGION_SHIFT) - 1);
+        record->number >>= TRACE_REGION_SHIFT;
         record->addr = get_number(cursor);
         if (record->kind == TRESTLE_TRACE_WRITE)
             record->data = get_number(cursor);
@@ -210,6 +212,9 @@ static const char *what_is_wrong(const struct trestle_trace_record *record,
     if (record->kind == TRESTLE_TRACE_IRQ &&
         (record->data > 1 || record->number >= TRESTLE_IRQ_LINES_MAX))
         return "an interrupt line or level that cannot be";
+    if ((record->kind == TRESTLE_TRACE_READ || record->kind == TRESTLE_TRACE_WRITE) &&
+        record->number > TRESTLE_REGIONS_MAX)
+        return "a region that cannot be";
     bool is_message = record->kind == TRESTLE_TRACE_SEND || record->kind == TRESTLE_TRACE_RECEIVE;
     if (is_message && (record->size == 0 || record->size > TRESTLE_MESSAGE_MAX))
         return "a message of a size that cannot be";

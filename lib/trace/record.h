@@ -8,12 +8,16 @@
 #define TRACE_MAGIC "TRSTRACE"
 #define TRACE_VERSION 1             /* without tables of registers */
 #define TRACE_VERSION_REGISTERS 2   /* with them, behind the links */
+#define TRACE_VERSION_REGIONS 3     /* some of them are not of a first region */
 #define TRACE_HEADER_START 24       /* bytes of the header before its tables */
 #define TRACE_HEADER_MAX (4u << 20) /* bytes of a header */
 
 /* Longest record but for its bytes, its length included. */
 #define TRACE_FIELDS_MAX 80u
 #define TRACE_RECORD_MAX (TRACE_FIELDS_MAX + TRESTLE_MESSAGE_MAX)
+
+/* Behind the width of an access, in one number. */
+#define TRACE_REGION_SHIFT 4
 
 /* The last record: no event, so not in enum trestle_trace_kind. */
 #define TRACE_KIND_END 0x7f

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -104,7 +105,8 @@ static int read_pieces(struct sst_device *dev, const struct transport_access *ac
     uint64_t start = access->offset & ~(uint64_t)(width - 1), data = 0;
     uint64_t end = access->offset + access->size;
     for (uint64_t at = start; at < end; at += width) {
-        struct transport_access piece = {.offset = at, .size = (uint8_t)width};
+        struct transport_access piece = {
+            .offset = at, .size = (uint8_t)width, .region = access->region};
         uint64_t value;
         int r = dev->transport->perform(dev, &piece, &value);
         if (r < 0)
@@ -126,6 +128,7 @@ static int write_pieces(struct sst_device *dev, const struct transport_access *a
         struct transport_access piece = {.offset = access->offset + done,
                                          .data = access->data >> (8 * done),
                                          .size = (uint8_t)width,
+                                         .region = access->region,
                                          .is_write = true};
         int r = dev->transport->perform(dev, &piece, &unused);
         if (r < 0)
@@ -168,41 +171,67 @@ static int perform(struct sst_device *dev, const struct transport_access *access
     return dev->transport->perform(dev, access, ret_data);
 }
 
+static inline uint32_t answer(struct sst_device *dev, const struct transport_access *access,
+                              uint64_t *ret_data)
+{
+    idle_device_used = true;
+    return likely(perform(dev, access, ret_data) == 0) ? QEMU_MEMTX_OK
+                                                       : access_failed(dev, access, ret_data);
+}
+
 static uint32_t on_read(void *opaque, uint64_t offset, uint64_t *ret_data, unsigned size,
                         qemu_attrs attrs)
 {
-    struct sst_device *dev = opaque;
     struct transport_access access = {.offset = offset, .size = (uint8_t)size};
     (void)attrs;
-    idle_device_used = true;
-    if (perform(dev, &access, ret_data) < 0)
-        return access_failed(dev, &access, ret_data);
-    return QEMU_MEMTX_OK;
+    return answer(opaque, &access, ret_data);
 }
 
 static uint32_t on_write(void *opaque, uint64_t offset, uint64_t data, unsigned size,
                          qemu_attrs attrs)
 {
-    struct sst_device *dev = opaque;
     struct transport_access access = {
         .offset = offset, .data = data, .size = (uint8_t)size, .is_write = true};
     uint64_t unused;
     (void)attrs;
-    idle_device_used = true;
-    if (perform(dev, &access, &unused) < 0)
-        return access_failed(dev, &access, &unused);
-    return QEMU_MEMTX_OK;
+    return answer(opaque, &access, &unused);
+}
+
+static uint32_t on_other_read(void *opaque, uint64_t offset, uint64_t *ret_data, unsigned size,
+                              qemu_attrs attrs)
+{
+    const struct device_region *region = opaque;
+    struct transport_access access = {
+        .offset = offset, .size = (uint8_t)size, .region = region->number};
+    (void)attrs;
+    return answer(region->dev, &access, ret_data);
+}
+
+static uint32_t on_other_write(void *opaque, uint64_t offset, uint64_t data, unsigned size,
+                               qemu_attrs attrs)
+{
+    const struct device_region *region = opaque;
+    struct transport_access access = {.offset = offset,
+                                      .data = data,
+                                      .size = (uint8_t)size,
+                                      .region = region->number,
+                                      .is_write = true};
+    uint64_t unused;
+    (void)attrs;
+    return answer(region->dev, &access, &unused);
 }
 
 /* impl as wide as valid: QEMU hands over each aligned access whole. */
-#define REGION_OPS(order)                                                                \
-    {                                                                                    \
-        .read_with_attrs = on_read, .write_with_attrs = on_write, .endianness = (order), \
-        .valid = {.min_access_size = 1, .max_access_size = 8},                           \
-        .impl = {.min_access_size = 1, .max_access_size = 8},                            \
+#define REGION_OPS(read, write, order)                                                 \
+    {                                                                                  \
+        .read_with_attrs = (read), .write_with_attrs = (write), .endianness = (order), \
+        .valid = {.min_access_size = 1, .max_access_size = 8},                         \
+        .impl = {.min_access_size = 1, .max_access_size = 8},                          \
     }
-static const struct qemu_region_ops LITTLE = REGION_OPS(QEMU_LITTLE_ENDIAN);
-static const struct qemu_region_ops BIG = REGION_OPS(QEMU_BIG_ENDIAN);
+static const struct qemu_region_ops LITTLE = REGION_OPS(on_read, on_write, QEMU_LITTLE_ENDIAN);
+static const struct qemu_region_ops BIG = REGION_OPS(on_read, on_write, QEMU_BIG_ENDIAN);
+static const struct qemu_region_ops OTHER =
+    REGION_OPS(on_other_read, on_other_write, QEMU_LITTLE_ENDIAN);
 
 /* --- start ----------------------------------------------------------------------------------- */
 
@@ -310,6 +339,19 @@ struct qemu_region *device_make_region(struct sst_device *dev, uint64_t size)
     qemu.memory_region_init_io(region, qemu.qdev_get_machine(), is_big ? &BIG : &LITTLE, dev,
                                dev->bus->type, size);
     return region;
+}
+
+struct qemu_region *device_make_other_region(struct sst_device *dev, uint8_t number, uint64_t size)
+{
+    struct device_region *region = aligned_alloc(alignof(struct device_region), sizeof(*region));
+    if (!region)
+        refuse("out of memory");
+    memset(region, 0, sizeof(*region));
+    region->dev = dev;
+    region->number = number;
+    struct qemu_region *made = (struct qemu_region *)region->region;
+    qemu.memory_region_init_io(made, qemu.qdev_get_machine(), &OTHER, region, dev->bus->type, size);
+    return made; /* for as long as QEMU lives */
 }
 
 static void map_region(struct sst_device *dev)

@@ -35,11 +35,21 @@ struct device_bus {
 };
 
 enum pci_bar { PCI_BAR_MEM, PCI_BAR_MEM64, PCI_BAR_IO };
+#define REGIONS_MAX TRESTLE_V2_REGIONS_MAX
+
+/* A region of a device behind its first. */
+struct device_region {
+    struct sst_device *dev;
+    uint8_t number;
+    alignas(64) unsigned char region[QEMU_REGION_BYTES]; /* MemoryRegion */
+};
 
 /* Of an sst-pci-device. */
 struct pci_function {
     uint64_t vendor, device, subsystem_vendor, subsystem, class_code, revision, vectors;
-    int bar; /* enum pci_bar: the kind of BAR 0 */
+    int bars[REGIONS_MAX];       /* enum pci_bar: the kinds of the regions' BARs */
+    uint64_t sizes[REGIONS_MAX]; /* of the regions behind the first; 0: there is none */
+    unsigned num_regions;
     bool no_msix, no_msi;
 
     uint8_t *config, *writable; /* QEMU's: the configuration space, and what the guest may write */
@@ -91,6 +101,8 @@ void device_start_all(void);
  * the device's registers are; says whether it is too late for new devices. */
 void device_check(const struct sst_device *dev);
 struct qemu_region *device_make_region(struct sst_device *dev, uint64_t size);
+/* The same for a further region. */
+struct qemu_region *device_make_other_region(struct sst_device *dev, uint8_t number, uint64_t size);
 bool device_is_late(void);
 
 /* Sets a line of the device, under the big lock. Setting it to what it is does nothing. */

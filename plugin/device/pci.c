@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "plugin/device/device.h"
 #include "plugin/qemu/memory.h"
@@ -47,7 +48,8 @@
 #define BAR_IO_MAX 256
 #define BAR_MEMORY_MAX (UINT64_C(1) << 31)
 #define BAR_MEMORY_64_MAX (UINT64_C(1) << 46)
-#define BAR_MSIX 4 /* its number: behind one of 64 bits, and before nothing */
+#define BARS 6
+#define BAR_MSIX 4 /* the number of the table's, if the regions leave it free */
 
 /* --- interrupts ------------------------------------------------------------------------------ */
 
@@ -157,13 +159,65 @@ static int copy(struct sst_device *dev, bool write, uint64_t addr, void *buf, si
 
 /* --- start ----------------------------------------------------------------------------------- */
 
-/* The power of two that holds them. */
-static uint64_t bar_size(const struct sst_device *dev)
+/* The power of two that holds so many bytes. */
+static uint64_t bar_size(uint64_t bytes)
 {
     uint64_t size = BAR_MIN;
-    while (size < dev->size && size < BAR_MEMORY_64_MAX)
+    while (size < bytes && size < BAR_MEMORY_64_MAX)
         size *= 2;
     return size;
+}
+
+/* Which BAR each region is, in their order: one of 64 bits takes two. Returns the number of the
+ * first that is free behind them. */
+static unsigned number_bars(const struct sst_device *dev, unsigned ret_numbers[REGIONS_MAX])
+{
+    unsigned next = 0;
+    for (unsigned i = 0; i < dev->pci.num_regions; i++) {
+        ret_numbers[i] = next;
+        next += dev->pci.bars[i] == PCI_BAR_MEM64 ? 2 : 1;
+    }
+    return next;
+}
+
+/* Of the table of MSI-X. */
+static unsigned table_bar(const struct sst_device *dev)
+{
+    unsigned numbers[REGIONS_MAX], next = number_bars(dev, numbers);
+    return next > BAR_MSIX ? next : BAR_MSIX;
+}
+
+static void check_regions(struct sst_device *dev)
+{
+    static const uint64_t MAX[] = {[PCI_BAR_MEM] = BAR_MEMORY_MAX,
+                                   [PCI_BAR_MEM64] = BAR_MEMORY_64_MAX,
+                                   [PCI_BAR_IO] = BAR_IO_MAX};
+    unsigned numbers[REGIONS_MAX];
+    dev->pci.sizes[0] = dev->size;
+    dev->pci.num_regions = 0;
+    for (unsigned i = 0; i < REGIONS_MAX; i++) {
+        char name[8] = "size";
+        if (i > 0)
+            snprintf(name, sizeof(name), "size%u", i);
+        if (dev->pci.sizes[i] == 0 && i == 0)
+            refuse_device(dev, "size is 0; it must be at least 1");
+        if (dev->pci.sizes[i] == 0)
+            continue;
+        if (dev->pci.num_regions++ < i)
+            refuse_device(dev, "%s is given, but not size%u; number them without a gap", name,
+                          dev->pci.num_regions - 1);
+        if (bar_size(dev->pci.sizes[i]) > MAX[dev->pci.bars[i]])
+            refuse_device(dev,
+                          "%s is 0x%" PRIx64 "; a BAR of this kind has at most 0x%" PRIx64 " bytes",
+                          name, dev->pci.sizes[i], MAX[dev->pci.bars[i]]);
+    }
+    unsigned next = number_bars(dev, numbers);
+    bool has_table = dev->pci.vectors > 0 && !dev->pci.no_msix;
+    if (next + has_table > BARS)
+        refuse_device(dev,
+                      "its regions take %u BARs%s, and there are %u; a mem64 takes two: make fewer "
+                      "of them so, or leave MSI-X out",
+                      next, has_table ? ", MSI-X one" : "", BARS);
 }
 
 static void check_range(const struct sst_device *dev, const char *name, uint64_t value,
@@ -175,9 +229,6 @@ static void check_range(const struct sst_device *dev, const char *name, uint64_t
 
 static void check_properties(struct sst_device *dev)
 {
-    static const uint64_t MAX[] = {[PCI_BAR_MEM] = BAR_MEMORY_MAX,
-                                   [PCI_BAR_MEM64] = BAR_MEMORY_64_MAX,
-                                   [PCI_BAR_IO] = BAR_IO_MAX};
     device_check(dev);
     check_range(dev, "vendor", dev->pci.vendor, UINT16_MAX);
     check_range(dev, "device", dev->pci.device, UINT16_MAX);
@@ -193,12 +244,7 @@ static void check_properties(struct sst_device *dev)
     if (dev->pci.vectors > IRQ_LINES_MAX)
         refuse_device(dev, "vectors is %" PRIu64 "; it must be at most %u", dev->pci.vectors,
                       IRQ_LINES_MAX);
-    if (dev->size == 0)
-        refuse_device(dev, "size is 0; it must be at least 1");
-    if (bar_size(dev) > MAX[dev->pci.bar])
-        refuse_device(dev,
-                      "size is 0x%" PRIx64 "; a BAR of this kind has at most 0x%" PRIx64 " bytes",
-                      dev->size, MAX[dev->pci.bar]);
+    check_regions(dev);
     if (dev->protocol != 2)
         refuse_device(dev, "only protocol 2 has PCI devices; leave protocol out");
     dev->num_irqs = (uint32_t)dev->pci.vectors;
@@ -224,7 +270,7 @@ static void add_messages(struct sst_device *dev)
     unsigned count = dev->num_irqs;
     if (count > 0 && !dev->pci.no_msix)
         dev->pci.has_msix = pci_abi.msix_init_exclusive_bar(dev->object, (unsigned short)count,
-                                                            BAR_MSIX, &error) == 0;
+                                                            (uint8_t)table_bar(dev), &error) == 0;
     if (error)
         qemu.error_free(error);
     error = NULL;
@@ -265,10 +311,22 @@ static void add_power_management(struct sst_device *dev)
     dev->pci.writable[at + PM_CONTROL] = PM_STATE;
 }
 
-static void realize(struct qemu_object *object, struct qemu_error **errp)
+static void add_bars(struct sst_device *dev)
 {
     static const uint8_t TYPES[] = {
         [PCI_BAR_MEM] = BAR_MEMORY, [PCI_BAR_MEM64] = BAR_MEMORY_64, [PCI_BAR_IO] = BAR_IO};
+    unsigned numbers[REGIONS_MAX];
+    number_bars(dev, numbers);
+    for (unsigned i = 0; i < dev->pci.num_regions; i++) {
+        uint64_t size = bar_size(dev->pci.sizes[i]);
+        pci_abi.pci_register_bar(dev->object, (int)numbers[i], TYPES[dev->pci.bars[i]],
+                                 i == 0 ? device_make_region(dev, size)
+                                        : device_make_other_region(dev, (uint8_t)i, size));
+    }
+}
+
+static void realize(struct qemu_object *object, struct qemu_error **errp)
+{
     struct sst_device *dev = device_of(object);
     if (device_is_late()) {
         qemu_error_set(errp, "an sst-pci-device cannot be plugged into a running machine");
@@ -279,8 +337,7 @@ static void realize(struct qemu_object *object, struct qemu_error **errp)
         refuse_device(dev, "this QEMU has the configuration space where it is not known");
     pci_abi.object_ref(object); /* for ever: see above */
     set_identity(dev);
-    pci_abi.pci_register_bar(object, 0, TYPES[dev->pci.bar],
-                             device_make_region(dev, bar_size(dev)));
+    add_bars(dev);
     add_express(dev);
     add_power_management(dev);
     add_messages(dev);

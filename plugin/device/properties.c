@@ -23,6 +23,20 @@ struct property {
     unsigned types;          /* PROPERTY_MMIO, PROPERTY_PCI; 0: both */
 };
 
+#define OTHER_REGION(n)                                                                 \
+    {"size" #n,                                                                         \
+     BYTES,                                                                             \
+     offsetof(struct sst_device, pci.sizes[n]),                                         \
+     "a number of bytes such as 4096 or 4K",                                            \
+     .description = "bytes of the device's region " #n " (default 0: it has none)",     \
+     .types = PROPERTY_PCI},                                                            \
+    {                                                                                   \
+        "bar" #n, CHOICE, offsetof(struct sst_device, pci.bars[n]), "mem, mem64 or io", \
+            .choices = {"mem", "mem64", "io"},                                          \
+            .description = "kind of that region's BAR: mem (default), mem64, io",       \
+            .types = PROPERTY_PCI                                                       \
+    }
+
 static const struct property PROPERTIES[] = {
     {"socket", STRING, offsetof(struct sst_device, socket), "a path",
      .description = "Unix socket that the device listens on"},
@@ -95,10 +109,15 @@ static const struct property PROPERTIES[] = {
     {"vectors", NUMBER, offsetof(struct sst_device, pci.vectors), "a number from 0 to 64",
      .description = "interrupt lines of the device: vectors of MSI-X (default 1)",
      .types = PROPERTY_PCI},
-    {"bar", CHOICE, offsetof(struct sst_device, pci.bar), "mem, mem64 or io",
+    {"bar", CHOICE, offsetof(struct sst_device, pci.bars[0]), "mem, mem64 or io",
      .choices = {"mem", "mem64", "io"},
      .description = "kind of BAR 0, the device's registers: mem (default), mem64, io",
      .types = PROPERTY_PCI},
+    OTHER_REGION(1),
+    OTHER_REGION(2),
+    OTHER_REGION(3),
+    OTHER_REGION(4),
+    OTHER_REGION(5),
     {"no_msix", SWITCH, offsetof(struct sst_device, pci.no_msix), "on or off",
      .description = "on: without MSI-X (default off)", .types = PROPERTY_PCI},
     {"no_msi", SWITCH, offsetof(struct sst_device, pci.no_msi), "on or off",

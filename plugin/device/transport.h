@@ -12,6 +12,7 @@ struct transport_access {
     uint64_t offset; /* from the base of the region */
     uint64_t data;   /* of a write, in the low size bytes */
     uint8_t size;    /* bytes: 1, 2, 4, 8 */
+    uint8_t region;  /* which of the device's */
     bool is_write;
 };
 

@@ -48,7 +48,13 @@ static uint32_t features_offered(bool is_shm)
 {
     return TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ |
            TRESTLE_V2_FEATURE_DMA | TRESTLE_V2_FEATURE_NOTE | TRESTLE_V2_FEATURE_RESET_DEVICE |
-           (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u) | (ram_is_shared() ? TRESTLE_V2_FEATURE_RAM : 0u);
+           TRESTLE_V2_FEATURE_REGIONS | (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u) |
+           (ram_is_shared() ? TRESTLE_V2_FEATURE_RAM : 0u);
+}
+
+static uint32_t other_regions(const struct sst_device *dev)
+{
+    return dev->pci.num_regions > 0 ? dev->pci.num_regions - 1 : 0;
 }
 
 static int send_hello(struct v2 *v2)
@@ -61,6 +67,7 @@ static int send_hello(struct v2 *v2)
                                      .base_addr = v2->dev->base,
                                      .size = v2->dev->size,
                                      .irq_lines = v2->dev->num_irqs,
+                                     .more_regions = other_regions(v2->dev),
                                      .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) *
                                              TRESTLE_NS};
     int r = client_id(is_shm, hello.client_id);
@@ -174,6 +181,8 @@ static int check_welcome(const struct v2 *v2, const struct trestle_v2_welcome *w
         *ret_what = "it gave a number that no device has";
     else if (welcome->size != v2->dev->size)
         *ret_what = trestle_v2_status_text(TRESTLE_V2_GEOMETRY);
+    else if (other_regions(v2->dev) > 0 && !(welcome->features & TRESTLE_V2_FEATURE_REGIONS))
+        *ret_what = "the other side is older and knows one region of a device";
     else if (v2->dev->carrier == CARRIER_SHM && !(welcome->features & TRESTLE_V2_FEATURE_SHM))
         *ret_what = "the other side has no shared memory; use carrier=auto";
     else

@@ -149,6 +149,7 @@ static int perform_now(struct sst_device *dev, const struct transport_access *ac
                    .size = access->size,
                    .addr = access->offset,
                    .data = access->data,
+                   .extra = access->region,
                    .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
     /* A guest that only posts leaves QEMU's main loop little time to hear what comes of it. */
     int r = is_posted && v2->session->listens ? session_drain(v2) : 0;

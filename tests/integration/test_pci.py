@@ -169,6 +169,58 @@ class PciTest(common.TestCase):
             self.assertNotEqual(at, 0)
         return at
 
+    def regions(self, arch="x86_64", **pci):
+        model = common.BUILD / "tests/integration/regions_model.so"
+        config = self.config([{"name": "regions", "model": str(model),
+                               "pci": {"addr": "04.0", **pci}}], arch, icount=0)
+        config.write_text(config.read_text().replace("/edu-", "/bars-"))
+        return config
+
+    def test_regions(self):
+        """Each region of a model is a BAR, and is known by its number and its names."""
+        for arch in "riscv64", "aarch64", "x86_64":
+            with self.subTest(arch=arch):
+                hashes = set()
+                for _ in range(2):
+                    trace = self.dir / "t"
+                    result = common.run([common.TRESTLE, "run", "-vv", "--trace", trace,
+                                         self.regions(arch)], timeout=80)
+                    self.assertEqual(result.code, 0, result)
+                    self.assertNotIn("FAIL", result.out)
+                    hashes.add(re.search(r"run hash (\w+)", result.err)[1])
+                self.assertEqual(len(hashes), 1, hashes)
+                self.assertRegex(result.err, r"MMIO from regions: .*: LEVEL <- 0x1")
+                printed = common.run([common.TRESTLE, "trace", trace]).out
+                self.assertRegex(printed, r"write 4  region 2 0x1fc LEVEL  0x1")
+                self.assertRegex(printed, r"write 4  region 1 0x00 MODE  0x1001")
+                self.assertRegex(printed, r"write 4  region 3 0x1ffc  0x1003")
+                replayed = common.run([common.TRESTLE, "replay", trace, "--model",
+                                       common.BUILD / "tests/integration/regions_model.so"])
+                self.assertEqual(replayed.code, 0, replayed)
+
+    def test_regions_that_do_not_fit(self):
+        for bars, line in (
+                (["mem"] * 5, "5 kinds are given, but regions has 4 regions; give fewer"),
+                ([], "0 kinds are given; there are 1 to 6 BARs"),
+                (["mem", "rom"], r'devices\[0\].pci.bar\[1\]: "rom" is not a choice here; '),
+                (["mem64", "io", "mem64", "mem64"],
+                 "its regions take 7 BARs, MSI-X one, and there are 6; a mem64 takes two: "),
+                (["mem", "mem", "mem", "io"],
+                 "size3 is 0x2000; a BAR of this kind has at most 0x100 bytes")):
+            with self.subTest(bars=bars):
+                result = common.run([common.TRESTLE, "run", self.regions(bar=bars)])
+                self.assertEqual(result.code, 2, result)
+                self.assertRegex(result.err, line)
+
+    def test_older_server_with_one_region(self):
+        server = v2_device.Server(self, True)
+        device = server.device(self.dir / "s")
+        result = common.run(
+            [common.qemu("x86_64"), "-M", "q35", "-display", "none", "-S", "-monitor", "stdio",
+             "-plugin", common.PLUGIN, "-device",
+             f"sst-pci-device,socket={device.path},size1=4K"], stdin="quit\n")
+        self.assertIn("the other side is older and knows one region of a device", result.err)
+
     def test_released_lock(self):
         self.run_edu("x86_64", "msix", self.edu(release_lock=True))
 
@@ -271,6 +323,8 @@ class PciTest(common.TestCase):
                 ({"pci": {"bar": "rom"}}, r'pci.bar: "rom" is not a choice here; '),
                 ({"pci": {"bar": "io"}}, r"size is 0x100000; a BAR of this kind has at most 0x100 "
                                          r"bytes"),
+                ({"size": 0x180000}, r"size: 1572864 is no power of two, as a BAR's size is; write "
+                                     r"2097152"),
                 ({"pci": {"slot": 4}}, r'pci.slot: '),
                 ({"pci": 4}, r"pci: 4 is not a place on a PCI bus; ")):
             with self.subTest(device=device):
@@ -299,6 +353,7 @@ class PciTest(common.TestCase):
                 ("socket=s,size=0", "size is 0; it must be at least 1"),
                 ("socket=s,size=4G", "size is 0x100000000; a BAR of this kind has at most 0x80000000 "
                                      "bytes"),
+                ("socket=s,size2=4K", "size2 is given, but not size1; number them without a gap"),
                 ("socket=s,bar=rom", "bar is 'rom'; it must be mem, mem64 or io")):
             with self.subTest(properties=properties):
                 result = common.run([common.qemu("x86_64"), "-M", "q35", "-display", "none",

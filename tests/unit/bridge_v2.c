@@ -221,6 +221,33 @@ static void test_reset_of_one_device_needs_its_feature(void **state)
     wait_for_log(f, "the session with QEMU was ended: the reset of a device without the feature");
 }
 
+/* The first region's word is not another's, and who does not know of others means the first. */
+static void test_regions(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_message read = read_at(0, 8, 0);
+    assert_int_equal(ask(f, &client, 0, write_at(0, 42, 0)).status, TRESTLE_V2_OK);
+    read.extra = 1;
+    assert_int_equal(ask(f, &client, 0, read).data, 42);
+    leave(&client);
+    client = (struct client){.fds = {-1, -1, -1}, .shm = SHM_NONE};
+    turn(f);
+    join(f, &client, 0, features | TRESTLE_V2_FEATURE_REGIONS);
+    assert_int_equal(ask(f, &client, 0, read).status, TRESTLE_V2_RANGE);
+    read.extra = UINT64_MAX;
+    assert_int_equal(ask(f, &client, 0, read).status, TRESTLE_V2_RANGE);
+    read.extra = 0;
+    assert_int_equal(ask(f, &client, 0, read).data, 42);
+
+    struct trestle_v2_hello hello = hello_for(1, features | TRESTLE_V2_FEATURE_REGIONS);
+    int fds[FDS_MAX], fd = client_connect(f, 1);
+    size_t num_fds;
+    hello.more_regions = 1;
+    send_hello(fd, &hello);
+    assert_int_equal(receive_welcome(f, fd, fds, &num_fds).status, TRESTLE_V2_GEOMETRY);
+    close(fd);
+}
+
 static void test_one_lost_device_leaves_the_others(void **state)
 {
     struct fixture *f = *state;
@@ -654,7 +681,7 @@ static void test_carrier_is_decided_once(void **state)
         CLIENT_TEST(test_posted_writes_outlive_the_client),                                     \
         CLIENT_TEST(test_deferred_answer_stalls), CLIENT_TEST(test_advance),                    \
         CLIENT_TEST(test_reset), CLIENT_TEST(test_reset_of_one_device),                         \
-        CLIENT_TEST(test_reset_of_one_device_needs_its_feature),                                \
+        CLIENT_TEST(test_reset_of_one_device_needs_its_feature), CLIENT_TEST(test_regions),     \
         CLIENT_TEST(test_one_lost_device_leaves_the_others),                                    \
         CLIENT_TEST(test_whole_client_comes_back), CLIENT_TEST(test_other_clients_are_refused), \
         CLIENT_TEST(test_version_1_beside_a_session), CLIENT_TEST(test_unknown_type),           \

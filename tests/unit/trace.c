@@ -358,7 +358,7 @@ static void test_each_damage_is_named(void **state)
     struct bytes bytes = *documented();
     size_t first = bytes.at[12]; /* the first record */
     assert_refused(0, 'X', "not a trace");
-    assert_refused(8, 3, "another version");
+    assert_refused(8, 4, "another version");
     assert_refused(12, 23, "a header of a size");
     assert_refused(12, (uint8_t)(first - 1), "a damaged header");
     assert_refused(17, 1, "a damaged header");         /* more devices than bytes */

@@ -100,6 +100,7 @@ static void check_v2_hello(const struct record *record)
                                      .base_addr = field(record, "base_addr"),
                                      .size = field(record, "size"),
                                      .irq_lines = (uint32_t)field(record, "irq_lines"),
+                                     .more_regions = (uint32_t)field(record, "more_regions"),
                                      .time = field(record, "time")};
     uint8_t buf[TRESTLE_V2_MESSAGE_SIZE];
     id_field(record, "client_id", hello.client_id);
@@ -197,7 +198,7 @@ static void test_vectors(void **state)
         }
     }
     fclose(file);
-    assert_int_equal(records, 26);
+    assert_int_equal(records, 28);
 }
 
 static void test_handshake_refusals(void **state)

@@ -49,7 +49,9 @@ static void handle_mmio_request(struct connection *connection, const uint8_t *fr
     timeline_at_host(&port->front->timeline);
     port->request_ns = port->front->timeline.now_ns;
     if (!error && v1.addr >= port->base_addr && v1.addr - port->base_addr < port->size) {
-        port_access(port, v1.type == TRESTLE_V1_WRITE, v1.addr - port->base_addr, v1.data, v1.size);
+        port_access(port, v1.type == TRESTLE_V1_WRITE,
+                    &(struct trestle_access){
+                        .offset = v1.addr - port->base_addr, .data = v1.data, .size = v1.size});
         return;
     }
     log_bad_request(port, &v1, error ? "malformed request" : "address outside the device");

@@ -2,6 +2,7 @@
 /* The handshake of protocol 2: the HELLO of a client, and the WELCOME that it gets. */
 #include "front/v2/handshake.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #define FEATURES                                                                    \
     (TRESTLE_V2_FEATURE_SHM | TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | \
      TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA | TRESTLE_V2_FEATURE_RAM |     \
-     TRESTLE_V2_FEATURE_NOTE | TRESTLE_V2_FEATURE_RESET_DEVICE)
+     TRESTLE_V2_FEATURE_NOTE | TRESTLE_V2_FEATURE_RESET_DEVICE | TRESTLE_V2_FEATURE_REGIONS)
 
 /* Interrupts and DMA only where some model has them. */
 static uint32_t features_for(const struct front *front, const struct trestle_v2_hello *hello)
@@ -32,6 +33,15 @@ static uint32_t features_for(const struct front *front, const struct trestle_v2_
     return features;
 }
 
+static_assert(TRESTLE_REGIONS_MAX == TRESTLE_V2_REGIONS_MAX, "regions are BARs");
+
+/* Fewer than the model has will do. */
+static bool has_regions(const struct port *port, const struct trestle_v2_hello *hello)
+{
+    return !(hello->features & TRESTLE_V2_FEATURE_REGIONS) || hello->more_regions == 0 ||
+           hello->more_regions < port->num_regions;
+}
+
 static enum trestle_v2_status check_hello(const struct port *port, int decode_error,
                                           const struct trestle_v2_hello *hello)
 {
@@ -40,7 +50,8 @@ static enum trestle_v2_status check_hello(const struct port *port, int decode_er
         return TRESTLE_V2_MALFORMED;
     if (hello->version_min > TRESTLE_V2_VERSION || hello->version_max < TRESTLE_V2_VERSION)
         return TRESTLE_V2_BAD_VERSION;
-    if (hello->base_addr != port->base_addr || hello->size != port->size)
+    if (hello->base_addr != port->base_addr || hello->size != port->size ||
+        !has_regions(port, hello))
         return TRESTLE_V2_GEOMETRY;
     if (hello->time > TIMELINE_MAX)
         return TRESTLE_V2_MALFORMED;

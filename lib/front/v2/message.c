@@ -29,7 +29,10 @@ static void start_access(struct v2_session *session, struct v2_client *client,
     port->request_ns = is_measured ? clock_ns() : 0;
     client->is_posted = m->flags & TRESTLE_V2_FLAG_POSTED;
     client->request_id = m->id;
-    port_access(port, m->type == TRESTLE_V2_WRITE, m->addr, m->data, m->size);
+    struct trestle_access access = {.offset = m->addr, .data = m->data, .size = m->size};
+    if (unlikely(m->extra != 0) && (session->features & TRESTLE_V2_FEATURE_REGIONS))
+        access.region = m->extra < TRESTLE_REGIONS_MAX ? (uint32_t)m->extra : TRESTLE_REGIONS_MAX;
+    port_access(port, m->type == TRESTLE_V2_WRITE, &access);
 }
 
 static void reset_devices(struct v2_session *session)
