@@ -464,12 +464,13 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
     if (device->is_inline && check_inline(reader, where, device) < 0)
         return -EINVAL;
     struct json_place irq = {where, "irq", 0};
-    if (device->num_irqs > 0 && device->model->irq_lines == 0)
+    uint32_t lines = trestle_model_irq_lines(device->model);
+    if (device->num_irqs > 0 && lines == 0)
         return config_fail(reader, &irq, "%s has no interrupt line; remove the key",
                            device->model->name);
-    if (device->num_irqs > device->model->irq_lines)
+    if (device->num_irqs > lines)
         return config_fail(reader, &irq, "%zu interrupts are given, but %s has only %u; give fewer",
-                           device->num_irqs, device->model->name, device->model->irq_lines);
+                           device->num_irqs, device->model->name, lines);
     return 0;
 }
 

@@ -235,7 +235,7 @@ void config_add_pci_properties(struct strings *parts, const struct config_device
     add_id(parts, "subsystem", pci->subsystem);
     add_id(parts, "class", pci->class_code);
     add_id(parts, "revision", pci->revision);
-    strings_addf(parts, "vectors=%u", device->model->irq_lines);
+    strings_addf(parts, "vectors=%u", trestle_model_irq_lines(device->model));
     for (uint32_t i = 0; i < num_regions(device->model); i++) {
         char number[4] = "";
         if (i > 0)

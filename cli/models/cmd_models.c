@@ -124,7 +124,7 @@ static int list_models(void)
         table_addf(&table, "%" PRIu64 " bytes", trestle_model_bytes(model));
         table_addf(&table, "%s bit", list);
         table_addf(&table, "%" PRIu32, model->peer_ports);
-        table_addf(&table, "%" PRIu32, model->irq_lines);
+        table_addf(&table, "%" PRIu32, trestle_model_irq_lines(model));
         table_addf(&table, "%s", model->doc ? model->doc : "");
         free(list);
         strings_finish(&widths);

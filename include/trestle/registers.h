@@ -190,6 +190,8 @@ TRESTLE_API char *trestle_device_access_text(const struct trestle_device *dev,
  * so (region_size, access_sizes), otherwise those of its registers. */
 TRESTLE_API uint64_t trestle_model_bytes(const struct trestle_model *model);
 TRESTLE_API uint32_t trestle_model_widths(const struct trestle_model *model);
+/* Interrupt lines: of the table itself, or as many as they have names. */
+TRESTLE_API uint32_t trestle_model_irq_lines(const struct trestle_model *model);
 /* Bytes of any region; 0: the model has no such. */
 TRESTLE_API uint64_t trestle_model_region_bytes(const struct trestle_model *model, uint32_t region);
 

@@ -32,10 +32,11 @@ static void log_access(const struct port *port)
 {
     const struct trestle_request *request = &port->request;
     char text[256] = "";
+    uint64_t base = port->base_addr == TRESTLE_NO_BASE ? 0 : port->base_addr;
     trestle_device_access_text(port->device, request, text, sizeof(text));
     front_log(port->front, TRESTLE_LOG_DEBUG,
               "MMIO from %s: type=%u addr=0x%016" PRIx64 " data=0x%08" PRIx64 " size=%u%s%s",
-              port->name, request->write, port->base_addr + request->access.offset,
+              port->name, request->write, base + request->access.offset,
               request->write ? request->access.data : request->ret_data, request->access.size,
               text[0] ? ": " : "", text);
 }

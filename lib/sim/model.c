@@ -28,6 +28,11 @@ static uint32_t count_names(const char *const *names, uint32_t max)
     return count;
 }
 
+uint32_t trestle_model_irq_lines(const struct trestle_model *model)
+{
+    return model->irq_lines ? model->irq_lines : count_names(model->irqs, TRESTLE_IRQ_LINES_MAX);
+}
+
 /* What a table of registers and lists of names say, a model need not say again. */
 static int import_descriptions(struct trestle_model *copy, char **ret_error)
 {
@@ -43,8 +48,7 @@ static int import_descriptions(struct trestle_model *copy, char **ret_error)
         copy->region_size = registers_bytes(banks, 0);
     if (copy->access_sizes == 0)
         copy->access_sizes = registers_widths(banks, 0);
-    if (copy->irq_lines == 0)
-        copy->irq_lines = count_names(copy->irqs, TRESTLE_IRQ_LINES_MAX);
+    copy->irq_lines = trestle_model_irq_lines(copy);
     if (copy->peer_ports == 0)
         copy->peer_ports = count_names(copy->ports, TRESTLE_PEER_PORTS_MAX);
     registers_release(&shared, banks);
