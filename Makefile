@@ -14,7 +14,7 @@ DESTDIR ?=
 reconfigure = $(if $(MESON_ARGS),meson setup --reconfigure $(MESON_ARGS) $(BUILD) >/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo demo-linux build test test-sst test-systemc test-crashes sst-install check test-matrix test-hosts test-aarch64 qemu-in-tree faults soak fuzz coverage memcheck bench install dist deb clean hooks
+.PHONY: help list demo demo-linux demo-nvme build test test-sst test-systemc test-crashes sst-install check test-matrix test-hosts test-aarch64 qemu-in-tree faults soak fuzz coverage memcheck bench install dist deb clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -37,6 +37,15 @@ demo-linux: build ## fetch Debian's kernel, and boot it with devices behind Tres
 	cp examples/08-linux/linux-$(LINUX_ARCH).json $(example)
 	$(CC) -O2 -shared -fPIC -Iinclude examples/08-linux/uart.c -o $(example)/uart.so
 	$(BUILD)/trestle run -v $(example)/linux-$(LINUX_ARCH).json
+
+demo-nvme: LINUX_ARCH = x86_64
+demo-nvme: build ## the same with a disk on PCI, which Linux's own NVMe driver drives; LINUX_ARCH=riscv64
+	tools/linux-guest $(LINUX_ARCH) $(LINUX_GUEST) examples/12-pci/disk.sh
+	mkdir -p $(BUILD)/nvme
+	ln -sfn $(LINUX_GUEST) $(BUILD)/nvme/guest
+	cp examples/12-pci/linux-$(LINUX_ARCH).json $(BUILD)/nvme
+	test -e $(BUILD)/nvme/disk.img || { echo Trestle; head -c 16777208 /dev/zero; } > $(BUILD)/nvme/disk.img
+	cd $(BUILD)/nvme && ../trestle run -v linux-$(LINUX_ARCH).json
 
 # The optimised build; for another: MESON_ARGS=-Dbuildtype=debug.
 build: $(BUILD)/build.ninja ## build the command, the library, the plugin and the guests, optimised

@@ -198,6 +198,14 @@ class PciTest(common.TestCase):
                                        common.BUILD / "tests/integration/regions_model.so"])
                 self.assertEqual(replayed.code, 0, replayed)
 
+    def test_lines_that_have_names_alone(self):
+        path = self.dir / "names.json"
+        for irqs, code in (list(range(40, 49)), 0), (list(range(40, 50)), 2):
+            path.write_text(json.dumps({"machine": {"arch": "riscv64"}, "devices": [
+                {"model": "nvme", "base_addr": "0x10200000", "irq": irqs}]}))
+            result = common.run([common.TRESTLE, "check", path])
+            self.assertEqual(result.code, code, result)
+
     def test_regions_that_do_not_fit(self):
         for bars, line in (
                 (["mem"] * 5, "5 kinds are given, but regions has 4 regions; give fewer"),
