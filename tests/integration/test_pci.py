@@ -2,6 +2,7 @@
 """PCI devices in a real QEMU: what a guest sees of them, their interrupts and transfers, what the
 configuration and the plugin refuse, and what becomes of them when one is ejected."""
 import json
+import queue
 import re
 import subprocess
 
@@ -70,14 +71,17 @@ class PciTest(common.TestCase):
     def test_64_vectors(self):
         """Each line sends the message of its own vector, and no other."""
         model = common.BUILD / "tests/integration/lines_model.so"
-        config = self.config([{"name": "lines", "model": str(model), "pci": {}}])
-        config.write_text(config.read_text().replace("/edu-", "/vectors-"))
-        result = common.run([common.TRESTLE, "run", "--trace", self.dir / "t", config], timeout=80)
-        self.assertEqual(result.code, 0, result)
-        self.assertIn("PASS vectors: 64 of 64", result.out)
-        printed = common.run([common.TRESTLE, "trace", self.dir / "t"])
-        self.assertEqual(printed.code, 0, printed)
-        self.assertIn("irq 63 up", printed.out)
+        for arch in "aarch64", "x86_64":
+            with self.subTest(arch=arch):
+                config = self.config([{"name": "lines", "model": str(model), "pci": {}}], arch)
+                config.write_text(config.read_text().replace("/edu-", "/vectors-"))
+                result = common.run([common.TRESTLE, "run", "--trace", self.dir / "t", config],
+                                    timeout=80)
+                self.assertEqual(result.code, 0, result)
+                self.assertIn("PASS vectors: 64 of 64", result.out)
+                printed = common.run([common.TRESTLE, "trace", self.dir / "t"])
+                self.assertEqual(printed.code, 0, printed)
+                self.assertIn("irq 63 up", printed.out)
 
     # The guest's resets: FLR, D3 and back, and the bus if there is a bridge.
     def resets(self, arch, way, devices, args=(), append=""):
@@ -276,6 +280,48 @@ class PciTest(common.TestCase):
         while "edu" not in server.stdout.readline():
             self.assertIsNone(server.poll())
         return server
+
+    def test_decoding_off_in_mid_access(self):
+        """Another vCPU takes the BAR away, or resets the device, while one waits for a read of it: the
+        read ends as it would have, the reset comes behind it, and both sides live on."""
+        for carrier in "shm", "socket":
+            for way in "decode", "power":
+                with self.subTest(carrier=carrier, way=way):
+                    self.take_bar_away(carrier, way)
+
+    def take_bar_away(self, carrier, way):
+        features = v2_device.FEATURES | v2_device.RESET_DEVICE_FEATURE
+        server = v2_device.Server(self, carrier == "shm", features)
+        asked = queue.Queue()
+        values = iter((None, 0x22222222))
+
+        def answer(device, request):
+            asked.put(request)
+            return next(values)
+        device = server.device(self.dir / f"{carrier}-{way}", answer)
+        guest = self.start(
+            [common.qemu("riscv64"), *ARGS["riscv64"], "-M", "virt", "-bios", "none", "-smp", "2",
+             "-accel", "tcg,thread=multi", "-display", "none", "-monitor", "none", "-serial",
+             "stdio", "-plugin", common.PLUGIN, "-device",
+             f"sst-pci-device,socket={device.path},release_lock=on,timeout_ms=0,carrier={carrier}",
+             "-append", f"way={way}", "-kernel", common.guest("decoding", "riscv64")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(guest.stdout.close)
+        self.addCleanup(guest.stdin.close)
+        read = asked.get(timeout=30)
+        guest.stdin.write("x")
+        guest.stdin.flush()
+        while "decoding: off" not in (line := guest.stdout.readline()):
+            self.assertNotEqual(line, "")
+        server.call(lambda: device.reply(read, 0x11111111))
+        out = guest.stdout.read()
+        self.assertEqual(guest.wait(), 0, out)
+        self.assertIn("PASS decoding: the read ends", out)
+        self.assertIn("PASS decoding: and another one", out)
+        kinds = [r.type for _, r in server.log if r.type in (v2_device.READ, v2_device.RESET_DEVICE)]
+        self.assertEqual(kinds, [v2_device.READ] +
+                         ([v2_device.RESET_DEVICE] if way == "power" else []) + [v2_device.READ])
+        server.stop()
 
     def test_other_places(self):
         for pci in {}, {"addr": "5.2", "multifunction": True, "bar": "mem64"}, {"interrupts": "msi"}:
