@@ -98,6 +98,9 @@ def pci(case, arch, base, irq):
     """Where its guest knows the bus."""
     if arch in ("aarch64", "riscv64", "x86_64"):
         check_guest(case, "edu", arch, [{"name": "edu", "model": "edu", "pci": {"addr": "04.0"}}])
+        check_guest(case, "bars", arch,
+                    [{"name": "regions", "pci": {},
+                      "model": str(common.BUILD / "tests/integration/regions_model.so")}])
 
 
 GUESTS = two_devices, many_devices, interrupts, dma, pci

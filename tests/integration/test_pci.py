@@ -281,6 +281,35 @@ class PciTest(common.TestCase):
             self.assertIsNone(server.poll())
         return server
 
+    def test_100000_messages(self):
+        """None is lost, and none comes that nobody has sent."""
+        result, _ = self.run_edu("x86_64", "msix", more="interrupts=100000")
+        self.assertIn("PASS interrupt: 100000 of 100000 that were raised", result.out)
+
+    def test_several_functions(self):
+        """One slot with two of them, each a device of its own."""
+        config = self.config([self.edu(pci={"addr": "04.1"}),
+                              self.edu(name="first", pci={"addr": "04.0", "multifunction": True})],
+                             append="irq=msix")
+        result = common.run([common.TRESTLE, "run", config], timeout=80)
+        self.assertEqual(result.code, 0, result)
+        self.assertNotIn("FAIL", result.out)
+        self.assertIn("PASS resets: not the other one, by FLR", result.out)
+        alone = self.config([self.edu(pci={"addr": "04.0"}), self.edu(name="b", pci={"addr": "04.1"})])
+        result = common.run([common.TRESTLE, "run", alone])
+        self.assertNotEqual(result.code, 0)
+        self.assertIn("PCI: single function device can't be populated in function 4.1", result.err)
+
+    def test_bench(self):
+        """A BAR and a device at an address, in one run."""
+        config = self.config([{"name": "bar", "model": "id", "pci": {}},
+                              {"name": "mmio", "model": "id", "base_addr": "0xd0200000",
+                               "size": 4096}], append="rounds=2 reads=1000")
+        config.write_text(config.read_text().replace("/edu-", "/bar_bench-"))
+        result = common.run([common.TRESTLE, "run", config], timeout=80)
+        self.assertEqual(result.code, 0, result)
+        self.assertRegex(result.out, r"bar_bench: a read of the BAR \d+ ns, at an address \d+ ns")
+
     def test_decoding_off_in_mid_access(self):
         """Another vCPU takes the BAR away, or resets the device, while one waits for a read of it: the
         read ends as it would have, the reset comes behind it, and both sides live on."""
