@@ -46,9 +46,12 @@ static int print_args(struct config *config, const struct launch_options *launch
     char *error = NULL, *sentence = NULL, **argv = NULL;
     int status = launch_check_outside(config, &error);
     if (status == 0)
-        status = fill_sockets(config, socket_dir, &paths, &error);
-    if (status == 0)
         status = launch_init(&launch, config, launch_options, &error);
+    if (status == 0) {
+        status = fill_sockets(config, socket_dir, &paths, &error);
+        if (status < 0)
+            launch_finish(&launch);
+    }
     if (status == 0) {
         launch_set_sockets(&launch, config, NULL);
         status = trestle_machine_args(&launch.machine, &argv, &sentence);

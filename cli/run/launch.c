@@ -387,6 +387,20 @@ static int check_accel(const struct config *config, const struct launch_options 
     return 0;
 }
 
+static int check_icount(const struct config *config, char **ret_error)
+{
+    for (size_t i = 0; i < config->num_devices && config->icount < 0; i++) {
+        if (!config->devices[i].model->needs_icount)
+            continue;
+        *ret_error = config_complain_device(config, i, "model",
+                                            "%s only works in the guest's exact time; add "
+                                            "\"icount\": 0 to \"machine\"",
+                                            config->devices[i].model->name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 int launch_init(struct launch *launch, const struct config *config,
                 const struct launch_options *options, char **ret_error)
 {
@@ -409,7 +423,9 @@ int launch_init(struct launch *launch, const struct config *config,
     launch->machine.append = config->append;
     launch->machine.dtb = config->dtb;
     join_args(config, options, launch);
-    int status = check_kernel(config, options, launch, ret_error);
+    int status = check_icount(config, ret_error);
+    if (status == 0)
+        status = check_kernel(config, options, launch, ret_error);
     if (status == 0)
         status = check_machine_files(config, ret_error);
     if (status == 0)

@@ -6,6 +6,13 @@
  * allocates the state zeroed, checks every access against the table before the model sees
  * it, and calls the model from one thread at a time: a model needs no locks.
  *
+ * A callback of one device may act on any other device of its session, for models that are parts of
+ * one: it may complete the other's request, set its lines and its timers, start its transfers, send
+ * out of its ports and write to its log. The other model, and whoever waits for an answer of it,
+ * hears of that after the callback. (Events of a device wait until somebody looks, if it has
+ * neither an interrupt line nor dma_done() and is linked to no device that has: one whose timers
+ * act on others has one of the three.)
+ *
  * Time is counted in picoseconds from the start of the run. It stands still inside a
  * callback and never runs backwards between two.
  *
@@ -127,6 +134,9 @@ struct trestle_model {
     void (*input)(struct trestle_device *dev, const void *data, size_t size);
     /* It calls trestle_device_memory_read() or _write(). A model with dma_done need not say so. */
     bool uses_memory;
+    /* It only works in the guest's exact time: one that cannot keep up with the guest would make
+     * accesses time out. A run without icount is refused. */
+    bool needs_icount;
 };
 
 /* The one symbol that a loadable model (a .so) exports; that it is seen outside, and in C++ has
@@ -200,6 +210,14 @@ TRESTLE_API void trestle_device_irq(struct trestle_device *dev, uint32_t line, b
 static inline void trestle_irq_update(struct trestle_device *dev, uint32_t line, uint64_t pending)
 {
     trestle_device_irq(dev, line, pending != 0);
+}
+
+/* An edge: the line, which is low, goes up and down again within this moment. For inputs that take
+ * edges: MSI and MSI-X, a PLIC's, those of a GIC that the guest has set so. Others may miss it. */
+static inline void trestle_device_pulse(struct trestle_device *dev, uint32_t line)
+{
+    trestle_device_irq(dev, line, true);
+    trestle_device_irq(dev, line, false);
 }
 
 /* Starts a copy of size bytes between guest memory at addr and buf, which the model keeps

@@ -361,7 +361,8 @@ class port : public sc_core::sc_module
     sc_core::sc_vector<sc_core::sc_in<bool>> irq;
     sc_core::sc_out<bool> reset;
 
-    // For models that raise interrupts by a call. A pulse is high for one moment.
+    // For models that raise interrupts by a call. A pulse is high for one moment: for inputs that
+    // take edges.
     void raise(unsigned line)
     {
         set_irq(line, true);
@@ -372,8 +373,8 @@ class port : public sc_core::sc_module
     }
     void pulse(unsigned line)
     {
-        set_irq(line, true);
-        set_irq(line, false);
+        if (dev_)
+            trestle_device_pulse(dev_, line);
     }
 
     const device_options &options() const

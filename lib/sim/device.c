@@ -107,6 +107,8 @@ static inline void request_tell(struct trestle_device *dev, const struct trestle
 static void request_finish(struct trestle_device *dev)
 {
     struct trestle_request *req = request_take(dev);
+    if (trestle_event_pending(&dev->delayed))
+        sim_cancel(dev->sim, &dev->delayed);
     request_tell(dev, req, NULL);
     if (req->done)
         req->done(req);
@@ -135,7 +137,13 @@ void trestle_request_complete(struct trestle_request *req, int status, uint64_t 
     }
     request_set(dev->request, status <= 0 ? status : -EIO, data);
     dev->completed = true;
-    if (dev->depth == 0)
+    if (dev->depth > 0)
+        return; /* the end of its callback answers */
+    /* A callback of another device: whoever hears of it may come back with an access to that one.
+     */
+    if (atomic_load_explicit(&dev->sim->activity.device, memory_order_relaxed))
+        sim_schedule_reserved(dev->sim, &dev->delayed, dev->sim->now);
+    else
         request_finish(dev);
 }
 
@@ -263,6 +271,10 @@ void device_delayed_fire(struct trestle_event *event, trestle_time now)
 {
     struct trestle_device *dev = container_of(event, struct trestle_device, delayed);
     (void)now;
+    if (dev->completed) {
+        request_finish(dev);
+        return;
+    }
     if (dev->has_failed)
         request_set(dev->request, -EIO, 0);
     if (dev->has_failed || access_perform(dev, NULL) == 0)

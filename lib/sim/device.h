@@ -43,8 +43,9 @@ struct trestle_device {
     size_t received_size;
     uint64_t irq_levels;
     trestle_time access_latency;
-    struct trestle_event delayed; /* the model gets the request under way */
-    size_t input_room;            /* bytes that the model takes */
+    /* The model gets the request under way, or has completed it in another device's callback. */
+    struct trestle_event delayed;
+    size_t input_room; /* bytes that the model takes */
     struct trestle_request tickets[DEVICE_TICKETS];
 
     bool log_debug;

@@ -4,10 +4,43 @@ import json
 import re
 import subprocess
 
+import cli_case
 import common
 from probe import TARGETS, qemu_argv
 
 BASE = 0x10200000
+
+
+class Pulses(cli_case.Case):
+    """An edge is kept by an input that takes edges."""
+
+    def pending(self, arch, irq, where, bit, prepare=()):
+        machine = {"arch": arch, "kernel": str(common.guest("probe", arch))}
+        if arch == "aarch64":
+            machine["args"] = ["-semihosting"]  # the guest's way to end
+        config = self.config({"machine": machine,
+                              "devices": [{"model": str(common.BUILD / "tests" / "pulse.so"),
+                                           "base_addr": hex(TARGETS[arch][0]), "irq": irq}]})
+        guest = cli_case.Guest(self, "-v", config=config)
+        for command in prepare:
+            self.assertEqual(guest.ask(command), "=")
+        before = int(guest.ask(f"r 4 {where:x}")[2:], 16)
+        self.assertEqual(guest.ask(f"w 4 {TARGETS[arch][0]:x} 0"), "=")
+        after = int(guest.ask(f"r 4 {where:x}")[2:], 16)
+        guest.process.stdin.write(b"q 0\n")
+        guest.process.stdin.flush()
+        self.assertEqual(guest.end()[0], 0)
+        return before >> bit & 1, after >> bit & 1
+
+    def test_plic(self):
+        self.assertEqual(self.pending("riscv64", 40, 0x0c001000 + 4 * (40 // 32), 40 % 32), (0, 1))
+
+    def test_gic(self):
+        """Shared interrupt 200 is number 232. It takes levels at first."""
+        place = (200, 0x08000200 + 4 * (232 // 32), 232 % 32)
+        edges = f"w 4 {0x08000c00 + 4 * (232 // 16):x} {2 << 2 * (232 % 16):x}"
+        self.assertEqual(self.pending("aarch64", *place), (0, 0))
+        self.assertEqual(self.pending("aarch64", *place, [edges]), (0, 1))
 
 
 class Refusals(common.TestCase):

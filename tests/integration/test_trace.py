@@ -82,6 +82,18 @@ class Traces(Recorded):
         self.assertRegex(trestle("trace", self.dir / "restless.trace").out, r"device2  irq .*\n\Z")
         self.assertNotEqual(run("131ns"), hashes[0])
 
+    def test_a_model_that_needs_icount(self):
+        config = self.dir / "restless.json"
+        config.write_text(json.dumps({
+            "machine": {"arch": "riscv64", "kernel": str(common.guest("probe", "riscv64"))},
+            "devices": [{"model": str(common.BUILD / "tests" / "restless.so"),
+                         "base_addr": "0x10200000"}]}))
+        for command in "check", "run", "qemu-args":
+            result = trestle(command, config)
+            self.assertEqual(result.code, 2, result)
+            self.assertRegex(result.err, r'\A.*devices\[0\].model: restless only works in the guest.s '
+                             r'exact time; add "icount": 0 to "machine"\n\Z')
+
     def test_four_devices_at_once(self):
         """Interrupts, DMA, a link: several runs side by side give one hash."""
         self.check_repeats(EXAMPLES / "07-repeatable" / "repeatable.json", "mixed", 3)

@@ -426,6 +426,74 @@ static void complete_inside(struct trestle_device *d, struct trestle_request *re
     trestle_request_complete(req, 0, 42);
 }
 
+/* --- what one device does to another ---------------------------------------------------------- */
+
+static struct trestle_device *acted_on;
+static bool is_inside, was_inside, has_come;
+static struct trestle_request next_request;
+
+static void act_on_the_second(struct trestle_device *first, struct trestle_request *req)
+{
+    struct state *theirs = trestle_device_state(acted_on);
+    (void)first;
+    (void)req;
+    is_inside = true;
+    trestle_request_complete(theirs->req, 0, 77);
+    trestle_device_irq(acted_on, 1, true);
+    trestle_device_wake_after(acted_on, 2, 5);
+    is_inside = false;
+}
+
+/* As a client that has its next request ready: for the device whose callback has just acted. */
+static void second_is_done(struct trestle_request *req)
+{
+    (void)req;
+    has_come = true;
+    was_inside = is_inside;
+    next_request = request(false, 0, 4, 0);
+    assert_int_equal(trestle_device_submit(dev, &next_request), 0);
+}
+
+static void test_a_callback_acts_on_another_device(void **state)
+{
+    struct trestle_request theirs = request(false, 8, 4, 0), mine = request(false, 0, 4, 0);
+    struct trestle_device_options options = {
+        .size = sizeof(options), .name = "acted_on", .ops = &ops, .ctx = &host};
+    assert_int_equal(trestle_device_create(sim, &model, &options, &acted_on, NULL), 0);
+    struct state *other = trestle_device_state(acted_on);
+    has_come = false;
+    theirs.done = second_is_done;
+    other->answer = -EINPROGRESS;
+    assert_int_equal(trestle_device_submit(acted_on, &theirs), -EINPROGRESS);
+    s->in_read = act_on_the_second;
+    assert_int_equal(trestle_device_submit(dev, &mine), 0);
+    s->in_read = NULL;
+    trestle_sim_run_until(sim, trestle_sim_now(sim));
+    assert_true(has_come);
+    assert_false(was_inside);
+    assert_int_equal(theirs.ret_data, 77);
+    assert_int_equal(s->reads, 2);
+    assert_true(trestle_device_irq_level(acted_on, 1));
+    trestle_sim_run_until(sim, trestle_sim_now(sim) + 5);
+    assert_int_equal(other->wakes, 1);
+
+    /* A reset in between: the answer has been given up. */
+    has_come = false;
+    theirs = request(false, 8, 4, 0);
+    theirs.done = NULL;
+    assert_int_equal(trestle_device_submit(acted_on, &theirs), -EINPROGRESS);
+    s->in_read = act_on_the_second;
+    assert_int_equal(trestle_device_submit(dev, &mine), 0);
+    s->in_read = NULL;
+    trestle_device_reset(acted_on);
+    assert_int_equal(theirs.status, -ECANCELED);
+    assert_int_equal(trestle_device_submit(acted_on, &theirs), -EINPROGRESS);
+    trestle_sim_run_until(sim, trestle_sim_now(sim));
+    assert_int_equal(other->reads, 3);
+    assert_true(trestle_device_busy(acted_on));
+    trestle_device_destroy(acted_on);
+}
+
 static void test_completion_inside_the_callback(void **state)
 {
     struct trestle_request req = request(false, 0, 4, 0);
@@ -1294,6 +1362,7 @@ int main(void)
         TEST(test_positive_answer_is_an_error),
         TEST(test_deferred_access),
         TEST(test_deferred_failure),
+        TEST(test_a_callback_acts_on_another_device),
         TEST(test_completion_inside_the_callback),
         TEST(test_double_completion),
         TEST(test_double_completion_in_one_callback),
