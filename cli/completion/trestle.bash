@@ -57,7 +57,7 @@ _trestle()
             ;;
         device) options+=" --socket --listen-fd --base --pci --size --name --param --verbose --log-time --stats --trace --hash --watchdog" ;;
         trace) options+=" --device --hash --perfetto --vcd --registers --at" ;;
-        replay) options+=" --model --device --param --verbose" ;;
+        replay) options+=" --model --device --param --values --verbose" ;;
         poke) options+=" --attach --commands --verbose" ;;
         rtl) options+=" --top --parameter --tie --ports --svd --peripheral --registers --wave --size --word-addresses --output" ;;
         boards) options+=" --board --qemu --plugin" ;;

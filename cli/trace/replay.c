@@ -16,6 +16,7 @@
 
 #include "trace/names.h"
 #include "trace/sinks.h"
+#include "trace/stage.h"
 #include "util.h"
 
 /* For something that a device does too late. */
@@ -29,18 +30,9 @@ struct transfer {
     bool is_open;
 };
 
-struct peer {
-    const struct trestle_trace_link *link;
-    unsigned end; /* of the link: the peer's */
-    struct trestle_component *component;
-};
-
 struct player {
     struct replay *replay;
-    struct trestle_sim *sim;
-    struct trestle_device *dev;
-    struct peer *peers;
-    size_t num_peers;
+    struct stage stage;
     struct transfer *transfers;
     size_t num_transfers;
     struct trestle_request request;
@@ -57,30 +49,13 @@ struct player {
 
 /* --- the trace ------------------------------------------------------------------------------- */
 
-static struct peer *peer_that_sent(struct player *player, const struct trestle_trace_record *record)
-{
-    for (size_t i = 0; i < player->num_peers; i++) {
-        struct peer *peer = &player->peers[i];
-        if (peer->link->devices[peer->end] == record->device &&
-            peer->link->ports[peer->end] == record->number)
-            return peer;
-    }
-    return NULL;
-}
-
-static bool is_from_peer(struct player *player, const struct trestle_trace_record *record)
-{
-    return record->device != player->replay->device && record->kind == TRESTLE_TRACE_SEND &&
-           peer_that_sent(player, record);
-}
-
 static void go_on(struct player *player)
 {
     do
         player->has_next =
             trestle_trace_next(player->replay->reader, &player->next, &player->error);
     while (player->has_next > 0 && player->next.device != player->replay->device &&
-           !is_from_peer(player, &player->next));
+           !stage_is_from_peer(&player->stage, &player->next));
 }
 
 static void fail(struct player *player, int status, const char *why)
@@ -140,8 +115,7 @@ static void pass_peers_on(struct player *player, trestle_time now)
 {
     while (player->has_next > 0 && player->next.device != player->replay->device &&
            player->next.time <= now) {
-        struct peer *peer = peer_that_sent(player, &player->next);
-        if (trestle_component_send(peer->component, 0, player->next.bytes, player->next.size) < 0)
+        if (stage_send(&player->stage, &player->next) < 0)
             fail(player, -ENOMEM, "no memory for a message");
         go_on(player);
     }
@@ -205,7 +179,7 @@ static void feed_transfer(struct player *player, struct transfer *transfer)
 {
     const struct trestle_trace_record *next = &player->next;
     size_t size;
-    uint8_t *buf = trestle_device_dma_buffer(player->dev, transfer->id, &size);
+    uint8_t *buf = trestle_device_dma_buffer(player->stage.dev, transfer->id, &size);
     if (next->kind == TRESTLE_TRACE_DMA_DATA) {
         if (!buf || next->size > size - transfer->moved) {
             fail(player, -EPROTO, "the trace moves more bytes than a transfer has");
@@ -220,7 +194,7 @@ static void feed_transfer(struct player *player, struct transfer *transfer)
         }
         transfer->is_open = false;
         player->is_feeding = true;
-        trestle_device_dma_complete(player->dev, transfer->id, next->status);
+        trestle_device_dma_complete(player->stage.dev, transfer->id, next->status);
         player->is_feeding = false;
     }
     player->replay->compared++;
@@ -236,7 +210,7 @@ static int on_dma(void *ctx, struct trestle_device *dev, bool write, uint64_t ad
         player->next.number == (uint32_t)id)
         return player->next.status;
     struct transfer *transfer = open_transfer(player, id, !write);
-    trestle_time now = trestle_sim_now(player->sim);
+    trestle_time now = trestle_sim_now(player->stage.sim);
     while (!is_over(player) && player->next.time == now && next_transfer(player) == transfer &&
            transfer->is_open)
         feed_transfer(player, transfer);
@@ -254,7 +228,7 @@ static void submit(struct player *player)
                                                .write = player->next.kind == TRESTLE_TRACE_WRITE};
     player->access = player->next;
     player->has_access = true;
-    if (trestle_device_submit(player->dev, &player->request) == -EBUSY)
+    if (trestle_device_submit(player->stage.dev, &player->request) == -EBUSY)
         fail(player, -EPROTO, "an access begins before the previous one is answered");
 }
 
@@ -264,7 +238,7 @@ static void give_input(struct player *player)
     uint8_t bytes[TRESTLE_INPUT_MAX];
     size_t size = player->next.size;
     memcpy(bytes, player->next.bytes, size);
-    if (trestle_device_input(player->dev, bytes, size) < 0)
+    if (trestle_device_input(player->stage.dev, bytes, size) < 0)
         differ(player, NULL);
 }
 
@@ -273,19 +247,19 @@ static void reset(struct player *player)
     for (size_t i = 0; i < player->num_transfers; i++)
         player->transfers[i].is_open = false;
     if (player->next.number == TRESTLE_TRACE_RESET_ALONE)
-        trestle_device_reset_alone(player->dev);
+        trestle_device_reset_alone(player->stage.dev);
     else
-        trestle_device_reset(player->dev);
+        trestle_device_reset(player->stage.dev);
 }
 
 /* What was expected did not come in time. It may only be late: what the device does next tells. */
 static void miss(struct player *player)
 {
     for (unsigned i = 0; i < EVENTS_LOOKED_AT && !is_over(player); i++) {
-        trestle_time when = trestle_sim_next(player->sim);
+        trestle_time when = trestle_sim_next(player->stage.sim);
         if (when == TRESTLE_TIME_NEVER)
             break;
-        trestle_sim_run_until(player->sim, when);
+        trestle_sim_run_until(player->stage.sim, when);
     }
     differ(player, NULL);
 }
@@ -296,7 +270,7 @@ static void play_next(struct player *player)
 {
     uint64_t number = trestle_trace_count(player->replay->reader);
     struct transfer *transfer;
-    trestle_sim_run_until(player->sim, player->next.time);
+    trestle_sim_run_until(player->stage.sim, player->next.time);
     if (is_over(player) || number != trestle_trace_count(player->replay->reader))
         return; /* what happened until then was in the trace */
     if (player->next.device != player->replay->device)
@@ -313,87 +287,20 @@ static void play_next(struct player *player)
         miss(player);
 }
 
-/* --- the stage ------------------------------------------------------------------------------- */
-
-static void on_log(void *ctx, struct trestle_device *dev, enum trestle_log_level level,
-                   const char *text)
-{
-    const struct player *player = ctx;
-    (void)dev;
-    if (!player->replay->is_verbose)
-        return;
-    char *line = xstrdup(text);
-    replace_control_characters(line);
-    fprintf(stderr, "%s\n", line);
-    free(line);
-}
-
-static int add_links(struct player *player)
-{
-    const struct trestle_trace_header *header = trestle_trace_header(player->replay->reader);
-    struct trestle_component *own = trestle_device_component(player->dev);
-    uint32_t device = player->replay->device;
-    int r = 0;
-    player->peers = xcalloc(header->num_links, sizeof(*player->peers));
-    for (size_t i = 0; i < header->num_links && r == 0; i++) {
-        const struct trestle_trace_link *link = &header->links[i];
-        if (link->devices[0] != device && link->devices[1] != device)
-            continue;
-        if (link->devices[0] == link->devices[1]) {
-            r = trestle_link_create(own, link->ports[0], own, link->ports[1], link->latency, NULL);
-            continue;
-        }
-        struct peer *peer = &player->peers[player->num_peers++];
-        *peer = (struct peer){.link = link, .end = link->devices[0] == device};
-        r = trestle_component_create(player->sim, 1, NULL, NULL, &peer->component);
-        if (r == 0)
-            r = trestle_link_create(peer->component, 0, own, link->ports[!peer->end], link->latency,
-                                    NULL);
-    }
-    return r;
-}
-
-static int set_up(struct player *player)
-{
-    const struct trestle_host_ops ops = {.size = sizeof(ops), .dma = on_dma, .log = on_log};
-    const struct config_device *configured = player->replay->configured;
-    const struct trestle_device_options options = {.size = sizeof(options),
-                                                   .name = configured->name,
-                                                   .base_addr = configured->base_addr,
-                                                   .region_size = configured->size,
-                                                   .params = configured->params,
-                                                   .num_params = configured->num_params,
-                                                   .ops = &ops,
-                                                   .ctx = player};
-    int r = trestle_sim_create(&player->sim);
-    if (r == 0)
-        r = trestle_device_create(player->sim, configured->model, &options, &player->dev,
-                                  &player->error);
-    if (r < 0)
-        return r;
-    r = add_links(player);
-    if (r < 0)
-        player->error = xformat("the model cannot be linked as the trace has it: %s",
-                                r == -EINVAL ? "it has no such port" : strerror(-r));
-    trestle_sim_observe(player->sim, observe, player);
-    return r;
-}
-
 int replay_run(struct replay *replay, char **ret_error)
 {
     struct player player = {.replay = replay};
-    player.status = set_up(&player);
-    if (player.status == 0)
+    const struct trestle_host_ops ops = {.size = sizeof(ops), .dma = on_dma, .log = stage_log};
+    player.status = stage_set_up(&player.stage, replay, &ops, &player, &player.error);
+    if (player.status == 0) {
+        trestle_sim_observe(player.stage.sim, observe, &player);
         go_on(&player);
+    }
     while (!is_over(&player))
         play_next(&player);
     if (player.status == 0 && player.has_next < 0)
         player.status = player.has_next;
-    if (player.sim)
-        trestle_sim_observe(player.sim, NULL, NULL);
-    trestle_device_destroy(player.dev);
-    trestle_sim_destroy(player.sim);
-    free(player.peers);
+    stage_finish(&player.stage);
     free(player.transfers);
     *ret_error = player.error;
     return player.status;

@@ -20,5 +20,7 @@ struct replay {
 /* 0, or a negative errno with *ret_error (maybe NULL): the trace or the device is no good. There
  * may be a difference then, too: before what is wrong with the trace. */
 int replay_run(struct replay *replay, char **ret_error);
+/* The same by values and not by times: for a model that is another one of the same device. */
+int replay_values(struct replay *replay, char **ret_error);
 
 #endif

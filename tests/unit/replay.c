@@ -76,7 +76,8 @@ static void stop(void)
 
 /* --- replaying ------------------------------------------------------------------------------- */
 
-static char *replay(const struct trestle_model *model, uint32_t device, uint64_t *ret_compared)
+static char *replay_by(int (*play)(struct replay *, char **), const struct trestle_model *model,
+                       uint32_t device, uint64_t *ret_compared)
 {
     const struct config_device configured = {
         .name = "dut", .model = model, .base_addr = 0x10000000, .size = 0x20};
@@ -85,7 +86,7 @@ static char *replay(const struct trestle_model *model, uint32_t device, uint64_t
     lseek(recording.fd, 0, SEEK_SET);
     FILE *file = fdopen(dup(recording.fd), "r");
     assert_int_equal(trestle_trace_open(file, &run.reader, NULL), 0);
-    if (replay_run(&run, &error) < 0)
+    if (play(&run, &error) < 0)
         fail_msg("%s", error);
     trestle_trace_close(run.reader);
     fclose(file);
@@ -93,7 +94,12 @@ static char *replay(const struct trestle_model *model, uint32_t device, uint64_t
     return run.difference;
 }
 
-/* Both devices do the same again. */
+static char *replay(const struct trestle_model *model, uint32_t device, uint64_t *ret_compared)
+{
+    return replay_by(replay_run, model, device, ret_compared);
+}
+
+/* Both devices do the same again, and values alone are the same, too. */
 static void assert_no_difference(void)
 {
     stop();
@@ -103,6 +109,9 @@ static void assert_no_difference(void)
         if (difference)
             fail_msg("%u: %s", device, difference);
         assert_int_equal(compared, recording.counts[device]);
+        difference = replay_by(replay_values, &unit_model, device, &compared);
+        if (difference)
+            fail_msg("%u by values: %s", device, difference);
     }
     close(recording.fd);
 }
@@ -319,6 +328,85 @@ static void test_a_model_without_the_line(void **state)
         &lineless, "record 2 at 0.000 ns: write 4  0x08  0x1: expected irq 0 up, got answer 0x0");
 }
 
+/* --- values without times ----------------------------------------------------------------------
+ */
+
+static int slow_read(struct trestle_device *dev, struct trestle_request *req,
+                     const struct trestle_access *access, uint64_t *ret_data)
+{
+    int r = unit_model.read(dev, req, access, ret_data);
+    if (r == -EINPROGRESS)
+        trestle_device_wake_after(dev, 0, 7 * TRESTLE_US);
+    return r;
+}
+
+static void other_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
+{
+    struct unit *unit = trestle_device_state(dev);
+    (void)timer;
+    (void)now;
+    trestle_request_complete(unit->pending, 0, 0xdee);
+}
+
+/* All that follows waits for it. */
+static void test_a_model_that_is_slower(void **state)
+{
+    struct trestle_model slow = unit_model;
+    slow.read = slow_read;
+    struct trestle_device *dev = record(TRESTLE_TIME_NEVER);
+    (void)state;
+    rig_read(dev, LATER);
+    rig_write(dev, LINE, 1);
+    rig_write(dev, FETCH, 4);
+    assert_int_equal(trestle_device_dma_complete(dev, last_id, -EFAULT), 0);
+    rig_read(dev, LATER);
+    rig_write(dev, LINE, 0);
+    rig_write(dev, STORE, 2);
+    stop();
+    uint64_t compared;
+    char *difference = replay(&slow, 0, &compared);
+    assert_non_null(difference);
+    free(difference);
+    difference = replay_by(replay_values, &slow, 0, &compared);
+    if (difference)
+        fail_msg("%s", difference);
+    assert_int_equal(compared, 6 + 2 + 2 + 1); /* answers, edges, transfers, bytes of one */
+    close(recording.fd);
+}
+
+static void assert_other_value(const struct trestle_model *model, const char *expected)
+{
+    uint64_t compared;
+    stop();
+    char *difference = replay_by(replay_values, model, 0, &compared);
+    assert_non_null(difference);
+    assert_string_equal(difference, expected);
+    free(difference);
+    close(recording.fd);
+}
+
+static void test_another_value(void **state)
+{
+    struct trestle_model other = unit_model;
+    other.wake = other_wake;
+    struct trestle_device *dev = record(TRESTLE_TIME_NEVER);
+    (void)state;
+    rig_write(dev, VALUE, 1);
+    rig_read(dev, LATER);
+    assert_other_value(&other, "record 4: read  4  0x04: expected answer 0xdef, got answer 0xdee");
+}
+
+static void test_an_interrupt_that_never_comes(void **state)
+{
+    struct trestle_model lineless = unit_model;
+    lineless.irq_lines = 0;
+    struct trestle_device *dev = record(TRESTLE_TIME_NEVER);
+    (void)state;
+    rig_write(dev, LINE, 1);
+    rig_read(dev, VALUE);
+    assert_other_value(&lineless, "record 2: expected irq 0 up, got nothing");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +422,9 @@ int main(void)
         RIG_TEST(test_what_is_too_much),
         RIG_TEST(test_what_is_else_or_too_early),
         RIG_TEST(test_a_model_without_the_line),
+        RIG_TEST(test_a_model_that_is_slower),
+        RIG_TEST(test_another_value),
+        RIG_TEST(test_an_interrupt_that_never_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
