@@ -106,7 +106,7 @@ ALLOWED = {
     },
     "firmware": {},
     "bench": {
-        "include/trestle": "registers sim wire",
+        "include/trestle": "registers sim systemc wire",
         "lib/ipc": "barrier shm wait",
         "lib/trace": "hash writer",
     },
