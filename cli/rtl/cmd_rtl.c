@@ -20,6 +20,8 @@
 static const struct command_option options[] = {
     {'t', "top", "NAME", "the top module; by default that of the first file", .long_only = true},
     {'G', "parameter", "P=VALUE", "a parameter of the top; may be repeated"},
+    {'I', "include", "DIR", "where other modules and includes are, as beside the files"},
+    {'D', "define", "NAME=VALUE", "a macro; may be repeated"},
     {'T', "tie", "PORT=NUMBER", "the value of an input that nothing drives; may be repeated",
      .long_only = true},
     {'p', "ports", "FILE", "what ports are for, as rtl ports prints it", .long_only = true},
@@ -40,7 +42,7 @@ struct rtl_build {
     const char *top, *output, *ports_file;
     const char *svd, *peripheral, *model; /* that say what its registers are called */
     struct rtl_registers registers;
-    struct strings files, parameters, ties;
+    struct strings files, includes, defines, parameters, ties;
     uint64_t size;
     bool word_addresses, has_waves;
     char *dir;     /* for what lies in between */
@@ -65,7 +67,7 @@ static char *first_error(const char *log)
     bool is_error = false;
     while (file && !is_error && getline(&line, &room, file) >= 0) {
         line[strcspn(line, "\n")] = '\0';
-        is_error = strstr(line, "rror") != NULL;
+        is_error = strstr(line, "%Error") || strstr(line, "error:");
         if (is_error || (!first && *line)) {
             free(first);
             first = xstrdup(line);
@@ -153,16 +155,24 @@ static int verilate(const struct rtl_build *build, char **ret_error)
     struct strings words = {0};
     strings_all(&words, (const char *const[]){"verilator", "--cc", "--flatten", "-O3", "-Wno-fatal",
                                               "-Werror-MULTITOP", "--x-assign", "fast",
-                                              "--x-initial", "fast", "--no-assert", "--prefix",
-                                              "Vcore", "--Mdir", build->dir, NULL});
+                                              "--x-initial", "fast", "--no-assert", "--no-timing",
+                                              "--prefix", "Vcore", "--Mdir", build->dir, NULL});
     if (build->has_waves)
         strings_add(&words, "--trace-fst");
     if (build->top)
         strings_all(&words, (const char *const[]){"--top-module", build->top, NULL});
     for (size_t i = 0; i < build->parameters.count; i++)
         strings_addf(&words, "-G%s", build->parameters.items[i]);
-    for (size_t i = 0; i < build->files.count; i++)
-        strings_add(&words, build->files.items[i]);
+    for (size_t i = 0; i < build->defines.count; i++)
+        strings_addf(&words, "-D%s", build->defines.items[i]);
+    for (size_t i = 0; i < build->includes.count; i++)
+        strings_addf(&words, "-I%s", build->includes.items[i]);
+    for (size_t i = 0; i < build->files.count; i++) {
+        const char *file = build->files.items[i], *slash = strrchr(file, '/');
+        if (slash)
+            strings_addf(&words, "-I%.*s", slash == file ? 1 : (int)(slash - file), file);
+        strings_add(&words, file);
+    }
     return run_program(build, "verilator", &words, ret_error);
 }
 
@@ -409,6 +419,12 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
         case 'G':
             strings_add(&build->parameters, argument);
             break;
+        case 'I':
+            strings_add(&build->includes, argument);
+            break;
+        case 'D':
+            strings_add(&build->defines, argument);
+            break;
         case 'T':
             strings_add(&build->ties, argument);
             break;
@@ -469,6 +485,8 @@ static int run_command(const struct command *command, int argc, char **argv)
         code = work(&build);
     rtl_registers_finish(&build.registers);
     strings_finish(&build.files);
+    strings_finish(&build.includes);
+    strings_finish(&build.defines);
     strings_finish(&build.parameters);
     strings_finish(&build.ties);
     return code;

@@ -366,6 +366,25 @@ class Ports(RTLCase):
         self.assertEqual(result.out, "core: 0=0 1=1\ncore+4 = 0x1\ncore: 0=0 1=0\n", result)
         self.check_oracle("odd", [0, 4])
 
+    def test_files_beside_and_macros(self):
+        rtl = self.dir / "parts"
+        rtl.mkdir()
+        (rtl / "sizes.vh").write_text("`define WIDTH 32\n")
+        (rtl / "part.v").write_text("module part (input clk, output reg q); always @(posedge clk) q <= "
+                                    "#1 !q; endmodule\n")
+        (self.dir / "extra").mkdir()
+        (self.dir / "extra" / "other.v").write_text("module other (output q); assign q = 1; endmodule\n")
+        (rtl / "whole.v").write_text(
+            "`include \"sizes.vh\"\nmodule whole (input clk, input psel, input penable, input pwrite, input "
+            "[`BITS:0] paddr, input [`WIDTH-1:0] pwdata, output [`WIDTH-1:0] prdata, output a, output b);\n"
+            "part one (.clk(clk), .q(a)); other two (.q(b)); assign prdata = 0; endmodule\n")
+        result = self.trestle("rtl", "ports", "parts/whole.v", "-I", "extra", "-D", "BITS=5")
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        self.assertEqual([p["bits"] for p in json.loads(result.out)["ports"] if p["name"] == "paddr"], [6])
+        result = self.trestle("rtl", "ports", "parts/whole.v", "-D", "BITS=5")
+        self.assertEqual(result.code, 2, result)
+        self.assertRegex(result.err, r"^trestle: verilator: %Error: .*: Cannot find .*'other'\n$")
+
     def test_bad_files(self):
         core = self.odd_core()
         for ports, sentence in (
