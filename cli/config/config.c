@@ -117,6 +117,8 @@ static const struct config_key machine_keys[] = {
      "\"bios\": \"u-boot.bin\""},
     {"dtb", config_set_path, MACHINE(dtb), "a path", "\"dtb\": \"board.dtb\""},
     {"board", config_set_string, MACHINE(board), "a board of QEMU's", "\"board\": \"mps2-an385\""},
+    {"irq_controller", config_set_string, MACHINE(irq_controller), "a type or a path in QEMU",
+     "\"irq_controller\": \"goldfish_pic\""},
     {"cpu", config_set_string, MACHINE(cpu), "a processor of QEMU's", "\"cpu\": \"cortex-a72\""},
     {"accel", config_set_choice, MACHINE(accel), "a way to run the guest",
      .choices = accel_choices},

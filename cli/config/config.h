@@ -90,12 +90,13 @@ struct config_link {
 struct config {
     const char *arch, *qemu, *kernel;                                /* NULL: not said */
     const char *board, *cpu, *bios, *memory, *initrd, *append, *dtb; /* NULL: not said */
-    const char *accel;                                               /* "tcg", "kvm"; NULL: tcg */
-    int64_t cpus;                                                    /* 0: not said */
-    const char *plugin;                                              /* "auto", "none" or a path */
-    const char **args;                                               /* for QEMU, ended by NULL */
-    bool direct_dma; /* guest RAM is shared with the devices */
-    int64_t icount;  /* shift; -1: guest time follows the host's clock */
+    const char *accel;          /* "tcg", "kvm"; NULL: tcg */
+    const char *irq_controller; /* NULL: the machine's one that is known */
+    int64_t cpus;               /* 0: not said */
+    const char *plugin;         /* "auto", "none" or a path */
+    const char **args;          /* for QEMU, ended by NULL */
+    bool direct_dma;            /* guest RAM is shared with the devices */
+    int64_t icount;             /* shift; -1: guest time follows the host's clock */
     struct config_device *devices;
     size_t num_devices;
     struct config_link *links;

@@ -105,59 +105,61 @@ static void print_free_inputs(unsigned first, unsigned last, const bool *used)
 }
 
 struct interrupts {
-    bool is_known;
     unsigned first, last;
-    char name[64];
+    char name[160]; /* "": none yet */
     bool used[UINT16_MAX + 1];
 };
 
-static void print_interrupts(const struct interrupts *interrupts)
+/* Those of a controller, when all lines about it have been read. */
+static void print_interrupts(struct interrupts *interrupts)
 {
-    if (!interrupts->is_known) {
-        printf("interrupt controller: %s\n",
-               *interrupts->name ? interrupts->name : "none that is known; devices have no irq");
+    if (!*interrupts->name)
         return;
-    }
     printf("interrupt controller: %s, inputs %u to %u\n", interrupts->name, interrupts->first,
            interrupts->last);
     print_free_inputs(interrupts->first, interrupts->last, interrupts->used);
+    *interrupts = (struct interrupts){0};
+}
+
+static void read_interrupts(struct interrupts *interrupts, const char *line)
+{
+    unsigned first, last;
+    int at = 0;
+    bool is_known = sscanf(line, "interrupts %u %u %n", &first, &last, &at) == 2 && at > 0;
+    if (!is_known && (sscanf(line, "candidate %u %u %n", &first, &last, &at) != 2 || at == 0)) {
+        const char *several = line + strlen("interrupts none");
+        printf("interrupt controller: %s%s; machine.irq_controller may name one\n",
+               *several ? "more than one:" : "none that is known", several);
+        return;
+    }
+    print_interrupts(interrupts);
+    if (last > UINT16_MAX)
+        return;
+    interrupts->first = first;
+    interrupts->last = last;
+    snprintf(interrupts->name, sizeof(interrupts->name), "%s", line + at);
 }
 
 /* --- the report ------------------------------------------------------------------------------ */
 
-struct board {
-    struct map map;
-    struct interrupts interrupts;
-    char name[96]; /* and QEMU's version */
-    const char *note;
-    bool has_tree;
-};
-
-static void read_line(const char *line, struct board *board)
+static void read_line(const char *line, struct map *map, struct interrupts *interrupts)
 {
-    struct map *map = &board->map;
-    struct interrupts *interrupts = &board->interrupts;
     uint64_t first, last;
-    unsigned low, high;
+    unsigned input;
     int at = 0;
-    if (sscanf(line, "memory %" SCNx64 " %" SCNx64 " %n", &first, &last, &at) == 2 && at > 0) {
+    if (sscanf(line, "memory %" SCNx64 " %" SCNx64 " %n", &first, &last, &at) == 2 && at > 0)
         add_memory(map, first, last, line + at);
-    } else if (sscanf(line, "interrupts %u %u %n", &low, &high, &at) == 2 && at > 0) {
-        interrupts->is_known = high <= UINT16_MAX;
-        interrupts->first = low;
-        interrupts->last = high;
-        snprintf(interrupts->name, sizeof(interrupts->name), "%s", line + at);
-    } else if (strncmp(line, "interrupts none ", 16) == 0) {
-        snprintf(interrupts->name, sizeof(interrupts->name), "more than one: %.40s", line + 16);
-    } else if (sscanf(line, "used %u", &low) == 1 && low <= UINT16_MAX) {
-        interrupts->used[low] = true;
-    } else if (strncmp(line, "board ", 6) == 0) {
-        snprintf(board->name, sizeof(board->name), "%s", line + 6);
-    } else if (strncmp(line, "note ", 5) == 0) {
-        board->note = line + 5;
-    } else {
-        board->has_tree |= strcmp(line, "tree yes") == 0;
-    }
+    else if (strncmp(line, "interrupts ", 11) == 0 || strncmp(line, "candidate ", 10) == 0)
+        read_interrupts(interrupts, line);
+    else if (sscanf(line, "used %u", &input) == 1 && input <= UINT16_MAX)
+        interrupts->used[input] = true;
+    else if (strncmp(line, "board ", 6) == 0)
+        printf("board: %.*s, as QEMU%s has it\n", (int)strcspn(line + 6, " "), line + 6,
+               line + 6 + strcspn(line + 6, " "));
+    else if (strncmp(line, "tree ", 5) == 0)
+        printf("device tree: %s\n", line + 5);
+    else if (strncmp(line, "note ", 5) == 0)
+        printf("note: %s\n", line + 5);
 }
 
 /* Above 4 GiB only for processors that get there. */
@@ -176,25 +178,20 @@ static void add_rest(struct map *map, const char *arch)
 static void print_report(char *report, const char *arch)
 {
     static const char *const titles[] = {">first", ">last", ">size", "what is there", NULL};
-    struct board *board = xcalloc(1, sizeof(*board));
+    struct map map = {.table = {.titles = titles}};
+    struct interrupts *interrupts = xcalloc(1, sizeof(*interrupts));
     char *position;
-    board->map.table.titles = titles;
     for (char *line = strtok_r(report, "\n", &position); line;
-         line = strtok_r(NULL, "\n", &position))
-        read_line(line, board);
-    add_rest(&board->map, arch);
-    char *space = strchr(board->name, ' ');
-    if (space)
-        *space = '\0';
-    printf("board: %s, as QEMU %s has it\n", board->name, space ? space + 1 : "");
-    printf("device tree: %s\n", board->has_tree ? "yes" : "no");
-    print_interrupts(&board->interrupts);
-    if (board->note)
-        printf("note: %s\n", board->note);
+         line = strtok_r(NULL, "\n", &position)) {
+        if (strncmp(line, "memory ", 7) == 0)
+            print_interrupts(interrupts);
+        read_line(line, &map, interrupts);
+    }
+    add_rest(&map, arch);
     printf("\n");
-    table_print(&board->map.table, stdout);
-    table_finish(&board->map.table);
-    free(board);
+    table_print(&map.table, stdout);
+    table_finish(&map.table);
+    free(interrupts);
 }
 
 static int report(struct config *config, const struct launch_options *launch_options)

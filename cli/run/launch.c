@@ -501,6 +501,8 @@ static void add_properties(struct launch *launch, const struct config *config,
 {
     struct strings parts = {0};
     launch_add_protocol(&parts, config, device);
+    if (device->irq && config->irq_controller)
+        strings_addf(&parts, "irq_controller=%s", config->irq_controller);
     if (device->behind)
         strings_add(&parts, "behind=on");
     if (device->is_inline)

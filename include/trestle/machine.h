@@ -115,14 +115,16 @@ TRESTLE_API TRESTLE_CHECK int trestle_machine_boards(const char *qemu_path, char
 
 /* What the board of these options has, as its QEMU with the plugin says, before any guest runs; no
  * devices are needed. Lines, in this order:
- *   board NAME VERSION           of the board, and of QEMU
- *   memory FIRST LAST NAME       a range of addresses that answers, both ends included
- *   interrupts FIRST LAST NAME   inputs of the interrupt controller; or "interrupts none", and what
- *                                there is more than one of
- *   used INPUT NAME              one that a device of the board's is at
- *   tree yes|no                  the board makes a device tree
+ *   board NAME VERSION               of the board, and of QEMU
+ *   tree yes|no                      the board makes a device tree
+ *   interrupts FIRST LAST NAME       inputs of the interrupt controller; or "interrupts none", and
+ *                                    what there is more than one of
+ *   candidate FIRST LAST NAME        behind "none": an object with inputs, by its path and its type
+ *   used INPUT NAME                  of the controller or candidate before it: one that a device of
+ *                                    the board's is at
+ *   memory FIRST LAST NAME           a range of addresses that answers, both ends included
  *   end
- *   note TEXT                    what Trestle knows of such boards, and QEMU does not say
+ *   note TEXT                        what Trestle knows of such boards, and QEMU does not say
  * Addresses are hexadecimal with 0x, inputs decimal, names QEMU's. -EPROTO: QEMU has not said it,
  * but why not, on standard error. *ret_report is malloc'd. */
 TRESTLE_API TRESTLE_CHECK int trestle_machine_report(const struct trestle_machine_options *options,

@@ -71,9 +71,10 @@ struct sst_device {
     int endian;     /* enum endian: the order of bytes in which the guest sees numbers */
     bool is_asleep; /* D3: it takes no access */
     bool has_base, shadow, behind, floor, posted_writes, release_lock, is_inline;
-    char *label;       /* where the user described the device, or NULL */
-    char *device_name; /* what the user calls it, or NULL */
-    char *irq;         /* inputs of the interrupt controller, as they were given */
+    char *label;          /* where the user described the device, or NULL */
+    char *device_name;    /* what the user calls it, or NULL */
+    char *irq_controller; /* QEMU's type or path of it; NULL: the machine's one that is known */
+    char *irq;            /* inputs of the interrupt controller, as they were given */
     uint32_t irqs[IRQ_LINES_MAX], num_irqs;
     uint64_t irq_levels; /* a bit per line */
     char *dt;            /* the body of its node in the device tree, or NULL: it has none */

@@ -55,6 +55,7 @@ void device_finalize(struct qemu_object *object)
     free(dev->label);
     free(dev->device_name);
     free(dev->irq);
+    free(dev->irq_controller);
     free(dev->dt);
     free(dev->dt_label);
     free(dev->dt_alias);

@@ -112,28 +112,77 @@ static unsigned look_for_controller(char *ret_found, size_t size)
     return count;
 }
 
+/* An object may have handed its inputs to the one around it, as Cortex-M's NVIC does, and QEMU
+ * would abort if it were asked for one. */
+static struct qemu_object *owner_of_inputs(struct qemu_object *candidate)
+{
+    static const char input[] = "unnamed-gpio-in[0]";
+    char *path = qemu.object_get_canonical_path(candidate), *target = NULL;
+    char *slash = path ? strrchr(path, '/') : NULL;
+    size_t length = path ? strlen(path) : 0;
+    struct qemu_object *around = NULL;
+    if (slash && slash > path) {
+        *slash = '\0';
+        around = qemu.object_resolve_path(path, NULL);
+        *slash = '/';
+    }
+    if (around && qemu.object_property_find(around, input))
+        target = qemu.object_property_get_str(around, input, NULL);
+    bool is_ours = target && strncmp(target, path, length) == 0 && target[length] == '/';
+    free(target);
+    free(path);
+    return is_ours ? around : candidate;
+}
+
+/* One that the user names, by its path or by its type: known or not, it has inputs. */
+static void name_controller(struct sst_device *dev)
+{
+    static struct controller named;
+    const char *text = dev->irq_controller;
+    bool is_ambiguous = false;
+    object = *text == '/' ? qemu.object_resolve_path(text, NULL)
+                          : qemu.object_resolve_path_type("", text, &is_ambiguous);
+    if (!object)
+        refuse_device(dev,
+                      "irq_controller is '%s'; this machine has %s of that name; 'trestle boards' "
+                      "lists those that it has",
+                      text, is_ambiguous ? "more than one" : "none");
+    object = owner_of_inputs(object);
+    for (size_t i = 0; i < NUM_CONTROLLERS && !controller; i++)
+        if (qemu.object_dynamic_cast(object, CONTROLLERS[i].type))
+            controller = &CONTROLLERS[i];
+    named.type = named.name = qemu.object_get_typename(object);
+    if (!controller)
+        controller = &named;
+}
+
 static void find_controller(struct sst_device *dev)
 {
+    if (dev->irq_controller) {
+        name_controller(dev);
+        return;
+    }
     char found[128];
     unsigned count = look_for_controller(found, sizeof(found));
     if (count == 0)
         refuse_device(dev, "irq needs an interrupt controller that is known (PLIC, APLIC, GICv2, "
-                           "GICv3, NVIC, I/O APIC), and this machine has none; leave irq out");
+                           "GICv3, NVIC, I/O APIC), and this machine has none; name one in "
+                           "irq_controller, or leave irq out");
     if (count > 1)
         refuse_device(dev,
-                      "irq needs one interrupt controller, and this machine has:%s; use "
-                      "another machine, or leave irq out",
+                      "irq needs one interrupt controller, and this machine has:%s; name "
+                      "one in irq_controller, or leave irq out",
                       found);
 }
 
 /* A processor's own controller has as many inputs as its chip's maker chose. */
-static uint32_t count_one_by_one(void)
+static uint32_t count_one_by_one(struct qemu_object *candidate)
 {
     char name[40];
     uint32_t count = 0;
     do
         snprintf(name, sizeof(name), "unnamed-gpio-in[%" PRIu32 "]", count);
-    while (qemu.object_property_find(object, name) && ++count <= UINT16_MAX);
+    while (qemu.object_property_find(candidate, name) && ++count <= UINT16_MAX);
     return count;
 }
 
@@ -145,7 +194,7 @@ static bool count_inputs(void)
             (uint32_t)qemu.object_property_get_uint(object, controller->count_property, NULL) -
             controller->count;
     if (num_inputs == 0)
-        num_inputs = count_one_by_one();
+        num_inputs = count_one_by_one(object);
     inputs = calloc(num_inputs, sizeof(*inputs));
     return inputs && num_inputs > 0 && num_inputs <= UINT16_MAX;
 }
@@ -184,6 +233,12 @@ static void find_owners(void)
 
 void irq_find_controller(struct sst_device *dev)
 {
+    static const char *name; /* as the first device that has one says */
+    if (!name)
+        name = dev->irq_controller;
+    if (dev->irq_controller && strcmp(dev->irq_controller, name) != 0)
+        refuse_device(dev, "irq_controller is '%s', and another device's is '%s'; use one",
+                      dev->irq_controller, name);
     if (controller)
         return;
     find_controller(dev);
@@ -191,12 +246,28 @@ void irq_find_controller(struct sst_device *dev)
         refuse_device(dev, "irq: the %s has no inputs that make sense", controller->name);
 }
 
-void irq_report(void (*used)(uint32_t input, const char *owner))
+/* What may be a controller: it has eight inputs or more, and is no mere gate. */
+static int report_candidate(struct qemu_object *candidate, void *used)
+{
+    uint32_t count = count_one_by_one(candidate);
+    if (count >= 8 && !qemu.object_dynamic_cast(candidate, "or-irq") &&
+        owner_of_inputs(candidate) == candidate) {
+        char *path = qemu.object_get_canonical_path(candidate);
+        printf("candidate 0 %" PRIu32 " %s %s\n", count - 1, path ? path : "",
+               qemu.object_get_typename(candidate));
+        free(path);
+        wiring_find(candidate, 0, count, *(irq_used **)used);
+    }
+    return qemu.object_child_foreach(candidate, report_candidate, used);
+}
+
+void irq_report(irq_used *used)
 {
     char found[128];
     unsigned count = look_for_controller(found, sizeof(found));
     if (count != 1 || !count_inputs()) {
         printf("interrupts none%s\n", count > 0 ? found : "");
+        (void)report_candidate(qemu.qdev_get_machine(), &used);
         return;
     }
     printf("interrupts %" PRIu32 " %" PRIu32 " %s\n", controller->first, num_inputs - 1,

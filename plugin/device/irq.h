@@ -36,9 +36,10 @@ void irq_find_controller(struct sst_device *dev);
 /* Of the controller that was found; IRQ_CELLS_NONE: of none, or of one that no tree has. */
 enum irq_cells irq_cells(void);
 
-/* For "trestle boards": prints "interrupts FIRST LAST NAME", or "interrupts none" and what there is
- * too much of, and calls used() for each input that the board's own devices are at. */
-void irq_report(void (*used)(uint32_t input, const char *owner));
+/* For "trestle boards": prints the lines "interrupts" and "candidate" of trestle/machine.h, and
+ * calls used() behind them for each input that the board's own devices are at. */
+typedef void irq_used(uint32_t input, const char *owner);
+void irq_report(irq_used *used);
 
 /* One of its lines goes to the controller. */
 bool irq_is_wired(const struct sst_device *dev);

@@ -73,6 +73,11 @@ static const struct property PROPERTIES[] = {
     {"irq", STRING, offsetof(struct sst_device, irq), "a number such as 40",
      .description = "input of the interrupt controller, or watchdog; several lines: 40:41:42",
      .types = PROPERTY_MMIO},
+    {"irq_controller", STRING, offsetof(struct sst_device, irq_controller), "a type or a path",
+     .description =
+         "the interrupt controller, by QEMU's name of its type or its path (default: the "
+         "machine's, if it is known)",
+     .types = PROPERTY_MMIO},
     {"posted_writes", SWITCH, offsetof(struct sst_device, posted_writes), "on or off",
      .description = "on: the guest does not wait for its writes (default off)"},
     {"release_lock", SWITCH, offsetof(struct sst_device, release_lock), "on or off",

@@ -51,9 +51,10 @@ static void report_name(void)
 _Noreturn void report_board(void)
 {
     report_name();
-    report_memory();
+    printf("tree %s\n", fdt_find() ? "yes" : "no");
     irq_report(report_input);
-    printf("tree %s\nend\n", fdt_find() ? "yes" : "no");
+    report_memory();
+    printf("end\n");
     fflush(stdout);
     exit(EXIT_SUCCESS);
 }

@@ -206,6 +206,7 @@ enum { /* QEMUClockType */
     F(void, timer_mod_ns, (struct qemu_timer *, int64_t))                                          \
     F(void, timer_del, (struct qemu_timer *))                                                      \
     F(struct qemu_object *, object_resolve_path_type, (const char *, const char *, bool *))        \
+    F(struct qemu_object *, object_resolve_path, (const char *, bool *))                           \
     F(uint64_t, object_property_get_uint,                                                          \
       (struct qemu_object *, const char *, struct qemu_error **))                                  \
     F(struct qemu_irq *, qdev_get_gpio_in, (struct qemu_object *, int))                            \

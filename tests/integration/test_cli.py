@@ -502,16 +502,22 @@ class Boards(Case):
                 ("aarch64", "virt,gic-version=3", "GIC, inputs 0 to 255",
                  "0, 8 to 15, 48 to 255"),
                 ("x86_64", "pc", "I/O APIC, inputs 0 to 23", "16 to 23"),
-                ("arm", "mps2-an521", "more than one: armv7m (several)", None)):
+                ("arm", "mps2-an521", "more than one: armv7m (several); machine.irq_controller may name "
+                                      "one", None)):
             common.qemu(arch)
             with self.subTest(board=board):
                 head, _ = self.boards(arch, "--board", board)
                 self.assertIn(f"\ninterrupt controller: {controller}", head)
                 if free:
                     self.assertIn(f"\nfree interrupts: {free}", head)
+                else:
+                    self.assertRegex(head, r"\ninterrupt controller: \S+/armv7m0 armv7m, inputs 0 to 123\n"
+                                           r"free interrupts: 13 to 14, 21, 27 to 123\n")
         common.qemu("m68k")
         head, _ = self.boards("--qemu", "qemu-system-m68k", "--board", "virt")
-        self.assertIn("interrupt controller: none that is known; devices have no irq", head)
+        self.assertIn("interrupt controller: none that is known; machine.irq_controller may name one\n"
+                      "interrupt controller: /machine/", head)
+        self.assertIn(" goldfish_pic, inputs 0 to 31\nfree interrupts: 1 to 30\n", head)
 
     def test_the_machine_of_a_configuration(self):
         common.qemu("riscv64")

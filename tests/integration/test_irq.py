@@ -104,8 +104,8 @@ class Refusals(common.TestCase):
                 ("x86_64", ["-M", "isapc"]):
             with self.subTest(arch=arch, args=args):
                 self.refused(r"irq needs an interrupt controller that is known \(PLIC, APLIC, "
-                             r"GICv2, GICv3, NVIC, I/O APIC\), and this machine has none; leave irq out",
-                             40, arch, args)
+                             r"GICv2, GICv3, NVIC, I/O APIC\), and this machine has none; name one in "
+                             r"irq_controller, or leave irq out", 40, arch, args)
 
     def test_machine_with_several_controllers(self):
         args = ["-smp", "2", "-m", "256M"]
@@ -113,17 +113,34 @@ class Refusals(common.TestCase):
             args += ["-object", f"memory-backend-ram,id=m{node},size=128M",
                      "-numa", f"node,cpus={node},memdev=m{node}"]
         self.refused(r"irq needs one interrupt controller, and this machine has: "
-                     r"riscv\.sifive\.plic \(several\); use another machine, or leave irq out",
+                     r"riscv\.sifive\.plic \(several\); name one in irq_controller, or leave irq out",
                      40, args=args)
+
+    def test_named_controllers(self):
+        self.refused(r"irq_controller is 'nobody'; this machine has none of that name; 'trestle boards' "
+                     r"lists those that it has", 5, irq_controller="nobody")
+        self.refused(r"irq_controller is 'virtio-mmio'; this machine has more than one of that name; "
+                     r"'trestle boards' lists those that it has", 5, irq_controller="virtio-mmio")
+        self.refused(r"irq: the virt-machine has no inputs that make sense", 5,
+                     irq_controller="/machine")
+        devices = [{"socket": "none", "base_address": hex(0x10200000 + 4096 * i), "irq": 40,
+                    "irq_controller": name} for i, name in enumerate(("riscv.sifive.plic", "x"))]
+        result = common.run(qemu_argv("riscv32", devices))
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("irq_controller is '", result.err)
+        self.assertIn("', and another device's is '", result.err)
 
     def test_cortex_m(self):
         """The NVIC of two boards, asked for by their names."""
         common.qemu("arm")
         guest = common.guest("nvic", "cortex-m")
-        for board in "mps2-an385", "microbit":
-            with self.subTest(board=board):
+        for board, controller in (("mps2-an385", None), ("microbit", None), ("microbit", "armv7m"),
+                                  ("microbit", "armv7m_nvic")):
+            with self.subTest(board=board, controller=controller):
                 config = json.loads((common.SOURCE / f"examples/10-cortex-m/{board}.json").read_text())
                 config["machine"]["kernel"] = str(guest)
+                if controller:
+                    config["machine"]["irq_controller"] = controller
                 (self.dir / "m.json").write_text(json.dumps(config))
                 result = common.run([common.TRESTLE, "run", self.dir / "m.json"])
                 self.assertEqual(result.code, 0, result)

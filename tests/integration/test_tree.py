@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Nodes for devices in the tree that QEMU's board gives to its guest."""
+import re
 import shlex
 
 import common
@@ -177,6 +178,30 @@ class BadNodes(Case):
                                      + text.replace(",", ",,")])
                 self.assertEqual(result.code, 2, result)
                 self.assertRegex(result.err, rf"(\A|\n)trestle-qemu: device at 0x10200000: dt: {line}\n\Z")
+
+
+class NamedController(Case):
+    """One that Trestle does not know: m68k's goldfish_pic, of which its board has six."""
+
+    def test_goldfish_pic(self):
+        qemu = common.qemu("m68k")
+        boards = self.trestle("boards", "--qemu", qemu, "--board", "virt").out
+        path = re.search(r"controller: (\S+) goldfish_pic, .*\nfree interrupts: 1 to 30\n", boards)[1]
+        self.config({"machine": {"qemu": qemu, "board": "virt", "irq_controller": path},
+                     # Hot from the start, so its line is high.
+                     "devices": [{"model": "tmp102", "base_addr": "0xff020000", "irq": 5,
+                                  "params": {"temperature": 100}}]})
+        process = self.start_trestle("run", "-vv", "two.json", "--", "-S", "-qmp",
+                                     f"unix:{self.dir}/qmp,server=on,wait=off", "-device",
+                                     "loader,addr=0,data=0,data-len=4")
+        read_until(process.stderr, b"speaks protocol 2")
+        monitor = common.Monitor(self.dir / "qmp")
+        self.addCleanup(monitor.close)
+        pending = ""
+        while "goldfish-pic.0: pending=0x00000020" not in pending:
+            pending = monitor.command("human-monitor-command", **{"command-line": "info pic"})
+        monitor.command("quit")
+        self.assertEqual(process.wait(30), 0)
 
 
 class Endian(Case):
