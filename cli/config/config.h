@@ -90,7 +90,7 @@ struct config_link {
 struct config {
     const char *arch, *qemu, *kernel;                                /* NULL: not said */
     const char *board, *cpu, *bios, *memory, *initrd, *append, *dtb; /* NULL: not said */
-    const char *accel;          /* "tcg", "kvm"; NULL: tcg */
+    const char *accel;                                               /* "tcg", "kvm"; NULL: tcg */
     const char *irq_controller; /* NULL: the machine's one that is known */
     int64_t cpus;               /* 0: not said */
     const char *plugin;         /* "auto", "none" or a path */

@@ -156,6 +156,7 @@ grep virtio /proc/interrupts
         out = self.check_demo(self.boot("riscv64", cpus=2))
         self.assertRegex(out, r"clock: goldfish_rtc \w+\.clock 2000-01-01\n"
                               r"clock: Tue May  6 07:08:\d\d 2031 ")
+        self.assertIn("watchdog: sunxi-wdt, 4 s, active\nwatchdog: inactive\n", out)
         self.assertIn("pins: lamps 0x00000001, switch 0, then 1, interrupts 1\n", out)
 
     def test_riscv64_aplic(self):
