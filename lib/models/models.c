@@ -10,6 +10,7 @@
 #include "adapters/python/python.h"
 #include "base/elf.h"
 #include "base/error.h"
+#include "models/unshare.h"
 #include "sim/model.h"
 #include "trestle/models.h"
 
@@ -133,9 +134,12 @@ static int load_object(struct trestle_model_library *library, const char *path, 
     const char *flaw = elf_flaw(path, buffer); /* the loader may crash at it */
     if (flaw)
         return error_set(ret_error, -ENOEXEC, "cannot load the model %s: %s", path, flaw);
-    library->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *loaded = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+    library->handle = loaded ? loaded : dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library->handle)
         return error_set(ret_error, -ENOEXEC, "cannot load the model: %s", dlerror());
+    if (!loaded)
+        object_unshare(library->handle);
     return import_entry(library, path, ret_error);
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Bundled models, and models from shared objects. */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "rig.h"
 #include "trestle/bridge.h"
 #include "trestle/models.h"
@@ -42,6 +45,43 @@ static void test_load(void **state)
     trestle_device_destroy(dev);
     trestle_model_unload(library);
     trestle_model_unload(NULL);
+}
+
+/* As cp writes over a file: it becomes empty, and then another one. */
+static void write_over(const char *path, const void *bytes, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+    assert_cmp(fd, >=, 0);
+    assert_int_equal(write(fd, bytes, size), size);
+    close(fd);
+}
+
+static void test_a_file_that_is_overwritten(void **state)
+{
+    static const uint8_t zeroes[65536];
+    static uint8_t bytes[1 << 20];
+    char path[] = "/tmp/trestle-XXXXXX.so";
+    struct trestle_model_library *library, *again;
+    const struct trestle_model *model, *same;
+    int original = open(FIXTURES "/good.so", O_RDONLY | O_CLOEXEC), copy = mkstemps(path, 3);
+    ssize_t size = read(original, bytes, sizeof(bytes));
+    assert_cmp(copy, >=, 0);
+    assert_in_range(size, 1, sizeof(bytes) - 1);
+    close(original);
+    close(copy);
+    write_over(path, bytes, (size_t)size);
+    assert_int_equal(trestle_model_load(path, &library, &model, NULL), 0);
+    assert_int_equal(trestle_model_load(path, &again, &same, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        write_over(path, zeroes, i ? sizeof(zeroes) : 1);
+        struct trestle_device *dev = rig_device(i ? same : model, NULL);
+        rig_run_until(1234 * TRESTLE_NS);
+        assert_int_equal(rig_read(dev, 0), 1234);
+        trestle_device_destroy(dev);
+    }
+    trestle_model_unload(again);
+    trestle_model_unload(library);
+    unlink(path);
 }
 
 static void test_older_table(void **state)
@@ -93,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_TEST(test_bundled),
         RIG_TEST(test_load),
+        RIG_TEST(test_a_file_that_is_overwritten),
         RIG_TEST(test_older_table),
         RIG_TEST(test_refused),
     };
