@@ -145,6 +145,9 @@ void place_complete(const struct poke_target *target, const char *word, struct s
                 strings_addf(ret_list, "%s.%s", name, registers.items[j]);
         strings_finish(&registers);
     }
+    for (size_t i = 0; !dot && target->elsewhere && i < target->elsewhere->count; i++)
+        if (strncmp(target->elsewhere->items[i], word, strlen(word)) == 0)
+            strings_add(ret_list, target->elsewhere->items[i]);
 }
 
 bool place_parse(const struct poke_target *target, const char *text, struct place *ret_place,

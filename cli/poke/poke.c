@@ -376,13 +376,18 @@ static enum poke_status do_irq(struct poke *poke, const struct words *words)
     return POKE_OK;
 }
 
+static enum poke_status fail_without_guest(struct poke *poke)
+{
+    return fail(poke, POKE_WRONG, "there is no guest here that could notice; attach to a run");
+}
+
 static enum poke_status set_fault(struct poke *poke, const struct words *words,
                                   enum trestle_fault fault)
 {
     free(poke->error);
     poke->error = NULL;
     if (!poke->target->set_fault)
-        return fail(poke, POKE_WRONG, "there is no guest here that could notice; attach to a run");
+        return fail_without_guest(poke);
     bool is_set;
     begin(poke);
     is_set = poke->target->set_fault(poke->target->ctx, words->items[1], fault, &poke->error);
@@ -403,6 +408,15 @@ static enum poke_status do_hang(struct poke *poke, const struct words *words)
 static enum poke_status do_resume(struct poke *poke, const struct words *words)
 {
     return set_fault(poke, words, TRESTLE_FAULT_NONE);
+}
+
+static enum poke_status do_reload(struct poke *poke, const struct words *words)
+{
+    free(poke->error);
+    poke->error = NULL;
+    if (!poke->target->reload)
+        return fail_without_guest(poke);
+    return poke->target->reload(poke->target->ctx, words->items[1], poke->out, &poke->error);
 }
 
 static enum poke_status do_reset(struct poke *poke, const struct words *words)
@@ -611,6 +625,8 @@ static const struct poke_command {
      2, 2, do_kill},
     {"hang", "DEVICE", "from now on it does not answer", 2, 2, do_hang},
     {"resume", "DEVICE", "it works again; one that was killed comes back reset", 2, 2, do_resume},
+    {"reload", "DEVICE", "a new process serves it, of its file as it is now; it comes back reset",
+     2, 2, do_reload},
     {"devices", "", "show the devices", 1, 1, do_devices},
     {"registers", "DEVICE", "show what its registers hold, without reading them", 2, 2,
      do_registers},

@@ -11,6 +11,12 @@
 #include "trestle/sim.h"
 #include "util.h"
 
+enum poke_status {
+    POKE_OK,
+    POKE_FAILED, /* an expectation, or an access: what the devices did was not what was asked for */
+    POKE_WRONG,  /* the line: it says nothing that can be done */
+};
+
 /* Where the devices are. */
 struct poke_target {
     void *ctx;
@@ -34,6 +40,9 @@ struct poke_target {
     /* Lets a device be faulty. False, with a sentence: there is no such device, or it cannot be.
      * (NULL where there is no guest to live with it) */
     bool (*set_fault)(void *ctx, const char *name, enum trestle_fault fault, char **ret_error);
+    /* Puts a device's files as they are now in place of those that it was made of, and prints what
+     * serves it. Else a sentence. (NULL where there is no guest) */
+    enum poke_status (*reload)(void *ctx, const char *name, FILE *out, char **ret_error);
     /* What each device has served so far. (NULL where nobody counts) */
     void (*stats)(void *ctx, FILE *out);
 };
@@ -43,12 +52,6 @@ struct poke {
     FILE *out;   /* what commands print */
     char *error; /* of the last line: a sentence, or NULL */
     bool quits;
-};
-
-enum poke_status {
-    POKE_OK,
-    POKE_FAILED, /* an expectation, or an access: what the devices did was not what was asked for */
-    POKE_WRONG,  /* the line: it says nothing that can be done */
 };
 
 /* Does one line: a command, or several with ';' between. '#' begins a comment. The first that does

@@ -90,17 +90,55 @@ static bool set_own_fault(const struct live *live, uint32_t index, enum trestle_
     return false;
 }
 
-static bool set_fault(void *ctx, const char *name, enum trestle_fault fault, char **ret_error)
+/* False, with a sentence: there is none of that name. */
+static bool find_device(const struct live *live, const char *name, uint32_t *ret_index,
+                        char **ret_error)
 {
-    struct live *live = ctx;
     const struct config *config = live->run->config;
     uint32_t index = 0;
     while (index < config->num_devices && strcmp(config->devices[index].name, name) != 0)
         index++;
+    *ret_index = index;
     if (index == config->num_devices)
-        return place_device(&live->target, name, ret_error);
+        (void)place_device(&live->target, name, ret_error);
+    return index < config->num_devices;
+}
+
+static bool set_fault(void *ctx, const char *name, enum trestle_fault fault, char **ret_error)
+{
+    struct live *live = ctx;
+    uint32_t index;
+    if (!find_device(live, name, &index, ret_error))
+        return false;
     return trestle_bridge_set_fault(live->run->bridge, index, fault) == 0 ||
            set_own_fault(live, index, fault, ret_error);
+}
+
+static enum poke_status reload(void *ctx, const char *name, FILE *out, char **ret_error)
+{
+    struct live *live = ctx;
+    char *why = NULL;
+    uint32_t index;
+    if (!find_device(live, name, &index, ret_error))
+        return POKE_WRONG;
+    int status = own_reload(live->run->own, index, &why);
+    if (status == -ENOTSUP) {
+        *ret_error = xformat("%s is in %s, which goes on; only a device with a process of its own "
+                             "can be reloaded (\"process\": \"own\")",
+                             name,
+                             live->run->config->devices[index].is_inline ? "QEMU's process"
+                                                                         : "the run's process");
+        return POKE_WRONG;
+    }
+    if (status < 0) {
+        *ret_error = xformat("%s goes on as it was: %s", name, why);
+        free(why);
+        return POKE_FAILED;
+    }
+    begin(live);
+    end(live);
+    fprintf(out, "%s: its process is %d now\n", name, (int)own_pid(live->run->own, index));
+    return POKE_OK;
 }
 
 static void print_stats(void *ctx, FILE *out)
@@ -176,6 +214,7 @@ static void find_devices(struct live *live)
                                         .run = do_run,
                                         .run_max = AHEAD_MAX,
                                         .set_fault = set_fault,
+                                        .reload = reload,
                                         .stats = print_stats};
 }
 

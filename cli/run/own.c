@@ -22,6 +22,10 @@
 #include "util.h"
 
 #define STOP_GRACE_MS 2000
+/* While a new process begins, and the old one ends, the devices of the run's own process wait: for
+ * less than the usual time-out of an access. */
+#define RELOAD_START_MS 700
+#define RELOAD_STOP_MS 200
 /* What a process has to say: more than a pipe holds by itself where it serves many devices. */
 #define REPORT_SIZE(devices) (65536 + 192 * (devices))
 /* A model that dies at each access would be started for ever. One that served for a while before
@@ -216,7 +220,7 @@ static int start(struct own_process *process, char **ret_error)
         status = trestle_bridge_watch(process->all->bridge, process->child.fd, on_end, process);
     process->started_ns = clock_ns();
     if (status < 0)
-        *ret_error = xformat("trestle: %s: cannot start %s for it: %s", process->configured->name,
+        *ret_error = xformat("%s: cannot start %s for it: %s", process->configured->name,
                              program && process->configured->command ? program : "a process",
                              error_text(status));
     for (int i = 0; i < 2; i++)
@@ -271,28 +275,40 @@ static bool await_word(const struct own_process *process, int signal_fd)
     return fds[0].revents != 0;
 }
 
-static int await_ready(struct own_process *process, int signal_fd, char **ret_error)
+/* 0: it serves. -EINVAL: it does not, and has ended; *ret_failure is what it said, or NULL. */
+static int judge(struct own_process *process, int grace_ms, char **ret_failure)
 {
     struct handover_report report = {0};
-    if (!await_word(process, signal_fd))
-        return 0;
+    *ret_failure = NULL;
     listen_to(process);
     int status = handover_read_report(process->said, process->num_said, &report);
-    if (status < 0 || report.serves) {
-        handover_finish_report(&report);
-        return status;
+    if (status == 0 && !report.serves) {
+        status = -EINVAL;
+        *ret_failure = report.failure ? xstrdup(report.failure) : NULL;
+        finish(process, grace_ms);
     }
-    finish(process, STOP_GRACE_MS);
+    handover_finish_report(&report);
+    return status;
+}
+
+static int await_ready(struct own_process *process, int signal_fd, char **ret_error)
+{
+    char *failure;
+    if (!await_word(process, signal_fd))
+        return 0;
+    int status = judge(process, STOP_GRACE_MS, &failure);
+    if (status != -EINVAL)
+        return status;
     char *how = describe_end(process);
     size_t at = 0;
     (void)device_of(process, &at);
-    *ret_error = report.failure
-                     ? config_complain_params(process->all->config, at, report.failure)
+    *ret_error = failure
+                     ? config_complain_params(process->all->config, at, failure)
                      : config_complain_device(process->all->config, at, NULL,
                                               "its process ended with %s before it served", how);
     free(how);
-    handover_finish_report(&report);
-    return -EINVAL;
+    free(failure);
+    return status;
 }
 
 /* --- end ------------------------------------------------------------------------------------- */
@@ -360,12 +376,20 @@ static void ask_to_end(struct own_process *process)
         child_ask_to_end(&process->child);
 }
 
+static bool is_ready_within(int fd, int timeout_ms)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    int n;
+    while ((n = poll(&ready, 1, timeout_ms)) < 0 && errno == EINTR)
+        ;
+    return n > 0;
+}
+
 /* Ends it within grace_ms, if it has not ended by itself; it was asked to. */
 static void finish(struct own_process *process, int grace_ms)
 {
-    struct pollfd ended = {.fd = process->child.fd, .events = POLLIN};
     trestle_bridge_unwatch(process->all->bridge, process->child.fd);
-    poll(&ended, 1, grace_ms);
+    (void)is_ready_within(process->child.fd, grace_ms);
     child_stop(&process->child, 0);
     child_finish(&process->child);
     take_report(process);
@@ -401,8 +425,70 @@ static void on_end(void *ctx)
     char *error = NULL;
     process->restarts++;
     if (start(process, &error) < 0)
-        log_line("%s", error);
+        log_line("trestle: error: %s", error);
     free(error);
+}
+
+/* --- another one ----------------------------------------------------------------------------- */
+
+/* Starts it, and waits until it serves. */
+static int begin_anew(struct own_process *process, char **ret_error)
+{
+    char *failure = NULL;
+    int status = start(process, ret_error);
+    if (status < 0)
+        return status;
+    if (!is_ready_within(process->report_fd, RELOAD_START_MS)) {
+        finish(process, 0);
+        *ret_error = xformat("a new process did not serve within %d ms", RELOAD_START_MS);
+        return -ETIME;
+    }
+    status = judge(process, RELOAD_STOP_MS, &failure);
+    if (status < 0 && !failure) {
+        char *how = describe_end(process);
+        failure = xformat("a new process ended with %s before it served", how);
+        free(how);
+    }
+    *ret_error = failure;
+    return status;
+}
+
+static struct own_process *find(struct own_processes *own, size_t index)
+{
+    size_t i = 0;
+    while (own && i < own->count &&
+           own->processes[i].configured != own->config->devices[index].process)
+        i++;
+    return own && i < own->count ? &own->processes[i] : NULL;
+}
+
+int own_reload(struct own_processes *own, size_t index, char **ret_error)
+{
+    struct own_process *process = find(own, index);
+    if (!process || process->configured->is_inline)
+        return -ENOTSUP;
+    struct own_process old = *process;
+    process->child = CHILD_NONE;
+    process->given_fd = process->report_fd = -1;
+    process->said = NULL;
+    process->num_said = 0;
+    process->restarts++;
+    int status = begin_anew(process, ret_error);
+    if (status < 0) {
+        close_pipes(process);
+        *process = old;
+        return status;
+    }
+    if (old.child.pid > 0) {
+        ask_to_end(&old);
+        finish(&old, RELOAD_STOP_MS);
+        memcpy(process->disturbance, old.disturbance, sizeof(process->disturbance));
+    }
+    process->has_died = true;
+    process->quick_deaths = 0;
+    log_line("trestle: %s: reloaded; its process is %d now", process->configured->name,
+             (int)process->child.pid);
+    return 0;
 }
 
 void own_launched(struct own_processes *own)
@@ -452,6 +538,7 @@ int own_start(const struct config *config, struct trestle_bridge *bridge, int ve
 {
     size_t count = config->num_processes;
     struct own_processes *own = xcalloc(1, sizeof(*own) + count * sizeof(own->processes[0]));
+    char *error = NULL;
     int status = 0;
     *own = (struct own_processes){
         .config = config, .bridge = bridge, .verbosity = verbosity, .trace = trace, .count = count};
@@ -466,7 +553,10 @@ int own_start(const struct config *config, struct trestle_bridge *bridge, int ve
             .stats = xcalloc(configured->num_devices, sizeof(struct trestle_device_stats))};
     }
     for (size_t i = 0; i < count && status == 0; i++)
-        status = start(&own->processes[i], ret_error);
+        status = start(&own->processes[i], &error);
+    if (error)
+        *ret_error = xformat("trestle: %s", error);
+    free(error);
     for (size_t i = 0; i < count && status == 0; i++)
         if (!config->processes[i]->is_inline)
             status = await_ready(&own->processes[i], signal_fd, ret_error);

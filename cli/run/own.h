@@ -22,6 +22,10 @@ char *own_inline_argument(const struct own_processes *own, const char *module, c
                           size_t *ret_num_fds);
 /* QEMU runs, and has them. */
 void own_launched(struct own_processes *own);
+/* Puts a new process, of the files as they are now, in place of the one that serves a device, whose
+ * end is no failure of its. -ENOTSUP: the device has none that could go. Else a sentence why there
+ * is no new one; the old one goes on then. */
+int own_reload(struct own_processes *own, size_t index, char **ret_error);
 /* Ends them all and takes their statistics. Once is enough; NULL is fine. */
 void own_stop(struct own_processes *own);
 /* Stops them first. NULL is fine. */

@@ -2,8 +2,10 @@
 """trestle run --control and those who attach to it: the devices of a guest that runs."""
 import os
 import pty
+import pathlib
 import re
 import select
+import shutil
 import signal
 import socket
 import stat
@@ -12,6 +14,7 @@ import time
 import cli_case
 import common
 
+MODELS = common.BUILD / "tests"
 TIMER = {"name": "timer", "model": "timer", "base_addr": "0x10500000", "irq": 40,
          "params": {"clock": "1MHz"}}
 
@@ -183,6 +186,62 @@ class Poke(ControlCase):
         self.assert_fine("kill far", "")
         guest.wait_for_log(rb"ended with signal 9; another one is started\n")
         self.until(lambda: guest.ask("r 4 10200004") == "= 0")
+        self.end(guest)
+
+    def test_reload(self):
+        """Another model is written over the file of one that runs: it goes on until it is reloaded."""
+        file = self.dir / "model.so"
+        shutil.copyfile(MODELS / "never.so", file)  # 7 is what it reads
+        far = {"name": "far", "model": str(file), "base_addr": "0x10200000", "process": "own"}
+        guest = self.guest("--trace", "t", devices=[far, TIMER], icount=0)
+        self.assertEqual(guest.ask("r 4 10200004"), "= 7")
+        shutil.copyfile(MODELS / "good.so", file)  # the time
+        self.assertEqual(guest.ask("r 4 10200004"), "= 7")
+        result = self.poke("reload far")
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        pid = re.fullmatch(r"far: its process is (\d+) now\n", result.out)[1]
+        self.assertIn(b"--name=far", pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
+        self.until(lambda: re.match("= [1-9a-f][0-9a-f]{3}", guest.ask("r 4 10200004")))
+        file.write_text("nonsense")
+        result = self.poke("reload far")
+        self.assertEqual(result.code, 1, result)
+        self.assertRegex(result.err, r"\Atrestle: -c: far goes on as it was: .*model.so: it is no "
+                                     r"shared object\n\Z")
+        self.assertRegex(guest.ask("r 4 10200004"), "^= ")
+        self.assertEqual(guest.ask("r 4 10500010"), "= 0")  # the other one has noticed nothing
+        log = self.end(guest)
+        self.assertIn(f"far: reloaded; its process is {pid} now\n", log)
+        self.assertIn("not repeatable: somebody acted on its devices from outside", log)
+        self.assertNotIn("ended", log)
+        for trace, answers in ("t.far", {"0x7"}), ("t.far.1", None):
+            result = self.trestle("trace", trace)
+            self.assertEqual((result.code, result.err), (0, ""), result)
+            found = set(re.findall(r"read  4  0x04  (\w+)", result.out))
+            self.assertEqual(found, answers or found - {"0x7"}, result.out)
+            self.assertTrue(found)
+
+    def test_reload_what_has_died(self):
+        soc = {"process": {"name": "soc"}, "restart": "never"}
+        guest = self.guest(devices=[{**cli_case.ECHO, **soc}, {**cli_case.COMPUTE, **soc}])
+        self.assertEqual(guest.ask("w 4 10200000 7"), "=")
+        self.assert_fine("kill echo_device", "")
+        guest.wait_for_log(rb"ended with signal 9; it is not started again\n")
+        self.assertRegex(self.poke("reload compute_device").out, "compute_device: its process is ")
+        self.until(lambda: guest.ask("r 4 10200004") == "= 0")
+        self.end(guest)
+
+    def test_what_cannot_be_reloaded(self):
+        inline = {**cli_case.ECHO, "process": "inline"}
+        guest = self.guest(devices=[inline, TIMER])
+        for sentence, commands in (
+                ("timer is in the run's process, which goes on; only a device with a process of its "
+                 'own can be reloaded ("process": "own")', "reload timer"),
+                ("echo_device is in QEMU's process, which goes on; only a device with a process of "
+                 'its own can be reloaded ("process": "own")', "reload echo_device"),
+                ('there is no device "tiner"; did you mean "timer"?', "reload tiner"),
+                ("write reload DEVICE", "reload")):
+            with self.subTest(commands=commands):
+                self.assert_fails(2, sentence, commands)
         self.end(guest)
 
     def test_interrupts(self):
