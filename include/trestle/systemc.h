@@ -41,6 +41,8 @@
 #define SC_INCLUDE_DYNAMIC_PROCESSES
 #endif
 #include <systemc>
+// For those who had <systemc> without that.
+#include <sysc/kernel/sc_dynamic_processes.h>
 #include <tlm>
 #include <tlm_utils/simple_initiator_socket.h>
 #include <tlm_utils/simple_target_socket.h>
@@ -55,6 +57,11 @@ struct device_options {
     // What the configuration calls the device, for serve(). Empty: the module's own name.
     std::string name;
     unsigned irqs = 0; // interrupt lines, 0 to 64
+    // Widths of the guest's accesses that the model understands, 1 | 2 | 4 | 8; others are bus
+    // errors.
+    unsigned access_sizes = 1 | 2 | 4 | 8;
+    // The address of the first register as the model sees it: for those that want the bus's.
+    uint64_t address = 0;
     // How long `reset` is high at the start and when the guest is reset. Zero: one delta cycle.
     sc_core::sc_time reset_time = sc_core::sc_time(1, sc_core::SC_NS);
     bool reset_active_low = false;
@@ -72,6 +79,8 @@ namespace systemc
 {
 
 class port;
+
+static constexpr const char *not_an_exception = "something was thrown that is no std::exception";
 
 // What all devices of one SystemC kernel share. It is found in SystemC's own tree of objects, since
 // several models of one run may each have this header.
@@ -138,17 +147,14 @@ class kernel : public sc_core::sc_object
     {
         if (dead_)
             return;
-        try {
+        attempt([this, now] {
             uint64_t target = from_ps(now), at = sc_core::sc_time_stamp().value();
             if (target > at)
                 sc_core::sc_start(sc_core::sc_time::from_value(target - at),
                                   sc_core::SC_RUN_TO_TIME);
             settle();
             started_ = true;
-        } catch (const std::exception &failure) {
-            die(failure.what());
-        }
-        check_stopped();
+        });
     }
 
     // The same, and then triggers the event. One call of sc_start() where nothing happens before.
@@ -166,32 +172,16 @@ class kernel : public sc_core::sc_object
         }
         sc_core::sc_time left = sc_core::sc_time::from_value(target - at);
         event.notify(left);
-        try {
+        attempt([this, left] {
             sc_core::sc_start(left, sc_core::SC_RUN_TO_TIME);
             settle();
-        } catch (const std::exception &failure) {
-            die(failure.what());
-        }
-        check_stopped();
+        });
     }
 
     // Lets happen what is due at SystemC's present time.
-    void settle()
-    {
-        // The first one elaborates, whatever is due.
-        while (!has_run() || (sc_core::sc_pending_activity_at_current_time() &&
-                              !(sc_core::sc_get_status() & sc_core::SC_STOPPED)))
-            sc_core::sc_start(sc_core::SC_ZERO_TIME);
-    }
-
     void run_now()
     {
-        try {
-            settle();
-        } catch (const std::exception &failure) {
-            die(failure.what());
-        }
-        check_stopped();
+        attempt([this] { settle(); });
     }
 
     // Asks the engine to come back at SystemC's next event.
@@ -290,15 +280,31 @@ class kernel : public sc_core::sc_object
         return units / units_per_ps_ * unit_ps_ + (units % units_per_ps_ ? 1 : 0);
     }
 
+    // Whatever is thrown out of the kernel ends it.
+    template <class Step> void attempt(Step step)
+    {
+        try {
+            step();
+        } catch (const std::exception &failure) {
+            die(failure.what());
+        } catch (...) {
+            die(not_an_exception);
+        }
+        if (!dead_ && (sc_core::sc_get_status() & sc_core::SC_STOPPED))
+            die("the model called sc_stop()");
+    }
+
+    void settle()
+    {
+        // The first one elaborates, whatever is due.
+        while (!has_run() || (sc_core::sc_pending_activity_at_current_time() &&
+                              !(sc_core::sc_get_status() & sc_core::SC_STOPPED)))
+            sc_core::sc_start(sc_core::SC_ZERO_TIME);
+    }
+
     static bool has_run()
     {
         return sc_core::sc_get_status() & (sc_core::SC_PAUSED | sc_core::SC_STOPPED);
-    }
-
-    void check_stopped()
-    {
-        if (!dead_ && (sc_core::sc_get_status() & sc_core::SC_STOPPED))
-            die("the model called sc_stop()");
     }
 
     // The last device has gone: end_of_simulation() runs, and files of waveforms are written.
@@ -426,6 +432,8 @@ class port : public sc_core::sc_module
         trestle_time now = trestle_device_now(dev_);
         if (all.is_dead())
             return -EIO;
+        if (!(options_.access_sizes & wanted.size))
+            return -EINVAL;
         asked_ = {wanted.offset, wanted.data, wanted.size, write};
         request_ = req;
         turn_++;
@@ -528,23 +536,40 @@ class port : public sc_core::sc_module
     {
         using namespace sc_core;
         payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
-        if (!dev_ || sc_get_current_process_handle().proc_kind() == SC_METHOD_PROC_) {
-            warn_once(said_method_, "guest memory was asked for outside of an SC_THREAD, which "
-                                    "could not wait for it: TLM_GENERIC_ERROR_RESPONSE");
+        if (!dev_)
             return;
-        }
         if (payload.get_command() == tlm::TLM_IGNORE_COMMAND) {
             payload.set_response_status(tlm::TLM_OK_RESPONSE);
             return;
         }
-        if (delay != SC_ZERO_TIME)
+        sc_curr_proc_kind kind = sc_get_current_process_handle().proc_kind();
+        bool waits = kind == SC_THREAD_PROC_ || kind == SC_CTHREAD_PROC_;
+        if (waits && delay != SC_ZERO_TIME) {
             wait(delay);
-        delay = SC_ZERO_TIME;
+            delay = SC_ZERO_TIME;
+        }
         bool write = payload.get_command() == tlm::TLM_WRITE_COMMAND;
-        int status = move_all(payload, write);
+        int status = move_all(payload, write, waits);
+        if (status == -ENOTSUP && !waits)
+            warn_once(said_method_, "guest memory was asked for outside of an SC_THREAD, which "
+                                    "cannot wait for it here: TLM_GENERIC_ERROR_RESPONSE");
         payload.set_response_status(status == 0         ? tlm::TLM_OK_RESPONSE
                                     : status == -EFAULT ? tlm::TLM_ADDRESS_ERROR_RESPONSE
                                                         : tlm::TLM_GENERIC_ERROR_RESPONSE);
+    }
+
+    // At once, and in no time. Returns the bytes moved: all or nothing.
+    unsigned look(transaction &payload)
+    {
+        payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+        if (!dev_ || payload.get_command() == tlm::TLM_IGNORE_COMMAND ||
+            payload.get_data_length() == 0)
+            return 0;
+        if (copy(payload.get_address(), payload.get_data_ptr(), payload.get_data_length(),
+                 payload.get_command() == tlm::TLM_WRITE_COMMAND) < 0)
+            return 0;
+        payload.set_response_status(tlm::TLM_OK_RESPONSE);
+        return payload.get_data_length();
     }
 
   private:
@@ -571,7 +596,7 @@ class port : public sc_core::sc_module
 
     // Parts of a transfer that lie one behind the other in guest memory and in the buffer: what
     // byte enables leave, and each turn of a streaming width.
-    int move_all(transaction &payload, bool write)
+    int move_all(transaction &payload, bool write, bool waits)
     {
         unsigned length = payload.get_data_length(), width = payload.get_streaming_width();
         if (width == 0)
@@ -597,7 +622,7 @@ class port : public sc_core::sc_module
                 run = end;
             }
             int status = move_part(payload.get_address() + at % width, payload.get_data_ptr() + at,
-                                   run - at, write);
+                                   run - at, write, waits);
             if (status < 0)
                 return status;
             at = run;
@@ -605,8 +630,16 @@ class port : public sc_core::sc_module
         return 0;
     }
 
-    int move_part(uint64_t addr, unsigned char *data, size_t size, bool write)
+    int copy(uint64_t addr, unsigned char *data, size_t size, bool write)
     {
+        return write ? trestle_device_memory_write(dev_, addr, data, size)
+                     : trestle_device_memory_read(dev_, addr, data, size);
+    }
+
+    int move_part(uint64_t addr, unsigned char *data, size_t size, bool write, bool waits)
+    {
+        if (!waits)
+            return copy(addr, data, size, write);
         // The engine forgets a transfer that a reset ends, so that the buffer may go then.
         transfers_.emplace_back();
         auto self = std::prev(transfers_.end());
@@ -656,7 +689,7 @@ class port : public sc_core::sc_module
         if (!todo.write)
             std::memset(bytes, 0, sizeof(bytes));
         payload_.set_command(todo.write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND);
-        payload_.set_address(todo.offset);
+        payload_.set_address(options_.address + todo.offset);
         payload_.set_data_ptr(bytes);
         payload_.set_data_length(todo.size);
         payload_.set_streaming_width(todo.size);
@@ -672,6 +705,9 @@ class port : public sc_core::sc_module
         } catch (const std::exception &failure) {
             trestle_device_log(dev_, TRESTLE_LOG_WARNING, "the model threw %s",
                                kernel::first_line(failure.what()).c_str());
+            return -EIO;
+        } catch (...) {
+            trestle_device_log(dev_, TRESTLE_LOG_WARNING, "%s", not_an_exception);
             return -EIO;
         }
         if (delay != sc_core::SC_ZERO_TIME)
@@ -816,6 +852,8 @@ template <class Top> struct loadable {
         } catch (const std::exception &failure) {
             thrown = kernel::first_line(failure.what());
             why = thrown.c_str();
+        } catch (...) {
+            why = not_an_exception;
         }
         params() = nullptr;
         if (why) {
@@ -952,8 +990,8 @@ inline int serve()
     return systemc::simulator::serve();
 }
 
-// The guest. `bus` makes its accesses, `memory` is its memory: a transfer takes no time of its own,
-// and wants a process that may wait (SC_THREAD). transport_dbg() and DMI find nothing there.
+// The guest. `bus` makes its accesses, `memory` is its memory: a transfer takes no time of its own.
+// There is no DMI.
 template <unsigned int BUSWIDTH = 32> class device : public systemc::port
 {
   public:
@@ -965,6 +1003,7 @@ template <unsigned int BUSWIDTH = 32> class device : public systemc::port
         : systemc::port(name, options), bus("bus"), memory("memory")
     {
         memory.register_b_transport(this, &device::move_memory);
+        memory.register_transport_dbg(this, &device::look_at_memory);
     }
 
   private:
@@ -976,6 +1015,11 @@ template <unsigned int BUSWIDTH = 32> class device : public systemc::port
     void move_memory(transaction &payload, sc_core::sc_time &delay)
     {
         move(payload, delay);
+    }
+
+    unsigned look_at_memory(transaction &payload)
+    {
+        return look(payload);
     }
 };
 

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: MIT
-/* A SystemC model whose every answer the test can choose. */
-//
-// A SystemC model that does what a model should not, at the guest's command.
+/* A SystemC model that does what a model should not, at the guest's command. */
 #include <cstring>
 #include <stdexcept>
+#include <systemc>
 
 #include <trestle/systemc.h>
 
 #ifdef RESOLUTION_NS
+static const uint64_t ADDRESS = 0x40004000; // as on its bus
+static const unsigned BITS = 64;
 static const bool resolution_set = (sc_core::sc_set_time_resolution(1, sc_core::SC_NS), true);
+#else
+static const uint64_t ADDRESS = 0;
+static const unsigned BITS = 32;
 #endif
 
 struct Moody : sc_core::sc_module {
-    trestle::device<> guest;
-    tlm_utils::simple_target_socket<Moody> bus{"bus"};
-    tlm_utils::simple_initiator_socket<Moody> dma{"dma"};
+    trestle::device<BITS> guest;
+    tlm_utils::simple_target_socket<Moody, BITS> bus{"bus"};
+    tlm_utils::simple_initiator_socket<Moody, BITS> dma{"dma"};
     sc_core::sc_signal<bool> reset{"reset"};
 
     static trestle::device_options options(const char *name)
@@ -22,6 +26,8 @@ struct Moody : sc_core::sc_module {
         trestle::device_options options;
         options.name = name;
         options.irqs = 2;
+        options.access_sizes = 1 | 4;
+        options.address = ADDRESS;
         options.reset_time = sc_core::sc_time(10, sc_core::SC_NS);
         return options;
     }
@@ -38,6 +44,8 @@ struct Moody : sc_core::sc_module {
             throw std::runtime_error("clock_ns is not a number");
         if (clock_ns == 13)
             throw std::runtime_error("13 ns are unlucky");
+        if (clock_ns == 14)
+            throw 14;
         if (clock_ns == 17)
             unbound.reset(new sc_core::sc_in<bool>("unbound"));
         if (clock_ns)
@@ -49,6 +57,9 @@ struct Moody : sc_core::sc_module {
         SC_METHOD(move_in_method);
         sensitive << method_;
         dont_initialize();
+        SC_METHOD(ring);
+        sensitive << ring_;
+        dont_initialize();
         SC_METHOD(count_reset);
         sensitive << reset.posedge_event();
         dont_initialize();
@@ -57,12 +68,17 @@ struct Moody : sc_core::sc_module {
 
   private:
     std::unique_ptr<sc_core::sc_clock> clock_;
-    sc_core::sc_event method_, fail_;
+    sc_core::sc_event method_, fail_, ring_;
     uint32_t scratch_ = 0, method_status_ = 0, resets_ = 0;
 
     void count_reset()
     {
         resets_++;
+    }
+
+    void ring()
+    {
+        guest.raise(1);
     }
 
     void fail()
@@ -88,6 +104,27 @@ struct Moody : sc_core::sc_module {
         return payload.get_response_status();
     }
 
+    tlm::tlm_response_status ignore()
+    {
+        tlm::tlm_generic_payload payload;
+        sc_core::sc_time delay;
+        payload.set_command(tlm::TLM_IGNORE_COMMAND);
+        dma->b_transport(payload, delay);
+        return payload.get_response_status();
+    }
+
+    // What is there, or all ones.
+    uint32_t look(uint32_t addr)
+    {
+        uint32_t word = 0;
+        tlm::tlm_generic_payload payload;
+        payload.set_command(tlm::TLM_READ_COMMAND);
+        payload.set_address(addr);
+        payload.set_data_ptr(reinterpret_cast<unsigned char *>(&word));
+        payload.set_data_length(4);
+        return dma->transport_dbg(payload) == 4 ? word : 0xffffffff;
+    }
+
     void move_in_method()
     {
         unsigned char byte = 0;
@@ -101,7 +138,7 @@ struct Moody : sc_core::sc_module {
         if (payload.is_write())
             std::memcpy(&value, payload.get_data_ptr(), payload.get_data_length());
         payload.set_response_status(tlm::TLM_OK_RESPONSE);
-        switch (payload.get_address()) {
+        switch (payload.get_address() - ADDRESS) {
         case 0x00:
             if (payload.is_write())
                 scratch_ = value;
@@ -159,17 +196,45 @@ struct Moody : sc_core::sc_module {
         case 0x3c:
             guest.pulse(value);
             break;
+        case 0x40: { // of guest memory there is none, and the model's own is not asked for
+            tlm::tlm_dmi dmi;
+            value = dma->get_direct_mem_ptr(payload, dmi);
+            payload.set_dmi_allowed(true);
+            bus->invalidate_direct_mem_ptr(0, 3);
+            break;
+        }
+        case 0x44: // a debugger's look at guest memory
+            value = look(scratch_);
+            break;
+        case 0x48:
+            delay += sc_core::sc_time(scratch_, sc_core::SC_US);
+            value = 9;
+            break;
+        case 0x4c:
+            throw 7;
+        case 0x50: // nothing at all of guest memory
+            payload.set_response_status(ignore());
+            break;
+        case 0x54: // an interrupt, in so many ns
+            guest.lower(1);
+            ring_.notify(value, sc_core::SC_NS);
+            break;
+        case 0x58:
+            SC_REPORT_ERROR("moody", "nothing is right");
+            break;
+        case 0x5c:
+            SC_REPORT_INFO("moody", "all is well");
+            break;
         default:
             payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
         }
         if (payload.is_read())
             std::memcpy(payload.get_data_ptr(), &value, payload.get_data_length());
-        (void)delay;
     }
 };
 
 #ifndef SIMULATOR
-TRESTLE_SYSTEMC_EXPORT(Moody, "moody", 0x40, 2);
+TRESTLE_SYSTEMC_EXPORT(Moody, "moody", 0x60, 2);
 #else
 /* The same, with a main of its own; arguments are how long it runs before the guest comes. */
 int sc_main(int argc, char **argv)

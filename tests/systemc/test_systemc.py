@@ -15,7 +15,8 @@ EXAMPLE = common.SOURCE / "examples" / "13-systemc"
 BASE = 0x10200000
 RAM = 0x80400000
 (SCRATCH, THROW, INCOMPLETE, ADDRESS_ERROR, WAIT, ENABLES, STREAM, METHOD, METHOD_STATUS, STOP, FAIL,
- WARN, NOW, RESETS, READ_MEMORY, PULSE) = range(0, 0x40, 4)
+ WARN, NOW, RESETS, READ_MEMORY, PULSE, DMI, DEBUG, ANNOTATE, THROW_INT, IGNORE,
+ RING, REPORT_ERROR, REPORT_INFO) = range(0, 0x60, 4)
 
 
 class SystemCCase(cli_case.Case):
@@ -27,8 +28,8 @@ class SystemCCase(cli_case.Case):
             {"name": "moody", "model": str(MODELS / f"{model}.so"), "base_addr": hex(BASE),
              **device}]})
 
-    def guest(self, **kwargs):
-        return cli_case.Guest(self, "-v", config=self.moody(**kwargs))
+    def guest(self, *args, **kwargs):
+        return cli_case.Guest(self, "-v", *args, config=self.moody(**kwargs))
 
     def read(self, guest, register):
         answer = guest.ask(f"r 4 {BASE + register:x}")
@@ -97,11 +98,23 @@ class Answers(SystemCCase):
         self.assertEqual(self.read(guest, SCRATCH), 0xabc)
         self.quit(guest)
 
+    def test_a_width_that_the_model_does_not_understand(self):
+        guest = self.guest()
+        self.assertIn("!", guest.ask(f"w 2 {BASE:x} 7"))
+        self.assertEqual(guest.ask(f"w 1 {BASE:x} 7"), "=")
+        self.assertIn("write of 2 bytes at offset 0x0", self.quit(guest))
+
     def test_an_exception_is_a_bus_error_that_names_it(self):
         guest = self.guest()
         self.assertIn("!", self.read(guest, THROW))
         self.assertEqual(self.read(guest, SCRATCH), 0)  # and the model lives on
         self.assertIn("moody: the model threw a fit of temper\n", self.quit(guest))
+
+    def test_what_is_thrown_may_be_anything(self):
+        guest = self.guest()
+        self.assertIn("!", self.read(guest, THROW_INT))
+        self.assertEqual(self.read(guest, SCRATCH), 0)
+        self.assertIn("moody: something was thrown that is no std::exception\n", self.quit(guest))
 
     def test_no_response_status_counts_as_ok_with_one_warning(self):
         guest = self.guest()
@@ -116,8 +129,14 @@ class Answers(SystemCCase):
 
     def test_reports_go_to_the_log(self):
         guest = self.guest()
-        self.read(guest, WARN)
-        self.assertIn("trestle: warning: moody: moody: something is odd\n", self.quit(guest))
+        self.assertEqual(self.read(guest, WARN), 0)
+        self.assertEqual(self.read(guest, REPORT_INFO), 0)
+        self.assertIn("!", self.read(guest, REPORT_ERROR))
+        self.assertEqual(self.read(guest, SCRATCH), 0)  # and the model lives on
+        log = self.quit(guest)
+        self.assertIn("trestle: warning: moody: moody: something is odd\n", log)
+        self.assertRegex(log, r"(?m)^moody: moody: all is well$")
+        self.assertRegex(log, r"moody: the model threw Error: moody: nothing is right")
 
 
 class Time(SystemCCase):
@@ -129,7 +148,16 @@ class Time(SystemCCase):
         self.assertGreaterEqual(self.read(guest, NOW) - before, 500000)
         self.assertIn("repeatable", self.quit(guest))
 
+    def test_an_annotated_delay_takes_guest_time(self):
+        guest = self.guest(icount=0)
+        self.write(guest, SCRATCH, 500)  # us
+        before = self.read(guest, NOW)
+        self.assertEqual(self.read(guest, ANNOTATE), 9)
+        self.assertGreaterEqual(self.read(guest, NOW) - before, 500000)
+        self.quit(guest)
+
     def test_a_resolution_of_a_nanosecond(self):
+        """Of a model with 64 bits, whose registers are not at 0 for it."""
         guest = self.guest(model="moody_ns", icount=0)
         self.write(guest, SCRATCH, 500)
         before = self.read(guest, NOW)
@@ -150,6 +178,28 @@ class Time(SystemCCase):
         self.read(guest, WAIT)
         self.assertGreaterEqual(self.read(guest, NOW) - before, 500000)
         self.assertNotIn("quantum", self.quit(guest))
+
+
+    def interrupts(self, register, value, **device):
+        """What the lines do after a write, in ps from its time on."""
+        guest = self.guest("--trace", "t", icount=0, **device)
+        guest.ask("s 64")
+        self.write(guest, register, value)
+        guest.ask("s 64")
+        self.assertIn("repeatable", self.quit(guest))
+        lines = [(int(ns) * 1000 + int(ps), what) for ns, ps, what in re.findall(
+            r"(?m)^ *(\d+)\.(\d{3}) .* moody  +(.*)$", self.trestle("trace", "t").out)]
+        written, = (time for time, what in lines if what.startswith("write"))
+        return [(time - written, what) for time, what in lines if what.startswith("irq")]
+
+    def test_interrupts_by_a_call_are_exact(self):
+        self.assertEqual(self.interrupts(RING, 777), [(777000, "irq 1 up")])
+        self.assertEqual(self.interrupts(PULSE, 1), [(0, "irq 1 up"), (0, "irq 1 down")])
+
+    def test_interrupts_are_a_quantum_late_at_most(self):
+        (late, what), = self.interrupts(RING, 777, params={"quantum": "10us"})
+        self.assertEqual(what, "irq 1 up")
+        self.assertTrue(777000 < late <= 10000000, late)
 
 
 class Memory(SystemCCase):
@@ -185,11 +235,36 @@ class Memory(SystemCCase):
         self.assertIn("!", self.write(guest, STREAM, 0x10))
         self.quit(guest)
 
-    def test_a_method_cannot_wait_for_memory(self):
+    def test_a_method_does_not_wait_for_memory(self):
         guest = self.guest()
+        guest.ask(f"w 4 {RAM:x} ffffffff")
         self.assertEqual(self.write(guest, METHOD, RAM), "=")
-        self.assertEqual(self.read(guest, METHOD_STATUS), 1)  # TLM_GENERIC_ERROR_RESPONSE
-        self.assertIn("outside of an SC_THREAD", self.quit(guest))
+        self.assertEqual(self.read(guest, METHOD_STATUS), 0xffffffff)  # TLM_OK_RESPONSE
+        self.assertEqual(self.word(guest, RAM), 0xffffff00)
+        self.write(guest, METHOD, 0x10)
+        self.assertEqual(self.read(guest, METHOD_STATUS), 2)  # TLM_ADDRESS_ERROR_RESPONSE
+        self.quit(guest)
+
+    def test_transport_dbg(self):
+        """Of guest memory, in no time; elsewhere there is nothing."""
+        guest = self.guest()
+        guest.ask(f"w 4 {RAM:x} 12345678")
+        self.write(guest, SCRATCH, RAM)
+        self.assertEqual(self.read(guest, DEBUG), 0x12345678)
+        self.write(guest, SCRATCH, 0x10)
+        self.assertEqual(self.read(guest, DEBUG), 0xffffffff)
+        self.quit(guest)
+
+    def test_no_dmi(self):
+        guest = self.guest()
+        self.assertEqual(self.read(guest, DMI), 0)
+        self.assertEqual(self.read(guest, SCRATCH), 0)
+        self.quit(guest)
+
+    def test_a_transfer_that_is_none(self):
+        guest = self.guest()
+        self.assertEqual(self.write(guest, IGNORE), "=")
+        self.quit(guest)
 
 
 class Ends(SystemCCase):
@@ -211,6 +286,9 @@ class Ends(SystemCCase):
         result = self.trestle("run", self.moody(params={"clock_ns": 13}))
         self.assertEqual(result.code, 2, result)
         self.assertIn("the SystemC module cannot be made: 13 ns are unlucky", result.err)
+        result = self.trestle("run", self.moody(params={"clock_ns": 14}))
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("cannot be made: something was thrown that is no std::exception", result.err)
 
     def test_a_port_that_is_not_bound(self):
         result = self.trestle("run", self.moody(params={"clock_ns": 17}))
@@ -241,7 +319,7 @@ class Simulator(SystemCCase):
             machine["icount"] = icount
         process = {"name": "soc", "command": [str(MODELS / program), *arguments]}
         return self.config({"machine": machine, "devices": [
-            {"name": name, "base_addr": hex(BASE + 0x1000 * i), "size": 0x40, "process": process,
+            {"name": name, "base_addr": hex(BASE + 0x1000 * i), "size": 0x60, "process": process,
              **more} for i, name in enumerate(names)]})
 
     def guest(self, *args, **kwargs):
@@ -264,8 +342,9 @@ class Simulator(SystemCCase):
 
     def test_time_before_the_guest(self):
         """A simulation that has run goes on from there; the guest's time begins at 0 all the same."""
-        for arguments, begun in ([], 0), (["500"], 500000):
-            guest = cli_case.Guest(self, "-v", config=self.soc(*arguments, icount=0))
+        for arguments, begun, more in ([], 0, {}), (["500"], 500000, {}), \
+                ([], 0, {"params": {"quantum": "10us"}}):
+            guest = cli_case.Guest(self, "-v", config=self.soc(*arguments, icount=0, **more))
             self.write(guest, SCRATCH, 500)
             before = self.read(guest, NOW)
             self.assertGreaterEqual(before, begun)
@@ -287,6 +366,18 @@ class Simulator(SystemCCase):
             pass
         self.assertEqual(self.read(guest, SCRATCH), 2)
         self.quit(guest)
+
+    def test_reload(self):
+        """Another one of the simulator, beside a guest that goes on."""
+        control = self.dir / "ctl"
+        guest = self.guest("--control", control)
+        self.write(guest, SCRATCH, 1)
+        result = self.trestle("poke", "--attach", control, "-c", "reload other")
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        while self.read(guest, SCRATCH) != 0:
+            pass
+        self.assertEqual(self.write(guest, 0x1000 + SCRATCH, 2), "=")
+        self.assertIn("soc: reloaded; its process is ", self.quit(guest))
 
     def test_sc_stop(self):
         guest = self.guest()
