@@ -339,6 +339,42 @@ static void test_external_device(void **state)
     close(device.listen_fd);
 }
 
+static int start_with_a_peer(struct trestle_device *dev)
+{
+    if (trestle_device_linked(dev, 0))
+        return 0;
+    trestle_device_fail(dev, "nothing is at its port");
+    return -EINVAL;
+}
+
+/* In start() all devices and links are there, and a model that misses one says so. */
+static void test_start_comes_last(void **state)
+{
+    struct fixture *f = *state;
+    const struct trestle_bridge_options options = {
+        .size = sizeof(options), .log = fixture_log, .ctx = f};
+    struct trestle_model model = memory_model;
+    char *error = NULL;
+    model.peer_ports = 1;
+    model.start = start_with_a_peer;
+    for (int linked = 1; linked >= 0; linked--) {
+        trestle_bridge_destroy(f->bridge);
+        assert_int_equal(trestle_bridge_create(&options, &f->bridge, NULL), 0);
+        for (unsigned i = 0; i < 2; i++) {
+            const struct trestle_bridge_device device = {.size = sizeof(device),
+                                                         .name = i ? "b" : "a",
+                                                         .model = &model,
+                                                         .base_addr = BASE + i * STRIDE};
+            assert_int_equal(trestle_bridge_add_device(f->bridge, &device, NULL, NULL), 0);
+        }
+        if (linked)
+            assert_int_equal(trestle_bridge_link(f->bridge, "a.peer", "b.peer", 1, NULL), 0);
+        assert_int_equal(trestle_bridge_listen(f->bridge, &error), linked ? 0 : -EINVAL);
+    }
+    assert_string_equal(error, "device 'a': model 'memory' did not start: nothing is at its port");
+    free(error);
+}
+
 static unsigned log_lines(const struct fixture *f)
 {
     unsigned count = 0;
@@ -423,6 +459,7 @@ int main(void)
         BRIDGE_TEST(test_lost_client_frees_a_device_that_never_answers),
         BRIDGE_TEST(test_answers_wait_for_a_slow_reader),
         BRIDGE_TEST(test_external_device),
+        BRIDGE_TEST(test_start_comes_last),
         BRIDGE_TEST(test_out_of_descriptors),
         BRIDGE_TEST(test_statistics),
     };
