@@ -113,6 +113,12 @@ class Commands(PokeCase):
         self.assert_fails(2, "echo_device has no input", "input echo_device 1")
 
 
+    def test_lines(self):
+        """As in a script: a line's end ends a command, and a comment."""
+        self.assert_fine("read echo_device.STATUS # one; write\n\n expect echo_device.STATUS 0\n",
+                         "echo_device.STATUS = 0x0\n")
+
+
 class Names(PokeCase):
     def test_registers_and_fields(self):
         self.assert_fine("write echo_device.DATA_IN 0x1234; read echo_device.status;"
