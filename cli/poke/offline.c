@@ -105,6 +105,19 @@ static void add_links(struct offline *offline, const struct config *config)
     }
 }
 
+/* As in a run: before the first command, whatever it is. */
+static int start_devices(struct offline *offline, const struct config *config, char **ret_error)
+{
+    char *error = NULL;
+    int status = 0;
+    for (size_t i = 0; i < config->num_devices && status == 0; i++)
+        status = trestle_device_start(offline->devices[i], &error);
+    if (status < 0)
+        *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
+    free(error);
+    return status;
+}
+
 int offline_init(struct offline *offline, const struct config *config, bool verbose,
                  char **ret_error)
 {
@@ -113,13 +126,16 @@ int offline_init(struct offline *offline, const struct config *config, bool verb
     *offline = (struct offline){.test = trestle_test_create()};
     offline->devices = xcalloc(config->num_devices, sizeof(*offline->devices));
     trestle_test_on_log(offline->test, log_line, &is_verbose);
+    (void)trestle_test_ram(offline->test, ram_of(config->arch), RAM_SIZE);
     int status = add_devices(offline, config, ret_error);
+    if (status == 0) {
+        add_links(offline, config);
+        status = start_devices(offline, config, ret_error);
+    }
     if (status < 0) {
         offline_finish(offline);
         return status;
     }
-    add_links(offline, config);
-    (void)trestle_test_ram(offline->test, ram_of(config->arch), RAM_SIZE);
     offline->target = (struct poke_target){.ctx = offline,
                                            .num_devices = config->num_devices,
                                            .devices = offline->devices,

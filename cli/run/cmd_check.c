@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/region.h"
 #include "command.h"
@@ -70,6 +71,22 @@ static void print_links(const struct config *config)
     table_finish(&table);
 }
 
+/* What they refuse when they see each other. */
+static int start_models(const struct run *run, char **ret_error)
+{
+    int status = 0;
+    char *error = NULL;
+    for (size_t i = 0; i < run->config->num_devices && status == 0; i++) {
+        struct trestle_device *dev = trestle_bridge_device(run->bridge, (uint32_t)i);
+        if (dev)
+            status = trestle_device_start(dev, &error);
+    }
+    if (status < 0)
+        *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
+    free(error);
+    return status;
+}
+
 static int check(const struct config *config)
 {
     const struct launch_options as_configured = {0};
@@ -80,9 +97,11 @@ static int check(const struct config *config)
     /* The models see their parameters, and refuse what they do not know. */
     int status = run_init(&run, config, &quiet, &error);
     if (status == 0) {
+        status = start_models(&run, &error);
         run_finish(&run);
-        status = launch_init(&launch, config, &as_configured, &error);
     }
+    if (status == 0)
+        status = launch_init(&launch, config, &as_configured, &error);
     if (status < 0)
         return command_fail_line(error);
     launch_finish(&launch);
