@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The class trestle.Model, whose instances are devices. */
+#ifndef TRESTLE_PYTHON_DEVICE_H
+#define TRESTLE_PYTHON_DEVICE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "trestle/device.h"
+
+/* An instance of trestle.Model. */
+struct device_object {
+    PyObject_HEAD struct trestle_device *dev;
+    const struct trestle_params *params; /* in init() only */
+    bool bad_param;                      /* one that trestle_params_*() has complained of */
+    struct trestle_request *waiting;     /* answered later */
+    PyObject *transfers;                 /* {id: (buffer, tag, is_read)} */
+    unsigned long long last_transfer;
+    PyObject *dict;
+};
+
+/* The state of a device. */
+struct python_state {
+    struct device_object *self;
+};
+
+static inline struct device_object *device_object_of(struct trestle_device *dev)
+{
+    return ((struct python_state *)trestle_device_state(dev))->self;
+}
+
+/* trestle.Model and trestle.LATER. False: an exception is pending. */
+bool device_add_to(PyObject *module);
+/* What a callback has given as the answer to an access, NULL for an exception: a value, or that the
+ * answer comes later. Gives 0, -EINPROGRESS, or -EIO once it is logged. Of a write (ret_data is
+ * NULL) only the latter two matter. */
+int device_take_answer(struct trestle_device *dev, struct trestle_request *req, PyObject *result,
+                       const char *callback, uint64_t *ret_data);
+
+#endif
