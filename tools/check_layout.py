@@ -76,7 +76,7 @@ ALLOWED = {
         "include/trestle": "bridge models test",
     },
     "adapters/python": {
-        "include/trestle": "device sim",
+        "include/trestle": "device registers sim",
     },
     "adapters/verilator": {
         "include/trestle": "device registers",

@@ -8,7 +8,7 @@
 #include "adapters/python/errors.h"
 #include "trestle/sim.h"
 
-static PyObject *later;
+static PyObject *later, *model_type;
 
 /* --- trestle.Model: what a model may ask for ------------------------------------------------- */
 
@@ -18,6 +18,19 @@ static struct trestle_device *device_of(PyObject *self)
     if (!dev)
         PyErr_SetString(PyExc_RuntimeError, "this is no device of a run yet; do it in init()");
     return dev;
+}
+
+struct trestle_device *device_from(PyObject *object)
+{
+    if (PyObject_TypeCheck(object, (PyTypeObject *)model_type))
+        return device_of(object);
+    PyErr_Format(PyExc_TypeError, "%R is no trestle.Model", object);
+    return NULL;
+}
+
+bool device_has_attribute(const char *name)
+{
+    return PyObject_HasAttrString(model_type, name);
 }
 
 static PyObject *get_name(PyObject *self, void *closure)
@@ -54,7 +67,7 @@ static PyObject *set_timer(PyObject *self, PyObject *args, bool relative)
             return NULL;
     }
     if (timer >= trestle_device_model(dev)->timers)
-        return PyErr_Format(PyExc_ValueError, "timer %u: the model says timers = %u", timer,
+        return PyErr_Format(PyExc_ValueError, "timer %u: the model has timers = %u", timer,
                             trestle_device_model(dev)->timers);
     if (relative && time != Py_None)
         trestle_device_wake_after(dev, timer, when);
@@ -73,6 +86,14 @@ static PyObject *wake_after(PyObject *self, PyObject *args)
     return set_timer(self, args, true);
 }
 
+static bool has_line(const struct trestle_device *dev, unsigned line)
+{
+    uint32_t lines = trestle_device_model(dev)->irq_lines;
+    if (line >= lines)
+        PyErr_Format(PyExc_ValueError, "line %u: the model has %u interrupt lines", line, lines);
+    return line < lines;
+}
+
 static PyObject *set_irq(PyObject *self, PyObject *args)
 {
     struct trestle_device *dev = device_of(self);
@@ -80,10 +101,19 @@ static PyObject *set_irq(PyObject *self, PyObject *args)
     int level;
     if (!dev || !PyArg_ParseTuple(args, "Ip", &line, &level))
         return NULL;
-    if (line >= trestle_device_model(dev)->irq_lines)
-        return PyErr_Format(PyExc_ValueError, "line %u: the model says irq_lines = %u", line,
-                            trestle_device_model(dev)->irq_lines);
+    if (!has_line(dev, line))
+        return NULL;
     trestle_device_irq(dev, line, level);
+    Py_RETURN_NONE;
+}
+
+static PyObject *pulse(PyObject *self, PyObject *args)
+{
+    struct trestle_device *dev = device_of(self);
+    unsigned line;
+    if (!dev || !PyArg_ParseTuple(args, "I", &line) || !has_line(dev, line))
+        return NULL;
+    trestle_device_pulse(dev, line);
     Py_RETURN_NONE;
 }
 
@@ -103,6 +133,40 @@ static PyObject *send_message(PyObject *self, PyObject *args)
     PyBuffer_Release(&data);
     if (status < 0)
         return raise_errno(status, "send");
+    Py_RETURN_NONE;
+}
+
+static PyObject *forward(PyObject *self, PyObject *args)
+{
+    struct trestle_device *dev = device_of(self);
+    unsigned port;
+    if (!dev || !PyArg_ParseTuple(args, "I", &port))
+        return NULL;
+    int status = trestle_device_forward(dev, port);
+    if (status < 0)
+        return raise_errno(status, "forward");
+    Py_RETURN_NONE;
+}
+
+/* That nobody listens, or not fast enough, is not the model's affair. */
+static PyObject *output(PyObject *self, PyObject *args)
+{
+    struct trestle_device *dev = device_of(self);
+    Py_buffer data;
+    if (!dev || !PyArg_ParseTuple(args, "y*", &data))
+        return NULL;
+    (void)trestle_device_output(dev, data.buf, (size_t)data.len);
+    PyBuffer_Release(&data);
+    Py_RETURN_NONE;
+}
+
+static PyObject *accept_input(PyObject *self, PyObject *args)
+{
+    struct trestle_device *dev = device_of(self);
+    Py_ssize_t bytes;
+    if (!dev || !PyArg_ParseTuple(args, "n", &bytes))
+        return NULL;
+    trestle_device_accept_input(dev, bytes > 0 ? (size_t)bytes : 0);
     Py_RETURN_NONE;
 }
 
@@ -169,6 +233,36 @@ static PyObject *dma_write(PyObject *self, PyObject *args)
     return done;
 }
 
+static PyObject *memory_read(PyObject *self, PyObject *args)
+{
+    struct trestle_device *dev = device_of(self);
+    unsigned long long addr;
+    Py_ssize_t size;
+    if (!dev || !PyArg_ParseTuple(args, "Kn", &addr, &size))
+        return NULL;
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, size);
+    int status =
+        bytes ? trestle_device_memory_read(dev, addr, PyBytes_AS_STRING(bytes), (size_t)size) : 0;
+    if (status == 0)
+        return bytes;
+    Py_DECREF(bytes);
+    return raise_errno(status, "memory_read");
+}
+
+static PyObject *memory_write(PyObject *self, PyObject *args)
+{
+    struct trestle_device *dev = device_of(self);
+    unsigned long long addr;
+    Py_buffer data;
+    if (!dev || !PyArg_ParseTuple(args, "Ky*", &addr, &data))
+        return NULL;
+    int status = trestle_device_memory_write(dev, addr, data.buf, (size_t)data.len);
+    PyBuffer_Release(&data);
+    if (status < 0)
+        return raise_errno(status, "memory_write");
+    Py_RETURN_NONE;
+}
+
 static PyObject *complete(PyObject *self, PyObject *args)
 {
     struct device_object *object = (struct device_object *)self;
@@ -202,6 +296,35 @@ static PyObject *log_text(PyObject *self, PyObject *args, enum trestle_log_level
     Py_RETURN_NONE;
 }
 
+static PyObject *fail(PyObject *self, PyObject *args)
+{
+    struct trestle_device *dev = device_of(self);
+    const char *text;
+    if (!dev || !PyArg_ParseTuple(args, "s", &text))
+        return NULL;
+    trestle_device_fail(dev, "%s", text);
+    Py_RETURN_NONE;
+}
+
+static PyObject *self_reset(PyObject *self, PyObject *unused)
+{
+    struct trestle_device *dev = device_of(self);
+    if (!dev)
+        return NULL;
+    trestle_device_self_reset(dev);
+    Py_RETURN_NONE;
+}
+
+static PyObject *set_access_latency(PyObject *self, PyObject *args)
+{
+    struct trestle_device *dev = device_of(self);
+    unsigned long long latency;
+    if (!dev || !PyArg_ParseTuple(args, "K", &latency))
+        return NULL;
+    trestle_device_set_access_latency(dev, latency);
+    Py_RETURN_NONE;
+}
+
 static PyObject *log_info(PyObject *self, PyObject *args)
 {
     return log_text(self, args, TRESTLE_LOG_INFO);
@@ -226,7 +349,7 @@ int device_take_answer(struct trestle_device *dev, struct trestle_request *req, 
     if (!ret_data)
         return 0;
     if (!PyLong_Check(result)) {
-        PyErr_Format(PyExc_TypeError, "read() has to give an int, or trestle.LATER, not %R",
+        PyErr_Format(PyExc_TypeError, "%s() has to give an int, or trestle.LATER, not %R", callback,
                      result);
         return error_log(dev, callback);
     }
@@ -277,7 +400,9 @@ static PyObject *get_param(PyObject *self, PyObject *args)
     return fallback;
 }
 
-static PyObject *get_time_param(PyObject *self, PyObject *args)
+static PyObject *get_time(PyObject *self, PyObject *args,
+                          int (*get)(const struct trestle_params *, const char *, trestle_time,
+                                     trestle_time *))
 {
     const struct trestle_params *params = params_of(self);
     const char *key;
@@ -285,9 +410,29 @@ static PyObject *get_time_param(PyObject *self, PyObject *args)
     trestle_time value;
     if (!params || !PyArg_ParseTuple(args, "sK", &key, &fallback))
         return NULL;
-    if (trestle_params_time(params, key, fallback, &value) < 0)
+    if (get(params, key, fallback, &value) < 0)
         return refuse(self);
     return PyLong_FromUnsignedLongLong(value);
+}
+
+static PyObject *get_time_param(PyObject *self, PyObject *args)
+{
+    return get_time(self, args, trestle_params_time);
+}
+
+static PyObject *get_period_param(PyObject *self, PyObject *args)
+{
+    return get_time(self, args, trestle_params_period);
+}
+
+static PyObject *refuse_param(PyObject *self, PyObject *args)
+{
+    const struct trestle_params *params = params_of(self);
+    const char *key, *expected;
+    if (!params || !PyArg_ParseTuple(args, "ss", &key, &expected))
+        return NULL;
+    (void)!trestle_params_refuse(params, key, expected);
+    return refuse(self);
 }
 
 /* --- the class ------------------------------------------------------------------------------- */
@@ -296,17 +441,31 @@ static PyMethodDef methods[] = {
     {"wake_at", wake_at, METH_VARARGS, "wake_at(timer, time or None): wake() comes then"},
     {"wake_after", wake_after, METH_VARARGS, "wake_after(timer, delay)"},
     {"irq", set_irq, METH_VARARGS, "irq(line, level): sets an interrupt line"},
+    {"pulse", pulse, METH_VARARGS, "pulse(line): the line goes up and down again"},
     {"send", send_message, METH_VARARGS, "send(port, data): a message to the peer"},
+    {"forward", forward, METH_VARARGS, "forward(port): sends on what message() got, in message()"},
     {"linked", is_linked, METH_VARARGS, "linked(port): is there a peer?"},
     {"dma_read", dma_read, METH_VARARGS,
      "dma_read(addr, size, tag=None): dma_done(tag, data) comes later"},
     {"dma_write", dma_write, METH_VARARGS,
      "dma_write(addr, data, tag=None): dma_done(tag, None) comes later"},
+    {"memory_read", memory_read, METH_VARARGS, "memory_read(addr, size): bytes, at once"},
+    {"memory_write", memory_write, METH_VARARGS, "memory_write(addr, data): at once"},
+    {"output", output, METH_VARARGS, "output(data): bytes for the device's backend"},
+    {"accept_input", accept_input, METH_VARARGS, "accept_input(bytes): how many input() takes"},
+    {"self_reset", self_reset, METH_NOARGS, "self_reset(): what a reset of the guest does"},
+    {"set_access_latency", set_access_latency, METH_VARARGS,
+     "set_access_latency(latency): how much later each access is seen"},
+    {"fail", fail, METH_VARARGS, "fail(text): the device does not work any more"},
     {"complete", complete, METH_VARARGS, "complete(value=0, error=False): answers what waits"},
     {"info", log_info, METH_VARARGS, "info(text): a line to the log of a run with -v"},
     {"warning", log_warning, METH_VARARGS, "warning(text): a line to the log"},
     {"param", get_param, METH_VARARGS, "param(key, fallback): a number, or text, as fallback is"},
     {"param_time", get_time_param, METH_VARARGS, "param_time(key, fallback): picoseconds"},
+    {"param_period", get_period_param, METH_VARARGS,
+     "param_period(key, fallback): of a clock such as 1GHz, in picoseconds"},
+    {"param_refuse", refuse_param, METH_VARARGS,
+     "param_refuse(key, expected): the value is not what was expected; ends init()"},
     {0},
 };
 
@@ -352,9 +511,7 @@ static PyType_Spec spec = {
 bool device_add_to(PyObject *module)
 {
     later = PyUnicode_InternFromString("LATER");
-    PyObject *type = PyType_FromSpec(&spec);
-    bool is_added = later && type && PyModule_AddObjectRef(module, "LATER", later) == 0 &&
-                    PyModule_AddObjectRef(module, "Model", type) == 0;
-    Py_XDECREF(type);
-    return is_added;
+    model_type = PyType_FromSpec(&spec);
+    return later && model_type && PyModule_AddObjectRef(module, "LATER", later) == 0 &&
+           PyModule_AddObjectRef(module, "Model", model_type) == 0;
 }

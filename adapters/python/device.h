@@ -19,7 +19,7 @@ struct device_object {
     PyObject *dict;
 };
 
-/* The state of a device. */
+/* The state of a device. Behind it are the values of its registers, at their offsets. */
 struct python_state {
     struct device_object *self;
 };
@@ -31,6 +31,10 @@ static inline struct device_object *device_object_of(struct trestle_device *dev)
 
 /* trestle.Model and trestle.LATER. False: an exception is pending. */
 bool device_add_to(PyObject *module);
+/* The device of an object of any class; NULL: it has none, and an exception is pending. */
+struct trestle_device *device_from(PyObject *object);
+/* trestle.Model has an attribute of that name. */
+bool device_has_attribute(const char *name);
 /* What a callback has given as the answer to an access, NULL for an exception: a value, or that the
  * answer comes later. Gives 0, -EINPROGRESS, or -EIO once it is logged. Of a write (ret_data is
  * NULL) only the latter two matter. */

@@ -48,30 +48,47 @@ static void log_lines(struct trestle_device *dev, const char *text)
         trestle_device_log(dev, TRESTLE_LOG_ERROR, "%.*s", (int)(end - text), text);
 }
 
-int error_log(struct trestle_device *dev, const char *callback)
+/* What there is to say of an exception, and its traceback the first time. */
+static void say(struct trestle_device *dev, const char *callback, bool is_fatal)
 {
-    if (PyErr_ExceptionMatches(bus_error)) {
-        PyObject *text = format_exception();
-        const char *utf8 = text ? PyUnicode_AsUTF8(text) : NULL;
-        char *line = last_line(utf8 ? utf8 : "");
-        const char *what = line ? strstr(line, ": ") : NULL;
-        trestle_device_log(dev, TRESTLE_LOG_WARNING, "%s", what ? what + 2 : "bus error");
-        free(line);
-        Py_XDECREF(text);
-        return -EIO;
-    }
+    bool is_bus_error = PyErr_ExceptionMatches(bus_error);
     PyObject *text = format_exception();
     const char *utf8 = text ? PyUnicode_AsUTF8(text) : NULL;
     char *line = last_line(utf8 ? utf8 : "an exception without words");
-    trestle_device_log(dev, TRESTLE_LOG_ERROR, "%s() raised %s", callback, line ? line : "");
-    free(line);
-    if (utf8 && PySet_Contains(seen_tracebacks, text) == 0) {
+    const char *what = line && is_bus_error ? strstr(line, ": ") : NULL;
+    char *sentence = NULL;
+    if (asprintf(&sentence, "%s%s%s", is_bus_error ? "" : callback,
+                 is_bus_error ? "" : "() raised ",
+                 what           ? what + 2
+                 : is_bus_error ? "bus error"
+                 : line         ? line
+                                : "") < 0)
+        sentence = NULL;
+    if (is_fatal)
+        trestle_device_fail(dev, "%s", sentence ? sentence : callback);
+    else
+        trestle_device_log(dev, is_bus_error ? TRESTLE_LOG_WARNING : TRESTLE_LOG_ERROR, "%s",
+                           sentence ? sentence : callback);
+    if (utf8 && !is_bus_error && PySet_Contains(seen_tracebacks, text) == 0) {
         log_lines(dev, utf8);
         (void)PySet_Add(seen_tracebacks, text);
     }
     PyErr_Clear();
+    free(sentence);
+    free(line);
     Py_XDECREF(text);
+}
+
+int error_log(struct trestle_device *dev, const char *callback)
+{
+    say(dev, callback, false);
     return -EIO;
+}
+
+int error_fail(struct trestle_device *dev, const char *callback)
+{
+    say(dev, callback, true);
+    return -EINVAL;
 }
 
 char *error_describe(void)

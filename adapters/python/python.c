@@ -14,6 +14,7 @@
 
 #include "adapters/python/device.h"
 #include "adapters/python/errors.h"
+#include "adapters/python/register.h"
 #include "trestle/sim.h"
 
 /* A model, made of a class. The table is first, so that its address is the model's. */
@@ -21,6 +22,8 @@ struct python_model {
     struct trestle_model table;
     struct python_model *next;
     PyObject *class;
+    struct python_table registers;
+    const char **irqs, **ports; /* the table's lists, with texts of the class */
 };
 
 static struct python_model *models;
@@ -42,7 +45,7 @@ static struct PyModuleDef module_def = {PyModuleDef_HEAD_INIT, .m_name = "trestl
 static PyObject *create_module(void)
 {
     PyObject *module = PyModule_Create(&module_def);
-    if (!module || !errors_add_to(module) || !device_add_to(module))
+    if (!module || !errors_add_to(module) || !device_add_to(module) || !registers_add_to(module))
         return NULL;
     for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
         PyObject *value = PyLong_FromUnsignedLongLong(units[i].value);
@@ -137,6 +140,11 @@ static void on_message(struct trestle_device *dev, uint32_t port, const void *da
     call(dev, "message", "(Iy#)", port, (const char *)data, (Py_ssize_t)size);
 }
 
+static void on_input(struct trestle_device *dev, const void *data, size_t size)
+{
+    call(dev, "input", "(y#)", (const char *)data, (Py_ssize_t)size);
+}
+
 static void on_reset(struct trestle_device *dev)
 {
     PyGILState_STATE lock = PyGILState_Ensure();
@@ -197,15 +205,27 @@ static int on_init(struct trestle_device *dev, const struct trestle_params *para
         if (!result && state->self->bad_param)
             PyErr_Clear();
         else if (!result)
-            (void)error_log(dev, "init");
+            (void)error_fail(dev, "init");
         status = result ? 0 : -EINVAL;
         Py_XDECREF(result);
     } else {
-        (void)error_log(dev, "__init__");
+        (void)error_fail(dev, "__init__");
         status = -EINVAL;
     }
     if (status < 0)
         Py_CLEAR(state->self);
+    PyGILState_Release(lock);
+    return status;
+}
+
+static int on_start(struct trestle_device *dev)
+{
+    PyGILState_STATE lock = PyGILState_Ensure();
+    PyObject *result = has_method(dev, "start")
+                           ? PyObject_CallMethod((PyObject *)device_object_of(dev), "start", NULL)
+                           : PyLong_FromLong(0);
+    int status = result ? 0 : error_fail(dev, "start");
+    Py_XDECREF(result);
     PyGILState_Release(lock);
     return status;
 }
@@ -244,7 +264,19 @@ static PyObject *import_file(const char *path)
     return module;
 }
 
-/* The class in it that derives from trestle.Model. Borrowed; NULL: none, or several. */
+/* Another class in it derives from this one. */
+static bool is_base(PyObject *module, PyObject *class)
+{
+    PyObject *key, *value;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(PyModule_GetDict(module), &position, &key, &value))
+        if (PyType_Check(value) && value != class && PyObject_IsSubclass(value, class) == 1)
+            return true;
+    return false;
+}
+
+/* The class in it that derives from trestle.Model, and that no other derives from. Borrowed; NULL:
+ * none, or several. */
 static PyObject *find_class(PyObject *module, size_t *ret_count)
 {
     PyObject *base_module = PyImport_ImportModule("trestle");
@@ -253,7 +285,8 @@ static PyObject *find_class(PyObject *module, size_t *ret_count)
     Py_ssize_t position = 0;
     *ret_count = 0;
     while (base && PyDict_Next(PyModule_GetDict(module), &position, &key, &value)) {
-        if (!PyType_Check(value) || value == base || PyObject_IsSubclass(value, base) != 1)
+        if (!PyType_Check(value) || value == base || value == found ||
+            PyObject_IsSubclass(value, base) != 1 || is_base(module, value))
             continue;
         found = value;
         ++*ret_count;
@@ -283,42 +316,143 @@ static bool get_number(PyObject *class, const char *name, uint64_t fallback, uin
     return is_fine;
 }
 
+/* A class attribute that is a text; *ret_text is NULL where there is none. It lives as long as the
+ * class, unless that is changed. */
+static bool get_text(PyObject *class, const char *name, const char **ret_text, char **ret_error)
+{
+    PyObject *value = PyObject_GetAttrString(class, name);
+    PyErr_Clear();
+    *ret_text = value && value != Py_None ? PyUnicode_AsUTF8(value) : NULL;
+    bool is_fine = !PyErr_Occurred();
+    PyErr_Clear();
+    Py_XDECREF(value);
+    if (!is_fine && asprintf(ret_error, "%s is not a text", name) < 0)
+        *ret_error = NULL;
+    return is_fine;
+}
+
+/* A class attribute that is a list of texts; *ret_names is NULL where there is none. */
+static bool get_names(PyObject *class, const char *name, size_t max, const char ***ret_names,
+                      char **ret_error)
+{
+    PyObject *list = PyObject_GetAttrString(class, name);
+    PyErr_Clear();
+    if (!list)
+        return true;
+    bool is_list = PyList_Check(list) || PyTuple_Check(list);
+    size_t count = is_list ? (size_t)PySequence_Size(list) : 0;
+    bool is_fine = is_list && count <= max;
+    const char **names = is_fine ? calloc(count + 1, sizeof(*names)) : NULL;
+    for (size_t i = 0; names && i < count; i++) {
+        PyObject *item = PySequence_GetItem(list, (Py_ssize_t)i); /* the list keeps it */
+        names[i] = item ? PyUnicode_AsUTF8(item) : NULL;
+        is_fine = is_fine && names[i];
+        Py_XDECREF(item);
+    }
+    PyErr_Clear();
+    Py_DECREF(list);
+    *ret_names = names;
+    if (!is_fine && asprintf(ret_error, "%s is not a list of at most %zu names", name, max) < 0)
+        *ret_error = NULL;
+    return is_fine && names;
+}
+
+/* What the guest meets where no register is. */
+static bool fill_holes(struct python_model *model, char **ret_error)
+{
+    const char *holes;
+    if (!get_text(model->class, "holes", &holes, ret_error))
+        return false;
+    if (holes && strcmp(holes, "zero") == 0)
+        model->registers.region.holes = TRESTLE_HOLES_ZERO;
+    else if (holes && strcmp(holes, "fail") != 0)
+        *ret_error = strdup("holes is neither \"fail\" nor \"zero\"");
+    return !*ret_error;
+}
+
+/* Either the registers answer accesses, or read() and write() do. */
+static bool fill_answers(struct python_model *model, char **ret_error)
+{
+    struct trestle_model *table = &model->table;
+    bool has_read = PyObject_HasAttrString(model->class, "read");
+    bool has_write = PyObject_HasAttrString(model->class, "write");
+    if (registers_collect(model->class, &model->registers, ret_error) < 0)
+        return false;
+    table->state_size = model->registers.state_size;
+    if (model->registers.rows) {
+        table->regions = model->registers.regions;
+        model->registers.region.bytes = table->region_size;
+        if (has_read || has_write)
+            *ret_error = strdup("the class has registers, which answer accesses; make read() and "
+                                "write() methods of theirs (@status.on_read)");
+        return !*ret_error && fill_holes(model, ret_error);
+    }
+    if (table->region_size == 0)
+        *ret_error = strdup("the class has no registers and no region_size; write for example "
+                            "region_size = 0x100");
+    if (table->access_sizes == 0)
+        table->access_sizes = 4;
+    table->read = has_read ? on_read : NULL;
+    table->write = has_write ? on_write : NULL;
+    return !*ret_error;
+}
+
+static bool fill_names(struct python_model *model, char **ret_error)
+{
+    struct trestle_model *table = &model->table;
+    PyObject *class = model->class;
+    const char *doc;
+    if (!get_names(class, "irqs", TRESTLE_IRQ_LINES_MAX, &model->irqs, ret_error) ||
+        !get_names(class, "ports", TRESTLE_PEER_PORTS_MAX, &model->ports, ret_error) ||
+        !get_text(class, "compatible", &table->compatible, ret_error) ||
+        !get_text(class, "__doc__", &doc, ret_error))
+        return false;
+    table->irqs = model->irqs;
+    table->ports = model->ports;
+    table->doc = doc ? strndup(doc, strcspn(doc, "\n")) : NULL;
+    table->name = strdup(((PyTypeObject *)class)->tp_name);
+    return table->name;
+}
+
 static bool fill_table(struct python_model *model, char **ret_error)
 {
     PyObject *class = model->class;
-    uint64_t widths, irq_lines, ports, timers;
+    uint64_t widths, irq_lines, ports, timers, has_output, needs_icount;
     struct trestle_model *table = &model->table;
-    if (!get_number(class, "region_size", 0, UINT64_MAX, &table->region_size, ret_error) ||
-        !get_number(class, "access_sizes", 4, 15, &widths, ret_error) ||
+    if (!get_number(class, "has_output", 0, 1, &has_output, ret_error) ||
+        !get_number(class, "needs_icount", 0, 1, &needs_icount, ret_error) ||
+        !get_number(class, "region_size", 0, UINT64_MAX, &table->region_size, ret_error) ||
+        !get_number(class, "access_sizes", 0, 15, &widths, ret_error) ||
         !get_number(class, "irq_lines", 0, TRESTLE_IRQ_LINES_MAX, &irq_lines, ret_error) ||
         !get_number(class, "peer_ports", 0, TRESTLE_PEER_PORTS_MAX, &ports, ret_error) ||
         !get_number(class, "timers", 0, TRESTLE_TIMERS_MAX, &timers, ret_error))
         return false;
-    if (table->region_size == 0) {
-        *ret_error = strdup("the class has no region_size; write for example region_size = 0x100");
-        return false;
-    }
     table->size = sizeof(*table);
     table->access_sizes = (uint32_t)widths;
     table->irq_lines = (uint32_t)irq_lines;
     table->peer_ports = (uint32_t)ports;
     table->timers = (uint32_t)timers;
-    table->state_size = sizeof(struct python_state);
     table->init = on_init;
     table->fini = on_fini;
     table->reset = on_reset;
-    table->read = PyObject_HasAttrString(class, "read") ? on_read : NULL;
-    table->write = PyObject_HasAttrString(class, "write") ? on_write : NULL;
     table->wake = on_wake;
     table->message = on_message;
     table->dma_done = on_dma_done;
-    return true;
+    table->start = on_start;
+    table->input = PyObject_HasAttrString(class, "input") ? on_input : NULL;
+    table->has_output = has_output;
+    table->needs_icount = needs_icount;
+    return fill_answers(model, ret_error) && fill_names(model, ret_error);
 }
 
 static void free_model(struct python_model *model)
 {
-    Py_XDECREF(model->class);
+    registers_finish(&model->registers);
+    free(model->irqs);
+    free(model->ports);
+    free((char *)model->table.doc);
     free((char *)model->table.name);
+    Py_XDECREF(model->class);
     free(model);
 }
 
@@ -338,10 +472,8 @@ static struct python_model *make_model(const char *path, char **ret_error)
             *ret_error = NULL;
     }
     bool is_made = model && model->class && fill_table(model, ret_error);
-    if (is_made)
-        model->table.name = strdup(((PyTypeObject *)model->class)->tp_name);
     Py_XDECREF(module);
-    if (model && (!is_made || !model->table.name)) {
+    if (model && !is_made) {
         free_model(model);
         return NULL;
     }

@@ -78,17 +78,18 @@ struct language {
     const char *name, *source, *model; /* the ends of files: of the source, and of what is loaded */
     const struct part *parts;
     const char *machine, *device; /* more of the configuration */
+    bool has_names;               /* its registers are known by name, not by offset alone */
 };
 
 static const struct language *find_language(const char *name)
 {
     static const struct language languages[] = {
-        {"c", "c", "so", c_parts, "", ""},
-        {"cxx", "cc", "so", cxx_parts, "", ""},
-        {"python", "py", "py", python_parts, "", ""},
+        {"c", "c", "so", c_parts, "", "", true},
+        {"cxx", "cc", "so", cxx_parts, "", "", false},
+        {"python", "py", "py", python_parts, "", "", true},
         /* A core that is slower than its guest needs a guest that waits for it. */
         {"verilog", "v", "so", verilog_parts, ", \"icount\": 0",
-         ",\n      \"params\": { \"clock\": \"1GHz\" }"},
+         ",\n      \"params\": { \"clock\": \"1GHz\" }", false},
     };
     for (size_t i = 0; i < sizeof(languages) / sizeof(*languages); i++)
         if (strcmp(languages[i].name, name) == 0)
@@ -101,7 +102,7 @@ struct word {
     const char *key;
     char *text;
 };
-enum { WORDS_MAX = 20 };
+enum { WORDS_MAX = 24 };
 struct words {
     struct word items[WORDS_MAX];
     size_t count;
@@ -246,6 +247,15 @@ static int add_stub(struct words *words, const char *name, const char *path, con
     return 0;
 }
 
+/* How a script names the registers: "mine.STATUS" or "mine+0x4". */
+static void add_registers(struct words *words, bool has_names)
+{
+    add_word(words, "delay", xstrdup(has_names ? ".DELAY" : "+0x0"));
+    add_word(words, "status", xstrdup(has_names ? ".STATUS" : "+0x4"));
+    add_word(words, "enable", xstrdup(has_names ? ".ENABLE" : "+0x8"));
+    add_word(words, "rounds", xstrdup(has_names ? ".ROUNDS" : "+0xc"));
+}
+
 static int write_folder(const char *folder, const struct part *parts, const struct words *words)
 {
     if (mkdir(folder, 0777) < 0 && errno == EEXIST)
@@ -313,6 +323,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     add_word(&words, "machine", xstrdup(language->machine));
     add_word(&words, "device", xstrdup(language->device));
     add_word(&words, "irq", xstrdup(wanted.svd ? "" : ", \"irq\": 40"));
+    add_registers(&words, language->has_names);
     if (wanted.svd)
         code = add_stub(&words, name, wanted.svd, wanted.peripheral);
     if (code == 0)

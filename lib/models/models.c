@@ -80,8 +80,8 @@ static int import_entry(struct trestle_model_library *library, const char *path,
  * interpreter cannot be taken away. */
 static void *open_python(void)
 {
-    static const char *const places[] = {"trestle", "..", "../adapters/python", "../lib/trestle",
-                                         "adapters/python"};
+    static const char *const places[] = {
+        "trestle", "..", "../adapters/python", "../lib/trestle", "adapters/python", "."};
     Dl_info here;
     char path[4096];
     if (dladdr((void *)trestle_model_load, &here) == 0 || !here.dli_fname)
