@@ -5,64 +5,46 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-
-#define TICK_NS (100 * (long)NS_PER_MS)
+#include "base/vigil.h"
 
 static const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 #define NUM_NUMBERS (sizeof(numbers) / sizeof(*numbers))
 
 static struct guard {
     _Atomic(const struct trestle_sim *) sim; /* NULL: nothing is watched */
-    uint64_t patience_ns;
     void (*crashed)(void);
     struct sigaction before[NUM_NUMBERS];
+    struct vigil vigil; /* the thread's */
     pthread_t thread;
-    bool has_thread;
-    atomic_bool is_stopping, has_crashed;
+    pid_t pid; /* a model may fork: its child is not QEMU */
+    bool has_thread, has_exit;
+    atomic_bool is_stopping, is_over;
 } guard;
 
-static int describe(const struct trestle_activity *seen, char *text, size_t size)
-{
-    if (seen->size == 0)
-        return snprintf(text, size, "%s: its %s()", seen->device, seen->callback_name);
-    return snprintf(text, size, "%s: its %s() of %u bytes at offset 0x%llx", seen->device,
-                    seen->callback_name, seen->size, (unsigned long long)seen->offset);
-}
-
-/* --- a callback that does not return ------------------------------------------------------------
+/* --- what takes long -----------------------------------------------------------------------------
  */
+
+static void say(enum trestle_log_level level, const char *sentence)
+{
+    fprintf(stderr, "trestle: %s: %s\n", level == TRESTLE_LOG_ERROR ? "error" : "warning",
+            sentence);
+}
 
 static void *watch(void *unused)
 {
-    struct trestle_activity seen, before = {0};
-    uint64_t since_ns = 0;
-    bool is_told = false;
+    const struct timespec tick = {.tv_nsec = VIGIL_TICK_MS * (long)NS_PER_MS};
     (void)unused;
     while (!atomic_load(&guard.is_stopping)) {
-        const struct timespec tick = {.tv_nsec = TICK_NS};
         nanosleep(&tick, NULL);
-        trestle_sim_look(guard.sim, &seen);
-        uint64_t now_ns = clock_ns();
-        if (seen.callback == TRESTLE_CALLBACK_NONE || seen.callbacks != before.callbacks) {
-            since_ns = now_ns;
-            is_told = false;
-        } else if (!is_told && now_ns - since_ns >= guard.patience_ns) {
-            char what[160];
-            describe(&seen, what, sizeof(what));
-            fprintf(stderr,
-                    "trestle: error: %s has not returned for %.1f s, and QEMU stands still with "
-                    "it; gdb -p %d shows where it is\n",
-                    what, (double)(now_ns - since_ns) / (double)NS_PER_S, (int)getpid());
-            is_told = true;
-        }
-        before = seen;
+        if (!atomic_load(&guard.is_over))
+            vigil_look(&guard.vigil, guard.sim, clock_ns());
     }
     return NULL;
 }
@@ -77,36 +59,77 @@ static void start_thread(void)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-/* --- crashes -------------------------------------------------------------------------------------
+/* --- what ends QEMU ------------------------------------------------------------------------------
  */
+
+/* The callback that is under way, if this is the first end of the process. */
+static bool take_over(struct trestle_activity *ret_seen)
+{
+    if (!guard.sim || getpid() != guard.pid || atomic_exchange(&guard.is_over, true))
+        return false;
+    trestle_sim_look(guard.sim, ret_seen);
+    return true;
+}
+
+/* In a signal's handler: no stream and no memory. */
+static void name(const struct trestle_activity *seen, const char *what)
+{
+    char whose[160], line[320];
+    int length = snprintf(line, sizeof(line),
+                          "trestle: error: %s %s; QEMU, whose process it shares, ends with it\n",
+                          vigil_describe(seen, whose, sizeof(whose)), what);
+    (void)!write(STDERR_FILENO, line, (size_t)length);
+}
 
 /* Best effort: the process is about to end. */
 static void on_crash(int number)
 {
-    struct trestle_activity seen = {0};
-    char what[160], line[320];
+    struct trestle_activity seen;
+    char what[80];
     signal(number, SIG_DFL);
-    if (guard.sim && !atomic_exchange(&guard.has_crashed, true)) {
-        trestle_sim_look(guard.sim, &seen);
-        if (seen.callback != TRESTLE_CALLBACK_NONE) {
-            describe(&seen, what, sizeof(what));
-            int length = snprintf(line, sizeof(line),
-                                  "trestle: error: %s ends in SIG%s (%s); QEMU, whose process it "
-                                  "shares, ends with it\n",
-                                  what, sigabbrev_np(number), sigdescr_np(number));
-            (void)!write(STDERR_FILENO, line, (size_t)length);
-        }
+    if (take_over(&seen)) {
+        snprintf(what, sizeof(what), "ends in SIG%s (%s)", sigabbrev_np(number),
+                 number == SIGABRT ? "abort(), a failed assertion, or an exception in C++"
+                                   : sigdescr_np(number));
+        if (seen.callback != TRESTLE_CALLBACK_NONE)
+            name(&seen, what);
         guard.crashed();
     }
     raise(number);
 }
 
+/* QEMU ends in order, too; but never while it waits for a model. */
+static void on_exit_of_model(int status, void *unused)
+{
+    struct trestle_activity seen;
+    char what[40];
+    (void)unused;
+    if (!guard.sim || getpid() != guard.pid)
+        return;
+    trestle_sim_look(guard.sim, &seen);
+    if (seen.callback == TRESTLE_CALLBACK_NONE || !take_over(&seen))
+        return;
+    snprintf(what, sizeof(what), "calls exit(%d)", status);
+    name(&seen, what);
+    guard.crashed();
+    _exit(EXIT_FAILURE);
+}
+
 void guard_start(const struct trestle_sim *sim, int64_t patience_ms, void (*crashed)(void))
 {
     guard = (struct guard){
-        .sim = sim, .patience_ns = (uint64_t)patience_ms * NS_PER_MS, .crashed = crashed};
-    if (patience_ms > 0)
-        start_thread();
+        .sim = sim,
+        .crashed = crashed,
+        .pid = getpid(),
+        .has_exit = guard.has_exit,
+        .vigil = {.look = trestle_sim_look,
+                  .say = say,
+                  .patience_ns = (uint64_t)patience_ms * NS_PER_MS,
+                  .meanwhile = ", and QEMU stands still with it"},
+    };
+    start_thread();
+    if (!guard.has_exit)
+        guard.has_exit = on_exit(on_exit_of_model, NULL) == 0;
     struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_NODEFER | SA_ONSTACK};
     for (size_t i = 0; i < NUM_NUMBERS; i++)
         sigaction(numbers[i], &action, &guard.before[i]);

@@ -18,7 +18,7 @@ import sys
 ALLOWED = {
     "include": {},
     "lib/base": {
-        "include/trestle": "bridge le types",
+        "include/trestle": "bridge le sim types",
     },
     "lib/ipc": {
         "include/trestle": "types wire",
@@ -94,12 +94,12 @@ ALLOWED = {
     },
     "inline": {
         "include/trestle": "models process sim",
-        "lib/base": "clock error handover",
+        "lib/base": "clock error handover vigil",
         "lib/bridge": "inline",
     },
     "cli": {
         "include/trestle": "bridge machine models process registers sim test trace",
-        "lib/base": "child clock error handover image io listener number region socket_path",
+        "lib/base": "child clock error handover image io listener number region socket_path vigil",
     },
     "examples": {
         "include/trestle": "device systemc",

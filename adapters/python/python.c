@@ -27,6 +27,7 @@ struct python_model {
 };
 
 static struct python_model *models;
+static PyObject *name_read, *name_write;
 
 /* --- the interpreter ------------------------------------------------------------------------- */
 
@@ -45,7 +46,10 @@ static struct PyModuleDef module_def = {PyModuleDef_HEAD_INIT, .m_name = "trestl
 static PyObject *create_module(void)
 {
     PyObject *module = PyModule_Create(&module_def);
-    if (!module || !errors_add_to(module) || !device_add_to(module) || !registers_add_to(module))
+    name_read = PyUnicode_InternFromString("read");
+    name_write = PyUnicode_InternFromString("write");
+    if (!module || !name_read || !name_write || !errors_add_to(module) || !device_add_to(module) ||
+        !registers_add_to(module))
         return NULL;
     for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
         PyObject *value = PyLong_FromUnsignedLongLong(units[i].value);
@@ -105,12 +109,27 @@ static void call(struct trestle_device *dev, const char *name, const char *forma
     PyGILState_Release(lock);
 }
 
+/* A method with numbers, which an access cannot wait for to be packed. */
+static PyObject *call_with(struct trestle_device *dev, PyObject *name, const uint64_t *numbers,
+                           size_t count)
+{
+    PyObject *args[4] = {(PyObject *)device_object_of(dev)}, *result = NULL;
+    size_t made = 0;
+    while (made < count && (args[made + 1] = PyLong_FromUnsignedLongLong(numbers[made])))
+        made++;
+    if (made == count)
+        result = PyObject_VectorcallMethod(name, args, count + 1, NULL);
+    for (size_t i = 1; i <= made; i++)
+        Py_DECREF(args[i]);
+    return result;
+}
+
 static int on_read(struct trestle_device *dev, struct trestle_request *req,
                    const struct trestle_access *access, uint64_t *ret_data)
 {
+    const uint64_t numbers[] = {access->offset, access->size};
     PyGILState_STATE lock = PyGILState_Ensure();
-    PyObject *result = PyObject_CallMethod((PyObject *)device_object_of(dev), "read", "KI",
-                                           (unsigned long long)access->offset, access->size);
+    PyObject *result = call_with(dev, name_read, numbers, 2);
     int status = device_take_answer(dev, req, result, "read", ret_data);
     Py_XDECREF(result);
     PyGILState_Release(lock);
@@ -120,10 +139,9 @@ static int on_read(struct trestle_device *dev, struct trestle_request *req,
 static int on_write(struct trestle_device *dev, struct trestle_request *req,
                     const struct trestle_access *access)
 {
+    const uint64_t numbers[] = {access->offset, access->size, access->data};
     PyGILState_STATE lock = PyGILState_Ensure();
-    PyObject *result = PyObject_CallMethod((PyObject *)device_object_of(dev), "write", "KIK",
-                                           (unsigned long long)access->offset, access->size,
-                                           (unsigned long long)access->data);
+    PyObject *result = call_with(dev, name_write, numbers, 3);
     int status = device_take_answer(dev, req, result, "write", NULL);
     Py_XDECREF(result);
     PyGILState_Release(lock);

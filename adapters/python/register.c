@@ -62,18 +62,21 @@ static PyObject *make_access(const struct trestle_register_access *access)
     return made;
 }
 
+static const char *name_of(PyObject *hook)
+{
+    const char *name =
+        PyFunction_Check(hook) ? PyUnicode_AsUTF8(((PyFunctionObject *)hook)->func_name) : NULL;
+    return name ? name : "a hook";
+}
+
 static int call_hook(struct trestle_device *dev, const struct trestle_register_access *access,
                      PyObject *hook, uint64_t *ret_data)
 {
-    PyObject *argument = make_access(access), *name = PyObject_GetAttrString(hook, "__name__");
-    PyObject *result = NULL;
-    if (argument && name)
+    PyObject *argument = make_access(access), *result = NULL;
+    if (argument)
         result = PyObject_CallFunctionObjArgs(hook, device_object_of(dev), argument, NULL);
-    const char *callback = name ? PyUnicode_AsUTF8(name) : NULL;
-    int status =
-        device_take_answer(dev, access->req, result, callback ? callback : "a hook", ret_data);
+    int status = device_take_answer(dev, access->req, result, name_of(hook), ret_data);
     Py_XDECREF(result);
-    Py_XDECREF(name);
     Py_XDECREF(argument);
     return status;
 }

@@ -205,16 +205,42 @@ static void fail_run(struct guest_run *whole)
         whole->exit_code = EXIT_FAILURE;
 }
 
+/* Whoever ends QEMU in order, or by a signal, has the plugin or the kernel say so. */
+static void look_for_silence(struct guest_run *whole)
+{
+    bool is_quiet = !whole->was_stopped && whole->guest.exit_code <= 128;
+    char *names = is_quiet ? own_silent_inline(whole->run.own) : NULL;
+    if (!names)
+        return;
+    run_log(&whole->run, TRESTLE_LOG_ERROR,
+            "QEMU has ended without a word of the devices inside it (%s); a model may have called "
+            "_exit()",
+            names);
+    fail_run(whole);
+    free(names);
+}
+
+/* Some device, wherever it is, was accessed. */
+static bool has_served(const struct run *run)
+{
+    struct trestle_device_stats served;
+    trestle_bridge_stats(run->bridge, TRESTLE_BRIDGE_TOTAL, &served);
+    uint64_t accesses = served.reads + served.writes + served.errors;
+    unsigned restarts;
+    for (size_t i = 0; i < run->config->num_devices && accesses == 0; i++)
+        if (own_stats(run->own, i, &served, &restarts))
+            accesses = served.reads + served.writes + served.errors;
+    return accesses > 0;
+}
+
 static void report(struct guest_run *whole)
 {
-    struct trestle_device_stats totals;
     struct stats_qemu qemu = {
         .has_ended = true, .was_stopped = whole->was_stopped, .exit_code = whole->guest.exit_code};
     char *path = NULL, *version = NULL, *error = NULL;
-    trestle_bridge_stats(whole->run.bridge, TRESTLE_BRIDGE_TOTAL, &totals);
     /* A QEMU that never got as far as its guest has said why, and that is all there is to say. */
-    if (totals.reads + totals.writes + totals.errors > 0 || whole->guest.exit_code == 0 ||
-        whole->guest.signal || whole->exit_code)
+    if (has_served(&whole->run) || whole->guest.exit_code == 0 || whole->guest.signal ||
+        whole->exit_code)
         stats_print(&whole->run, &qemu);
     if (whole->options->registers)
         stats_print_registers(&whole->run);
@@ -329,6 +355,7 @@ static int run_guest(struct guest_run *whole, char **ret_error)
     serve(whole, deadline_ns, reason);
     guest_finish(&whole->guest);
     own_stop(run->own);
+    look_for_silence(whole);
     run_end_trace(run);
     report(whole);
     return 0;

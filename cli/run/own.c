@@ -48,6 +48,7 @@ struct own_process {
     unsigned restarts;
     unsigned quick_deaths; /* in a row */
     bool has_died;         /* some time, before it was to be stopped */
+    bool is_silent;        /* it served, and ended without saying what */
     uint64_t started_ns;
     struct trestle_device_stats *stats; /* of all that have ended, device by device */
     char disturbance[64];               /* of all of them; empty: none */
@@ -345,6 +346,7 @@ static void take_report(struct own_process *process)
     process->trace_stats = report.trace;
     if (process->configured->is_inline && report.failure)
         log_line("trestle: error: %s", report.failure);
+    process->is_silent = report.serves && report.num_devices == 0;
     handover_finish_report(&report);
 }
 
@@ -597,6 +599,22 @@ char *own_inline_argument(const struct own_processes *own, const char *module, c
                        process->fds[process->num_fds - 1], module);
     }
     return NULL;
+}
+
+char *own_silent_inline(const struct own_processes *own)
+{
+    struct strings names = {0};
+    for (size_t i = 0; own && i < own->count; i++) {
+        const struct own_process *process = &own->processes[i];
+        if (!process->configured->is_inline || !process->is_silent)
+            continue;
+        const struct config_device *device;
+        for (size_t at = 0; (device = device_of(process, &at)) != NULL; at++)
+            strings_add(&names, device->name);
+    }
+    char *all = names.count ? strings_join(&names, ", ") : NULL;
+    strings_finish(&names);
+    return all;
 }
 
 void own_inline_trace(const struct own_processes *own, struct trestle_bridge_trace_stats *ret_trace)

@@ -41,6 +41,9 @@ pid_t own_pid(const struct own_processes *own, size_t index);
 bool own_signal(const struct own_processes *own, size_t index, int number);
 /* What trestle_bridge_disturbance() said in the device's process, or NULL. */
 const char *own_disturbance(const struct own_processes *own, size_t index);
+/* The devices inside QEMU, if it ended without a word of them once they served; malloc'd. NULL: it
+ * did not, or there are none. */
+char *own_silent_inline(const struct own_processes *own);
 /* Of the trace that QEMU's own process has written for the run. */
 void own_inline_trace(const struct own_processes *own,
                       struct trestle_bridge_trace_stats *ret_trace);

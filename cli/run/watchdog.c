@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <execinfo.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,12 +18,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/vigil.h"
 #include "log.h"
 #include "util.h"
 
-#define TICK_MS 50
-/* A callback that takes so long is said once, if the host had time for it. */
-#define SLOW_NS (100 * NS_PER_MS)
 /* A run that is to end, and whose thread is stuck for so long, is ended from here. */
 #define STUCK_NS (500 * NS_PER_MS)
 /* What a clean-up may take before the process ends all the same. */
@@ -32,16 +29,9 @@
 #define FRAMES_MAX 24
 /* Of the handler, and the system's way into it. */
 #define FRAMES_OURS 2
-#define SUSPECTS_MAX 4
-#define TOLD_MAX 64
 
 /* Where a signal came that ends the process. */
 enum crash_place { IN_CALLBACK, IN_THREAD, OUTSIDE, FROM_ELSEWHERE };
-
-struct suspect {
-    char device[64];
-    const char *callback;
-};
 
 static struct {
     struct watchdog_options options;
@@ -66,39 +56,16 @@ static struct {
     atomic_bool crash_is_told;
 } dog = {.wake_fd = -1};
 
-/* --- sentences ---------------------------------------------------------------------------------
- */
+static void say(enum trestle_log_level level, const char *sentence)
+{
+    log_line("trestle: %s: %s", level == TRESTLE_LOG_ERROR ? "error" : "warning", sentence);
+}
 
-/* "dut: its write() of 4 bytes at offset 0x0"; malloc'd. */
+/* Malloc'd. */
 static char *describe(const struct trestle_activity *seen)
 {
-    if (seen->size == 0)
-        return xformat("%s: its %s()", seen->device, seen->callback_name);
-    return xformat("%s: its %s() of %" PRIu32 " bytes at offset 0x%" PRIx64, seen->device,
-                   seen->callback_name, seen->size, seen->offset);
-}
-
-static void say_hung(const struct trestle_activity *seen, uint64_t since_ns)
-{
-    char *what = describe(seen);
-    log_line("trestle: error: %s has not returned for %.1f s; gdb -p %d shows where it is", what,
-             (double)(clock_ns() - since_ns) / NS_PER_S, (int)getpid());
-    free(what);
-}
-
-static void say_engine(const struct suspect *suspects, size_t count, trestle_time now,
-                       uint64_t since_ns)
-{
-    struct strings names = {0};
-    for (size_t i = 0; i < count; i++)
-        strings_addf(&names, "%s() of %s", suspects[i].callback, suspects[i].device);
-    char *all = strings_join(&names, ", ");
-    log_line("trestle: error: the engine has not come to rest for %.1f s and is at %.6f us "
-             "of simulated time: %s%sagain and again; a timer or a link there is too fast",
-             (double)(clock_ns() - since_ns) / NS_PER_S, (double)now / TRESTLE_US, all,
-             count ? ", " : "");
-    free(all);
-    strings_finish(&names);
+    char what[160];
+    return xstrdup(vigil_describe(seen, what, sizeof(what)));
 }
 
 /* --- the end -----------------------------------------------------------------------------------
@@ -148,143 +115,24 @@ static void end_from_here(const char *what, int code)
 /* --- the thread --------------------------------------------------------------------------------
  */
 
-struct vigil {
-    struct trestle_activity seen;         /* at the last look */
-    uint64_t callback_ns, run_ns, end_ns; /* since when; 0: it is not so */
-    uint64_t busy_ns;                     /* that the callback had a processor or slept */
-    uint64_t cpu_ns;                      /* of the other thread, at the last look */
-    bool told_hung, told_engine;
-    struct suspect suspects[SUSPECTS_MAX];
-    size_t num_suspects;
-    char told_slow[TOLD_MAX][64];
-    size_t num_told_slow;
-};
-
-static uint64_t cpu_of_served(void)
-{
-    struct timespec cpu = {0};
-    clockid_t clock;
-    if (pthread_getcpuclockid(dog.served, &clock) == 0)
-        clock_gettime(clock, &cpu);
-    return (uint64_t)cpu.tv_sec * NS_PER_S + (uint64_t)cpu.tv_nsec;
-}
-
-/* That the other thread waits for a processor is the host's fault and not the model's. */
-static bool waits_for_processor(uint64_t ran_ns)
-{
-    char text[256] = "";
-    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)!read(fd, text, sizeof(text) - 1);
-        close(fd);
-    }
-    const char *state = strrchr(text, ')');
-    return ran_ns < TICK_MS * NS_PER_MS / 4 && state && strncmp(state, ") R", 3) == 0;
-}
-
-static void tell_slow(struct vigil *vigil, const struct trestle_activity *seen)
-{
-    for (size_t i = 0; i < vigil->num_told_slow; i++)
-        if (strcmp(vigil->told_slow[i], seen->device) == 0)
-            return;
-    if (vigil->num_told_slow == TOLD_MAX)
-        return;
-    memcpy(vigil->told_slow[vigil->num_told_slow++], seen->device, sizeof(seen->device));
-    char *what = describe(seen);
-    log_line(
-        "trestle: warning: %s takes longer than 100 ms of the host's time, and its guest waits; "
-        "this is said once",
-        what);
-    free(what);
-}
-
-static void look_at_callback(struct vigil *vigil, const struct trestle_activity *seen,
-                             uint64_t now_ns)
-{
-    uint64_t cpu_ns = cpu_of_served(), ran_ns = cpu_ns - vigil->cpu_ns;
-    vigil->cpu_ns = cpu_ns;
-    if (seen->callback == TRESTLE_CALLBACK_NONE || seen->callbacks != vigil->seen.callbacks) {
-        vigil->callback_ns = seen->callback == TRESTLE_CALLBACK_NONE ? 0 : now_ns;
-        vigil->busy_ns = 0;
-        vigil->told_hung = false;
-        return;
-    }
-    if (vigil->busy_ns < SLOW_NS && !atomic_load(&dog.is_over) && !waits_for_processor(ran_ns)) {
-        vigil->busy_ns += TICK_MS * NS_PER_MS;
-        if (vigil->busy_ns >= SLOW_NS)
-            tell_slow(vigil, seen);
-    }
-    if (!vigil->told_hung && dog.options.patience_ns &&
-        now_ns - vigil->callback_ns >= dog.options.patience_ns) {
-        vigil->told_hung = true;
-        say_hung(seen, vigil->callback_ns);
-    }
-}
-
-static void note_suspect(struct vigil *vigil, const struct trestle_activity *seen)
-{
-    for (size_t i = 0; i < vigil->num_suspects; i++)
-        if (strcmp(vigil->suspects[i].device, seen->device) == 0 &&
-            vigil->suspects[i].callback == seen->callback_name)
-            return;
-    if (seen->callback == TRESTLE_CALLBACK_NONE || vigil->num_suspects == SUSPECTS_MAX)
-        return;
-    struct suspect *suspect = &vigil->suspects[vigil->num_suspects++];
-    memcpy(suspect->device, seen->device, sizeof(suspect->device));
-    suspect->callback = seen->callback_name;
-}
-
-/* A callback runs too briefly to be met each time: several looks at a tick. */
-static void look_for_suspects(struct vigil *vigil)
-{
-    const struct timespec pause = {.tv_nsec = 20000};
-    struct trestle_activity seen;
-    for (unsigned i = 0; i < 64; i++) {
-        trestle_sim_look(dog.sim, &seen);
-        note_suspect(vigil, &seen);
-        nanosleep(&pause, NULL);
-    }
-}
-
-static void look_at_engine(struct vigil *vigil, const struct trestle_activity *seen,
-                           uint64_t now_ns)
-{
-    if (!seen->is_running || seen->runs != vigil->seen.runs || vigil->run_ns == 0) {
-        vigil->run_ns = seen->is_running ? now_ns : 0;
-        vigil->num_suspects = 0;
-        vigil->told_engine = false;
-        return;
-    }
-    look_for_suspects(vigil);
-    bool is_callback = vigil->callback_ns && now_ns - vigil->callback_ns >= STUCK_NS;
-    if (!vigil->told_engine && !is_callback && dog.options.patience_ns &&
-        now_ns - vigil->run_ns >= dog.options.patience_ns) {
-        vigil->told_engine = true;
-        say_engine(vigil->suspects, vigil->num_suspects, seen->now, vigil->run_ns);
-    }
-}
-
 /* What cannot end by itself: an engine is stopped, a callback is left where it is. */
-static void see_to_end(struct vigil *vigil, const struct trestle_activity *seen, uint64_t now_ns)
+static void see_to_end(struct vigil *vigil, uint64_t *ref_end_ns, uint64_t now_ns)
 {
     int code;
     const char *what = find_end(&code);
-    vigil->end_ns = !what ? 0 : vigil->end_ns ? vigil->end_ns : now_ns;
+    *ref_end_ns = !what ? 0 : *ref_end_ns ? *ref_end_ns : now_ns;
     /* In a model's fini() everything else is done, and nobody may be there to send a signal. */
-    if (atomic_load(&dog.is_finishing) && vigil->told_hung)
+    if (atomic_load(&dog.is_finishing) && vigil->told_callback)
         end_from_here(NULL, EXIT_FAILURE);
-    if (!what || now_ns - vigil->end_ns < STUCK_NS)
+    if (!what || now_ns - *ref_end_ns < STUCK_NS)
         return;
     if (atomic_load(&dog.is_finishing)) {
         end_from_here(what, code);
     } else if (vigil->callback_ns && now_ns - vigil->callback_ns >= STUCK_NS) {
-        if (!vigil->told_hung)
-            say_hung(seen, vigil->callback_ns);
+        vigil_tell_callback(vigil, now_ns);
         end_from_here(what, code);
     } else if (vigil->run_ns && now_ns - vigil->run_ns >= STUCK_NS) {
-        if (!vigil->told_engine)
-            say_engine(vigil->suspects, vigil->num_suspects, seen->now, vigil->run_ns);
-        vigil->told_engine = true;
+        vigil_tell_engine(vigil, now_ns);
         trestle_sim_interrupt(dog.sim);
     }
 }
@@ -354,12 +202,15 @@ static void tell_crash(void)
 
 static void *watch(void *unused)
 {
-    struct vigil vigil = {0};
+    struct vigil vigil = {.look = trestle_sim_look,
+                          .say = say,
+                          .patience_ns = dog.options.patience_ns,
+                          .meanwhile = ""};
+    uint64_t end_ns = 0; /* since when the run is to end; 0: it is not */
     (void)unused;
     for (;;) {
         struct pollfd poll_fd = {.fd = dog.wake_fd, .events = POLLIN};
-        struct trestle_activity seen = {0};
-        poll(&poll_fd, 1, TICK_MS);
+        poll(&poll_fd, 1, VIGIL_TICK_MS);
         if (atomic_load(&dog.is_stopping))
             return NULL;
         if (atomic_load(&dog.crash)) {
@@ -368,13 +219,11 @@ static void *watch(void *unused)
             atomic_store(&dog.crash_is_told, true);
             return NULL;
         }
+        if (atomic_load(&dog.is_over))
+            continue;
         uint64_t now_ns = clock_ns();
-        if (atomic_load(&dog.sim))
-            trestle_sim_look(dog.sim, &seen);
-        look_at_callback(&vigil, &seen, now_ns);
-        look_at_engine(&vigil, &seen, now_ns);
-        see_to_end(&vigil, &seen, now_ns);
-        vigil.seen = seen;
+        vigil_look(&vigil, dog.sim, now_ns);
+        see_to_end(&vigil, &end_ns, now_ns);
     }
 }
 

@@ -110,30 +110,78 @@ class Inline(Case):
         code, log = guest.end()
         self.assertEqual((code, "trestle: error" in log), (0, False), log)
 
-    def test_a_crash_takes_qemu_along(self):
-        guest = self.faulty("null")
-        guest.process.stdin.write(b"w 4 10200000 1\n")
+    WRITE = "dut: its write() of 4 bytes at offset 0x0"
+
+    def provoke(self, fault, *more, others=(), **top):
+        """A guest that has written what the model takes badly."""
+        device = {"name": "dut", "model": str(FAULTY), "base_addr": "0x10200000", "irq": 40,
+                  "timeout_ms": 10000, "params": {"fault": fault}, **INLINE}
+        guest = Guest(self, config=self.config({
+            "machine": {"kernel": str(common.guest("probe"))}, "devices": [device, *others], **top}))
+        guest.process.stdin.write("\n".join(["r 4 10200004", "w 4 10200000 1", *more, ""]).encode())
         guest.process.stdin.flush()
-        code, log = guest.end()
-        self.assertEqual(code, 139, log)
-        self.assertIn("trestle: error: dut: its write() of 4 bytes at offset 0x0 ends in SIGSEGV "
-                      "(Segmentation fault); QEMU, whose process it shares, ends with it\n", log)
-        self.assertRegex(log, r"\ndut +0x10200000 ")
+        return guest
+
+    def test_what_takes_qemu_along(self):
+        ends = "; QEMU, whose process it shares, ends with it\n"
+        for fault, code, line in (
+                ("null", 139, "ends in SIGSEGV (Segmentation fault)"),
+                ("abort", 134, "ends in SIGABRT (abort(), a failed assertion, or an exception in "
+                               "C++)"),
+                ("exit", 1, "calls exit(0)")):
+            with self.subTest(fault=fault):
+                got, log = self.provoke(fault).end()
+                self.assertEqual(got, code, log)
+                self.assertIn(f"trestle: error: {self.WRITE} {line}{ends}", log)
+                self.assertRegex(log, r"\ndut +0x10200000 ")
+
+    def test_exit_past_all_handlers(self):
+        """Nobody is asked; but the run has not heard what was served."""
+        code, log = self.provoke("leave").end()
+        self.assertEqual(code, 1, log)
+        self.assertIn("trestle: error: QEMU has ended without a word of the devices inside it (dut); "
+                      "a model may have called _exit()\n", log)
+
+    def test_exit_of_a_child(self):
+        code, log = self.provoke("fork", "q 0").end()
+        self.assertEqual((code, "calls exit" in log), (0, False), log)
 
     def test_a_callback_that_does_not_return_is_named(self):
-        config = self.config({
-            "machine": {"kernel": str(common.guest("probe"))}, "watchdog_ms": 300,
-            "devices": [{"name": "dut", "model": str(FAULTY), "base_addr": "0x10200000",
-                         "params": {"fault": "loop"}, **INLINE}]})
-        guest = Guest(self, config=config)
-        guest.process.stdin.write(b"w 4 10200000 1\n")
-        guest.process.stdin.flush()
+        guest = self.provoke("loop", watchdog_ms=300)
         guest.wait_for_log(rb"trestle: error: dut: its write\(\) of 4 bytes at offset 0x0 has not "
                            rb"returned for [0-9.]+ s, and QEMU stands still with it; gdb -p \d+ "
                            rb"shows where it is\n")
         guest.process.terminate()
         code, log = guest.end()
         self.assertEqual(code, 143, log)
+
+    def test_an_engine_that_does_not_come_to_rest(self):
+        link = [{"from": "dut.peer", "to": "two.peer", "latency": "0ns"}]
+        two = {"name": "two", "model": str(FAULTY), "base_addr": "0x10400000",
+               "params": {"fault": "ping"}, **INLINE}
+        for fault, names in (("picoseconds", r"wake\(\) of dut"),
+                             ("ping", r"message\(\) of (dut|two), message\(\) of (dut|two)")):
+            with self.subTest(fault=fault):
+                guest = self.provoke(fault, "r 4 10200004", others=[two], watchdog_ms=300, links=link)
+                guest.wait_for_log(b"the engine has not come to rest")
+                guest.process.terminate()
+                code, log = guest.end()
+                self.assertEqual(code, 143, log)
+                self.assertRegex(log, r"trestle: error: the engine has not come to rest for \d\.\d s "
+                                      rf"and is at \d+\.\d+ us of simulated time: {names}, again")
+
+    def test_smaller_faults(self):
+        for fault, line in (("keep", "warning: dut: its write() keeps the access at offset 0x0 for "
+                                     "later, and nothing is scheduled that could answer it"),
+                            ("slow", f"warning: {self.WRITE} takes longer than 100 ms of the host's "
+                                     "time"),
+                            ("thread", "error: dut: model 'faulty' calls trestle_device_irq() from a "
+                                       "thread of its own"),
+                            ("overflow", "error: dut: model 'faulty' has written beyond its state")):
+            with self.subTest(fault=fault):
+                code, log = self.provoke(fault, "q 0").end()
+                self.assertEqual(code, 0, log)
+                self.assertIn(f"trestle: {line}", log)
 
     def test_an_access_that_is_never_answered(self):
         """It is given up after timeout_ms, as anywhere."""
