@@ -141,6 +141,15 @@ static void take_from_model(struct config_pci *pci, const struct trestle_pci *mo
             pci->bars[i] = bar_choices[model->more_bars[i - 1]];
 }
 
+/* What the guest finds in the configuration space, or NULL. */
+static const uint8_t *vendor_capabilities(const struct trestle_model *model)
+{
+    const struct trestle_pci *pci = model->pci;
+    bool has = pci && pci->size >= offsetof(struct trestle_pci, vendor_capabilities) +
+                                       sizeof(pci->vendor_capabilities);
+    return has ? pci->vendor_capabilities : NULL;
+}
+
 static uint32_t num_regions(const struct trestle_model *model)
 {
     uint32_t count = 1;
@@ -162,6 +171,9 @@ static int check_regions(struct config_reader *reader, const struct json_place *
         return config_fail(reader, &size, "%llu is no power of two, as a BAR's size is; write %llu",
                            (unsigned long long)device->size, up);
     }
+    if (device->pci->num_bars > 0 && vendor_capabilities(device->model))
+        return config_fail(reader, &bar, "%s tells the guest which BARs it has; remove the key",
+                           device->model->name);
     if (device->pci->num_bars > count)
         return config_fail(reader, &bar, "%zu kinds are given, but %s has %u region%s; give fewer",
                            device->pci->num_bars, device->model->name, count,
@@ -213,10 +225,26 @@ int config_check_pci_pair(struct config_reader *reader, const struct config_devi
                        (unsigned)first->pci->addr % 8);
 }
 
+#define CAPABILITY_HEAD 2 /* its id, and where the next one is: not the model's */
+
 static void add_id(struct strings *parts, const char *name, int64_t value)
 {
     if (value >= 0)
         strings_addf(parts, "%s=0x%llx", name, (unsigned long long)value);
+}
+
+/* In hexadecimal, up to a length that ends them. */
+static void add_capabilities(struct strings *parts, const uint8_t *from)
+{
+    size_t size = 0;
+    while (from && from[size] > CAPABILITY_HEAD)
+        size += from[size] - CAPABILITY_HEAD;
+    char *text = xcalloc(1, 2 * size + 1);
+    for (size_t i = 0; i < size; i++)
+        snprintf(text + 2 * i, 3, "%02x", from[i]);
+    if (size > 0)
+        strings_addf(parts, "vendor_capabilities=%s", text);
+    free(text);
 }
 
 void config_add_pci_properties(struct strings *parts, const struct config_device *device)
@@ -235,6 +263,7 @@ void config_add_pci_properties(struct strings *parts, const struct config_device
     add_id(parts, "subsystem", pci->subsystem);
     add_id(parts, "class", pci->class_code);
     add_id(parts, "revision", pci->revision);
+    add_capabilities(parts, vendor_capabilities(device->model));
     strings_addf(parts, "vectors=%u", trestle_model_irq_lines(device->model));
     for (uint32_t i = 0; i < num_regions(device->model); i++) {
         char number[4] = "";

@@ -158,7 +158,7 @@ void describe_markdown(FILE *out, const struct trestle_model *model)
     char bits[16];
     for (size_t i = 0; (region = describe_region(model, i)) != NULL; i++) {
         if (region->name)
-            fprintf(out, "%s:\n\n", region->name);
+            fprintf(out, "%s%s:\n\n", i > 0 ? "\n" : "", region->name);
         fputs(
             "| offset | register | bits | access | reset | meaning |\n|---|---|---|---|---|---|\n",
             out);

@@ -64,6 +64,10 @@ struct trestle_pci {
     uint8_t revision;
     uint8_t bar; /* enum trestle_bar: the kind of BAR 0, which is the first region */
     uint8_t more_bars[TRESTLE_REGIONS_MAX - 1]; /* the same of the other regions' */
+    /* Capabilities of the vendor's (id 9), one behind the other, each from its length on as it
+     * stands in the configuration space: the length counts the two bytes before it, too. A length
+     * of 0 ends them. The guest can only read them. NULL: there are none. */
+    const uint8_t *vendor_capabilities;
 };
 
 enum trestle_bar { TRESTLE_BAR_MEM, TRESTLE_BAR_MEM64, TRESTLE_BAR_IO };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trestle/virtio.h: what all virtio devices have in common, for models of them: the MMIO transport
- * of virtio 1.x (version 2 of the interface), negotiation of features, configuration space, and
- * split queues. A model adds what its kind of device does with a buffer.
+ * trestle/virtio.h: what all virtio devices have in common, for models of them: the transports of
+ * virtio 1.x for MMIO (version 2 of the interface) and for PCI, negotiation of features,
+ * configuration space, and split queues. A model adds what its kind of device does with a buffer.
  *
  *     struct rng { struct trestle_virtio *virtio; uint64_t next; };      // the pointer comes first
  *
@@ -22,9 +22,9 @@
  *         return trestle_virtio_create(dev, &rng_kind, 0);
  *     }
  *     static const struct trestle_model rng_model = {
- *         .size = sizeof(rng_model), .name = "my-rng", TRESTLE_VIRTIO_MODEL,
- *         .state_size = sizeof(struct rng), .init = rng_init, .reset = trestle_virtio_reset,
- *         .fini = trestle_virtio_fini};
+ *         .size = sizeof(rng_model), .name = "my-rng", TRESTLE_VIRTIO_MODEL(1),
+ *         .pci = TRESTLE_VIRTIO_PCI(4, 0x00ff00), .state_size = sizeof(struct rng), .init =
+ * rng_init, .reset = trestle_virtio_reset, .fini = trestle_virtio_fini};
  *
  * The driver is not trusted. A queue that lies outside of memory, has a loop, or says what cannot
  * be is logged once; the device then says DEVICE_NEEDS_RESET and does nothing until it is reset.
@@ -70,14 +70,29 @@ struct trestle_virtio_chain {
     } segments[TRESTLE_VIRTIO_SEGMENTS_MAX];
 };
 
-/* For a model's table: its registers and its interrupt line. */
-#define TRESTLE_VIRTIO_MODEL                                                        \
-    .compatible = "virtio,mmio", .regions = trestle_virtio_regions, .irq_lines = 1, \
+/* For a model's table: its registers, and its interrupt lines. Line 0 is the one that it has at an
+ * address, or with INTx; where the driver takes messages, it is that of changes of the
+ * configuration, and each queue has the next one. */
+#define TRESTLE_VIRTIO_MODEL(queues)                                                           \
+    .compatible = "virtio,mmio", .regions = trestle_virtio_regions, .irq_lines = 1 + (queues), \
     .uses_memory = true
 TRESTLE_API extern const struct trestle_region *const trestle_virtio_regions[];
 
+/* For .pci in a model's table, in C: the kind's number, and the class that it has on PCI. */
+#define TRESTLE_VIRTIO_PCI(id, class_)                               \
+    (&(const struct trestle_pci){.size = sizeof(struct trestle_pci), \
+                                 .vendor = 0x1af4,                   \
+                                 .device = 0x1040 + (id),            \
+                                 .subsystem_vendor = 0x1af4,         \
+                                 .subsystem = 0x1100,                \
+                                 .class_code = (class_),             \
+                                 .revision = 1,                      \
+                                 .vendor_capabilities = trestle_virtio_capabilities})
+TRESTLE_API extern const uint8_t trestle_virtio_capabilities[];
+
 /* In init(). The state begins with the pointer that this sets. features: those of the kind that
- * this device offers; the library adds VIRTIO_F_VERSION_1 and VIRTIO_F_INDIRECT_DESC. -EINVAL: the
+ * this device offers; the library adds VIRTIO_F_VERSION_1, VIRTIO_F_INDIRECT_DESC and, on PCI,
+ * VIRTIO_F_ACCESS_PLATFORM. -EINVAL: the
  * kind has no queue, or too many. -ENOMEM. */
 TRESTLE_API TRESTLE_CHECK int trestle_virtio_create(struct trestle_device *dev,
                                                     const struct trestle_virtio_kind *kind,

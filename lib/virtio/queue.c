@@ -263,5 +263,5 @@ void trestle_virtio_signal(struct trestle_device *dev, uint32_t number)
     atomic_thread_fence(memory_order_seq_cst); /* the driver sets its flag, and looks again */
     if (fetch(dev, queue->driver, flags, sizeof(flags), "the ring of available buffers") == 0 &&
         !(trestle_get_le16(flags) & AVAIL_NO_INTERRUPT))
-        virtio_interrupt(dev, INTERRUPT_USED);
+        virtio_interrupt(dev, INTERRUPT_USED, queue->vector);
 }

@@ -51,6 +51,7 @@ struct pci_function {
     uint64_t sizes[REGIONS_MAX]; /* of the regions behind the first; 0: there is none */
     unsigned num_regions;
     bool no_msix, no_msi;
+    char *vendor_capabilities; /* in hexadecimal, each from its length on; NULL: none */
 
     uint8_t *config, *writable; /* QEMU's: the configuration space, and what the guest may write */
     unsigned pm;                /* where power management is in it */

@@ -60,6 +60,7 @@ void device_finalize(struct qemu_object *object)
     free(dev->dt_label);
     free(dev->dt_alias);
     free(dev->acpi_id);
+    free(dev->pci.vendor_capabilities);
     free(dev->wrong);
     free(dev);
 }

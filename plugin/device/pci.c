@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "plugin/device/device.h"
 #include "plugin/qemu/memory.h"
@@ -39,6 +41,11 @@
 #define PM_CONTROL 4
 #define PM_STATE 0x3 /* D0 to D3; without a soft reset's exemption: from D3 to D0 it is reset */
 #define PM_D3 3
+
+/* Those of the vendor's. */
+#define VENDOR_ID 0x09
+#define VENDOR_LENGTH 2 /* where its length stands, which counts all of it */
+#define VENDOR_MAX 96   /* bytes that all others leave of the configuration space */
 
 /* Types of a BAR. */
 #define BAR_MEMORY 0x0
@@ -311,6 +318,52 @@ static void add_power_management(struct sst_device *dev)
     dev->pci.writable[at + PM_CONTROL] = PM_STATE;
 }
 
+/* One capability, from its length on. */
+static void add_vendor_capability(struct sst_device *dev, const uint8_t *bytes)
+{
+    struct qemu_error *error = NULL;
+    int at = pci_abi.pci_add_capability(dev->object, VENDOR_ID, 0, bytes[0], &error);
+    if (at < 0)
+        refuse_capability(dev, "the vendor", error);
+    memcpy(dev->pci.config + at + VENDOR_LENGTH, bytes, bytes[0] - VENDOR_LENGTH);
+}
+
+/* Returns how many bytes the digits are, or -1. */
+static int decode_hex(const char *text, uint8_t *ret_bytes, size_t max)
+{
+    size_t length = strlen(text), size = length / 2;
+    if (length % 2 || size > max || strspn(text, "0123456789abcdefABCDEF") < length)
+        return -1;
+    for (size_t i = 0; i < size; i++) {
+        char digits[] = {text[2 * i], text[2 * i + 1], '\0'};
+        ret_bytes[i] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+    return (int)size;
+}
+
+static void add_vendor_capabilities(struct sst_device *dev)
+{
+    uint8_t bytes[VENDOR_MAX];
+    const char *text = dev->pci.vendor_capabilities ? dev->pci.vendor_capabilities : "";
+    int size = decode_hex(text, bytes, sizeof(bytes)), room = VENDOR_MAX;
+    if (size < 0)
+        refuse_device(dev,
+                      "vendor_capabilities is '%s'; it must be two hexadecimal digits for each of "
+                      "at most %u bytes",
+                      text, VENDOR_MAX);
+    for (int at = 0; at < size; at += bytes[at] - VENDOR_LENGTH) {
+        if (bytes[at] <= VENDOR_LENGTH || bytes[at] - VENDOR_LENGTH > size - at)
+            refuse_device(dev,
+                          "vendor_capabilities has a length of %u, and %d bytes are left of it",
+                          bytes[at], size - at + VENDOR_LENGTH);
+        room -= (bytes[at] + 3) / 4 * 4;
+        if (room < 0)
+            refuse_device(dev, "vendor_capabilities takes more than the %u bytes that there are",
+                          VENDOR_MAX);
+        add_vendor_capability(dev, bytes + at);
+    }
+}
+
 static void add_bars(struct sst_device *dev)
 {
     static const uint8_t TYPES[] = {
@@ -341,6 +394,7 @@ static void realize(struct qemu_object *object, struct qemu_error **errp)
     add_express(dev);
     add_power_management(dev);
     add_messages(dev);
+    add_vendor_capabilities(dev);
 }
 
 static void unrealize(struct qemu_object *object)

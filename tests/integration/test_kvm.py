@@ -22,7 +22,8 @@ class Kvm(Case):
             "devices": [
                 {"name": "id", "model": "id", "base_addr": "0xd0200000"},
                 {"name": "lines", "model": LINES, "base_addr": "0xd0300000", "irq": [16]},
-                {"name": "dma", "model": "dma", "base_addr": "0xd0400000"}]})
+                {"name": "dma", "model": "dma", "base_addr": "0xd0400000"},
+                {"name": "edu", "model": "edu", "pci": {"addr": "04.0"}}]})
 
     def test_refusals(self):
         config = self.config_of("riscv32")
@@ -49,6 +50,37 @@ class Kvm(Case):
             self.skipTest("it takes /dev/kvm")
         self.assert_refused("trestle: --exit-on-idle does not see a guest under KVM; leave it out, or remove "
                             "machine.accel", "run", "--exit-on-idle", self.config_of())
+
+    def check_pci(self, ask):
+        """A BAR that the firmware has placed, a message of MSI-X, and a copy by the bus's master."""
+        def read(address):
+            return int(ask(f"r 4 {address:x}").removeprefix("= "), 16)
+
+        def write(address, value):
+            self.assertEqual(ask(f"w 4 {address:x} {value:x}"), "=")
+        slot = 0xb0020000  # in the window of PCI Express's configuration space
+        self.assertEqual(read(slot), 0x11e81234)
+        write(slot + 4, 6)
+        bar, table = (read(slot + 0x10 + 4 * i) & ~15 for i in (0, 4))
+        write(bar + 4, 0x12345678)
+        self.assertEqual(read(bar + 4), ~0x12345678 & 0xffffffff)
+        capability = read(slot + 0x34) & 0xfc
+        while read(slot + capability) & 0xff != 0x11:
+            capability = read(slot + capability) >> 8 & 0xfc
+            self.assertNotEqual(capability, 0)
+        write(slot + capability, 0x80000000)
+        for i, value in enumerate((0xfee00000, 0, 0x51, 0)):
+            write(table + 4 * i, value)
+        self.assertEqual(read(0xfee00220) & 0x20000, 0)
+        write(bar + 0x60, 1)
+        self.assertEqual(read(0xfee00220) & 0x20000, 0x20000)
+        for source, target, command in (0x300000, 0x40000, 1), (0x40000, 0x320000, 3):
+            for offset, value in (0x80, source), (0x88, target), (0x90, 4), (0x98, command):
+                write(bar + offset + 4, 0)
+                write(bar + offset, value)
+            while read(bar + 0x98) & 1:
+                pass
+        self.assertEqual(read(0x320000), 0xabcd1234)
 
     @unittest.skipUnless(HAS_KVM, "it takes /dev/kvm")
     def test_guest(self):
@@ -77,6 +109,7 @@ class Kvm(Case):
         while ask("r 4 d0400004") != "= 2":
             pass
         self.assertEqual(ask("r 4 310000"), "= abcd1234")
+        self.check_pci(ask)
         run.stdin.write(b"q 0\n")
         run.stdin.flush()
         self.assertEqual(run.wait(30), 0)

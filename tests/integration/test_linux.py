@@ -98,7 +98,7 @@ exec 3>&- # waits until it is sent
         self.assertIn(line.encode(), out)
         self.assertEqual(run.wait(30), 0)
 
-    def test_virtio(self):
+    def virtio(self, arch, places, args=(), append=""):
         """A source of entropy, a disk and a console, each used by its driver."""
         script = self.dir / "virtio.sh"
         script.write_text("""
@@ -116,20 +116,23 @@ read -r line <&3
 echo "heard: $line"
 echo "said: $line" >&3
 grep virtio /proc/interrupts
+echo "behind an iommu: $(ls -d /sys/bus/pci/drivers/virtio-pci/*/iommu_group 2>/dev/null | wc -l)"
 """)
-        guest = linux_guest("riscv64", script)
+        guest = linux_guest(arch, script)
         disk = self.dir / "disk.img"
         disk.write_bytes(b"first sector\n" + bytes(range(256)) * 4096 + bytes(499))
         (self.dir / "keys.txt").write_text("all of this comes before the kernel is there\n")
+        devices = [{"name": "rng", "model": "virtio-rng"},
+                   {"name": "disk", "model": "virtio-blk", "params": {"file": "disk.img"}},
+                   {"name": "console", "model": "virtio-console", "backend": "file:said.txt",
+                    "input": "file:keys.txt"}]
+        for device, place in zip(devices, places):
+            device.update(place)
         result = self.trestle("run", self.config({
-            "machine": {"arch": "riscv64", "memory": "512M", "kernel": str(guest / "kernel"),
-                        "initrd": str(guest / "initrd-virtio"), "append": "console=ttyS0 quiet"},
-            "devices": [{"name": "rng", "model": "virtio-rng", "base_addr": "0x10200000", "irq": 40},
-                        {"name": "disk", "model": "virtio-blk", "base_addr": "0x10201000", "irq": 41,
-                         "params": {"file": "disk.img"}},
-                        {"name": "console", "model": "virtio-console", "base_addr": "0x10202000",
-                         "irq": 42, "backend": "file:said.txt", "input": "file:keys.txt"}]}),
-            timeout=BOOT_SECONDS)
+            "machine": {"arch": arch, "memory": "512M", "kernel": str(guest / "kernel"),
+                        "initrd": str(guest / "initrd-virtio"), "args": list(args),
+                        "append": f"console=ttyS0 quiet {append}"},
+            "devices": devices}), timeout=BOOT_SECONDS)
         self.assertEqual(result.code, 0, result)
         out = result.out.replace("\r", "")
         self.assertIn("virtio_rng.0\n", out)
@@ -140,7 +143,21 @@ grep virtio /proc/interrupts
         self.assertIn("heard: all of this comes before the kernel is there\n", out)
         self.assertEqual((self.dir / "said.txt").read_text(),
                          "ready\nsaid: all of this comes before the kernel is there\n")
+        return out
+
+    def test_virtio(self):
+        out = self.virtio("riscv64", [{"base_addr": f"0x1020{i}000", "irq": 40 + i} for i in range(3)])
         self.assertEqual(len(re.findall(r" \d+: +[1-9]\d* .*virtio\d", out)), 3, out)
+
+    def test_virtio_pci(self):
+        """By messages, to where an IOMMU leads; and by INTx, where there are none."""
+        places = [{"pci": {"addr": f"{i}"}} for i in (4, 5, 6)]
+        out = self.virtio("x86_64", places, ["-device", "intel-iommu"], "intel_iommu=on")
+        for name in "0-input", "1-req.0", "2-input", "2-output":
+            self.assertRegex(out, rf"\d+: +[1-9]\d* .*PCI-MSIX-0000:00:0\d.0 +\d-edge +virtio{name}\n")
+        self.assertIn("behind an iommu: 3\n", out)
+        out = self.virtio("riscv64", places)
+        self.assertEqual(len(re.findall(r" \d+: +[1-9]\d* .*PLIC.*virtio\d", out)), 3, out)
 
     def connect(self, path, run):
         """To a socket that is about to be there."""

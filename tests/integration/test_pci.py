@@ -409,7 +409,9 @@ class PciTest(common.TestCase):
                 ({"size": 0x180000}, r"size: 1572864 is no power of two, as a BAR's size is; write "
                                      r"2097152"),
                 ({"pci": {"slot": 4}}, r'pci.slot: '),
-                ({"pci": 4}, r"pci: 4 is not a place on a PCI bus; ")):
+                ({"pci": 4}, r"pci: 4 is not a place on a PCI bus; "),
+                ({"model": "virtio-rng", "pci": {"bar": "mem64"}},
+                 r"pci.bar: virtio-rng tells the guest which BARs it has; remove the key")):
             with self.subTest(device=device):
                 result = common.run([common.TRESTLE, "run", self.config([self.edu(**device)])])
                 self.assertEqual(result.code, 2, result)
@@ -437,7 +439,16 @@ class PciTest(common.TestCase):
                 ("socket=s,size=4G", "size is 0x100000000; a BAR of this kind has at most 0x80000000 "
                                      "bytes"),
                 ("socket=s,size2=4K", "size2 is given, but not size1; number them without a gap"),
-                ("socket=s,bar=rom", "bar is 'rom'; it must be mem, mem64 or io")):
+                ("socket=s,bar=rom", "bar is 'rom'; it must be mem, mem64 or io"),
+                *((f"socket=s,vendor_capabilities={text}",
+                   f"vendor_capabilities is '{text}'; it must be two hexadecimal digits for each of at "
+                   "most 96 bytes") for text in ("abc", "0g", "00" * 97)),
+                ("socket=s,vendor_capabilities=02", "vendor_capabilities has a length of 2, and 3 bytes "
+                                                    "are left of it"),
+                ("socket=s,vendor_capabilities=040105", "vendor_capabilities has a length of 5, and 3 "
+                                                        "bytes are left of it"),
+                (f"socket=s,vendor_capabilities={'0401' * 25}",
+                 "vendor_capabilities takes more than the 96 bytes that there are")):
             with self.subTest(properties=properties):
                 result = common.run([common.qemu("x86_64"), "-M", "q35", "-display", "none",
                                      "-plugin", common.PLUGIN,
