@@ -726,7 +726,7 @@ class port : public sc_core::sc_module
             warn_once(said_incomplete_, "the model sets no response status; that counts as OK");
             return 0;
         case tlm::TLM_ADDRESS_ERROR_RESPONSE:
-            return -ERANGE;
+            return -EFAULT;
         case tlm::TLM_COMMAND_ERROR_RESPONSE:
             return -EACCES;
         case tlm::TLM_BURST_ERROR_RESPONSE:
