@@ -65,8 +65,8 @@ static void add_ways(struct bench_plan *plan, bool quick)
     static const enum trestle_wait order[] = {TRESTLE_WAIT_SPIN, TRESTLE_WAIT_ADAPTIVE,
                                               TRESTLE_WAIT_SLEEP};
     static const enum bench_path ways[] = {BENCH_V2_SHM, BENCH_V2_SOCKET, BENCH_V1};
-    add(plan, (struct bench_side){BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_READ, 1, 1});
-    add(plan, (struct bench_side){BENCH_INLINE, TRESTLE_WAIT_SPIN, BENCH_READ, 1, 1});
+    add(plan, (struct bench_side){BENCH_FLOOR, TRESTLE_WAIT_SLEEP, BENCH_READ, 1, 1});
+    add(plan, (struct bench_side){BENCH_INLINE, TRESTLE_WAIT_SLEEP, BENCH_READ, 1, 1});
     for (size_t way = 0; way < sizeof(ways) / sizeof(*ways); way++)
         for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++)
             if (!quick || ways[way] == BENCH_V2_SHM || order[i] != TRESTLE_WAIT_ADAPTIVE)
@@ -75,8 +75,8 @@ static void add_ways(struct bench_plan *plan, bool quick)
 
 static void add_writes(struct bench_plan *plan)
 {
-    add(plan, (struct bench_side){BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_WRITE, 1, 1});
-    add(plan, (struct bench_side){BENCH_INLINE, TRESTLE_WAIT_SPIN, BENCH_WRITE, 1, 1});
+    add(plan, (struct bench_side){BENCH_FLOOR, TRESTLE_WAIT_SLEEP, BENCH_WRITE, 1, 1});
+    add(plan, (struct bench_side){BENCH_INLINE, TRESTLE_WAIT_SLEEP, BENCH_WRITE, 1, 1});
     add(plan, (struct bench_side){BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_WRITE, 1, 1});
     add(plan, (struct bench_side){BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_POSTED, 1, 1});
 }
@@ -87,8 +87,8 @@ static void add_sweep(struct bench_plan *plan, bool quick)
     for (unsigned devices = 4; devices <= 1024; devices *= 4) {
         if (quick && devices != 64 && devices != 1024)
             continue;
-        add(plan, (struct bench_side){BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_READ, devices, 1});
-        add(plan, (struct bench_side){BENCH_INLINE, TRESTLE_WAIT_SPIN, BENCH_READ, devices, 1});
+        add(plan, (struct bench_side){BENCH_FLOOR, TRESTLE_WAIT_SLEEP, BENCH_READ, devices, 1});
+        add(plan, (struct bench_side){BENCH_INLINE, TRESTLE_WAIT_SLEEP, BENCH_READ, devices, 1});
         add(plan, (struct bench_side){BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ, devices, 1});
     }
 }
@@ -96,7 +96,7 @@ static void add_sweep(struct bench_plan *plan, bool quick)
 /* Each vCPU has a device to itself; what they share is QEMU's big lock. */
 static void add_vcpus(struct bench_plan *plan)
 {
-    add(plan, (struct bench_side){BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_READ, 2, 2});
+    add(plan, (struct bench_side){BENCH_FLOOR, TRESTLE_WAIT_SLEEP, BENCH_READ, 2, 2});
     add(plan, (struct bench_side){BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ, 2, 2});
 }
 

@@ -98,10 +98,10 @@ struct bench_result bench_median(const struct bench_result *results, size_t coun
 
 /* --- ratios ---------------------------------------------------------------------------------- */
 
-static const struct bench_side FLOOR_READ = {BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_READ, 1, 1},
-                               FLOOR_WRITE = {BENCH_FLOOR, TRESTLE_WAIT_SPIN, BENCH_WRITE, 1, 1},
+static const struct bench_side FLOOR_READ = {BENCH_FLOOR, TRESTLE_WAIT_SLEEP, BENCH_READ, 1, 1},
+                               FLOOR_WRITE = {BENCH_FLOOR, TRESTLE_WAIT_SLEEP, BENCH_WRITE, 1, 1},
                                SHM = {BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ, 1, 1},
-                               INSIDE = {BENCH_INLINE, TRESTLE_WAIT_SPIN, BENCH_READ, 1, 1},
+                               INSIDE = {BENCH_INLINE, TRESTLE_WAIT_SLEEP, BENCH_READ, 1, 1},
                                SHM_MANY = {BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ, 1024,
                                            1},
                                POSTED = {BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_POSTED, 1, 1},

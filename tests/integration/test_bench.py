@@ -38,7 +38,7 @@ class Bench(Case):
         self.assertEqual(len(sides), len(document["results"]))
         self.check_ratios(result.out, sides)
         # No process is crossed there, no system call made.
-        floor = sides.pop(("floor", "spin", "read", 1, 1))
+        floor = sides.pop(("floor", "sleep", "read", 1, 1))
         for path in "v1", "v2-socket":
             for wait in "sleep", "spin", "adaptive":
                 self.assertLess(floor["p50_ns"], sides[path, wait, "read", 1, 1]["p50_ns"])
@@ -46,7 +46,7 @@ class Bench(Case):
             self.assertIn(("v2-shm", wait, "read", 1, 1), sides)
         for devices in 4, 16, 64, 256, 1024:
             self.assertIn(("v2-shm", "adaptive", "read", devices, 1), sides)
-            self.assertIn(("inline", "spin", "read", devices, 1), sides)
+            self.assertIn(("inline", "sleep", "read", devices, 1), sides)
         for op in "write", "posted":
             self.assertIn(("v2-shm", "adaptive", op, 1, 1), sides)
         self.assertIn(("v2-shm", "adaptive", "read", 2, 2), sides)
@@ -58,13 +58,13 @@ class Bench(Case):
             return sides[path, wait, op, devices, 1]["p50_ns"]
         shm = p50("v2-shm", "adaptive")
         ratios = [(one / other, what) for one, other, what in (
-            (p50("inline", "spin"), p50("floor", "spin"), "inside QEMU against the floor"),
-            (shm, p50("floor", "spin"), "shared memory against the floor"),
+            (p50("inline", "sleep"), p50("floor", "sleep"), "inside QEMU against the floor"),
+            (shm, p50("floor", "sleep"), "shared memory against the floor"),
             (p50("v2-socket", "spin"), shm, "socket, both sides spinning, against shared memory"),
             (p50("v2-socket", "sleep"), shm, "socket, both sides sleeping, against shared memory"),
             (p50("v2-shm", "adaptive", "read", 1024), shm,
              "1024 devices at random against one, over shared memory"),
-            (p50("v2-shm", "adaptive", "posted"), p50("floor", "spin", "write"),
+            (p50("v2-shm", "adaptive", "posted"), p50("floor", "sleep", "write"),
              "posted write against a write at the floor")) if one and other]
         self.assertEqual([line for line in out.splitlines() if " x  " in line],
                          [f"{times:6.{2 if times < 10 else 0}f} x  {what}"
