@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/macros.h"
 #include "sim.h"
 
 void trestle_sim_observe(struct trestle_sim *sim, trestle_observe_fn observe, void *ctx)
@@ -63,12 +64,24 @@ void sim_cancel(struct trestle_sim *sim, struct trestle_event *event)
         queue_remove(&sim->queue, event);
 }
 
+/* What is due until then has fired. */
+static inline void move_to(struct trestle_sim *sim, trestle_time until)
+{
+    if (until != TRESTLE_TIME_NEVER &&
+        !atomic_load_explicit(&sim->activity.is_interrupted, memory_order_relaxed))
+        sim->now = until;
+}
+
 uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time until)
 {
     struct activity *activity = &sim->activity;
     activity_here(activity);
     if (sim->running || until < sim->now)
         return 0;
+    if (likely(sim->queue.count == 0 || sim->queue.heap[0].when > until)) {
+        move_to(sim, until);
+        return 0;
+    }
     uint64_t fired = 0;
     sim->running = true;
     activity_count(&activity->runs);
@@ -83,8 +96,6 @@ uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time until)
     }
     sim->running = false;
     atomic_store_explicit(&activity->is_running, false, memory_order_relaxed);
-    if (until != TRESTLE_TIME_NEVER &&
-        !atomic_load_explicit(&activity->is_interrupted, memory_order_relaxed))
-        sim->now = until;
+    move_to(sim, until);
     return fired;
 }

@@ -71,6 +71,20 @@ static int event_refused(struct session *session, const struct trestle_v2_messag
     return broken(session, why);
 }
 
+/* Each reply says when the guest has to come back. */
+static inline void note_next(struct session *session, const struct trestle_v2_message *reply)
+{
+    if (reply->next != session->next)
+        session_set_next(session, reply->next);
+}
+
+/* The next receive() gives it, when the ring is empty. */
+static void keep_reply(struct session *session, const struct trestle_v2_message *reply)
+{
+    session->kept = *reply;
+    session->has_kept = true;
+}
+
 static inline int receive(struct v2 *v2, struct trestle_v2_message *ret_message)
 {
     int r = v2->session->shm.memory ? ring_take(&v2->session->events, ret_message)
@@ -174,8 +188,7 @@ static int serve(struct v2 *v2, const struct trestle_v2_message *message)
         late->recovery.state = UP;
         late->dev->bus->set_anew(late->dev);
     }
-    if (message->next != session->next)
-        session_set_next(session, message->next);
+    note_next(session, message);
     return 0;
 }
 
@@ -191,8 +204,7 @@ static void take_turn(struct session *session)
     while (r > 0) {
         r = receive(v2, &message);
         if (r > 0 && message.type == TRESTLE_V2_REPLY) {
-            session->kept = message;
-            session->has_kept = true;
+            keep_reply(session, &message);
             return;
         }
         if (r > 0)
@@ -423,8 +435,7 @@ static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_repl
     for (;;) {
         r = receive(v2, ret_reply);
         if (r > 0 && ret_reply->type == TRESTLE_V2_REPLY && ret_reply->id == id) {
-            if (ret_reply->next != v2->session->next)
-                session_set_next(v2->session, ret_reply->next);
+            note_next(v2->session, ret_reply);
             r = 0;
             break;
         }
@@ -524,18 +535,32 @@ static void flush_posted(struct v2 *posted)
         v2_hung_up(posted);
 }
 
+/* Inside this process. 1: *ret_reply is the answer. 0: it will come. */
+static inline int call_inline(struct v2 *v2, const struct trestle_v2_message *message,
+                              struct trestle_v2_message *ret_reply)
+{
+    if (unlikely(v2->session->has_kept))
+        session_drain(v2); /* an answer that came too late */
+    int r = inline_bridge.call(inline_bridge.ctx, message, ret_reply);
+    return unlikely(r == -EAGAIN) ? send_to_ring(v2, message) : r;
+}
+
+static inline void stamp(struct v2 *v2, struct trestle_v2_message *message)
+{
+    message->device = v2->index;
+    message->id = ++v2->session->last_id;
+}
+
 int session_send(struct v2 *v2, struct trestle_v2_message *message)
 {
     struct session *session = v2->session;
-    message->device = v2->index;
-    message->id = ++session->last_id;
+    stamp(v2, message);
     if (session->is_inline) {
-        if (unlikely(session->has_kept))
-            session_drain(v2); /* an answer that came too late */
-        int r = inline_bridge.call(inline_bridge.ctx, message, &session->kept);
-        session->has_kept |= r > 0;
-        if (likely(r != -EAGAIN))
-            return 0;
+        struct trestle_v2_message reply;
+        int r = call_inline(v2, message, &reply);
+        if (r > 0)
+            keep_reply(session, &reply);
+        return r < 0 ? r : 0;
     }
     if (session->shm.memory)
         return send_to_ring(v2, message);
@@ -543,6 +568,26 @@ int session_send(struct v2 *v2, struct trestle_v2_message *message)
         flush_posted(session->posted_on);
     session->posted_on = message->flags & TRESTLE_V2_FLAG_POSTED ? v2 : NULL;
     return send_to_socket(v2, message);
+}
+
+int session_ask(struct v2 *v2, struct trestle_v2_message *message,
+                struct trestle_v2_message *ret_reply)
+{
+    struct session *session = v2->session;
+    int r;
+    if (session->is_inline) {
+        stamp(v2, message);
+        r = call_inline(v2, message, ret_reply);
+        if (likely(r > 0 && !ring_has_next(&session->events))) {
+            note_next(session, ret_reply);
+            return 0;
+        }
+        if (r > 0) /* what was posted before it comes first */
+            keep_reply(session, ret_reply);
+    } else {
+        r = session_send(v2, message);
+    }
+    return r < 0 ? r : session_await(v2, message->id, ret_reply);
 }
 
 /* Nobody waits for what becomes of it. */

@@ -62,9 +62,7 @@ static int ask(struct v2 *v2, uint8_t type, uint64_t addr, uint64_t *ret_data)
         request = {.type = type,
                    .addr = addr,
                    .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
-    int r = session_send(v2, &request);
-    if (r == 0)
-        r = session_await(v2, request.id, &reply);
+    int r = session_ask(v2, &request, &reply);
     if (r < 0) {
         v2_failed(v2, request.id, r);
         return r;
@@ -127,6 +125,13 @@ static unsigned begin_debug_v2(struct sst_device *dev)
     return (unsigned)widths & 15;
 }
 
+/* A guest that only posts leaves QEMU's main loop little time to hear what comes of it. */
+static int post(struct v2 *v2, struct trestle_v2_message *request)
+{
+    int r = v2->session->listens ? session_drain(v2) : 0;
+    return r < 0 ? r : session_send(v2, request);
+}
+
 static int perform_now(struct sst_device *dev, const struct transport_access *access,
                        uint64_t *ret_data)
 {
@@ -151,14 +156,9 @@ static int perform_now(struct sst_device *dev, const struct transport_access *ac
                    .data = access->data,
                    .extra = access->region,
                    .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
-    /* A guest that only posts leaves QEMU's main loop little time to hear what comes of it. */
-    int r = is_posted && v2->session->listens ? session_drain(v2) : 0;
-    if (r >= 0)
-        r = session_send(v2, &request);
-    if (r == 0 && is_posted)
+    int r = is_posted ? post(v2, &request) : session_ask(v2, &request, &reply);
+    if (is_posted && r == 0)
         return 0;
-    if (r == 0)
-        r = session_await(v2, request.id, &reply);
     if (unlikely(r < 0)) {
         v2_failed(v2, request.id, r);
         return r;

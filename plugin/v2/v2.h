@@ -103,6 +103,9 @@ void v2_session_hung_up(struct session *session);
 
 /* Sends a request of the device, whose id is set here. */
 int session_send(struct v2 *v2, struct trestle_v2_message *message);
+/* Sends it and waits for its answer, as session_await() does. */
+int session_ask(struct v2 *v2, struct trestle_v2_message *message,
+                struct trestle_v2_message *ret_reply);
 /* Tells the session that QEMU ends, without waiting for anything. */
 void session_say_goodbye(struct v2 *v2);
 /* Waits for the answer to a request, for the device's time-out at most, and serves whatever else

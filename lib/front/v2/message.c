@@ -316,6 +316,21 @@ static bool has_backlog(const struct v2_session *session)
            ring_has_next(&session->requests);
 }
 
+/* Most calls: handle_message() of an access to a device that is there, while none waits. */
+static inline bool handle_access(struct v2_session *session, const struct trestle_v2_message *m)
+{
+    struct front *front = session->front;
+    if (!is_access(m) || m->device >= front->num_ports || !session->clients[m->device] ||
+        m->time > TIMELINE_MAX || timeline_is_waited_for(&front->timeline))
+        return false;
+    session->via = session->clients[m->device];
+    session->is_asked = true;
+    timeline_at_access(&front->timeline, &session->guest, m->time);
+    start_access(session, session->via, m);
+    session->is_asked = false;
+    return true;
+}
+
 static int intake_call(struct front_intake *intake, const struct trestle_v2_message *request,
                        struct trestle_v2_message *ret_reply)
 {
@@ -324,7 +339,8 @@ static int intake_call(struct front_intake *intake, const struct trestle_v2_mess
         return -EAGAIN;
     session->direct = ret_reply;
     session->direct_id = request->id;
-    if (!handle_message(session, v2_any_client(session), request)) {
+    if (unlikely(!handle_access(session, request)) &&
+        !handle_message(session, v2_any_client(session), request)) {
         session->held = *request;
         session->has_held = true;
     }

@@ -113,11 +113,6 @@ static void send_event(struct v2_client *via, struct trestle_v2_message *message
     struct v2_session *session = via->session;
     if (session->end_reason)
         return;
-    if (session->direct && message->type == TRESTLE_V2_REPLY && message->id == session->direct_id) {
-        *session->direct = *message;
-        session->direct = NULL;
-        return;
-    }
     if (session->shm.memory) {
         post_event(session, message);
         return;
@@ -132,15 +127,20 @@ void v2_reply(struct v2_client *via, uint32_t device, uint64_t id, enum trestle_
 {
     struct v2_session *session = via->session;
     trestle_time now = timeline_at_answer(&session->front->timeline, &session->guest);
-    struct trestle_v2_message reply = {.type = TRESTLE_V2_REPLY,
-                                       .status = (uint8_t)status,
-                                       .device = device,
-                                       .id = id,
-                                       .data = data,
-                                       .time = now,
-                                       .next = v2_tell_next(session),
-                                       .extra = session->guest.stall};
-    send_event(via, &reply);
+    bool is_direct = session->direct && id == session->direct_id && !session->end_reason;
+    struct trestle_v2_message event, *reply = is_direct ? session->direct : &event;
+    *reply = (struct trestle_v2_message){.type = TRESTLE_V2_REPLY,
+                                         .status = (uint8_t)status,
+                                         .device = device,
+                                         .id = id,
+                                         .data = data,
+                                         .time = now,
+                                         .next = v2_tell_next(session),
+                                         .extra = session->guest.stall};
+    if (is_direct)
+        session->direct = NULL;
+    else
+        send_event(via, reply);
 }
 
 /* A client that waits for nothing has not said that it sleeps. */
