@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define TRACEBACKS_MAX 32
+
 static PyObject *bus_error, *seen_tracebacks;
 
 /* The pending exception as lines of text; a new reference, or NULL. */
@@ -48,6 +50,14 @@ static void log_lines(struct trestle_device *dev, const char *text)
         trestle_device_log(dev, TRESTLE_LOG_ERROR, "%.*s", (int)(end - text), text);
 }
 
+/* A guest may have a part in what it says, such as a number that it has written. */
+static bool is_new_traceback(PyObject *text)
+{
+    if (PySet_GET_SIZE(seen_tracebacks) >= TRACEBACKS_MAX || PySet_Contains(seen_tracebacks, text))
+        return false;
+    return PySet_Add(seen_tracebacks, text) == 0;
+}
+
 /* What there is to say of an exception, and its traceback the first time. */
 static void say(struct trestle_device *dev, const char *callback, bool is_fatal)
 {
@@ -69,10 +79,8 @@ static void say(struct trestle_device *dev, const char *callback, bool is_fatal)
     else
         trestle_device_log(dev, is_bus_error ? TRESTLE_LOG_WARNING : TRESTLE_LOG_ERROR, "%s",
                            sentence ? sentence : callback);
-    if (utf8 && !is_bus_error && PySet_Contains(seen_tracebacks, text) == 0) {
+    if (utf8 && !is_bus_error && is_new_traceback(text))
         log_lines(dev, utf8);
-        (void)PySet_Add(seen_tracebacks, text);
-    }
     PyErr_Clear();
     free(sentence);
     free(line);

@@ -55,6 +55,8 @@ class Moody(trestle.Model):
             self.dma_read(value, 4, "a tag")
         elif offset == 0x28:
             self.wake_after(1, 1)
+        elif offset == 0x2c:
+            raise KeyError(value)
 
     def wake(self, timer, now):
         if timer == 1:
@@ -286,6 +288,16 @@ class Answers(PythonCase):
         self.assertEqual(log.count("read() raised ZeroDivisionError: "), 3, log)
         self.assertEqual(log.count("Traceback"), 1, log)
         self.assertIn("return 1 // 0", log)
+
+    def test_a_guest_does_not_make_them_grow(self):
+        """Each value that it writes is another exception."""
+        guest = self.guest(icount=0)
+        for value in range(40):
+            self.assertIn("!", self.write(guest, 0x2c, value))
+            guest.ask("s f4240")  # of the guest's time: more lines may come
+        log = self.quit(guest)
+        self.assertEqual(log.count("write() raised KeyError: "), 40, log)
+        self.assertEqual(log.count("Traceback"), 32, log)
 
     def test_an_exception_elsewhere_is_said(self):
         guest = self.guest()
