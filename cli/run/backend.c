@@ -12,13 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/socket_path.h"
+#include "base/listener.h"
 #include "config/config.h"
 #include "log.h"
 #include "util.h"
@@ -35,13 +34,12 @@ struct ring {
 };
 
 struct backend {
-    char *name;        /* the device's */
-    char *path;        /* of a socket that we made; or NULL */
-    int in_fd, out_fd; /* -1: none, or none now; they may be one */
-    int listen_fd;     /* of a socket, for one client at a time; -1 */
-    int pty_fd;        /* the other side of a terminal, kept open; -1 */
-    int wake_fd;       /* the thread has something new to look at */
-    int ready_fd;      /* there is input */
+    char *name;               /* the device's */
+    int in_fd, out_fd;        /* -1: none, or none now; they may be one */
+    struct listener listener; /* of a socket, for one client at a time */
+    int pty_fd;               /* the other side of a terminal, kept open; -1 */
+    int wake_fd;              /* the thread has something new to look at */
+    int ready_fd;             /* there is input */
     bool has_input, has_output;
     bool is_file; /* the output is one, to be emptied */
     bool has_thread;
@@ -149,8 +147,8 @@ static void hang_up(struct backend *backend)
 
 static void accept_client(struct backend *backend)
 {
-    int fd = accept4(backend->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0)
+    int fd;
+    if (listener_accept(backend->listener.fd, &fd) < 0)
         return;
     backend->out_fd = fd;
     backend->in_fd = backend->has_input ? fd : -1;
@@ -158,7 +156,7 @@ static void accept_client(struct backend *backend)
 
 static void end_input(struct backend *backend)
 {
-    if (backend->listen_fd >= 0) {
+    if (backend->listener.fd >= 0) {
         hang_up(backend);
         return;
     }
@@ -169,7 +167,7 @@ static void end_input(struct backend *backend)
 
 static void fail_output(struct backend *backend, int error)
 {
-    if (backend->listen_fd >= 0) {
+    if (backend->listener.fd >= 0) {
         hang_up(backend);
         return;
     }
@@ -224,7 +222,7 @@ static void *carry(void *argument)
             {.fd = backend->wake_fd, .events = POLLIN},
             {.fd = reads ? backend->in_fd : -1, .events = POLLIN},
             {.fd = has_output ? backend->out_fd : -1, .events = POLLOUT},
-            {.fd = listens ? backend->listen_fd : -1, .events = POLLIN},
+            {.fd = listens ? backend->listener.fd : -1, .events = POLLIN},
         };
         pthread_mutex_unlock(&backend->lock);
         wait_for_any(fds, sizeof(fds) / sizeof(*fds));
@@ -313,39 +311,6 @@ static int open_pty(struct backend *backend)
     return 0;
 }
 
-/* Somebody listens there, or somebody did and left the file. */
-static bool is_left_behind(const struct sockaddr_un *address)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool is_refused = fd >= 0 &&
-                      connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
-                      errno == ECONNREFUSED;
-    struct stat st;
-    if (fd >= 0)
-        close(fd);
-    return is_refused && lstat(address->sun_path, &st) == 0 && S_ISSOCK(st.st_mode);
-}
-
-static int open_socket(struct backend *backend, const char *path)
-{
-    struct sockaddr_un address;
-    int r = socket_path_address(path, &address);
-    if (r == 0)
-        r = remember(&backend->listen_fd,
-                     socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (r < 0)
-        return r;
-    const struct sockaddr *generic = (const struct sockaddr *)&address;
-    r = bind(backend->listen_fd, generic, sizeof(address)) < 0 ? -errno : 0;
-    if (r == -EADDRINUSE && is_left_behind(&address)) {
-        unlink(path);
-        r = bind(backend->listen_fd, generic, sizeof(address)) < 0 ? -errno : 0;
-    }
-    if (r == 0)
-        backend->path = xstrdup(path);
-    return r == 0 && listen(backend->listen_fd, 1) < 0 ? -errno : r;
-}
-
 /* What stands behind the kind, or NULL: it is of another kind. */
 static const char *path_of(const char *text, const char *kind)
 {
@@ -362,12 +327,12 @@ static int open_ends(struct backend *backend, const char *text, const char *inpu
     if (file)
         r = open_output_file(backend, file);
     else if (socket_path)
-        r = open_socket(backend, socket_path);
+        r = listener_open(&backend->listener, socket_path, false, NULL);
     else if (text && strcmp(text, "pty") == 0)
         r = open_pty(backend);
     else if (text && strcmp(text, "stdio") == 0)
         r = open_stdio(backend);
-    backend->has_output = backend->out_fd >= 0 || backend->listen_fd >= 0;
+    backend->has_output = backend->out_fd >= 0 || backend->listener.fd >= 0;
     if (r == 0 && has_input && input)
         r = open_input_file(backend, path_of(input, BACKEND_FILE));
     return r;
@@ -384,15 +349,12 @@ static void free_backend(struct backend *backend)
     if (backend->in_fd != backend->out_fd)
         close_fd(backend->in_fd);
     close_fd(backend->out_fd);
-    close_fd(backend->listen_fd);
+    listener_close(&backend->listener);
     close_fd(backend->pty_fd);
     close_fd(backend->wake_fd);
     close_fd(backend->ready_fd);
-    if (backend->path)
-        unlink(backend->path);
     pthread_cond_destroy(&backend->emptied);
     pthread_mutex_destroy(&backend->lock);
-    free(backend->path);
     free(backend->name);
     free(backend);
 }
@@ -406,7 +368,8 @@ int backend_open(const char *text, const char *input, bool has_input, const char
         return 0;
     struct backend *backend = xcalloc(1, sizeof(*backend));
     backend->name = xstrdup(name);
-    backend->in_fd = backend->out_fd = backend->listen_fd = backend->pty_fd = -1;
+    backend->in_fd = backend->out_fd = backend->pty_fd = -1;
+    backend->listener = LISTENER_NONE;
     backend->has_input = has_input;
     backend->ready_fd = -1;
     pthread_mutex_init(&backend->lock, NULL);
@@ -512,6 +475,15 @@ static bool wait_for_reader(struct backend *backend)
     return !is_stuck;
 }
 
+void backend_abandon(struct backend *backend)
+{
+    if (!backend)
+        return;
+    if (backend->has_thread)
+        (void)wait_for_reader(backend);
+    listener_unlink(&backend->listener);
+}
+
 void backend_close(struct backend *backend)
 {
     if (!backend)
@@ -522,7 +494,7 @@ void backend_close(struct backend *backend)
         pthread_join(backend->thread, NULL);
     }
     /* What nobody has connected for is missed by nobody. */
-    if (backend->listen_fd < 0 || backend->out_fd >= 0)
+    if (backend->listener.fd < 0 || backend->out_fd >= 0)
         backend->lost += backend->output.used;
     if (backend->lost > 0)
         log_line("trestle: warning: %s: lost bytes of its output: %" PRIu64, backend->name,

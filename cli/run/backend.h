@@ -32,5 +32,8 @@ size_t backend_read(struct backend *backend, void *data, size_t size);
 void backend_ask(struct backend *backend);
 /* Hands on the output that it still has, for as long as a reader takes it. NULL is fine. */
 void backend_close(struct backend *backend);
+/* The same at the end of the process, while a callback may be under way that writes: nothing is
+ * freed. */
+void backend_abandon(struct backend *backend);
 
 #endif

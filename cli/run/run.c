@@ -452,6 +452,8 @@ void run_abandon(struct run *run)
     run_end_trace(run);
     trestle_bridge_remove_sockets(run->bridge);
     live_unlink(run->live);
+    for (size_t i = 0; run->host_ends && i < run->config->num_devices; i++)
+        backend_abandon(run->host_ends[i].backend);
     child_end_strays(0);
 }
 

@@ -56,6 +56,7 @@ static int lock_try(const char *path, const char *lock_path, int *ret_fd, char *
                              "%s: another Trestle serves this socket; end it, or choose another "
                              "path",
                              path);
+        unlink(lock_path); /* of no use to anybody */
         return error_set(ret_error, error, "cannot lock %s: %s", lock_path, strerror(-error));
     }
     if (!lock_is_current(fd, lock_path)) {

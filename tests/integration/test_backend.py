@@ -7,7 +7,7 @@ import socket
 import subprocess
 
 import common
-from cli_case import Case, read_until
+from cli_case import Case, Guest, read_until
 
 
 class BackendCase(Case):
@@ -80,19 +80,22 @@ class Input(BackendCase):
         common.qemu("riscv32")
         return self.start_trestle("run", self.uart(backend))
 
-    def test_a_socket(self):
-        """A guest that sleeps is woken; the next client finds the device as the first left it."""
-        run = self.begin("unix:uart.sock")
-        path = self.dir / "uart.sock"
+    def connect(self, run):
         while True:
             client = socket.socket(socket.AF_UNIX)
             self.addCleanup(client.close)
             try:
-                client.connect(str(path))
-                break
+                client.connect(str(self.dir / "uart.sock"))
+                return client
             except (FileNotFoundError, ConnectionRefusedError):
                 client.close()
                 self.assertIsNone(run.poll())
+
+    def test_a_socket(self):
+        """A guest that sleeps is woken; the next client finds the device as the first left it."""
+        run = self.begin("unix:uart.sock")
+        path = self.dir / "uart.sock"
+        client = self.connect(run)
         client.sendall(b"one")
         self.assertEqual(client.recv(3, socket.MSG_WAITALL), b"ONE")
         client.close()
@@ -102,6 +105,37 @@ class Input(BackendCase):
             self.assertEqual(second.recv(4, socket.MSG_WAITALL), b"TWO.")
         self.assertEqual(run.wait(30), 0)
         self.assertFalse(path.exists())
+
+    def test_a_socket_is_its_users(self):
+        """Whatever the umask; a second run does not take it away."""
+        common.qemu("riscv32")
+        config = self.uart("unix:uart.sock", guest="probe")
+        guest = Guest(self, config=config, preexec_fn=lambda: os.umask(0))
+        self.assertEqual((self.dir / "uart.sock").stat().st_mode & 0o777, 0o600)
+        self.assert_refused_like(Bad.LINE % "backend" + r"cannot open \S*: Address already in use; name "
+                                 "another place", "run", config.name)
+        client = self.connect(guest.process)
+        self.assertEqual(guest.ask("w 1 10200000 78"), "=")
+        self.assertEqual(client.recv(1), b"x")
+        guest.process.terminate()
+        guest.end()
+
+    def test_a_model_that_ends_the_run(self):
+        """What was said before comes; the socket is removed."""
+        faulty = {"name": "dut", "model": str(common.BUILD / "tests/integration/faulty_model.so"),
+                  "base_addr": "0x10300000", "params": {"fault": "exit"}}
+        config = self.config({"machine": {"kernel": str(common.guest("probe"))}, "devices": [
+            {"name": "uart", "model": "ns16550", "base_addr": "0x10200000",
+             "backend": "unix:uart.sock"}, faulty]})
+        guest = Guest(self, config=config)
+        client = self.connect(guest.process)
+        self.assertEqual(guest.ask("w 1 10200000 78"), "=")
+        guest.process.stdin.write(b"w 4 10300000 1\n")
+        guest.process.stdin.flush()
+        self.assertEqual(client.recv(2, socket.MSG_WAITALL), b"x")
+        code, log = guest.end()
+        self.assertEqual(code, 1, log)
+        self.assertEqual([p.name for p in self.dir.glob("uart.sock*")], [])
 
     def test_a_terminal(self):
         run = self.begin("pty")

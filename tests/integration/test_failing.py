@@ -38,11 +38,12 @@ class Failing(Case):
         """False: there was no such turn."""
         fired = self.dir / "fired"
         fired.unlink(missing_ok=True)
-        result = self.trestle("run", self.path, "--timeout", "0.2", timeout=15, env={
+        result = self.trestle("run", self.path, "--timeout", "0.2", *self.options, timeout=15, env={
             **self.env, "LD_PRELOAD": FAILING, "FAILING": f"{call}:{error}:{turn}:{fired}"})
         where = f"{call} {error} {turn}: {result}"
         self.assertIn(result.code, (0, 1, 2, 124), where)
         self.assertNotIn("(null)", result.err, where)
+        self.assertEqual([path.name for path in self.dir.glob("*.sock*")], [], where)
         if result.code in (1, 2) and call != "fcntl":  # which says that nobody could read it
             self.assertRegex(result.err, r"\S+: [^\n]*\n", where)
         left = common.files(self.runtime)
@@ -52,14 +53,15 @@ class Failing(Case):
             self.assertIn(call, MAY_LEAVE, f"{where}\n{left}")
         return fired.exists()
 
-    def each_turn(self, **more):
+    def each_turn(self, calls=CALLS, turns=TURNS_MAX, options=(), **more):
+        self.options = options
         self.path = self.config({"machine": {"kernel": str(common.guest("probe"))}, "devices": [
             {"name": "d", "model": "id", "base_addr": "0x10200000", **more}]})
-        for call, usual in CALLS.items():
-            for error in ERRORS or [usual]:
+        for call in calls:
+            for error in ERRORS or [CALLS[call]]:
                 turn = 1
                 fired = True
-                while turn <= TURNS_MAX and fired:
+                while turn <= turns and fired:
                     with self.subTest(call=call, error=error, turn=turn):
                         fired = False
                         fired = self.fails_once(call, error, turn)
@@ -73,6 +75,13 @@ class Failing(Case):
 
     def test_protocol_1(self):
         self.each_turn(protocol=1)
+
+    def test_what_is_opened_on_request(self):
+        """Behind what every run opens: a control socket, a trace, a place for a device's output."""
+        self.each_turn(("socket", "bind", "listen", "epoll_create1", "epoll_ctl", "eventfd",
+                        "pthread_create", "open", "flock", "fchmodat"), max(TURNS_MAX, 9),
+                       ("--control", "c.sock", "--trace", "t"), model="ns16550",
+                       backend="unix:uart.sock")
 
 
 if __name__ == "__main__":
