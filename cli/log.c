@@ -163,6 +163,24 @@ static bool start_thread(void)
 /* --- the writer's side -------------------------------------------------------------------------
  */
 
+/* Their handler has another thread write to the log, and this one wait for it. */
+static void take_lock(sigset_t *ret_before)
+{
+    static const int numbers[] = {SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGPROF, SIGVTALRM, SIGXCPU};
+    sigset_t handled;
+    sigemptyset(&handled);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+        sigaddset(&handled, numbers[i]);
+    pthread_sigmask(SIG_BLOCK, &handled, ret_before);
+    pthread_mutex_lock(&state.lock);
+}
+
+static void leave_lock(const sigset_t *before)
+{
+    pthread_mutex_unlock(&state.lock);
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 static size_t count_lines(const char *text)
 {
     size_t lines = 0;
@@ -173,17 +191,20 @@ static size_t count_lines(const char *text)
 
 void log_begin(void)
 {
-    pthread_mutex_lock(&state.lock);
+    sigset_t before;
+    take_lock(&before);
     if (state.sink == SINK_UNKNOWN)
         open_sink();
-    pthread_mutex_unlock(&state.lock);
+    leave_lock(&before);
 }
 
 void log_text(const char *text)
 {
     size_t size = strlen(text), written = 0;
-    log_begin();
-    pthread_mutex_lock(&state.lock);
+    sigset_t before;
+    take_lock(&before);
+    if (state.sink == SINK_UNKNOWN)
+        open_sink();
     for (size_t n = 1; state.used == 0 && state.left_out == 0 && n > 0 && written < size;
          written += n)
         n = write_now(text + written, piece_of(size - written));
@@ -194,7 +215,7 @@ void log_text(const char *text)
     else if (written < size)
         state.left_out += count_lines(text + written);
     pthread_cond_signal(&state.filled);
-    pthread_mutex_unlock(&state.lock);
+    leave_lock(&before);
 }
 
 void log_show_time(void)
@@ -242,13 +263,4 @@ void log_end(void)
         result = pthread_cond_clockwait(&state.emptied, &state.lock, CLOCK_MONOTONIC, &until);
     }
     pthread_mutex_unlock(&state.lock);
-}
-
-void log_rescue(void)
-{
-    size_t first = BUFFER_SIZE - state.start < state.used ? BUFFER_SIZE - state.start : state.used;
-    if (state.sink == SINK_UNKNOWN || state.used == 0)
-        return;
-    if (write_now(state.buffer + state.start, first) == first)
-        write_now(state.buffer, state.used - first);
 }

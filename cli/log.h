@@ -23,7 +23,5 @@ void log_text(const char *text);
 /* Waits for a reader that still takes what was written, for as long as it does. Then whatever it
  * has not taken is lost with the process. */
 void log_end(void);
-/* For signal handlers: writes what waits, as far as that goes without waiting. */
-void log_rescue(void);
 
 #endif

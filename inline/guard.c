@@ -13,6 +13,10 @@
 
 #include "base/clock.h"
 #include "base/vigil.h"
+#include "log.h"
+
+/* What the end after a crash may take: the model may have died with a lock that it needs. */
+#define LAST_WORDS_S 10
 
 static const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 #define NUM_NUMBERS (sizeof(numbers) / sizeof(*numbers))
@@ -26,6 +30,7 @@ static struct guard {
     pid_t pid; /* a model may fork: its child is not QEMU */
     bool has_thread, has_exit;
     atomic_bool is_stopping, is_over;
+    int crash; /* the signal */
 } guard;
 
 /* --- what takes long -----------------------------------------------------------------------------
@@ -33,8 +38,7 @@ static struct guard {
 
 static void say(enum trestle_log_level level, const char *sentence)
 {
-    fprintf(stderr, "trestle: %s: %s\n", level == TRESTLE_LOG_ERROR ? "error" : "warning",
-            sentence);
+    log_line("trestle: %s: %s", level == TRESTLE_LOG_ERROR ? "error" : "warning", sentence);
 }
 
 static void *watch(void *unused)
@@ -71,14 +75,31 @@ static bool take_over(struct trestle_activity *ret_seen)
     return true;
 }
 
+static void on_stuck(int unused)
+{
+    (void)unused;
+    raise(guard.crash);
+}
+
+static void end_within(unsigned seconds)
+{
+    struct sigaction action = {.sa_handler = on_stuck};
+    sigset_t alarm_only;
+    sigaction(SIGALRM, &action, NULL);
+    sigemptyset(&alarm_only);
+    sigaddset(&alarm_only, SIGALRM);
+    pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
+    alarm(seconds);
+}
+
 /* In a signal's handler: no stream and no memory. */
 static void name(const struct trestle_activity *seen, const char *what)
 {
     char whose[160], line[320];
-    int length = snprintf(line, sizeof(line),
-                          "trestle: error: %s %s; QEMU, whose process it shares, ends with it\n",
-                          vigil_describe(seen, whose, sizeof(whose)), what);
-    (void)!write(STDERR_FILENO, line, (size_t)length);
+    snprintf(line, sizeof(line),
+             "trestle: error: %s %s; QEMU, whose process it shares, ends with it\n",
+             vigil_describe(seen, whose, sizeof(whose)), what);
+    log_text(line);
 }
 
 /* Best effort: the process is about to end. */
@@ -88,12 +109,15 @@ static void on_crash(int number)
     char what[80];
     signal(number, SIG_DFL);
     if (take_over(&seen)) {
+        guard.crash = number;
+        end_within(LAST_WORDS_S);
         snprintf(what, sizeof(what), "ends in SIG%s (%s)", sigabbrev_np(number),
                  number == SIGABRT ? "abort(), a failed assertion, or an exception in C++"
                                    : sigdescr_np(number));
         if (seen.callback != TRESTLE_CALLBACK_NONE)
             name(&seen, what);
         guard.crashed();
+        log_end();
     }
     raise(number);
 }
@@ -112,6 +136,7 @@ static void on_exit_of_model(int status, void *unused)
     snprintf(what, sizeof(what), "calls exit(%d)", status);
     name(&seen, what);
     guard.crashed();
+    log_end();
     _exit(EXIT_FAILURE);
 }
 

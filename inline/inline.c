@@ -9,6 +9,7 @@
 #include "base/handover.h"
 #include "bridge/inline.h"
 #include "guard.h"
+#include "log.h"
 #include "trestle/models.h"
 #include "trestle/process.h"
 
@@ -30,7 +31,7 @@ static void log_level(void *ctx, enum trestle_log_level level, const char *text)
     const char *prefix = level == TRESTLE_LOG_ERROR     ? "trestle: error: "
                          : level == TRESTLE_LOG_WARNING ? "trestle: warning: "
                                                         : "";
-    fprintf(stderr, "%s%s\n", prefix, text);
+    log_line("%s%s", prefix, text);
 }
 
 /* --- the bridge --------------------------------------------------------------------------------
@@ -135,6 +136,7 @@ static void finish(void *ctx)
     run->inside.serve(run->inside.ctx, 0); /* the client's last words */
     tell_run(run);
     release(run);
+    log_end();
 }
 
 /* A model has crashed: QEMU goes with it. */
@@ -155,8 +157,8 @@ int trestle_inline_start(unsigned version, const char *given, void (*client_turn
     char *error = NULL;
     int given_fd;
     if (version != INLINE_VERSION) {
-        fprintf(stderr, "trestle: error: QEMU's plugin and trestle-inline.so are of different "
-                        "builds; install both from one\n");
+        log_line("trestle: error: QEMU's plugin and trestle-inline.so are of different builds; "
+                 "install both from one");
         return -EPROTO;
     }
     int r = handover_take(given, &given_fd, &run->say_fd, &run->given);

@@ -93,6 +93,7 @@ ALLOWED = {
         "include/trestle": "bridge machine models sim",
     },
     "inline": {
+        "cli": "log",
         "include/trestle": "models process sim",
         "lib/base": "clock error handover vigil",
         "lib/bridge": "inline",

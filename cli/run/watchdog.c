@@ -290,13 +290,14 @@ static void on_crash(int number, siginfo_t *info, void *context)
     (void)context;
     signal(number, SIG_DFL);
     if (getpid() == dog.pid && atomic_load(&dog.sim) &&
-        !pthread_equal(pthread_self(), dog.thread) && take_over()) {
-        log_rescue();
-        dog.place = find_place(number, info);
-        dog.sender = info->si_code == SI_KERNEL ? 0 : info->si_pid;
-        dog.num_frames = backtrace(dog.frames, FRAMES_MAX);
-        atomic_store(&dog.crash, number);
-        (void)!write(dog.wake_fd, &one, sizeof(one));
+        !pthread_equal(pthread_self(), dog.thread)) {
+        if (take_over()) {
+            dog.place = find_place(number, info);
+            dog.sender = info->si_code == SI_KERNEL ? 0 : info->si_pid;
+            dog.num_frames = backtrace(dog.frames, FRAMES_MAX);
+            atomic_store(&dog.crash, number);
+            (void)!write(dog.wake_fd, &one, sizeof(one));
+        }
         for (unsigned i = 0; !atomic_load(&dog.crash_is_told) && i < CLEAN_UP_S * 200; i++)
             nanosleep(&pause, NULL);
     }

@@ -2,21 +2,26 @@
 """The log never holds up a run, whoever reads it, and loses no line that was written before a crash."""
 import array
 import fcntl
+import os
+import pathlib
 import re
 import signal
 import socket
 import termios
+import threading
 import time
 
 import common
-from cli_case import Case, read_until
+from cli_case import Case, Guest, read_until, without_asan
 
 
 class Log(Case):
+    DEVICE = {}
+
     def soak(self, seconds, *options, **kwargs):
         """A guest that never stops asking, each time for a line of -vv."""
         self.config({"machine": {"kernel": str(common.guest("soak"))}, "devices": [
-            {"name": "d", "model": "id", "base_addr": "0x10200000"}]})
+            {"name": "d", "model": "id", "base_addr": "0x10200000", **self.DEVICE}]})
         return self.start_trestle("run", "-vv", "two.json", *options, "--",
                                   "-append", f"n=1 seconds={seconds}", **kwargs)
 
@@ -32,6 +37,24 @@ class Log(Case):
             time.sleep(0.01)
         run.send_signal(signal.SIGTERM)
         self.assertEqual(run.wait(30), 128 + signal.SIGTERM)
+
+    @without_asan
+    def test_a_signal_while_a_line_is_written(self):
+        """Its line, the table and the end come at once, wherever the signal meets the run."""
+        for _ in range(5):
+            run = self.soak(600)
+            read_until(run.stderr, rb"MMIO")
+            reader = threading.Thread(target=self.read_all, args=(run,))
+            reader.start()
+            run.send_signal(signal.SIGQUIT)
+            self.assertEqual(run.wait(60), -signal.SIGQUIT)
+            reader.join()
+            self.assertRegex(self.said, rb"trestle: error: SIGQUIT \(Quit\) from process \d+ ends the run\n")
+            self.assertRegex(self.said, rb"\nd +0x10200000 ")
+            self.assertEqual(common.files(self.runtime), set())
+
+    def read_all(self, run):
+        self.said = run.stderr.read()
 
     def test_a_reader_that_pauses(self):
         """More than a time-out long; the guest notices nothing."""
@@ -62,6 +85,49 @@ class Log(Case):
         run = self.soak(1)
         run.stderr.close()
         self.assertEqual(run.wait(60), 0)
+
+
+class Inline(Log):
+    """QEMU itself is the writer, and everything would stand still with it."""
+    DEVICE = {"process": "inline"}
+    test_a_signal_while_a_line_is_written = None
+
+
+class Plugin(Case):
+    def fill(self, stream):
+        """A pipe that is read nowhere takes nothing any more."""
+        fd = os.open(f"/proc/self/fd/{stream.fileno()}", os.O_WRONLY | os.O_NONBLOCK)
+        for size in 4096, 1:
+            try:
+                while True:
+                    os.write(fd, b"\n" * size)
+            except BlockingIOError:
+                pass
+        os.close(fd)
+
+    def kill_device(self, guest):
+        """Until another process has it, which knows nothing of what was written."""
+        self.assertEqual(guest.ask("w 4 10200000 7"), "=")
+        for pid in common.processes(session=guest.process.pid):
+            if b"--name=dut" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+        while guest.ask("r 4 10200000") != "= 0":
+            pass
+
+    def test_lines_that_nobody_reads(self):
+        """They are counted, and the guest does not wait for a reader."""
+        guest = Guest(self, config=self.config({
+            "machine": {"kernel": str(common.guest("probe"))},
+            "devices": [{"name": "dut", "model": "compute", "base_addr": "0x10200000",
+                         "process": "own"}]}))
+        self.fill(guest.process.stderr)
+        self.kill_device(guest)
+        read_until(guest.process.stderr, rb"\n{65536}")
+        self.kill_device(guest)
+        guest.wait_for_log(rb"trestle-qemu: 2 lines are missing here: nobody read the log in time\n"
+                           rb"trestle-qemu: device dut at 0x10200000: the connection was closed")
+        guest.process.terminate()
+        self.assertEqual(guest.end()[0], 128 + signal.SIGTERM)
 
 
 if __name__ == "__main__":
