@@ -65,7 +65,7 @@ ALLOWED = {
         "lib/front/v1": "v1",
         "lib/front/v2": "v2",
         "lib/ipc": "barrier inline shm",
-        "lib/sim": "lazy",
+        "lib/sim": "activity lazy",
         "lib/trace": "hash writer",
     },
     "lib/machine": {

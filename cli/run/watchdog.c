@@ -115,7 +115,8 @@ static void end_from_here(const char *what, int code)
 /* --- the thread --------------------------------------------------------------------------------
  */
 
-/* What cannot end by itself: an engine is stopped, a callback is left where it is. */
+/* What cannot end by itself: an engine is stopped, and so is the wait for a trace that nobody
+ * reads; a callback is left where it is. */
 static void see_to_end(struct vigil *vigil, uint64_t *ref_end_ns, uint64_t now_ns)
 {
     int code;
@@ -133,6 +134,8 @@ static void see_to_end(struct vigil *vigil, uint64_t *ref_end_ns, uint64_t now_n
         end_from_here(what, code);
     } else if (vigil->run_ns && now_ns - vigil->run_ns >= STUCK_NS) {
         vigil_tell_engine(vigil, now_ns);
+        trestle_sim_interrupt(dog.sim);
+    } else if (vigil->seen.is_waiting) {
         trestle_sim_interrupt(dog.sim);
     }
 }

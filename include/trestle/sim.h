@@ -62,6 +62,7 @@ struct trestle_activity {
     uint64_t callbacks; /* of models, begun so far */
     uint64_t runs;      /* of the engine (trestle_sim_run_until()), begun so far */
     bool is_running;    /* the engine */
+    bool is_waiting;    /* for the file of a trace, wherever it is otherwise */
     trestle_time now;
     enum trestle_callback callback; /* that runs, or NONE */
     const char *callback_name;      /* "write"; of the latest, if none runs */
@@ -73,7 +74,8 @@ struct trestle_activity {
 TRESTLE_API void trestle_sim_look(const struct trestle_sim *sim,
                                   struct trestle_activity *ret_activity);
 /* From any thread: the engine returns after the event at hand, and runs no other from then on. For
- * a run that is to end though its engine does not get past one moment. */
+ * a run that is to end though its engine does not get past one moment. A trace that is waited for
+ * is given up as well, two seconds after the last of it was taken. */
 TRESTLE_API void trestle_sim_interrupt(struct trestle_sim *sim);
 
 /* An event is embedded in its owner: scheduling never allocates beyond the growth of the

@@ -181,6 +181,10 @@ void vigil_look(struct vigil *vigil, const struct trestle_sim *sim, uint64_t now
     vigil->seen = (struct trestle_activity){0};
     if (sim)
         vigil->look(sim, &vigil->seen);
+    if (vigil->seen.is_waiting) { /* that is not the model's fault */
+        vigil->seen.callback = TRESTLE_CALLBACK_NONE;
+        vigil->seen.is_running = false;
+    }
     const struct trestle_activity *seen = &vigil->seen;
     look_at_callback(vigil,
                      seen->callback != TRESTLE_CALLBACK_NONE && seen->callbacks == before.callbacks,

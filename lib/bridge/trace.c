@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/macros.h"
 #include "bridge/bridge.h"
+#include "sim/activity.h"
 #include "trestle/registers.h"
 
 /* 64 MiB: about a second of accesses as fast as they come. */
@@ -24,7 +25,8 @@ static void say_failure(struct bridge_trace *trace, int error)
     trace->has_failed = true;
     front_log(trace->front, TRESTLE_LOG_ERROR,
               "cannot write the trace %s: %s; it is cut off there, and the run goes on",
-              trace->path, error_text(error));
+              trace->path,
+              error == -ETIMEDOUT ? "nobody reads it, and the run is over" : error_text(error));
 }
 
 static void keep(struct bridge_trace *trace, const struct trestle_trace_record *record)
@@ -184,6 +186,12 @@ static int create_writer(struct bridge_trace *trace, int fd)
                                                 .num_links = trace->num_links};
     if (error == 0)
         error = trace_writer_create(fd, &header, TRACE_BLOCKS, &trace->writer);
+    if (error == 0) {
+        atomic_bool *is_waiting;
+        const atomic_bool *is_over;
+        activity_of_waiting(front->timeline.sim, &is_waiting, &is_over);
+        trace_writer_belong(trace->writer, is_waiting, is_over);
+    }
     for (uint32_t i = 0; devices && i < front->num_ports; i++) {
         free((void *)devices[i].registers);
         free((void *)devices[i].row_regions);
@@ -200,6 +208,15 @@ void bridge_trace_init(struct bridge_trace *trace, struct front *front)
     trace_hash_init(&trace->hash);
 }
 
+/* What is no file may have a reader, whom the run does not wait for at its end. The description is
+ * ours alone, whatever the path leads to. */
+static int look_at_file(struct bridge_trace *trace, int fd)
+{
+    struct stat st;
+    trace->is_live = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
+    return trace->is_live && fcntl(fd, F_SETFL, O_WRONLY | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
 int trestle_bridge_trace(struct trestle_bridge *bridge, const char *path, char **ret_error)
 {
     struct bridge_trace *trace = &bridge->trace;
@@ -209,6 +226,8 @@ int trestle_bridge_trace(struct trestle_bridge *bridge, const char *path, char *
     int fd = copy ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
     int error = !copy ? -ENOMEM : fd < 0 ? -errno : 0;
     if (!error)
+        error = look_at_file(trace, fd);
+    if (!error)
         error = create_writer(trace, fd);
     if (error) {
         if (fd >= 0)
@@ -217,8 +236,6 @@ int trestle_bridge_trace(struct trestle_bridge *bridge, const char *path, char *
         return error_set(ret_error, error, "cannot write the trace %s: %s", path,
                          error_text(error));
     }
-    struct stat st;
-    trace->is_live = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
     trace->path = copy;
     return 0;
 }

@@ -38,6 +38,7 @@ void trestle_sim_look(const struct trestle_sim *sim, struct trestle_activity *re
         .callbacks = atomic_load_explicit(&activity->callbacks, memory_order_acquire),
         .runs = atomic_load_explicit(&activity->runs, memory_order_relaxed),
         .is_running = atomic_load_explicit(&activity->is_running, memory_order_relaxed),
+        .is_waiting = atomic_load_explicit(&activity->is_waiting, memory_order_relaxed),
         .now = sim->now};
     const struct trestle_device *dev =
         atomic_load_explicit(&activity->device, memory_order_acquire);
@@ -49,6 +50,13 @@ void trestle_sim_look(const struct trestle_sim *sim, struct trestle_activity *re
     bool goes_on =
         atomic_load_explicit(&activity->callbacks, memory_order_acquire) != seen.callbacks;
     *ret_activity = goes_on ? seen : with_device;
+}
+
+void activity_of_waiting(struct trestle_sim *sim, atomic_bool **ret_is_waiting,
+                         const atomic_bool **ret_is_over)
+{
+    *ret_is_waiting = &sim->activity.is_waiting;
+    *ret_is_over = &sim->activity.is_interrupted;
 }
 
 void trestle_sim_interrupt(struct trestle_sim *sim)

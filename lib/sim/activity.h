@@ -16,8 +16,13 @@ struct activity {
     _Atomic uint64_t runs;                   /* of the engine, begun so far */
     atomic_bool is_running;                  /* the engine */
     atomic_bool is_interrupted;
+    atomic_bool is_waiting;   /* the sim's thread, for the file of a trace */
     _Atomic uintptr_t thread; /* that used the sim last */
 };
+
+/* For whoever has the sim's thread wait: what to set meanwhile, and what ends the wait. */
+void activity_of_waiting(struct trestle_sim *sim, atomic_bool **ret_is_waiting,
+                         const atomic_bool **ret_is_over);
 
 static inline uintptr_t activity_this_thread(void)
 {

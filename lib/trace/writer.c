@@ -3,9 +3,9 @@
 #include "trace/writer.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +16,9 @@
 #include "trace/record.h"
 
 #define BLOCK_SIZE (128u * 1024)
+/* At the end, a reader that takes nothing for so long will not take anything any more. */
+#define END_PATIENCE_NS (2 * NS_PER_S)
+#define LOOK_MS 50
 
 _Static_assert(TRACE_HEADER_START < BLOCK_SIZE && TRACE_RECORD_MAX < BLOCK_SIZE,
                "a record fits a block");
@@ -33,8 +36,9 @@ struct trace_writer {
     struct trace_times times;
     struct block *current; /* the producer's */
     uint64_t num_records, waited_ns;
-    atomic_bool is_waiting;
-    atomic_int error; /* written by the thread */
+    atomic_bool *is_waiting;    /* or NULL */
+    const atomic_bool *is_over; /* or NULL */
+    atomic_int error;           /* written by the thread */
 
     pthread_t thread;
     pthread_mutex_t lock;        /* of what follows */
@@ -96,6 +100,36 @@ static uint64_t whole_records(const struct block *block, size_t written)
     return count;
 }
 
+static bool has_ended(struct trace_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    bool is_over = writer->is_ending ||
+                   (writer->is_over && atomic_load_explicit(writer->is_over, memory_order_relaxed));
+    pthread_mutex_unlock(&writer->lock);
+    return is_over;
+}
+
+/* A reader may pause for as long as it likes, but not when the run is over. */
+static int write_block(struct trace_writer *writer, const struct block *block, size_t *ret_written)
+{
+    struct pollfd room = {.fd = writer->fd, .events = POLLOUT};
+    uint64_t progress_ns = clock_ns();
+    size_t piece;
+    int error;
+    *ret_written = 0;
+    while ((error = io_write_counted(writer->fd, block->bytes + *ret_written,
+                                     block->used - *ret_written, &piece)) == -EAGAIN) {
+        *ret_written += piece;
+        if (piece > 0 || !has_ended(writer))
+            progress_ns = clock_ns();
+        else if (clock_ns() - progress_ns >= END_PATIENCE_NS)
+            return -ETIMEDOUT;
+        poll(&room, 1, LOOK_MS);
+    }
+    *ret_written += piece;
+    return error;
+}
+
 static void *write_blocks(void *ctx)
 {
     struct trace_writer *writer = ctx;
@@ -104,7 +138,7 @@ static void *write_blocks(void *ctx)
     while ((block = take_full(writer))) {
         if (error == 0) {
             size_t written;
-            error = io_write_counted(writer->fd, block->bytes, block->used, &written);
+            error = write_block(writer, block, &written);
             writer->written_records += whole_records(block, written);
             writer->written_bytes += written;
             atomic_store_explicit(&writer->error, error, memory_order_relaxed);
@@ -137,6 +171,12 @@ static void hand_over(struct trace_writer *writer, struct block *block)
     pthread_mutex_unlock(&writer->lock);
 }
 
+static void set_waiting(struct trace_writer *writer, bool is_waiting)
+{
+    if (writer->is_waiting)
+        atomic_store_explicit(writer->is_waiting, is_waiting, memory_order_relaxed);
+}
+
 /* An empty block, when there is one. */
 static struct block *take_free(struct trace_writer *writer)
 {
@@ -149,10 +189,10 @@ static struct block *take_free(struct trace_writer *writer)
     } else {
         if (!writer->free_blocks) {
             uint64_t start_ns = clock_ns();
-            atomic_store_explicit(&writer->is_waiting, true, memory_order_relaxed);
+            set_waiting(writer, true);
             while (!writer->free_blocks)
                 pthread_cond_wait(&writer->free, &writer->lock);
-            atomic_store_explicit(&writer->is_waiting, false, memory_order_relaxed);
+            set_waiting(writer, false);
             writer->waited_ns += clock_ns() - start_ns;
         }
         block = writer->free_blocks;
@@ -211,11 +251,6 @@ static void put_bytes(struct trace_writer *writer, const uint8_t *bytes, size_t 
 int trace_writer_error(const struct trace_writer *writer)
 {
     return atomic_load_explicit(&writer->error, memory_order_relaxed);
-}
-
-bool trace_writer_is_waiting(const struct trace_writer *writer)
-{
-    return atomic_load_explicit(&writer->is_waiting, memory_order_relaxed);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -278,6 +313,15 @@ int trace_writer_create(int fd, const struct trestle_trace_header *header, size_
     }
     free(bytes);
     return error;
+}
+
+void trace_writer_belong(struct trace_writer *writer, atomic_bool *is_waiting,
+                         const atomic_bool *is_over)
+{
+    pthread_mutex_lock(&writer->lock);
+    writer->is_waiting = is_waiting;
+    writer->is_over = is_over;
+    pthread_mutex_unlock(&writer->lock);
 }
 
 void trace_writer_finish(struct trace_writer *writer, uint64_t hash,

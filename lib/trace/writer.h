@@ -7,6 +7,8 @@
 #ifndef TRESTLE_TRACE_WRITER_H
 #define TRESTLE_TRACE_WRITER_H
 
+#include <stdatomic.h>
+
 #include "trestle/trace.h"
 
 struct trace_writer;
@@ -15,6 +17,11 @@ struct trace_writer;
  * error fd is the caller's still. */
 TRESTLE_CHECK int trace_writer_create(int fd, const struct trestle_trace_header *header,
                                       size_t num_blocks, struct trace_writer **ret_writer);
+/* While put() waits *is_waiting is true. Once *is_over is, nobody waits for a reader that takes
+ * nothing for two seconds: -ETIMEDOUT. Both outlive the writer. For descriptors that do not block.
+ */
+void trace_writer_belong(struct trace_writer *writer, atomic_bool *is_waiting,
+                         const atomic_bool *is_over);
 /* One thread at a time. */
 void trace_writer_put(struct trace_writer *writer, const struct trestle_trace_record *record);
 /* Hands over what is there so far, if that needs no wait. */
@@ -22,8 +29,6 @@ void trace_writer_flush(struct trace_writer *writer);
 /* 0, or the negative errno of the write that failed; from then on records are dropped. Known when
  * a block has been handed over. */
 int trace_writer_error(const struct trace_writer *writer);
-/* True while trace_writer_put() waits; from any thread. */
-bool trace_writer_is_waiting(const struct trace_writer *writer);
 
 struct trace_writer_result {
     uint64_t num_records, num_bytes; /* in the file */
@@ -31,7 +36,8 @@ struct trace_writer_result {
     int error;                       /* as trace_writer_error(): the trace is cut off */
 };
 
-/* Writes the end, waits until all is written, closes the file and frees the writer. */
+/* Writes the end, waits until all is written, closes the file and frees the writer. It is over
+ * then, too, for a reader that takes nothing. */
 void trace_writer_finish(struct trace_writer *writer, uint64_t hash,
                          struct trace_writer_result *ret_result);
 

@@ -243,6 +243,41 @@ class Traces(Recorded):
                           "device; it is cut off there, and the run goes on"])
         self.assertIn("\ntrace /dev/full: 0 records, 0 bytes; cut off by an error\n", result.err)
 
+    def wait_until_it_waits(self, run):
+        """For a thread of its own, and not for a moment only."""
+        looks = 0
+        while run.poll() is None and looks < 5:
+            looks = looks + 1 if self.waits_for_a_thread(run.pid) else 0
+            time.sleep(0.01)
+        self.assertIsNone(run.poll())
+
+    def test_nobody_reads_and_the_run_is_to_end(self):
+        """While it waits for its trace; and by itself, with the last of it."""
+        config, fifo = self.dir / "config.json", self.dir / "fifo"
+        os.mkfifo(fifo)
+        dma = {"machine": {"arch": "riscv64", "kernel": str(common.guest("dma", "riscv64")),
+                           "args": ["-append", "bench=50"]},
+               "devices": [{"model": "dma", "base_addr": "0x10200000", "irq": 40, "timeout_ms": 0}]}
+        soak = {"machine": {"kernel": str(common.guest("soak")), "args": ["-append", "n=1 seconds=1"]},
+                "devices": [{"model": "id", "base_addr": "0x10200000"}]}
+        for document, args, number, code in ((dma, (), signal.SIGTERM, 143),
+                                             (dma, ("--timeout", "4"), 0, 124), (soak, (), 0, 1)):
+            with self.subTest(args=args, number=number):
+                config.write_text(json.dumps(document))
+                run = self.start([common.TRESTLE, "run", config, "--trace", fifo, *args],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True)
+                with open(fifo, "rb") as reader:
+                    reader.read(1)
+                    if number:
+                        self.wait_until_it_waits(run)
+                        run.send_signal(number)
+                    out, err = run.communicate(timeout=60)
+                self.assertEqual(run.returncode, code, err)
+                self.assertIn(f"trestle: error: cannot write the trace {fifo}: nobody reads it, and "
+                              "the run is over; it is cut off there, and the run goes on\n", err)
+                self.assertNotIn("has not returned", err)
+
     def test_nobody_reads_for_a_while(self):
         """The run waits, loses nothing, and says so."""
         config, stats = self.dir / "config.json", self.dir / "stats.json"
@@ -256,11 +291,7 @@ class Traces(Recorded):
                           "--timeout", 60], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, text=True)
         with open(fifo, "rb") as reader, open(trace, "wb") as file:
-            looks = 0
-            while run.poll() is None and looks < 5:  # not for a moment only
-                looks = looks + 1 if self.waits_for_a_thread(run.pid) else 0
-                time.sleep(0.01)
-            self.assertIsNone(run.poll())
+            self.wait_until_it_waits(run)
             shutil.copyfileobj(reader, file)
         out, err = run.communicate(timeout=60)
         self.assertEqual(run.returncode, 0, err)

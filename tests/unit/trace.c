@@ -402,14 +402,16 @@ static void test_a_slow_file_loses_nothing(void **state)
     struct trace_writer_result result;
     struct trestle_trace_reader *reader;
     struct trestle_trace_record record;
+    atomic_bool is_waiting = false;
     pthread_t thread;
     int fds[2];
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     /* At the end it has to hold what is left, and before that not all. */
     assert_int_equal(fcntl(fds[0], F_SETPIPE_SZ, 1 << 20), 1 << 20);
     assert_int_equal(trace_writer_create(fds[1], &header, 3, &writer), 0);
+    trace_writer_belong(writer, &is_waiting, NULL);
     assert_int_equal(pthread_create(&thread, NULL, put_many, writer), 0);
-    while (!trace_writer_is_waiting(writer))
+    while (!atomic_load(&is_waiting))
         sched_yield();
     FILE *file = fdopen(fds[0], "r");
     assert_int_equal(trestle_trace_open(file, &reader, NULL), 0);
@@ -429,6 +431,30 @@ static void test_a_slow_file_loses_nothing(void **state)
     assert_int_equal(trestle_trace_next(reader, &record, NULL), -EPROTO); /* not its hash */
     trestle_trace_close(reader);
     fclose(file);
+}
+
+/* It is waited for as long as the run goes on, and no longer. */
+static void test_nobody_reads_it(void **state)
+{
+    struct trace_writer *writer;
+    struct trace_writer_result result;
+    atomic_bool is_waiting = false, is_over = false;
+    pthread_t thread;
+    int fds[2];
+    assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    assert_int_equal(trace_writer_create(fds[1], &header, 3, &writer), 0);
+    trace_writer_belong(writer, &is_waiting, &is_over);
+    assert_int_equal(pthread_create(&thread, NULL, put_many, writer), 0);
+    while (!atomic_load(&is_waiting))
+        sched_yield();
+    assert_int_equal(trace_writer_error(writer), 0);
+    atomic_store(&is_over, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(trace_writer_error(writer), -ETIMEDOUT);
+    trace_writer_finish(writer, 0, &result);
+    assert_int_equal(result.error, -ETIMEDOUT);
+    assert_cmp(result.num_bytes, >, 0);
+    close(fds[0]);
 }
 
 static void test_a_full_disk(void **state)
@@ -500,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_registers),
         cmocka_unit_test(test_each_damage_is_named),
         cmocka_unit_test(test_a_slow_file_loses_nothing),
+        cmocka_unit_test(test_nobody_reads_it),
         cmocka_unit_test(test_a_full_disk),
         cmocka_unit_test(test_a_file_that_is_cut_off),
         cmocka_unit_test(test_a_header_that_does_not_fit),
