@@ -878,15 +878,17 @@ static int open_blocks(struct trestle_device *dev, const char *path, uint64_t by
         trestle_device_fail(dev, "%s: %s", *path ? path : "its memory", strerror(-error));
         return error;
     }
-    if (!*path && (bytes > INT64_MAX || ftruncate(nvme->fd, (off_t)bytes) < 0))
-        bytes = 0;
-    else if (*path)
+    if (*path)
         bytes = fstat(nvme->fd, &stat) == 0 && S_ISREG(stat.st_mode) ? (uint64_t)stat.st_size : 0;
     nvme->blocks = bytes >> BLOCK_SHIFT;
-    if (nvme->blocks > 0)
+    if (nvme->blocks == 0)
+        trestle_device_fail(dev, "%s has no block of %u bytes; name a file that has",
+                            *path ? path : "its memory", BLOCK);
+    else if (*path || (bytes <= INT64_MAX && ftruncate(nvme->fd, (off_t)bytes) == 0))
         return 0;
-    trestle_device_fail(dev, "%s has no block of %u bytes; name a file that has",
-                        *path ? path : "its memory", BLOCK);
+    else
+        trestle_device_fail(dev, "its memory of %" PRIu64 " bytes: %s", bytes,
+                            strerror(bytes > INT64_MAX ? EFBIG : errno));
     close(nvme->fd);
     return -EINVAL;
 }

@@ -363,11 +363,12 @@ static void test_noise(void **state)
 static void test_files_that_cannot_be(void **state)
 {
     const struct trestle_param missing = {"file", "/tmp/trestle-nvme-none"},
-                               none = {"file", "/dev/null"};
-    const struct trestle_param *const params[] = {&missing, &none};
+                               none = {"file", "/dev/null"}, huge = {"size", "0x8000000000000000"};
+    const struct trestle_param *const params[] = {&missing, &none, &huge};
     const char *const why[] = {"/tmp/trestle-nvme-none: No such file or directory",
-                               "/dev/null has no block of 512 bytes; name a file that has"};
-    for (unsigned i = 0; i < 2; i++) {
+                               "/dev/null has no block of 512 bytes; name a file that has",
+                               "its memory of 9223372036854775808 bytes: File too large"};
+    for (unsigned i = 0; i < 3; i++) {
         struct trestle_device_options options = {
             .size = sizeof(options), .name = "disk", .params = params[i], .num_params = 1};
         struct trestle_device *refused;
