@@ -115,7 +115,7 @@ ALLOWED = {
         "cli/config": "config",
         "cli/rtl": "ports",
         "cli/svd": "stub svd",
-        "include/trestle": "bridge models trace wire",
+        "include/trestle": "bridge models test trace wire",
         "lib/ipc": "fds shm",
         "plugin/device": "device",
         "plugin/qemu": "memory say",
