@@ -192,8 +192,8 @@ class TestCase(unittest.TestCase):
 
 
 def main():
-    # What nohup ignores, trestle would ignore as well, and the tests send it.
-    for number in signal.SIGHUP, signal.SIGINT, signal.SIGTERM:
+    # What nohup or a shell's "&" ignores, trestle would ignore as well, and the tests send it.
+    for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM:
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     program = unittest.main(verbosity=2, exit=False)
