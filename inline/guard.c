@@ -102,6 +102,17 @@ static void name(const struct trestle_activity *seen, const char *what)
     log_text(line);
 }
 
+/* Between two callbacks, or in QEMU itself. */
+static void name_last(const struct trestle_activity *seen, const char *what)
+{
+    char line[400];
+    snprintf(line, sizeof(line),
+             "trestle: error: QEMU %s outside of all models; the last was %s, in its %s(): a model "
+             "in its process may have written beyond its memory\n",
+             what, seen->device, seen->callback_name);
+    log_text(line);
+}
+
 /* Best effort: the process is about to end. */
 static void on_crash(int number)
 {
@@ -116,6 +127,8 @@ static void on_crash(int number)
                                    : sigdescr_np(number));
         if (seen.callback != TRESTLE_CALLBACK_NONE)
             name(&seen, what);
+        else if (seen.device[0])
+            name_last(&seen, what);
         guard.crashed();
         log_end();
     }

@@ -27,8 +27,8 @@
 /* What a clean-up may take before the process ends all the same. */
 #define CLEAN_UP_S 10
 #define FRAMES_MAX 24
-/* Of the handler, and the system's way into it. */
-#define FRAMES_OURS 2
+/* Of the handler, with care, and the system's way into it. */
+#define FRAMES_OURS 4
 
 /* Where a signal came that ends the process. */
 enum crash_place { IN_CALLBACK, IN_THREAD, OUTSIDE, FROM_ELSEWHERE };
@@ -50,6 +50,7 @@ static struct {
     void *frames[FRAMES_MAX];
     int num_frames;
     struct trestle_activity crashed_in;
+    bool is_inside; /* of that callback */
     enum crash_place place;
     pid_t sender;     /* 0: none */
     atomic_int crash; /* the signal */
@@ -68,6 +69,45 @@ static char *describe(const struct trestle_activity *seen)
     return xstrdup(vigil_describe(seen, what, sizeof(what)));
 }
 
+/* --- care --------------------------------------------------------------------------------------
+ */
+
+static struct {
+    sigjmp_buf back;
+    pthread_t thread;
+} care;
+
+static void on_trouble(int number)
+{
+    (void)number;
+    if (pthread_equal(pthread_self(), care.thread))
+        siglongjmp(care.back, 1);
+    for (;;)
+        pause(); /* the process is about to end */
+}
+
+/* After a crash: what a model has overwritten may be what tells of it, or what is to be cleaned up.
+ * A step that meets that ends there. */
+static __attribute__((noinline)) void with_care(void (*step)(void))
+{
+    static const int numbers[] = {SIGSEGV, SIGBUS, SIGABRT};
+    const struct sigaction action = {.sa_handler = on_trouble, .sa_flags = SA_NODEFER | SA_ONSTACK};
+    struct sigaction before[3];
+    sigset_t troubles, mask;
+    sigemptyset(&troubles);
+    care.thread = pthread_self();
+    for (size_t i = 0; i < 3; i++) {
+        sigaddset(&troubles, numbers[i]);
+        sigaction(numbers[i], &action, &before[i]);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &troubles, &mask);
+    if (sigsetjmp(care.back, 1) == 0)
+        step();
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    for (size_t i = 0; i < 3; i++)
+        sigaction(numbers[i], &before[i], NULL);
+}
+
 /* --- the end -----------------------------------------------------------------------------------
  */
 
@@ -77,11 +117,16 @@ static bool take_over(void)
     return !atomic_exchange(&dog.is_over, true);
 }
 
-static void clean_up(void)
+static void limit_end(void)
 {
     struct sigaction as_usual = {.sa_handler = SIG_DFL};
     sigaction(SIGALRM, &as_usual, NULL);
     alarm(CLEAN_UP_S);
+}
+
+static void clean_up(void)
+{
+    limit_end();
     if (dog.options.clean_up && !atomic_load(&dog.is_finishing))
         dog.options.clean_up(dog.options.ctx);
     log_end();
@@ -195,8 +240,10 @@ static void tell_crash(void)
                                          : strsignal(number));
     log_line("trestle: error: %s", what);
     free(what);
-    if (dog.place == FROM_ELSEWHERE)
-        return;
+}
+
+static void tell_frames(void)
+{
     char **names = backtrace_symbols(dog.frames, dog.num_frames);
     for (int i = FRAMES_OURS; names && i < dog.num_frames; i++)
         log_line("trestle:   %s", names[i]);
@@ -217,8 +264,12 @@ static void *watch(void *unused)
         if (atomic_load(&dog.is_stopping))
             return NULL;
         if (atomic_load(&dog.crash)) {
-            tell_crash();
-            clean_up();
+            limit_end();
+            with_care(tell_crash);
+            if (dog.place != FROM_ELSEWHERE)
+                with_care(tell_frames);
+            with_care(clean_up);
+            with_care(log_end);
             atomic_store(&dog.crash_is_told, true);
             return NULL;
         }
@@ -241,30 +292,14 @@ static bool is_inside_model(struct trestle_activity *ret_seen)
     return ret_seen->callback != TRESTLE_CALLBACK_NONE;
 }
 
-static sigjmp_buf unreadable;
-
-static void on_unreadable(int number)
+static void look(void)
 {
-    (void)number;
-    siglongjmp(unreadable, 1);
+    dog.is_inside = is_inside_model(&dog.crashed_in);
 }
 
-/* What a model has overwritten may be what tells of it. */
-static bool look_with_care(struct trestle_activity *ret_seen)
+static __attribute__((noinline)) void take_frames(void)
 {
-    static struct trestle_activity nothing;
-    struct sigaction care = {.sa_handler = on_unreadable, .sa_flags = SA_NODEFER | SA_ONSTACK};
-    struct sigaction before[2];
-    bool is_inside = false;
-    sigaction(SIGSEGV, &care, &before[0]);
-    sigaction(SIGBUS, &care, &before[1]);
-    if (sigsetjmp(unreadable, 1) == 0)
-        is_inside = is_inside_model(ret_seen);
-    else
-        *ret_seen = nothing;
-    sigaction(SIGSEGV, &before[0], NULL);
-    sigaction(SIGBUS, &before[1], NULL);
-    return is_inside;
+    dog.num_frames = backtrace(dog.frames, FRAMES_MAX);
 }
 
 /* Not by a mistake of a model's: a user, a limit for processor time, another process. */
@@ -277,10 +312,10 @@ static bool is_from_elsewhere(int number, const siginfo_t *info)
 
 static enum crash_place find_place(int number, const siginfo_t *info)
 {
-    bool is_inside = look_with_care(&dog.crashed_in);
+    with_care(look);
     if (is_from_elsewhere(number, info))
         return FROM_ELSEWHERE;
-    if (is_inside)
+    if (dog.is_inside)
         return IN_CALLBACK;
     return is_fault(number) && !pthread_equal(pthread_self(), dog.served) ? IN_THREAD : OUTSIDE;
 }
@@ -297,7 +332,7 @@ static void on_crash(int number, siginfo_t *info, void *context)
         if (take_over()) {
             dog.place = find_place(number, info);
             dog.sender = info->si_code == SI_KERNEL ? 0 : info->si_pid;
-            dog.num_frames = backtrace(dog.frames, FRAMES_MAX);
+            with_care(take_frames);
             atomic_store(&dog.crash, number);
             (void)!write(dog.wake_fd, &one, sizeof(one));
         }

@@ -21,9 +21,9 @@ struct state {
 };
 
 static const char *const faults[] = {
-    "loop",   "null",        "abort",       "exit",  "print",    "keep",  "slow",
-    "thread", "picoseconds", "ping",        "fail",  "overflow", "leave", "fork",
-    "signal", "thread null", "thread exit", "close", "flood",    "",
+    "loop",   "null",        "abort",       "exit",  "print",    "keep",    "slow",
+    "thread", "picoseconds", "ping",        "fail",  "overflow", "leave",   "fork",
+    "signal", "thread null", "thread exit", "close", "flood",    "trample", "",
 };
 
 static void *from_a_thread(void *ctx)
@@ -71,6 +71,13 @@ static int overflow(volatile char *end)
     return end[8];
 }
 
+/* Over whatever lies behind it: other devices, the bridge, the loader's lists. */
+static void trample(volatile char *end)
+{
+    for (size_t i = 0; i < 16384; i++)
+        end[i] = 'A';
+}
+
 /* What does not come back, or does not return. */
 static int misbehave(struct trestle_device *dev, const char *fault)
 {
@@ -105,6 +112,8 @@ static int misbehave(struct trestle_device *dev, const char *fault)
     if (strcmp(fault, "flood") == 0)
         for (int i = 0; i < 3000; i++) /* ends low; more than a ring takes */
             trestle_device_irq(dev, 0, i % 2 == 0);
+    if (strcmp(fault, "trample") == 0)
+        trample((char *)trestle_device_state(dev) + sizeof(struct state));
     if (strcmp(fault, "overflow") == 0)
         return overflow((char *)trestle_device_state(dev) + sizeof(struct state));
     return strcmp(fault, "fail") == 0 ? -EIO : 0;

@@ -117,6 +117,23 @@ class Watchdog(Faulty):
                 self.assertEqual(common.files(self.runtime), set())
 
     @without_asan
+    def test_what_is_overwritten_may_be_all(self):
+        """The model is named, and QEMU ended, by what is left."""
+        for process in "shared", "own":
+            with self.subTest(process=process):
+                guest = self.provoke("trample", process=process, end=False)
+                guest.wait_for_log(rb"error: [^\n]*SIG(SEGV|BUS|ABRT) [^\n]*(dut|AAA)?[^\n]* in its write\(\)[^\n]* "
+                                   rb"written beyond its memory")
+                guest.process.stdin.write(b"q 0\n")
+                try:
+                    guest.process.stdin.flush()
+                except BrokenPipeError:
+                    pass
+                guest.end()
+                shutil.rmtree(self.runtime)  # of this it may know nothing any more
+                self.runtime.mkdir()
+
+    @without_asan
     def test_a_crash_in_a_process_of_its_own(self):
         code, log = self.provoke("null", process="own").end()
         self.assertEqual(code, 0, log)
