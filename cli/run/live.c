@@ -83,10 +83,12 @@ static bool set_own_fault(const struct live *live, uint32_t index, enum trestle_
     static const int signals[] = {[TRESTLE_FAULT_NONE] = SIGCONT,
                                   [TRESTLE_FAULT_DEAD] = SIGKILL,
                                   [TRESTLE_FAULT_HUNG] = SIGSTOP};
+    const struct config_device *device = &live->run->config->devices[index];
     if (own_signal(live->run->own, index, signals[fault]))
         return true;
-    *ret_error = xformat("%s has no process any more, and gets no other one",
-                         live->run->config->devices[index].name);
+    *ret_error = device->is_inline
+                     ? xformat("%s is in QEMU's process, where nothing reaches it", device->name)
+                     : xformat("%s has no process any more; reload gives it one", device->name);
     return false;
 }
 

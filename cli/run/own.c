@@ -53,6 +53,7 @@ struct own_process {
     struct trestle_device_stats *stats; /* of all that have ended, device by device */
     char disturbance[64];               /* of all of them; empty: none */
     char run_hash[17];                  /* of the latest that has ended; empty: not known */
+    char *failure;                      /* what that gave as its reason, or NULL */
 };
 
 struct own_processes {
@@ -233,12 +234,15 @@ static int start(struct own_process *process, char **ret_error)
     return status;
 }
 
-/* How it ended: "signal 11", "exit code 2"; malloc'd. */
+/* How it ended: "signal 11", "exit code 2 (why)"; malloc'd. */
 static char *describe_end(const struct own_process *process)
 {
+    bool has_why = process->failure;
     int code = child_exit_code(&process->child);
-    return WIFSIGNALED(process->child.wait_status) ? xformat("signal %d", code - 128)
-                                                   : xformat("exit code %d", code);
+    return WIFSIGNALED(process->child.wait_status)
+               ? xformat("signal %d", code - 128)
+               : xformat("exit code %d%s%s%s", code, has_why ? " (" : "",
+                         has_why ? process->failure : "", has_why ? ")" : "");
 }
 
 /* Takes what the process has said since. */
@@ -276,16 +280,14 @@ static bool await_word(const struct own_process *process, int signal_fd)
     return fds[0].revents != 0;
 }
 
-/* 0: it serves. -EINVAL: it does not, and has ended; *ret_failure is what it said, or NULL. */
-static int judge(struct own_process *process, int grace_ms, char **ret_failure)
+/* 0: it serves. -EINVAL: it does not, and has ended. */
+static int judge(struct own_process *process, int grace_ms)
 {
     struct handover_report report = {0};
-    *ret_failure = NULL;
     listen_to(process);
     int status = handover_read_report(process->said, process->num_said, &report);
     if (status == 0 && !report.serves) {
         status = -EINVAL;
-        *ret_failure = report.failure ? xstrdup(report.failure) : NULL;
         finish(process, grace_ms);
     }
     handover_finish_report(&report);
@@ -294,21 +296,19 @@ static int judge(struct own_process *process, int grace_ms, char **ret_failure)
 
 static int await_ready(struct own_process *process, int signal_fd, char **ret_error)
 {
-    char *failure;
     if (!await_word(process, signal_fd))
         return 0;
-    int status = judge(process, STOP_GRACE_MS, &failure);
+    int status = judge(process, STOP_GRACE_MS);
     if (status != -EINVAL)
         return status;
     char *how = describe_end(process);
     size_t at = 0;
     (void)device_of(process, &at);
-    *ret_error = failure
-                     ? config_complain_params(process->all->config, at, failure)
+    *ret_error = process->failure
+                     ? config_complain_params(process->all->config, at, process->failure)
                      : config_complain_device(process->all->config, at, NULL,
                                               "its process ended with %s before it served", how);
     free(how);
-    free(failure);
     return status;
 }
 
@@ -344,8 +344,8 @@ static void take_report(struct own_process *process)
     if (report.disturbance)
         snprintf(process->disturbance, sizeof(process->disturbance), "%s", report.disturbance);
     process->trace_stats = report.trace;
-    if (process->configured->is_inline && report.failure)
-        log_line("trestle: error: %s", report.failure);
+    free(process->failure);
+    process->failure = report.failure ? xstrdup(report.failure) : NULL;
     process->is_silent = report.serves && report.num_devices == 0;
     handover_finish_report(&report);
 }
@@ -436,7 +436,6 @@ static void on_end(void *ctx)
 /* Starts it, and waits until it serves. */
 static int begin_anew(struct own_process *process, char **ret_error)
 {
-    char *failure = NULL;
     int status = start(process, ret_error);
     if (status < 0)
         return status;
@@ -445,13 +444,14 @@ static int begin_anew(struct own_process *process, char **ret_error)
         *ret_error = xformat("a new process did not serve within %d ms", RELOAD_START_MS);
         return -ETIME;
     }
-    status = judge(process, RELOAD_STOP_MS, &failure);
-    if (status < 0 && !failure) {
+    status = judge(process, RELOAD_STOP_MS);
+    if (status < 0 && process->failure) {
+        *ret_error = xstrdup(process->failure);
+    } else if (status < 0) {
         char *how = describe_end(process);
-        failure = xformat("a new process ended with %s before it served", how);
+        *ret_error = xformat("a new process ended with %s before it served", how);
         free(how);
     }
-    *ret_error = failure;
     return status;
 }
 
@@ -472,12 +472,13 @@ int own_reload(struct own_processes *own, size_t index, char **ret_error)
     struct own_process old = *process;
     process->child = CHILD_NONE;
     process->given_fd = process->report_fd = -1;
-    process->said = NULL;
+    process->said = process->failure = NULL;
     process->num_said = 0;
     process->restarts++;
     int status = begin_anew(process, ret_error);
     if (status < 0) {
         close_pipes(process);
+        free(process->failure);
         *process = old;
         return status;
     }
@@ -486,6 +487,7 @@ int own_reload(struct own_processes *own, size_t index, char **ret_error)
         finish(&old, RELOAD_STOP_MS);
         memcpy(process->disturbance, old.disturbance, sizeof(process->disturbance));
     }
+    free(old.failure);
     process->has_died = true;
     process->quick_deaths = 0;
     log_line("trestle: %s: reloaded; its process is %d now", process->configured->name,
@@ -510,6 +512,8 @@ void own_launched(struct own_processes *own)
 static void end_inline(struct own_process *process)
 {
     take_report(process);
+    if (process->failure)
+        log_line("trestle: error: %s", process->failure);
     close_pipes(process);
 }
 
@@ -530,6 +534,7 @@ void own_finish(struct own_processes *own)
     own_launched(own);
     for (size_t i = 0; own && i < own->count; i++) {
         close_pipes(&own->processes[i]);
+        free(own->processes[i].failure);
         free(own->processes[i].stats);
     }
     free(own);

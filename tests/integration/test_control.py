@@ -226,6 +226,7 @@ class Poke(ControlCase):
         self.assertEqual(guest.ask("w 4 10200000 7"), "=")
         self.assert_fine("kill echo_device", "")
         guest.wait_for_log(rb"ended with signal 9; it is not started again\n")
+        self.assert_fails(2, "echo_device has no process any more; reload gives it one", "hang echo_device")
         self.assertRegex(self.poke("reload compute_device").out, "compute_device: its process is ")
         self.until(lambda: guest.ask("r 4 10200004") == "= 0")
         self.end(guest)
@@ -238,6 +239,7 @@ class Poke(ControlCase):
                  'own can be reloaded ("process": "own")', "reload timer"),
                 ("echo_device is in QEMU's process, which goes on; only a device with a process of "
                  'its own can be reloaded ("process": "own")', "reload echo_device"),
+                ("echo_device is in QEMU's process, where nothing reaches it", "kill echo_device"),
                 ('there is no device "tiner"; did you mean "timer"?', "reload tiner"),
                 ("write reload DEVICE", "reload")):
             with self.subTest(commands=commands):

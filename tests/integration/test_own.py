@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import select
+import shutil
 import signal
 import time
 
@@ -173,6 +174,20 @@ class Own(Case):
         stats = json.loads((self.dir / "stats.json").read_text())
         self.assertIs(stats["repeatable"], False)
         self.assertIsNone(stats["devices"][0]["run_hash"])
+
+    def test_a_model_that_cannot_be_loaded_any_more(self):
+        model = self.dir / "model.so"
+        shutil.copyfile(common.BUILD / "tests" / "never.so", model)
+        guest = self.guest(device("b", 0, process="own", model=str(model)))
+        self.assertEqual(guest.ask(f"r 4 {BASE + 4:x}"), "= 7")
+        model.write_text("nonsense")
+        os.kill(self.children(guest)["b"], signal.SIGKILL)
+        guest.wait_for_log(rb"ended with exit code 2 \([^\n]*it is no shared object\); another one is "
+                           rb"started\n")
+        guest.wait_for_log(rb"no shared object\); it is not started again\n")
+        guest.process.stdin.write(b"q 0\n")
+        guest.process.stdin.flush()
+        self.assertEqual(guest.end()[0], 0)
 
     def kill_again(self, guest):
         """Once it answers; true when another one is started."""
