@@ -78,6 +78,17 @@ static int add_device(struct inline_run *run, size_t i, char **ret_error)
     return r;
 }
 
+static int begin_to_listen(struct inline_run *run, char **ret_error)
+{
+    char *why = NULL;
+    int r = trestle_bridge_listen(run->bridge, &why);
+    if (r < 0)
+        (void)error_set(ret_error, r, "%s%s", why ? why : error_text(r),
+                        r == -ENOTSUP ? "; leave \"process\": \"inline\" out" : "");
+    free(why);
+    return r;
+}
+
 static int create(struct inline_run *run, char **ret_error)
 {
     const struct handover *given = run->given;
@@ -100,9 +111,7 @@ static int create(struct inline_run *run, char **ret_error)
     }
     if (r == 0 && given->trace)
         r = trestle_bridge_trace(run->bridge, given->trace, ret_error);
-    if (r == 0)
-        r = trestle_bridge_listen(run->bridge, ret_error);
-    return r;
+    return r < 0 ? r : begin_to_listen(run, ret_error);
 }
 
 /* --- the end -----------------------------------------------------------------------------------
@@ -162,8 +171,10 @@ int trestle_inline_start(unsigned version, const char *given, void (*client_turn
         return -EPROTO;
     }
     int r = handover_take(given, &given_fd, &run->say_fd, &run->given);
-    if (r < 0)
+    if (r < 0) {
+        log_line("trestle: error: QEMU does not learn which devices it has: %s", error_text(r));
         return r;
+    }
     r = create(run, &error);
     if (r < 0) {
         (void)handover_say(run->say_fd, "failure", error ? error : error_text(r));

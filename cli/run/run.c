@@ -368,7 +368,8 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
         status = trestle_bridge_create(&options, &run->bridge, &error);
     if (status < 0) {
         watchdog_stop();
-        *ret_error = xformat("trestle: %s", error ? error : error_text(status));
+        *ret_error = error ? xformat("trestle: %s", error)
+                           : xformat("trestle: cannot watch over the run: %s", error_text(status));
         free(error);
         return status;
     }

@@ -152,7 +152,7 @@ static void end_from_here(const char *what, int code)
     if (!take_over())
         return;
     if (what)
-        log_line("trestle: %s ends the run", what);
+        log_line("trestle: %s ends %s", what, dog.options.ends);
     clean_up();
     _exit(code);
 }

@@ -12,8 +12,6 @@
 
 #include "plugin/device/device.h"
 
-#define EXIT_REFUSED 2
-
 /* Lines that nobody took, since the last that somebody did. */
 static atomic_uint left_out;
 

@@ -3,6 +3,7 @@
 #ifndef TRESTLE_PLUGIN_SAY_H
 #define TRESTLE_PLUGIN_SAY_H
 
+#define EXIT_REFUSED 2
 #define SAY_FORMAT(n) __attribute__((format(printf, n, (n) + 1)))
 
 struct sst_device;

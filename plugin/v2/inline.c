@@ -3,6 +3,7 @@
 #include "plugin/v2/inline.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -49,7 +50,7 @@ void inline_load(void (*turn)(void))
     if (!start)
         refuse("%s", dlerror());
     if (start(INLINE_VERSION, given, turn, &inline_bridge) < 0)
-        refuse("the devices that are to live in this process cannot be served there");
+        exit(EXIT_REFUSED); /* it has said why */
     watch_bridge();
 }
 

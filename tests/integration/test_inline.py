@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 
 import common
@@ -206,6 +207,14 @@ class Inline(Case):
                          "params": {"number": "many"}, **INLINE}]})
         self.assert_refused_like(
             r"\S+: devices\[0\]\.params\.number: .*many.*", "run", config)
+
+    def test_no_shared_memory(self):
+        config = self.config({"machine": {"kernel": str(common.guest("probe"))},
+                              "devices": [{**ECHO, **INLINE}]})
+        self.assert_refused(
+            "trestle: error: there is no shared memory here (the limit for the size of files: File too "
+            'large); leave "process": "inline" out', "run", config,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)))
 
     def test_what_cannot_be(self):
         for key, value, why in (

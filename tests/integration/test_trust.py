@@ -358,6 +358,12 @@ class Objects(Case):
 
 
 class Limits(Faulty):
+    def test_nobody_to_watch(self):
+        config = self.faulty()
+        self.assert_refused("trestle: cannot watch over the run: Resource temporarily unavailable", "run",
+                            config, env={**self.env, "LD_PRELOAD": preloaded(),
+                                         "FAILING": "pthread_create:EAGAIN"})
+
     def test_too_many_devices(self):
         config = self.config({"devices": [{"model": "id", "base_addr": hex(0x10200000 + 0x1000 * i)}
                                           for i in range(5000)]})
