@@ -25,7 +25,7 @@ ALLOWED = {
         "lib/base": "clock error macros socket_path",
     },
     "lib/sim": {
-        "include/trestle": "registers sim trace",
+        "include/trestle": "le registers sim trace",
         "lib/base": "error macros number rate_limit region sized",
     },
     "lib/trace": {
@@ -38,7 +38,7 @@ ALLOWED = {
         "lib/front": "connection protocol",
     },
     "lib/front/v2": {
-        "include/trestle": "wire",
+        "include/trestle": "registers wire",
         "lib/base": "error macros",
         "lib/front": "connection protocol",
         "lib/ipc": "fds shm stream",

@@ -164,7 +164,7 @@ static int check_regions(struct config_reader *reader, const struct json_place *
 {
     struct json_place size = {where, "size", 0}, pci = {where, "pci", 0}, bar = {&pci, "bar", 0};
     uint32_t count = num_regions(device->model);
-    if (device->size & (device->size - 1)) {
+    if (device->size != trestle_model_bytes(device->model) && device->size & (device->size - 1)) {
         unsigned long long up = 16;
         while (up < device->size)
             up *= 2;
@@ -274,6 +274,8 @@ void config_add_pci_properties(struct strings *parts, const struct config_device
                          (unsigned long long)trestle_model_region_bytes(device->model, i));
         if (pci->bars[i])
             strings_addf(parts, "bar%s=%s", number, pci->bars[i]);
+        if (trestle_model_region_is_memory(device->model, i))
+            strings_addf(parts, "memory%s=on", number);
     }
     if (strcmp(interrupts, "msix") != 0)
         strings_add(parts, "no_msix=on");

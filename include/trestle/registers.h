@@ -148,6 +148,11 @@ struct trestle_region {
      * were none, and nothing is stored or checked. For models that keep their registers elsewhere,
      * such as in a core in Verilog. Rows need no storage and no hooks. */
     bool names_only;
+    /* Plain memory of `bytes` bytes, zeroed at the start, for which the model is not asked: see
+     * trestle_device_region_memory(). As the BAR of a PCI device the guest has it in its own
+     * memory, and accesses cost what they cost there. Otherwise each is a message, as any access.
+     */
+    bool is_memory;
 };
 
 /* --- what tables say of a place -------------------------------------------------------------- */
@@ -159,6 +164,11 @@ struct trestle_register_at {
     uint32_t index;                     /* in an array */
     uint64_t offset;                    /* of this one, in the region */
 };
+
+/* Where a region with is_memory is, for as long as the device lives; NULL: the region is none. The
+ * guest may write there at any time, and reads what the model writes. A reset leaves it as it is.
+ * Neither traces nor the hash of a run have what passes there. */
+TRESTLE_API void *trestle_device_region_memory(const struct trestle_device *dev, uint32_t region);
 
 /* The register that covers the byte at an offset. False: none does, or the region has no table. */
 TRESTLE_API bool trestle_device_register(const struct trestle_device *dev, uint32_t region,
@@ -194,6 +204,7 @@ TRESTLE_API uint32_t trestle_model_widths(const struct trestle_model *model);
 TRESTLE_API uint32_t trestle_model_irq_lines(const struct trestle_model *model);
 /* Bytes of any region; 0: the model has no such. */
 TRESTLE_API uint64_t trestle_model_region_bytes(const struct trestle_model *model, uint32_t region);
+TRESTLE_API bool trestle_model_region_is_memory(const struct trestle_model *model, uint32_t region);
 
 /* --- for tables in C (all but the last four in C++20, too) ----------------------------------- */
 

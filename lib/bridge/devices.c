@@ -209,7 +209,8 @@ static void add_port(struct front *front, struct port *port)
     front->has_dma |= model->dma_done || model->uses_memory;
     while (port->num_regions < TRESTLE_REGIONS_MAX &&
            trestle_model_region_bytes(model, port->num_regions) > 0)
-        port->num_regions++;
+        front->has_memory |=
+            trestle_device_region_memory(port->device, port->num_regions++) != NULL;
 }
 
 int trestle_bridge_add_device(struct trestle_bridge *bridge,

@@ -178,6 +178,8 @@ static int access_check(const struct trestle_device *dev, const struct trestle_a
         *ret_why = registers_complaint(dev->banks, access);
         return *ret_why ? -EINVAL : 0;
     }
+    if (dev->memory[access->region])
+        return 0;
     if (write ? !model->write : !model->read) {
         *ret_why = write ? "the model cannot be written" : "the model cannot be read";
         return -EACCES;
@@ -200,6 +202,9 @@ static int access_perform(struct trestle_device *dev, const struct register_slot
         r = registers_access_single(slot, dev, ticket, &access, req->write, &data);
     } else if (registers_have(dev->banks, access.region)) {
         r = registers_access(dev->banks, dev, ticket, &access, req->write, &data);
+    } else if (dev->memory[access.region]) {
+        device_memory_access(dev, &access, req->write, &data);
+        r = 0;
     } else if (req->write) {
         r = dev->model.write(dev, ticket, &access);
     } else {

@@ -37,7 +37,8 @@ struct trestle_device {
     void *ctx;
     char *name;
     uint64_t base_addr, region_size;
-    char *failure; /* what trestle_device_fail() said */
+    void *memory[TRESTLE_REGIONS_MAX]; /* of regions that are; otherwise NULL */
+    char *failure;                     /* what trestle_device_fail() said */
     struct trestle_component *component;
     const void *received; /* while its message() runs */
     size_t received_size;
@@ -119,6 +120,12 @@ void device_receive(void *ctx, uint32_t port, const void *data, size_t size);
 
 /* Says how many lines were left out, at the end. */
 void device_log_finish(struct trestle_device *dev);
+
+/* device_memory.c. -ENOMEM: those that are there are freed all the same. */
+TRESTLE_CHECK int device_memory_create(struct trestle_device *dev);
+void device_memory_free(struct trestle_device *dev);
+void device_memory_access(struct trestle_device *dev, const struct trestle_access *access,
+                          bool write, uint64_t *ret_data);
 
 void device_forget_transfers(struct trestle_device *dev);
 void device_free_transfers(struct trestle_device *dev);

@@ -55,6 +55,7 @@ static void device_free(struct trestle_device *dev)
     if (dev->component)
         component_close(dev->component);
     queue_unreserve(&dev->sim->queue, dev->model.timers + 1);
+    device_memory_free(dev);
     registers_release(&dev->sim->banks, dev->banks);
     free(dev->failure);
     free(dev->state);
@@ -108,6 +109,8 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
         memcpy((char *)dev->state + model->state_size, FENCE, sizeof(FENCE));
     if (r == 0)
         r = registers_take(&sim->banks, &dev->model, &dev->banks, ret_error);
+    if (r == 0 && device_memory_create(dev) < 0)
+        r = error_set(ret_error, -ENOMEM, "out of memory");
     if (r < 0)
         device_free(dev);
     else

@@ -262,9 +262,12 @@ static int create_bank(const struct trestle_model *model, const struct trestle_r
     const struct trestle_region *region = &bank->region;
     if (region->widths & ~15u)
         return error_set(ret_error, -EINVAL, "a region's widths are not an OR of 1, 2, 4, 8");
+    if (region->is_memory && region->registers && !region->names_only)
+        return error_set(ret_error, -EINVAL,
+                         "a region that is memory has registers; say names_only");
     if (!region->registers) {
         bank->bytes = region->bytes;
-        bank->widths = region->widths ? region->widths : 4;
+        bank->widths = region->widths ? region->widths : region->is_memory ? 15 : 4;
         return bank->bytes ? 0
                            : error_set(ret_error, -EINVAL,
                                        "a region without registers has to say its bytes");
@@ -397,6 +400,16 @@ uint64_t trestle_model_region_bytes(const struct trestle_model *model, uint32_t 
     uint64_t bytes = registers_bytes(banks, region);
     registers_release(&shared, banks);
     return bytes;
+}
+
+bool trestle_model_region_is_memory(const struct trestle_model *model, uint32_t region)
+{
+    struct register_banks *shared = NULL, *banks = NULL;
+    if (!model->regions || registers_take(&shared, model, &banks, NULL) < 0)
+        return false;
+    bool is_memory = registers_are_memory(banks, region);
+    registers_release(&shared, banks);
+    return is_memory;
 }
 
 uint32_t trestle_model_widths(const struct trestle_model *model)

@@ -17,6 +17,12 @@ bool registers_have(const struct register_banks *banks, uint32_t region)
     return bank && bank->rows && !bank->region.names_only;
 }
 
+bool registers_are_memory(const struct register_banks *banks, uint32_t region)
+{
+    const struct register_bank *bank = register_bank(banks, region);
+    return bank && bank->region.is_memory;
+}
+
 uint64_t registers_bytes(const struct register_banks *banks, uint32_t region)
 {
     const struct register_bank *bank = register_bank(banks, region);

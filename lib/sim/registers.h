@@ -76,6 +76,8 @@ void registers_release(struct register_banks **ref_shared, struct register_banks
 void registers_reset(const struct register_banks *banks, void *state, bool at_start);
 /* True: the region has a table, and accesses to it are for registers_access(). */
 bool registers_have(const struct register_banks *banks, uint32_t region);
+/* The region is plain memory. */
+bool registers_are_memory(const struct register_banks *banks, uint32_t region);
 /* Bytes of a region, 0: there is none; and the OR of its widths. */
 uint64_t registers_bytes(const struct register_banks *banks, uint32_t region);
 uint32_t registers_widths(const struct register_banks *banks, uint32_t region);

@@ -47,8 +47,10 @@ struct device_region {
 /* Of an sst-pci-device. */
 struct pci_function {
     uint64_t vendor, device, subsystem_vendor, subsystem, class_code, revision, vectors;
-    int bars[REGIONS_MAX];       /* enum pci_bar: the kinds of the regions' BARs */
-    uint64_t sizes[REGIONS_MAX]; /* of the regions behind the first; 0: there is none */
+    int bars[REGIONS_MAX];        /* enum pci_bar: the kinds of the regions' BARs */
+    uint64_t sizes[REGIONS_MAX];  /* of the regions; 0: there is none */
+    bool are_memory[REGIONS_MAX]; /* plain memory, which the guest reaches by itself */
+    int memory_fds[REGIONS_MAX];  /* of those, the file */
     unsigned num_regions;
     bool no_msix, no_msi;
     char *vendor_capabilities; /* in hexadecimal, each from its length on; NULL: none */

@@ -10,10 +10,13 @@
 #include "plugin/device/pci.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "plugin/device/device.h"
 #include "plugin/qemu/memory.h"
@@ -56,7 +59,8 @@
 #define BAR_MEMORY_MAX (UINT64_C(1) << 31)
 #define BAR_MEMORY_64_MAX (UINT64_C(1) << 46)
 #define BARS 6
-#define BAR_MSIX 4 /* the number of the table's, if the regions leave it free */
+#define REGION_ALIGNMENT 64 /* of QEMU's MemoryRegion */
+#define BAR_MSIX 4          /* the number of the table's, if the regions leave it free */
 
 /* --- interrupts ------------------------------------------------------------------------------ */
 
@@ -166,10 +170,11 @@ static int copy(struct sst_device *dev, bool write, uint64_t addr, void *buf, si
 
 /* --- start ----------------------------------------------------------------------------------- */
 
-/* The power of two that holds so many bytes. */
-static uint64_t bar_size(uint64_t bytes)
+/* The power of two that holds so many bytes of a region. */
+static uint64_t bar_size(const struct sst_device *dev, unsigned region)
 {
-    uint64_t size = BAR_MIN;
+    uint64_t bytes = dev->pci.sizes[region];
+    uint64_t size = dev->pci.are_memory[region] ? (uint64_t)sysconf(_SC_PAGESIZE) : BAR_MIN;
     while (size < bytes && size < BAR_MEMORY_64_MAX)
         size *= 2;
     return size;
@@ -213,7 +218,10 @@ static void check_regions(struct sst_device *dev)
         if (dev->pci.num_regions++ < i)
             refuse_device(dev, "%s is given, but not size%u; number them without a gap", name,
                           dev->pci.num_regions - 1);
-        if (bar_size(dev->pci.sizes[i]) > MAX[dev->pci.bars[i]])
+        if (dev->pci.are_memory[i] && dev->pci.bars[i] == PCI_BAR_IO)
+            refuse_device(dev, "region %u is memory, and its BAR one of I/O; make it mem or mem64",
+                          i);
+        if (bar_size(dev, i) > MAX[dev->pci.bars[i]])
             refuse_device(dev,
                           "%s is 0x%" PRIx64 "; a BAR of this kind has at most 0x%" PRIx64 " bytes",
                           name, dev->pci.sizes[i], MAX[dev->pci.bars[i]]);
@@ -364,6 +372,26 @@ static void add_vendor_capabilities(struct sst_device *dev)
     }
 }
 
+/* A file whose size nobody can change, so that it can be mapped by all sides. */
+static struct qemu_region *make_memory(struct sst_device *dev, unsigned i, uint64_t size)
+{
+    struct qemu_region *region = aligned_alloc(REGION_ALIGNMENT, QEMU_REGION_BYTES);
+    int fd = memfd_create("trestle-bar", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    void *memory = MAP_FAILED;
+    if (fd >= 0 && ftruncate(fd, (off_t)size) == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (!region)
+        refuse("out of memory");
+    if (memory == MAP_FAILED)
+        refuse_device(dev, "there is no memory for region %u: %s", i, strerror(errno));
+    memset(region, 0, QEMU_REGION_BYTES);
+    pci_abi.memory_region_init_ram_ptr(region, qemu.qdev_get_machine(), dev->bus->type, size,
+                                       memory);
+    dev->pci.memory_fds[i] = fd;
+    return region;
+}
+
 static void add_bars(struct sst_device *dev)
 {
     static const uint8_t TYPES[] = {
@@ -371,10 +399,11 @@ static void add_bars(struct sst_device *dev)
     unsigned numbers[REGIONS_MAX];
     number_bars(dev, numbers);
     for (unsigned i = 0; i < dev->pci.num_regions; i++) {
-        uint64_t size = bar_size(dev->pci.sizes[i]);
-        pci_abi.pci_register_bar(dev->object, (int)numbers[i], TYPES[dev->pci.bars[i]],
-                                 i == 0 ? device_make_region(dev, size)
-                                        : device_make_other_region(dev, (uint8_t)i, size));
+        uint64_t size = bar_size(dev, i);
+        struct qemu_region *region = dev->pci.are_memory[i] ? make_memory(dev, i, size)
+                                     : i == 0               ? device_make_region(dev, size)
+                                              : device_make_other_region(dev, (uint8_t)i, size);
+        pci_abi.pci_register_bar(dev->object, (int)numbers[i], TYPES[dev->pci.bars[i]], region);
     }
 }
 

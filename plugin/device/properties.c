@@ -23,19 +23,28 @@ struct property {
     unsigned types;          /* PROPERTY_MMIO, PROPERTY_PCI; 0: both */
 };
 
-#define OTHER_REGION(n)                                                                 \
-    {"size" #n,                                                                         \
-     BYTES,                                                                             \
-     offsetof(struct sst_device, pci.sizes[n]),                                         \
-     "a number of bytes such as 4096 or 4K",                                            \
-     .description = "bytes of the device's region " #n " (default 0: it has none)",     \
-     .types = PROPERTY_PCI},                                                            \
-    {                                                                                   \
-        "bar" #n, CHOICE, offsetof(struct sst_device, pci.bars[n]), "mem, mem64 or io", \
-            .choices = {"mem", "mem64", "io"},                                          \
-            .description = "kind of that region's BAR: mem (default), mem64, io",       \
-            .types = PROPERTY_PCI                                                       \
+#define MEMORY(n, name_)                                                                   \
+    {                                                                                      \
+        name_, SWITCH, offsetof(struct sst_device, pci.are_memory[n]), "on or off",        \
+            .description = "on: that region is plain memory, without exits (default off)", \
+            .types = PROPERTY_PCI                                                          \
     }
+
+#define OTHER_REGION(n)                                                             \
+    {"size" #n,                                                                     \
+     BYTES,                                                                         \
+     offsetof(struct sst_device, pci.sizes[n]),                                     \
+     "a number of bytes such as 4096 or 4K",                                        \
+     .description = "bytes of the device's region " #n " (default 0: it has none)", \
+     .types = PROPERTY_PCI},                                                        \
+        {"bar" #n,                                                                  \
+         CHOICE,                                                                    \
+         offsetof(struct sst_device, pci.bars[n]),                                  \
+         "mem, mem64 or io",                                                        \
+         .choices = {"mem", "mem64", "io"},                                         \
+         .description = "kind of that region's BAR: mem (default), mem64, io",      \
+         .types = PROPERTY_PCI},                                                    \
+        MEMORY(n, "memory" #n)
 
 static const struct property PROPERTIES[] = {
     {"socket", STRING, offsetof(struct sst_device, socket), "a path",
@@ -122,6 +131,7 @@ static const struct property PROPERTIES[] = {
      .choices = {"mem", "mem64", "io"},
      .description = "kind of BAR 0, the device's registers: mem (default), mem64, io",
      .types = PROPERTY_PCI},
+    MEMORY(0, "memory"),
     OTHER_REGION(1),
     OTHER_REGION(2),
     OTHER_REGION(3),

@@ -36,6 +36,8 @@ struct qemu_reset_phases {
     F(int, pci_add_capability,                                                                    \
       (struct qemu_object *, uint8_t, uint8_t, uint8_t, struct qemu_error **))                    \
     F(void, pci_device_reset, (struct qemu_object *))                                             \
+    F(void, memory_region_init_ram_ptr,                                                           \
+      (struct qemu_region *, struct qemu_object *, const char *, uint64_t, void *))               \
     F(void, pci_register_bar, (struct qemu_object *, int, uint8_t, struct qemu_region *))         \
     F(void, pci_default_write_config, (struct qemu_object *, uint32_t, uint32_t, int))            \
     F(void *, pci_device_iommu_address_space, (struct qemu_object *))                             \

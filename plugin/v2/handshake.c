@@ -48,13 +48,21 @@ static uint32_t features_offered(bool is_shm)
 {
     return TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ |
            TRESTLE_V2_FEATURE_DMA | TRESTLE_V2_FEATURE_NOTE | TRESTLE_V2_FEATURE_RESET_DEVICE |
-           TRESTLE_V2_FEATURE_REGIONS | (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u) |
-           (ram_is_shared() ? TRESTLE_V2_FEATURE_RAM : 0u);
+           TRESTLE_V2_FEATURE_REGIONS | TRESTLE_V2_FEATURE_MEMORY |
+           (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u) | (ram_is_shared() ? TRESTLE_V2_FEATURE_RAM : 0u);
 }
 
 static uint32_t other_regions(const struct sst_device *dev)
 {
     return dev->pci.num_regions > 0 ? dev->pci.num_regions - 1 : 0;
+}
+
+static bool has_memory(const struct sst_device *dev)
+{
+    bool has = false;
+    for (unsigned i = 0; i < dev->pci.num_regions; i++)
+        has |= dev->pci.are_memory[i];
+    return has;
 }
 
 static int send_hello(struct v2 *v2)
@@ -183,6 +191,8 @@ static int check_welcome(const struct v2 *v2, const struct trestle_v2_welcome *w
         *ret_what = trestle_v2_status_text(TRESTLE_V2_GEOMETRY);
     else if (other_regions(v2->dev) > 0 && !(welcome->features & TRESTLE_V2_FEATURE_REGIONS))
         *ret_what = "the other side is older and knows one region of a device";
+    else if (has_memory(v2->dev) && !(welcome->features & TRESTLE_V2_FEATURE_MEMORY))
+        *ret_what = "the other side has no regions that are memory";
     else if (v2->dev->carrier == CARRIER_SHM && !(welcome->features & TRESTLE_V2_FEATURE_SHM))
         *ret_what = "the other side has no shared memory; use carrier=auto";
     else
@@ -241,19 +251,43 @@ static void finish(struct attempt *attempt)
     attempt->result = 0;
 }
 
-static int share_range(struct v2 *v2, const struct ram_range *range)
+/* A message that brings a descriptor: over the device's socket, whatever the carrier. */
+static int hand_over(struct v2 *v2, struct trestle_v2_message *message, int fd,
+                     struct trestle_v2_message *ret_reply)
 {
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    struct trestle_v2_message reply, message = {.seq = ++v2->out_seq,
-                                                .type = TRESTLE_V2_RAM,
-                                                .device = v2->index,
-                                                .id = ++v2->session->last_id,
+    message->seq = ++v2->out_seq;
+    message->device = v2->index;
+    message->id = ++v2->session->last_id;
+    trestle_v2_encode(bytes, message);
+    int r = fds_send(v2->fd, bytes, sizeof(bytes), &fd, 1);
+    return r < 0 ? r : session_await(v2, message->id, ret_reply);
+}
+
+static int share_range(struct v2 *v2, const struct ram_range *range)
+{
+    struct trestle_v2_message reply, message = {.type = TRESTLE_V2_RAM,
                                                 .addr = range->addr,
                                                 .data = range->size,
                                                 .extra = range->offset};
-    trestle_v2_encode(bytes, &message);
-    int r = fds_send(v2->fd, bytes, sizeof(bytes), &range->fd, 1);
-    return r < 0 ? r : session_await(v2, message.id, &reply); /* refused: messages it is */
+    return hand_over(v2, &message, range->fd, &reply); /* refused: messages it is */
+}
+
+/* With each connection: the other side may be another process than before. */
+static void share_memory(struct attempt *attempt)
+{
+    struct v2 *v2 = attempt->v2;
+    const struct pci_function *pci = &v2->dev->pci;
+    for (unsigned i = 0; i < pci->num_regions && attempt->result == 0; i++) {
+        struct trestle_v2_message reply,
+            message = {.type = TRESTLE_V2_MEMORY, .addr = i, .data = pci->sizes[i]};
+        if (!pci->are_memory[i])
+            continue;
+        int r = hand_over(v2, &message, pci->memory_fds[i], &reply);
+        if (r < 0 || reply.status != TRESTLE_V2_OK)
+            attempt_failed(attempt, r < 0 ? r : -ENOTSUP,
+                           r < 0 ? NULL : trestle_v2_status_text(reply.status));
+    }
 }
 
 /* Once in a session: hands all that is shared to the other side. */
@@ -294,6 +328,9 @@ static void attempt_all(struct attempt *attempts, size_t count)
     for (size_t i = 0; i < count; i++)
         if (attempts[i].result == 0)
             share_ram(&attempts[i]);
+    for (size_t i = 0; i < count; i++)
+        if (attempts[i].result == 0)
+            share_memory(&attempts[i]);
 }
 
 /* carrier=auto: shared memory that cannot be used, or a session that exists already with the other

@@ -224,6 +224,65 @@ class PciTest(common.TestCase):
                 self.assertEqual(result.code, 2, result)
                 self.assertRegex(result.err, line)
 
+    def window(self, arch, append="", **device):
+        model = common.BUILD / "tests/integration/window_model.so"
+        config = self.config([{"name": "window", "model": str(model), "pci": {"addr": "04.0"},
+                               **device}], arch, append)
+        config.write_text(config.read_text().replace("/edu-", "/window-"))
+        return config
+
+    def test_memory(self):
+        """A BAR that is plain memory: the guest reaches it without asking anybody."""
+        for arch, device in (("riscv64", {}), ("aarch64", {"carrier": "socket"}),
+                             ("x86_64", {"process": "own"})):
+            with self.subTest(arch=arch):
+                stats = self.dir / "stats.json"
+                result = common.run([common.TRESTLE, "run", "--stats", stats,
+                                     self.window(arch, **device)], timeout=80)
+                self.assertEqual(result.code, 0, result)
+                self.assertNotIn("FAIL", result.out)
+                self.assertIn("PASS window: bytes, too", result.out)
+                told = json.loads(stats.read_text())["devices"][0]
+                self.assertLessEqual(told["reads"] + told["writes"], 10, told)
+
+    def test_memory_of_a_lost_device(self):
+        """It is the guest's as long as QEMU lives, and a new process of the device gets the same."""
+        config = self.window("x86_64", "lost=1", socket=str(self.dir / "s"))
+        server = self.serve(config, "window")
+        words = common.run([common.TRESTLE, "qemu-args", config])
+        self.assertEqual(words.code, 0, words)
+        guest = self.start(["sh", "-c", f"exec {words.out.strip()}"], stdout=subprocess.PIPE,
+                           text=True)
+        self.addCleanup(guest.stdout.close)
+        while "window: written" not in (line := guest.stdout.readline()):
+            self.assertNotEqual(line, "")
+        common.end_group(server)
+        while "without the device" not in (line := guest.stdout.readline()):
+            self.assertNotEqual(line, "")
+        self.serve(config, "window")
+        self.assertIn("PASS window: and the device finds it when it is back", guest.stdout.read())
+
+    def test_memory_that_cannot_be(self):
+        for properties, line in (
+                ("size1=256,bar1=io,memory1=on", "region 1 is memory, and its BAR one of I/O; make it mem "
+                                                 "or mem64"),):
+            result = common.run([common.qemu("x86_64"), "-M", "q35", "-display", "none", "-plugin",
+                                 common.PLUGIN, "-device", "sst-pci-device,socket=s," + properties])
+            self.assertEqual(result.code, 2, result)
+            self.assertIn(line, result.err)
+        for features, line in (
+                (v2_device.FEATURES, "the other side has no regions that are memory"),
+                (v2_device.FEATURES | v2_device.MEMORY_FEATURE, "outside the device's registers")):
+            server = v2_device.Server(self, True, features)
+            server.ram_status = v2_device.RANGE
+            device = server.device(self.dir / f"s{features}")
+            result = common.run(
+                [common.qemu("x86_64"), "-M", "q35", "-display", "none", "-S", "-monitor", "stdio",
+                 "-plugin", common.PLUGIN, "-device",
+                 f"sst-pci-device,socket={device.path},memory=on"], stdin="quit\n")
+            self.assertIn(f"cannot connect to {device.path}: {line}", result.err)
+            server.stop()
+
     def test_older_server_with_one_region(self):
         server = v2_device.Server(self, True)
         device = server.device(self.dir / "s")
@@ -274,10 +333,10 @@ class PciTest(common.TestCase):
         while "0x010000ed" not in (seen := self.ask(monitor, "xp /1wx 0xe8000000")):
             self.assertIn("0xffffffff", seen)
 
-    def serve(self, config):
+    def serve(self, config, name="edu"):
         server = self.start([common.TRESTLE, "serve", config], stdout=subprocess.PIPE, text=True)
         self.addCleanup(server.stdout.close)
-        while "edu" not in server.stdout.readline():
+        while name not in server.stdout.readline():
             self.assertIsNone(server.poll())
         return server
 

@@ -23,8 +23,9 @@ SIZE = 64
 NEVER = (1 << 64) - 1
 
 SHM, POSTED, TIME, IRQ_FEATURE, DMA, RAM_FEATURE = 1, 2, 4, 8, 16, 32
-RESET_DEVICE_FEATURE = 128
-READ, WRITE, ADVANCE, RESET, FLUSH, DMA_DONE, GOODBYE, RAM, NOTE, RESET_DEVICE = range(1, 11)
+RESET_DEVICE_FEATURE, REGIONS_FEATURE, MEMORY_FEATURE = 128, 256, 512
+READ, WRITE, ADVANCE, RESET, FLUSH, DMA_DONE, GOODBYE, RAM, NOTE, RESET_DEVICE, \
+    MEMORY = range(1, 12)
 REPLY, IRQ, DMA_READ, DMA_WRITE, DMA_WRITTEN = range(0x81, 0x86)
 OK, MALFORMED, WIDTH, RANGE, REFUSED, CANCELLED, NO_DEVICE = range(7)
 BAD_VERSION, GEOMETRY, BUSY, NOT_RAM, NO_MEMORY = range(7, 12)
@@ -232,7 +233,7 @@ class Server:
         self.counts = True  # False: says nothing of what it has taken from the ring
         self.rings = 0
         self.received = []  # descriptors
-        self.shared, self.ram_status = [], OK  # (RAM message, its descriptor); None: no answer
+        self.shared, self.ram_status = [], OK  # (RAM or MEMORY, its descriptor); None: no answer
         self.dma_done, self.dma_read, self.payload = queue.Queue(), 0, None
         self.next = NEVER
         self.handlers, self.calls = {}, queue.Queue()
@@ -384,7 +385,7 @@ class Server:
         self.log.append((device.index, request))
         if request.type == DMA_DONE:
             self.dma_done.put(request)
-        elif request.type == RAM:
+        elif request.type in (RAM, MEMORY):
             self.shared.append((request, self.received.pop()))
             if self.ram_status is not None:
                 device.reply(request, status=self.ram_status, next=self.next)

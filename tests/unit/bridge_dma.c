@@ -289,7 +289,7 @@ static void test_ram_that_makes_no_sense(void **state)
         send_ram(wrong[i].addr, wrong[i].size, wrong[i].offset, fd);
         if (fd >= 0)
             close(fd);
-        expect_end(f, "ended: guest RAM that cannot be");
+        expect_end(f, "ended: memory that cannot be");
         f->log[0] = '\0';
     }
 }
@@ -299,8 +299,8 @@ static void test_ram_where_it_does_not_belong(void **state)
 {
     post(&client, 0,
          (struct trestle_v2_message){.type = TRESTLE_V2_RAM, .addr = RAM_BASE, .data = 4096});
-    expect_end(*state, client.shm.memory ? "ended: guest RAM without a descriptor"
-                                         : "ended: guest RAM that cannot be");
+    expect_end(*state, client.shm.memory ? "ended: memory without a descriptor"
+                                         : "ended: memory that cannot be");
 }
 
 static void test_descriptors_that_nobody_wants(void **state)

@@ -198,7 +198,7 @@ static void test_vectors(void **state)
         }
     }
     fclose(file);
-    assert_int_equal(records, 28);
+    assert_int_equal(records, 29);
 }
 
 static void test_handshake_refusals(void **state)

@@ -13,10 +13,11 @@
 #include "front/v2/message.h"
 #include "ipc/fds.h"
 
-#define FEATURES                                                                    \
-    (TRESTLE_V2_FEATURE_SHM | TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | \
-     TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA | TRESTLE_V2_FEATURE_RAM |     \
-     TRESTLE_V2_FEATURE_NOTE | TRESTLE_V2_FEATURE_RESET_DEVICE | TRESTLE_V2_FEATURE_REGIONS)
+#define FEATURES                                                                              \
+    (TRESTLE_V2_FEATURE_SHM | TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME |           \
+     TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA | TRESTLE_V2_FEATURE_RAM |               \
+     TRESTLE_V2_FEATURE_NOTE | TRESTLE_V2_FEATURE_RESET_DEVICE | TRESTLE_V2_FEATURE_REGIONS | \
+     TRESTLE_V2_FEATURE_MEMORY)
 
 /* Interrupts and DMA only where some model has them. */
 static uint32_t features_for(const struct front *front, const struct trestle_v2_hello *hello)
@@ -28,6 +29,8 @@ static uint32_t features_for(const struct front *front, const struct trestle_v2_
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_IRQ;
     if (!front->has_dma)
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_DMA;
+    if (!front->has_memory)
+        features &= ~(uint32_t)TRESTLE_V2_FEATURE_MEMORY;
     if (!(features & TRESTLE_V2_FEATURE_DMA))
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_RAM;
     return features;
@@ -136,7 +139,8 @@ static int session_join(struct v2_session *session, struct connection *connectio
     client->port = connection->port;
     client->irq_lines = hello->irq_lines;
     connection->state = connection->port->asker = client;
-    connection->takes_descriptors = session->features & TRESTLE_V2_FEATURE_RAM;
+    connection->takes_descriptors =
+        session->features & (TRESTLE_V2_FEATURE_RAM | TRESTLE_V2_FEATURE_MEMORY);
     session->clients[client->port->index] = client;
     session->num_clients++;
     return 0;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/macros.h"
+#include "trestle/registers.h"
 
 /* Messages that one turn may take from the ring: then the sockets are looked at. */
 #define MESSAGES_PER_TURN 256u
@@ -129,7 +130,8 @@ static bool perform_message(struct v2_session *session, struct v2_client *via,
         session->said_goodbye = true; /* the connections end next */
         return true;
     case TRESTLE_V2_RAM:
-        v2_session_end(session, "guest RAM without a descriptor");
+    case TRESTLE_V2_MEMORY:
+        v2_session_end(session, "memory without a descriptor");
         return true;
     default:
         v2_session_end(session, "a DMA answer that nobody asked for");
@@ -185,20 +187,35 @@ static enum trestle_v2_status add_ram(struct v2_session *session,
     return status;
 }
 
-/* Comes on a socket on either carrier, for the sake of its descriptor. */
-static void take_ram(struct v2_session *session, struct v2_client *via,
-                     const struct trestle_v2_message *m)
+static enum trestle_v2_status add_memory(struct v2_client *client,
+                                         const struct trestle_v2_message *m, int fd)
 {
+    struct trestle_device *device = client->port->device;
+    uint32_t region = (uint32_t)m->addr;
+    void *memory = trestle_device_region_memory(device, region);
+    if (m->device != client->port->index || !memory) {
+        close(fd);
+        return m->device == client->port->index ? TRESTLE_V2_RANGE : TRESTLE_V2_NO_DEVICE;
+    }
+    uint64_t size = trestle_model_region_bytes(trestle_device_model(device), region);
+    return v2_memory_replace(memory, size, m, fd);
+}
+
+/* Comes on a socket on either carrier, for the sake of its descriptor. */
+static void take_memory(struct v2_session *session, struct v2_client *via,
+                        const struct trestle_v2_message *m)
+{
+    bool is_ram = m->type == TRESTLE_V2_RAM;
+    uint32_t feature = is_ram ? TRESTLE_V2_FEATURE_RAM : TRESTLE_V2_FEATURE_MEMORY;
     int fd = via->connection->in_fd;
     via->connection->in_fd = -1;
-    if (!(session->features & TRESTLE_V2_FEATURE_RAM) || !trestle_v2_request_is_valid(m) ||
-        fd < 0) {
+    if (!(session->features & feature) || !trestle_v2_request_is_valid(m) || fd < 0) {
         if (fd >= 0)
             close(fd);
-        v2_session_end(session, "guest RAM that cannot be");
+        v2_session_end(session, "memory that cannot be");
         return;
     }
-    v2_reply(via, m->device, m->id, add_ram(session, m, fd), 0);
+    v2_reply(via, m->device, m->id, is_ram ? add_ram(session, m, fd) : add_memory(via, m, fd), 0);
 }
 
 void v2_handle_message(struct v2_client *client, const uint8_t *frame)
@@ -206,13 +223,13 @@ void v2_handle_message(struct v2_client *client, const uint8_t *frame)
     struct trestle_v2_message message;
     struct v2_session *session = client->session;
     trestle_v2_decode(frame, &message);
-    bool is_ram = message.type == TRESTLE_V2_RAM;
-    if (session->shm.memory && !is_ram)
+    bool has_descriptor = message.type == TRESTLE_V2_RAM || message.type == TRESTLE_V2_MEMORY;
+    if (session->shm.memory && !has_descriptor)
         v2_session_end(session, "bytes on a socket that must not carry any");
     else if (message.seq != ++client->in_seq)
         v2_session_end(session, "a sequence number that jumps");
-    else if (is_ram)
-        take_ram(session, client, &message);
+    else if (has_descriptor)
+        take_memory(session, client, &message);
     else
         handle_message(session, client, &message);
     v2_session_end_if_broken(session);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Guest RAM that QEMU shares: mapped here, range by range. */
+/* What QEMU shares: guest RAM, mapped here range by range, and the memory of devices' regions. */
 #include "front/v2/ram.h"
 
 #include <fcntl.h>
@@ -62,4 +62,18 @@ void v2_ram_finish(struct v2_ram *ram)
         struct v2_ram_range *range = &ram->ranges[--ram->num];
         munmap(range->mapping, range->mapping_size);
     }
+}
+
+/* It stays where it is when the client has gone: the model still has its place. */
+enum trestle_v2_status v2_memory_replace(void *memory, uint64_t size,
+                                         const struct trestle_v2_message *m, int fd)
+{
+    enum trestle_v2_status status = TRESTLE_V2_OK;
+    if (m->data < size || !holds(fd, m->data))
+        status = TRESTLE_V2_NOT_RAM;
+    else if (mmap(memory, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+             MAP_FAILED)
+        status = TRESTLE_V2_NO_MEMORY;
+    close(fd);
+    return status;
 }

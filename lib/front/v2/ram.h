@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Guest RAM that a client shares: mapped here, range by range. */
+/* What a client shares: guest RAM, mapped here range by range, and the memory of devices' regions.
+ */
 #ifndef TRESTLE_FRONT_V2_RAM_H
 #define TRESTLE_FRONT_V2_RAM_H
 
@@ -27,5 +28,9 @@ enum trestle_v2_status v2_ram_add(struct v2_ram *ram, const struct trestle_v2_me
  * was asked for. NULL: nowhere. */
 uint8_t *v2_ram_at(const struct v2_ram *ram, uint64_t addr, size_t *ref_size);
 void v2_ram_finish(struct v2_ram *ram);
+
+/* The file of a message MEMORY takes the place of a region's memory. Takes the descriptor. */
+enum trestle_v2_status v2_memory_replace(void *memory, uint64_t size,
+                                         const struct trestle_v2_message *m, int fd);
 
 #endif
