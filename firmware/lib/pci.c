@@ -75,9 +75,13 @@ bool pci_message(uint32_t *ret_addr, uint32_t *ret_data, unsigned *ret_input)
 
 #else
 
-#if defined(__aarch64__)
+#if defined(__aarch64__) || defined(__arm__)
 
+#if defined(__arm__)
+#define ECAM 0x3f000000 /* of a board with highmem=off */
+#else
 #define ECAM 0x4010000000
+#endif
 #define IO 0x3eff0000
 #define FIRST_INTX 3
 #define V2M_SETSPI 0x08020040

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pci.h: devices on the first PCI bus: finding one, giving its BARs addresses where no firmware
- * has, and its interrupts. x86_64 (q35), riscv64 and aarch64 (virt).
+ * has, and its interrupts. x86_64 (q35), riscv and arm (virt; on 32-bit arm with highmem=off).
  */
 #ifndef PCI_H
 #define PCI_H

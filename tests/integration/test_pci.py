@@ -10,10 +10,11 @@ import common
 import test_guests
 import v2_device
 
-ARGS = {arch: test_guests.ARCHES[arch][1] for arch in ("riscv64", "aarch64", "x86_64")}
+ARGS = {arch: args for arch, (_, args) in test_guests.ARCHES.items()}
+ARGS["arm"] = [*ARGS["arm"], "-M", "highmem=off"]
 # How its guest is interrupted: riscv's board has no controller for messages.
-WAYS = [("riscv64", "intx")] + [(arch, way) for arch in ("aarch64", "x86_64")
-                                for way in ("intx", "msi", "msix")]
+WAYS = [("riscv32", "intx"), ("riscv64", "intx"), ("arm", "intx"), ("arm", "msix")] + [
+    (arch, way) for arch in ("aarch64", "x86_64") for way in ("intx", "msi", "msix")]
 
 
 class PciTest(common.TestCase):
