@@ -79,7 +79,7 @@ ALLOWED = {
         "include/trestle": "device registers sim",
     },
     "adapters/verilator": {
-        "include/trestle": "device registers",
+        "include/trestle": "device pin registers",
     },
     "models": {
         "include/trestle": "i2c le peer pin registers virtio",

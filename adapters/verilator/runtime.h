@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "trestle/pin.h"
 #include "trestle/registers.h"
 #include "verilated.h"
 #include "wave.h"
@@ -109,6 +110,8 @@ inline trestle_region names_of(const trestle_register *rows, size_t count)
 // The generated map of a core gives these: Map::Core, and static functions of it.
 //   clock(core, level), reset(core, active), irqs(core) -> bits, ties(core),
 //   num_irqs, pulses: which of them are pulses,
+//   pins, num_pins: names, pins_driven: which are outputs, pins_up: the inputs that are 1 if nobody
+//   drives them, pins_out(core) -> levels, pins_in(core, levels),
 //   Bus: idle(core), begin(core, transaction), step(core, transaction) -> before an edge: done?
 template <class Map> class rtl
 {
@@ -140,7 +143,11 @@ template <class Map> class rtl
 
     static int start(struct trestle_device *dev)
     {
-        return of(dev).guarded([&] { of(dev).go_on(); });
+        rtl &self = of(dev);
+        return self.guarded([&] {
+            self.ask_pins();
+            self.go_on();
+        });
     }
 
     static void fini(struct trestle_device *dev)
@@ -163,6 +170,7 @@ template <class Map> class rtl
             self.edges_.clear();
             self.is_broken_ = false;
             self.do_reset();
+            self.ask_pins();
             self.go_on();
         });
     }
@@ -179,6 +187,13 @@ template <class Map> class rtl
         return of(dev).guarded_access(req, *access, true);
     }
 
+    static void message(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
+    {
+        rtl &self = of(dev);
+        if (!self.is_broken_)
+            self.guarded([&] { self.heard(port, data, size); });
+    }
+
     static void wake(struct trestle_device *dev, uint32_t, trestle_time now)
     {
         rtl &self = of(dev);
@@ -187,8 +202,18 @@ template <class Map> class rtl
     }
 
   private:
+    // What the world sees of a core.
+    struct outputs {
+        uint64_t irqs;
+        uint32_t pins;
+        bool operator!=(const outputs &other) const
+        {
+            return irqs != other.irqs || pins != other.pins;
+        }
+    };
     struct edge {
-        uint64_t cycle, levels;
+        uint64_t cycle;
+        outputs shown;
     };
 
     explicit rtl(struct trestle_device *dev)
@@ -267,6 +292,7 @@ template <class Map> class rtl
     {
         uint64_t cycle = cycle_;
         Map::ties(*core_);
+        set_pins();
         Map::Bus::idle(*core_);
         Map::clock(*core_, 0);
         Map::reset(*core_, true);
@@ -278,7 +304,7 @@ template <class Map> class rtl
         cycle_ = cycle; // a reset takes no time of the guest's
         forget_rest();
         latched_ = 0;
-        show(Map::irqs(*core_));
+        show(see());
     }
 
     void forget_rest()
@@ -320,13 +346,13 @@ template <class Map> class rtl
         if (every_) {
             next = (cycle_ + 1) * period_;
         } else if (!rest_) {
-            uint64_t levels = Map::irqs(*core_);
+            outputs seen = see();
             uint64_t end = cycle_ + look_ahead_, anchor_at = cycle_, power = 1;
             save(before_);
             before_cycle_ = cycle_;
             is_ahead_ = true;
             save(anchor_);
-            while (cycle_ < end && Map::irqs(*core_) == levels && !rest_) {
+            while (cycle_ < end && !(see() != seen) && !rest_) {
                 tick();
                 if (is_same(anchor_)) {
                     rest_ = cycle_ - anchor_at;
@@ -336,27 +362,69 @@ template <class Map> class rtl
                     power *= 2;
                 }
             }
-            if (!rest_ || Map::irqs(*core_) != levels)
+            if (!rest_ || see() != seen)
                 next = cycle_ * period_;
         }
         trestle_device_wake_at(dev_, 0, next);
     }
 
-    // What the interrupt outputs are from now on. A pulse holds its line until the guest has seen
-    // it.
-    void show(uint64_t levels)
+    outputs see() const
     {
-        uint64_t risen = levels & ~levels_ & Map::pulses;
+        return {Map::irqs(*core_), Map::pins_out(*core_)};
+    }
+
+    // What the outputs are from now on. A pulse holds its line until the guest has seen it.
+    void show(const outputs &now)
+    {
+        uint64_t risen = now.irqs & ~shown_.irqs & Map::pulses;
         if (risen && risen_at_ != trestle_device_now(dev_))
             risen_ = 0;
         if (risen)
             risen_at_ = trestle_device_now(dev_);
         risen_ |= risen;
         latched_ |= risen;
-        levels_ = levels;
-        uint64_t lines = (levels & ~Map::pulses) | latched_;
+        shown_ = now;
+        uint64_t lines = (now.irqs & ~Map::pulses) | latched_;
         for (uint32_t line = 0; line < Map::num_irqs; line++)
             trestle_device_irq(dev_, line, lines >> line & 1);
+        if (Map::pins_driven)
+            trestle_pins_set(dev_, &pins_, now.pins, Map::pins_driven);
+    }
+
+    // --- wires to other devices ---
+
+    void set_pins()
+    {
+        Map::pins_in(*core_, trestle_pins_levels(&pins_, Map::pins_up));
+    }
+
+    // Both ends of each wire say what they do.
+    void ask_pins()
+    {
+        if (Map::num_pins)
+            trestle_pins_reset(dev_, &pins_, Map::pins_out(*core_), Map::pins_driven);
+    }
+
+    // A wire has changed. The cycles of an access that is under way have been played: the core sees
+    // it behind them.
+    void heard(uint32_t port, const void *data, size_t size)
+    {
+        if (!trestle_pins_heard(dev_, &pins_, port, data, size)) {
+            trestle_device_log(dev_, TRESTLE_LOG_WARNING, "%s: a message that is no level; ignored",
+                               Map::pins[port]);
+        } else if (!request_) {
+            sync(trestle_device_now(dev_));
+            take_pins();
+        }
+    }
+
+    void take_pins()
+    {
+        set_pins();
+        core_->eval();
+        forget_rest();
+        show(see());
+        go_on();
     }
 
     // An access: the guest has seen the pulses that came before it.
@@ -365,20 +433,20 @@ template <class Map> class rtl
         if (!latched_)
             return;
         latched_ = risen_at_ == trestle_device_now(dev_) ? risen_ : 0;
-        show(levels_);
+        show(shown_);
     }
 
     void woken(trestle_time now)
     {
         if (!request_) {
             sync(now);
-            show(Map::irqs(*core_));
+            show(see());
             go_on();
             return;
         }
         // The cycles of an access have been played already; what the guest sees of them comes now.
         while (!edges_.empty() && edges_.front().cycle * period_ <= now) {
-            show(edges_.front().levels);
+            show(edges_.front().shown);
             edges_.pop_front();
         }
         if (now < cycle_ * period_) {
@@ -387,7 +455,10 @@ template <class Map> class rtl
         }
         struct trestle_request *req = request_;
         request_ = nullptr;
-        go_on();
+        if (Map::num_pins)
+            take_pins();
+        else
+            go_on();
         trestle_request_complete(req, status_, answer_);
     }
 
@@ -420,7 +491,7 @@ template <class Map> class rtl
         forget_rest();
         see_pulses();
         uint64_t start = cycle_;
-        uint64_t levels = Map::irqs(*core_);
+        outputs seen = see();
         bool done = false;
         Map::Bus::failed = false;
         Map::Bus::fault = nullptr;
@@ -430,8 +501,8 @@ template <class Map> class rtl
             done = Map::Bus::step(*core_, todo);
             tick(true);
             Map::Bus::after(*core_);
-            if (Map::irqs(*core_) != levels)
-                edges_.push_back({cycle_, levels = Map::irqs(*core_)});
+            if (see() != seen)
+                edges_.push_back({cycle_, seen = see()});
         }
         Map::Bus::idle(*core_);
         core_->eval();
@@ -465,8 +536,9 @@ template <class Map> class rtl
     bool is_ahead_ = false;
     uint64_t before_cycle_ = 0; // of before_, where it ran ahead from
     uint64_t look_ahead_ = look_ahead_least;
-    uint64_t rest_ = 0;    // its state comes again after so many cycles; 0: not known
-    uint64_t levels_ = 0;  // of the interrupt outputs, as shown
+    uint64_t rest_ = 0; // its state comes again after so many cycles; 0: not known
+    outputs shown_ = {};
+    struct trestle_pins pins_ = {};
     uint64_t latched_ = 0; // pulses that the guest has not seen
     uint64_t risen_ = 0;   // those among them that came at
     trestle_time risen_at_ = 0;
@@ -485,6 +557,8 @@ template <class Map> struct trestle_model model_of(const trestle_region *const *
     model.access_sizes = 2 * Map::Bus::widest - 1; // 1, 2, ... up to that
     model.irq_lines = Map::num_irqs;
     model.timers = 1;
+    model.peer_ports = Map::num_pins;
+    model.ports = Map::num_pins ? Map::pins : nullptr;
     model.state_size = sizeof(void *);
     model.regions = regions;
     model.init = rtl<Map>::init;
@@ -494,6 +568,7 @@ template <class Map> struct trestle_model model_of(const trestle_region *const *
     model.read = rtl<Map>::read;
     model.write = rtl<Map>::write;
     model.wake = rtl<Map>::wake;
+    model.message = rtl<Map>::message;
     return model;
 }
 

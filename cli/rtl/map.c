@@ -78,6 +78,58 @@ static void map_irqs(const struct rtl_ports *ports, FILE *out)
             line, pulses);
 }
 
+/* A pin each, by the port's name, and the bit's number where it has several. */
+static void map_pins(const struct rtl_ports *ports, FILE *out)
+{
+    unsigned pin = 0;
+    uint64_t driven = 0, pulled_up = 0;
+    fputs("    static constexpr const char *pins[] = {", out);
+    for (size_t i = 0; i < ports->count; i++) {
+        const struct rtl_port *port = &ports->ports[i];
+        for (unsigned bit = 0; port->use == RTL_WIRE && bit < port->bits; bit++) {
+            fprintf(out, "\"%s", port->name);
+            if (port->bits > 1)
+                fprintf(out, "%u", bit);
+            fputs("\", ", out);
+        }
+    }
+    fputs("nullptr};\n    static uint32_t pins_out(const Core &core)\n    {\n        (void)core;\n"
+          "        uint32_t levels = 0;\n",
+          out);
+    for (size_t i = 0; i < ports->count; i++) {
+        const struct rtl_port *port = &ports->ports[i];
+        uint64_t mask = port->bits < 32 ? (UINT64_C(1) << port->bits) - 1 : UINT32_MAX;
+        if (port->use != RTL_WIRE)
+            continue;
+        if (port->is_input) {
+            pulled_up |= (port->tie & mask) << pin;
+        } else {
+            fprintf(out, "        levels |= static_cast<uint32_t>(core.%s) << %u;\n", port->name,
+                    pin);
+            driven |= mask << pin;
+        }
+        pin += port->bits;
+    }
+    fputs("        return levels;\n    }\n    static void pins_in(Core &core, uint32_t levels)\n   "
+          " {\n"
+          "        (void)core, (void)levels;\n",
+          out);
+    pin = 0;
+    for (size_t i = 0; i < ports->count; i++) {
+        const struct rtl_port *port = &ports->ports[i];
+        if (port->use != RTL_WIRE)
+            continue;
+        if (port->is_input)
+            fprintf(out, "        core.%s = trestle_rtl::low_bits<%u>(levels >> %u);\n", port->name,
+                    port->bits, pin);
+        pin += port->bits;
+    }
+    fprintf(out,
+            "    }\n    static constexpr uint32_t num_pins = %u, pins_driven = 0x%" PRIx64
+            ", pins_up = 0x%" PRIx64 ";\n",
+            pin, driven, pulled_up);
+}
+
 void rtl_ports_map(const struct rtl_ports *ports, const char *name, uint64_t size,
                    bool word_addresses, FILE *out)
 {
@@ -98,6 +150,7 @@ void rtl_ports_map(const struct rtl_ports *ports, const char *name, uint64_t siz
         fputs("    static void reset(Core &, bool) {}\n", out);
     map_ties(ports, out);
     map_irqs(ports, out);
+    map_pins(ports, out);
     fputs("};\nstatic const struct trestle_model rtl_model = "
           "trestle_rtl::model_of<Map>(rtl_regions);\n"
           "extern \"C\" TRESTLE_API const struct trestle_model *const trestle_model_entry = "

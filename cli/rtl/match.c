@@ -272,7 +272,7 @@ static int set_ties(struct rtl_ports *ports, char *const *ties, char **ret_error
 static int check_others(const struct rtl_ports *ports, char **ret_error)
 {
     struct strings unknown = {0};
-    unsigned irqs = 0;
+    unsigned irqs = 0, wires = 0;
     for (size_t i = 0; i < ports->count; i++) {
         const struct rtl_port *port = &ports->ports[i];
         if (port->use == RTL_UNKNOWN)
@@ -280,6 +280,8 @@ static int check_others(const struct rtl_ports *ports, char **ret_error)
                          port->bits > 1 ? "s" : "");
         if (port->use == RTL_IRQ || port->use == RTL_PULSE)
             irqs += port->bits;
+        if (port->use == RTL_WIRE)
+            wires += port->bits;
     }
     if (unknown.count > 0) {
         char *list = strings_join(&unknown, ", ");
@@ -290,6 +292,9 @@ static int check_others(const struct rtl_ports *ports, char **ret_error)
     } else if (irqs > TRESTLE_IRQ_LINES_MAX) {
         *ret_error = xformat("%u interrupt outputs, and a core may have at most %d", irqs,
                              TRESTLE_IRQ_LINES_MAX);
+    } else if (wires > TRESTLE_PEER_PORTS_MAX) {
+        *ret_error =
+            xformat("%u wires, and a core may have at most %d", wires, TRESTLE_PEER_PORTS_MAX);
     }
     strings_finish(&unknown);
     return *ret_error ? -EINVAL : 0;

@@ -19,6 +19,7 @@ static const char *const uses[] = {
     [RTL_RESET_LOW] = "reset, active low",
     [RTL_IRQ] = "irq",
     [RTL_PULSE] = "pulse",
+    [RTL_WIRE] = "wire",
     [RTL_TIED] = "tied",
     [RTL_NOT_CONNECTED] = "not connected",
 };
@@ -119,7 +120,7 @@ void rtl_ports_json(const struct rtl_ports *ports, const char *name, FILE *out)
                                 uses[port->signal ? RTL_BUS : port->use]);
         if (port->use == RTL_BUS || port->signal)
             json_object_set_new(one, "signal", json_string(signal_of(ports, port)));
-        if (port->use == RTL_TIED)
+        if (port->use == RTL_TIED || (port->use == RTL_WIRE && port->is_input))
             json_object_set_new(one, "tie", json_integer((json_int_t)port->tie));
         json_array_append_new(list, one);
     }
@@ -185,11 +186,12 @@ static char *apply_one(struct rtl_ports *ports, json_t *item)
                        port->is_input ? "input" : "output", port->bits, port->bits > 1 ? "s" : "");
     if (use == RTL_BUS && !signal)
         return xformat("%s is of the bus, and no \"signal\" says which", name);
-    if (use == RTL_TIED && json_is_integer(tie))
+    bool takes_tie = use == RTL_TIED || (use == RTL_WIRE && tie);
+    if (takes_tie && json_is_integer(tie))
         port->tie = (uint64_t)json_integer_value(tie);
-    else if (use == RTL_TIED &&
+    else if (takes_tie &&
              (!json_is_string(tie) || !number_parse(json_string_value(tie), &port->tie)))
-        return xformat("%s is tied, and \"tie\" is no number", name);
+        return xformat("%s is %s, and \"tie\" is no number", name, wanted);
     port->use = use == RTL_BUS ? RTL_UNKNOWN : (enum rtl_use)use; /* until the bus is whole */
     free(port->signal);
     port->signal = use == RTL_BUS ? xstrdup(signal) : NULL;

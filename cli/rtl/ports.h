@@ -17,6 +17,7 @@ enum rtl_use {
     RTL_RESET_LOW,
     RTL_IRQ,
     RTL_PULSE,
+    RTL_WIRE,
     RTL_TIED,
     RTL_NOT_CONNECTED,
 };
@@ -28,7 +29,7 @@ struct rtl_port {
     bool is_input;
     enum rtl_use use;
     char *signal; /* that it is of the bus, as a file says; or NULL */
-    uint64_t tie; /* the value of an input that is tied */
+    uint64_t tie; /* the value of an input that is tied, or of a wire that nobody drives */
 };
 
 struct rtl_ports {

@@ -25,6 +25,7 @@ class RTLCase(cli_case.Case):
     def build_core(self, path, *args, **kwargs):
         return self.trestle("rtl", "build", path, *args, timeout=240, **kwargs)
 
+    beside, links = [], []  # of the core
     built = {}  # what was made already, and said: a build takes seconds
 
     def assert_built(self, path, *args, output):
@@ -42,12 +43,13 @@ class RTLCase(cli_case.Case):
 
     def poke(self, commands, model, **params):
         config = self.config({"devices": [{"name": "core", "model": f"./{model}.so",
-                                           "base_addr": "0x10200000", "params": params}]})
+                                           "base_addr": "0x10200000", "params": params}] + self.beside,
+                              "links": self.links})
         script = self.dir / "script"
         script.write_text(commands)
         return self.trestle("poke", config, script)
 
-    def check_oracle(self, model, offsets, steps=200):
+    def check_oracle(self, model, offsets, steps=200, others=(), seen_once=("0=1", "0=0")):
         """Random accesses and pauses: running ahead gives what ticking every cycle gives."""
         chance = random.Random(7)
         lines = []
@@ -60,6 +62,8 @@ class RTLCase(cli_case.Case):
                 lines.append(f"write core+{offset} {chance.choice([0, 1, 3, 40, 700, 0xabcd1234])}")
             elif kind < 0.63:
                 lines.append("reset core")
+            elif others and kind < 0.8:
+                lines.append(chance.choice(others))
             else:
                 lines.append(f"run {chance.choice([1, 9, 10, 15, 90, 333, 5000, 70000])}ns")
             lines += ["irqs", "time"]
@@ -67,8 +71,8 @@ class RTLCase(cli_case.Case):
         seen = [self.poke(script, model, ticking=ticking) for ticking in ("ahead", "every")]
         self.assertEqual([r.code for r in seen], [0, 0], seen[0])
         self.assertEqual(seen[0].out, seen[1].out)
-        self.assertIn("0=1", seen[0].out)
-        self.assertIn("0=0", seen[0].out)
+        for text in seen_once:
+            self.assertIn(text, seen[0].out)
 
 
 class AXI(RTLCase):
@@ -170,6 +174,44 @@ class Others(RTLCase):
                            "strobe_gate")
         self.assertEqual(result.out, "core+1:1 = 0x0\ncore+1:1 = 0x1\ncore+1:1 = 0x2\n", result)
         self.check_oracle("strobe_gate", ["0:1", "1:1"])
+
+
+class Wires(RTLCase):
+    """Pins that are joined to other devices."""
+    beside = [{"name": "panel", "model": "panel", "base_addr": "0x10201000"}]
+    links = [{"from": "panel.pin0", "to": "core.spare", "latency": "10ns"},
+             {"from": "core.interrupt_o1", "to": "panel.pin1", "latency": "10ns"},
+             {"from": "core.interrupt_o0", "to": "panel.pin2", "latency": "10ns"}]
+
+    def test_wires(self):
+        ports = self.dir / "wires.json"
+        ports.write_text(json.dumps({"ports": [{"name": "spare", "use": "wire"},
+                                               {"name": "interrupt_o", "use": "wire"}]}))
+        out = self.assert_built(CORES / "apb_blink.v", "--ports", ports, output="wired.so")
+        self.assertRegex(out, r"(?m)^  input   1  spare +wire$")
+        # 10 ns to the core, which has it with its next edge, and 10 ns back.
+        result = self.poke("write core+4 1\nrun 1us\nread panel.LAMPS\nwrite panel.CONNECTED 1\n"
+                           "write panel.SWITCHES 1\nrun 20ns\nread panel.LAMPS\nrun 10ns\n"
+                           "read panel.LAMPS\nreset core\nrun 30ns\nread panel.LAMPS\nwrite core+4 1\n"
+                           "run 40ns\nread panel.LAMPS\nwrite panel.SWITCHES 0\nrun 30ns\n"
+                           "read panel.LAMPS\n", "wired")
+        self.assertEqual((result.code, result.out),
+                         (0, "".join(f"panel.LAMPS = {n}\n" for n in
+                                     ("0x0", "0x0", "0x2", "0x0", "0x2", "0x0"))), result)
+        self.check_oracle("wired", [0, 4], 300, seen_once=("LAMPS = 0x2", "LAMPS = 0x0", "LAMPS = 0x4"), others=[
+            "write panel.CONNECTED 1", "write panel.CONNECTED 0", "write panel.SWITCHES 1",
+            "write panel.SWITCHES 0", "read panel.LAMPS", "read panel.LAMPS", "write core+4 1"])
+
+    def test_too_many(self):
+        path = self.dir / "wide.v"
+        path.write_text("module wide (input clk, input psel, input penable, input pwrite, input [7:0] "
+                        "paddr, input [31:0] pwdata, output [31:0] prdata, output [32:0] much);\n"
+                        "assign prdata = 0; assign much = 0; endmodule\n")
+        ports = self.dir / "wide.json"
+        ports.write_text(json.dumps({"ports": [{"name": "much", "use": "wire"}]}))
+        result = self.build_core(path, "--ports", ports)
+        self.assertEqual(result.code, 2, result)
+        self.assertEqual(result.err, "trestle: 33 wires, and a core may have at most 32\n")
 
 
 class Waves(RTLCase):
