@@ -7,12 +7,12 @@
 struct Bus : trestle_rtl::outcome {
     static constexpr uint32_t width = BUS_WIDTH, widest = width;
 
-    static void idle(BUS_CORE &core)
+    void idle(BUS_CORE &core)
     {
         BUS_PSEL = BUS_PENABLE = BUS_PWRITE = 0;
     }
 
-    static void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
+    void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
     {
         BUS_PADDR = BUS_ADDRESS(todo.addr);
         BUS_PWDATA = todo.data;
@@ -22,7 +22,7 @@ struct Bus : trestle_rtl::outcome {
         BUS_PSTRB = todo.write ? todo.lanes : 0;
     }
 
-    static bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
+    bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
     {
         if (!BUS_PENABLE || !BUS_PREADY)
             return false;
@@ -31,7 +31,7 @@ struct Bus : trestle_rtl::outcome {
         return true;
     }
 
-    static void after(BUS_CORE &core)
+    void after(BUS_CORE &core)
     {
         BUS_PENABLE = 1;
     }

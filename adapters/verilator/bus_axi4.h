@@ -8,14 +8,14 @@
 struct Bus : trestle_rtl::outcome {
     static constexpr uint32_t width = BUS_WIDTH, widest = 8;
 
-    static void idle(BUS_CORE &core)
+    void idle(BUS_CORE &core)
     {
         BUS_AWVALID = BUS_WVALID = BUS_ARVALID = 0;
         BUS_BREADY = BUS_RREADY = 0;
         BUS_WLAST = 0;
     }
 
-    static void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
+    void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
     {
         todo_ = todo;
         words_ = todo.size > width ? todo.size / width : 1;
@@ -35,7 +35,7 @@ struct Bus : trestle_rtl::outcome {
     }
 
     // Before an edge: what is taken with it. True: the last response is.
-    static bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
+    bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
     {
         took_aw_ = BUS_AWVALID && BUS_AWREADY;
         took_w_ = BUS_WVALID && BUS_WREADY;
@@ -59,7 +59,7 @@ struct Bus : trestle_rtl::outcome {
         return ++at_ == words_;
     }
 
-    static void after(BUS_CORE &core)
+    void after(BUS_CORE &core)
     {
         if (took_aw_)
             BUS_AWVALID = 0;
@@ -74,16 +74,16 @@ struct Bus : trestle_rtl::outcome {
   private:
     static constexpr unsigned id = trestle_rtl::low_bits<BUS_BITS_AWID>(1);
 
-    static void put_word(BUS_CORE &core)
+    void put_word(BUS_CORE &core)
     {
         BUS_WDATA = todo_.data >> 8 * width * at_ % 64;
         BUS_WSTRB = trestle_rtl::low_bits<width>(todo_.lanes >> width * at_);
         BUS_WLAST = at_ + 1 == words_;
     }
 
-    static inline trestle_rtl::transaction todo_;
-    static inline unsigned words_, at_;
-    static inline bool took_aw_, took_w_, took_ar_;
+    trestle_rtl::transaction todo_ = {};
+    unsigned words_ = 0, at_ = 0;
+    bool took_aw_ = false, took_w_ = false, took_ar_ = false;
 };
 
 #endif

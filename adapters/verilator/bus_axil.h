@@ -8,13 +8,13 @@
 struct Bus : trestle_rtl::outcome {
     static constexpr uint32_t width = BUS_WIDTH, widest = width;
 
-    static void idle(BUS_CORE &core)
+    void idle(BUS_CORE &core)
     {
         BUS_AWVALID = BUS_WVALID = BUS_ARVALID = 0;
         BUS_BREADY = BUS_RREADY = 0;
     }
 
-    static void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
+    void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
     {
         BUS_AWADDR = BUS_ARADDR = BUS_ADDRESS(todo.addr);
         BUS_WDATA = todo.data;
@@ -24,7 +24,7 @@ struct Bus : trestle_rtl::outcome {
     }
 
     // Before an edge: what is taken with it. True: the response is.
-    static bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
+    bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
     {
         took_aw_ = BUS_AWVALID && BUS_AWREADY;
         took_w_ = BUS_WVALID && BUS_WREADY;
@@ -41,7 +41,7 @@ struct Bus : trestle_rtl::outcome {
         return false;
     }
 
-    static void after(BUS_CORE &core)
+    void after(BUS_CORE &core)
     {
         if (took_aw_)
             BUS_AWVALID = 0;
@@ -52,7 +52,7 @@ struct Bus : trestle_rtl::outcome {
     }
 
   private:
-    static inline bool took_aw_, took_w_, took_ar_;
+    bool took_aw_ = false, took_w_ = false, took_ar_ = false;
 };
 
 #endif

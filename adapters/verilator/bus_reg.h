@@ -9,7 +9,7 @@
 struct Bus : trestle_rtl::outcome {
     static constexpr uint32_t width = BUS_WIDTH, widest = width;
 
-    static void idle(BUS_CORE &core)
+    void idle(BUS_CORE &core)
     {
         BUS_REQ = 0;
         BUS_READ = 0;
@@ -17,7 +17,7 @@ struct Bus : trestle_rtl::outcome {
         BUS_STRB = 0;
     }
 
-    static void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
+    void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
     {
         BUS_ADDR = BUS_ADDRESS(todo.addr);
         BUS_WDATA = todo.data;
@@ -28,7 +28,7 @@ struct Bus : trestle_rtl::outcome {
         is_taken_ = false;
     }
 
-    static bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
+    bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
     {
         bool takes = !is_taken_ && BUS_READY;
         is_taken_ |= takes;
@@ -39,14 +39,14 @@ struct Bus : trestle_rtl::outcome {
         return is_taken_ && (todo.write || BUS_RVALID);
     }
 
-    static void after(BUS_CORE &core)
+    void after(BUS_CORE &core)
     {
         if (is_taken_)
             idle(core);
     }
 
   private:
-    static inline bool is_taken_;
+    bool is_taken_ = false;
 };
 
 #endif

@@ -7,12 +7,12 @@
 struct Bus : trestle_rtl::outcome {
     static constexpr uint32_t width = BUS_WIDTH, widest = width;
 
-    static void idle(BUS_CORE &core)
+    void idle(BUS_CORE &core)
     {
         BUS_A_VALID = BUS_D_READY = 0;
     }
 
-    static void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
+    void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
     {
         enum { PUT_FULL = 0, GET = 4 };
         BUS_A_OPCODE = todo.write ? PUT_FULL : GET;
@@ -24,7 +24,7 @@ struct Bus : trestle_rtl::outcome {
         BUS_A_VALID = BUS_D_READY = 1;
     }
 
-    static bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
+    bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
     {
         took_a_ = BUS_A_VALID && BUS_A_READY;
         if (!BUS_D_VALID)
@@ -40,7 +40,7 @@ struct Bus : trestle_rtl::outcome {
         return true;
     }
 
-    static void after(BUS_CORE &core)
+    void after(BUS_CORE &core)
     {
         if (took_a_)
             BUS_A_VALID = 0;
@@ -48,7 +48,7 @@ struct Bus : trestle_rtl::outcome {
 
   private:
     static constexpr unsigned id = trestle_rtl::low_bits<BUS_BITS_A_SOURCE>(1);
-    static inline bool took_a_;
+    bool took_a_ = false;
 };
 
 #endif

@@ -8,12 +8,12 @@
 struct Bus : trestle_rtl::outcome {
     static constexpr uint32_t width = BUS_WIDTH, widest = width;
 
-    static void idle(BUS_CORE &core)
+    void idle(BUS_CORE &core)
     {
         BUS_CYC = BUS_STB = BUS_WE = 0;
     }
 
-    static void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
+    void begin(BUS_CORE &core, const trestle_rtl::transaction &todo)
     {
         BUS_ADR = BUS_ADDRESS(todo.addr);
         BUS_DAT_W = todo.data;
@@ -22,7 +22,7 @@ struct Bus : trestle_rtl::outcome {
         BUS_SEL = todo.lanes;
     }
 
-    static bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
+    bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
     {
         drops_ = BUS_HAS_STALL && BUS_STB && !BUS_STALL;
         if (!BUS_ACK && !BUS_ERR)
@@ -32,14 +32,14 @@ struct Bus : trestle_rtl::outcome {
         return true;
     }
 
-    static void after(BUS_CORE &core)
+    void after(BUS_CORE &core)
     {
         if (drops_)
             BUS_STB = 0;
     }
 
   private:
-    static inline bool drops_;
+    bool drops_ = false;
 };
 
 #endif

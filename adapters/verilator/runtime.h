@@ -11,6 +11,9 @@
 //
 // An access begins at its own time, takes the cycles of its bus, and is answered in the cycle in
 // which the bus answers.
+//
+// A core that is a master reads and writes guest memory in the cycle in which it asks: nothing runs
+// ahead of that.
 #ifndef TRESTLE_VERILATOR_RUNTIME_H
 #define TRESTLE_VERILATOR_RUNTIME_H
 
@@ -32,6 +35,7 @@ namespace trestle_rtl
 
 constexpr uint64_t look_ahead_least = 64, look_ahead_most = 16384;
 constexpr unsigned reset_cycles = 8;
+constexpr uint64_t latency_least = 2; // of memory: from one edge to the next but one
 
 // What a bus asked for: the transaction of one access.
 struct transaction {
@@ -44,8 +48,8 @@ struct transaction {
 
 // How it went.
 struct outcome {
-    static inline bool failed;       // as the core says
-    static inline const char *fault; // a rule of the bus that the core broke, or NULL
+    bool failed = false;         // as the core says
+    const char *fault = nullptr; // a rule of the bus that the core broke, or NULL
 };
 
 // What is assigned to a signal that the core does not have.
@@ -57,7 +61,19 @@ struct nowhere {
 
 constexpr unsigned log2_of(uint32_t size)
 {
-    return size == 8 ? 3 : size / 2;
+    return size > 1 ? 1 + log2_of(size / 2) : 0;
+}
+
+// A port's bytes, of any width, the lowest first.
+template <size_t n, class Port> void get_bytes(unsigned char (&to)[n], const Port &port)
+{
+    std::memset(to, 0, n);
+    std::memcpy(to, &port, n < sizeof(port) ? n : sizeof(port));
+}
+template <size_t n, class Port> void set_bytes(Port &port, const unsigned char (&from)[n])
+{
+    static_assert(n <= sizeof(port), "a port holds its bytes");
+    std::memcpy(&port, from, n);
 }
 
 template <unsigned bits> constexpr uint64_t low_bits(uint64_t value)
@@ -75,6 +91,74 @@ template <unsigned bits, class Port> void tie(Port &port, uint64_t value)
         port = static_cast<Port>(low_bits<bits>(value));
     }
 }
+
+// Guest memory, as a master's request finds it.
+class guest_memory
+{
+  public:
+    guest_memory(struct trestle_device *dev, uint64_t cycle, uint64_t latency)
+        : wait(static_cast<uint32_t>(latency - 1)), dev_(dev), cycle_(cycle)
+    {
+    }
+
+    int read(uint64_t addr, void *to, size_t size) const
+    {
+        return report(trestle_device_memory_read(dev_, addr, to, size), "reads", addr, size);
+    }
+    int write(uint64_t addr, const void *from, size_t size) const
+    {
+        return report(trestle_device_memory_write(dev_, addr, from, size), "writes", addr, size);
+    }
+    // The core has broken a rule of the bus.
+    int blame(const char *why) const
+    {
+        trestle_device_log(dev_, TRESTLE_LOG_WARNING, "the master is wrong in cycle %llu: %s",
+                           static_cast<unsigned long long>(cycle_), why);
+        return -EINVAL;
+    }
+
+    const uint32_t wait; // cycles from a request's to that with the answer
+
+  private:
+    int report(int status, const char *does, uint64_t addr, size_t size) const
+    {
+        if (status < 0 && status != -ENODEV)
+            trestle_device_log(dev_, TRESTLE_LOG_WARNING,
+                               "the master %s %zu bytes at 0x%llx in cycle %llu: %s", does, size,
+                               static_cast<unsigned long long>(addr),
+                               static_cast<unsigned long long>(cycle_),
+                               status == -EFAULT    ? "that is not guest memory"
+                               : status == -ENOTSUP ? "this run has no access to guest memory"
+                                                    : std::strerror(-status));
+        return status;
+    }
+
+    struct trestle_device *dev_;
+    uint64_t cycle_;
+};
+
+// What the map of a core without a master has for it.
+template <class Core> struct no_master {
+    static constexpr bool is_there = false;
+    struct state {
+    };
+    static constexpr bool wants(const state &)
+    {
+        return false;
+    }
+    static void idle(Core &)
+    {
+    }
+    static void before(Core &, state &)
+    {
+    }
+    static void after(Core &, state &)
+    {
+    }
+    static void serve(state &, const guest_memory &)
+    {
+    }
+};
 
 // What a register is called.
 inline trestle_register named(const char *name, uint64_t offset, uint32_t size,
@@ -113,6 +197,8 @@ inline trestle_region names_of(const trestle_register *rows, size_t count)
 //   pins, num_pins: names, pins_driven: which are outputs, pins_up: the inputs that are 1 if nobody
 //   drives them, pins_out(core) -> levels, pins_in(core, levels),
 //   Bus: idle(core), begin(core, transaction), step(core, transaction) -> before an edge: done?
+//   Master: before(core, state), after(core, state): around an edge; wants(state) -> guest memory
+//   now?, serve(state, memory)
 template <class Map> class rtl
 {
   public:
@@ -132,6 +218,10 @@ template <class Map> class rtl
             self->every_ = true;
         else if (r == 0 && std::strcmp(ticking, "ahead") != 0)
             r = trestle_params_refuse(params, "ticking", "ahead or every");
+        if (r == 0 && Map::Master::is_there)
+            r = trestle_params_u64(params, "memory_latency", latency_least, &self->latency_);
+        if (r == 0 && (self->latency_ < latency_least || self->latency_ > UINT32_MAX))
+            r = trestle_params_refuse(params, "memory_latency", "2 cycles or more");
         if (r == 0)
             r = self->wave_.init(dev, params, *self->core_);
         if (r < 0) {
@@ -215,10 +305,17 @@ template <class Map> class rtl
         uint64_t cycle;
         outputs shown;
     };
+    // What the core is, and what its master has found.
+    struct snapshot {
+        explicit snapshot(size_t size) : core(size)
+        {
+        }
+        std::vector<char> core;
+        typename Map::Master::state master = {};
+    };
 
     explicit rtl(struct trestle_device *dev)
-        : dev_(dev), core_(make_core(context_)), state_(state_begin(), state_end()),
-          before_(state_.size()), anchor_(state_.size())
+        : dev_(dev), core_(make_core(context_)), before_(size()), anchor_(size())
     {
     }
 
@@ -235,25 +332,28 @@ template <class Map> class rtl
 
     // --- the core's state: all that lies between the base class and the link to the symbols ---
 
-    char *state_begin() const
+    char *begin() const
     {
         return reinterpret_cast<char *>(core_->rootp) + sizeof(VerilatedModule);
     }
-    char *state_end() const
+    size_t size() const
     {
-        return const_cast<char *>(reinterpret_cast<const char *>(&core_->rootp->vlSymsp));
+        return reinterpret_cast<const char *>(&core_->rootp->vlSymsp) - begin();
     }
-    void save(std::vector<char> &to) const
+    void save(snapshot &to) const
     {
-        std::memcpy(to.data(), state_begin(), to.size());
+        std::memcpy(to.core.data(), begin(), to.core.size());
+        std::memcpy(&to.master, &master_, sizeof(master_));
     }
-    void restore(const std::vector<char> &from)
+    void restore(const snapshot &from)
     {
-        std::memcpy(state_begin(), from.data(), from.size());
+        std::memcpy(begin(), from.core.data(), from.core.size());
+        std::memcpy(&master_, &from.master, sizeof(master_));
     }
-    bool is_same(const std::vector<char> &as) const
+    bool is_same(const snapshot &as) const
     {
-        return std::memcmp(as.data(), state_begin(), as.size()) == 0;
+        return std::memcmp(as.core.data(), begin(), as.core.size()) == 0 &&
+               std::memcmp(&as.master, &master_, sizeof(master_)) == 0;
     }
 
     // --- cycles ---
@@ -265,10 +365,12 @@ template <class Map> class rtl
     {
         if (is_committed)
             wave_.dump(cycle_ * period_ + period_ / 2);
+        Map::Master::before(*core_, master_);
         Map::clock(*core_, 1);
         core_->eval();
         if (is_committed)
             wave_.dump((cycle_ + 1) * period_);
+        Map::Master::after(*core_, master_);
         Map::clock(*core_, 0);
         core_->eval();
         cycle_++;
@@ -293,12 +395,15 @@ template <class Map> class rtl
         uint64_t cycle = cycle_;
         Map::ties(*core_);
         set_pins();
-        Map::Bus::idle(*core_);
+        bus_.idle(*core_);
         Map::clock(*core_, 0);
         Map::reset(*core_, true);
-        core_->eval();
-        for (unsigned i = 0; i < reset_cycles; i++)
-            tick();
+        for (unsigned i = 0; i <= reset_cycles; i++) {
+            forget_requests();
+            core_->eval();
+            if (i < reset_cycles)
+                tick();
+        }
         Map::reset(*core_, false);
         core_->eval();
         cycle_ = cycle; // a reset takes no time of the guest's
@@ -307,13 +412,28 @@ template <class Map> class rtl
         show(see());
     }
 
+    // What the master asks for in a reset it does not get.
+    void forget_requests()
+    {
+        std::memset(&master_, 0, sizeof(master_));
+        Map::Master::idle(*core_);
+    }
+
+    // What the master has asked for with the last edge, whose time it is.
+    void serve()
+    {
+        if (Map::Master::wants(master_))
+            Map::Master::serve(master_, guest_memory(dev_, cycle_, latency_));
+    }
+
     void forget_rest()
     {
         rest_ = 0;
         is_ahead_ = false;
     }
 
-    // Brings the core to a time. It may be ahead of it, or behind.
+    // Brings the core to a time. It may be ahead of it, or behind. A master's request in between is
+    // met at its own time: the engine comes for it.
     void sync(trestle_time now)
     {
         uint64_t target = now / period_;
@@ -352,7 +472,7 @@ template <class Map> class rtl
             before_cycle_ = cycle_;
             is_ahead_ = true;
             save(anchor_);
-            while (cycle_ < end && !(see() != seen) && !rest_) {
+            while (cycle_ < end && !(see() != seen) && !rest_ && !Map::Master::wants(master_)) {
                 tick();
                 if (is_same(anchor_)) {
                     rest_ = cycle_ - anchor_at;
@@ -362,7 +482,7 @@ template <class Map> class rtl
                     power *= 2;
                 }
             }
-            if (!rest_ || see() != seen)
+            if (!rest_ || see() != seen || Map::Master::wants(master_))
                 next = cycle_ * period_;
         }
         trestle_device_wake_at(dev_, 0, next);
@@ -414,6 +534,7 @@ template <class Map> class rtl
                                Map::pins[port]);
         } else if (!request_) {
             sync(trestle_device_now(dev_));
+            serve();
             take_pins();
         }
     }
@@ -440,6 +561,7 @@ template <class Map> class rtl
     {
         if (!request_) {
             sync(now);
+            serve();
             show(see());
             go_on();
             return;
@@ -451,6 +573,11 @@ template <class Map> class rtl
         }
         if (now < cycle_ * period_) {
             wake_in_access();
+            return;
+        }
+        serve();
+        if (!is_answered_) {
+            play();
             return;
         }
         struct trestle_request *req = request_;
@@ -481,55 +608,72 @@ template <class Map> class rtl
     {
         constexpr uint32_t width = Map::Bus::width;
         uint32_t shift = static_cast<uint32_t>(wanted.offset % width);
-        transaction todo = {wanted.offset,
-                            wanted.offset - shift,
-                            write ? wanted.data << 8 * shift : 0,
-                            ((1u << wanted.size) - 1) << shift,
-                            wanted.size,
-                            write};
+        todo_ = {wanted.offset,
+                 wanted.offset - shift,
+                 write ? wanted.data << 8 * shift : 0,
+                 ((1u << wanted.size) - 1) << shift,
+                 wanted.size,
+                 write};
         sync(trestle_device_now(dev_));
+        serve();
         forget_rest();
         see_pulses();
-        uint64_t start = cycle_;
-        outputs seen = see();
+        start_ = cycle_;
+        is_answered_ = false;
+        request_ = req;
+        bus_.failed = false;
+        bus_.fault = nullptr;
+        bus_.begin(*core_, todo_);
+        play();
+        return -EINPROGRESS;
+    }
+
+    // Plays the cycles of the access that is under way, to its end or to where the core itself asks
+    // for something.
+    void play()
+    {
         bool done = false;
-        Map::Bus::failed = false;
-        Map::Bus::fault = nullptr;
-        Map::Bus::begin(*core_, todo);
-        while (!done && cycle_ - start < bus_timeout_) {
+        outputs seen = see();
+        while (!done && cycle_ - start_ < bus_timeout_ && !Map::Master::wants(master_)) {
             core_->eval();
-            done = Map::Bus::step(*core_, todo);
+            done = bus_.step(*core_, todo_);
             tick(true);
-            Map::Bus::after(*core_);
+            bus_.after(*core_);
             if (see() != seen)
                 edges_.push_back({cycle_, seen = see()});
         }
-        Map::Bus::idle(*core_);
+        if (done || cycle_ - start_ >= bus_timeout_)
+            answer(done);
+        wake_in_access();
+    }
+
+    void answer(bool done)
+    {
+        bus_.idle(*core_);
         core_->eval();
-        if (Map::Bus::fault)
+        if (bus_.fault)
             trestle_device_log(dev_, TRESTLE_LOG_WARNING, "the bus is broken in cycle %llu: %s",
-                               static_cast<unsigned long long>(cycle_ - 1), Map::Bus::fault);
+                               static_cast<unsigned long long>(cycle_ - 1), bus_.fault);
         if (!done)
             trestle_device_log(
                 dev_, TRESTLE_LOG_WARNING,
                 "the bus does not answer: no response within %llu cycles, from cycle "
                 "%llu on; the parameter bus_timeout allows more",
                 static_cast<unsigned long long>(bus_timeout_),
-                static_cast<unsigned long long>(start));
-        status_ = !done ? -ETIMEDOUT : Map::Bus::failed || Map::Bus::fault ? -EIO : 0;
-        answer_ = todo.data >> 8 * shift;
-        request_ = req;
-        wake_in_access();
-        return -EINPROGRESS;
+                static_cast<unsigned long long>(start_));
+        status_ = !done ? -ETIMEDOUT : bus_.failed || bus_.fault ? -EIO : 0;
+        answer_ = todo_.data >> 8 * (todo_.byte % Map::Bus::width);
+        is_answered_ = true;
     }
 
     struct trestle_device *dev_;
     VerilatedContext context_;
     wave wave_;
     std::unique_ptr<Core> core_;
-    std::vector<char> state_, before_, anchor_;
+    typename Map::Master::state master_ = {};
+    snapshot before_, anchor_;
     trestle_time period_ = 10 * TRESTLE_NS;
-    uint64_t bus_timeout_ = 1000;
+    uint64_t bus_timeout_ = 1000, latency_ = latency_least;
     bool every_ = false;
     bool is_broken_ = false;
     uint64_t cycle_ = 0; // edges that the core has seen
@@ -543,8 +687,12 @@ template <class Map> class rtl
     uint64_t risen_ = 0;   // those among them that came at
     trestle_time risen_at_ = 0;
     std::deque<edge> edges_;
-    struct trestle_request *request_ = nullptr;
-    int status_ = 0;
+    struct trestle_request *request_ = nullptr; // the access under way,
+    typename Map::Bus bus_ = {};
+    transaction todo_ = {};
+    uint64_t start_ = 0; // the cycle in which it began,
+    bool is_answered_ = false;
+    int status_ = 0; // and with what
     uint64_t answer_ = 0;
 };
 
@@ -569,6 +717,7 @@ template <class Map> struct trestle_model model_of(const trestle_region *const *
     model.write = rtl<Map>::write;
     model.wake = rtl<Map>::wake;
     model.message = rtl<Map>::message;
+    model.uses_memory = Map::Master::is_there;
     return model;
 }
 

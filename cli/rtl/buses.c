@@ -8,8 +8,8 @@ static const struct rtl_signal axi4[] = {
     {{"awid"}, "AWID", true, true},
     {{"awaddr"}, "AWADDR", true},
     {{"awlen"}, "AWLEN", true},
-    {{"awsize"}, "AWSIZE", true, true},
-    {{"awburst"}, "AWBURST", true, true},
+    {{"awsize"}, "AWSIZE", true, true, "trestle_rtl::log2_of(MASTER_WIDTH)"},
+    {{"awburst"}, "AWBURST", true, true, "1"},
     {{"wvalid"}, "WVALID", true},
     {{"wready"}, "WREADY"},
     {{"wdata"}, "WDATA", true},
@@ -24,8 +24,8 @@ static const struct rtl_signal axi4[] = {
     {{"arid"}, "ARID", true, true},
     {{"araddr"}, "ARADDR", true},
     {{"arlen"}, "ARLEN", true},
-    {{"arsize"}, "ARSIZE", true, true},
-    {{"arburst"}, "ARBURST", true, true},
+    {{"arsize"}, "ARSIZE", true, true, "trestle_rtl::log2_of(MASTER_WIDTH)"},
+    {{"arburst"}, "ARBURST", true, true, "1"},
     {{"rvalid"}, "RVALID"},
     {{"rready"}, "RREADY", true},
     {{"rid"}, "RID", false, true},
@@ -83,9 +83,13 @@ static const struct rtl_signal wishbone[] = {
     {{"dat", "data"}, "DAT_W", true},
     {{"dat", "data"}, "DAT_R"},
     {{"ack"}, "ACK"},
-    {{"sel"}, "SEL", true, true},
+    {{"sel"}, "SEL", true, true, "~UINT64_C(0)"},
     {{"err"}, "ERR", false, true},
     {{"stall"}, "STALL", false, true},
+    {{"rty"}, NULL, false, true},
+    {{"cti"}, NULL, true, true},
+    {{"bte"}, NULL, true, true},
+    {{"lock"}, NULL, true, true},
     {{NULL}},
 };
 
@@ -142,5 +146,12 @@ const struct rtl_bus rtl_buses[] = {
     {"TileLink-UL", "bus_tlul.h", tilelink, .address = 5, .data = 7},
     {"registers", "bus_reg.h", requests, .address = 3, .data = 4, .is_vague = true},
     {"register strobes", "bus_reg.h", strobes, .address = 3, .data = 4, .is_vague = true},
+    {NULL},
+};
+
+const struct rtl_bus rtl_masters[] = {
+    {"AXI4", "master_axi.h", axi4, .address = 3, .data = 9, .is_master = true},
+    {"AXI4-Lite", "master_axi.h", axil, .address = 2, .data = 5, .is_master = true},
+    {"Wishbone", "master_wb.h", wishbone, .address = 3, .data = 4, .is_master = true},
     {NULL},
 };

@@ -33,6 +33,7 @@ static const struct command_option options[] = {
     {'z', "size", "N", "bytes of registers; default: what its addresses reach, at most 4096",
      .long_only = true},
     {'w', "word-addresses", NULL, "addresses count words, not bytes", .long_only = true},
+    {'W', "master-word-addresses", NULL, "so do those of its master", .long_only = true},
     {'o', "output", "FILE", "the model; default: TOP.so"},
     {0},
 };
@@ -43,8 +44,8 @@ struct rtl_build {
     const char *svd, *peripheral, *model; /* that say what its registers are called */
     struct rtl_registers registers;
     struct strings files, includes, defines, parameters, ties;
-    uint64_t size;
-    bool word_addresses, has_waves;
+    struct rtl_layout layout;
+    bool has_waves;
     char *dir;     /* for what lies in between */
     char *runtime; /* the directory of our headers */
     char *include;
@@ -216,7 +217,7 @@ static int read_ports(const struct rtl_build *build, struct rtl_ports *ret_ports
     return status;
 }
 
-static int write_map(const struct rtl_build *build, const struct rtl_ports *ports, const char *name,
+static int write_map(const struct rtl_build *build, const struct rtl_ports *ports,
                      char **ret_error)
 {
     char *path = xformat("%s/map.cpp", build->dir);
@@ -225,7 +226,7 @@ static int write_map(const struct rtl_build *build, const struct rtl_ports *port
     if (file)
         rtl_registers_map(&build->registers, file);
     if (file)
-        rtl_ports_map(ports, name, build->size, build->word_addresses, file);
+        rtl_ports_map(ports, &build->layout, file);
     if (file && fclose(file) != 0)
         status = -errno;
     if (status < 0)
@@ -348,8 +349,7 @@ static int find_registers(struct rtl_build *build, char **ret_error)
     return build->model ? rtl_registers_from_model(&build->registers, build->model, ret_error) : 0;
 }
 
-static int do_build(struct rtl_build *build, struct rtl_ports *ports, const char *name,
-                    char **ret_error)
+static int do_build(struct rtl_build *build, struct rtl_ports *ports, char **ret_error)
 {
     int status = find_registers(build, ret_error);
     if (status == 0)
@@ -359,26 +359,25 @@ static int do_build(struct rtl_build *build, struct rtl_ports *ports, const char
     if (status == 0)
         status = rtl_ports_match(ports, build->ties.items, ret_error);
     if (status == 0)
-        status = write_map(build, ports, name, ret_error);
+        status = write_map(build, ports, ret_error);
     if (status == 0)
         status = compile(build, ret_error);
     if (status == 0)
-        status = write_json(ports, name, build->output, ret_error);
+        status = write_json(ports, build->layout.name, build->output, ret_error);
     if (status == 0)
         rtl_ports_show(ports, stdout);
     return status;
 }
 
 /* What is not known yet is no error here: the list is made to be completed. */
-static int do_ports(struct rtl_build *build, struct rtl_ports *ports, const char *name,
-                    char **ret_error)
+static int do_ports(struct rtl_build *build, struct rtl_ports *ports, char **ret_error)
 {
     char *missing = NULL;
     int status = find_ports(build, ports, ret_error);
     if (status == 0 && rtl_ports_match(ports, build->ties.items, &missing) < 0)
         fprintf(stderr, "trestle: before rtl build: %s\n", missing);
     if (status == 0)
-        rtl_ports_json(ports, name, stdout);
+        rtl_ports_json(ports, build->layout.name, stdout);
     free(missing);
     return status;
 }
@@ -389,8 +388,9 @@ static int work(struct rtl_build *build)
     char *name = build->top ? xstrdup(build->top) : base_name(build->files.items[0]);
     char *output = build->output ? xstrdup(build->output) : xformat("%s.so", name), *error = NULL;
     build->output = output;
-    int status = build->only_ports ? do_ports(build, &ports, name, &error)
-                                   : do_build(build, &ports, name, &error);
+    build->layout.name = name;
+    int status =
+        build->only_ports ? do_ports(build, &ports, &error) : do_build(build, &ports, &error);
     if (build->dir)
         nftw(build->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     rtl_ports_finish(&ports);
@@ -432,7 +432,8 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
             build->ports_file = argument;
             break;
         case 'z':
-            if (!number_parse(argument, &build->size) || build->size == 0 || build->size % 8)
+            if (!number_parse(argument, &build->layout.size) || build->layout.size == 0 ||
+                build->layout.size % 8)
                 return command_fail("--size %s is not a multiple of 8", argument);
             break;
         case 'S':
@@ -448,7 +449,10 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
             build->has_waves = true;
             break;
         case 'w':
-            build->word_addresses = true;
+            build->layout.counts_words = true;
+            break;
+        case 'W':
+            build->layout.master_counts_words = true;
             break;
         case 'o':
             build->output = argument;

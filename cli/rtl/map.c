@@ -7,44 +7,51 @@
 enum { SIZE_MOST = 4096 };
 
 /* Bytes from one address to the next: an address [31:2] counts words. */
-static unsigned unit_of(const struct rtl_ports *ports, bool word_addresses)
+static unsigned unit_of(const struct rtl_side *side, bool counts_words)
 {
-    const struct rtl_bus *bus = ports->bus;
-    unsigned low = ports->signals[bus->address]->low;
-    return word_addresses ? ports->signals[bus->data]->bits / 8 : low < 4 ? 1u << low : 1;
+    unsigned low = side->signals[side->bus->address]->low;
+    return counts_words ? side->signals[side->bus->data]->bits / 8 : low < 8 ? 1u << low : 1;
 }
 
-static uint64_t reach_of(const struct rtl_ports *ports, unsigned unit)
+static uint64_t reach_of(const struct rtl_side *side, unsigned unit)
 {
-    unsigned bits = ports->signals[ports->bus->address]->bits;
+    unsigned bits = side->signals[side->bus->address]->bits;
     uint64_t reach = bits < 32 ? (uint64_t)unit << bits : SIZE_MOST;
     return reach < 8 ? 8 : reach < SIZE_MOST ? reach : SIZE_MOST;
 }
 
+/* Whether the core drives that signal. */
+static bool is_driven(const struct rtl_side *side, const struct rtl_signal *signal)
+{
+    return signal->is_input == side->bus->is_master;
+}
+
 /* A signal is an expression of `core`; one that the core does not have is a constant, or takes
  * what is assigned to nowhere. */
-static void map_bus(const struct rtl_ports *ports, unsigned unit, FILE *out)
+static void map_side(const struct rtl_side *side, unsigned unit, FILE *out)
 {
-    const struct rtl_bus *bus = ports->bus;
-    fprintf(out,
-            "#define BUS_CORE Vcore\n#define BUS_WIDTH %u\n"
-            "#define BUS_ADDRESS(a) trestle_rtl::low_bits<%u>((a) / %u)\n",
-            ports->signals[bus->data]->bits / 8, ports->signals[bus->address]->bits, unit);
+    const struct rtl_bus *bus = side->bus;
+    const char *const prefix = bus->is_master ? "MASTER" : "BUS";
+    fprintf(out, "#define %s_CORE Vcore\n#define %s_WIDTH %u\n#define %s_UNIT %u\n", prefix,
+            prefix, side->signals[bus->data]->bits / 8, prefix, unit);
+    if (!bus->is_master)
+        fprintf(out, "#define BUS_ADDRESS(a) trestle_rtl::low_bits<%u>((a) / BUS_UNIT)\n",
+                side->signals[bus->address]->bits);
     for (size_t i = 0; bus->signals[i].names[0]; i++) {
         const struct rtl_signal *signal = &bus->signals[i];
+        const struct rtl_port *port = side->signals[i];
         if (!signal->macro)
             continue;
-        if (ports->signals[i])
-            fprintf(out, "#define BUS_%s core.%s\n", signal->macro, ports->signals[i]->name);
+        if (port)
+            fprintf(out, "#define %s_%s core.%s\n", prefix, signal->macro, port->name);
         else
-            fprintf(out, "#define BUS_%s %s\n", signal->macro,
-                    signal->is_input ? "trestle_rtl::nowhere()"
-                    : signal->absent ? signal->absent
-                                     : "0");
+            fprintf(out, "#define %s_%s %s\n", prefix, signal->macro,
+                    !is_driven(side, signal) ? "trestle_rtl::nowhere()"
+                    : signal->absent         ? signal->absent
+                                             : "0");
         if (signal->is_optional)
-            fprintf(out, "#define BUS_HAS_%s %d\n#define BUS_BITS_%s %u\n", signal->macro,
-                    ports->signals[i] != NULL, signal->macro,
-                    ports->signals[i] ? ports->signals[i]->bits : 0);
+            fprintf(out, "#define %s_HAS_%s %d\n#define %s_BITS_%s %u\n", prefix, signal->macro,
+                    port != NULL, prefix, signal->macro, port ? port->bits : 0);
     }
     fprintf(out, "#include \"%s\"\n", bus->header);
 }
@@ -130,17 +137,21 @@ static void map_pins(const struct rtl_ports *ports, FILE *out)
             pin, driven, pulled_up);
 }
 
-void rtl_ports_map(const struct rtl_ports *ports, const char *name, uint64_t size,
-                   bool word_addresses, FILE *out)
+void rtl_ports_map(const struct rtl_ports *ports, const struct rtl_layout *layout, FILE *out)
 {
-    unsigned unit = unit_of(ports, word_addresses);
+    const struct rtl_side *slave = &ports->slave, *master = &ports->master;
+    unsigned unit = unit_of(slave, layout->counts_words);
     fputs("#include \"runtime.h\"\n#include \"Vcore.h\"\n#include \"Vcore___024root.h\"\n", out);
-    map_bus(ports, unit, out);
+    map_side(slave, unit, out);
+    if (master->bus)
+        map_side(master, unit_of(master, layout->master_counts_words), out);
     fprintf(out,
             "struct Map {\n    using Core = Vcore;\n    using Bus = ::Bus;\n"
+            "    using Master = %s;\n"
             "    static constexpr const char *name = \"%s\";\n"
             "    static constexpr uint64_t size = 0x%" PRIx64 ";\n",
-            name, size ? size : reach_of(ports, unit));
+            master->bus ? "::Master" : "trestle_rtl::no_master<Vcore>", layout->name,
+            layout->size ? layout->size : reach_of(slave, unit));
     fprintf(out, "    static void clock(Core &core, int level) { core.%s = level; }\n",
             ports->clock->name);
     if (ports->reset)

@@ -26,44 +26,52 @@ static bool ends_with(const char *text, const char *end, size_t *ret_prefix)
 
 /* --- the bus --------------------------------------------------------------------------------- */
 
-/* Where the buses of a core are looked for: those of one prefix at a time. */
+/* Where a bus is looked for: among the ports of one prefix at a time. */
 struct place {
+    const struct rtl_bus *bus;
     const char *text; /* begins with the prefix */
     size_t length;
 };
 
-/* Whether a port is that signal of a bus: as a file says, or by its name. */
-static bool is_signal(const struct rtl_port *port, const struct rtl_signal *signal,
-                      const struct place *prefix)
+static bool has_direction(const struct rtl_port *port, const struct rtl_signal *signal,
+                          const struct rtl_bus *bus)
 {
-    if (port->is_input != signal->is_input || port->use != RTL_UNKNOWN)
-        return false;
-    if (port->signal)
-        return strcmp(port->signal, signal->names[0]) == 0;
-    return strncmp(port->plain, prefix->text, prefix->length) == 0 &&
-           is_one_of(port->plain + prefix->length, signal->names);
+    return port->is_input == (signal->is_input != bus->is_master);
 }
 
-static struct rtl_port *find_signal(const struct rtl_ports *ports, const struct place *prefix,
+/* Whether a port is that signal of a bus: as a file says, or by its name. */
+static bool is_signal(const struct rtl_port *port, const struct rtl_signal *signal,
+                      const struct place *place)
+{
+    if (!has_direction(port, signal, place->bus) || port->use != RTL_UNKNOWN)
+        return false;
+    if (port->signal)
+        return port->is_of_master == place->bus->is_master &&
+               strcmp(port->signal, signal->names[0]) == 0;
+    return strncmp(port->plain, place->text, place->length) == 0 &&
+           is_one_of(port->plain + place->length, signal->names);
+}
+
+static struct rtl_port *find_signal(const struct rtl_ports *ports, const struct place *place,
                                     const struct rtl_signal *signal)
 {
     struct rtl_port *found = NULL;
     for (size_t i = 0; i < ports->count; i++)
-        if (is_signal(&ports->ports[i], signal, prefix) && (!found || ports->ports[i].signal))
+        if (is_signal(&ports->ports[i], signal, place) && (!found || ports->ports[i].signal))
             found = &ports->ports[i];
     return found;
 }
 
 /* All signals of a bus with this prefix: how many there are. *ret_missing: one that it has to have,
  * or NULL. */
-static size_t find_signals(const struct rtl_ports *ports, const struct place *prefix,
-                           const struct rtl_signal *signals, struct rtl_port **ret_found,
-                           const char **ret_missing)
+static size_t find_signals(const struct rtl_ports *ports, const struct place *place,
+                           struct rtl_port **ret_found, const char **ret_missing)
 {
+    const struct rtl_signal *signals = place->bus->signals;
     size_t count = 0;
     *ret_missing = NULL;
     for (size_t i = 0; signals[i].names[0]; i++) {
-        ret_found[i] = find_signal(ports, prefix, &signals[i]);
+        ret_found[i] = find_signal(ports, place, &signals[i]);
         count += ret_found[i] != NULL;
         if (!ret_found[i] && !signals[i].is_optional && !*ret_missing)
             *ret_missing = signals[i].names[0];
@@ -72,13 +80,13 @@ static size_t find_signals(const struct rtl_ports *ports, const struct place *pr
 }
 
 /* A port whose name ends as that of a signal says what the prefix may be. */
-static bool place_of(const struct rtl_port *port, const struct rtl_signal *signal,
-                     struct place *ret_place)
+static bool find_place(const struct rtl_port *port, const struct rtl_signal *signal,
+                       struct place *ref_place)
 {
-    ret_place->text = port->plain;
+    ref_place->text = port->plain;
     for (size_t i = 0; signal->names[i]; i++)
-        if (port->use == RTL_UNKNOWN && port->is_input == signal->is_input &&
-            ends_with(port->plain, signal->names[i], &ret_place->length))
+        if (port->use == RTL_UNKNOWN && has_direction(port, signal, ref_place->bus) &&
+            ends_with(port->plain, signal->names[i], &ref_place->length))
             return true;
     return false;
 }
@@ -93,36 +101,39 @@ struct almost {
 static bool find_one(const struct rtl_ports *ports, const struct rtl_bus *bus,
                      struct rtl_port **ret_found, struct almost *ref_almost)
 {
-    struct place place = {""};
+    struct place place = {bus, "", 0};
     const char *missing;
-    find_signals(ports, &place, bus->signals, ret_found, &missing);
+    find_signals(ports, &place, ret_found, &missing);
     for (size_t i = 0; missing && i < ports->count; i++) {
         for (size_t j = 0; missing && bus->signals[j].names[0]; j++) {
-            if (!place_of(&ports->ports[i], &bus->signals[j], &place))
+            if (!find_place(&ports->ports[i], &bus->signals[j], &place))
                 continue;
-            size_t count = find_signals(ports, &place, bus->signals, ret_found, &missing);
+            size_t count = find_signals(ports, &place, ret_found, &missing);
             if (!missing || j > 0 || bus->is_vague || count < ref_almost->count)
                 continue;
             free(ref_almost->sentence);
             ref_almost->count = count;
-            ref_almost->sentence =
-                xformat("%s looks like %s, but \"%.*s%s\" is missing", ports->ports[i].name,
-                        bus->name, (int)place.length, place.text, missing);
+            ref_almost->sentence = xformat(
+                "%s looks like %s%s, but \"%.*s%s\" is missing", ports->ports[i].name, bus->name,
+                bus->is_master ? " of a master" : "", (int)place.length, place.text, missing);
         }
     }
     return !missing;
 }
 
-static const struct rtl_bus *find_bus(const struct rtl_ports *ports, struct rtl_port **ret_found,
-                                      char **ret_almost)
+/* The first of these buses that is there, or the one that a file has named. *ret_almost: a sentence
+ * on one that is almost there, or NULL. */
+static struct rtl_side find_side(const struct rtl_ports *ports, const struct rtl_bus *buses,
+                                 const struct rtl_bus *named, char **ret_almost)
 {
+    struct rtl_side side = {NULL};
     struct almost almost = {0};
-    const struct rtl_bus *bus = rtl_buses;
-    while (bus->name &&
-           ((ports->bus && ports->bus != bus) || !find_one(ports, bus, ret_found, &almost)))
+    const struct rtl_bus *bus = buses;
+    while (bus->name && ((named && named != bus) || !find_one(ports, bus, side.signals, &almost)))
         bus++;
+    side.bus = bus->name ? bus : NULL;
     *ret_almost = almost.sentence;
-    return bus->name ? bus : NULL;
+    return side;
 }
 
 static char *no_bus(void)
@@ -136,44 +147,71 @@ static char *no_bus(void)
     return line;
 }
 
-/* What is left over once the bus is known. */
-static char *check_bus(const struct rtl_ports *ports)
+/* What is left over once one is known. */
+static char *check_side(const struct rtl_ports *ports, const struct rtl_side *side,
+                        const struct rtl_bus *buses)
 {
-    const struct rtl_ports rest = {.ports = ports->ports, .count = ports->count};
-    struct rtl_port *found[RTL_SIGNALS_MAX] = {NULL};
+    const bool is_master = side->bus->is_master;
+    const unsigned most = is_master ? RTL_MASTER_BITS_MAX : 64;
+    const char *const what = is_master ? "masters" : "buses";
     char *almost;
-    const struct rtl_bus *other = find_bus(&rest, found, &almost);
+    struct rtl_side other = find_side(ports, buses, NULL, &almost);
     free(almost);
-    if (other)
-        return xformat("there are two buses, %s (%s ...) and %s (%s ...); tie the inputs of one "
+    if (other.bus)
+        return xformat("there are two %s, %s (%s ...) and %s (%s ...); tie the inputs of one "
                        "of them",
-                       ports->bus->name, ports->signals[0]->name, other->name, found[0]->name);
-    unsigned bits = ports->signals[ports->bus->data]->bits;
-    if (bits != 8 && bits != 16 && bits != 32 && bits != 64)
-        return xformat("the bus has %u bits of data, and can have 8, 16, 32 or 64", bits);
+                       what, side->bus->name, side->signals[0]->name, other.bus->name,
+                       other.signals[0]->name);
+    unsigned bits = side->signals[side->bus->data]->bits;
+    if (bits < 8 || bits > most || (bits & (bits - 1)) != 0)
+        return xformat("the %s has %u bits of data, and can have 8, 16, 32%s 64%s",
+                       is_master ? "master" : "bus", bits, is_master ? "," : " or",
+                       is_master ? " and so on to 1024" : "");
     return NULL;
 }
 
-static int match_bus(struct rtl_ports *ports, char **ret_error)
+/* Whether one of them is there; what is wrong with it is in *ret_error. */
+static bool take_side(struct rtl_ports *ports, struct rtl_side *ref_side,
+                      const struct rtl_bus *buses, char **ret_almost, char **ret_error)
 {
-    char *almost;
-    const struct rtl_bus *bus = find_bus(ports, ports->signals, &almost);
-    if (!bus) {
-        *ret_error = almost ? almost : no_bus();
-        return -EINVAL;
-    }
-    free(almost);
-    ports->bus = bus;
+    *ref_side = find_side(ports, buses, ref_side->bus, ret_almost);
+    const struct rtl_bus *bus = ref_side->bus;
+    if (!bus)
+        return false;
     for (size_t i = 0; bus->signals[i].names[0]; i++)
-        if (ports->signals[i])
-            ports->signals[i]->use = RTL_BUS;
+        if (ref_side->signals[i])
+            ref_side->signals[i]->use = bus->is_master ? RTL_MASTER : RTL_BUS;
     for (size_t i = 0; i < ports->count && !*ret_error; i++)
-        if (ports->ports[i].use == RTL_UNKNOWN && ports->ports[i].signal)
+        if (ports->ports[i].use == RTL_UNKNOWN && ports->ports[i].signal &&
+            ports->ports[i].is_of_master == bus->is_master)
             *ret_error = xformat("%s cannot be %s: %s has no such %s, or another port is it",
                                  ports->ports[i].name, ports->ports[i].signal, bus->name,
                                  ports->ports[i].is_input ? "input" : "output");
     if (!*ret_error)
-        *ret_error = check_bus(ports);
+        *ret_error = check_side(ports, ref_side, buses);
+    return true;
+}
+
+/* Whether a file says that there is a master. */
+static bool names_master(const struct rtl_ports *ports)
+{
+    bool is_named = ports->master.bus;
+    for (size_t i = 0; i < ports->count; i++)
+        is_named |= ports->ports[i].signal && ports->ports[i].is_of_master;
+    return is_named;
+}
+
+/* The master first: its names are never vague. *ret_almost: what may be one, for people. */
+static int match_buses(struct rtl_ports *ports, char **ret_almost, char **ret_error)
+{
+    char *almost = NULL;
+    bool is_named = names_master(ports);
+    bool is_there = take_side(ports, &ports->master, rtl_masters, ret_almost, ret_error);
+    if (!*ret_error && !is_there && is_named)
+        *ret_error = *ret_almost ? xstrdup(*ret_almost) : xstrdup("no master was found");
+    if (!*ret_error && !take_side(ports, &ports->slave, rtl_buses, &almost, ret_error))
+        *ret_error = almost ? xstrdup(almost) : no_bus();
+    free(almost);
     return *ret_error ? -EINVAL : 0;
 }
 
@@ -269,7 +307,7 @@ static int set_ties(struct rtl_ports *ports, char *const *ties, char **ret_error
 }
 
 /* What nothing is known of, and what there is too much of. */
-static int check_others(const struct rtl_ports *ports, char **ret_error)
+static int check_others(const struct rtl_ports *ports, const char *almost, char **ret_error)
 {
     struct strings unknown = {0};
     unsigned irqs = 0, wires = 0;
@@ -285,9 +323,9 @@ static int check_others(const struct rtl_ports *ports, char **ret_error)
     }
     if (unknown.count > 0) {
         char *list = strings_join(&unknown, ", ");
-        *ret_error = xformat("nothing is known of the inputs %s; give each a value with --tie "
+        *ret_error = xformat("nothing is known of the inputs %s%s%s; give each a value with --tie "
                              "PORT=NUMBER, or say in a file what they are (--ports)",
-                             list);
+                             list, almost ? ": " : "", almost ? almost : "");
         free(list);
     } else if (irqs > TRESTLE_IRQ_LINES_MAX) {
         *ret_error = xformat("%u interrupt outputs, and a core may have at most %d", irqs,
@@ -308,13 +346,15 @@ int rtl_ports_match(struct rtl_ports *ports, char *const *ties, char **ret_error
         status = match_named(ports, ret_error);
     if (status < 0)
         return status;
-    status = match_bus(ports, ret_error);
+    char *almost = NULL;
+    status = match_buses(ports, &almost, ret_error);
     match_others(ports);
-    if (status < 0)
-        return status;
-    if (!ports->clock) {
+    if (status == 0 && !ports->clock) {
         *ret_error = xstrdup("no clock was found among the inputs (clk, aclk, ...)");
-        return -EINVAL;
+        status = -EINVAL;
     }
-    return check_others(ports, ret_error);
+    if (status == 0)
+        status = check_others(ports, almost, ret_error);
+    free(almost);
+    return status;
 }

@@ -14,6 +14,7 @@
 static const char *const uses[] = {
     [RTL_UNKNOWN] = "unknown",
     [RTL_BUS] = "bus",
+    [RTL_MASTER] = "master",
     [RTL_CLOCK] = "clock",
     [RTL_RESET] = "reset",
     [RTL_RESET_LOW] = "reset, active low",
@@ -88,7 +89,9 @@ struct rtl_port *rtl_ports_find(const struct rtl_ports *ports, const char *name,
 
 void rtl_ports_show(const struct rtl_ports *ports, FILE *out)
 {
-    fprintf(out, "bus: %s\n", ports->bus->name);
+    fprintf(out, "bus: %s\n", ports->slave.bus->name);
+    if (ports->master.bus)
+        fprintf(out, "master: %s\n", ports->master.bus->name);
     for (size_t i = 0; i < ports->count; i++) {
         const struct rtl_port *port = &ports->ports[i];
         fprintf(out, "  %-6s %2u  %-24s %s", port->is_input ? "input" : "output", port->bits,
@@ -101,11 +104,11 @@ void rtl_ports_show(const struct rtl_ports *ports, FILE *out)
 
 /* --- the file -------------------------------------------------------------------------------- */
 
-static const char *signal_of(const struct rtl_ports *ports, const struct rtl_port *port)
+static const char *signal_of(const struct rtl_side *side, const struct rtl_port *port)
 {
-    const struct rtl_signal *signals = ports->bus ? ports->bus->signals : NULL;
+    const struct rtl_signal *signals = side->bus ? side->bus->signals : NULL;
     for (size_t i = 0; signals && signals[i].names[0]; i++)
-        if (ports->signals[i] == port)
+        if (side->signals[i] == port)
             return signals[i].names[0];
     return port->signal;
 }
@@ -115,18 +118,24 @@ void rtl_ports_json(const struct rtl_ports *ports, const char *name, FILE *out)
     json_t *list = json_array();
     for (size_t i = 0; i < ports->count; i++) {
         const struct rtl_port *port = &ports->ports[i];
+        enum rtl_use use = !port->signal        ? port->use
+                           : port->is_of_master ? RTL_MASTER
+                                                : RTL_BUS;
+        const struct rtl_side *side = use == RTL_MASTER ? &ports->master : &ports->slave;
         json_t *one = json_pack("{s:s, s:s, s:i, s:s}", "name", port->name, "direction",
                                 port->is_input ? "input" : "output", "bits", (int)port->bits, "use",
-                                uses[port->signal ? RTL_BUS : port->use]);
-        if (port->use == RTL_BUS || port->signal)
-            json_object_set_new(one, "signal", json_string(signal_of(ports, port)));
+                                uses[use]);
+        if (use == RTL_BUS || use == RTL_MASTER)
+            json_object_set_new(one, "signal", json_string(signal_of(side, port)));
         if (port->use == RTL_TIED || (port->use == RTL_WIRE && port->is_input))
             json_object_set_new(one, "tie", json_integer((json_int_t)port->tie));
         json_array_append_new(list, one);
     }
     json_t *root = json_pack("{s:s, s:o}", "name", name, "ports", list);
-    if (ports->bus)
-        json_object_set_new(root, "bus", json_string(ports->bus->name));
+    if (ports->slave.bus)
+        json_object_set_new(root, "bus", json_string(ports->slave.bus->name));
+    if (ports->master.bus)
+        json_object_set_new(root, "master", json_string(ports->master.bus->name));
     json_dumpf(root, out, JSON_INDENT(2));
     fputc('\n', out);
     json_decref(root);
@@ -184,35 +193,42 @@ static char *apply_one(struct rtl_ports *ports, json_t *item)
     if (!fits(port, (enum rtl_use)use))
         return xformat("%s cannot be \"%s\": it is an %s of %u bit%s", name, wanted,
                        port->is_input ? "input" : "output", port->bits, port->bits > 1 ? "s" : "");
-    if (use == RTL_BUS && !signal)
-        return xformat("%s is of the bus, and no \"signal\" says which", name);
+    bool is_of_bus = use == RTL_BUS || use == RTL_MASTER;
+    if (is_of_bus && !signal)
+        return xformat("%s is of the %s, and no \"signal\" says which", name, wanted);
     bool takes_tie = use == RTL_TIED || (use == RTL_WIRE && tie);
     if (takes_tie && json_is_integer(tie))
         port->tie = (uint64_t)json_integer_value(tie);
     else if (takes_tie &&
              (!json_is_string(tie) || !number_parse(json_string_value(tie), &port->tie)))
         return xformat("%s is %s, and \"tie\" is no number", name, wanted);
-    port->use = use == RTL_BUS ? RTL_UNKNOWN : (enum rtl_use)use; /* until the bus is whole */
+    port->use = is_of_bus ? RTL_UNKNOWN : (enum rtl_use)use; /* until the bus is whole */
     free(port->signal);
-    port->signal = use == RTL_BUS ? xstrdup(signal) : NULL;
+    port->signal = is_of_bus ? xstrdup(signal) : NULL;
+    port->is_of_master = use == RTL_MASTER;
     return NULL;
+}
+
+/* "bus" or "master" of a file. */
+static const struct rtl_bus *named_bus(json_t *root, const char *key, const struct rtl_bus *buses,
+                                       char **ret_error)
+{
+    const char *name = json_string_value(json_object_get(root, key));
+    while (name && buses->name && strcmp(buses->name, name) != 0)
+        buses++;
+    if (name && !buses->name && !*ret_error)
+        *ret_error = xformat("there is no %s \"%s\"", key, name);
+    return name && buses->name ? buses : NULL;
 }
 
 static char *apply(struct rtl_ports *ports, json_t *root)
 {
     json_t *list = json_object_get(root, "ports"), *item;
-    const char *bus = json_string_value(json_object_get(root, "bus"));
     char *error = NULL;
     size_t index;
-    if (bus) {
-        const struct rtl_bus *one = rtl_buses;
-        while (one->name && strcmp(one->name, bus) != 0)
-            one++;
-        if (!one->name)
-            return xformat("there is no bus \"%s\"", bus);
-        ports->bus = one;
-    }
-    if (!json_is_array(list))
+    ports->slave.bus = named_bus(root, "bus", rtl_buses, &error);
+    ports->master.bus = named_bus(root, "master", rtl_masters, &error);
+    if (!error && !json_is_array(list))
         return xstrdup("it has no list \"ports\", as trestle rtl ports prints it");
     json_array_foreach(list, index, item)
     {

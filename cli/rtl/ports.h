@@ -12,6 +12,7 @@
 enum rtl_use {
     RTL_UNKNOWN,
     RTL_BUS,
+    RTL_MASTER,
     RTL_CLOCK,
     RTL_RESET,
     RTL_RESET_LOW,
@@ -28,16 +29,22 @@ struct rtl_port {
     unsigned bits, low; /* how many, and the number of the lowest */
     bool is_input;
     enum rtl_use use;
-    char *signal; /* that it is of the bus, as a file says; or NULL */
+    char *signal; /* that it is of the bus, or of the master's, as a file says; or NULL */
+    bool is_of_master;
     uint64_t tie; /* the value of an input that is tied, or of a wire that nobody drives */
+};
+
+/* A bus of the core. */
+struct rtl_side {
+    const struct rtl_bus *bus;                 /* NULL: none was found */
+    struct rtl_port *signals[RTL_SIGNALS_MAX]; /* NULL: the core has no such one */
 };
 
 struct rtl_ports {
     struct rtl_port *ports;
     size_t count;
-    const struct rtl_bus *bus;                 /* NULL: none was found */
-    struct rtl_port *signals[RTL_SIGNALS_MAX]; /* of the bus; NULL: the core has none */
-    struct rtl_port *clock, *reset;            /* reset may be NULL */
+    struct rtl_side slave, master;
+    struct rtl_port *clock, *reset; /* reset may be NULL */
 };
 
 /* Reads the ports from the header that Verilator has written for the top. False: it has none. */
@@ -54,9 +61,15 @@ int rtl_ports_match(struct rtl_ports *ports, char *const *ties, char **ret_error
 /* For people and for files: what was found. */
 void rtl_ports_show(const struct rtl_ports *ports, FILE *out);
 void rtl_ports_json(const struct rtl_ports *ports, const char *name, FILE *out);
-/* The C++ that the runtime is compiled with. size: bytes of the device; 0: what its addresses
- * reach. word_addresses: they count words. */
-void rtl_ports_map(const struct rtl_ports *ports, const char *name, uint64_t size,
-                   bool word_addresses, FILE *out);
+
+/* What else the runtime has to know. */
+struct rtl_layout {
+    const char *name;          /* of the model */
+    uint64_t size;             /* bytes of the device; 0: what its addresses reach */
+    bool counts_words;         /* the addresses of the bus */
+    bool master_counts_words;
+};
+/* The C++ that the runtime is compiled with. */
+void rtl_ports_map(const struct rtl_ports *ports, const struct rtl_layout *layout, FILE *out);
 
 #endif

@@ -65,10 +65,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (rtl_ports_read(header, &ports) &&
         (!has_file || apply(&ports, data + length + 1, size - length - 1) == 0)) {
         int r = rtl_ports_match(&ports, none, &error);
-        FUZZ_REQUIRE(r == 0 ? ports.bus && ports.clock && !error : error && *error);
+        FUZZ_REQUIRE(r == 0 ? ports.slave.bus && ports.clock && !error : error && *error);
         if (r == 0) {
             rtl_ports_show(&ports, nowhere());
-            rtl_ports_map(&ports, "top", 0, false, nowhere());
+            rtl_ports_map(&ports, &(struct rtl_layout){.name = "top"}, nowhere());
             check_written(header, &ports);
         }
         free(error);

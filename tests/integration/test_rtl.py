@@ -71,6 +71,7 @@ class RTLCase(cli_case.Case):
         seen = [self.poke(script, model, ticking=ticking) for ticking in ("ahead", "every")]
         self.assertEqual([r.code for r in seen], [0, 0], seen[0])
         self.assertEqual(seen[0].out, seen[1].out)
+        self.assertEqual(seen[0].err, seen[1].err)
         for text in seen_once:
             self.assertIn(text, seen[0].out)
 
@@ -212,6 +213,136 @@ class Wires(RTLCase):
         result = self.build_core(path, "--ports", ports)
         self.assertEqual(result.code, 2, result)
         self.assertEqual(result.err, "trestle: 33 wires, and a core may have at most 32\n")
+
+
+RAM = 0x80000000
+
+
+class Masters(RTLCase):
+    """Cores that read and write guest memory by themselves."""
+    LETTERS = "0123456789abcdefghijklmnopqrstuv"
+
+    def check(self, model, script, out="", **params):
+        result = self.poke(script, model, **params)
+        self.assertEqual((result.code, result.out, result.err), (0, out, ""), result)
+
+    def check_master_oracle(self, model, start, steps=300, **more):
+        lines = [f"mem {RAM:#x} 64", f"write core+0 {RAM + 64 :#x}", f"write core+4 {RAM + 8:#x}",
+                 f'mem {RAM + 64:#x} = "{self.LETTERS}"', "write core+0 0x10", "read core+12"]
+        self.check_oracle(model, [0, 4, 8, 12], steps, others=lines + [start] * 4, **more)
+
+    def test_axi4(self):
+        out = self.assert_built(CORES / "axi4_copy.v", output="axi4_copy.so")
+        self.assertIn("bus: registers\nmaster: AXI4\n", out)
+        self.assertRegex(out, r"(?m)^  output  3  m_axi_awprot +master$")
+        go = ("write core+0xc 1\nrun 1us\nexpect irq core 1\nexpect core+0xc 0\nexpect irq core 0\n"
+              "write core+0xc 2\nrun 1us\nexpect irq core 1\nexpect core+0xc 0\n")
+        first = (f'mem {RAM:#x} = "{self.LETTERS}"\nwrite core+0 {RAM:#x}\n'
+                 f"write core+4 {RAM + 0x1000:#x}\n")
+        copied = f"expect mem {RAM + 0x1000:#x} = "
+        wrapped = self.LETTERS[16:] + self.LETTERS[:16]
+        for shape, source, target, seen in (
+                (0xffff0133, 0, 0, self.LETTERS),           # four words of 8 bytes
+                (0xffff0933, 0, 0, self.LETTERS),           # to a core that is not always ready
+                (0xffff0233, 16, 16, self.LETTERS),         # that wrap
+                (0xffff0130, 8, 8, "\0" * 8 + "89abcdef"),
+                (0xffff0033, 8, 0, "89abcdef" + "\0" * 8),  # all at one address
+                (0xffff0113, 4, 4, "\0" * 4 + "456789ab" + "\0" * 4),  # of 2 bytes
+                (0x00f00133, 0, 0, "\0\0\0\0" + "4567" + "\0\0\0\0" + "cdef")):
+            with self.subTest(shape=hex(shape)):
+                data = " ".join(f'"{c}"' if c != "\0" else "0" for c in seen)
+                self.check("axi4_copy", first + f"write core+0 {RAM + source:#x}\nwrite core+4 "
+                           f"{RAM + 0x1000 + target:#x}\nwrite core+8 {shape:#x}\n" + go + copied + data)
+        # What has wrapped is in the order in which it came.
+        self.check("axi4_copy", first + f"write core+0 {RAM + 16:#x}\nwrite core+8 0xffff0233\n"
+                   "write core+0xc 1\nrun 1us\nwrite core+8 0xffff0133\nwrite core+0xc 2\nrun 1us\n" +
+                   copied + f'"{wrapped}"')
+
+    def test_axi4_cycle_by_cycle(self):
+        """The request is taken with the edge behind the access's, and answered from 2 cycles on."""
+        self.assert_built(CORES / "axi4_copy.v", output="axi4_copy.so")
+        script = (f"write core+0 {RAM:#x}\nwrite core+4 {RAM + 0x1000:#x}\nwrite core+8 0xffff0133\n"
+                  "time\nwrite core+0xc 1\ntime\n" + "run 10ns\nirqs\n" * 8 + "read core+0x10\n")
+        for ticking in "ahead", "every":
+            pass
+
+    def test_axi4_errors(self):
+        self.assert_built(CORES / "axi4_copy.v", output="axi4_copy.so")
+        for source, shape, go, status, line in (
+                (0x10, 0xffff0133, 1, 0xc, "the master reads 32 bytes at 0x10 in cycle 5: that is not guest "
+                                           "memory"),
+                (0x10, 0xffff0133, 2, 0x30, "the master writes 32 bytes at 0x10 in cycle 8: that is not "
+                                            "guest memory"),
+                (RAM + 0xff8, 0xffff0133, 1, 8, "the master is wrong in cycle 5: a burst crosses a boundary "
+                                                "of 4096 bytes"),
+                (RAM, 0xffff0143, 1, 8, "the words of a burst are wider than the bus"),
+                (RAM, 0xffff0333, 1, 8, "a burst is of a reserved kind"),
+                (RAM, 0xffff0232, 1, 8, "a burst that wraps has not 2, 4, 8 or 16 words, or begins inside "
+                                        "of one"),
+                (RAM, 0xffff0533, 2, 0x20, "wlast comes with another word than the last")):
+            with self.subTest(line=line):
+                result = self.poke(f"write core+0 {source:#x}\nwrite core+4 {source:#x}\nwrite core+8 "
+                                   f"{shape:#x}\nwrite core+0xc {go}\nrun 1us\nexpect core+0xc {status}\n"
+                                   "expect mem 0x80000000 = 0 0 0 0\n", "axi4_copy")
+                self.assertEqual(result.code, 0, result)
+                self.assertEqual(len(result.err.splitlines()), 1, result)
+                self.assertIn(line, result.err)
+
+    def test_axi4_wide(self):
+        self.assert_built(CORES / "axi4_copy.v", "-G", "WIDTH=256", output="wide.so")
+        self.check("wide", f'mem {RAM:#x} = "{self.LETTERS}" "{self.LETTERS}"\nwrite core+0 {RAM:#x}\n'
+                   f"write core+4 {RAM + 0x1000:#x}\nwrite core+8 0xffff0151\nwrite core+0xc 1\nrun 1us\n"
+                   f"write core+0xc 2\nrun 1us\nexpect mem {RAM + 0x1000:#x} = \"{self.LETTERS}\" "
+                   f'"{self.LETTERS}"')
+
+    def test_axi4_oracle(self):
+        self.assert_built(CORES / "axi4_copy.v", output="axi4_copy.so")
+        self.check_master_oracle("axi4_copy", "write core+0xc 3", seen_once=("0=1", "0=0"))
+        self.check_master_oracle("axi4_copy", "write core+0x14 77", seen_once=("0=1", "0=0"))
+
+    def test_axil(self):
+        out = self.assert_built(CORES / "axil_copy.v", output="axil_copy.so")
+        self.assertIn("bus: AXI4-Lite\nmaster: AXI4-Lite\n", out)
+        # The read of LEFT is answered when the copy is over: both sides of the core are at work.
+        self.check("axil_copy", f'mem {RAM:#x} = "{self.LETTERS}"\nwrite core+0 {RAM:#x}\n'
+                   f"write core+4 {RAM + 0x1000:#x}\nwrite core+8 8\nexpect core+8 0\n"
+                   f'expect mem {RAM + 0x1000:#x} = "{self.LETTERS}"\nexpect irq core 1\n'
+                   f"expect core+0 {RAM + 32:#x}\nexpect core+0xc 0\ntime\n", "")
+        self.check_master_oracle("axil_copy", "write core+8 9")
+
+    def test_wishbone(self):
+        out = self.assert_built(CORES / "wb_copy.v", output="wb_copy.so")
+        self.assertIn("bus: Wishbone\nmaster: Wishbone\n", out)
+        self.check("wb_copy", f'mem {RAM:#x} = "{self.LETTERS}"\nwrite core+0 {RAM:#x}\n'
+                   f"write core+4 {RAM + 0x1000:#x}\nwrite core+8 8\nrun 2us\nexpect irq core 1\n"
+                   f'expect core+8 0\nexpect mem {RAM + 0x1000:#x} = "{self.LETTERS}"\n')
+        result = self.poke("write core+0 0x10\nwrite core+8 1\nrun 1us\nexpect core+0xc 1", "wb_copy")
+        self.assertEqual(result.code, 0, result)
+        self.check_master_oracle("wb_copy", "write core+8 9")
+        out = self.assert_built(CORES / "wb_copy.v", "--top", "wb_stream", "--master-word-addresses",
+                                output="wb_stream.so")
+        self.check("wb_stream", f'mem {RAM:#x} = "{self.LETTERS}"\nwrite core+0 {RAM:#x}\n'
+                   f"write core+4 {RAM + 0x1000:#x}\nwrite core+8 4\nrun 2us\nexpect irq core 1\n"
+                   f'expect core+8 0\nexpect mem {RAM + 0x1000:#x} = "{self.LETTERS}"\n')
+        self.check_master_oracle("wb_stream", "write core+8 9")
+
+    def test_what_is_no_master(self):
+        text = (CORES / "axil_copy.v").read_text()
+        path = self.dir / "odd.v"
+        path.write_text(text.replace("m_axi_wstrb", "m_axi_which"))
+        result = self.build_core(path, "--top", "axil_copy")
+        self.assertEqual((result.code, result.out), (2, ""), result)
+        self.assertRegex(result.err, r"^trestle: nothing is known of the inputs m_axi_awready \(1 bit\), .*: "
+                         r"m_axi_awvalid looks like AXI4-Lite of a master, but \"m_axi_wstrb\" is missing; "
+                         r"give each a value with --tie")
+        ports = self.dir / "odd.json"
+        ports.write_text(json.dumps({"ports": [{"name": "m_axi_which", "use": "master",
+                                                "signal": "wstrb"}]}))
+        out = self.assert_built(path, "--top", "axil_copy", "--ports", ports, output="odd.so")
+        self.assertIn("master: AXI4-Lite\n", out)
+        result = self.poke("time\n", "odd", memory_latency=1)
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("2 cycles or more", result.err)
 
 
 class Waves(RTLCase):
@@ -436,7 +567,7 @@ class Ports(RTLCase):
                 ({"ports": [{"name": "x", "use": "irq"}]}, "odd.json: the core has no port x"),
                 ({"ports": [{"name": "go"}]}, 'odd.json: go has no "use"'),
                 ({"ports": [{"name": "go", "use": "irk"}]},
-                 'odd.json: the use of go is "irk", and what there is is "unknown", "bus", "clock"'),
+                 'odd.json: the use of go is "irk", and what there is is "unknown", "bus", "master", "clock"'),
                 ({"ports": [{"name": "go", "use": "irq"}]},
                  'odd.json: go cannot be "irq": it is an input of 1 bit'),
                 ({"ports": [{"name": "go", "use": "bus"}]},

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+//
+// What a Wishbone master finds, classic or pipelined (one with a stall input): guest memory, with
+// one word at a time. The map names the ports as MASTER_*; an address counts MASTER_UNIT bytes.
+#ifndef TRESTLE_VERILATOR_MASTER_WB_H
+#define TRESTLE_VERILATOR_MASTER_WB_H
+
+struct Master {
+    enum phase { READY, WANTED, WAITING, ANSWERING }; // in this order
+    static constexpr bool is_there = true;
+    static constexpr uint32_t width = MASTER_WIDTH;
+
+    // Plain bytes, with the core's own state.
+    struct state {
+        uint64_t addr;
+        uint32_t phase;
+        uint32_t wait; // cycles to the answer
+        bool write, failed;
+        unsigned char word[width], lanes[(width + 7) / 8];
+    };
+
+    static bool wants(const state &st)
+    {
+        return st.phase == WANTED;
+    }
+
+    static void idle(MASTER_CORE &core)
+    {
+        drive(core, {});
+    }
+
+    // Before an edge: what is taken with it. A cycle may end before its answer.
+    static void before(MASTER_CORE &core, state &st)
+    {
+        if (st.phase == READY && MASTER_CYC && MASTER_STB) {
+            st.addr = static_cast<uint64_t>(MASTER_ADR) * MASTER_UNIT / width * width;
+            st.write = MASTER_WE;
+            trestle_rtl::get_bytes(st.word, MASTER_DAT_W);
+            trestle_rtl::get_bytes(st.lanes, MASTER_SEL);
+            st.phase = WANTED;
+        } else if (st.phase == ANSWERING || !MASTER_CYC) {
+            st.phase = READY;
+        }
+    }
+
+    // Behind it: what it finds at the next one.
+    static void after(MASTER_CORE &core, state &st)
+    {
+        if (st.phase == WAITING && --st.wait == 0)
+            st.phase = ANSWERING;
+        drive(core, st);
+    }
+
+    template <class Memory> static void serve(state &st, const Memory &memory)
+    {
+        int status = 0;
+        if (!st.write)
+            status = memory.read(st.addr, st.word, width);
+        for (uint32_t from = 0, to; st.write && from < width && status == 0; from = to) {
+            for (to = from; to < width && has_lane(st, to) == has_lane(st, from); to++)
+                ;
+            if (has_lane(st, from))
+                status = memory.write(st.addr + from, st.word + from, to - from);
+        }
+        st.failed = status < 0;
+        st.wait = memory.wait;
+        st.phase = WAITING;
+    }
+
+  private:
+    static bool has_lane(const state &st, uint32_t lane)
+    {
+        return st.lanes[lane / 8] >> lane % 8 & 1;
+    }
+
+    static void drive(MASTER_CORE &core, const state &st)
+    {
+        unsigned char none[width] = {};
+        bool answers = st.phase == ANSWERING, fails = MASTER_HAS_ERR && st.failed;
+        MASTER_ACK = answers && !fails;
+        MASTER_ERR = answers && fails;
+        MASTER_STALL = st.phase != READY;
+        trestle_rtl::set_bytes(MASTER_DAT_R, answers && !st.write && !st.failed ? st.word : none);
+    }
+};
+
+#endif
