@@ -112,8 +112,8 @@ struct Master {
         b.base = addr & ~static_cast<uint64_t>((kind == WRAP ? b.span : b.step) - 1);
         b.first = kind == WRAP ? addr - b.base : 0;
         bool can_wrap = beats >= 2 && beats <= 16 && (beats & (beats - 1)) == 0;
-        b.fault = b.step > width      ? "the words of a burst are wider than the bus"
-                  : kind > WRAP       ? "a burst is of a reserved kind"
+        b.fault = b.step > width ? "the words of a burst are wider than the bus"
+                  : kind > WRAP  ? "a burst is of a reserved kind"
                   : kind == WRAP && (!can_wrap || addr % b.step)
                       ? "a burst that wraps has not 2, 4, 8 or 16 words, or begins inside of one"
                   : b.base % page + b.span > page ? "a burst crosses a boundary of 4096 bytes"

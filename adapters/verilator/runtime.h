@@ -25,6 +25,8 @@
 #include <string>
 #include <vector>
 
+#include "clocks.h"
+#include "memory.h"
 #include "trestle/pin.h"
 #include "trestle/registers.h"
 #include "verilated.h"
@@ -34,8 +36,9 @@ namespace trestle_rtl
 {
 
 constexpr uint64_t look_ahead_least = 64, look_ahead_most = 16384;
-constexpr unsigned reset_cycles = 8;
-constexpr uint64_t latency_least = 2; // of memory: from one edge to the next but one
+constexpr unsigned reset_cycles = 8;    // of the slowest clock, if it is not slower than
+constexpr uint64_t slower_most = 65536; // times
+constexpr uint64_t latency_least = 2;   // of memory: from one edge to the next but one
 
 // What a bus asked for: the transaction of one access.
 struct transaction {
@@ -92,74 +95,6 @@ template <unsigned bits, class Port> void tie(Port &port, uint64_t value)
     }
 }
 
-// Guest memory, as a master's request finds it.
-class guest_memory
-{
-  public:
-    guest_memory(struct trestle_device *dev, uint64_t cycle, uint64_t latency)
-        : wait(static_cast<uint32_t>(latency - 1)), dev_(dev), cycle_(cycle)
-    {
-    }
-
-    int read(uint64_t addr, void *to, size_t size) const
-    {
-        return report(trestle_device_memory_read(dev_, addr, to, size), "reads", addr, size);
-    }
-    int write(uint64_t addr, const void *from, size_t size) const
-    {
-        return report(trestle_device_memory_write(dev_, addr, from, size), "writes", addr, size);
-    }
-    // The core has broken a rule of the bus.
-    int blame(const char *why) const
-    {
-        trestle_device_log(dev_, TRESTLE_LOG_WARNING, "the master is wrong in cycle %llu: %s",
-                           static_cast<unsigned long long>(cycle_), why);
-        return -EINVAL;
-    }
-
-    const uint32_t wait; // cycles from a request's to that with the answer
-
-  private:
-    int report(int status, const char *does, uint64_t addr, size_t size) const
-    {
-        if (status < 0 && status != -ENODEV)
-            trestle_device_log(dev_, TRESTLE_LOG_WARNING,
-                               "the master %s %zu bytes at 0x%llx in cycle %llu: %s", does, size,
-                               static_cast<unsigned long long>(addr),
-                               static_cast<unsigned long long>(cycle_),
-                               status == -EFAULT    ? "that is not guest memory"
-                               : status == -ENOTSUP ? "this run has no access to guest memory"
-                                                    : std::strerror(-status));
-        return status;
-    }
-
-    struct trestle_device *dev_;
-    uint64_t cycle_;
-};
-
-// What the map of a core without a master has for it.
-template <class Core> struct no_master {
-    static constexpr bool is_there = false;
-    struct state {
-    };
-    static constexpr bool wants(const state &)
-    {
-        return false;
-    }
-    static void idle(Core &)
-    {
-    }
-    static void before(Core &, state &)
-    {
-    }
-    static void after(Core &, state &)
-    {
-    }
-    static void serve(state &, const guest_memory &)
-    {
-    }
-};
-
 // What a register is called.
 inline trestle_register named(const char *name, uint64_t offset, uint32_t size,
                               trestle_rights access, uint64_t reset, uint32_t count,
@@ -192,7 +127,8 @@ inline trestle_region names_of(const trestle_register *rows, size_t count)
 }
 
 // The generated map of a core gives these: Map::Core, and static functions of it.
-//   clock(core, level), reset(core, active), irqs(core) -> bits, ties(core),
+//   clock(core, level), clock_period, and what clocks.h needs of the others,
+//   reset(core, active), irqs(core) -> bits, ties(core),
 //   num_irqs, pulses: which of them are pulses,
 //   pins, num_pins: names, pins_driven: which are outputs, pins_up: the inputs that are 1 if nobody
 //   drives them, pins_out(core) -> levels, pins_in(core, levels),
@@ -209,7 +145,9 @@ template <class Map> class rtl
         rtl *self = new rtl(dev);
         *static_cast<rtl **>(trestle_device_state(dev)) = self;
         const char *ticking = nullptr;
-        int r = trestle_params_period(params, "clock", 10 * TRESTLE_NS, &self->period_);
+        int r = trestle_params_period(params, "clock", Map::clock_period, &self->period_);
+        if (r == 0)
+            r = self->clocks_.init(params);
         if (r == 0)
             r = trestle_params_u64(params, "bus_timeout", 1000, &self->bus_timeout_);
         if (r == 0)
@@ -305,13 +243,17 @@ template <class Map> class rtl
         uint64_t cycle;
         outputs shown;
     };
-    // What the core is, and what its master has found.
+    // What is not in the core, and yet says how it goes on. Plain bytes.
+    struct around {
+        typename Map::Master::state master;
+        typename clocks<Map>::state clocks;
+    };
     struct snapshot {
         explicit snapshot(size_t size) : core(size)
         {
         }
         std::vector<char> core;
-        typename Map::Master::state master = {};
+        around rest = {};
     };
 
     explicit rtl(struct trestle_device *dev)
@@ -343,17 +285,17 @@ template <class Map> class rtl
     void save(snapshot &to) const
     {
         std::memcpy(to.core.data(), begin(), to.core.size());
-        std::memcpy(&to.master, &master_, sizeof(master_));
+        std::memcpy(&to.rest, &around_, sizeof(around_));
     }
     void restore(const snapshot &from)
     {
         std::memcpy(begin(), from.core.data(), from.core.size());
-        std::memcpy(&master_, &from.master, sizeof(master_));
+        std::memcpy(&around_, &from.rest, sizeof(around_));
     }
     bool is_same(const snapshot &as) const
     {
         return std::memcmp(as.core.data(), begin(), as.core.size()) == 0 &&
-               std::memcmp(&as.master, &master_, sizeof(master_)) == 0;
+               std::memcmp(&as.rest, &around_, sizeof(around_)) == 0;
     }
 
     // --- cycles ---
@@ -363,17 +305,33 @@ template <class Map> class rtl
     // edge.
     void tick(bool is_committed = false)
     {
+        trestle_time from = cycle_ * period_, half = period_ / 2;
+        change_clocks(from, half + 1, is_committed);
         if (is_committed)
-            wave_.dump(cycle_ * period_ + period_ / 2);
-        Map::Master::before(*core_, master_);
+            wave_.dump(from + half);
+        change_clocks(from, period_, is_committed);
+        Map::Master::before(*core_, around_.master);
+        clocks_.change(*core_, around_.clocks, period_);
+        clocks_.pass(around_.clocks, period_);
         Map::clock(*core_, 1);
         core_->eval();
         if (is_committed)
-            wave_.dump((cycle_ + 1) * period_);
-        Map::Master::after(*core_, master_);
+            wave_.dump(from + period_);
+        Map::Master::after(*core_, around_.master);
         Map::clock(*core_, 0);
         core_->eval();
         cycle_++;
+    }
+
+    // The edges of the other clocks before the bus's next one.
+    void change_clocks(trestle_time from, trestle_time end, bool is_committed)
+    {
+        for (trestle_time at; (at = clocks_.next(around_.clocks)) < end;) {
+            clocks_.change(*core_, around_.clocks, at);
+            core_->eval();
+            if (is_committed)
+                wave_.dump(from + at);
+        }
     }
 
     // Where Verilator's code cannot go on, such as at a loop of logic that never settles, is the
@@ -398,12 +356,17 @@ template <class Map> class rtl
         bus_.idle(*core_);
         Map::clock(*core_, 0);
         Map::reset(*core_, true);
-        for (unsigned i = 0; i <= reset_cycles; i++) {
+        clocks_.set(*core_, around_.clocks, cycle * period_);
+        core_->eval();
+        trestle_time slower = clocks_.longest() / period_;
+        uint64_t cycles = reset_cycles * (1 + (slower < slower_most ? slower : slower_most));
+        while (cycle_ < cycle + cycles) {
             forget_requests();
-            core_->eval();
-            if (i < reset_cycles)
-                tick();
+            tick();
         }
+        forget_requests();
+        clocks_.set(*core_, around_.clocks, cycle * period_);
+        core_->eval();
         Map::reset(*core_, false);
         core_->eval();
         cycle_ = cycle; // a reset takes no time of the guest's
@@ -415,15 +378,15 @@ template <class Map> class rtl
     // What the master asks for in a reset it does not get.
     void forget_requests()
     {
-        std::memset(&master_, 0, sizeof(master_));
+        std::memset(&around_.master, 0, sizeof(around_.master));
         Map::Master::idle(*core_);
     }
 
     // What the master has asked for with the last edge, whose time it is.
     void serve()
     {
-        if (Map::Master::wants(master_))
-            Map::Master::serve(master_, guest_memory(dev_, cycle_, latency_));
+        if (Map::Master::wants(around_.master))
+            Map::Master::serve(around_.master, guest_memory(dev_, cycle_, latency_));
     }
 
     void forget_rest()
@@ -472,7 +435,8 @@ template <class Map> class rtl
             before_cycle_ = cycle_;
             is_ahead_ = true;
             save(anchor_);
-            while (cycle_ < end && !(see() != seen) && !rest_ && !Map::Master::wants(master_)) {
+            while (cycle_ < end && !(see() != seen) && !rest_ &&
+                   !Map::Master::wants(around_.master)) {
                 tick();
                 if (is_same(anchor_)) {
                     rest_ = cycle_ - anchor_at;
@@ -482,7 +446,7 @@ template <class Map> class rtl
                     power *= 2;
                 }
             }
-            if (!rest_ || see() != seen || Map::Master::wants(master_))
+            if (!rest_ || see() != seen || Map::Master::wants(around_.master))
                 next = cycle_ * period_;
         }
         trestle_device_wake_at(dev_, 0, next);
@@ -634,7 +598,7 @@ template <class Map> class rtl
     {
         bool done = false;
         outputs seen = see();
-        while (!done && cycle_ - start_ < bus_timeout_ && !Map::Master::wants(master_)) {
+        while (!done && cycle_ - start_ < bus_timeout_ && !Map::Master::wants(around_.master)) {
             core_->eval();
             done = bus_.step(*core_, todo_);
             tick(true);
@@ -670,7 +634,8 @@ template <class Map> class rtl
     VerilatedContext context_;
     wave wave_;
     std::unique_ptr<Core> core_;
-    typename Map::Master::state master_ = {};
+    around around_ = {};
+    clocks<Map> clocks_;
     snapshot before_, anchor_;
     trestle_time period_ = 10 * TRESTLE_NS;
     uint64_t bus_timeout_ = 1000, latency_ = latency_least;

@@ -12,8 +12,8 @@
 
 struct rtl_signal {
     const char *names[6]; /* it ends so, behind the bus's prefix; the first is its own */
-    const char *macro;    /* BUS_... or MASTER_... of the header; NULL: it stays 0, or is not heard */
-    bool is_input;        /* of a slave; of a master it is an output, and the other way round */
+    const char *macro; /* BUS_... or MASTER_... of the header; NULL: it stays 0, or is not heard */
+    bool is_input;     /* of a slave; of a master it is an output, and the other way round */
     bool is_optional;
     const char *absent; /* what an output is that the core does not have; NULL: 0 */
 };

@@ -217,8 +217,7 @@ static int read_ports(const struct rtl_build *build, struct rtl_ports *ret_ports
     return status;
 }
 
-static int write_map(const struct rtl_build *build, const struct rtl_ports *ports,
-                     char **ret_error)
+static int write_map(const struct rtl_build *build, const struct rtl_ports *ports, char **ret_error)
 {
     char *path = xformat("%s/map.cpp", build->dir);
     FILE *file = fopen(path, "we");

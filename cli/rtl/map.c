@@ -32,8 +32,8 @@ static void map_side(const struct rtl_side *side, unsigned unit, FILE *out)
 {
     const struct rtl_bus *bus = side->bus;
     const char *const prefix = bus->is_master ? "MASTER" : "BUS";
-    fprintf(out, "#define %s_CORE Vcore\n#define %s_WIDTH %u\n#define %s_UNIT %u\n", prefix,
-            prefix, side->signals[bus->data]->bits / 8, prefix, unit);
+    fprintf(out, "#define %s_CORE Vcore\n#define %s_WIDTH %u\n#define %s_UNIT %u\n", prefix, prefix,
+            side->signals[bus->data]->bits / 8, prefix, unit);
     if (!bus->is_master)
         fprintf(out, "#define BUS_ADDRESS(a) trestle_rtl::low_bits<%u>((a) / BUS_UNIT)\n",
                 side->signals[bus->address]->bits);
@@ -54,6 +54,48 @@ static void map_side(const struct rtl_side *side, unsigned unit, FILE *out)
                     port != NULL, prefix, signal->macro, port ? port->bits : 0);
     }
     fprintf(out, "#include \"%s\"\n", bus->header);
+}
+
+/* That of the bus, which any parameter or file may say the period of, and the others. */
+static void map_clocks(const struct rtl_ports *ports, FILE *out)
+{
+    const uint64_t usual = 10000; /* picoseconds: 100 MHz */
+    unsigned others = 0;
+    fprintf(out,
+            "    static void clock(Core &core, int level) { core.%s = level; }\n"
+            "    static constexpr trestle_time clock_period = %" PRIu64 "u;\n"
+            "    static void set_clock(Core &core, unsigned which, int level)\n    {\n"
+            "        (void)core, (void)level;\n        switch (which) {\n",
+            ports->clock->name, ports->clock->period ? ports->clock->picoseconds : usual);
+    for (size_t i = 0; i < ports->count; i++)
+        if (ports->ports[i].use == RTL_CLOCK && &ports->ports[i] != ports->clock)
+            fprintf(out, "        case %u: core.%s = level; break;\n", others++,
+                    ports->ports[i].name);
+    fprintf(out,
+            "        default: break;\n        }\n    }\n"
+            "    static constexpr unsigned num_clocks = %u;\n"
+            "    static constexpr const char *clock_names[] = {",
+            others);
+    for (size_t i = 0; i < ports->count; i++)
+        if (ports->ports[i].use == RTL_CLOCK && &ports->ports[i] != ports->clock)
+            fprintf(out, "\"%s\", ", ports->ports[i].name);
+    fputs("nullptr};\n    static constexpr trestle_time clock_periods[] = {", out);
+    for (size_t i = 0; i < ports->count; i++)
+        if (ports->ports[i].use == RTL_CLOCK && &ports->ports[i] != ports->clock)
+            fprintf(out, "%" PRIu64 "u, ", ports->ports[i].picoseconds);
+    fputs("0};\n", out);
+}
+
+static void map_resets(const struct rtl_ports *ports, FILE *out)
+{
+    fputs("    static void reset(Core &core, bool active)\n    {\n        (void)core, "
+          "(void)active;\n",
+          out);
+    for (size_t i = 0; i < ports->count; i++)
+        if (ports->ports[i].use == RTL_RESET || ports->ports[i].use == RTL_RESET_LOW)
+            fprintf(out, "        core.%s = %sactive;\n", ports->ports[i].name,
+                    ports->ports[i].use == RTL_RESET_LOW ? "!" : "");
+    fputs("    }\n", out);
 }
 
 static void map_ties(const struct rtl_ports *ports, FILE *out)
@@ -152,13 +194,8 @@ void rtl_ports_map(const struct rtl_ports *ports, const struct rtl_layout *layou
             "    static constexpr uint64_t size = 0x%" PRIx64 ";\n",
             master->bus ? "::Master" : "trestle_rtl::no_master<Vcore>", layout->name,
             layout->size ? layout->size : reach_of(slave, unit));
-    fprintf(out, "    static void clock(Core &core, int level) { core.%s = level; }\n",
-            ports->clock->name);
-    if (ports->reset)
-        fprintf(out, "    static void reset(Core &core, bool active) { core.%s = %sactive; }\n",
-                ports->reset->name, ports->reset->use == RTL_RESET_LOW ? "!" : "");
-    else
-        fputs("    static void reset(Core &, bool) {}\n", out);
+    map_clocks(ports, out);
+    map_resets(ports, out);
     map_ties(ports, out);
     map_irqs(ports, out);
     map_pins(ports, out);

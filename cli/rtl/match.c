@@ -247,21 +247,21 @@ static bool is_irq(const char *plain)
            ends_with(plain, "_int", &prefix);
 }
 
-/* Those that a file has named come first. */
+/* Those that a file has named come first. The bus's clock is the one without a period. */
 static int match_named(struct rtl_ports *ports, char **ret_error)
 {
     for (size_t i = 0; i < ports->count; i++) {
         struct rtl_port *port = &ports->ports[i];
-        bool is_reset = port->use == RTL_RESET || port->use == RTL_RESET_LOW;
-        struct rtl_port **place = port->use == RTL_CLOCK ? &ports->clock : &ports->reset;
-        if (port->use != RTL_CLOCK && !is_reset)
+        ports->has_reset |= port->use == RTL_RESET || port->use == RTL_RESET_LOW;
+        if (port->use != RTL_CLOCK || port->period)
             continue;
-        if (*place) {
-            *ret_error = xformat("%s and %s are both \"%s\", and there can be one", (*place)->name,
-                                 port->name, is_reset ? "reset" : "clock");
+        if (ports->clock) {
+            *ret_error =
+                xformat("%s and %s are both clocks without a \"period\", and there can be one",
+                        ports->clock->name, port->name);
             return -EINVAL;
         }
-        *place = port;
+        ports->clock = port;
     }
     return 0;
 }
@@ -276,9 +276,9 @@ static void match_others(struct rtl_ports *ports)
         if (port->is_input && port->bits == 1 && !ports->clock && is_clock(port->plain)) {
             ports->clock = port;
             port->use = RTL_CLOCK;
-        } else if (port->is_input && port->bits == 1 && !ports->reset &&
+        } else if (port->is_input && port->bits == 1 && !ports->has_reset &&
                    is_reset(port->plain, &is_low)) {
-            ports->reset = port;
+            ports->has_reset = true;
             port->use = is_low ? RTL_RESET_LOW : RTL_RESET;
         } else if (!port->is_input) {
             port->use = is_irq(port->plain) ? RTL_IRQ : RTL_NOT_CONNECTED;
@@ -349,6 +349,9 @@ int rtl_ports_match(struct rtl_ports *ports, char *const *ties, char **ret_error
     char *almost = NULL;
     status = match_buses(ports, &almost, ret_error);
     match_others(ports);
+    for (size_t i = 0; i < ports->count && !ports->clock; i++)
+        if (ports->ports[i].use == RTL_CLOCK)
+            ports->clock = &ports->ports[i];
     if (status == 0 && !ports->clock) {
         *ret_error = xstrdup("no clock was found among the inputs (clk, aclk, ...)");
         status = -EINVAL;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "trestle/sim.h"
 
 static const char *const uses[] = {
     [RTL_UNKNOWN] = "unknown",
@@ -74,6 +75,7 @@ void rtl_ports_finish(struct rtl_ports *ports)
         free(ports->ports[i].name);
         free(ports->ports[i].plain);
         free(ports->ports[i].signal);
+        free(ports->ports[i].period);
     }
     free(ports->ports);
     *ports = (struct rtl_ports){0};
@@ -98,6 +100,8 @@ void rtl_ports_show(const struct rtl_ports *ports, FILE *out)
                 port->name, uses[port->use]);
         if (port->use == RTL_TIED)
             fprintf(out, " to %" PRIu64, port->tie);
+        if (port->period)
+            fprintf(out, " of %s", port->period);
         fputc('\n', out);
     }
 }
@@ -118,15 +122,15 @@ void rtl_ports_json(const struct rtl_ports *ports, const char *name, FILE *out)
     json_t *list = json_array();
     for (size_t i = 0; i < ports->count; i++) {
         const struct rtl_port *port = &ports->ports[i];
-        enum rtl_use use = !port->signal        ? port->use
-                           : port->is_of_master ? RTL_MASTER
-                                                : RTL_BUS;
+        enum rtl_use use = !port->signal ? port->use : port->is_of_master ? RTL_MASTER : RTL_BUS;
         const struct rtl_side *side = use == RTL_MASTER ? &ports->master : &ports->slave;
         json_t *one = json_pack("{s:s, s:s, s:i, s:s}", "name", port->name, "direction",
                                 port->is_input ? "input" : "output", "bits", (int)port->bits, "use",
                                 uses[use]);
         if (use == RTL_BUS || use == RTL_MASTER)
             json_object_set_new(one, "signal", json_string(signal_of(side, port)));
+        if (port->period)
+            json_object_set_new(one, "period", json_string(port->period));
         if (port->use == RTL_TIED || (port->use == RTL_WIRE && port->is_input))
             json_object_set_new(one, "tie", json_integer((json_int_t)port->tie));
         json_array_append_new(list, one);
@@ -177,6 +181,7 @@ static char *apply_one(struct rtl_ports *ports, json_t *item)
     const char *name = json_string_value(json_object_get(item, "name"));
     const char *wanted = json_string_value(json_object_get(item, "use"));
     const char *signal = json_string_value(json_object_get(item, "signal"));
+    const char *period = json_string_value(json_object_get(item, "period"));
     json_t *tie = json_object_get(item, "tie");
     struct rtl_port *port = name ? rtl_ports_find(ports, name, strlen(name)) : NULL;
     size_t use = 0;
@@ -196,6 +201,12 @@ static char *apply_one(struct rtl_ports *ports, json_t *item)
     bool is_of_bus = use == RTL_BUS || use == RTL_MASTER;
     if (is_of_bus && !signal)
         return xformat("%s is of the %s, and no \"signal\" says which", name, wanted);
+    if (period && (use != RTL_CLOCK || trestle_parse_time(period, &port->picoseconds) < 0 ||
+                   port->picoseconds < 2))
+        return xformat("the \"period\" of %s is \"%s\"; write for example \"10ns\", of a clock",
+                       name, period);
+    free(port->period);
+    port->period = period ? xstrdup(period) : NULL;
     bool takes_tie = use == RTL_TIED || (use == RTL_WIRE && tie);
     if (takes_tie && json_is_integer(tie))
         port->tie = (uint64_t)json_integer_value(tie);

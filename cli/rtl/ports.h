@@ -31,7 +31,9 @@ struct rtl_port {
     enum rtl_use use;
     char *signal; /* that it is of the bus, or of the master's, as a file says; or NULL */
     bool is_of_master;
-    uint64_t tie; /* the value of an input that is tied, or of a wire that nobody drives */
+    char *period;         /* of a clock beside that of the bus, as a file says; or NULL */
+    uint64_t picoseconds; /* the same */
+    uint64_t tie;         /* the value of an input that is tied, or of a wire that nobody drives */
 };
 
 /* A bus of the core. */
@@ -44,7 +46,8 @@ struct rtl_ports {
     struct rtl_port *ports;
     size_t count;
     struct rtl_side slave, master;
-    struct rtl_port *clock, *reset; /* reset may be NULL */
+    struct rtl_port *clock; /* of the bus */
+    bool has_reset;
 };
 
 /* Reads the ports from the header that Verilator has written for the top. False: it has none. */
@@ -64,9 +67,9 @@ void rtl_ports_json(const struct rtl_ports *ports, const char *name, FILE *out);
 
 /* What else the runtime has to know. */
 struct rtl_layout {
-    const char *name;          /* of the model */
-    uint64_t size;             /* bytes of the device; 0: what its addresses reach */
-    bool counts_words;         /* the addresses of the bus */
+    const char *name;  /* of the model */
+    uint64_t size;     /* bytes of the device; 0: what its addresses reach */
+    bool counts_words; /* the addresses of the bus */
     bool master_counts_words;
 };
 /* The C++ that the runtime is compiled with. */

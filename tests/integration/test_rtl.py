@@ -49,7 +49,7 @@ class RTLCase(cli_case.Case):
         script.write_text(commands)
         return self.trestle("poke", config, script)
 
-    def check_oracle(self, model, offsets, steps=200, others=(), seen_once=("0=1", "0=0")):
+    def check_oracle(self, model, offsets, steps=200, others=(), seen_once=("0=1", "0=0"), **params):
         """Random accesses and pauses: running ahead gives what ticking every cycle gives."""
         chance = random.Random(7)
         lines = []
@@ -68,7 +68,7 @@ class RTLCase(cli_case.Case):
                 lines.append(f"run {chance.choice([1, 9, 10, 15, 90, 333, 5000, 70000])}ns")
             lines += ["irqs", "time"]
         script = "\n".join(lines) + "\n"
-        seen = [self.poke(script, model, ticking=ticking) for ticking in ("ahead", "every")]
+        seen = [self.poke(script, model, ticking=ticking, **params) for ticking in ("ahead", "every")]
         self.assertEqual([r.code for r in seen], [0, 0], seen[0])
         self.assertEqual(seen[0].out, seen[1].out)
         self.assertEqual(seen[0].err, seen[1].err)
@@ -345,6 +345,47 @@ class Masters(RTLCase):
         self.assertIn("2 cycles or more", result.err)
 
 
+class Clocks(RTLCase):
+    """More than one, each with its period."""
+    def test_two(self):
+        ports = self.dir / "two.json"
+        ports.write_text(json.dumps({"ports": [{"name": "tick_clk", "use": "clock", "period": "7ns"},
+                                               {"name": "rst", "use": "reset"},
+                                               {"name": "tick_rst_n", "use": "reset, active low"}]}))
+        result = self.build_core(CORES / "two_clocks.v")
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("nothing is known of the inputs tick_clk (1 bit), tick_rst_n (1 bit)", result.err)
+        out = self.assert_built(CORES / "two_clocks.v", "--ports", ports, output="two_clocks.so")
+        self.assertRegex(out, r"(?m)^  input   1  tick_clk +clock of 7ns$")
+        ports = json.loads((self.dir / "two_clocks.ports.json").read_text())["ports"]
+        self.assertEqual([p.get("period") for p in ports if p["use"] == "clock"], [None, "7ns"])
+        # Edge n is at n periods, and a read has what is there before its edge.
+        script = ("read core+0\nrun 990ns\ntime\nread core+0\nrun 1us\nread core+0\n"
+                  "reset core\nrun 80ns\ntime\nread core+0\n")
+        result = self.poke(script, "two_clocks")
+        counts = [f"core+0 = {(10, 1010, 2020)[n] // 7:#x}\n" for n in range(3)]
+        self.assertEqual((result.code, result.out), (0, counts[0] + "time = 1us\n"), result)
+        for clocks in {}, {"clock_tick_clk": "13ns"}, {"clock_tick_clk": "1.7ns"}, {"clock": "33ns"}:
+            self.check_oracle("two_clocks", [0, 4], others=["write core+4 9", "write core+4 200"], **clocks)
+
+    def test_bad_periods(self):
+        for first, second, sentence in (
+                ({"use": "clock"}, {"use": "clock"}, 'clk and tick_clk are both clocks without a "period", and '
+                                                     "there can be one"),
+                ({"use": "clock"}, {"use": "clock", "period": "fast"},
+                 'the "period" of tick_clk is "fast"; write for example "10ns", of a clock'),
+                ({"use": "clock"}, {"use": "tied", "tie": 1, "period": "7ns"},
+                 'the "period" of tick_clk is "7ns"; write for example "10ns", of a clock')):
+            with self.subTest(sentence=sentence):
+                ports = self.dir / "bad.json"
+                ports.write_text(json.dumps({"ports": [{"name": "clk", **first},
+                                                       {"name": "tick_clk", **second}]}))
+                result = self.build_core(CORES / "two_clocks.v", "--ports", ports)
+                self.assertEqual((result.code, result.out), (2, ""), result)
+                self.assertEqual(len(result.err.splitlines()), 1, result)
+                self.assertIn(sentence, result.err)
+
+
 class Waves(RTLCase):
     """FST files, read by the reader that Verilator ships beside its writer."""
     def setUp(self):
@@ -575,7 +616,7 @@ class Ports(RTLCase):
                 ({"ports": [{"name": "go", "use": "tied"}]}, 'odd.json: go is tied, and "tie" is no '
                                                              'number'),
                 ({"ports": [{"name": "go", "use": "clock"}, {"name": "tick", "use": "clock"}]},
-                 'tick and go are both "clock", and there can be one'),
+                 'tick and go are both clocks without a "period", and there can be one'),
                 ({"ports": [{"name": "chosen", "use": "bus", "signal": "psel"},
                             {"name": "answer", "use": "bus", "signal": "prdata"},
                             {"name": "tick", "use": "bus", "signal": "stall"}]},
