@@ -12,6 +12,9 @@
 // An access begins at its own time, takes the cycles of its bus, and is answered in the cycle in
 // which the bus answers.
 //
+// A core whose state cannot be copied back ticks when the guest's time has come to it, and a while
+// later than that if nobody asks: what it shows by itself is late.
+//
 // A core that is a master reads and writes guest memory in the cycle in which it asks: nothing runs
 // ahead of that.
 #ifndef TRESTLE_VERILATOR_RUNTIME_H
@@ -38,6 +41,7 @@ namespace trestle_rtl
 constexpr uint64_t look_ahead_least = 64, look_ahead_most = 16384;
 constexpr unsigned reset_cycles = 8;    // of the slowest clock, if it is not slower than
 constexpr uint64_t slower_most = 65536; // times
+constexpr uint64_t late_usual = 100;    // cycles, of a core that cannot run ahead
 constexpr uint64_t latency_least = 2;   // of memory: from one edge to the next but one
 
 // What a bus asked for: the transaction of one access.
@@ -144,18 +148,24 @@ template <class Map> class rtl
     {
         rtl *self = new rtl(dev);
         *static_cast<rtl **>(trestle_device_state(dev)) = self;
-        const char *ticking = nullptr;
+        const char *ticking = nullptr, *usual = Map::is_plain ? "ahead" : "late";
         int r = trestle_params_period(params, "clock", Map::clock_period, &self->period_);
         if (r == 0)
             r = self->clocks_.init(params);
         if (r == 0)
             r = trestle_params_u64(params, "bus_timeout", 1000, &self->bus_timeout_);
         if (r == 0)
-            r = trestle_params_string(params, "ticking", "ahead", &ticking);
+            r = trestle_params_string(params, "ticking", usual, &ticking);
         if (r == 0 && std::strcmp(ticking, "every") == 0)
             self->every_ = true;
-        else if (r == 0 && std::strcmp(ticking, "ahead") != 0)
-            r = trestle_params_refuse(params, "ticking", "ahead or every");
+        else if (r == 0 && std::strcmp(ticking, usual) != 0)
+            r = trestle_params_refuse(
+                params, "ticking",
+                Map::is_plain ? "ahead or every" : "late or every: its state is not plain bytes");
+        if (r == 0 && !Map::is_plain)
+            r = trestle_params_u64(params, "late_cycles", late_usual, &self->late_);
+        if (r == 0 && self->late_ == 0)
+            r = trestle_params_refuse(params, "late_cycles", "1 or more");
         if (r == 0 && Map::Master::is_there)
             r = trestle_params_u64(params, "memory_latency", latency_least, &self->latency_);
         if (r == 0 && (self->latency_ < latency_least || self->latency_ > UINT32_MAX))
@@ -305,22 +315,45 @@ template <class Map> class rtl
     // edge.
     void tick(bool is_committed = false)
     {
+        approach(is_committed);
+        pass(is_committed);
+    }
+
+    // To just before the edge.
+    void approach(bool is_committed)
+    {
+        if (!Map::is_plain)
+            set_time();
         trestle_time from = cycle_ * period_, half = period_ / 2;
         change_clocks(from, half + 1, is_committed);
         if (is_committed)
             wave_.dump(from + half);
         change_clocks(from, period_, is_committed);
+    }
+
+    void pass(bool is_committed)
+    {
         Map::Master::before(*core_, around_.master);
         clocks_.change(*core_, around_.clocks, period_);
         clocks_.pass(around_.clocks, period_);
         Map::clock(*core_, 1);
         core_->eval();
         if (is_committed)
-            wave_.dump(from + period_);
+            wave_.dump((cycle_ + 1) * period_);
         Map::Master::after(*core_, around_.master);
         Map::clock(*core_, 0);
         core_->eval();
         cycle_++;
+    }
+
+    // For $time, in its own units.
+    void set_time()
+    {
+        Verilated::threadContextp(&context_);
+        trestle_time unit = 1;
+        for (int digits = -12; digits < context_.timeprecision(); digits++)
+            unit *= 10;
+        context_.time((cycle_ + 1) * period_ / unit);
     }
 
     // The edges of the other clocks before the bus's next one.
@@ -418,16 +451,27 @@ template <class Map> class rtl
         is_ahead_ = false;
         if (rest_ && target > cycle_ && (rest_ == 1 || !is_seen))
             cycle_ = target - (target - cycle_) % rest_; // whole periods change nothing
-        while (cycle_ < target)
+        while (cycle_ < target) {
             tick(true);
+            if (!Map::is_plain)
+                catch_up();
+        }
+    }
+
+    // Of a core that is late: what it has shown and asked for with an edge of before.
+    void catch_up()
+    {
+        serve();
+        if (see() != shown_)
+            show(see());
     }
 
     // Runs ahead to where something happens that the guest can see, and has the engine come then.
     void go_on()
     {
         trestle_time next = TRESTLE_TIME_NEVER;
-        if (every_) {
-            next = (cycle_ + 1) * period_;
+        if (every_ || !Map::is_plain) {
+            next = (cycle_ + (every_ ? 1 : late_)) * period_;
         } else if (!rest_) {
             outputs seen = see();
             uint64_t end = cycle_ + look_ahead_, anchor_at = cycle_, power = 1;
@@ -600,8 +644,9 @@ template <class Map> class rtl
         outputs seen = see();
         while (!done && cycle_ - start_ < bus_timeout_ && !Map::Master::wants(around_.master)) {
             core_->eval();
+            approach(true);
             done = bus_.step(*core_, todo_);
-            tick(true);
+            pass(true);
             bus_.after(*core_);
             if (see() != seen)
                 edges_.push_back({cycle_, seen = see()});
@@ -638,7 +683,7 @@ template <class Map> class rtl
     clocks<Map> clocks_;
     snapshot before_, anchor_;
     trestle_time period_ = 10 * TRESTLE_NS;
-    uint64_t bus_timeout_ = 1000, latency_ = latency_least;
+    uint64_t bus_timeout_ = 1000, latency_ = latency_least, late_ = late_usual;
     bool every_ = false;
     bool is_broken_ = false;
     uint64_t cycle_ = 0; // edges that the core has seen

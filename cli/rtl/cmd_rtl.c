@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <glob.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,29 +178,69 @@ static int verilate(const struct rtl_build *build, char **ret_error)
     return run_program(build, "verilator", &words, ret_error);
 }
 
-/* Copying the state back takes members that are plain bytes, all in one object. */
-static int check_state(const struct rtl_build *build, char **ret_error)
+/* What a text has of that list, or NULL. */
+static const char *find_one_of(const char *text, const char *const *list)
+{
+    while (*list && !strstr(text, *list))
+        list++;
+    return *list;
+}
+
+/* The members of a module, in the header that Verilator has written for it: cut out of `text`.
+ * NULL: it is no such header. */
+static char *members_of(char *text)
+{
+    char *begin = strstr(text, "public:"), *end = strstr(text, "// INTERNAL VARIABLES");
+    if (!end)
+        return NULL;
+    *end = '\0';
+    return begin ? begin : text;
+}
+
+/* Whether one of the files that Verilator has written has what cannot be copied back: *ret_why says
+ * what. */
+static int check_state_of(const char *path, const char **ret_why)
 {
     static const char *const not_plain[] = {"std::",      "VlQueue",   "VlAssoc",
                                             "VlClassRef", "Scheduler", NULL};
-    char *path = xformat("%s/Vcore___024root.h", build->dir), *text = read_file(path);
-    char *end = text ? strstr(text, "// INTERNAL VARIABLES") : NULL;
+    static const char *const any[] = {"CData", "SData", "IData", "QData", "Vl", "double", NULL};
+    static const char *const outside[] = {"VL_RANDOM_", "VL_URANDOM_", "VL_TIME_",
+                                          "VL_FOPEN_",  "VL_FGET",     "VL_FREAD_",
+                                          "VL_FSCANF_", "svdpi.h",     NULL};
+    const char *slash = strrchr(path, '/') + 1;
+    char *text = read_file(path);
+    bool is_header = strcmp(path + strlen(path) - 2, ".h") == 0;
+    bool is_root = strcmp(slash, "Vcore___024root.h") == 0;
     int status = 0;
-    if (end)
-        *end = '\0';
-    else
-        status = -EINVAL;
+    if (text && is_header &&
+        (is_root || strncmp(slash, "Vcore__", 7) != 0 || strstr(slash, "_024"))) {
+        char *members = members_of(text);
+        if (!members && is_root)
+            status = -EINVAL;
+        else if (members && !*ret_why)
+            *ret_why = is_root                     ? find_one_of(members, not_plain)
+                       : find_one_of(members, any) ? "state of a package or class"
+                                                   : NULL;
+    } else if (text && !is_header && !*ret_why) {
+        *ret_why = find_one_of(text, outside);
+    }
+    free(text);
+    return status;
+}
+
+/* Copying the state back takes members that are plain bytes, all in one object, and nothing that
+ * comes from elsewhere. */
+static int check_state(struct rtl_build *build, char **ret_error)
+{
+    char *pattern = xformat("%s/Vcore*", build->dir);
+    glob_t files = {0};
+    int status = glob(pattern, 0, NULL, &files) == 0 ? 0 : -EINVAL;
+    for (size_t i = 0; i < files.gl_pathc && status == 0; i++)
+        status = check_state_of(files.gl_pathv[i], &build->layout.not_plain);
     if (status < 0)
         *ret_error = xstrdup("this Verilator's headers are not known; 5.006 is");
-    for (size_t i = 0; status == 0 && not_plain[i]; i++)
-        if (strstr(strstr(text, "public:") ? strstr(text, "public:") : text, not_plain[i])) {
-            *ret_error = xformat("the core has state that is not plain bytes (%s): delays, queues, "
-                                 "strings and classes cannot be modelled",
-                                 not_plain[i]);
-            status = -EINVAL;
-        }
-    free(text);
-    free(path);
+    globfree(&files);
+    free(pattern);
     return status;
 }
 
@@ -365,6 +406,8 @@ static int do_build(struct rtl_build *build, struct rtl_ports *ports, char **ret
         status = write_json(ports, build->layout.name, build->output, ret_error);
     if (status == 0)
         rtl_ports_show(ports, stdout);
+    if (status == 0 && build->layout.not_plain)
+        printf("it ticks late: its state is not only plain bytes (%s)\n", build->layout.not_plain);
     return status;
 }
 

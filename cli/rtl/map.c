@@ -191,9 +191,11 @@ void rtl_ports_map(const struct rtl_ports *ports, const struct rtl_layout *layou
             "struct Map {\n    using Core = Vcore;\n    using Bus = ::Bus;\n"
             "    using Master = %s;\n"
             "    static constexpr const char *name = \"%s\";\n"
-            "    static constexpr uint64_t size = 0x%" PRIx64 ";\n",
+            "    static constexpr uint64_t size = 0x%" PRIx64 ";\n"
+            "    static constexpr bool is_plain = %s;\n",
             master->bus ? "::Master" : "trestle_rtl::no_master<Vcore>", layout->name,
-            layout->size ? layout->size : reach_of(slave, unit));
+            layout->size ? layout->size : reach_of(slave, unit),
+            layout->not_plain ? "false" : "true");
     map_clocks(ports, out);
     map_resets(ports, out);
     map_ties(ports, out);
