@@ -17,9 +17,9 @@
 extern const struct trestle_model trestle_at24_model, trestle_compute_model, trestle_dma_model,
     trestle_echo_model, trestle_edu_model, trestle_goldfish_rtc_model, trestle_i2c_ocores_model,
     trestle_id_model, trestle_ns16550_model, trestle_nvme_model, trestle_panel_model,
-    trestle_sifive_gpio_model, trestle_sp805_model, trestle_sunxi_wdt_model, trestle_timer_model,
-    trestle_tmp102_model, trestle_virtio_blk_model, trestle_virtio_console_model,
-    trestle_virtio_rng_model;
+    trestle_serial_line_model, trestle_sifive_gpio_model, trestle_sp805_model,
+    trestle_sunxi_wdt_model, trestle_timer_model, trestle_tmp102_model, trestle_virtio_blk_model,
+    trestle_virtio_console_model, trestle_virtio_rng_model;
 
 /* clang-format off */
 static const struct trestle_model *const bundled[] = {
@@ -34,6 +34,7 @@ static const struct trestle_model *const bundled[] = {
     &trestle_ns16550_model,
     &trestle_nvme_model,
     &trestle_panel_model,
+    &trestle_serial_line_model,
     &trestle_sifive_gpio_model,
     &trestle_sp805_model,
     &trestle_sunxi_wdt_model,
