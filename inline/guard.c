@@ -2,6 +2,8 @@
 /* A thread and handlers of signals that look at what models do inside QEMU. */
 #include "guard.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -27,7 +29,8 @@ static struct guard {
     struct sigaction before[NUM_NUMBERS];
     struct vigil vigil; /* the thread's */
     pthread_t thread;
-    pid_t pid; /* a model may fork: its child is not QEMU */
+    pid_t pid;   /* a model may fork: its child is not QEMU */
+    int open_fd; /* for as long as no model closes it */
     bool has_thread, has_exit;
     atomic_bool is_stopping, is_over;
     int crash; /* the signal */
@@ -41,14 +44,30 @@ static void say(enum trestle_log_level level, const char *sentence)
     log_line("trestle: %s: %s", level == TRESTLE_LOG_ERROR ? "error" : "warning", sentence);
 }
 
+/* QEMU's are gone as well, and it would stand still for ever. */
+static void look_for_closed(void)
+{
+    const struct trestle_activity *seen = &guard.vigil.seen;
+    if (fcntl(guard.open_fd, F_GETFD) >= 0 || errno != EBADF ||
+        atomic_exchange(&guard.is_over, true))
+        return;
+    log_line("trestle: error: a model inside QEMU has closed descriptors that are not its own; the "
+             "last was %s, in its %s(); QEMU ends with it",
+             seen->device, seen->callback_name ? seen->callback_name : "init");
+    log_end();
+    _exit(EXIT_FAILURE);
+}
+
 static void *watch(void *unused)
 {
     const struct timespec tick = {.tv_nsec = VIGIL_TICK_MS * (long)NS_PER_MS};
     (void)unused;
     while (!atomic_load(&guard.is_stopping)) {
         nanosleep(&tick, NULL);
-        if (!atomic_load(&guard.is_over))
-            vigil_look(&guard.vigil, guard.sim, clock_ns());
+        if (atomic_load(&guard.is_over))
+            continue;
+        vigil_look(&guard.vigil, guard.sim, clock_ns());
+        look_for_closed();
     }
     return NULL;
 }
@@ -125,11 +144,12 @@ static void on_crash(int number)
         snprintf(what, sizeof(what), "ends in SIG%s (%s)", sigabbrev_np(number),
                  number == SIGABRT ? "abort(), a failed assertion, or an exception in C++"
                                    : sigdescr_np(number));
-        if (seen.callback != TRESTLE_CALLBACK_NONE)
+        if (seen.callback != TRESTLE_CALLBACK_NONE) {
             name(&seen, what);
-        else if (seen.device[0])
-            name_last(&seen, what);
-        guard.crashed();
+            guard.crashed();
+        } else if (seen.device[0]) {
+            name_last(&seen, what); /* and what was served may be as damaged */
+        }
         log_end();
     }
     raise(number);
@@ -153,11 +173,13 @@ static void on_exit_of_model(int status, void *unused)
     _exit(EXIT_FAILURE);
 }
 
-void guard_start(const struct trestle_sim *sim, int64_t patience_ms, void (*crashed)(void))
+void guard_start(const struct trestle_sim *sim, int64_t patience_ms, int open_fd,
+                 void (*crashed)(void))
 {
     guard = (struct guard){
         .sim = sim,
         .crashed = crashed,
+        .open_fd = open_fd,
         .pid = getpid(),
         .has_exit = guard.has_exit,
         .vigil = {.look = trestle_sim_look,

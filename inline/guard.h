@@ -7,8 +7,10 @@
 #include "trestle/sim.h"
 
 /* A callback, or a run of the engine, that lasts patience_ms is named (0: never). After a crash or
- * an exit() in a callback, which is named too, `crashed` is called before the process ends. */
-void guard_start(const struct trestle_sim *sim, int64_t patience_ms, void (*crashed)(void));
+ * an exit() in a callback, which is named too, `crashed` is called before the process ends. It ends
+ * as well if a model closes open_fd. */
+void guard_start(const struct trestle_sim *sim, int64_t patience_ms, int open_fd,
+                 void (*crashed)(void));
 void guard_stop(void);
 
 #endif

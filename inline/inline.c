@@ -184,7 +184,7 @@ int trestle_inline_start(unsigned version, const char *given, void (*client_turn
     }
     bridge_inline(run->bridge, client_turn, &run->inside);
     run->inside.finish = finish;
-    guard_start(trestle_bridge_sim(run->bridge), run->given->watchdog_ms, crashed);
+    guard_start(trestle_bridge_sim(run->bridge), run->given->watchdog_ms, run->say_fd, crashed);
     (void)handover_say(run->say_fd, "serves", "");
     *ret_bridge = run->inside;
     return 0;

@@ -6,10 +6,7 @@
 
 #include "device.h"
 
-/* The device may go while this looks at it: then the counter has gone on, and nothing of it is
- * used. */
-static void look_at_device(const struct trestle_device *dev, bool runs,
-                           struct trestle_activity *ret)
+const char *activity_name(enum trestle_callback callback)
 {
     static const char *const names[] = {
         [TRESTLE_CALLBACK_NONE] = "none",       [TRESTLE_CALLBACK_INIT] = "init",
@@ -19,10 +16,18 @@ static void look_at_device(const struct trestle_device *dev, bool runs,
         [TRESTLE_CALLBACK_RESET] = "reset",     [TRESTLE_CALLBACK_FINI] = "fini",
         [TRESTLE_CALLBACK_INPUT] = "input",
     };
+    return names[callback];
+}
+
+/* The device may go while this looks at it: then the counter has gone on, and nothing of it is
+ * used. */
+static void look_at_device(const struct trestle_device *dev, bool runs,
+                           struct trestle_activity *ret)
+{
     const struct trestle_request *request = dev->request;
     enum trestle_callback callback = atomic_load_explicit(&dev->callback, memory_order_relaxed);
     ret->callback = runs ? callback : TRESTLE_CALLBACK_NONE;
-    ret->callback_name = names[callback];
+    ret->callback_name = activity_name(callback);
     strncpy(ret->device, dev->name ? dev->name : "", sizeof(ret->device) - 1);
     if (request &&
         (ret->callback == TRESTLE_CALLBACK_READ || ret->callback == TRESTLE_CALLBACK_WRITE)) {

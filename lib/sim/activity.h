@@ -47,4 +47,7 @@ static inline void activity_count(_Atomic uint64_t *counter)
                           memory_order_relaxed);
 }
 
+/* "write" */
+const char *activity_name(enum trestle_callback callback);
+
 #endif

@@ -3,6 +3,8 @@
 #ifndef TRESTLE_SIM_DEVICE_H
 #define TRESTLE_SIM_DEVICE_H
 
+#include <string.h>
+
 #include "base/macros.h"
 #include "base/rate_limit.h"
 #include "sim.h"
@@ -30,6 +32,7 @@ struct trestle_device {
     unsigned ticket;                        /* of the current or the next request */
     bool completed; /* request is done and only waits for the callback's return */
     bool has_started, has_failed, is_delayed; /* access_latency is not 0 */
+    bool told_overflow;
     atomic_bool told_thread;
 
     struct trestle_model model;
@@ -71,10 +74,22 @@ static inline void device_enter(struct trestle_device *dev, enum trestle_callbac
     atomic_store_explicit(&activity->latest, dev, memory_order_relaxed);
     activity_count(&activity->callbacks);
 }
+/* Behind a model's state, and looked at when a callback has returned. */
+#define DEVICE_FENCE UINT64_C(0x666f2065636e6566)
+static inline bool device_is_intact(const struct trestle_device *dev)
+{
+    uint64_t fence[2];
+    memcpy(fence, (const char *)dev->state + dev->model.state_size, sizeof(fence));
+    return likely(((fence[0] ^ DEVICE_FENCE) | (fence[1] ^ DEVICE_FENCE)) == 0);
+}
+/* Says so, once. */
+void device_say_overflow(struct trestle_device *dev);
 static inline void device_exit(struct trestle_device *dev)
 {
     dev->depth--;
     atomic_store_explicit(&dev->sim->activity.device, dev->outer, memory_order_relaxed);
+    if (!device_is_intact(dev))
+        device_say_overflow(dev);
 }
 /* True for a call of a model's from another thread than its own, which is said once and does
  * nothing. */

@@ -63,14 +63,6 @@ static void device_free(struct trestle_device *dev)
     free(dev);
 }
 
-/* Behind a model's state. */
-static const char FENCE[] = "fence of trestle";
-
-static bool device_is_intact(const struct trestle_device *dev)
-{
-    return memcmp((const char *)dev->state + dev->model.state_size, FENCE, sizeof(FENCE)) == 0;
-}
-
 /* All but the parameters and init(). */
 static int device_new(struct trestle_sim *sim, const struct trestle_model *model,
                       const struct trestle_device_options *options,
@@ -99,14 +91,15 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
     }
     trestle_event_init(&dev->delayed, device_delayed_fire);
     dev->name = strdup(options->name);
-    dev->state = calloc(1, model->state_size + sizeof(FENCE));
+    const uint64_t fence[2] = {DEVICE_FENCE, DEVICE_FENCE};
+    dev->state = calloc(1, model->state_size + sizeof(fence));
     if (!dev->name || !dev->state ||
         trestle_component_create(sim, model->peer_ports, device_receive, dev, &dev->component) < 0)
         r = error_set(ret_error, -ENOMEM, "out of memory");
     else
         r = place_region(dev, options, ret_error);
     if (dev->state)
-        memcpy((char *)dev->state + model->state_size, FENCE, sizeof(FENCE));
+        memcpy((char *)dev->state + model->state_size, fence, sizeof(fence));
     if (r == 0)
         r = registers_take(&sim->banks, &dev->model, &dev->banks, ret_error);
     if (r == 0 && device_memory_create(dev) < 0)
@@ -261,9 +254,5 @@ void trestle_device_destroy(struct trestle_device *dev)
         dev->model.fini(dev);
     device_exit(dev);
     atomic_store_explicit(&dev->sim->activity.latest, NULL, memory_order_relaxed);
-    if (!device_is_intact(dev))
-        trestle_device_log(dev, TRESTLE_LOG_ERROR,
-                           "model '%s' has written beyond its state of %zu bytes", dev->model.name,
-                           dev->model.state_size);
     device_stop(dev);
 }

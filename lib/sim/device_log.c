@@ -67,6 +67,17 @@ void trestle_device_log(struct trestle_device *dev, enum trestle_log_level level
     emit(dev, level, line);
 }
 
+void device_say_overflow(struct trestle_device *dev)
+{
+    if (dev->told_overflow)
+        return;
+    dev->told_overflow = true;
+    trestle_device_log(dev, TRESTLE_LOG_ERROR,
+                       "model '%s' has written beyond its state of %zu bytes, in its %s()",
+                       dev->model.name, dev->model.state_size,
+                       activity_name(atomic_load_explicit(&dev->callback, memory_order_relaxed)));
+}
+
 void device_log_finish(struct trestle_device *dev)
 {
     emit_left_out(dev, TRESTLE_LOG_ERROR, dev->log_limits[TRESTLE_LOG_ERROR].left_out);

@@ -143,6 +143,18 @@ class Inline(Case):
         self.assertIn("trestle: error: QEMU has ended without a word of the devices inside it (dut); "
                       "a model may have called _exit()\n", log)
 
+    def test_closed_descriptors(self):
+        code, log = self.provoke("close").end()
+        self.assertEqual(code, 1, log)
+        self.assertIn("trestle: error: a model inside QEMU has closed descriptors that are not its own; "
+                      "the last was dut, in its write(); QEMU ends with it\n", log)
+
+    def test_damage(self):
+        """What else crashes, and how, is chance."""
+        code, log = self.provoke("trample").end()
+        self.assertGreater(code, 128, log)
+        self.assertRegex(log, r"trestle: error: [^\n]* written beyond its (state|memory)")
+
     def test_exit_of_a_child(self):
         code, log = self.provoke("fork", "q 0").end()
         self.assertEqual((code, "calls exit" in log), (0, False), log)

@@ -1161,11 +1161,15 @@ static void test_calls_from_another_thread(void **state)
 
 static void test_fence(void **state)
 {
-    ((volatile char *)s)[sizeof(*s)] ^= 1;
-    trestle_device_destroy(dev);
-    dev = NULL;
+    struct trestle_request req = request(false, 0, 4, 0);
+    ((volatile char *)s)[sizeof(*s) + 15] ^= 1;
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
     assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1);
     assert_non_null(strstr(host.log, "d0: model 'test' has written beyond its state of "));
+    assert_non_null(strstr(host.log, " bytes, in its read()"));
+    trestle_device_destroy(dev);
+    dev = NULL;
+    assert_int_equal(host.logs[TRESTLE_LOG_ERROR], 1); /* once */
 }
 
 /* --- creation --------------------------------------------------------------------------------- */
