@@ -27,12 +27,14 @@
 #define TRESTLE_SYSTEMC_H
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <list>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -846,7 +848,7 @@ template <class Top> struct loadable {
         const char *why = nullptr;
         std::string thrown;
         try {
-            new Top(sc_core::sc_module_name(trestle_device_name(dev)));
+            new (zeroes()) Top(sc_core::sc_module_name(trestle_device_name(dev)));
             if (port::made().size() != 1)
                 why = "it has to contain one trestle::device";
         } catch (const std::exception &failure) {
@@ -867,6 +869,16 @@ template <class Top> struct loadable {
             kernel::get().set_quantum(quantum);
         made->attach(dev);
         return 0;
+    }
+
+    // As the state of any model is: what a constructor forgets is the same in every run.
+    static void *zeroes()
+    {
+        static_assert(alignof(Top) <= alignof(std::max_align_t), "more than calloc() promises");
+        void *memory = std::calloc(1, sizeof(Top));
+        if (!memory)
+            throw std::bad_alloc();
+        return memory;
     }
 
     // Modules stay: SystemC has no way to take one out of a kernel that has run.

@@ -70,6 +70,7 @@ struct Moody : sc_core::sc_module {
     std::unique_ptr<sc_core::sc_clock> clock_;
     sc_core::sc_event method_, fail_, ring_;
     uint32_t scratch_ = 0, method_status_ = 0, resets_ = 0;
+    uint32_t forgotten_; // by the constructor
 
     void count_reset()
     {
@@ -225,6 +226,9 @@ struct Moody : sc_core::sc_module {
         case 0x5c:
             SC_REPORT_INFO("moody", "all is well");
             break;
+        case 0x60:
+            value = forgotten_;
+            break;
         default:
             payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
         }
@@ -234,7 +238,7 @@ struct Moody : sc_core::sc_module {
 };
 
 #ifndef SIMULATOR
-TRESTLE_SYSTEMC_EXPORT(Moody, "moody", 0x60, 2);
+TRESTLE_SYSTEMC_EXPORT(Moody, "moody", 0x64, 2);
 #else
 /* The same, with a main of its own; arguments are how long it runs before the guest comes. */
 int sc_main(int argc, char **argv)

@@ -17,7 +17,7 @@ BASE = 0x10200000
 RAM = 0x80400000
 (SCRATCH, THROW, INCOMPLETE, ADDRESS_ERROR, WAIT, ENABLES, STREAM, METHOD, METHOD_STATUS, STOP, FAIL,
  WARN, NOW, RESETS, READ_MEMORY, PULSE, DMI, DEBUG, ANNOTATE, THROW_INT, IGNORE,
- RING, REPORT_ERROR, REPORT_INFO) = range(0, 0x60, 4)
+ RING, REPORT_ERROR, REPORT_INFO, FORGOTTEN) = range(0, 0x64, 4)
 
 
 class SystemCCase(cli_case.Case):
@@ -96,6 +96,12 @@ class Answers(SystemCCase):
         guest = self.guest()
         self.assertEqual(self.write(guest, SCRATCH, 0xabc), "=")
         self.assertEqual(self.read(guest, SCRATCH), 0xabc)
+        self.quit(guest)
+
+    def test_what_the_constructor_forgets_is_0(self):
+        self.env["MALLOC_PERTURB_"] = "165"
+        guest = self.guest()
+        self.assertEqual(self.read(guest, FORGOTTEN), 0)
         self.quit(guest)
 
     def test_a_width_that_the_model_does_not_understand(self):
@@ -319,7 +325,7 @@ class Simulator(SystemCCase):
             machine["icount"] = icount
         process = {"name": "soc", "command": [str(MODELS / program), *arguments]}
         return self.config({"machine": machine, "devices": [
-            {"name": name, "base_addr": hex(BASE + 0x1000 * i), "size": 0x60, "process": process,
+            {"name": name, "base_addr": hex(BASE + 0x1000 * i), "size": 0x64, "process": process,
              **more} for i, name in enumerate(names)]})
 
     def guest(self, *args, **kwargs):
@@ -336,7 +342,7 @@ class Simulator(SystemCCase):
 
     def test_beside_a_loadable_one(self):
         """Whose kernel is another one, in the run's process."""
-        model = {"model": str(MODELS / "moody.so"), "size": 0x60}
+        model = {"model": str(MODELS / "moody.so"), "size": 0x64}
         config = json.loads(self.soc(names=("moody",)).read_text())
         for i, process in (1, "shared"), (2, "own"):
             config["devices"].append({**model, "name": process, "process": process,
