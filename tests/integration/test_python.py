@@ -503,6 +503,22 @@ class More(PythonCase):
         self.assertRegex(result.err, r"\A\S+: devices\[0\]\.params\.size: [^\n]*a multiple of 8\n\Z")
 
 
+    def test_edited_while_the_guest_runs(self):
+        guest = cli_case.Guest(self, "--control", "ctl", config=self.moody(process="own"))
+        self.assertEqual(self.read(guest, 0), 7)
+        model = self.dir / "moody.py"
+        model.write_text(MOODY.replace("return self.word", "return self.word + 1"))
+        for text, code, sentence in ((model.read_text(), 0, ""), ("nonsense(", 1, "moody0 goes on as it was: ")):
+            model.write_text(text)
+            result = self.trestle("poke", "--attach", "ctl", "-c", "reload moody0")
+            self.assertEqual(result.code, code, result)
+            self.assertIn(sentence, result.err)
+            self.assertLessEqual(len(result.err.splitlines()), 1, result)
+            while (found := self.read(guest, 0)) != 8:
+                self.assertIn("!", found)
+        self.quit(guest)
+
+
 class Refused(PythonCase):
     def check_refused(self, text, sentence):
         config = self.moody(text)
