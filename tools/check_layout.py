@@ -100,7 +100,7 @@ ALLOWED = {
     },
     "cli": {
         "include/trestle": "bridge machine models process registers sim test trace",
-        "lib/base": "child clock error handover image io listener number region socket_path vigil",
+        "lib/base": "child clock error handover image io listener number process region socket_path vigil",
     },
     "examples": {
         "include/trestle": "device systemc",

@@ -343,6 +343,9 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
 {
     *run = (struct run){.config = config, .verbosity = wanted->verbosity, .signal_fd = -1};
     raise_descriptor_limit();
+    /* Where it cannot be had, only a run that is killed is worse off. */
+    if (!wanted->process)
+        (void)keeper_start(&run->keeper);
     child_adopt_strays();
     struct trestle_bridge_options options = {
         .size = sizeof(options),
@@ -460,6 +463,7 @@ void run_abandon(struct run *run)
 
 void run_finish(struct run *run)
 {
+    keeper_stop(&run->keeper);
     live_finish(run->live);
     run->live = NULL;
     own_finish(run->own);

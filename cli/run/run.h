@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "config/config.h"
+#include "run/keeper.h"
 #include "run/own.h"
 #include "run/stats.h"
 
@@ -34,6 +35,7 @@ struct run {
     const char *trace_path;                  /* or NULL */
     struct trestle_bridge_trace_stats trace; /* once it has ended */
     struct host_end *host_ends;              /* of each device, or NULL */
+    struct keeper keeper;
     int verbosity;
     int signal_fd;
     int signal;            /* the first that came, or 0 */

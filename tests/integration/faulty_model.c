@@ -21,9 +21,9 @@ struct state {
 };
 
 static const char *const faults[] = {
-    "loop",   "null",        "abort",       "exit",  "print",    "keep",    "slow",
-    "thread", "picoseconds", "ping",        "fail",  "overflow", "leave",   "fork",
-    "signal", "thread null", "thread exit", "close", "flood",    "trample", "",
+    "loop",        "null",  "abort", "exit",     "print",  "keep", "slow",   "thread",
+    "picoseconds", "ping",  "fail",  "overflow", "leave",  "fork", "signal", "thread null",
+    "thread exit", "close", "flood", "trample",  "helper", "",
 };
 
 static void *from_a_thread(void *ctx)
@@ -57,6 +57,15 @@ static void fork_and_exit(void)
     if (pid == 0)
         exit(0);
     waitpid(pid, NULL, 0);
+}
+
+static void start_helper(void)
+{
+    pid_t pid = fork();
+    if (pid != 0)
+        return;
+    execlp("sleep", "sleep", "600", (char *)NULL);
+    abort();
 }
 
 static void close_what_is_open(void)
@@ -105,6 +114,8 @@ static int misbehave(struct trestle_device *dev, const char *fault)
         _exit(0);
     if (strcmp(fault, "fork") == 0)
         fork_and_exit();
+    if (strcmp(fault, "helper") == 0)
+        start_helper();
     if (strcmp(fault, "signal") == 0)
         raise(SIGUSR1);
     if (strcmp(fault, "close") == 0)
