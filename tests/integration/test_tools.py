@@ -29,11 +29,12 @@ class Layout(common.TestCase):
         gpl = "/* SPDX-License-Identifier: GPL-2.0-or-later */\n/* A file of a test. */\n"
         result = self.check({
             "include/trestle/sim.h": mit,
+            "include/trestle/wire.h": mit,
             "lib/sim/lazy.h": mit,
             "lib/bridge/bridge.h": mit + '#include "sim/lazy.h"\n#include "sim/sim.h"\n',
             "lib/sim/sim.h": mit + '#include "trestle/sim.h"\n#include "bridge/bridge.h"\n',
             "lib/ipc/loop.c": mit + '#include "../sim/sim.h"\n',
-            "lib/base/error.c": mit + "#include <trestle/sim.h>\n#include <string.h>\n",
+            "lib/base/error.c": mit + "#include <trestle/wire.h>\n#include <string.h>\n",
             "models/echo.c": mit + '#include "sim/sim.h"\n',
             "plugin/plugin.c": gpl + '#include "bridge/bridge.h"\n',
             "firmware/a.c": mit + '#include "trestle/sim.h"\n',
@@ -43,7 +44,7 @@ class Layout(common.TestCase):
         self.assertEqual(result.code, 1)
         self.assertEqual(set(result.out.splitlines()), {
             "lib/bridge/bridge.h:4: lib/bridge may not include lib/sim/sim.h",
-            "lib/base/error.c:3: lib/base may not include include/trestle/sim.h",
+            "lib/base/error.c:3: lib/base may not include include/trestle/wire.h",
             "lib/sim/sim.h:4: lib/sim may not include lib/bridge/bridge.h",
             "lib/ipc/loop.c:3: lib/ipc may not include lib/sim/sim.h",
             "models/echo.c:3: models may not include lib/sim/sim.h",
