@@ -28,6 +28,7 @@ struct config_pci {
 /* What a backend that is a file, or a socket, begins with. */
 #define BACKEND_FILE "file:"
 #define BACKEND_UNIX "unix:"
+#define BACKEND_TAP "tap:" /* a name of the host's, and no path */
 
 struct config_device {
     const char *name;

@@ -333,6 +333,12 @@ static const char *place_of_kind(struct config *config, const char *text, const 
     return place;
 }
 
+static bool is_tap(const char *text)
+{
+    size_t length = strlen(BACKEND_TAP);
+    return strncmp(text, BACKEND_TAP, length) == 0 && text[length];
+}
+
 static int set_backend(struct config_reader *reader, const struct config_key *key,
                        const struct json_place *where, const json_t *value, void *target)
 {
@@ -345,6 +351,8 @@ static int set_backend(struct config_reader *reader, const struct config_key *ke
     for (size_t i = 0; text && i < sizeof(words) / sizeof(*words); i++)
         if (strcmp(text, words[i]) == 0)
             device->backend = words[i];
+    if (text && is_tap(text))
+        device->backend = config_keep(reader->config, xstrdup(text));
     return device->backend ? 0 : config_fail_type(reader, key, where, value);
 }
 
@@ -389,7 +397,8 @@ static const struct config_key device_keys[] = {
     {"protocol", config_set_count, DEVICE(protocol), "a version of the protocol",
      "\"protocol\": 2, or 1 for the older one", .max = 2},
     {"backend", set_backend, 0, "a place on the host",
-     "\"backend\": \"stdio\", \"pty\", \"unix:uart.sock\", \"file:uart.txt\" or \"null\""},
+     "\"backend\": \"stdio\", \"pty\", \"unix:uart.sock\", \"file:uart.txt\", \"tap:tap0\" or "
+     "\"null\""},
     {"input", set_input, 0, "a file of input", "\"input\": \"file:keys.txt\""},
     {"compatible", config_set_compatible, 0, "a device tree's compatible, or a list of them",
      "\"compatible\": \"ns16550a\""},
@@ -454,6 +463,11 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
     struct json_place input = {where, "input", 0};
     if (device->backend && !device->model->has_output && !device->model->input)
         return config_fail(reader, &backend, "%s has no output; remove the key",
+                           device->model->name);
+    if (device->backend && is_tap(device->backend) && !device->model->has_frames)
+        return config_fail(reader, &backend,
+                           "a tap takes frames of a network, and %s has none; choose \"pty\" or "
+                           "\"unix:PATH\"",
                            device->model->name);
     if (device->input && !device->model->input)
         return config_fail(reader, &input, "%s has no input; remove the key", device->model->name);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -27,9 +30,14 @@
 /* At the end, a reader that takes nothing for so long will not take anything any more. */
 #define END_PATIENCE_NS (2 * NS_PER_S)
 
+/* Frames stand in rings behind their length, 4 bytes, the highest first. */
+#define LENGTH_SIZE ((size_t)4)
+#define FRAME_MAX (BUFFER_SIZE - LENGTH_SIZE)
+
 /* Who adds and who takes may be two threads: a piece that the one has found, the other leaves. */
 struct ring {
     size_t start, used;
+    size_t begun; /* behind those: the beginning of a frame whose rest is still to come */
     uint8_t bytes[BUFFER_SIZE];
 };
 
@@ -41,7 +49,9 @@ struct backend {
     int wake_fd;              /* the thread has something new to look at */
     int ready_fd;             /* there is input */
     bool has_input, has_output;
-    bool is_file; /* the output is one, to be emptied */
+    bool has_frames; /* which pass whole or not at all */
+    bool is_tap;     /* an interface of the host's, which gives and takes one frame at a time */
+    bool is_file;    /* the output is one, to be emptied */
     bool has_thread;
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows, and of the descriptors */
@@ -49,6 +59,7 @@ struct backend {
     uint64_t lost; /* bytes */
     bool is_ending, has_failed;
     struct ring output, input;
+    uint8_t frame[FRAME_MAX]; /* the thread's, on its way from or to a tap */
 };
 
 /* --- rings ----------------------------------------------------------------------------------- */
@@ -67,9 +78,14 @@ static uint8_t *ring_used(struct ring *ring, size_t *ret_size)
 
 static uint8_t *ring_free(struct ring *ring, size_t *ret_size)
 {
-    size_t end = (ring->start + ring->used) % BUFFER_SIZE;
-    *ret_size = least(BUFFER_SIZE - ring->used, BUFFER_SIZE - end);
+    size_t end = (ring->start + ring->used + ring->begun) % BUFFER_SIZE;
+    *ret_size = least(BUFFER_SIZE - ring->used - ring->begun, BUFFER_SIZE - end);
     return ring->bytes + end;
+}
+
+static bool ring_is_full(const struct ring *ring)
+{
+    return ring->used + ring->begun == BUFFER_SIZE;
 }
 
 static void ring_take(struct ring *ring, size_t size)
@@ -89,6 +105,36 @@ static void ring_add(struct ring *ring, const uint8_t *data, size_t size)
         data += piece;
         size -= piece;
     }
+}
+
+/* size bytes that stand `skip` bytes behind the first. */
+static void ring_look(const struct ring *ring, size_t skip, uint8_t *ret_data, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        ret_data[i] = ring->bytes[(ring->start + skip + i) % BUFFER_SIZE];
+}
+
+static size_t frame_length(const struct ring *ring, size_t skip)
+{
+    uint8_t bytes[LENGTH_SIZE];
+    ring_look(ring, skip, bytes, sizeof(bytes));
+    return (size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3];
+}
+
+/* n more bytes have come: those of frames that are whole count as used. False: they are none. */
+static bool ring_end_frames(struct ring *ring, size_t n)
+{
+    ring->begun += n;
+    while (ring->begun >= LENGTH_SIZE) {
+        size_t length = frame_length(ring, ring->used);
+        if (length == 0 || length > FRAME_MAX)
+            return false;
+        if (ring->begun < LENGTH_SIZE + length)
+            break;
+        ring->used += LENGTH_SIZE + length;
+        ring->begun -= LENGTH_SIZE + length;
+    }
+    return true;
 }
 
 /* --- the thread ------------------------------------------------------------------------------ */
@@ -111,7 +157,7 @@ static void hush_bell(int fd)
 static ssize_t wait_and_write(int fd, const void *bytes, size_t size)
 {
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-    ssize_t n = write(fd, bytes, least(size, PIECE_SIZE));
+    ssize_t n = write(fd, bytes, size);
     int error = errno;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     return n < 0 ? -error : n;
@@ -120,7 +166,7 @@ static ssize_t wait_and_write(int fd, const void *bytes, size_t size)
 static ssize_t wait_and_read(int fd, void *bytes, size_t size)
 {
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-    ssize_t n = read(fd, bytes, least(size, PIECE_SIZE));
+    ssize_t n = read(fd, bytes, size);
     int error = errno;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     return n < 0 ? -error : n;
@@ -138,11 +184,14 @@ static bool is_transient(ssize_t n)
     return n == -EAGAIN || n == -EINTR;
 }
 
-/* The client has gone, and the next one may come. */
+/* The client has gone, and the next one may come. It begins with a frame, where there are any. */
 static void hang_up(struct backend *backend)
 {
     close(backend->out_fd);
     backend->in_fd = backend->out_fd = -1;
+    backend->input.begun = 0;
+    if (backend->has_frames)
+        backend->output.used = 0;
 }
 
 static void accept_client(struct backend *backend)
@@ -178,17 +227,31 @@ static void fail_output(struct backend *backend, int error)
     backend->output.used = 0;
 }
 
+static bool add_input(struct backend *backend, size_t n)
+{
+    struct ring *input = &backend->input;
+    if (!backend->has_frames)
+        input->used += n;
+    else if (!ring_end_frames(input, n))
+        return false;
+    if (input->used > 0)
+        ring_bell(backend->ready_fd);
+    return true;
+}
+
 static void read_piece(struct backend *backend)
 {
     size_t size;
     uint8_t *at = ring_free(&backend->input, &size);
     pthread_mutex_unlock(&backend->lock);
-    ssize_t n = wait_and_read(backend->in_fd, at, size);
+    ssize_t n = wait_and_read(backend->in_fd, at, least(size, PIECE_SIZE));
     pthread_mutex_lock(&backend->lock);
-    if (n > 0) {
-        backend->input.used += (size_t)n;
-        ring_bell(backend->ready_fd);
-    } else if (!is_transient(n)) {
+    if (n > 0 && !add_input(backend, (size_t)n)) {
+        log_line("trestle: warning: %s: its input is not made of frames, each behind its length "
+                 "of 4 bytes; the rest is not read",
+                 backend->name);
+        end_input(backend);
+    } else if (n <= 0 && !is_transient(n)) {
         end_input(backend);
     }
 }
@@ -198,13 +261,50 @@ static void write_piece(struct backend *backend)
     size_t size;
     const uint8_t *at = ring_used(&backend->output, &size);
     pthread_mutex_unlock(&backend->lock);
-    ssize_t n = wait_and_write(backend->out_fd, at, size);
+    ssize_t n = wait_and_write(backend->out_fd, at, least(size, PIECE_SIZE));
     pthread_mutex_lock(&backend->lock);
     if (n >= 0)
         ring_take(&backend->output, (size_t)n);
     else if (!is_transient(n))
         fail_output(backend, (int)n);
     pthread_cond_signal(&backend->emptied);
+}
+
+/* One that does not fit is lost, which needs a frame longer than half of the buffer. */
+static void read_frame(struct backend *backend)
+{
+    pthread_mutex_unlock(&backend->lock);
+    ssize_t n = wait_and_read(backend->in_fd, backend->frame, FRAME_MAX);
+    pthread_mutex_lock(&backend->lock);
+    size_t length = n > 0 ? (size_t)n : 0;
+    if (n < 0 && !is_transient(n))
+        end_input(backend);
+    if (length == 0 || BUFFER_SIZE - backend->input.used < LENGTH_SIZE + length)
+        return;
+    const uint8_t head[LENGTH_SIZE] = {0, 0, (uint8_t)(length >> 8), (uint8_t)length};
+    ring_add(&backend->input, head, sizeof(head));
+    ring_add(&backend->input, backend->frame, length);
+    ring_bell(backend->ready_fd);
+}
+
+/* What the interface does not take, since it is down or the frame is too short, is lost. */
+static void write_frame(struct backend *backend)
+{
+    size_t length = frame_length(&backend->output, 0);
+    ring_look(&backend->output, LENGTH_SIZE, backend->frame, length);
+    pthread_mutex_unlock(&backend->lock);
+    ssize_t n = wait_and_write(backend->out_fd, backend->frame, length);
+    pthread_mutex_lock(&backend->lock);
+    if (!is_transient(n))
+        ring_take(&backend->output, LENGTH_SIZE + length);
+    pthread_cond_signal(&backend->emptied);
+}
+
+/* Room for what the next read may give. */
+static bool has_room(const struct backend *backend)
+{
+    return backend->is_tap ? backend->input.used <= BUFFER_SIZE / 2
+                           : !ring_is_full(&backend->input);
 }
 
 static void *carry(void *argument)
@@ -216,7 +316,7 @@ static void *carry(void *argument)
         bool has_output = backend->output.used > 0 && backend->out_fd >= 0;
         if (backend->is_ending && !has_output)
             break;
-        bool reads = !backend->is_ending && backend->input.used < BUFFER_SIZE;
+        bool reads = !backend->is_ending && has_room(backend);
         bool listens = !backend->is_ending && backend->out_fd < 0;
         struct pollfd fds[] = {
             {.fd = backend->wake_fd, .events = POLLIN},
@@ -230,9 +330,9 @@ static void *carry(void *argument)
         if (fds[0].revents)
             hush_bell(backend->wake_fd);
         if (fds[2].revents)
-            write_piece(backend);
+            (backend->is_tap ? write_frame : write_piece)(backend);
         if (fds[1].revents && backend->in_fd == fds[1].fd)
-            read_piece(backend);
+            (backend->is_tap ? read_frame : read_piece)(backend);
         if (fds[3].revents)
             accept_client(backend);
     }
@@ -311,6 +411,21 @@ static int open_pty(struct backend *backend)
     return 0;
 }
 
+/* An interface that is not there is made, for those who may, and goes with the descriptor. */
+static int open_tap(struct backend *backend, const char *name)
+{
+    struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+    if (strlen(name) >= sizeof(request.ifr_name))
+        return -ENAMETOOLONG;
+    memcpy(request.ifr_name, name, strlen(name));
+    int r = remember(&backend->out_fd, open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+    if (r == 0 && ioctl(backend->out_fd, TUNSETIFF, &request) < 0)
+        r = -errno;
+    backend->in_fd = backend->has_input ? backend->out_fd : -1;
+    backend->is_tap = true;
+    return r;
+}
+
 /* What stands behind the kind, or NULL: it is of another kind. */
 static const char *path_of(const char *text, const char *kind)
 {
@@ -321,6 +436,7 @@ static const char *path_of(const char *text, const char *kind)
 static int open_ends(struct backend *backend, const char *text, const char *input)
 {
     const char *file = path_of(text, BACKEND_FILE), *socket_path = path_of(text, BACKEND_UNIX);
+    const char *tap = path_of(text, BACKEND_TAP);
     bool has_input = backend->has_input;
     int r = 0;
     backend->has_input = has_input && !input;
@@ -328,6 +444,8 @@ static int open_ends(struct backend *backend, const char *text, const char *inpu
         r = open_output_file(backend, file);
     else if (socket_path)
         r = listener_open(&backend->listener, socket_path, false, NULL);
+    else if (tap)
+        r = open_tap(backend, tap);
     else if (text && strcmp(text, "pty") == 0)
         r = open_pty(backend);
     else if (text && strcmp(text, "stdio") == 0)
@@ -359,9 +477,10 @@ static void free_backend(struct backend *backend)
     free(backend);
 }
 
-int backend_open(const char *text, const char *input, bool has_input, const char *name,
-                 struct backend **ret_backend)
+int backend_open(const char *text, const char *input, const struct trestle_model *model,
+                 const char *name, struct backend **ret_backend)
 {
+    bool has_input = model->input;
     *ret_backend = NULL;
     bool is_null = !text || strcmp(text, "null") == 0;
     if (is_null && !(has_input && input))
@@ -371,6 +490,7 @@ int backend_open(const char *text, const char *input, bool has_input, const char
     backend->in_fd = backend->out_fd = backend->pty_fd = -1;
     backend->listener = LISTENER_NONE;
     backend->has_input = has_input;
+    backend->has_frames = model->has_frames;
     backend->ready_fd = -1;
     pthread_mutex_init(&backend->lock, NULL);
     pthread_cond_init(&backend->emptied, NULL);
@@ -410,8 +530,12 @@ int backend_write(struct backend *backend, const void *data, size_t size)
     if (!backend || !backend->has_output)
         return 0;
     pthread_mutex_lock(&backend->lock);
+    if (backend->has_frames && backend->out_fd < 0) {
+        pthread_mutex_unlock(&backend->lock); /* nobody is at the other end of the cable */
+        return 0;
+    }
     size_t room = backend->has_failed ? 0 : BUFFER_SIZE - backend->output.used;
-    size_t taken = least(size, room);
+    size_t taken = size > room && backend->has_frames ? 0 : least(size, room);
     if (backend->output.used == 0 && taken > 0)
         ring_bell(backend->wake_fd);
     ring_add(&backend->output, data, taken);
@@ -434,7 +558,7 @@ size_t backend_read(struct backend *backend, void *data, size_t size)
     size_t taken = 0;
     pthread_mutex_lock(&backend->lock);
     hush_bell(backend->ready_fd);
-    bool was_full = backend->input.used == BUFFER_SIZE;
+    bool was_full = !has_room(backend);
     while (taken < size && backend->input.used > 0) {
         size_t piece;
         const uint8_t *from = ring_used(&backend->input, &piece);

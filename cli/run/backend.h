@@ -11,12 +11,14 @@
 #include <stddef.h>
 
 struct backend;
+struct trestle_model;
 
-/* text: "stdio", "pty", "null", "unix:PATH" or "file:PATH"; input: "file:PATH", or NULL: from where
- * text leads. Without has_input nothing is read. *ret_backend is NULL where nothing goes anywhere.
- * Nothing is changed before backend_start(), but files are made. A negative errno. */
-int backend_open(const char *text, const char *input, bool has_input, const char *name,
-                 struct backend **ret_backend);
+/* text: "stdio", "pty", "null", "unix:PATH", "file:PATH" or "tap:NAME"; input: "file:PATH", or
+ * NULL: from where text leads. Nothing is read for a model that has no input. *ret_backend is NULL
+ * where nothing goes anywhere. Nothing is changed before backend_start(), but files are made. A
+ * negative errno. */
+int backend_open(const char *text, const char *input, const struct trestle_model *model,
+                 const char *name, struct backend **ret_backend);
 /* Files are emptied, and the thread begins. A negative errno. NULL is fine. */
 int backend_start(struct backend *backend);
 /* The path of its "pty". A negative errno: it is none. */

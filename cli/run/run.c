@@ -195,14 +195,17 @@ static int open_backend(struct run *run, size_t index, char **ret_error)
     *end = (struct host_end){.run = run, .index = (uint32_t)index};
     if (!device->backend && !device->input)
         return 0;
-    int status = backend_open(device->backend, device->input, device->model->input, device->name,
-                              &end->backend);
+    int status =
+        backend_open(device->backend, device->input, device->model, device->name, &end->backend);
+    bool is_tap =
+        device->backend && strncmp(device->backend, BACKEND_TAP, strlen(BACKEND_TAP)) == 0;
     if (status < 0)
         *ret_error = config_complain_device(
             run->config, index, device->backend ? "backend" : "input",
-            "cannot open %s%s%s: %s; name another place", device->backend ? device->backend : "",
+            "cannot open %s%s%s: %s; name another place%s", device->backend ? device->backend : "",
             device->backend && device->input ? " and " : "", device->input ? device->input : "",
-            error_text(status));
+            error_text(status),
+            is_tap ? ", or let root make it yours: ip tuntap add NAME mode tap user YOU" : "");
     return status < 0 ? -EINVAL : 0;
 }
 

@@ -141,6 +141,10 @@ struct trestle_model {
     /* It only works in the guest's exact time: one that cannot keep up with the guest would make
      * accesses time out. A run without icount is refused. */
     bool needs_icount;
+    /* Its output and its input are frames, as of a network, each behind its length of 4 bytes, the
+     * highest first. One call of trestle_device_output() gives whole ones, and they reach the host
+     * whole or not at all. */
+    bool has_frames;
 };
 
 /* The one symbol that a loadable model (a .so) exports; that it is seen outside, and in C++ has

@@ -19,7 +19,7 @@ extern const struct trestle_model trestle_at24_model, trestle_compute_model, tre
     trestle_id_model, trestle_ns16550_model, trestle_nvme_model, trestle_panel_model,
     trestle_serial_line_model, trestle_sifive_gpio_model, trestle_sp805_model,
     trestle_sunxi_wdt_model, trestle_timer_model, trestle_tmp102_model, trestle_virtio_blk_model,
-    trestle_virtio_console_model, trestle_virtio_rng_model;
+    trestle_virtio_console_model, trestle_virtio_net_model, trestle_virtio_rng_model;
 
 /* clang-format off */
 static const struct trestle_model *const bundled[] = {
@@ -42,6 +42,7 @@ static const struct trestle_model *const bundled[] = {
     &trestle_tmp102_model,
     &trestle_virtio_blk_model,
     &trestle_virtio_console_model,
+    &trestle_virtio_net_model,
     &trestle_virtio_rng_model,
     NULL,
 };

@@ -183,7 +183,7 @@ class Bad(BackendCase):
             with self.subTest(backend=backend):
                 self.uart(backend)
                 self.refused('.* is not a place on the host; write for example "backend": "stdio", '
-                             '"pty", "unix:uart.sock", "file:uart.txt" or "null"')
+                             '"pty", "unix:uart.sock", "file:uart.txt", "tap:tap0" or "null"')
         self.uart(input="stdio")
         self.refused('"stdio" is not a file of input; write for example "input": "file:keys.txt"',
                      key="input")

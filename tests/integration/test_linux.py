@@ -24,6 +24,44 @@ CACHE = pathlib.Path(os.environ.get("TRESTLE_LINUX", pathlib.Path.home() / ".cac
 BOOT_SECONDS = 200
 
 
+# An interface "tap0" with the address 10.7.0.1, a server there that sends a million bytes, and then the
+# command.
+TAP = """
+import fcntl, os, socket, struct, sys
+tap = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tap, 0x400454ca, struct.pack("16sH22x", b"tap0", 0x1002))  # TUNSETIFF
+fcntl.ioctl(tap, 0x400454cb, 1)                                        # TUNSETPERSIST
+server = socket.socket()
+fcntl.ioctl(server, 0x8916, struct.pack("16sH2x4s8x", b"tap0", socket.AF_INET,
+                                        socket.inet_aton("10.7.0.1")))  # SIOCSIFADDR
+fcntl.ioctl(server, 0x8914, struct.pack("16sH22x", b"tap0", 0x41))      # SIOCSIFFLAGS: up
+os.close(tap)
+if os.fork():
+    os.execvp(sys.argv[1], sys.argv[1:])
+for fd in 0, 1, 2:
+    os.close(fd)
+server.bind(("10.7.0.1", 7000))
+server.listen()
+client = server.accept()[0]
+client.recv(4096)
+client.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + bytes(1000000))
+"""
+
+
+def answer(frame):
+    """To an ARP request, or a ping, with the other's address as ours."""
+    ours = bytes.fromhex("020000000099")
+    ends = frame[6:12] + ours + frame[12:14]
+    if frame[12:14] == b"\x08\x06":
+        return ends + frame[14:21] + b"\2" + ours + frame[38:42] + frame[22:32]
+    if frame[12:14] != b"\x08\x00" or frame[23] != 1 or frame[34] != 8:
+        return b""
+    total = int.from_bytes(frame[36:38], "big") + 0x800  # the type goes from 8 to 0
+    total = (total & 0xffff) + (total >> 16)
+    return (ends + frame[14:26] + frame[30:34] + frame[26:30] + bytes(2) +
+            total.to_bytes(2, "big") + frame[38:])
+
+
 def linux_guest(arch, script):
     """A directory with kernel and initrd-NAME, or the test is skipped."""
     common.qemu(arch)
@@ -158,6 +196,101 @@ echo "behind an iommu: $(ls -d /sys/bus/pci/drivers/virtio-pci/*/iommu_group 2>/
         self.assertIn("behind an iommu: 3\n", out)
         out = self.virtio("riscv64", places)
         self.assertEqual(len(re.findall(r" \d+: +[1-9]\d* .*PLIC.*virtio\d", out)), 3, out)
+
+    def test_two_networks(self):
+        """Two cards in two name spaces, joined by a link: pings, and a megabyte by TCP; twice the same
+        under icount."""
+        script = self.dir / "net.sh"
+        script.write_text("""
+unshare -n sleep 1000 &
+other=$!
+until [ "$(readlink /proc/$other/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do :; done
+there() { nsenter -t $other -n "$@"; }
+card() { for i in /sys/class/net/*; do [ "$(cat $i/address)" = $1 ] && basename $i; done; }
+left=$(card 52:54:00:00:00:01)
+right=$(card 52:54:00:00:00:02)
+echo "mtu: $(cat /sys/class/net/$left/mtu) $(cat /sys/class/net/$right/mtu)"
+ip link set $right netns $other
+ip address add 10.7.0.1/24 dev $left
+ip link set $left up
+there ip address add 10.7.0.2/24 dev $right
+there ip link set $right up
+ping -c 3 -i 0.2 -s 1400 10.7.0.2 | grep received
+mkdir /tmp/www
+head -c 1000000 /dev/urandom >/tmp/www/file
+there httpd -h /tmp/www
+wget -q -O - http://10.7.0.2/file | cmp - /tmp/www/file && echo "received: equal"
+ip link set $left down
+ip link set $left up
+ping -c 1 10.7.0.2 | grep received
+grep virtio /proc/interrupts
+""")
+        guest = linux_guest("riscv64", script)
+        boots = set()
+        for _ in range(2):
+            result = self.trestle("run", self.config({
+                "machine": {"arch": "riscv64", "memory": "512M", "kernel": str(guest / "kernel"),
+                            "initrd": str(guest / "initrd-net"), "append": "console=ttyS0 quiet",
+                            "icount": 1},
+                "devices": [{"name": "left", "model": "virtio-net", "base_addr": "0x10200000", "irq": 40,
+                             "params": {"mac": "52:54:00:00:00:01", "mtu": 9000}},
+                            {"name": "right", "model": "virtio-net", "base_addr": "0x10201000",
+                             "irq": 41, "params": {"mac": "52:54:00:00:00:02", "mtu": 9000}}],
+                "links": [{"from": "left.wire", "to": "right.wire", "latency": "50us",
+                           "bandwidth": "1Gbit/s"}]}), timeout=BOOT_SECONDS)
+            self.assertEqual(result.code, 0, result)
+            out = result.out.replace("\r", "")
+            self.assertIn("mtu: 9000 9000\n3 packets transmitted, 3 packets received, 0% packet loss\n",
+                          out)
+            self.assertIn("received: equal\n1 packets transmitted, 1 packets received", out)
+            self.assertEqual(len(re.findall(r" \d+: +[1-9]\d* .*virtio\d", out)), 2, out)
+            boots.add((out, re.search(r"run hash (\w+); repeatable", result.err)[1]))
+        self.assertEqual(len(boots), 1, boots)
+
+    def test_network_of_the_host(self):
+        """One card at an interface of the host's, in a name space, and one at a socket with us behind it."""
+        command = ["unshare", "-rn", "python3", "-c", TAP]
+        if common.run([*command, "true"]).code:
+            self.skipTest("no tap can be made here, in a name space of its own")
+        script = self.dir / "host.sh"
+        script.write_text("""
+card() { for i in /sys/class/net/*; do [ "$(cat $i/address)" = $1 ] && basename $i; done; }
+ip address add 10.7.0.2/24 dev $(card 52:54:00:00:00:01)
+ip link set $(card 52:54:00:00:00:01) up
+ip address add 10.8.0.2/24 dev $(card 52:54:00:00:00:02)
+ip link set $(card 52:54:00:00:00:02) up
+ping -c 2 -i 0.2 10.7.0.1 | grep received
+echo "sum: $(wget -q -O - http://10.7.0.1:7000/ | md5sum)"
+ping -c 2 -i 0.2 -s 1000 10.8.0.1 | grep received
+""")
+        guest = linux_guest("riscv64", script)
+        config = self.config({
+            "machine": {"arch": "riscv64", "memory": "512M", "kernel": str(guest / "kernel"),
+                        "initrd": str(guest / "initrd-host"), "append": "console=ttyS0 quiet"},
+            "devices": [{"name": "tap", "model": "virtio-net", "base_addr": "0x10200000", "irq": 40,
+                         "backend": "tap:tap0", "params": {"mac": "52:54:00:00:00:01"}},
+                        {"name": "socket", "model": "virtio-net", "base_addr": "0x10201000", "irq": 41,
+                         "backend": "unix:net.sock", "params": {"mac": "52:54:00:00:00:02"}}]})
+        run = self.start([*command, common.TRESTLE, "run", config], cwd=self.dir, env=self.env,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.addCleanup(run.stdout.close)
+        stranger = self.connect(self.dir / "net.sock", run)
+        stranger.sendall(b"no frames")  # and is hung up on
+        self.assertEqual(stranger.recv(1), b"")
+        frames = self.connect(self.dir / "net.sock", run).makefile("rwb")
+        self.addCleanup(frames.close)
+        asked = 0
+        while asked < 2:
+            frame = frames.read(int.from_bytes(frames.read(4), "big"))
+            reply = answer(frame)
+            asked += len(reply) > 1000
+            if reply:
+                frames.write(len(reply).to_bytes(4, "big") + reply)
+                frames.flush()
+        out = run.stdout.read().decode().replace("\r", "")
+        self.assertEqual(run.wait(30), 0)
+        self.assertEqual(out.count("2 packets transmitted, 2 packets received, 0% packet loss\n"), 2, out)
+        self.assertIn(f"sum: {hashlib.md5(bytes(1000000)).hexdigest()}", out)
 
     def connect(self, path, run):
         """To a socket that is about to be there."""

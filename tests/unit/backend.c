@@ -15,12 +15,21 @@
 
 #include "check.h"
 #include "log.h"
+#include "trestle/device.h"
 
 /* More than a FIFO and the buffer hold together. */
 #define PLENTY ((size_t)1 << 20)
 
 static char directory[] = "/tmp/trestle-backend-XXXXXX", path[64], text[80];
 static int reader;
+
+static void take_input(struct trestle_device *dev, const void *data, size_t size)
+{
+}
+
+static const struct trestle_model speaker = {.name = "speaker"};
+static const struct trestle_model listener = {.name = "listener", .input = take_input};
+static const struct trestle_model card = {.name = "card", .input = take_input, .has_frames = true};
 
 static int setup(void **state)
 {
@@ -46,7 +55,8 @@ static int teardown(void **state)
 static struct backend *begin(const char *to, const char *from)
 {
     struct backend *backend;
-    assert_int_equal(backend_open(to, from, strcmp(to, "stdio") != 0, "uart", &backend), 0);
+    const struct trestle_model *model = strcmp(to, "stdio") == 0 ? &speaker : &listener;
+    assert_int_equal(backend_open(to, from, model, "uart", &backend), 0);
     assert_int_equal(backend_start(backend), 0);
     return backend;
 }
@@ -124,10 +134,10 @@ static void test_what_cannot_be_opened(void **state)
     struct backend *backend;
     close(reader);
     reader = -1;
-    assert_int_equal(backend_open(text, NULL, false, "uart", &backend),
+    assert_int_equal(backend_open(text, NULL, &speaker, "uart", &backend),
                      -ENXIO); /* nobody reads it */
     snprintf(text, sizeof(text), "file:%s", directory);
-    assert_int_equal(backend_open(text, NULL, false, "uart", &backend), -EISDIR);
+    assert_int_equal(backend_open(text, NULL, &speaker, "uart", &backend), -EISDIR);
     assert_null(backend);
     backend_close(backend);
 }
@@ -214,7 +224,7 @@ static void test_socket(void **state)
     snprintf(socket_path, sizeof(socket_path), "%s/sock", directory);
     snprintf(place, sizeof(place), "unix:%s", socket_path);
     struct backend *backend = begin(place, NULL);
-    assert_int_equal(backend_open(place, NULL, true, "other", &other), -EADDRINUSE);
+    assert_int_equal(backend_open(place, NULL, &listener, "other", &other), -EADDRINUSE);
     assert_int_equal(backend_write(backend, "early", 5), 0);
     for (unsigned i = 0; i < 3; i++) {
         int fd = connect_to(socket_path);
@@ -229,6 +239,66 @@ static void test_socket(void **state)
     }
     backend_close(backend);
     assert_int_equal(access(socket_path, F_OK), -1);
+}
+
+/* With whole frames in both directions, whatever comes in which pieces; nobody gets half of one
+ * that was meant for somebody before. */
+static void test_frames(void **state)
+{
+    char socket_path[80], place[90], bytes[16];
+    struct backend *backend;
+    snprintf(socket_path, sizeof(socket_path), "%s/sock", directory);
+    snprintf(place, sizeof(place), "unix:%s", socket_path);
+    assert_int_equal(backend_open(place, NULL, &card, "card", &backend), 0);
+    assert_int_equal(backend_start(backend), 0);
+    assert_int_equal(backend_write(backend, "\0\0\0\5early", 9), 0);
+    int fd = connect_to(socket_path);
+    assert_int_equal(write(fd, "\0\0\0\3one\0\0\0\5ha", 13), 13);
+    for (size_t heard = 0; heard < 7;)
+        heard += hear(backend, bytes + heard, sizeof(bytes) - heard);
+    assert_memory_equal(bytes, "\0\0\0\3one", 7);
+    assert_int_equal(backend_read(backend, bytes, 1), 0);
+    assert_int_equal(backend_write(backend, "\0\0\0\4late", 8), 0);
+    assert_int_equal(recv(fd, bytes, 8, MSG_WAITALL), 8);
+    assert_memory_equal(bytes, "\0\0\0\4late", 8);
+    close(fd);
+    static const char *const no_frames[] = {"\0\0\0\0", "\0\0\377\375", "text"};
+    for (unsigned i = 0; i < 3; i++) {
+        fd = connect_to(socket_path);
+        assert_int_equal(write(fd, no_frames[i], 4), 4);
+        assert_int_equal(recv(fd, bytes, 1, 0), 0);
+        close(fd);
+    }
+    fd = connect_to(socket_path);
+    assert_int_equal(write(fd, "\0\0\0\3two", 7), 7);
+    assert_int_equal(hear(backend, bytes, sizeof(bytes)), 7);
+    assert_memory_equal(bytes, "\0\0\0\3two", 7);
+    close(fd);
+    backend_close(backend);
+}
+
+/* One that does not fit is lost as a whole. */
+static void test_frames_that_nobody_takes(void **state)
+{
+    static uint8_t frame[1000] = {0, 0, 996 >> 8, 996 & 0xff};
+    static uint8_t seen[PLENTY];
+    struct backend *backend;
+    size_t taken = 0, heard = 0;
+    assert_int_equal(backend_open(text, NULL, &card, "card", &backend), 0);
+    assert_int_equal(backend_start(backend), 0);
+    while (backend_write(backend, frame, sizeof(frame)) == 0)
+        taken += sizeof(frame);
+    fcntl(reader, F_SETFL, 0);
+    while (heard < taken) {
+        ssize_t n = read(reader, seen + heard, sizeof(seen) - heard);
+        assert_cmp(n, >, 0);
+        heard += (size_t)n;
+    }
+    backend_close(backend);
+    assert_int_equal(read(reader, seen, 1), 0);
+    assert_int_equal(heard, taken);
+    for (size_t i = 0; i < heard; i += sizeof(frame))
+        assert_memory_equal(seen + i, frame, sizeof(frame));
 }
 
 static void test_socket_that_was_left_behind(void **state)
@@ -254,7 +324,7 @@ static void test_file_of_an_older_run(void **state)
     snprintf(place, sizeof(place), "file:%s", file);
     int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     assert_int_equal(write(fd, "old", 3), 3);
-    assert_int_equal(backend_open(place, NULL, false, "uart", &backend), 0);
+    assert_int_equal(backend_open(place, NULL, &speaker, "uart", &backend), 0);
     backend_close(backend);
     assert_int_equal(fstat(fd, &st), 0);
     assert_int_equal(st.st_size, 3);
@@ -287,7 +357,7 @@ static void test_pty(void **state)
 static void test_null(void **state)
 {
     struct backend *backend;
-    assert_int_equal(backend_open("null", NULL, true, "uart", &backend), 0);
+    assert_int_equal(backend_open("null", NULL, &listener, "uart", &backend), 0);
     assert_null(backend);
     for (int i = 0; i < 100000; i++)
         assert_int_equal(backend_write(backend, "x", 1), 0);
@@ -307,6 +377,8 @@ int main(void)
                                        TEST(test_input),
                                        TEST(test_much_input),
                                        TEST(test_socket),
+                                       TEST(test_frames),
+                                       TEST(test_frames_that_nobody_takes),
                                        TEST(test_socket_that_was_left_behind),
                                        TEST(test_file_of_an_older_run),
                                        TEST(test_pty)};

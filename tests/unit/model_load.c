@@ -13,10 +13,10 @@
 static void test_bundled(void **state)
 {
     static const char *const names[] = {
-        "at24",         "compute",     "dma",         "echo",           "edu",
-        "goldfish-rtc", "i2c-ocores",  "id",          "ns16550",        "nvme",
-        "panel",        "serial-line", "sifive-gpio", "sp805",          "sunxi-wdt",
-        "timer",        "tmp102",      "virtio-blk",  "virtio-console", "virtio-rng",
+        "at24",           "compute",    "dma",        "echo",  "edu",    "goldfish-rtc",
+        "i2c-ocores",     "id",         "ns16550",    "nvme",  "panel",  "serial-line",
+        "sifive-gpio",    "sp805",      "sunxi-wdt",  "timer", "tmp102", "virtio-blk",
+        "virtio-console", "virtio-net", "virtio-rng",
     };
     const struct trestle_model *const *models = trestle_models();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
