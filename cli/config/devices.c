@@ -308,6 +308,8 @@ static int check_inline(struct config_reader *reader, const struct json_place *w
         {"carrier", device->carrier && strcmp(device->carrier, "socket") == 0,
          "nothing is carried to a device inside QEMU"},
         {"release_lock", device->release_lock, "the device works under QEMU's lock itself"},
+        {"backend", device->backend, "the host's side is the run's"},
+        {"input", device->input, "the host's side is the run's"},
         {"socket", device->socket != NULL, "nobody else can connect to a device inside QEMU"},
         {"model", device->model_name && strcmp(device->model_name, "svd") == 0,
          "a stub of a vendor's peripheral needs the run's own process"},
@@ -471,10 +473,10 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
                            device->model->name);
     if (device->input && !device->model->input)
         return config_fail(reader, &input, "%s has no input; remove the key", device->model->name);
-    if ((device->backend || device->input) && device->own_process)
+    if (config_takes_stdin(device) && device->own_process)
         return config_fail(reader, &backend,
-                           "a device in a process of its own has none; remove the key, or "
-                           "\"process\"");
+                           "standard input is the run's own, and not its processes'; choose "
+                           "\"pty\" or \"unix:PATH\"");
     if (device->is_inline && check_inline(reader, where, device) < 0)
         return -EINVAL;
     struct json_place irq = {where, "irq", 0};

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -27,6 +28,7 @@
 
 #define BUFFER_SIZE ((size_t)64 * 1024)
 #define PIECE_SIZE ((size_t)4096)
+#define LENT "fds:" /* what another process has opened */
 /* At the end, a reader that takes nothing for so long will not take anything any more. */
 #define END_PATIENCE_NS (2 * NS_PER_S)
 
@@ -426,6 +428,17 @@ static int open_tap(struct backend *backend, const char *name)
     return r;
 }
 
+/* Of backend_lend(). A client of a socket was the other process's. */
+static int take_over(struct backend *backend, const char *fds)
+{
+    int is_tap = 0;
+    if (sscanf(fds, "%d,%d,%d,%d", &backend->in_fd, &backend->out_fd, &backend->listener.fd,
+               &is_tap) != 4)
+        return -EINVAL;
+    backend->is_tap = is_tap;
+    return 0;
+}
+
 /* What stands behind the kind, or NULL: it is of another kind. */
 static const char *path_of(const char *text, const char *kind)
 {
@@ -436,7 +449,7 @@ static const char *path_of(const char *text, const char *kind)
 static int open_ends(struct backend *backend, const char *text, const char *input)
 {
     const char *file = path_of(text, BACKEND_FILE), *socket_path = path_of(text, BACKEND_UNIX);
-    const char *tap = path_of(text, BACKEND_TAP);
+    const char *tap = path_of(text, BACKEND_TAP), *lent = path_of(text, LENT);
     bool has_input = backend->has_input;
     int r = 0;
     backend->has_input = has_input && !input;
@@ -446,6 +459,8 @@ static int open_ends(struct backend *backend, const char *text, const char *inpu
         r = listener_open(&backend->listener, socket_path, false, NULL);
     else if (tap)
         r = open_tap(backend, tap);
+    else if (lent)
+        r = take_over(backend, lent);
     else if (text && strcmp(text, "pty") == 0)
         r = open_pty(backend);
     else if (text && strcmp(text, "stdio") == 0)
@@ -511,7 +526,16 @@ int backend_terminal(const struct backend *backend, char *buf, size_t size)
     return backend->pty_fd < 0 ? -ENOTTY : -ptsname_r(backend->out_fd, buf, size);
 }
 
-int backend_start(struct backend *backend)
+char *backend_lend(const struct backend *backend, int *fds, size_t *ref_num_fds)
+{
+    const int all[] = {backend->in_fd, backend->out_fd, backend->listener.fd};
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        if (all[i] >= 0 && !(i == 1 && all[1] == all[0]))
+            fds[(*ref_num_fds)++] = all[i];
+    return xformat(LENT "%d,%d,%d,%d", all[0], all[1], all[2], backend->is_tap);
+}
+
+int backend_prepare(struct backend *backend)
 {
     char path[64];
     if (!backend)
@@ -520,7 +544,13 @@ int backend_start(struct backend *backend)
         return -errno;
     if (backend_terminal(backend, path, sizeof(path)) == 0)
         log_line("trestle: %s is at %s", backend->name, path);
-    return start_thread(backend);
+    return 0;
+}
+
+int backend_start(struct backend *backend)
+{
+    int r = backend_prepare(backend);
+    return r < 0 || !backend ? r : start_thread(backend);
 }
 
 /* --- the device's side ----------------------------------------------------------------------- */

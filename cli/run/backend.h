@@ -19,6 +19,13 @@ struct trestle_model;
  * negative errno. */
 int backend_open(const char *text, const char *input, const struct trestle_model *model,
                  const char *name, struct backend **ret_backend);
+/* The most that backend_lend() adds. */
+#define BACKEND_FDS_MAX 3
+/* For another process, which inherits the descriptors that are added to fds, and opens them by the
+ * text; malloc'd. This one is not started, but prepared. */
+char *backend_lend(const struct backend *backend, int *fds, size_t *ref_num_fds);
+/* Files are emptied. A negative errno. NULL is fine. */
+int backend_prepare(struct backend *backend);
 /* Files are emptied, and the thread begins. A negative errno. NULL is fine. */
 int backend_start(struct backend *backend);
 /* The path of its "pty". A negative errno: it is none. */

@@ -72,8 +72,10 @@ int serve_for_run(const char *variable)
         handover_free(given);
         return serve_refuse(&serve, error);
     }
-    for (size_t i = 0; i < config->num_devices; i++)
+    for (size_t i = 0; i < config->num_devices; i++) {
         config->devices[i].listen_fd = given->devices[i].listen_fd;
+        config->devices[i].backend = given->devices[i].backend;
+    }
     config->watchdog_ms = given->watchdog_ms;
     int code = serve_config(config, &serve);
     config_destroy(config);

@@ -18,6 +18,7 @@
 #include "base/handover.h"
 #include "base/io.h"
 #include "log.h"
+#include "run/backend.h"
 #include "run/run.h"
 #include "util.h"
 
@@ -59,6 +60,7 @@ struct own_process {
 struct own_processes {
     const struct config *config;
     struct trestle_bridge *bridge;
+    struct backend *const *backends; /* of each device, or NULL */
     int verbosity;
     const char *trace;
     size_t count;
@@ -103,13 +105,17 @@ static void describe_links(const struct own_process *process, struct handover *g
                                        config->links[i].latency, config->links[i].bandwidth};
 }
 
+/* Descriptors of a device that its process needs. */
+#define DEVICE_FDS_MAX (1 + BACKEND_FDS_MAX)
+
 /* What it serves, as bytes, and the descriptors that it needs for that. */
-static int describe(const struct own_process *process, char **ret_bytes, size_t *ret_size,
-                    int *listen_fds)
+static int describe(const struct own_process *process, char **ret_bytes, size_t *ret_size, int *fds,
+                    size_t *ret_num_fds)
 {
     const struct own_processes *all = process->all;
     const char *name = process->configured->name;
     const struct config_device *device;
+    size_t num_fds = 0;
     struct handover given = {.name = (char *)name,
                              .run_hash = all->config->icount >= 0,
                              .watchdog_ms = all->config->watchdog_ms,
@@ -123,13 +129,19 @@ static int describe(const struct own_process *process, char **ret_bytes, size_t 
     given.devices = xcalloc(process->configured->num_devices, sizeof(*given.devices));
     for (size_t at = 0; (device = device_of(process, &at)); at++) {
         describe_device(process, at, device, &given.devices[given.num_devices]);
-        listen_fds[given.num_devices] = given.devices[given.num_devices].listen_fd;
+        fds[num_fds++] = given.devices[given.num_devices].listen_fd;
+        if (all->backends[at])
+            given.devices[given.num_devices].backend =
+                backend_lend(all->backends[at], fds, &num_fds);
         given.num_devices++;
     }
     describe_links(process, &given);
     int status = handover_write(&given, ret_bytes, ret_size);
-    for (size_t i = 0; i < given.num_devices; i++)
+    *ret_num_fds = num_fds;
+    for (size_t i = 0; i < given.num_devices; i++) {
         free(given.devices[i].params);
+        free(given.devices[i].backend);
+    }
     free(given.devices);
     free(given.links);
     free(given.trace);
@@ -202,22 +214,22 @@ static int start_child(struct own_process *process, const int theirs[2], const i
 
 static int start(struct own_process *process, char **ret_error)
 {
-    size_t num_devices = process->configured->num_devices, size = 0;
-    int *fds = xcalloc(num_devices + 2, sizeof(*fds)), theirs[2] = {-1, -1};
+    size_t num_devices = process->configured->num_devices, size = 0, num_fds = 0;
+    int *fds = xcalloc(num_devices * DEVICE_FDS_MAX + 2, sizeof(*fds)), theirs[2] = {-1, -1};
     char *bytes = NULL, *program = NULL;
-    int status = describe(process, &bytes, &size, fds);
+    int status = describe(process, &bytes, &size, fds, &num_fds);
     if (status == 0)
         status = open_pipes(process, bytes, size, theirs);
-    fds[num_devices] = theirs[0];
-    fds[num_devices + 1] = theirs[1];
+    fds[num_fds++] = theirs[0];
+    fds[num_fds++] = theirs[1];
     if (status == 0 && process->configured->is_inline) {
         process->fds = fds;
-        process->num_fds = num_devices + 2;
+        process->num_fds = num_fds;
         free(bytes);
         return 0;
     }
     if (status == 0)
-        status = start_child(process, theirs, fds, num_devices + 2, &program);
+        status = start_child(process, theirs, fds, num_fds, &program);
     if (status == 0)
         status = trestle_bridge_watch(process->all->bridge, process->child.fd, on_end, process);
     process->started_ns = clock_ns();
@@ -540,15 +552,20 @@ void own_finish(struct own_processes *own)
     free(own);
 }
 
-int own_start(const struct config *config, struct trestle_bridge *bridge, int verbosity,
-              const char *trace, int signal_fd, struct own_processes **ret_own, char **ret_error)
+int own_start(const struct config *config, struct trestle_bridge *bridge,
+              struct backend *const *backends, int verbosity, const char *trace, int signal_fd,
+              struct own_processes **ret_own, char **ret_error)
 {
     size_t count = config->num_processes;
     struct own_processes *own = xcalloc(1, sizeof(*own) + count * sizeof(own->processes[0]));
     char *error = NULL;
     int status = 0;
-    *own = (struct own_processes){
-        .config = config, .bridge = bridge, .verbosity = verbosity, .trace = trace, .count = count};
+    *own = (struct own_processes){.config = config,
+                                  .bridge = bridge,
+                                  .backends = backends,
+                                  .verbosity = verbosity,
+                                  .trace = trace,
+                                  .count = count};
     for (size_t i = 0; i < count; i++) {
         const struct config_process *configured = config->processes[i];
         own->processes[i] = (struct own_process){

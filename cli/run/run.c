@@ -161,19 +161,23 @@ static int try_model(const struct config_device *device, const struct trestle_si
 struct host_end {
     struct run *run;
     uint32_t index;
-    struct backend *backend; /* or NULL */
 };
+
+static struct backend *backend_of(const struct host_end *end)
+{
+    return end->run->backends[end->index];
+}
 
 static int take_output(void *ctx, const void *data, size_t size)
 {
     const struct host_end *end = ctx;
-    return backend_write(end->backend, data, size);
+    return backend_write(backend_of(end), data, size);
 }
 
 static void ask_for_input(void *ctx)
 {
     const struct host_end *end = ctx;
-    backend_ask(end->backend);
+    backend_ask(backend_of(end));
 }
 
 static void give_input(void *ctx)
@@ -182,7 +186,7 @@ static void give_input(void *ctx)
     struct trestle_bridge *bridge = end->run->bridge;
     uint8_t bytes[TRESTLE_INPUT_MAX];
     size_t room = trestle_device_input_room(trestle_bridge_device(bridge, end->index));
-    size_t size = backend_read(end->backend, bytes, room);
+    size_t size = backend_read(backend_of(end), bytes, room);
     if (size > 0 && trestle_bridge_input(bridge, end->index, bytes, size) < 0)
         run_log(end->run, TRESTLE_LOG_WARNING, "%s: lost %zu bytes of its input",
                 end->run->config->devices[end->index].name, size);
@@ -191,12 +195,11 @@ static void give_input(void *ctx)
 static int open_backend(struct run *run, size_t index, char **ret_error)
 {
     const struct config_device *device = &run->config->devices[index];
-    struct host_end *end = &run->host_ends[index];
-    *end = (struct host_end){.run = run, .index = (uint32_t)index};
+    run->host_ends[index] = (struct host_end){.run = run, .index = (uint32_t)index};
     if (!device->backend && !device->input)
         return 0;
-    int status =
-        backend_open(device->backend, device->input, device->model, device->name, &end->backend);
+    int status = backend_open(device->backend, device->input, device->model, device->name,
+                              &run->backends[index]);
     bool is_tap =
         device->backend && strncmp(device->backend, BACKEND_TAP, strlen(BACKEND_TAP)) == 0;
     if (status < 0)
@@ -213,10 +216,12 @@ static int open_backend(struct run *run, size_t index, char **ret_error)
 static int start_backends(struct run *run, char **ret_error)
 {
     for (size_t i = 0; i < run->config->num_devices; i++) {
-        struct host_end *end = &run->host_ends[i];
-        int status = backend_start(end->backend);
-        if (status == 0 && end->backend)
-            status = trestle_bridge_watch(run->bridge, backend_fd(end->backend), give_input, end);
+        struct backend *backend = run->backends[i];
+        bool is_lent = run->config->devices[i].process;
+        int status = is_lent ? backend_prepare(backend) : backend_start(backend);
+        if (status == 0 && backend && !is_lent)
+            status = trestle_bridge_watch(run->bridge, backend_fd(backend), give_input,
+                                          &run->host_ends[i]);
         if (status < 0) {
             *ret_error = config_complain_device(run->config, i, "backend", "cannot use it: %s",
                                                 error_text(status));
@@ -228,9 +233,11 @@ static int start_backends(struct run *run, char **ret_error)
 
 static void close_backends(struct run *run)
 {
-    for (size_t i = 0; run->host_ends && i < run->config->num_devices; i++)
-        backend_close(run->host_ends[i].backend);
+    for (size_t i = 0; run->backends && i < run->config->num_devices; i++)
+        backend_close(run->backends[i]);
+    free(run->backends);
     free(run->host_ends);
+    run->backends = NULL;
     run->host_ends = NULL;
 }
 
@@ -240,6 +247,7 @@ static int add_devices(struct run *run, char **ret_error)
 {
     const struct config *config = run->config;
     run->host_ends = xcalloc(config->num_devices, sizeof(*run->host_ends));
+    run->backends = xcalloc(config->num_devices, sizeof(struct backend *));
     for (size_t i = 0; i < config->num_devices; i++) {
         const struct config_device *device = &config->devices[i];
         if (open_backend(run, i, ret_error) < 0)
@@ -258,9 +266,9 @@ static int add_devices(struct run *run, char **ret_error)
             .params = device->params,
             .num_params = device->num_params,
             .socket_path = device->socket,
-            .output = run->host_ends[i].backend ? take_output : NULL,
+            .output = run->backends[i] ? take_output : NULL,
             .output_ctx = &run->host_ends[i],
-            .input_room = run->host_ends[i].backend ? ask_for_input : NULL,
+            .input_room = run->backends[i] ? ask_for_input : NULL,
             .input_ctx = &run->host_ends[i],
             .model_file = device->library ? model_file : NULL,
         };
@@ -434,8 +442,8 @@ int run_listen(struct run *run, char **ret_error)
         free(error);
     }
     if (status == 0 && run->config->num_processes > 0)
-        status = own_start(run->config, run->bridge, run->verbosity, own_trace(run), run->signal_fd,
-                           &run->own, ret_error);
+        status = own_start(run->config, run->bridge, run->backends, run->verbosity, own_trace(run),
+                           run->signal_fd, &run->own, ret_error);
     return status < 0 ? status : start_backends(run, ret_error);
 }
 
@@ -459,8 +467,8 @@ void run_abandon(struct run *run)
     run_end_trace(run);
     trestle_bridge_remove_sockets(run->bridge);
     live_unlink(run->live);
-    for (size_t i = 0; run->host_ends && i < run->config->num_devices; i++)
-        backend_abandon(run->host_ends[i].backend);
+    for (size_t i = 0; run->backends && i < run->config->num_devices; i++)
+        backend_abandon(run->backends[i]);
     child_end_strays(0);
 }
 

@@ -34,7 +34,8 @@ struct run {
     struct live *live;                       /* the control socket, or NULL */
     const char *trace_path;                  /* or NULL */
     struct trestle_bridge_trace_stats trace; /* once it has ended */
-    struct host_end *host_ends;              /* of each device, or NULL */
+    struct host_end *host_ends;              /* of each device */
+    struct backend **backends;               /* of each device, or NULL */
     struct keeper keeper;
     int verbosity;
     int signal_fd;

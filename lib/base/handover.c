@@ -92,6 +92,8 @@ int handover_write(const struct handover *handover, char **ret_bytes, size_t *re
         add(file, "size", "0x%" PRIx64, device->size);
         add(file, "pci", "%d", device->is_pci);
         add(file, "listen", "%d", device->listen_fd);
+        if (device->backend)
+            add(file, "backend", "%s", device->backend);
         for (size_t j = 0; j < device->num_params; j++) {
             add(file, "param", "%s", device->params[j].key);
             add(file, "value", "%s", device->params[j].value);
@@ -122,6 +124,8 @@ static int parse_device_field(struct handover_device *device, const char *field)
     int status = 0;
     if ((value = value_of(field, "model")))
         return set_text(&device->model, value);
+    if ((value = value_of(field, "backend")))
+        return set_text(&device->backend, value);
     if ((value = value_of(field, "param"))) {
         param = grow(&device->params, &device->num_params, sizeof(*param));
         return param ? set_text(&param->key, value) : -ENOMEM;
@@ -264,6 +268,7 @@ void handover_free(struct handover *handover)
         free(device->params);
         free(device->name);
         free(device->model);
+        free(device->backend);
     }
     for (size_t i = 0; handover && i < handover->num_links; i++) {
         free(handover->links[i].from);

@@ -25,6 +25,7 @@ struct handover_device {
     uint64_t base_addr, size;
     bool is_pci;
     int listen_fd;
+    char *backend; /* descriptors of its host end, as backend_lend() says them; NULL: it has none */
     struct handover_param *params;
     size_t num_params;
 };

@@ -159,7 +159,7 @@ int listener_open(struct listener *listener, const char *path, bool is_private, 
 void listener_unlink(const struct listener *listener)
 {
     char *lock_path;
-    if (listener->fd >= 0)
+    if (listener->fd >= 0 && listener->path)
         unlink(listener->path);
     if (listener->lock_fd >= 0 && asprintf(&lock_path, "%s.lock", listener->path) >= 0) {
         unlink(lock_path);

@@ -9,7 +9,7 @@
 struct listener {
     int fd;
     int lock_fd; /* holds the lock on <path>.lock; -1 in a private directory */
-    char *path;
+    char *path;  /* NULL: somebody else has opened it, and removes it */
 };
 
 #define LISTENER_NONE ((struct listener){.fd = -1, .lock_fd = -1})

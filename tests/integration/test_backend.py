@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Where the output of devices goes, and where their input comes from: a guest that shouts back."""
 import os
+import pathlib
 import re
+import signal
 import socket
 import subprocess
 
@@ -76,11 +78,12 @@ class Input(BackendCase):
         result = self.shout(text="over a socket.", backend="stdio", carrier="socket")
         self.assertEqual(result.out, "OVER A SOCKET.")
 
-    def begin(self, backend):
+    def begin(self, backend, *args, **kwargs):
         common.qemu("riscv32")
-        return self.start_trestle("run", self.uart(backend))
+        return self.start_trestle("run", *args, self.uart(backend, **kwargs))
 
     def connect(self, run):
+        """To uart.sock, which is about to be there."""
         while True:
             client = socket.socket(socket.AF_UNIX)
             self.addCleanup(client.close)
@@ -90,6 +93,31 @@ class Input(BackendCase):
             except (FileNotFoundError, ConnectionRefusedError):
                 client.close()
                 self.assertIsNone(run.poll())
+
+    def test_in_a_process_of_its_own(self):
+        (self.dir / "in.txt").write_text("from a file to a file.")
+        (self.dir / "out.txt").write_text("of an older run, and longer than that is\n")
+        result = self.shout("--stats", "stats.json", text="", backend="file:out.txt", input="file:in.txt",
+                            process="own", machine={"icount": 1})
+        self.assertEqual((self.dir / "out.txt").read_text(), "FROM A FILE TO A FILE.")
+        self.assertIn("its devices had input from outside", result.err)
+
+    def test_a_process_that_comes_back(self):
+        """It has the same socket; whoever was connected to the one before has to connect again."""
+        run = self.begin("unix:uart.sock", "-v", process="own", on_error="zeros", machine={
+            "args": ["-append", "mode=poll"]})
+        client = self.connect(run)
+        client.sendall(b"one")
+        self.assertEqual(client.recv(3, socket.MSG_WAITALL), b"ONE")
+        [pid] = [pid for pid in common.processes(session=run.pid)
+                 if b"--name=uart" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(pid, signal.SIGKILL)
+        self.assertEqual(client.recv(1), b"")
+        client = self.connect(run)
+        client.sendall(b"two.")
+        self.assertEqual(client.recv(4, socket.MSG_WAITALL), b"TWO.")
+        self.assertEqual(run.wait(30), 0)
+        self.assertFalse((self.dir / "uart.sock").exists())
 
     def test_a_socket(self):
         """A guest that sleeps is woken; the next client finds the device as the first left it."""
@@ -195,7 +223,15 @@ class Bad(BackendCase):
                                       key: "file:x"}]})
             self.refused(f"echo has no {key.replace('backend', 'output')}; remove the key", key=key)
         self.uart("stdio", process="own")
-        self.refused('a device in a process of its own has none; remove the key, or "process"')
+        self.refused("standard input is the run's own, and not its processes'; choose \"pty\" or "
+                     '"unix:PATH"')
+        for key in "backend", "input":
+            self.uart(process="inline", **{key: "file:x"})
+            self.refused("the host's side is the run's; remove the key, or \"process\": \"inline\"",
+                         key=key)
+        self.uart("tap:tap0")
+        self.refused('a tap takes frames of a network, and ns16550 has none; choose "pty" or '
+                     '"unix:PATH"')
 
     def test_two_for_one_standard_input(self):
         uarts = [{"name": name, "model": "ns16550", "base_addr": base, "backend": "stdio"}

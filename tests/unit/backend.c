@@ -301,6 +301,32 @@ static void test_frames_that_nobody_takes(void **state)
         assert_memory_equal(seen + i, frame, sizeof(frame));
 }
 
+/* Another process, which is this one here, goes on with the descriptors. */
+static void test_lent(void **state)
+{
+    struct backend *owner, *borrower;
+    char bytes[8];
+    int fds[BACKEND_FDS_MAX];
+    size_t num_fds = 0;
+    assert_int_equal(backend_open(text, NULL, &listener, "uart", &owner), 0);
+    assert_int_equal(backend_prepare(owner), 0);
+    char *lent = backend_lend(owner, fds, &num_fds);
+    assert_int_equal(num_fds, 1);
+    int theirs = dup(fds[0]);
+    char there[40];
+    snprintf(there, sizeof(there), "fds:-1,%d,-1,0", theirs);
+    assert_int_equal(strncmp(lent, "fds:-1,", 7), 0);
+    free(lent);
+    assert_int_equal(backend_open(there, NULL, &listener, "uart", &borrower), 0);
+    assert_int_equal(backend_start(borrower), 0);
+    assert_int_equal(backend_write(borrower, "hello", 5), 0);
+    backend_close(borrower);
+    fcntl(reader, F_SETFL, 0);
+    assert_int_equal(read(reader, bytes, sizeof(bytes)), 5);
+    backend_close(owner);
+    assert_int_equal(read(reader, bytes, 1), 0);
+}
+
 static void test_socket_that_was_left_behind(void **state)
 {
     char socket_path[80], place[90];
@@ -379,6 +405,7 @@ int main(void)
                                        TEST(test_socket),
                                        TEST(test_frames),
                                        TEST(test_frames_that_nobody_takes),
+                                       TEST(test_lent),
                                        TEST(test_socket_that_was_left_behind),
                                        TEST(test_file_of_an_older_run),
                                        TEST(test_pty)};

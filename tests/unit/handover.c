@@ -35,6 +35,7 @@ static void test_all_of_it(void **state)
                                          .base_addr = 0x10200000,
                                          .size = 4096,
                                          .listen_fd = 7,
+                                         .backend = (char *)"fds:-1,9,-1,0",
                                          .params = params,
                                          .num_params = 2},
                                         {.name = (char *)"two",
@@ -68,6 +69,8 @@ static void test_all_of_it(void **state)
     assert_string_equal(given->devices[0].params[0].value, "a=b\nc");
     assert_string_equal(given->devices[0].params[1].value, "");
     assert_int_equal(given->devices[0].base_addr, 0x10200000);
+    assert_string_equal(given->devices[0].backend, "fds:-1,9,-1,0");
+    assert_null(given->devices[1].backend);
     assert_null(given->devices[1].model);
     assert_true(given->devices[1].is_pci);
     assert_int_equal(given->devices[1].base_addr, UINT64_MAX);
