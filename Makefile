@@ -35,7 +35,7 @@ demo-linux: build ## fetch Debian's kernel, and boot it with devices behind Tres
 	mkdir -p $(example)
 	ln -sfn $(LINUX_GUEST) $(example)/guest
 	cp examples/08-linux/linux-$(LINUX_ARCH).json $(example)
-	$(CC) -O2 -shared -fPIC -Iinclude examples/08-linux/uart.c -o $(example)/uart.so
+	head -c 8M /dev/zero >$(example)/disk.img
 	$(BUILD)/trestle run -v $(example)/linux-$(LINUX_ARCH).json
 
 demo-nvme: LINUX_ARCH = x86_64

@@ -1,26 +1,33 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Runs in the guest, as root: looks at the devices with the tools of every Linux.
-for node in /sys/bus/platform/devices/*.serial; do
-    case $node in
-    */10000000.serial | */9000000.*) continue ;; # the board's own
-    esac
-    break
-done
-echo "driver: $(basename "$(readlink "$node/driver")"), for $(tr '\0' ' ' <"$node/of_node/compatible")"
-for tty in "$node"/*/*/tty/ttyS*; do
-    port=/dev/$(basename "$tty")
-done
-exec 3<>"$port" # open all the time: closing it would drop what has come
-stty -F "$port" raw -echo
-cat <&3 >/tmp/heard &
+device=/sys/bus/platform/devices
+tty_of() {
+    for tty in "$device"/*."$1"/*/*/tty/ttyS*; do
+        echo "${tty##*/}"
+    done
+}
+# Two serial ports with a cable between.
+near=$(tty_of near)
+far=$(tty_of far)
+echo "driver: $(basename "$(readlink $device/*.near/driver)"), for $(cat "$device"/*.near/of_node/compatible | tr "\0" " ")"
+exec 3<>"/dev/$near" 4<>"/dev/$far" # open all the time: closing one would drop what has come
+stty -F "/dev/$near" raw -echo 115200
+stty -F "/dev/$far" raw -echo 115200
+cat <&4 >/tmp/heard &
 for line in "hello, model" "and again"; do
     echo "$line" >&3
     until grep -q "$line" /tmp/heard; do :; done
 done
 echo "heard: $(tr '\n' '/' </tmp/heard)"
 kill $!
-echo "interrupts:$(grep "$(basename "$port")" /proc/interrupts | tr -s ' ')"
+echo "interrupts:$(grep "$far" /proc/interrupts | tr -s ' ')"
+# A disk.
+head -c 1048576 /dev/urandom >/tmp/data
+dd if=/tmp/data of=/dev/vda bs=64k conv=fsync 2>/dev/null
+echo 3 >/proc/sys/vm/drop_caches # what is read again comes from the disk
+head -c 1048576 /dev/vda | cmp - /tmp/data &&
+    echo "disk: $(cat /sys/block/vda/serial) of $(cat /sys/block/vda/size) sectors, written and read again"
 # A clock, where the kernel has its driver. Its time is set, and has gone on when it is read.
 if [ -e /dev/rtc1 ]; then
     echo "clock: $(cat /sys/class/rtc/rtc1/name) $(cat /sys/class/rtc/rtc1/date)"
@@ -38,7 +45,7 @@ for chip in /sys/bus/i2c/devices/*; do
     tmp102)
         until temperature=$(cat "$chip"/hwmon/*/temp1_input 2>/dev/null); do :; done
         # What the chip measures is a register of its model, outside of the bus.
-        devmem 0x"$(basename /sys/bus/platform/devices/*.around-tmp102 .around-tmp102)" 32 33250
+        devmem 0x"$(basename $device/*.around-tmp102 .around-tmp102)" 32 33250
         until warmer=$(cat "$chip"/hwmon/*/temp1_input) && [ "$warmer" != "$temperature" ]; do :; done
         echo "temperature: $temperature, then $warmer"
         ;;
@@ -56,7 +63,7 @@ for chip in /sys/class/gpio/gpiochip*; do
     grep -q APLIC /proc/interrupts && continue
     output=$(cat "$chip/base")
     input=$((output + 1))
-    panel=0x$(basename /sys/bus/platform/devices/*.panel .panel)
+    panel=0x$(basename $device/*.panel .panel)
     cd /sys/class/gpio || exit
     echo "$output" >/sys/class/gpio/export
     echo high >"gpio$output/direction"
@@ -81,7 +88,7 @@ if [ -c /dev/watchdog0 ]; then
     echo "watchdog: $(cat $dog/state)"
 fi
 # No driver claims this one: its registers are there for whoever opens /dev/mem.
-for id in /sys/bus/platform/devices/*.id; do
+for id in "$device"/*.id; do
     base=0x$(basename "$id" .id)
 done
 echo "id: $(devmem "$base" 32) at $base"
