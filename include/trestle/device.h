@@ -237,6 +237,25 @@ TRESTLE_API TRESTLE_CHECK int trestle_device_dma_read(struct trestle_device *dev
 TRESTLE_API TRESTLE_CHECK int trestle_device_dma_write(struct trestle_device *dev, uint64_t addr,
                                                        const void *buf, size_t size, uint64_t tag);
 
+/* Several places of guest memory as one transfer, which dma_done() ends once: after the last of
+ * them, with the first error that there was. They are copied in the order of the list, which is
+ * copied itself. -EINVAL also: count is 0, or one of them cannot be. On an error nothing has been
+ * copied. */
+struct trestle_segment {
+    uint64_t addr;
+    void *buf; /* written to by a read only */
+    size_t size;
+};
+TRESTLE_API TRESTLE_CHECK int trestle_device_dma_read_list(struct trestle_device *dev,
+                                                           const struct trestle_segment *segments,
+                                                           size_t count, uint64_t tag);
+TRESTLE_API TRESTLE_CHECK int trestle_device_dma_write_list(struct trestle_device *dev,
+                                                            const struct trestle_segment *segments,
+                                                            size_t count, uint64_t tag);
+/* Forgets all transfers of the device that are under way: there is no dma_done(), and their buffers
+ * are the model's again. Bytes of some may have been copied. */
+TRESTLE_API void trestle_device_dma_cancel(struct trestle_device *dev);
+
 /* The same within the call, of models with uses_memory or dma_done: 0, and the bytes have been
  * copied, or -EFAULT, -ENODEV as for dma_done(). Engine time stands meanwhile. Transfers happen in
  * the order of their calls, and before the guest sees an interrupt or an answer that comes after
@@ -246,6 +265,15 @@ TRESTLE_API TRESTLE_CHECK int trestle_device_memory_read(struct trestle_device *
                                                          void *buf, size_t size);
 TRESTLE_API TRESTLE_CHECK int trestle_device_memory_write(struct trestle_device *dev, uint64_t addr,
                                                           const void *buf, size_t size);
+
+/* Of 2, 4 or 8 bytes at a multiple of their number, which are a number with its lowest byte first:
+ * the bits of mask become those of value. *ret_old (not NULL) is what was there. Nothing of the
+ * session comes between reading and writing; a processor of the guest's that runs meanwhile may, as
+ * on a bus without atomic operations. Errors as above; -EINVAL also for another size or place. */
+TRESTLE_API TRESTLE_CHECK int trestle_device_memory_update(struct trestle_device *dev,
+                                                           uint64_t addr, size_t size,
+                                                           uint64_t mask, uint64_t value,
+                                                           uint64_t *ret_old);
 
 /* One line to the run's log, prefixed with the device's name. Guest mistakes are
  * TRESTLE_LOG_WARNING. Of errors and of warnings the log gets at most 10 each per device and

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "device.h"
+#include "trestle/le.h"
 
 /* Under way at a time, of one device: whoever carries them out may take long. */
 #define TRANSFERS_MAX 4096u
@@ -13,18 +14,23 @@ struct transfer {
     struct trestle_device *dev;
     struct transfer *next_free;
     uint32_t index, generation; /* together the id; the generation changes with each use */
-    bool active;                /* until dma_done() is due */
+    bool is_taken;              /* until it is released */
+    bool active;                /* until its bytes have been copied */
     bool is_read;               /* from guest memory */
     void *buf;
     size_t size;
-    uint64_t tag;
     int status;
+    struct transfer *first; /* of a list, which tells of its end; of no list: itself */
+    /* Of the first. */
+    uint64_t tag;
+    size_t num_left; /* of the list, not ended */
+    int error;       /* that there was first */
 };
 
 static void transfer_release(struct transfer *transfer)
 {
     struct trestle_device *dev = transfer->dev;
-    transfer->active = false;
+    transfer->is_taken = transfer->active = false;
     transfer->generation++;
     transfer->next_free = dev->free_transfers;
     dev->free_transfers = transfer;
@@ -34,10 +40,17 @@ static void transfer_fire(struct trestle_event *event, trestle_time now)
 {
     (void)now;
     struct transfer *transfer = (struct transfer *)event;
+    struct transfer *first = transfer->first;
     struct trestle_device *dev = transfer->dev;
-    uint64_t tag = transfer->tag;
-    int status = transfer->status;
-    transfer_release(transfer);
+    if (first->error == 0)
+        first->error = transfer->status;
+    if (transfer != first)
+        transfer_release(transfer);
+    if (--first->num_left > 0)
+        return;
+    uint64_t tag = first->tag;
+    int status = first->error;
+    transfer_release(first);
     if (!dev->model.dma_done)
         return;
     device_enter(dev, TRESTLE_CALLBACK_DMA_DONE);
@@ -80,8 +93,9 @@ static struct transfer *transfer_find(struct trestle_device *dev, uint64_t id)
     return transfer->active && transfer->generation == id >> 32 ? transfer : NULL;
 }
 
+/* first: NULL for one by itself. */
 static int dma_start(struct trestle_device *dev, bool write, uint64_t addr, void *buf, size_t size,
-                     uint64_t tag, struct transfer **ret_transfer)
+                     struct transfer *first, struct transfer **ret_transfer)
 {
     if (size == 0 || size > UINT64_MAX - addr)
         return -EINVAL;
@@ -94,11 +108,13 @@ static int dma_start(struct trestle_device *dev, bool write, uint64_t addr, void
     }
     struct transfer *transfer = dev->free_transfers;
     dev->free_transfers = transfer->next_free;
-    transfer->active = true;
+    transfer->is_taken = transfer->active = true;
     transfer->is_read = !write;
     transfer->buf = buf;
     transfer->size = size;
-    transfer->tag = tag;
+    transfer->first = first ? first : transfer;
+    transfer->num_left = 1;
+    transfer->error = 0;
     uint64_t id = (uint64_t)transfer->generation << 32 | transfer->index;
     if (device_is_observed(dev))
         observe_dma(dev, write, transfer->index, addr, buf, size);
@@ -113,22 +129,96 @@ static int dma_start(struct trestle_device *dev, bool write, uint64_t addr, void
     return r < 0 ? r : 0;
 }
 
+static int dma_one(struct trestle_device *dev, bool write, uint64_t addr, void *buf, size_t size,
+                   uint64_t tag)
+{
+    struct transfer *transfer;
+    int r = dma_start(dev, write, addr, buf, size, NULL, &transfer);
+    if (r == 0)
+        transfer->tag = tag;
+    return r;
+}
+
 int trestle_device_dma_read(struct trestle_device *dev, uint64_t addr, void *buf, size_t size,
                             uint64_t tag)
 {
-    struct transfer *unused;
     if (device_is_elsewhere(dev, "trestle_device_dma_read"))
         return -EPERM;
-    return dma_start(dev, false, addr, buf, size, tag, &unused);
+    return dma_one(dev, false, addr, buf, size, tag);
 }
 
 int trestle_device_dma_write(struct trestle_device *dev, uint64_t addr, const void *buf,
                              size_t size, uint64_t tag)
 {
-    struct transfer *unused;
     if (device_is_elsewhere(dev, "trestle_device_dma_write"))
         return -EPERM;
-    return dma_start(dev, true, addr, (void *)buf, size, tag, &unused);
+    return dma_one(dev, true, addr, (void *)buf, size, tag);
+}
+
+/* --- lists ----------------------------------------------------------------------------------- */
+
+static int reserve_transfers(struct trestle_device *dev, size_t count)
+{
+    size_t num_free = 0;
+    for (const struct transfer *free = dev->free_transfers; free && num_free < count;
+         free = free->next_free)
+        num_free++;
+    for (struct transfer *rest; num_free < count; num_free++) {
+        rest = dev->free_transfers;
+        int r = transfer_add(dev);
+        if (r < 0)
+            return r;
+        dev->free_transfers->next_free = rest;
+    }
+    return 0;
+}
+
+/* What can be known to be wrong is known before the first of them begins; a host that refuses one
+ * in the middle makes it an error of the whole. */
+static int dma_list(struct trestle_device *dev, bool write, const struct trestle_segment *segments,
+                    size_t count, uint64_t tag)
+{
+    struct transfer *first = NULL, *transfer;
+    int r = count > 0 ? 0 : -EINVAL;
+    for (size_t i = 0; i < count; i++)
+        if (segments[i].size == 0 || segments[i].size > UINT64_MAX - segments[i].addr)
+            r = -EINVAL;
+    if (r == 0)
+        r = dev->ops.dma ? reserve_transfers(dev, count) : -ENOTSUP;
+    for (size_t i = 0; i < count && r == 0; i++) {
+        r = dma_start(dev, write, segments[i].addr, segments[i].buf, segments[i].size, first,
+                      &transfer);
+        if (r == 0 && first)
+            first->num_left++;
+        else if (r == 0)
+            (first = transfer)->tag = tag;
+    }
+    if (r < 0 && first)
+        first->error = r;
+    return first ? 0 : r;
+}
+
+int trestle_device_dma_read_list(struct trestle_device *dev, const struct trestle_segment *segments,
+                                 size_t count, uint64_t tag)
+{
+    if (device_is_elsewhere(dev, "trestle_device_dma_read_list"))
+        return -EPERM;
+    return dma_list(dev, false, segments, count, tag);
+}
+
+int trestle_device_dma_write_list(struct trestle_device *dev,
+                                  const struct trestle_segment *segments, size_t count,
+                                  uint64_t tag)
+{
+    if (device_is_elsewhere(dev, "trestle_device_dma_write_list"))
+        return -EPERM;
+    return dma_list(dev, true, segments, count, tag);
+}
+
+void trestle_device_dma_cancel(struct trestle_device *dev)
+{
+    if (!device_is_elsewhere(dev, "trestle_device_dma_cancel"))
+        device_forget_transfers(dev);
 }
 
 /* --- within the call ------------------------------------------------------------------------- */
@@ -138,7 +228,7 @@ static int memory_move(struct trestle_device *dev, bool write, uint64_t addr, vo
                        size_t size)
 {
     struct transfer *transfer;
-    int r = dma_start(dev, write, addr, buf, size, 0, &transfer);
+    int r = dma_start(dev, write, addr, buf, size, NULL, &transfer);
     if (r < 0)
         return r;
     r = transfer->active ? -ENOTSUP : transfer->status;
@@ -160,6 +250,25 @@ int trestle_device_memory_write(struct trestle_device *dev, uint64_t addr, const
     if (device_is_elsewhere(dev, "trestle_device_memory_write"))
         return -EPERM;
     return memory_move(dev, true, addr, (void *)buf, size);
+}
+
+int trestle_device_memory_update(struct trestle_device *dev, uint64_t addr, size_t size,
+                                 uint64_t mask, uint64_t value, uint64_t *ret_old)
+{
+    uint8_t bytes[8] = {0};
+    if (device_is_elsewhere(dev, "trestle_device_memory_update"))
+        return -EPERM;
+    if ((size != 2 && size != 4 && size != 8) || addr % size)
+        return -EINVAL;
+    int r = memory_move(dev, false, addr, bytes, size);
+    if (r < 0)
+        return r;
+    uint64_t old = trestle_get_le64(bytes);
+    trestle_put_le64(bytes, (old & ~mask) | (value & mask));
+    r = memory_move(dev, true, addr, bytes, size);
+    if (r == 0 && ret_old)
+        *ret_old = old;
+    return r;
 }
 
 void *trestle_device_dma_buffer(struct trestle_device *dev, uint64_t id, size_t *ret_size)
@@ -190,7 +299,7 @@ void device_forget_transfers(struct trestle_device *dev)
 {
     for (uint32_t i = 0; i < dev->num_transfers; i++) {
         struct transfer *transfer = dev->transfers[i];
-        if (!transfer->active && !trestle_event_pending(&transfer->event))
+        if (!transfer->is_taken)
             continue;
         sim_cancel(dev->sim, &transfer->event);
         transfer_release(transfer);

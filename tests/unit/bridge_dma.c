@@ -19,7 +19,7 @@ struct guest {
     bool lies;
     unsigned posts; /* so many writes before each of its answers to a DMA */
     struct trestle_v2_message reply;
-    unsigned pieces;
+    unsigned pieces, pieces_at_irq;
     _Atomic bool is_done;
 };
 
@@ -87,6 +87,8 @@ static void *run_guest(void *arg)
     while (take_event(&m)) {
         if (m.type == TRESTLE_V2_DMA_READ || m.type == TRESTLE_V2_DMA_WRITE)
             answer_dma(guest, &m);
+        if (m.type == TRESTLE_V2_IRQ)
+            guest->pieces_at_irq = guest->pieces;
         if (m.type == TRESTLE_V2_REPLY && m.id == guest->id)
             break;
         if (guest->lies)
@@ -129,6 +131,7 @@ static void test_dma(void **state)
         assert_int_equal(ask(f, &client, 0, read_at(REG_DMA_STATUS, 8, 10)).data, 0);
         assert_memory_equal(ram + (DMA_TO - RAM_BASE), ram + (DMA_FROM - RAM_BASE), sizes[i]);
         assert_int_equal(guest.pieces, 2 * ((sizes[i] + 65535) / 65536));
+        assert_int_equal(guest.pieces_at_irq, guest.pieces); /* all of them before */
         uint64_t id = post(&client, 0, write_at(REG_IRQ, 0, 10));
         expect_irq(f, 0, 0, 0, 10);
         expect_reply(f, 0, id);

@@ -115,11 +115,12 @@ static const struct trestle_model model = {
 
 struct host {
     unsigned done, irqs, sends, dmas;
+    uint8_t *memory; /* copied to and from at once, if there is any */
     uint32_t line;
     bool level;
     int dma_answer;
     bool dma_at_once;
-    uint64_t dma_id;
+    uint64_t dma_id, dma_ids[8];
     void *dma_buf;
     bool dma_write;
     unsigned logs[4];
@@ -145,11 +146,13 @@ static int h_dma(void *ctx, struct trestle_device *d, bool write, uint64_t addr,
                  size_t size, uint64_t id)
 {
     struct host *h = ctx;
-    h->dmas++;
+    h->dma_ids[h->dmas++ % 8] = id;
     h->dma_id = id;
     h->dma_buf = buf;
     h->dma_write = write;
-    if (h->dma_at_once)
+    if (h->memory)
+        memcpy(write ? h->memory + addr : buf, write ? buf : h->memory + addr, size);
+    if (h->dma_at_once || h->memory)
         assert_int_equal(trestle_device_dma_complete(d, id, 0), 0);
     return h->dma_answer;
 }
@@ -927,6 +930,26 @@ static void test_memory_within_the_call(void **state)
     assert_int_equal(s->dma_dones, 0);
 }
 
+static void test_update(void **state)
+{
+    uint8_t memory[16] = {0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99};
+    uint64_t old;
+    host.memory = memory;
+    assert_int_equal(trestle_device_memory_update(dev, 2, 2, 0x0ff0, 0xabcd, &old), 0);
+    assert_int_equal(old, 0x4433);
+    assert_int_equal(memory[2] | memory[3] << 8, 0x4bc3);
+    assert_int_equal(trestle_device_memory_update(dev, 4, 4, UINT64_MAX, 0xdeadbeef, NULL), 0);
+    assert_int_equal(trestle_device_memory_update(dev, 0, 8, 1, 0, &old), 0);
+    assert_int_equal(old, 0xdeadbeef4bc32211);
+    assert_int_equal(memory[0], 0x10);
+    assert_int_equal(memory[8], 0x99);
+    assert_int_equal(trestle_device_memory_update(dev, 2, 4, 1, 1, &old), -EINVAL);
+    assert_int_equal(trestle_device_memory_update(dev, 1, 1, 1, 1, &old), -EINVAL);
+    assert_int_equal(trestle_device_memory_update(dev, 0, 16, 1, 1, &old), -EINVAL);
+    host.dma_answer = -EFAULT;
+    assert_int_equal(trestle_device_memory_update(dev, 0, 4, 1, 1, &old), -EFAULT);
+}
+
 static void test_dma(void **state)
 {
     uint8_t in[16], out[8];
@@ -1002,6 +1025,84 @@ static void test_resets_leave_transfers_in_order(void **state)
     assert_int_equal(trestle_device_dma_read(dev, 0, buf + 1, 1, 3), 0);
     assert_ptr_equal(trestle_device_dma_buffer(dev, second, NULL), buf);
     assert_ptr_equal(trestle_device_dma_buffer(dev, host.dma_id, NULL), buf + 1);
+}
+
+/* --- lists ----- */
+
+static void end_transfer(uint64_t id, int status)
+{
+    assert_int_equal(trestle_device_dma_complete(dev, id, status), 0);
+    (void)trestle_sim_run_until(sim, trestle_sim_now(sim));
+}
+
+/* One end for all of them, whatever their order, with the error that came first. */
+static void test_list(void **state)
+{
+    uint8_t bytes[3][4];
+    const struct trestle_segment segments[] = {
+        {0x1000, bytes[0], 4}, {0x2000, bytes[1], 2}, {0x3000, bytes[2], 1}};
+    uint64_t ids[3];
+    for (unsigned order = 0; order < 2; order++) {
+        assert_int_equal(trestle_device_dma_write_list(dev, segments, 3, 7 + order), 0);
+        assert_ptr_equal(host.dma_buf, bytes[2]);
+        for (unsigned i = 0; i < 3; i++)
+            ids[i] = host.dma_ids[host.dmas - 3 + i];
+        size_t size;
+        assert_ptr_equal(trestle_device_dma_buffer(dev, ids[0], &size), bytes[0]);
+        assert_int_equal(size, 4);
+        end_transfer(ids[order ? 2 : 0], 0);
+        end_transfer(ids[1], -EFAULT);
+        assert_int_equal(s->dma_dones, order);
+        end_transfer(ids[order ? 0 : 2], -ENODEV);
+        assert_int_equal(s->dma_dones, order + 1);
+        assert_int_equal(s->tag, 7 + order);
+        assert_int_equal(s->status, -EFAULT);
+        trestle_device_dma_cancel(dev);
+    }
+}
+
+static void test_list_refused(void **state)
+{
+    uint8_t byte;
+    struct trestle_segment segments[4097];
+    for (unsigned i = 0; i < 4097; i++)
+        segments[i] = (struct trestle_segment){i, &byte, 1};
+    assert_int_equal(trestle_device_dma_read_list(dev, segments, 0, 0), -EINVAL);
+    assert_int_equal(trestle_device_dma_read_list(dev, segments, 4097, 0), -ENOBUFS);
+    segments[2].size = 0;
+    assert_int_equal(trestle_device_dma_read_list(dev, segments, 3, 0), -EINVAL);
+    segments[2] = (struct trestle_segment){UINT64_MAX, &byte, 1};
+    assert_int_equal(trestle_device_dma_read_list(dev, segments, 3, 0), -EINVAL);
+    assert_int_equal(host.dmas, 0);
+    host.dma_answer = -ENODEV;
+    assert_int_equal(trestle_device_dma_read_list(dev, segments, 2, 0), -ENODEV);
+    assert_int_equal(host.dmas, 1);
+    host.dma_answer = 0;
+    assert_int_equal(trestle_device_dma_read_list(dev, segments + 3, 4094, 5), 0);
+    trestle_device_dma_cancel(dev);
+    (void)trestle_sim_run_until(sim, 0);
+    assert_int_equal(s->dma_dones, 0);
+}
+
+/* Neither those under way nor those that have ended and not said so are heard of. */
+static void test_cancelled(void **state)
+{
+    uint8_t bytes[2];
+    const struct trestle_segment segments[] = {{0, bytes, 1}, {1, bytes + 1, 1}};
+    assert_int_equal(trestle_device_dma_read_list(dev, segments, 2, 1), 0);
+    uint64_t second = host.dma_id;
+    assert_int_equal(trestle_device_dma_complete(dev, second, 0), 0);
+    (void)trestle_sim_run_until(sim, 0);
+    assert_int_equal(trestle_device_dma_read(dev, 0, bytes, 1, 2), 0);
+    uint64_t single = host.dma_id;
+    trestle_device_dma_cancel(dev);
+    assert_null(trestle_device_dma_buffer(dev, single, NULL));
+    assert_int_equal(trestle_device_dma_complete(dev, single, 0), -ENOENT);
+    (void)trestle_sim_run_until(sim, 10);
+    assert_int_equal(s->dma_dones, 0);
+    assert_int_equal(trestle_device_dma_read(dev, 0, bytes, 1, 3), 0);
+    end_transfer(host.dma_id, 0);
+    assert_int_equal(s->tag, 3);
 }
 
 /* --- log -------------------------------------------------------------------------------------- */
@@ -1386,9 +1487,13 @@ int main(void)
         TEST(test_messages_beyond_the_engine),
         TEST(test_dma),
         TEST(test_memory_within_the_call),
+        TEST(test_update),
         TEST(test_dma_completed_at_once_comes_later),
         TEST(test_dma_refused),
         TEST(test_resets_leave_transfers_in_order),
+        TEST(test_list),
+        TEST(test_list_refused),
+        TEST(test_cancelled),
         TEST(test_log_line),
         TEST(test_debug_lines_only_when_asked_for),
         TEST(test_log_says_nothing_of_nothing),
