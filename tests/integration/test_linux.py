@@ -11,6 +11,7 @@ import os
 import pathlib
 import random
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -243,6 +244,38 @@ grep virtio /proc/interrupts
             self.assertEqual(len(re.findall(r" \d+: +[1-9]\d* .*virtio\d", out)), 2, out)
             boots.add((out, re.search(r"run hash (\w+); repeatable", result.err)[1]))
         self.assertEqual(len(boots), 1, boots)
+
+    def test_a_process_that_comes_back(self):
+        """The driver waits for what does not come, and works again once it has been bound anew."""
+        script = self.dir / "back.sh"
+        script.write_text("""
+entropy() { echo "$1: $(timeout 2 dd if=/dev/hwrng bs=4096 count=1 iflag=fullblock 2>/dev/null | wc -c)"; }
+entropy before
+read -r line
+entropy between
+driver=/sys/bus/virtio/drivers/virtio_rng
+device=$(basename $driver/virtio*)
+echo $device >$driver/unbind
+echo $device >$driver/bind
+entropy after
+""")
+        guest = linux_guest("riscv64", script)
+        run = self.start_trestle("run", self.config({
+            "machine": {"arch": "riscv64", "memory": "512M", "kernel": str(guest / "kernel"),
+                        "initrd": str(guest / "initrd-back"), "append": "console=ttyS0 quiet"},
+            "devices": [{"name": "rng", "model": "virtio-rng", "base_addr": "0x10200000", "irq": 40,
+                         "process": "own", "on_error": "zeros"}]}), stdin=subprocess.PIPE)
+        self.addCleanup(run.stdin.close)
+        read_until(run.stdout, rb"before: 4096\r?\n", BOOT_SECONDS)
+        [pid] = [pid for pid in common.processes(session=run.pid)
+                 if b"--name=rng" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(pid, signal.SIGKILL)
+        read_until(run.stderr, rb"another one is started\n")
+        run.stdin.write(b"go on\n")
+        run.stdin.flush()
+        out = run.stdout.read().decode().replace("\r", "")
+        self.assertEqual(run.wait(30), 0)
+        self.assertRegex(out, r"between: 0\n(.*\n)*after: 4096\n")
 
     def test_network_of_the_host(self):
         """One card at an interface of the host's, in a name space, and one at a socket with us behind it."""
