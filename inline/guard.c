@@ -3,6 +3,7 @@
 #include "guard.h"
 
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,6 +20,10 @@
 
 /* What the end after a crash may take: the model may have died with a lock that it needs. */
 #define LAST_WORDS_S 10
+
+#define FRAMES_MAX 24
+/* This file's two, and the system's way into a handler. */
+#define FRAMES_OURS 3
 
 static const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 #define NUM_NUMBERS (sizeof(numbers) / sizeof(*numbers))
@@ -132,6 +137,16 @@ static void name_last(const struct trestle_activity *seen, const char *what)
     log_text(line);
 }
 
+static __attribute__((noinline)) void tell_frames(void)
+{
+    void *frames[FRAMES_MAX];
+    int count = backtrace(frames, FRAMES_MAX);
+    char **names = backtrace_symbols(frames, count);
+    for (int i = FRAMES_OURS; names && i < count; i++)
+        log_line("trestle:   %s", names[i]);
+    free(names);
+}
+
 /* Best effort: the process is about to end. */
 static void on_crash(int number)
 {
@@ -147,6 +162,7 @@ static void on_crash(int number)
         if (seen.callback != TRESTLE_CALLBACK_NONE) {
             name(&seen, what);
             guard.crashed();
+            tell_frames();
         } else if (seen.device[0]) {
             name_last(&seen, what); /* and what was served may be as damaged */
         }
@@ -188,6 +204,8 @@ void guard_start(const struct trestle_sim *sim, int64_t patience_ms, int open_fd
                   .meanwhile = ", and QEMU stands still with it"},
     };
     start_thread();
+    void *frame;
+    backtrace(&frame, 1); /* the first call loads a library */
     if (!guard.has_exit)
         guard.has_exit = on_exit(on_exit_of_model, NULL) == 0;
     struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_NODEFER | SA_ONSTACK};

@@ -134,6 +134,8 @@ class Inline(Case):
                 got, log = self.provoke(fault).end()
                 self.assertEqual(got, code, log)
                 self.assertIn(f"trestle: error: {self.WRITE} {line}{ends}", log)
+                if fault != "exit":
+                    self.assertRegex(log, r"\ntrestle:   .*faulty_model.so")  # the backtrace
                 self.assertRegex(log, r"\ndut +0x10200000 ")
 
     def test_exit_past_all_handlers(self):
