@@ -107,7 +107,7 @@ ALLOWED = {
     },
     "firmware": {},
     "bench": {
-        "include/trestle": "registers sim systemc wire",
+        "include/trestle": "registers sim systemc test wire",
         "lib/ipc": "barrier shm wait",
         "lib/trace": "hash writer",
     },
