@@ -12,4 +12,16 @@
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
+/* Has the cache line of `at` brought here, so that a store finds it. GCC's __builtin_prefetch()
+ * asks for no more than to read it, on a plain x86-64; processors without the instruction ignore
+ * it. */
+static inline void prefetch_to_write(const volatile void *at)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const volatile char *)at));
+#else
+    __builtin_prefetch((const void *)at, 1);
+#endif
+}
+
 #endif

@@ -19,6 +19,9 @@
 #include "trestle/wire.h"
 
 #define RING_SLOTS 1024u
+/* The consumer has read a slot a lap ago: its line has to be taken back before it is written, which
+ * takes as long as the way to the other processor. Asked for so many messages ahead it is there. */
+#define RING_AHEAD 4u
 
 struct ring_producer {
     uint8_t *slots;
@@ -65,6 +68,7 @@ static inline int ring_post(struct ring_producer *ring, const struct trestle_v2_
     /* Release: pairs with the acquire load in ring_take(). */
     atomic_store_explicit(slot_seq, seq, memory_order_release);
     ring->seq = seq;
+    prefetch_to_write(ring_slot_seq(ring->slots, seq + RING_AHEAD));
     /* The load below must not pass the store above. When both sides have registered with
      * membarrier(), the sleeper's call in ring_must_sleep() makes it so and this costs nothing. */
     if (ring->needs_fence)

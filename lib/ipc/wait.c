@@ -42,6 +42,13 @@ static inline void relax_processor(void)
 #endif
 }
 
+void ipc_keep_off(uint64_t ns)
+{
+    uint64_t until_ns = clock_ns() + ns;
+    while (clock_ns() < until_ns)
+        relax_processor();
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;

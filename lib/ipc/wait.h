@@ -72,6 +72,9 @@ static inline struct ipc_spin ipc_spin_start(uint64_t deadline_ns)
  * deadline has come). */
 bool ipc_spin_on(const struct ipc_wait *wait, struct ipc_spin *spin);
 
+/* Leaves the peer alone for so long, without sleeping. */
+void ipc_keep_off(uint64_t ns);
+
 /* After the wait, however it ended. */
 void ipc_spin_end(struct ipc_wait *wait, const struct ipc_spin *spin);
 

@@ -41,6 +41,7 @@ struct v2_session {
     struct loop_source doorbell;
     struct trestle_v2_message held; /* taken from the ring, but its device is busy */
     bool has_held;
+    uint32_t num_posted; /* writes in a row that the client has not waited for */
     bool said_goodbye;
     const char *end_reason; /* not NULL: it ends as soon as no model is being called */
     struct v2_client *via;  /* who asks, and so is told what comes of it */
