@@ -322,6 +322,8 @@ int config_check(struct config_reader *reader)
     if (status == 0)
         status = check_pairs(reader, by_pci, config_check_pci_pair);
     if (status == 0)
+        status = config_check_pci_count(reader);
+    if (status == 0)
         status = check_links(reader);
     return status < 0 ? status : make_nodes(reader);
 }

@@ -203,6 +203,29 @@ int config_finish_pci(struct config_reader *reader, const struct json_place *whe
     return check_regions(reader, where, device);
 }
 
+/* A bus has as many; one of them is its own bridge's. */
+#define SLOTS 32
+
+int config_check_pci_count(struct config_reader *reader)
+{
+    const struct config *config = reader->config;
+    unsigned taken = 1, wanted = 0;
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct config_pci *pci = config->devices[i].pci;
+        if (pci && pci->addr >= 8 && pci->addr % 8 == 0 && !pci->bus)
+            taken++;
+        else if (pci && pci->addr < 0 && !pci->bus)
+            wanted++;
+    }
+    if (taken + wanted <= SLOTS)
+        return 0;
+    struct json_place list = {NULL, "devices", 0};
+    return config_fail(reader, &list,
+                       "%u devices choose a slot of a PCI bus, which has %u for them; give some a "
+                       "function of another's slot, such as \"addr\": \"02.1\", or another \"bus\"",
+                       wanted, SLOTS - taken);
+}
+
 /* Those that are nowhere in particular come last. */
 int config_order_pci(const struct config_device *a, const struct config_device *b)
 {

@@ -94,6 +94,8 @@ int config_set_pci(struct config_reader *reader, const struct config_key *key,
                    const struct json_place *where, const json_t *value, void *target);
 int config_finish_pci(struct config_reader *reader, const struct json_place *where,
                       struct config_device *device);
+/* Those that choose no slot, and no bus, and more than there may be. */
+int config_check_pci_count(struct config_reader *reader);
 int config_order_pci(const struct config_device *a, const struct config_device *b);
 int config_check_pci_pair(struct config_reader *reader, const struct config_device *first,
                           const struct config_device *second);

@@ -487,6 +487,17 @@ class PciTest(common.TestCase):
             self.assertEqual(result.code, 2, result)
             self.assertIn("devices[0].pci: ", result.err)
 
+    def test_more_devices_than_a_bus_has_slots(self):
+        devices = [{**self.edu(), "name": f"d{i}", "pci": {}} for i in range(32)]
+        result = common.run([common.TRESTLE, "check", self.config(devices)])
+        self.assertEqual(result.code, 2, result)
+        self.assertRegex(result.err, r"\A\S+: devices: 32 devices choose a slot of a PCI bus, which has 31 "
+                                     r'for them; give some a function of another\'s slot, such as "addr": '
+                                     r'"02.1", or another "bus"\n\Z')
+        devices[0]["pci"] = {"addr": "02.1"}
+        result = common.run([common.TRESTLE, "check", self.config(devices)])
+        self.assertEqual(result.code, 0, result)
+
     def test_bad_properties(self):
         """By hand, without a configuration that would notice first."""
         for properties, line in (

@@ -275,6 +275,29 @@ static void test_times(void **state)
     }
 }
 
+static trestle_time waits;
+
+static int init_cycles(struct trestle_device *dev, const struct trestle_params *params)
+{
+    return trestle_params_cycles(params, "wait", 5, 3 * TRESTLE_NS, &waits);
+}
+
+static void test_cycles(void **state)
+{
+    static const struct trestle_param some = {"wait", "7"}, many = {"wait", "0xffffffffffffffff"};
+    struct trestle_model counts = model;
+    char *error = NULL;
+    counts.init = init_cycles;
+    counts.fini = NULL;
+    assert_int_equal(create(&counts, NULL, 0, NULL), 0);
+    assert_int_equal(waits, 15 * TRESTLE_NS);
+    assert_int_equal(create(&counts, &some, 1, NULL), 0);
+    assert_int_equal(waits, 21 * TRESTLE_NS);
+    assert_int_equal(create(&counts, &many, 1, &error), -EINVAL);
+    assert_non_null(strstr(error, "as many cycles as simulated time can hold"));
+    free(error);
+}
+
 static void test_frequencies(void **state)
 {
     static const struct {
@@ -312,6 +335,7 @@ int main(void)
         TEST(test_unknown_and_repeated_keys),
         TEST(test_keys_of_the_users_choice),
         TEST(test_times),
+        TEST(test_cycles),
         TEST(test_frequencies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
