@@ -186,13 +186,14 @@ static int device_init(struct trestle_device *dev, const struct trestle_device_o
         device_enter(dev, TRESTLE_CALLBACK_FINI);
         dev->model.fini(dev);
         device_exit(dev);
-        atomic_store_explicit(&dev->sim->activity.latest, NULL, memory_order_relaxed);
     }
     return r;
 }
 
 static void device_stop(struct trestle_device *dev)
 {
+    /* Other threads find it there. */
+    atomic_store_explicit(&dev->sim->activity.latest, NULL, memory_order_relaxed);
     device_cancel_timers(dev);
     device_free_transfers(dev);
     device_log_finish(dev);
@@ -253,6 +254,5 @@ void trestle_device_destroy(struct trestle_device *dev)
     if (dev->model.fini)
         dev->model.fini(dev);
     device_exit(dev);
-    atomic_store_explicit(&dev->sim->activity.latest, NULL, memory_order_relaxed);
     device_stop(dev);
 }

@@ -67,8 +67,11 @@ static int create(const struct trestle_model *of, const struct trestle_param *pa
     struct trestle_device_options options = {
         .size = sizeof(options), .name = "d", .params = params, .num_params = num};
     struct trestle_device *dev = NULL;
+    struct trestle_activity seen;
     int r = trestle_device_create(sim, of, &options, &dev, ret_error);
     assert_int_equal(dev != NULL, r == 0);
+    trestle_sim_look(sim, &seen); /* nobody else can be in a callback */
+    assert_int_equal(seen.callback, TRESTLE_CALLBACK_NONE);
     trestle_device_destroy(dev);
     return r;
 }

@@ -200,6 +200,35 @@ static void test_rare_rights(void **state)
     assert_int_equal(trestle_test_read(rarely, 4, 4), 0xffffffff);
 }
 
+#define ALONE(n, right)                                                           \
+    {                                                                             \
+#right, 4 * (n), .storage = 4 * (n), .storage_size = 4,                   \
+                         .fields = TRESTLE_FIELDS({"all", 0xff, TRESTLE_##right}) \
+    }
+static const struct trestle_register alone_rows[] = {
+    ALONE(0, W1C), ALONE(1, W1S), ALONE(2, W1T), ALONE(3, W0C),
+    ALONE(4, W0S), ALONE(5, W0T), ALONE(6, WC),  ALONE(7, WS),
+};
+static const struct trestle_region alone_region = {TRESTLE_REGION(alone_rows)};
+static const struct trestle_model alone = {.size = sizeof(alone),
+                                           .name = "alone",
+                                           .regions = TRESTLE_REGIONS(&alone_region),
+                                           .state_size = 32};
+
+/* No other right of the register makes a write more than a store. */
+static void test_each_right_alone(void **state)
+{
+    static const uint32_t after[] = {0x30, 0xfc, 0xf0, 0x0c, 0x3f, 0x0f, 0x00, 0xff};
+    struct trestle_device *one = add(&alone);
+    uint32_t *words = trestle_device_state(one);
+    for (unsigned i = 0; i < 8; i++) {
+        words[i] = 0x3c;
+        trestle_test_write(one, 4 * i, 4, 0xcc);
+    }
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(words[i], after[i]);
+}
+
 static const struct trestle_register secret_rows[] = {
     {"KEY", 0x00, .storage_size = 4,
      .fields = TRESTLE_FIELDS({"open", 0xf}, {"secret", 0xf0, TRESTLE_WO})},
@@ -563,6 +592,7 @@ int main(void)
         TEST(test_reset_values_and_resets),
         TEST(test_rights_of_fields),
         TEST(test_rare_rights),
+        TEST(test_each_right_alone),
         TEST(test_write_only_fields_read_as_zero),
         TEST(test_access_latency),
         TEST(test_masks_and_read_only_registers),
