@@ -129,11 +129,24 @@ class kernel : public sc_core::sc_object
         return why_;
     }
 
-    // Wakes of the engine come at most once a quantum: for models with a clock that runs freely.
-    // Accesses stay exact, interrupts are up to a quantum late.
+    // Wakes of the engine come at most once a quantum, unless the guest waits for an answer: for
+    // models with a clock that runs freely. Accesses stay exact, interrupts are up to a quantum
+    // late.
     void set_quantum(trestle_time quantum)
     {
         quantum_ = quantum;
+    }
+
+    // --- accesses that are answered later ---
+
+    void keep(struct trestle_request *request)
+    {
+        under_way_.push_back(request);
+    }
+
+    void forget(struct trestle_request *request)
+    {
+        under_way_.remove(request);
     }
 
     // --- time ---
@@ -195,7 +208,7 @@ class kernel : public sc_core::sc_object
         if (!dead_ && sc_core::sc_pending_activity_at_future_time()) {
             sc_core::sc_time at = sc_core::sc_time_stamp() + sc_core::sc_time_to_pending_activity();
             next = to_ps(at.value());
-            if (quantum_ && next < now + quantum_)
+            if (quantum_ && under_way_.empty() && next < now + quantum_)
                 next = now + quantum_;
         }
         trestle_device_wake_at(ports_[0].dev, 0, next);
@@ -231,6 +244,9 @@ class kernel : public sc_core::sc_object
                                "the SystemC kernel has stopped: %s; every access is a bus error "
                                "from now on",
                                why_.c_str());
+        for (struct trestle_request *request : under_way_)
+            trestle_request_complete(request, -EIO, 0);
+        under_way_.clear();
     }
 
     static std::string first_line(const char *text)
@@ -352,6 +368,7 @@ class kernel : public sc_core::sc_object
     }
 
     std::vector<entry> ports_;
+    std::list<struct trestle_request *> under_way_;
     uint64_t unit_ps_, units_per_ps_, begun_ = 0;
     trestle_time quantum_ = 0;
     uint64_t wakes_ = 0;
@@ -443,13 +460,15 @@ class port : public sc_core::sc_module
         is_answered_ = false;
         all.advance_to(wake_, now);
         is_inside_ = false;
+        if (!is_answered_ && !all.is_dead())
+            all.keep(req);
         all.schedule(now);
-        if (!is_answered_ && all.is_dead()) {
+        if (!is_answered_) {
+            if (!all.is_dead())
+                return -EINPROGRESS;
             request_ = nullptr;
             return -EIO;
         }
-        if (!is_answered_)
-            return -EINPROGRESS;
         if (ret_data)
             *ret_data = answer_;
         return status_;
@@ -464,6 +483,7 @@ class port : public sc_core::sc_module
     {
         kernel &all = *kernel_;
         trestle_time now = trestle_device_now(dev_);
+        all.forget(request_);
         request_ = nullptr;
         turn_++;
         for (transfer &each : transfers_)
@@ -679,6 +699,7 @@ class port : public sc_core::sc_module
                 status_ = status;
                 answer_ = data;
             } else {
+                kernel_->forget(mine);
                 trestle_request_complete(mine, status, data);
             }
         }

@@ -176,7 +176,7 @@ struct Moody : sc_core::sc_module {
             sc_core::sc_stop();
             break;
         case 0x28:
-            fail_.notify();
+            fail_.notify(value, sc_core::SC_NS);
             break;
         case 0x2c:
             SC_REPORT_WARNING("moody", "something is odd");
@@ -229,6 +229,10 @@ struct Moody : sc_core::sc_module {
         case 0x60:
             value = forgotten_;
             break;
+        case 0x64:
+            wait(300, sc_core::SC_NS);
+            value = 7;
+            break;
         default:
             payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
         }
@@ -238,7 +242,7 @@ struct Moody : sc_core::sc_module {
 };
 
 #ifndef SIMULATOR
-TRESTLE_SYSTEMC_EXPORT(Moody, "moody", 0x64, 2);
+TRESTLE_SYSTEMC_EXPORT(Moody, "moody", 0x68, 2);
 #else
 /* The same, with a main of its own; arguments are how long it runs before the guest comes. */
 int sc_main(int argc, char **argv)

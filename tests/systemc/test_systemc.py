@@ -17,7 +17,7 @@ BASE = 0x10200000
 RAM = 0x80400000
 (SCRATCH, THROW, INCOMPLETE, ADDRESS_ERROR, WAIT, ENABLES, STREAM, METHOD, METHOD_STATUS, STOP, FAIL,
  WARN, NOW, RESETS, READ_MEMORY, PULSE, DMI, DEBUG, ANNOTATE, THROW_INT, IGNORE,
- RING, REPORT_ERROR, REPORT_INFO, FORGOTTEN) = range(0, 0x64, 4)
+ RING, REPORT_ERROR, REPORT_INFO, FORGOTTEN, WAIT_NS) = range(0, 0x68, 4)
 
 
 class SystemCCase(cli_case.Case):
@@ -186,26 +186,32 @@ class Time(SystemCCase):
         self.assertNotIn("quantum", self.quit(guest))
 
 
-    def interrupts(self, register, value, **device):
-        """What the lines do after a write, in ps from its time on."""
+    def after(self, write, register, value=0, **device):
+        """What happens after an access, in ps from its time on."""
         guest = self.guest("--trace", "t", icount=0, **device)
         guest.ask("s 64")
-        self.write(guest, register, value)
+        (self.write(guest, register, value) if write else self.read(guest, register))
         guest.ask("s 64")
         self.assertIn("repeatable", self.quit(guest))
         lines = [(int(ns) * 1000 + int(ps), what) for ns, ps, what in re.findall(
             r"(?m)^ *(\d+)\.(\d{3}) .* moody  +(.*)$", self.trestle("trace", "t").out)]
-        written, = (time for time, what in lines if what.startswith("write"))
-        return [(time - written, what) for time, what in lines if what.startswith("irq")]
+        first = next(i for i, (_, what) in enumerate(lines) if re.match("read|write", what))
+        return [(time - lines[first][0], what) for time, what in lines[first + 1:]]
 
     def test_interrupts_by_a_call_are_exact(self):
-        self.assertEqual(self.interrupts(RING, 777), [(777000, "irq 1 up")])
-        self.assertEqual(self.interrupts(PULSE, 1), [(0, "irq 1 up"), (0, "irq 1 down")])
+        self.assertEqual(self.after(True, RING, 777), [(777000, "irq 1 up")])
+        self.assertEqual(self.after(True, PULSE, 1)[:2], [(0, "irq 1 up"), (0, "irq 1 down")])
 
     def test_interrupts_are_a_quantum_late_at_most(self):
-        (late, what), = self.interrupts(RING, 777, params={"quantum": "10us"})
+        (late, what), = self.after(True, RING, 777, params={"quantum": "10us"})
         self.assertEqual(what, "irq 1 up")
         self.assertTrue(777000 < late <= 10000000, late)
+
+
+    def test_a_quantum_does_not_delay_an_answer(self):
+        for quantum in "0ns", "10us":
+            (took, what), = self.after(False, WAIT_NS, params={"clock_ns": 10, "quantum": quantum})
+            self.assertEqual((took, what), (300000, "answered read  4  0x64  0x7"))
 
 
 class Memory(SystemCCase):
@@ -288,6 +294,16 @@ class Ends(SystemCCase):
     def test_an_error_of_a_thread(self):
         self.check_dead(FAIL, "Error: moody: a thread of its own gave up")
 
+    def test_an_error_while_the_guest_waits(self):
+        """It is not left to wait."""
+        guest = self.guest(icount=0)
+        self.write(guest, SCRATCH, 500)
+        self.write(guest, FAIL, 100000)  # ns
+        self.assertIn("!", self.read(guest, WAIT))
+        log = self.quit(guest)
+        self.assertNotIn("no answer within", log)
+        self.assertIn("repeatable", log)
+
     def test_a_module_that_cannot_be_made(self):
         result = self.trestle("run", self.moody(params={"clock_ns": 13}))
         self.assertEqual(result.code, 2, result)
@@ -325,7 +341,7 @@ class Simulator(SystemCCase):
             machine["icount"] = icount
         process = {"name": "soc", "command": [str(MODELS / program), *arguments]}
         return self.config({"machine": machine, "devices": [
-            {"name": name, "base_addr": hex(BASE + 0x1000 * i), "size": 0x64, "process": process,
+            {"name": name, "base_addr": hex(BASE + 0x1000 * i), "size": 0x68, "process": process,
              **more} for i, name in enumerate(names)]})
 
     def guest(self, *args, **kwargs):
@@ -342,7 +358,7 @@ class Simulator(SystemCCase):
 
     def test_beside_a_loadable_one(self):
         """Whose kernel is another one, in the run's process."""
-        model = {"model": str(MODELS / "moody.so"), "size": 0x64}
+        model = {"model": str(MODELS / "moody.so"), "size": 0x68}
         config = json.loads(self.soc(names=("moody",)).read_text())
         for i, process in (1, "shared"), (2, "own"):
             config["devices"].append({**model, "name": process, "process": process,
