@@ -19,6 +19,11 @@ int error_set(char **ret_error, int error, const char *format, ...)
     return error;
 }
 
+int error_no_memory(char **ret_error)
+{
+    return error_set(ret_error, -ENOMEM, "out of memory");
+}
+
 const char *error_text(int error)
 {
     switch (-error) {

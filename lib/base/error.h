@@ -10,6 +10,9 @@
 int error_set(char **ret_error, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* -ENOMEM, with that sentence. */
+int error_no_memory(char **ret_error);
+
 /* strerror() of a negative errno, with the remedy where a limit is the reason. Valid until the next
  * call. */
 const char *error_text(int error);

@@ -72,7 +72,7 @@ static int lock_take(const char *path, int *ret_fd, char **ret_error)
     char *lock_path;
     int error;
     if (asprintf(&lock_path, "%s.lock", path) < 0)
-        return -ENOMEM;
+        return error_no_memory(ret_error);
     do
         error = lock_try(path, lock_path, ret_fd, ret_error);
     while (error == -EAGAIN);
@@ -143,7 +143,7 @@ int listener_open(struct listener *listener, const char *path, bool is_private, 
         return error;
     listener->path = strdup(path);
     if (!listener->path)
-        return -ENOMEM;
+        return error_no_memory(ret_error);
     if (!is_private) {
         error = lock_take(path, &listener->lock_fd, ret_error);
         if (!error)
@@ -282,7 +282,7 @@ int private_dir_create(struct private_dir *dir, const char *base, char **ret_err
         base = "/tmp";
     remove_stale_dirs(base);
     if (asprintf(&path, "%s/" PRIVATE_PREFIX PRIVATE_RANDOM, base) < 0)
-        return -ENOMEM;
+        return error_no_memory(ret_error);
     if (!mkdtemp(path)) {
         int error = -errno;
         free(path);

@@ -283,10 +283,9 @@ int trestle_bridge_link(struct trestle_bridge *bridge, const char *from, const c
     if (error)
         return error_set(ret_error, error, "cannot link %s to %s: %s", from, to,
                          error == -EBUSY ? "a port takes one link" : error_text(error));
-    return bridge_trace_keep_link(&bridge->trace,
-                                  &(struct trestle_trace_link){.devices = {a->index, b->index},
-                                                               .ports = {a_port, b_port},
-                                                               .latency = latency});
+    const struct trestle_trace_link kept = {
+        .devices = {a->index, b->index}, .ports = {a_port, b_port}, .latency = latency};
+    return bridge_trace_keep_link(&bridge->trace, &kept) < 0 ? error_no_memory(ret_error) : 0;
 }
 
 int trestle_bridge_set_bandwidth(struct trestle_bridge *bridge, const char *end,

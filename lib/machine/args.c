@@ -277,13 +277,13 @@ static int find_qemu(const struct trestle_machine_options *options, char **ret_p
                              "QEMU %s: not an executable file; correct the path, or name another",
                              name);
         *ret_path = strdup(name);
-        return *ret_path ? 0 : -ENOMEM;
+        return *ret_path ? 0 : error_no_memory(ret_error);
     }
     for (const char *at = options->search_path ? options->search_path : "/usr/bin:/bin"; at;) {
         size_t length = strcspn(at, ":");
         char *path;
         if (asprintf(&path, "%.*s/%s", (int)length, at, name) < 0)
-            return -ENOMEM;
+            return error_no_memory(ret_error);
         if (length > 0 && is_program(path)) {
             *ret_path = path;
             return 0;
@@ -407,7 +407,7 @@ int machine_args(const struct trestle_machine_options *options, enum machine_pur
         add_device(&list, options, &options->devices[i]);
     error = list.failed ? -ENOMEM : pack(&list, ret_argv);
     args_free(&list);
-    return error;
+    return error ? error_no_memory(ret_error) : 0;
 }
 
 int trestle_machine_args(const struct trestle_machine_options *options, char ***ret_argv,

@@ -43,7 +43,7 @@ static int ask(char *const *argv, char **ret_output, char **ret_error)
     if (!output || pipe2(out, O_CLOEXEC) < 0) {
         int error = output ? -errno : -ENOMEM;
         free(output);
-        return error;
+        return error_set(ret_error, error, "cannot run %s: %s", qemu_path, error_text(error));
     }
     const struct child_options options = {
         .path = qemu_path, .argv = argv, .stdio_fds = {-1, out[1]}};
@@ -77,7 +77,7 @@ int trestle_machine_version(const char *qemu_path, char **ret_version, char **re
         return error_set(ret_error, -EPROTO, "%s --version does not say that it is QEMU",
                          qemu_path);
     *ret_version = copy;
-    return copy ? 0 : -ENOMEM;
+    return copy ? 0 : error_no_memory(ret_error);
 }
 
 int trestle_machine_boards(const char *qemu_path, char **ret_names, char **ret_error)
@@ -129,7 +129,7 @@ int trestle_machine_report(const struct trestle_machine_options *options, char *
         return error_set(ret_error, -EPROTO, "QEMU has not said what its board has");
     }
     if (board->note && asprintf(ret_report, "%snote %s\n", output, board->note) < 0)
-        error = -ENOMEM;
+        error = error_no_memory(ret_error);
     if (board->note)
         free(output);
     else

@@ -72,7 +72,7 @@ static int launch_qemu(const struct trestle_machine_options *options, char **arg
     if (!options->plugin) {
         env = older_environment(options, &own);
         if (!env)
-            return -ENOMEM;
+            return error_no_memory(ret_error);
     }
     terminal_save(&machine->terminal);
     machine->has_terminal = true;
@@ -108,7 +108,7 @@ int trestle_machine_launch(const struct trestle_machine_options *options,
         machine->qemu = CHILD_NONE;
         error = launch_qemu(&ours, argv, machine, ret_error);
     } else {
-        error = -ENOMEM;
+        error = error_no_memory(ret_error);
     }
     free(argv);
     if (error) {
