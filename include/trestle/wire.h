@@ -107,6 +107,7 @@ enum {
     TRESTLE_V2_FEATURE_RESET_DEVICE = 1 << 7, /* the client sends RESET_DEVICE */
     TRESTLE_V2_FEATURE_REGIONS = 1 << 8,      /* accesses say their region */
     TRESTLE_V2_FEATURE_MEMORY = 1 << 9,       /* the client sends MEMORY */
+    TRESTLE_V2_FEATURE_BUS = 1 << 10,         /* the client sends BUS; only with RAM */
 };
 
 enum trestle_v2_status {
@@ -234,6 +235,7 @@ enum trestle_v2_type {
     TRESTLE_V2_NOTE = 0x09,         /* something came in between: addr is an enum trestle_v2_note */
     TRESTLE_V2_RESET_DEVICE = 0x0a, /* the guest has reset this device alone */
     TRESTLE_V2_MEMORY = 0x0b,       /* a region is in the file whose descriptor comes along */
+    TRESTLE_V2_BUS = 0x0c,          /* whether the device's bus leads to guest memory as it is */
     /* server to client */
     TRESTLE_V2_REPLY = 0x81,
     TRESTLE_V2_IRQ = 0x82,
@@ -264,7 +266,7 @@ struct trestle_v2_message {
     uint32_t device; /* from the welcome */
     uint64_t id;     /* of a request; a reply carries that of its request */
     uint64_t addr;   /* access: offset in the region; DMA, RAM: guest-physical; IRQ: line;
-                      * MEMORY: region */
+                      * MEMORY: region; BUS: 0 or 1 */
     uint64_t data;   /* access: value; DMA, RAM, MEMORY: length in bytes; IRQ: level */
     uint64_t time;   /* request: guest virtual time; reply, IRQ: engine time; picoseconds */
     uint64_t next;   /* reply: guest time of the engine's next observable event, or never */
@@ -334,6 +336,8 @@ static inline bool trestle_v2_request_is_valid(const struct trestle_v2_message *
     case TRESTLE_V2_RAM:
         return m->flags == 0 && m->data > 0 && m->data - 1 <= UINT64_MAX - m->addr &&
                m->data <= INT64_MAX && m->extra <= INT64_MAX - m->data;
+    case TRESTLE_V2_BUS:
+        return m->flags == 0 && m->addr <= 1;
     case TRESTLE_V2_MEMORY:
         return m->flags == 0 && m->addr < TRESTLE_V2_REGIONS_MAX && m->data > 0 &&
                m->data <= INT64_MAX;

@@ -59,6 +59,8 @@ struct pci_function {
     unsigned pm;                /* where power management is in it */
     bool has_msix, has_msi, is_express;
     bool is_gone; /* ejected by the guest */
+    /* It may be the bus's master, and the bus leads to the guest's memory as it is. */
+    bool is_direct;
 };
 
 struct sst_device {

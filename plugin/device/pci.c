@@ -96,6 +96,39 @@ static void set_anew(struct sst_device *dev)
             line_changed(dev, line, true);
 }
 
+/* --- transfers ------------------------------------------------------------------------------- */
+
+static bool is_master(const struct sst_device *dev)
+{
+    return !dev->pci.is_gone && !dev->is_asleep &&
+           (trestle_get_le16(dev->pci.config + CONFIG_COMMAND) & COMMAND_MASTER);
+}
+
+static void set_direct(struct sst_device *dev, bool is_direct)
+{
+    if (is_direct == dev->pci.is_direct)
+        return;
+    dev->pci.is_direct = is_direct;
+    if (dev->transport && dev->transport->bus_changed)
+        dev->transport->bus_changed(dev);
+}
+
+/* Where nothing is between the device and the guest's memory it may go there by itself, if that is
+ * shared. Not with release_lock: then it could not be stopped while an access is under way. */
+static void look_at_bus(struct sst_device *dev)
+{
+    set_direct(dev, is_master(dev) && !dev->release_lock &&
+                        pci_abi.pci_device_iommu_address_space(dev->object) ==
+                            qemu.address_space_memory);
+}
+
+static int copy(struct sst_device *dev, bool write, uint64_t addr, void *buf, size_t size)
+{
+    if (!is_master(dev))
+        return -EFAULT;
+    return memory_copy(pci_abi.pci_device_iommu_address_space(dev->object), write, addr, buf, size);
+}
+
 /* --- resets ---------------------------------------------------------------------------------- */
 
 /* A reset of the whole machine, or the machine is not complete yet. Its devices hear of that from
@@ -121,6 +154,7 @@ static void reset(struct qemu_object *object)
         return;
     dev->pci.config[dev->pci.pm + PM_CONTROL] &= (uint8_t)~PM_STATE;
     dev->is_asleep = false;
+    set_direct(dev, false); /* which QEMU has in its registers a moment later */
     if (!is_whole_reset && !dev->pci.is_gone && dev->transport->reset)
         dev->transport->reset(dev);
 }
@@ -149,6 +183,7 @@ static void write_config(struct qemu_object *object, uint32_t address, uint32_t 
     if (dev->pci.is_express)
         pci_abi.pcie_cap_flr_write_config(object, address, value, length);
     change_power(dev);
+    look_at_bus(dev);
     bool sends = sends_messages(dev);
     if (sent == sends)
         return;
@@ -156,16 +191,6 @@ static void write_config(struct qemu_object *object, uint32_t address, uint32_t 
     for (uint32_t line = 0; sends && line < dev->num_irqs; line++)
         if (dev->irq_levels >> line & 1)
             send_message(dev, line);
-}
-
-/* --- transfers ------------------------------------------------------------------------------- */
-
-static int copy(struct sst_device *dev, bool write, uint64_t addr, void *buf, size_t size)
-{
-    if (dev->pci.is_gone || dev->is_asleep ||
-        !(trestle_get_le16(dev->pci.config + CONFIG_COMMAND) & COMMAND_MASTER))
-        return -EFAULT;
-    return memory_copy(pci_abi.pci_device_iommu_address_space(dev->object), write, addr, buf, size);
 }
 
 /* --- start ----------------------------------------------------------------------------------- */
@@ -430,6 +455,7 @@ static void unrealize(struct qemu_object *object)
 {
     struct sst_device *dev = device_of(object);
     dev->pci.is_gone = true;
+    look_at_bus(dev);
     if (dev->pci.has_msix)
         pci_abi.msix_uninit_exclusive_bar(object);
     if (dev->pci.has_msi)

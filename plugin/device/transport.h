@@ -30,6 +30,8 @@ struct transport {
     unsigned (*begin_debug)(struct sst_device *dev);
     /* The guest has reset this device alone. NULL: the other side never hears of it. */
     void (*reset)(struct sst_device *dev);
+    /* dev->pci.is_direct has another value. NULL: no matter. */
+    void (*bus_changed)(struct sst_device *dev);
 };
 
 extern const struct transport transport_v1;    /* the older protocol, over the device's socket */

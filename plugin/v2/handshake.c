@@ -49,7 +49,8 @@ static uint32_t features_offered(bool is_shm)
     return TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME | TRESTLE_V2_FEATURE_IRQ |
            TRESTLE_V2_FEATURE_DMA | TRESTLE_V2_FEATURE_NOTE | TRESTLE_V2_FEATURE_RESET_DEVICE |
            TRESTLE_V2_FEATURE_REGIONS | TRESTLE_V2_FEATURE_MEMORY |
-           (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u) | (ram_is_shared() ? TRESTLE_V2_FEATURE_RAM : 0u);
+           (is_shm ? TRESTLE_V2_FEATURE_SHM : 0u) |
+           (ram_is_shared() ? TRESTLE_V2_FEATURE_RAM | TRESTLE_V2_FEATURE_BUS : 0u);
 }
 
 static uint32_t other_regions(const struct sst_device *dev)

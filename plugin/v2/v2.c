@@ -16,6 +16,8 @@
 
 static void connected(struct v2 *v2, int result, const char *what)
 {
+    if (v2->dev->pci.is_direct) /* which is not so at first */
+        v2->owes |= OWES_BUS;
     if (result == 0)
         return;
     if (result == -ETIMEDOUT)
@@ -93,14 +95,24 @@ static int send_reset(struct v2 *v2)
     return 0;
 }
 
+static int send_bus(struct v2 *v2)
+{
+    uint64_t unused;
+    return v2->session->features & TRESTLE_V2_FEATURE_BUS
+               ? ask(v2, TRESTLE_V2_BUS, v2->dev->pci.is_direct, &unused)
+               : 0;
+}
+
 /* While the device is UP. */
 static int pay_debts(struct v2 *v2)
 {
     uint64_t unused;
     int r = v2->owes & OWES_NOTE ? send_note(v2, TRESTLE_V2_NOTE_GAVE_UP, &unused) : 0;
+    if (r == 0 && v2->owes & OWES_BUS)
+        r = send_bus(v2);
     if (r < 0)
         return r;
-    v2->owes &= ~(unsigned)OWES_NOTE;
+    v2->owes &= ~(unsigned)(OWES_NOTE | OWES_BUS);
     r = v2->owes & OWES_RESET ? send_reset(v2) : 0;
     if (r == 0)
         v2->owes = 0;
@@ -114,6 +126,17 @@ static void reset_v2(struct sst_device *dev)
     v2->owes |= OWES_RESET;
     if (!v2->is_busy && (v2->recovery.state == UP || come_back(v2) == 0))
         (void)!pay_debts(v2);
+}
+
+/* What it may no longer do it does not do from now on: one that does not say so is cut off. */
+static void bus_changed_v2(struct sst_device *dev)
+{
+    struct v2 *v2 = dev->connection;
+    v2->owes |= OWES_BUS;
+    if (v2->recovery.state == UP && pay_debts(v2) == 0)
+        return;
+    if (!dev->pci.is_direct)
+        v2_disconnect(v2);
 }
 
 static unsigned begin_debug_v2(struct sst_device *dev)
@@ -213,5 +236,8 @@ void v2_start_all(void)
     free(v2s);
 }
 
-const struct transport transport_v2 = {
-    .open = open_v2, .perform = perform_v2, .begin_debug = begin_debug_v2, .reset = reset_v2};
+const struct transport transport_v2 = {.open = open_v2,
+                                       .perform = perform_v2,
+                                       .begin_debug = begin_debug_v2,
+                                       .reset = reset_v2,
+                                       .bus_changed = bus_changed_v2};

@@ -18,6 +18,7 @@
 enum debt {
     OWES_NOTE = 1,  /* an access was given up */
     OWES_RESET = 2, /* the guest has reset the device */
+    OWES_BUS = 4,   /* what it may transfer has changed */
 };
 
 /* One device's connection. */

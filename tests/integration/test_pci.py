@@ -48,13 +48,14 @@ class PciTest(common.TestCase):
                 self.assertEqual(stats["devices"][0]["errors"], 0)
 
     def test_repeatable(self):
-        """Two runs are the same, over both carriers, and a replay is, too."""
+        """Runs are the same, over both carriers and with direct transfers, and a replay is, too."""
         for arch, way in ("riscv64", "intx"), ("x86_64", "msix"):
             seen = set()
-            for carrier in "shm", "socket", "shm":
+            for carrier, is_direct in ("shm", False), ("socket", False), ("shm", True):
                 trace = self.dir / f"{arch}-{carrier}.trace"
                 result, stats = self.run_edu(arch, way, self.edu(carrier=carrier),
-                                             ["--trace", trace], "time=1", icount=0)
+                                             ["--trace", trace], "time=1", icount=0,
+                                             direct_dma=is_direct)
                 ended = re.search(r"ended at (\d+) ns", result.out)[1]
                 seen.add((ended, stats["run_hash"]))
                 replayed = common.run([common.TRESTLE, "replay", trace])
@@ -147,6 +148,35 @@ class PciTest(common.TestCase):
                 self.assertEqual((asked, said),
                                  (0, 1) if features == v2_device.FEATURES else (2, 0))
                 server.stop()
+
+    def bus_messages(self, options=(), properties="", features=0, writes=((4, 6), (4, 2))):
+        """What a server hears of the bus while the guest writes its configuration space."""
+        server = v2_device.Server(self, True, v2_device.FEATURES | v2_device.BUS_FEATURE | features)
+        device = server.device(self.dir / f"s{len(list(self.dir.iterdir()))}")
+        (self.dir / "qmp").unlink(missing_ok=True)
+        qemu = self.start(
+            [common.qemu("x86_64"), "-M", "q35,memory-backend=ram", "-m", "128M", "-object",
+             "memory-backend-memfd,id=ram,share=on,size=128M", "-display", "none", "-S", *options, "-plugin",
+             common.PLUGIN, "-device",
+             f"sst-pci-device,socket={device.path},size=4K,addr=04.0{properties}",
+             "-qmp", f"unix:{self.dir / 'qmp'},server=on,wait=on"], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(qemu.stderr.close)
+        monitor = self.connect(qemu)
+        power = self.capability(monitor, 1) + 4
+        for register, value in writes:
+            self.write_config(monitor, power if register == "power" else register, value)
+        monitor.command("quit")
+        qemu.wait()
+        server.stop()
+        return [request.addr for _, request in server.log if request.type == v2_device.BUS]
+
+    def test_direct_transfers(self):
+        """The device hears at once when it may go to shared RAM by itself, and when no longer."""
+        self.assertEqual(self.bus_messages(), [1, 0])
+        self.assertEqual(self.bus_messages(writes=((4, 6), ("power", 3), ("power", 0), (4, 4), (4, 6))),
+                         [1, 0, 1])
+        self.assertEqual(self.bus_messages(["-device", "intel-iommu"]), [])
+        self.assertEqual(self.bus_messages(properties=",release_lock=on"), [])
 
     def connect(self, qemu):
         while "waiting for connection" not in qemu.stderr.readline():

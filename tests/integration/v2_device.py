@@ -23,9 +23,9 @@ SIZE = 64
 NEVER = (1 << 64) - 1
 
 SHM, POSTED, TIME, IRQ_FEATURE, DMA, RAM_FEATURE = 1, 2, 4, 8, 16, 32
-RESET_DEVICE_FEATURE, REGIONS_FEATURE, MEMORY_FEATURE = 128, 256, 512
+RESET_DEVICE_FEATURE, REGIONS_FEATURE, MEMORY_FEATURE, BUS_FEATURE = 128, 256, 512, 1024
 READ, WRITE, ADVANCE, RESET, FLUSH, DMA_DONE, GOODBYE, RAM, NOTE, RESET_DEVICE, \
-    MEMORY = range(1, 12)
+    MEMORY, BUS = range(1, 13)
 REPLY, IRQ, DMA_READ, DMA_WRITE, DMA_WRITTEN = range(0x81, 0x86)
 OK, MALFORMED, WIDTH, RANGE, REFUSED, CANCELLED, NO_DEVICE = range(7)
 BAD_VERSION, GEOMETRY, BUSY, NOT_RAM, NO_MEMORY = range(7, 12)
@@ -389,7 +389,7 @@ class Server:
             self.shared.append((request, self.received.pop()))
             if self.ram_status is not None:
                 device.reply(request, status=self.ram_status, next=self.next)
-        elif request.type in (ADVANCE, RESET, FLUSH, RESET_DEVICE):
+        elif request.type in (ADVANCE, RESET, FLUSH, RESET_DEVICE, BUS):
             self.other(device, request)
         elif request.type in (READ, WRITE):
             device.requests.append(request)

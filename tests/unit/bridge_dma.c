@@ -297,6 +297,38 @@ static void test_ram_that_makes_no_sense(void **state)
     }
 }
 
+/* Messages that a read and a write of guest memory take, beside what tells of them. */
+static unsigned pieces_of_a_dma(struct fixture *f)
+{
+    struct guest guest = {0};
+    run_dma(f, &guest, 100);
+    guest.id =
+        post(&client, 0, (struct trestle_v2_message){.type = TRESTLE_V2_ADVANCE, .time = 10});
+    await_guest(f, &guest);
+    uint64_t id = post(&client, 0, write_at(REG_IRQ, 0, 10));
+    expect_irq(f, 0, 0, 0, 10);
+    expect_reply(f, 0, id);
+    return guest.pieces;
+}
+
+/* A PCI device's transfers are direct while the client says that its bus leads there. */
+static void test_a_bus(void **state)
+{
+    struct fixture *f = *state;
+    int fd = ram_file(RAM_SIZE, F_SEAL_SHRINK);
+    assert_int_equal(share(f, RAM_BASE, RAM_SIZE, 0, fd), TRESTLE_V2_OK);
+    assert_int_equal(pieces_of_a_dma(f), 2);
+    for (uint64_t i = 0; i < 4; i++) {
+        uint64_t leads = (i + 1) % 2;
+        struct trestle_v2_message bus = {.type = TRESTLE_V2_BUS, .addr = leads, .time = 10};
+        assert_int_equal(ask(f, &client, 0, bus).status, TRESTLE_V2_OK);
+        assert_int_equal(pieces_of_a_dma(f), leads ? 0 : 2);
+    }
+    post(&client, 0, (struct trestle_v2_message){.type = TRESTLE_V2_BUS, .addr = 2});
+    expect_end(f, "ended: a message that this version does not have");
+    close(fd);
+}
+
 /* In the ring there is no descriptor, and without the feature in force no RAM. */
 static void test_ram_where_it_does_not_belong(void **state)
 {
@@ -383,5 +415,11 @@ int main(void)
     failed += cmocka_run_group_tests_name("guest RAM, sockets", ram_tests, NULL, NULL);
     features |= TRESTLE_V2_FEATURE_SHM;
     failed += cmocka_run_group_tests_name("guest RAM, shared memory", ram_tests, NULL, NULL);
+    const struct CMUnitTest bus_tests[] = {CLIENT_TEST(test_a_bus)};
+    first_base = TRESTLE_NO_BASE;
+    features |= TRESTLE_V2_FEATURE_BUS;
+    failed += cmocka_run_group_tests_name("a bus, shared memory", bus_tests, NULL, NULL);
+    features &= ~(uint32_t)TRESTLE_V2_FEATURE_SHM;
+    failed += cmocka_run_group_tests_name("a bus, sockets", bus_tests, NULL, NULL);
     return failed;
 }

@@ -121,6 +121,7 @@ const struct trestle_model memory_model = {.size = sizeof(memory_model),
                                            .dma_done = memory_dma_done};
 
 const struct trestle_model *last_model = &memory_model;
+uint64_t first_base = BASE;
 enum trestle_wait fixture_wait = TRESTLE_WAIT_SLEEP;
 
 void fixture_log(void *ctx, enum trestle_log_level level, const char *text)
@@ -139,7 +140,7 @@ void add_devices(struct fixture *f, unsigned count)
         struct trestle_bridge_device device = {.size = sizeof(device),
                                                .name = name,
                                                .model = i < count - 1 ? &memory_model : last_model,
-                                               .base_addr = BASE + i * STRIDE,
+                                               .base_addr = i ? BASE + i * STRIDE : first_base,
                                                .region_size = 4096};
         assert_int_equal(trestle_bridge_add_device(f->bridge, &device, NULL, NULL), 0);
     }

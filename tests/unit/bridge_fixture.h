@@ -49,6 +49,9 @@ struct fixture {
 /* Of the last device; a test may choose another before the bridge is opened. */
 extern const struct trestle_model *last_model;
 
+/* Where the first device is; likewise. */
+extern uint64_t first_base;
+
 /* How the bridge waits; likewise. */
 extern enum trestle_wait fixture_wait;
 

@@ -218,7 +218,7 @@ static void test_reset_of_one_device_needs_its_feature(void **state)
 {
     struct fixture *f = *state;
     post(&client, 1, (struct trestle_v2_message){.type = TRESTLE_V2_RESET_DEVICE});
-    wait_for_log(f, "the session with QEMU was ended: the reset of a device without the feature");
+    wait_for_log(f, "the session with QEMU was ended: a message of a feature that is not in force");
 }
 
 /* The first region's word is not another's, and who does not know of others means the first. */

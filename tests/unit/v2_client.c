@@ -11,7 +11,7 @@ struct trestle_v2_hello hello_for(uint32_t index, uint32_t wanted)
                                      .version_max = 2,
                                      .features = wanted,
                                      .client_id = "a client's id..",
-                                     .base_addr = BASE + index * STRIDE,
+                                     .base_addr = index ? BASE + index * STRIDE : first_base,
                                      .size = 4096,
                                      .irq_lines = 2};
 }

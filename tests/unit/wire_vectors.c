@@ -198,7 +198,7 @@ static void test_vectors(void **state)
         }
     }
     fclose(file);
-    assert_int_equal(records, 29);
+    assert_int_equal(records, 30);
 }
 
 static void test_handshake_refusals(void **state)

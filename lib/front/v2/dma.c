@@ -194,7 +194,7 @@ static int move_pieces(struct v2_client *client, bool write, uint64_t addr, uint
     while (size > 0 && r == 0) {
         size_t piece = size < TRESTLE_V2_DMA_MAX ? size : TRESTLE_V2_DMA_MAX;
         /* Where a bus leads is QEMU's to know. */
-        bool is_direct = client->port->base_addr != TRESTLE_NO_BASE;
+        bool is_direct = client->port->base_addr != TRESTLE_NO_BASE || client->is_direct;
         uint8_t *memory = is_direct ? v2_ram_at(&session->ram, addr, &piece) : NULL;
         struct trestle_v2_message message = {.type =
                                                  write ? TRESTLE_V2_DMA_WRITE : TRESTLE_V2_DMA_READ,

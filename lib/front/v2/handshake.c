@@ -17,7 +17,7 @@
     (TRESTLE_V2_FEATURE_SHM | TRESTLE_V2_FEATURE_POSTED | TRESTLE_V2_FEATURE_TIME |           \
      TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA | TRESTLE_V2_FEATURE_RAM |               \
      TRESTLE_V2_FEATURE_NOTE | TRESTLE_V2_FEATURE_RESET_DEVICE | TRESTLE_V2_FEATURE_REGIONS | \
-     TRESTLE_V2_FEATURE_MEMORY)
+     TRESTLE_V2_FEATURE_MEMORY | TRESTLE_V2_FEATURE_BUS)
 
 /* Interrupts and DMA only where some model has them. */
 static uint32_t features_for(const struct front *front, const struct trestle_v2_hello *hello)
@@ -33,6 +33,8 @@ static uint32_t features_for(const struct front *front, const struct trestle_v2_
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_MEMORY;
     if (!(features & TRESTLE_V2_FEATURE_DMA))
         features &= ~(uint32_t)TRESTLE_V2_FEATURE_RAM;
+    if (!(features & TRESTLE_V2_FEATURE_RAM))
+        features &= ~(uint32_t)TRESTLE_V2_FEATURE_BUS;
     return features;
 }
 

@@ -57,14 +57,22 @@ static bool is_access(const struct trestle_v2_message *m)
     return m->type == TRESTLE_V2_READ || m->type == TRESTLE_V2_WRITE;
 }
 
-/* READ, WRITE, FLUSH, RESET_DEVICE. False: the device is busy, and the message must wait. */
+/* A message that came without the feature that it is of. */
+static bool is_uncalled(const struct v2_session *session, const struct trestle_v2_message *m)
+{
+    uint32_t feature = m->type == TRESTLE_V2_RESET_DEVICE ? TRESTLE_V2_FEATURE_RESET_DEVICE
+                       : m->type == TRESTLE_V2_BUS        ? TRESTLE_V2_FEATURE_BUS
+                                                          : 0;
+    return feature & ~session->features;
+}
+
+/* READ, WRITE, FLUSH, RESET_DEVICE, BUS. False: the device is busy, and the message must wait. */
 static bool handle_device_message(struct v2_session *session, struct v2_client *via,
                                   const struct trestle_v2_message *m)
 {
     struct front *front = session->front;
-    if (m->type == TRESTLE_V2_RESET_DEVICE &&
-        !(session->features & TRESTLE_V2_FEATURE_RESET_DEVICE)) {
-        v2_session_end(session, "the reset of a device without the feature");
+    if (is_uncalled(session, m)) {
+        v2_session_end(session, "a message of a feature that is not in force");
         return true;
     }
     struct v2_client *client = m->device < front->num_ports ? session->clients[m->device] : NULL;
@@ -83,6 +91,8 @@ static bool handle_device_message(struct v2_session *session, struct v2_client *
     }
     if (m->type == TRESTLE_V2_RESET_DEVICE)
         trestle_device_reset_alone(client->port->device);
+    if (m->type == TRESTLE_V2_BUS)
+        client->is_direct = m->addr;
     v2_reply(client, m->device, m->id, TRESTLE_V2_OK, 0);
     return true;
 }
@@ -122,6 +132,7 @@ static bool perform_message(struct v2_session *session, struct v2_client *via,
     case TRESTLE_V2_WRITE:
     case TRESTLE_V2_FLUSH:
     case TRESTLE_V2_RESET_DEVICE:
+    case TRESTLE_V2_BUS:
         return handle_device_message(session, via, m);
     case TRESTLE_V2_ADVANCE:
         session->advance = *m;

@@ -24,6 +24,8 @@ struct v2_client {
     struct v2_queue stash;    /* on the socket: came while a DMA was waited for */
     uint64_t request_id;      /* of the access under way */
     bool is_posted;           /* the client does not wait for its answer */
+    bool is_direct; /* a PCI device whose bus leads to guest memory as it is, and which may go there
+                     */
 };
 
 struct v2_session {
