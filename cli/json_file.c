@@ -5,15 +5,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "util.h"
+
+/* For a reader to take something, or to come. */
+#define PATIENCE_MS 2000
+/* A pipe with any room at all takes as much at once. */
+#define PIECE_SIZE ((size_t)4096)
 
 /* What must not be replaced by a file: a pipe, a terminal, /dev/null. */
 static bool is_special(const char *path)
@@ -85,12 +92,44 @@ static int replace_file(const char *target, const char *text)
     return status;
 }
 
+/* The run is over, and must not wait for ever for a reader who takes nothing. */
+static int write_patiently(int fd, const char *text)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    size_t size = strlen(text);
+    int status = 0, ready = 1;
+    while (size > 0 && status == 0 && (ready = poll(&room, 1, PATIENCE_MS)) != 0) {
+        size_t piece = size < PIECE_SIZE ? size : PIECE_SIZE;
+        if (ready > 0)
+            status = io_write_all(fd, text, piece);
+        else
+            piece = 0;
+        text += piece;
+        size -= piece;
+    }
+    return ready == 0 ? -ETIMEDOUT : status;
+}
+
+/* A FIFO without a reader may get one in a moment. */
+static int open_special(const char *path)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    int fd = -1;
+    for (unsigned ms = 0; ms < PATIENCE_MS; ms += 20) {
+        fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd >= 0 || errno != ENXIO)
+            break;
+        nanosleep(&pause, NULL);
+    }
+    return fd >= 0 ? fd : errno == ENXIO ? -ETIMEDOUT : -errno;
+}
+
 static int write_in_place(const char *path, const char *text)
 {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int fd = open_special(path);
     if (fd < 0)
-        return -errno;
-    int status = io_write_all(fd, text, strlen(text));
+        return fd;
+    int status = write_patiently(fd, text);
     close(fd);
     return status;
 }
@@ -100,11 +139,12 @@ int text_file_write(const char *text, const char *option, const char *path, char
     char *target = target_of(path);
     int status;
     if (strcmp(path, "-") == 0)
-        status = io_write_all(STDOUT_FILENO, text, strlen(text));
+        status = write_patiently(STDOUT_FILENO, text);
     else
         status = is_special(target) ? write_in_place(target, text) : replace_file(target, text);
     if (status < 0)
-        *ret_error = xformat("trestle: cannot write %s %s: %s", option, path, strerror(-status));
+        *ret_error = xformat("trestle: cannot write %s %s: %s", option, path,
+                             status == -ETIMEDOUT ? "nobody reads it" : strerror(-status));
     free(target);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "adapters/python/python.h"
@@ -157,6 +158,9 @@ int trestle_model_load(const char *path, struct trestle_model_library **ret_libr
         int error = -errno;
         return error_set(ret_error, error, "%s: %s", path, error_text(error));
     }
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* nothing to wait for */
+        return error_set(ret_error, -ENOEXEC, "%s: it is no file", path);
     struct trestle_model_library *library = calloc(1, sizeof(*library));
     if (!library)
         return error_set(ret_error, -ENOMEM, "%s: out of memory", path);

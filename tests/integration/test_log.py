@@ -114,6 +114,21 @@ class Plugin(Case):
         while guest.ask("r 4 10200000") != "= 0":
             pass
 
+    def test_statistics_that_nobody_reads(self):
+        """Neither a FIFO, nor a standard output that is full."""
+        config = self.config({"machine": {"kernel": str(common.guest("probe"))}, "devices": [
+            {"name": "dut", "model": "id", "base_addr": "0x10200000"}]})
+        os.mkfifo(self.dir / "fifo")
+        result = self.trestle("run", config, "--stats", "fifo", "--timeout", "0.3")
+        self.assertEqual(result.code, 124, result)
+        self.assertIn("\ntrestle: cannot write --stats fifo: nobody reads it\n", result.err)
+        guest = Guest(self, "--stats", "-", config=config)
+        self.fill(guest.process.stdout)
+        guest.process.terminate()
+        code, log = guest.end()
+        self.assertEqual(code, 128 + signal.SIGTERM, log)
+        self.assertIn("\ntrestle: cannot write --stats -: nobody reads it\n", log)
+
     def test_lines_that_nobody_reads(self):
         """They are counted, and the guest does not wait for a reader."""
         guest = Guest(self, config=self.config({

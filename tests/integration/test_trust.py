@@ -335,6 +335,14 @@ class Objects(Case):
         for size in 20, 100, 5000, len(whole) // 2, len(whole) - 1:
             self.refused(whole[:size], "it is cut off( or damaged)?")
 
+    def test_no_file(self):
+        os.mkfifo(self.dir / "fifo.so")
+        os.mkfifo(self.dir / "fifo.py")
+        (self.dir / "folder.py").mkdir()
+        for model in "./fifo.so", "./fifo.py", "./folder.py", "/dev/zero":
+            config = self.config({"devices": [{"model": model, "base_addr": "0x10200000"}]})
+            self.assert_refused_like(rf"{config}:4: devices\[0\].model: \S*: it is no file", "check", config)
+
     def test_for_another_machine(self):
         whole = pathlib.Path(FAULTY).read_bytes()
         for machine, bits, name in (243, 2, "riscv64"), (40, 1, "arm with 32 bits"), (
