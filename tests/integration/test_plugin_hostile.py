@@ -237,8 +237,10 @@ class Hostile:
         def answer(device, request):
             if device.connection:
                 act(device, request)
-        probe = self.probe(self.properties(timeout_ms=2000, **more), self.properties(1, **more),
-                           self.properties(2), args=args)
+        # Long enough for a server in Python on a busy host: nothing here waits for its end.
+        probe = self.probe(self.properties(timeout_ms=20000, **more),
+                           self.properties(1, timeout_ms=20000, **more),
+                           self.properties(2, timeout_ms=20000), args=args)
         self.assertEqual(probe.read(BASE), 0)
         self.server.devices[0].answer = answer
         self.assertEqual(self.fault(probe.read, BASE), 5)
@@ -467,6 +469,7 @@ class HostileShm(Hostile, PluginTest):
         for number in 0, 1:  # they come back to a new session
             while probe.fails(self.at(number)):
                 pass
+        self.until(lambda: probe.err.count("answers again") == 2)
         self.assertEqual(len(probe.said()), 4, probe.err)
 
     def test_doorbell_that_nobody_asked_for(self):
