@@ -462,6 +462,7 @@ static void test_smaller_rows(void **state)
     struct trestle_region other = {TRESTLE_REGION_SIZES, .num_registers = 2,
                                    .registers = (const void *)old};
     other.register_size = SIZE;
+    other.size = offsetof(struct trestle_region, name); /* nor has the region more */
     struct trestle_model table = model;
     table.name = "old";
     table.regions = TRESTLE_REGIONS(&other);
@@ -469,6 +470,11 @@ static void test_smaller_rows(void **state)
     assert_int_equal(get(0), 3);
     set(4, 9);
     assert_int_equal(get(4), 9);
+    assert_int_equal(trestle_device_model(dev)->access_sizes, 4);
+    other.size = sizeof(other);
+    other.widths = 1 | 4;
+    table.name = "older";
+    assert_int_equal(trestle_device_model(add(&table))->access_sizes, 1 | 4);
 }
 
 static const struct trestle_register *row_of(const struct trestle_device *of)
