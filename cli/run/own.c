@@ -62,6 +62,7 @@ struct own_processes {
     struct trestle_bridge *bridge;
     struct backend *const *backends; /* of each device, or NULL */
     int verbosity;
+    int64_t watchdog_ms;
     const char *trace;
     size_t count;
     struct own_process processes[];
@@ -118,7 +119,7 @@ static int describe(const struct own_process *process, char **ret_bytes, size_t 
     size_t num_fds = 0;
     struct handover given = {.name = (char *)name,
                              .run_hash = all->config->icount >= 0,
-                             .watchdog_ms = all->config->watchdog_ms,
+                             .watchdog_ms = all->watchdog_ms,
                              .verbosity = all->verbosity};
     if (all->trace && all->config->is_all_inline)
         given.trace = xstrdup(all->trace);
@@ -553,8 +554,8 @@ void own_finish(struct own_processes *own)
 }
 
 int own_start(const struct config *config, struct trestle_bridge *bridge,
-              struct backend *const *backends, int verbosity, const char *trace, int signal_fd,
-              struct own_processes **ret_own, char **ret_error)
+              struct backend *const *backends, int verbosity, int64_t watchdog_ms,
+              const char *trace, int signal_fd, struct own_processes **ret_own, char **ret_error)
 {
     size_t count = config->num_processes;
     struct own_processes *own = xcalloc(1, sizeof(*own) + count * sizeof(own->processes[0]));
@@ -564,6 +565,7 @@ int own_start(const struct config *config, struct trestle_bridge *bridge,
                                   .bridge = bridge,
                                   .backends = backends,
                                   .verbosity = verbosity,
+                                  .watchdog_ms = watchdog_ms,
                                   .trace = trace,
                                   .count = count};
     for (size_t i = 0; i < count; i++) {

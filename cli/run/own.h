@@ -4,6 +4,7 @@
 #ifndef CLI_OWN_H
 #define CLI_OWN_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "config/config.h"
@@ -15,10 +16,11 @@ struct own_processes;
  * that backends has for each device, or NULL. Returns once all of
  * them serve, or when signal_fd is readable; one that ends before is -EINVAL. From then on the
  * bridge notices their ends: what died is started again as the configuration says. With a trace (or
- * NULL) they write theirs to trace.NAME, and those started again to trace.NAME.1 and so on. */
+ * NULL) they write theirs to trace.NAME, and those started again to trace.NAME.1 and so on.
+ * watchdog_ms: of theirs, 0: never. */
 int own_start(const struct config *config, struct trestle_bridge *bridge,
-              struct backend *const *backends, int verbosity, const char *trace, int signal_fd,
-              struct own_processes **ret_own, char **ret_error);
+              struct backend *const *backends, int verbosity, int64_t watchdog_ms,
+              const char *trace, int signal_fd, struct own_processes **ret_own, char **ret_error);
 /* For devices inside QEMU: what it inherits, and the value of the plugin's argument; malloc'd,
  * NULL: there are none. The descriptors are the run's until own_launched(). */
 char *own_inline_argument(const struct own_processes *own, const char *module, const int **ret_fds,

@@ -353,6 +353,7 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
              char **ret_error)
 {
     *run = (struct run){.config = config, .verbosity = wanted->verbosity, .signal_fd = -1};
+    run->watchdog_ms = wanted->has_no_watchdog ? 0 : config->watchdog_ms;
     raise_descriptor_limit();
     /* Where it cannot be had, only a run that is killed is worse off. */
     if (!wanted->process)
@@ -371,11 +372,10 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
     };
     snprintf(run->ends, sizeof(run->ends), "%s%s", wanted->process ? "the process of " : "the run",
              wanted->process ? wanted->process : "");
-    const struct watchdog_options watchdog = {
-        .ends = run->ends,
-        .patience_ns = wanted->has_no_watchdog ? 0 : (uint64_t)config->watchdog_ms * NS_PER_MS,
-        .clean_up = wanted->clean_up,
-        .ctx = wanted->ctx};
+    const struct watchdog_options watchdog = {.ends = run->ends,
+                                              .patience_ns = (uint64_t)run->watchdog_ms * NS_PER_MS,
+                                              .clean_up = wanted->clean_up,
+                                              .ctx = wanted->ctx};
     char *error = NULL;
     int status = watchdog_start(&watchdog);
     if (status == 0)
@@ -442,8 +442,8 @@ int run_listen(struct run *run, char **ret_error)
         free(error);
     }
     if (status == 0 && run->config->num_processes > 0)
-        status = own_start(run->config, run->bridge, run->backends, run->verbosity, own_trace(run),
-                           run->signal_fd, &run->own, ret_error);
+        status = own_start(run->config, run->bridge, run->backends, run->verbosity,
+                           run->watchdog_ms, own_trace(run), run->signal_fd, &run->own, ret_error);
     return status < 0 ? status : start_backends(run, ret_error);
 }
 

@@ -38,6 +38,7 @@ struct run {
     struct backend **backends;               /* of each device, or NULL */
     struct keeper keeper;
     int verbosity;
+    int64_t watchdog_ms; /* of all processes; 0: none */
     int signal_fd;
     int signal;            /* the first that came, or 0 */
     unsigned signals_seen; /* a second one means: at once */

@@ -103,6 +103,17 @@ class Watchdog(Faulty):
                 self.assertRegex(log, r"trestle: error: the engine has not come to rest for \d\.\d s "
                                       rf"and is at \d+\.\d+ us of simulated time: {names}, again")
 
+    def test_nobody_is_in_a_hurry_under_a_debugger(self):
+        """In none of the processes."""
+        for process in "shared", "own", "inline":
+            with self.subTest(process=process):
+                code, log = self.provoke("slow", "--debug", "dut", process=process,
+                                         more={"watchdog_ms": 60}).end()
+                self.assertEqual(code, 0, log)
+                self.assertNotIn("has not returned", log)
+        code, log = self.provoke("slow", more={"watchdog_ms": 60}).end()
+        self.assertIn("has not returned", log)  # otherwise this test could not fail
+
     @without_asan
     def test_crashes(self):
         for fault, number, why in (("null", signal.SIGSEGV, "Segmentation fault"),
