@@ -100,6 +100,24 @@ static void find_candidates(struct doer *doer, const char *line, struct strings 
     free(error);
 }
 
+/* --- commands on the command line -------------------------------------------------------------
+ */
+
+/* They may have lines, as a script has. */
+static int do_text(struct doer *doer, const char *text)
+{
+    struct source source = {.name = "-c"};
+    char *copy = xstrdup(text), *rest = copy, *line;
+    bool is_one = !strchr(text, '\n');
+    enum poke_status status = POKE_OK;
+    while (status == POKE_OK && !doer->quits && (line = strsep(&rest, "\n")) != NULL) {
+        source.line += !is_one;
+        status = do_line(doer, line, &source);
+    }
+    free(copy);
+    return exit_code(status);
+}
+
 /* --- scripts --------------------------------------------------------------------------------- */
 
 static int do_script(struct doer *doer, const char *path)
@@ -180,8 +198,7 @@ static int do_terminal(struct doer *doer)
 
 static int do_all(struct doer *doer, const char *commands_text, const char *script)
 {
-    const struct source argument = {.name = "-c"};
-    return commands_text                     ? exit_code(do_line(doer, commands_text, &argument))
+    return commands_text                     ? do_text(doer, commands_text)
            : script || !isatty(STDIN_FILENO) ? do_script(doer, script ? script : "-")
                                              : do_terminal(doer);
 }

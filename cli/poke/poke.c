@@ -716,12 +716,10 @@ enum poke_status poke_line(struct poke *poke, const char *line)
     free(poke->error);
     poke->error = NULL;
     for (;; at++) {
-        if (*at == '#' && !in_text)
-            memset(at, ' ', strcspn(at, "\n"));
         if (*at == '"')
             in_text = !in_text;
-        bool ends_all = !*at;
-        if (!ends_all && (!strchr(";\n", *at) || in_text))
+        bool ends_all = !*at || (*at == '#' && !in_text);
+        if (!ends_all && (*at != ';' || in_text))
             continue;
         *at = '\0';
         status = do_command(poke, start);

@@ -64,7 +64,7 @@ class Poke(ControlCase):
         self.assertEqual(guest.ask("w 4 10200000 cafe"), "=")
         self.assert_fine("wait echo_device.STATUS.ready 1us; read echo_device.DATA_OUT",
                          "echo_device.DATA_OUT = 0xcafe\n")
-        self.assert_fine("write echo_device.DATA_IN 0x1234; run 1us", "")
+        self.assert_fine("write echo_device.DATA_IN 0x1234 # a line's end ends it\n run 1us", "")
         self.assertEqual(guest.ask("r 4 10200004"), "= 1234")
         self.assert_fine("devices", "echo_device: echo at 0x10200000, 4096 bytes\n"
                                     "timer: timer at 0x10500000, 24 bytes\n")

@@ -117,6 +117,9 @@ class Commands(PokeCase):
         """As in a script: a line's end ends a command, and a comment."""
         self.assert_fine("read echo_device.STATUS # one; write\n\n expect echo_device.STATUS 0\n",
                          "echo_device.STATUS = 0x0\n")
+        result = self.poke("read echo_device.STATUS\nread nobody.STATUS")
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("trestle: -c:2: ", result.err)
 
 
 class Names(PokeCase):
