@@ -25,6 +25,7 @@ struct trestle_device {
     struct trestle_sim *sim;
     struct register_banks *banks; /* or NULL */
     void *state;
+    const void *fence;                      /* behind the state, which need not be aligned */
     struct trestle_request *request;        /* under way, or NULL */
     struct trestle_device *outer;           /* from inside whose callback it was called, or NULL */
     unsigned depth;                         /* callbacks of the model that are under way */
@@ -79,7 +80,7 @@ static inline void device_enter(struct trestle_device *dev, enum trestle_callbac
 static inline bool device_is_intact(const struct trestle_device *dev)
 {
     uint64_t fence[2];
-    memcpy(fence, (const char *)dev->state + dev->model.state_size, sizeof(fence));
+    memcpy(fence, dev->fence, sizeof(fence));
     return likely(((fence[0] ^ DEVICE_FENCE) | (fence[1] ^ DEVICE_FENCE)) == 0);
 }
 /* Says so, once. */

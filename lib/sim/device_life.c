@@ -99,7 +99,7 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
     else
         r = place_region(dev, options, ret_error);
     if (dev->state)
-        memcpy((char *)dev->state + model->state_size, fence, sizeof(fence));
+        dev->fence = memcpy((char *)dev->state + model->state_size, fence, sizeof(fence));
     if (r == 0)
         r = registers_take(&sim->banks, &dev->model, &dev->banks, ret_error);
     if (r == 0 && device_memory_create(dev) < 0)
