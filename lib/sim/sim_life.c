@@ -10,7 +10,6 @@ int trestle_sim_create(struct trestle_sim **ret_sim)
     struct trestle_sim *sim = calloc(1, sizeof(*sim));
     if (!sim)
         return -ENOMEM;
-    activity_here(&sim->activity);
     *ret_sim = sim;
     return 0;
 }

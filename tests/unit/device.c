@@ -494,6 +494,17 @@ static void test_a_callback_acts_on_another_device(void **state)
     trestle_sim_run_until(sim, trestle_sim_now(sim));
     assert_int_equal(other->reads, 3);
     assert_true(trestle_device_busy(acted_on));
+
+    /* A callback of its own at that time brings the answer; it comes once. */
+    theirs.done = second_is_done;
+    trestle_device_wake_after(acted_on, 1, 0);
+    s->in_read = act_on_the_second;
+    assert_int_equal(trestle_device_submit(dev, &mine), 0);
+    s->in_read = NULL;
+    trestle_sim_run_until(sim, trestle_sim_now(sim));
+    assert_true(has_come);
+    assert_int_equal(other->reads, 3);
+    assert_false(trestle_device_busy(acted_on));
     trestle_device_destroy(acted_on);
 }
 
