@@ -128,7 +128,9 @@ void v2_reply(struct v2_client *via, uint32_t device, uint64_t id, enum trestle_
     struct v2_session *session = via->session;
     trestle_time now = timeline_at_answer(&session->front->timeline, &session->guest);
     bool is_direct = session->direct && id == session->direct_id && !session->end_reason;
-    struct trestle_v2_message event, *reply = is_direct ? session->direct : &event;
+    struct trestle_v2_message event, *reply = &event;
+    if (is_direct)
+        reply = session->direct;
     *reply = (struct trestle_v2_message){.type = TRESTLE_V2_REPLY,
                                          .status = (uint8_t)status,
                                          .device = device,
