@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """trestle new: what it makes builds and passes at once, with what is installed and nothing else."""
+import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -64,6 +66,32 @@ class New(common.TestCase):
             self.skipTest("this build has no models in Python (tools/deps installs libpython3-dev)")
         self.passes("--lang", "python", checks=5)
         self.assert_filled()
+
+    def test_python_and_c_are_one_device(self):
+        """The same table and the same behaviour give the same run, to the picosecond."""
+        if not list(self.stage.rglob("*python*.so")):
+            self.skipTest("this build has no models in Python (tools/deps installs libpython3-dev)")
+        common.guest("probe")
+        common.qemu("riscv32")
+        hashes = []
+        for language in "c", "python":
+            folder = self.dir / language / "mine"
+            folder.parent.mkdir()
+            self.assertEqual(self.new(folder, "--lang", language).code, 0)
+            if language == "c":
+                built = common.run(["make", "-C", folder, "mine.so", "guest.elf"], env=self.env)
+                self.assertEqual((built.code, built.err), (0, ""), built)
+            config = json.loads((folder / "mine.json").read_text())
+            config["machine"].update(icount=0, kernel=str(self.dir / "c/mine/guest.elf"))
+            (folder / "mine.json").write_text(json.dumps(config))
+            result = common.run([self.trestle, "run", folder / "mine.json", "--trace",
+                                 self.dir / f"{language}.trace"], env=self.env)
+            self.assertEqual(result.code, 0, result)
+            hashes.append(re.search(r"run hash \w+; repeatable", result.err)[0])
+        self.assertEqual(*hashes)
+        result = common.run([self.trestle, "replay", self.dir / "c.trace", "--device", "mine",
+                             "--model", self.dir / "python/mine/mine.py"], env=self.env)
+        self.assertEqual((result.code, result.err), (0, ""), result)
 
     def test_cxx(self):
         if subprocess.run(["pkg-config", "--exists", "systemc"]).returncode:
