@@ -44,6 +44,15 @@ static const struct part svd_parts[] = {
     {"README.md.in", "README.md"},
     {0},
 };
+static const struct part svd_python_parts[] = {
+    {"model_svd.py.in", "@name@.py"},
+    {"test_svd.poke.in", "test.poke"},
+    {"guest_svd.c.in", "guest.c"},
+    {"config.json.in", "@name@.json"},
+    {"Makefile.python.in", "Makefile"},
+    {"README.md.in", "README.md"},
+    {0},
+};
 /* Where the model is in a language of its own, a script of trestle poke takes the place of the unit
  * test in C. */
 static const struct part cxx_parts[] = {
@@ -76,19 +85,19 @@ static const struct part verilog_parts[] = {
 
 struct language {
     const char *name, *source, *model; /* the ends of files: of the source, and of what is loaded */
-    const struct part *parts;
-    const char *machine, *device; /* more of the configuration */
-    bool has_names;               /* its registers are known by name, not by offset alone */
+    const struct part *parts, *svd_parts; /* the latter NULL: there are none */
+    const char *machine, *device;         /* more of the configuration */
+    bool has_names;                       /* its registers are known by name, not by offset alone */
 };
 
 static const struct language *find_language(const char *name)
 {
     static const struct language languages[] = {
-        {"c", "c", "so", c_parts, "", "", true},
-        {"cxx", "cc", "so", cxx_parts, "", "", false},
-        {"python", "py", "py", python_parts, "", "", true},
+        {"c", "c", "so", c_parts, svd_parts, "", "", true},
+        {"cxx", "cc", "so", cxx_parts, NULL, "", "", false},
+        {"python", "py", "py", python_parts, svd_python_parts, "", "", true},
         /* A core that is slower than its guest needs a guest that waits for it. */
-        {"verilog", "v", "so", verilog_parts, ", \"icount\": 0",
+        {"verilog", "v", "so", verilog_parts, NULL, ", \"icount\": 0",
          ",\n      \"params\": { \"clock\": \"1GHz\" }", false},
     };
     for (size_t i = 0; i < sizeof(languages) / sizeof(*languages); i++)
@@ -203,19 +212,38 @@ static const char *last_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static char *interrupts_of(const struct svd_stub *stub)
+static char *interrupts_of(const struct svd_stub *stub, bool in_python)
 {
     struct strings names = {0};
     for (const char *const *name = stub->model.irqs; name && *name; name++)
         strings_addf(&names, "\"%s\"", *name);
     char *joined = strings_join(&names, ", ");
-    char *text = names.count ? xformat("\n    .irqs = TRESTLE_NAMES(%s),", joined) : xstrdup("");
+    const char *format = in_python ? "    irqs = [%s]\n" : "\n    .irqs = TRESTLE_NAMES(%s),";
+    char *text = names.count ? xformat(format, joined) : xstrdup("");
     free(joined);
     strings_finish(&names);
     return text;
 }
 
-static int add_stub(struct words *words, const char *name, const char *path, const char *peripheral)
+static void add_table(struct words *words, const char *name, const struct svd_stub *stub,
+                      bool in_python)
+{
+    char *(*escape)(const char *) = in_python ? svd_skeleton_python_text : svd_skeleton_text;
+    add_word(words, "doc", escape(stub->model.doc ? stub->model.doc : stub->names));
+    add_word(words, "peripheral", escape(stub->names));
+    add_word(words, "rows",
+             in_python ? svd_skeleton_attributes(stub) : svd_skeleton_rows(stub, name));
+    add_word(words, "checks", svd_skeleton_checks(stub, SVD_IN_GUEST, name));
+    add_word(words, "tests",
+             svd_skeleton_checks(stub, in_python ? SVD_IN_SCRIPT : SVD_IN_TEST, name));
+    add_word(words, "bytes", xformat("0x%llx", (unsigned long long)stub->size));
+    add_word(words, "irqs", interrupts_of(stub, in_python));
+    if (!in_python)
+        add_word(words, "members", svd_skeleton_members(stub));
+}
+
+static int add_stub(struct words *words, const char *name, const char *path, const char *peripheral,
+                    bool in_python)
 {
     struct svd_file *file;
     struct svd_stub *stub;
@@ -234,15 +262,10 @@ static int add_stub(struct words *words, const char *name, const char *path, con
         free(error);
         return code;
     }
-    add_word(words, "doc", svd_skeleton_text(stub->model.doc ? stub->model.doc : stub->names));
-    add_word(words, "peripheral", svd_skeleton_text(stub->names));
-    add_word(words, "svd", svd_skeleton_text(last_name(path)));
-    add_word(words, "members", svd_skeleton_members(stub));
-    add_word(words, "rows", svd_skeleton_rows(stub, name));
-    add_word(words, "checks", svd_skeleton_checks(stub, true));
-    add_word(words, "tests", svd_skeleton_checks(stub, false));
-    add_word(words, "bytes", xformat("0x%llx", (unsigned long long)stub->size));
-    add_word(words, "irqs", interrupts_of(stub));
+    add_table(words, name, stub, in_python);
+    add_word(words, "svd",
+             in_python ? svd_skeleton_python_text(last_name(path))
+                       : svd_skeleton_text(last_name(path)));
     svd_destroy(file);
     return 0;
 }
@@ -294,8 +317,8 @@ static int parse(const struct command *command, int argc, char **argv, struct wa
     if (!ret_wanted->svd != !ret_wanted->peripheral)
         return command_fail("--svd and --peripheral belong together; add %s",
                             ret_wanted->svd ? "--peripheral NAME" : "--svd FILE");
-    if (ret_wanted->svd && strcmp(ret_wanted->language, "c") != 0)
-        return command_fail("--svd makes a table in C; leave out --lang");
+    if (ret_wanted->svd && !find_language(ret_wanted->language)->svd_parts)
+        return command_fail("--svd makes a table in C or in Python; write --lang c or python");
     return 0;
 }
 
@@ -325,9 +348,10 @@ static int run_command(const struct command *command, int argc, char **argv)
     add_word(&words, "irq", xstrdup(wanted.svd ? "" : ", \"irq\": 40"));
     add_registers(&words, language->has_names);
     if (wanted.svd)
-        code = add_stub(&words, name, wanted.svd, wanted.peripheral);
+        code = add_stub(&words, name, wanted.svd, wanted.peripheral,
+                        strcmp(wanted.language, "python") == 0);
     if (code == 0)
-        code = write_folder(folder, wanted.svd ? svd_parts : language->parts, &words);
+        code = write_folder(folder, wanted.svd ? language->svd_parts : language->parts, &words);
     finish_words(&words);
     return code;
 }

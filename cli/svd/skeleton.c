@@ -38,9 +38,10 @@ bool svd_skeleton_is_keyword(const char *name)
     return false;
 }
 
-/* Lower case, so that it is no macro, and with something behind it that no keyword has. Rows have
- * names of their own; those of members may meet when their case is gone. */
-static char *member_name(const struct svd_stub *stub, const struct trestle_register *row)
+/* Lower case, so that it is no macro. Rows have names of their own; those of members may meet when
+ * their case is gone. */
+char *svd_skeleton_name(const struct svd_stub *stub, const struct trestle_register *row,
+                        bool (*is_taken)(const char *name))
 {
     const char *place = strstr(row->name, "%s");
     char *name = place ? xformat("%.*s%s", (int)(place - row->name), row->name, place + 2)
@@ -50,12 +51,17 @@ static char *member_name(const struct svd_stub *stub, const struct trestle_regis
         *at = (char)tolower((unsigned char)*at);
     for (const struct trestle_register *other = stub->table.rows; other < row; other++)
         same += strcasecmp(other->name, row->name) == 0;
-    bool is_keyword = isdigit((unsigned char)*name) || svd_skeleton_is_keyword(name);
-    if (!is_keyword && !same)
+    bool is_bad = isdigit((unsigned char)*name) || is_taken(name);
+    if (!is_bad && !same)
         return name;
     char *other = same ? xformat("%s_%u", name, same + 1) : xformat("reg_%s", name);
     free(name);
     return other;
+}
+
+static char *member_name(const struct svd_stub *stub, const struct trestle_register *row)
+{
+    return svd_skeleton_name(stub, row, svd_skeleton_is_keyword);
 }
 
 static const char *type_name(uint32_t size)
@@ -63,8 +69,7 @@ static const char *type_name(uint32_t size)
     return size == 1 ? "uint8_t" : size == 2 ? "uint16_t" : size == 4 ? "uint32_t" : "uint64_t";
 }
 
-/* Without the last line's end. */
-static char *text_end(struct printed *text)
+char *svd_skeleton_end(struct printed *text)
 {
     char *bytes = printed_end(text);
     if (text->size > 0 && bytes[text->size - 1] == '\n')
@@ -85,20 +90,25 @@ char *svd_skeleton_members(const struct svd_stub *stub)
         fputs(";\n", text.file);
         free(name);
     }
-    return text_end(&text);
+    return svd_skeleton_end(&text);
+}
+
+const char *svd_skeleton_rights(enum trestle_rights rights)
+{
+    static const char *const names[] = {
+        [TRESTLE_RIGHTS_DEFAULT] = "", [TRESTLE_RW] = "RW",   [TRESTLE_RO] = "RO",
+        [TRESTLE_WO] = "WO",           [TRESTLE_W1C] = "W1C", [TRESTLE_W1S] = "W1S",
+        [TRESTLE_W1T] = "W1T",         [TRESTLE_W0C] = "W0C", [TRESTLE_W0S] = "W0S",
+        [TRESTLE_W0T] = "W0T",         [TRESTLE_WC] = "WC",   [TRESTLE_WS] = "WS",
+        [TRESTLE_RC] = "RC",           [TRESTLE_RS] = "RS",
+    };
+    return names[rights];
 }
 
 static void print_rights(FILE *out, enum trestle_rights rights)
 {
-    static const char *const names[] = {
-        [TRESTLE_RO] = "RO",   [TRESTLE_WO] = "WO",   [TRESTLE_W1C] = "W1C", [TRESTLE_W1S] = "W1S",
-        [TRESTLE_W1T] = "W1T", [TRESTLE_W0C] = "W0C", [TRESTLE_W0S] = "W0S", [TRESTLE_W0T] = "W0T",
-        [TRESTLE_WC] = "WC",   [TRESTLE_WS] = "WS",   [TRESTLE_RC] = "RC",   [TRESTLE_RS] = "RS",
-    };
-    if (rights == TRESTLE_RW)
-        fputs(", .access = TRESTLE_RW", out);
-    else if (rights != TRESTLE_RIGHTS_DEFAULT)
-        fprintf(out, ", .access = TRESTLE_%s", names[rights]);
+    if (rights != TRESTLE_RIGHTS_DEFAULT)
+        fprintf(out, ", .access = TRESTLE_%s", svd_skeleton_rights(rights));
 }
 
 static void print_doc(FILE *out, const char *separator, const char *doc)
@@ -158,7 +168,7 @@ char *svd_skeleton_rows(const struct svd_stub *stub, const char *state)
     printed_begin(&text);
     for (size_t i = 0; i < stub->table.num_rows; i++)
         print_row(text.file, stub, &stub->table.rows[i], state);
-    return text_end(&text);
+    return svd_skeleton_end(&text);
 }
 
 static bool can_be_read(const struct trestle_register *row)
@@ -169,9 +179,12 @@ static bool can_be_read(const struct trestle_register *row)
     return row->access != TRESTLE_WO && row->count == 0;
 }
 
-static void print_check(FILE *out, const struct trestle_register *row, bool in_guest)
+static void print_check(FILE *out, const struct trestle_register *row,
+                        enum svd_skeleton_check where, const char *name)
 {
-    if (in_guest)
+    if (where == SVD_IN_SCRIPT)
+        fprintf(out, "expect %s.%s 0x%" PRIx64 "\n", name, row->name, row->reset);
+    else if (where == SVD_IN_GUEST)
         fprintf(out, "    check_read(BASE + 0x%02" PRIx64 ", %u, 0x%" PRIx64 ", \"%s\");\n",
                 row->offset, row->size, row->reset, row->name);
     else
@@ -182,7 +195,8 @@ static void print_check(FILE *out, const struct trestle_register *row, bool in_g
 }
 
 /* Those that are not 0 say more. */
-char *svd_skeleton_checks(const struct svd_stub *stub, bool in_guest)
+char *svd_skeleton_checks(const struct svd_stub *stub, enum svd_skeleton_check where,
+                          const char *name)
 {
     enum { CHECKS_MAX = 8 };
     struct printed text;
@@ -193,10 +207,10 @@ char *svd_skeleton_checks(const struct svd_stub *stub, bool in_guest)
             const struct trestle_register *row = &stub->table.rows[i];
             if (!can_be_read(row) || (row->reset == 0) != zero)
                 continue;
-            print_check(text.file, row, in_guest);
+            print_check(text.file, row, where, name);
             count++;
         }
-    if (count == 0 && in_guest) /* a guest that checks nothing has not passed */
+    if (count == 0 && where == SVD_IN_GUEST) /* a guest that checks nothing has not passed */
         fputs("    check(true, \"there is nothing to read\");\n", text.file);
-    return text_end(&text);
+    return svd_skeleton_end(&text);
 }

@@ -118,6 +118,58 @@ class New(common.TestCase):
         self.assertIn('{"SOURCE", 0x30,', text)
         self.assertIn('{"pll", 2}', text)
 
+    def test_svd_in_python(self):
+        if not list(self.stage.rglob("*python*.so")):
+            self.skipTest("this build has no models in Python (tools/deps installs libpython3-dev)")
+        for peripheral, checks in ("UART0", 3), ("TIMER", 5), ("CLOCK", 5):
+            with self.subTest(peripheral):
+                shutil.rmtree(self.dir / "mine", ignore_errors=True)
+                self.passes("--lang", "python", "--svd", CHIP, "--peripheral", peripheral, checks=checks)
+                self.assert_filled()
+        text = (self.dir / "mine/mine.py").read_text()
+        self.assertIn("ctrl = trestle.Register(0x00,", text)
+        self.assertIn('"values": {"rc": 0, "xtal": 1, "pll": 2}', text)
+        self.assertEqual(self.tables("mine.py"), self.tables("mine.so", "--svd", CHIP, "--peripheral",
+                                                             "CLOCK"))
+
+    def test_names_that_python_has_for_itself(self):
+        """And those that a model has."""
+        if not list(self.stage.rglob("*python*.so")):
+            self.skipTest("this build has no models in Python (tools/deps installs libpython3-dev)")
+        (self.dir / "names.py").write_text(
+            "import trestle, keyword\nprint(*keyword.kwlist, *dir(trestle.Model))\n"
+            "class A(trestle.Model):\n    region_size = 4\n")
+        result = common.run([self.trestle, "models", "./names.py"], cwd=self.dir, env=self.env)
+        names = sorted({name.lower() for name in result.err.split() if name[0] != "_"} | {
+            "init", "fini", "start", "reset", "read", "write", "wake", "message", "input", "dma_done",
+            "dma_failed", "region_size", "irqs", "ports", "timers", "holes", "compatible"})
+        self.assertIn("wake_after", names)
+        registers = "".join(
+            f"<register><name>{name}</name><addressOffset>{4 * i}</addressOffset></register>"
+            for i, name in enumerate(names))
+        (self.dir / "names.svd").write_text(
+            "<device><name>d</name><size>32</size><peripherals><peripheral><name>P</name>"
+            "<baseAddress>0</baseAddress><addressBlock><offset>0</offset><size>0x1000</size>"
+            f"<usage>registers</usage></addressBlock><registers>{registers}</registers></peripheral>"
+            "</peripherals></device>")
+        result = self.new("mine", "--lang", "python", "--svd", "names.svd", "--peripheral", "P")
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        said = common.run([self.trestle, "models", "mine/mine.py", "--json"], cwd=self.dir,
+                          env=self.env)
+        self.assertEqual((said.code, said.err), (0, ""), said)
+        self.assertEqual([row["name"] for row in json.loads(said.out)[0]["regions"][0]["registers"]],
+                         names)
+
+    def tables(self, model, *more):
+        """What a model says of its registers; with more, one that is made for that."""
+        if more:
+            shutil.rmtree(self.dir / "mine")
+            self.new("mine", *more)
+            common.run(["make", "-C", self.dir / "mine", model], env=self.env)
+        said = common.run([self.trestle, "models", f"mine/{model}", "--json"], cwd=self.dir,
+                          env=self.env)
+        return json.loads(said.out)[0]["regions"]
+
     def test_refused(self):
         (self.dir / "there").mkdir()
         (self.dir / "hostile.svd").write_text(
@@ -130,6 +182,8 @@ class New(common.TestCase):
                           "digits and _, 40 at most, but no word of C"),
                 (["a", "--lang", "rust"], "--lang rust is not a language here; write c, cxx, "
                                            "python or verilog"),
+                (["a", "--lang", "cxx", "--svd", CHIP, "--peripheral", "UART0"],
+                 "--svd makes a table in C or in Python; write --lang c or python"),
                 (["guest"], "guest.c is the guest's program; choose another name for the device"),
                 (["a", "--svd", CHIP], "--svd and --peripheral belong together; add --peripheral "
                                        "NAME"),
@@ -150,6 +204,11 @@ class New(common.TestCase):
         text = text.replace("<name>BAUD<", "<name>int<").replace("<name>FLAGS<", "<name>a*/b\"<")
         (self.dir / "odd.svd").write_text(text)
         self.passes("--svd", "odd.svd", "--peripheral", "UART0", checks=3)
+        if list(self.stage.rglob("*python*.so")):
+            text = text.replace("<name>TX<", "<name>reset<")
+            (self.dir / "odd.svd").write_text(text)
+            shutil.rmtree(self.dir / "mine")
+            self.passes("--svd", "odd.svd", "--peripheral", "UART0", "--lang", "python", checks=3)
 
 
 if __name__ == "__main__":
