@@ -7,11 +7,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/line.h"
 #include "ipc/barrier.h"
 #include "ipc/shm.h"
 #include "ipc/wait.h"
@@ -101,31 +101,6 @@ static void pour(struct rings *rings)
     }
 }
 
-/* Two cache lines, one each way, and nothing else: no question and answer can take less. How long
- * that is depends on where the host has put the processors. */
-static alignas(128) _Atomic uint64_t there_line;
-static alignas(128) _Atomic uint64_t back_line;
-
-static void *bounce(void *ctx)
-{
-    const struct rings *rings = ctx;
-    for (uint64_t i = 1; i <= rings->count; i++) {
-        while (atomic_load_explicit(&there_line, memory_order_acquire) != i)
-            ;
-        atomic_store_explicit(&back_line, i, memory_order_release);
-    }
-    return NULL;
-}
-
-static void ping(struct rings *rings)
-{
-    for (uint64_t i = 1; i <= rings->count; i++) {
-        atomic_store_explicit(&there_line, i, memory_order_release);
-        while (atomic_load_explicit(&back_line, memory_order_acquire) != i)
-            ;
-    }
-}
-
 /* Nobody else touches the cache lines: what the instructions cost. */
 static void post_and_take(struct rings *rings)
 {
@@ -143,7 +118,6 @@ static double run_once(void (*here)(struct rings *), void *(*there)(void *), uin
     struct rings rings = {.count = count};
     pthread_t thread;
     open_rings(&shm, &rings);
-    there_line = back_line = 0;
     uint64_t start = clock_ns();
     if (there)
         check(-pthread_create(&thread, NULL, there, &rings), "thread");
@@ -161,14 +135,27 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void report(const char *what, void (*here)(struct rings *), void *(*there)(void *),
-                   uint64_t count)
+static void report(const char *what, double *ref_ns)
+{
+    qsort(ref_ns, RUNS, sizeof(ref_ns[0]), compare);
+    printf("%-36s %8.1f M/s %8.1f ns\n", what, 1e3 / ref_ns[RUNS / 2], ref_ns[RUNS / 2]);
+}
+
+static void measure(const char *what, void (*here)(struct rings *), void *(*there)(void *),
+                    uint64_t count)
 {
     double ns[RUNS];
     for (int i = 0; i < RUNS; i++)
         ns[i] = run_once(here, there, count);
-    qsort(ns, RUNS, sizeof(ns[0]), compare);
-    printf("%-36s %8.1f M/s %8.1f ns\n", what, 1e3 / ns[RUNS / 2], ns[RUNS / 2]);
+    report(what, ns);
+}
+
+static void measure_line(uint64_t count)
+{
+    double ns[RUNS];
+    for (int i = 0; i < RUNS; i++)
+        ns[i] = bench_line_ns(count / 64 + 1);
+    report("a cache line there and back", ns);
 }
 
 int main(int argc, char **argv)
@@ -177,13 +164,13 @@ int main(int argc, char **argv)
     uint64_t scale = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
     uint64_t count = 2000000 / (scale ? scale : 1);
     cpu_set_t processors;
-    report("post and take, one thread", post_and_take, NULL, 4 * count);
+    measure("post and take, one thread", post_and_take, NULL, 4 * count);
     if (sched_getaffinity(0, sizeof(processors), &processors) < 0 || CPU_COUNT(&processors) < 2) {
         printf("one processor: two threads that spin would only wait for each other\n");
         return 0;
     }
-    report("a cache line there and back", ping, bounce, count);
-    report("question and answer, two threads", ask, answer, count);
-    report("posted, one thread to another", pour, swallow, 4 * count);
+    measure_line(count);
+    measure("question and answer, two threads", ask, answer, count);
+    measure("posted, one thread to another", pour, swallow, 4 * count);
     return 0;
 }

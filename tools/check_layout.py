@@ -107,6 +107,7 @@ ALLOWED = {
     },
     "firmware": {},
     "bench": {
+        "cli/bench": "line",
         "include/trestle": "registers sim systemc test wire",
         "lib/ipc": "barrier shm wait",
         "lib/trace": "hash writer",

@@ -9,6 +9,7 @@
 
 #include "base/number.h"
 #include "bench/jobs.h"
+#include "bench/line.h"
 #include "bench/measure.h"
 #include "bench/neighbours.h"
 #include "bench/report.h"
@@ -18,6 +19,7 @@
 #define GUEST "mmio_bench-riscv32.elf"
 #define ROUNDS_DEFAULT 5
 #define ROUNDS_QUICK 3
+#define LINE_BATCHES 300u
 #define ROUNDS_MAX 1000
 
 static const struct command_option options[] = {
@@ -47,6 +49,7 @@ struct bench {
     struct bench_setup setup;
     char *kernel; /* found, when none was named */
     struct bench_plan plan;
+    double *lines_ns;             /* of each round */
     struct bench_result *results; /* the rounds of a side, side by side */
     int signal;
 };
@@ -201,7 +204,9 @@ static int measure_all(struct bench *bench)
 {
     int code = 0;
     bench->results = xcalloc(bench->rounds * bench->plan.count, sizeof(*bench->results));
+    bench->lines_ns = xcalloc(bench->rounds, sizeof(*bench->lines_ns));
     for (uint64_t round = 0; round < bench->rounds; round++) {
+        bench->lines_ns[round] = bench_line_ns(LINE_BATCHES);
         for (size_t turn = 0; turn < bench->plan.count && code == 0 && !bench->signal; turn++) {
             size_t side = round % 2 ? bench->plan.count - 1 - turn : turn;
             show_progress(bench, round, turn, side);
@@ -238,6 +243,7 @@ static int write_files(const struct bench *bench, const struct bench_report *rep
 static int report_all(const struct bench *bench)
 {
     struct bench_report report = {.rounds = (unsigned)bench->rounds,
+                                  .line_ns = bench_median_of(bench->lines_ns, bench->rounds),
                                   .busy = (unsigned)bench->busy,
                                   .jobs = (unsigned)bench->jobs,
                                   .plan = &bench->plan};
@@ -265,6 +271,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     if (code == 0)
         code = report_all(&bench);
     bench_plan_finish(&bench.plan);
+    free(bench.lines_ns);
     free(bench.results);
     free(bench.kernel);
     return code;

@@ -94,6 +94,7 @@ int bench_measure_jobs(const struct bench_setup *setup, const struct bench_side 
     struct job *jobs = xcalloc(count, sizeof(*jobs));
     struct bench_result *results = xcalloc(count, sizeof(*results));
     double per_second = 0;
+    unsigned failed = 0;
     int status = 0;
     for (unsigned i = 0; i < count; i++)
         jobs[i] = (struct job){.child = CHILD_NONE, .output_fd = -1};
@@ -102,15 +103,14 @@ int bench_measure_jobs(const struct bench_setup *setup, const struct bench_side 
     if (status < 0)
         command_fail("--jobs %u: a process could not be started: %s", count, error_text(status));
     for (unsigned i = 0; i < count; i++) {
-        int r = finish(&jobs[i], &results[i]);
-        if (r < 0 && status == 0)
-            command_fail("--jobs %u: one of them ended without a result", count);
-        status = status ? status : r;
+        failed += finish(&jobs[i], &results[i]) < 0;
         per_second += results[i].per_second;
     }
+    if (failed > 0 && status == 0)
+        command_fail("--jobs %u: %u of them ended without a result", count, failed);
     *ret_result = bench_median(results, count);
     ret_result->per_second = per_second;
     free(results);
     free(jobs);
-    return status < 0 ? EXIT_FAILURE : 0;
+    return failed > 0 ? EXIT_FAILURE : 0;
 }

@@ -72,14 +72,19 @@ static int by_value(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+double bench_median_of(double *ref_values, size_t count)
+{
+    qsort(ref_values, count, sizeof(*ref_values), by_value);
+    return (ref_values[(count - 1) / 2] + ref_values[count / 2]) / 2;
+}
+
 /* Of the double at this offset in each result. */
 static double median_at(const struct bench_result *results, size_t count, size_t offset)
 {
     double *values = xcalloc(count, sizeof(*values));
     for (size_t i = 0; i < count; i++)
         memcpy(&values[i], (const char *)&results[i] + offset, sizeof(*values));
-    qsort(values, count, sizeof(*values), by_value);
-    double median = (values[(count - 1) / 2] + values[count / 2]) / 2;
+    double median = bench_median_of(values, count);
     free(values);
     return median;
 }
@@ -126,7 +131,7 @@ size_t bench_ratios(const struct bench_report *report,
     static const struct {
         const struct bench_side *one, *other;
         const char *what;
-    } pairs[BENCH_RATIOS_MAX] = {
+    } pairs[BENCH_RATIOS_MAX - 1] = {
         {&INSIDE, &FLOOR_READ, "inside QEMU against the floor"},
         {&SHM, &FLOOR_READ, "shared memory against the floor"},
         {&SPINNING, &SHM, "socket, both sides spinning, against shared memory"},
@@ -135,11 +140,16 @@ size_t bench_ratios(const struct bench_report *report,
         {&POSTED, &FLOOR_WRITE, "posted write against a write at the floor"},
     };
     size_t count = 0;
-    for (size_t i = 0; i < BENCH_RATIOS_MAX; i++) {
+    for (size_t i = 0; i < BENCH_RATIOS_MAX - 1; i++) {
         double one = p50_of(report, pairs[i].one), other = p50_of(report, pairs[i].other);
         if (one > 0 && other > 0)
             ret_ratios[count++] = (struct bench_ratio){one / other, pairs[i].what};
     }
+    double between_ns = p50_of(report, &SHM) - p50_of(report, &FLOOR_READ);
+    if (report->line_ns > 0 && p50_of(report, &FLOOR_READ) > 0 && between_ns > 0)
+        ret_ratios[count++] = (struct bench_ratio){
+            between_ns / report->line_ns,
+            "shared memory, less the floor, against a cache line there and back"};
     return count;
 }
 
@@ -158,6 +168,13 @@ static void add_duration(struct table *table, double ns)
 {
     char *text = duration(ns);
     table_addf(table, "%s", text);
+    free(text);
+}
+
+static void print_line(double ns, FILE *file)
+{
+    char *text = duration(ns);
+    fprintf(file, "a cache line from one processor to the other and back: %s\n", text);
     free(text);
 }
 
@@ -189,6 +206,8 @@ void bench_table(const struct bench_report *report, FILE *file)
                 ratios[i].what);
     fprintf(file, "4-byte accesses from the guest to the device and back; medians of %u round%s\n",
             report->rounds, report->rounds == 1 ? "" : "s");
+    if (report->line_ns > 0)
+        print_line(report->line_ns, file);
     if (report->busy)
         fprintf(file, "beside %u process%s that computed all the while\n", report->busy,
                 report->busy == 1 ? "" : "es");
@@ -217,9 +236,9 @@ json_t *bench_json(const struct bench_report *report)
                                result->p90_ns, "p99_ns", result->p99_ns, "p999_ns", result->p999_ns,
                                "per_second", result->per_second));
     }
-    json_t *machine = json_pack("{s:s, s:i, s:s, s:s}", "cpu", report->machine.cpu, "processors",
-                                (int)report->machine.processors, "kernel", report->machine.kernel,
-                                "qemu", report->machine.qemu);
+    json_t *machine = json_pack("{s:f, s:s, s:i, s:s, s:s}", "line_ns", report->line_ns, "cpu",
+                                report->machine.cpu, "processors", (int)report->machine.processors,
+                                "kernel", report->machine.kernel, "qemu", report->machine.qemu);
     struct bench_ratio ratios[BENCH_RATIOS_MAX];
     json_t *compared = json_array();
     size_t num_ratios = bench_ratios(report, ratios);

@@ -16,8 +16,9 @@ struct bench_machine {
 struct bench_report {
     struct bench_machine machine;
     unsigned rounds;
-    unsigned busy; /* processes that computed meanwhile */
-    unsigned jobs; /* simulations at once; 0: one */
+    unsigned busy;  /* processes that computed meanwhile */
+    unsigned jobs;  /* simulations at once; 0: one */
+    double line_ns; /* bench_line_ns(), the median of the rounds; 0: not measured */
     const struct bench_plan *plan;
     struct bench_result *results; /* of each side, the median of its rounds, field by field */
 };
@@ -28,14 +29,16 @@ struct json_t;
 void bench_machine_init(struct bench_machine *machine, const char *qemu);
 void bench_machine_finish(struct bench_machine *machine);
 
+double bench_median_of(double *ref_values, size_t count); /* sorts them */
 struct bench_result bench_median(const struct bench_result *results, size_t count);
 
-/* What to compare in any run: how many times as long one median is as another. */
+/* What to compare in any run: how many times as long one median is as another. That of a cache line
+ * leaves the floor's share out of the access. */
 struct bench_ratio {
     double times;
     const char *what; /* "shared memory against the floor" */
 };
-enum { BENCH_RATIOS_MAX = 6 };
+enum { BENCH_RATIOS_MAX = 7 };
 /* Those whose both sides were measured; returns how many. */
 size_t bench_ratios(const struct bench_report *report,
                     struct bench_ratio ret_ratios[BENCH_RATIOS_MAX]);

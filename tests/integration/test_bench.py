@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """trestle bench: what it measures, and how it says so."""
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -36,7 +37,7 @@ class Bench(Case):
             self.assertGreater(side["per_second"], 0)
             sides[tuple(side.values())[:5]] = side
         self.assertEqual(len(sides), len(document["results"]))
-        self.check_ratios(result.out, sides)
+        self.check_ratios(result.out, sides, document["machine"]["line_ns"])
         # No process is crossed there, no system call made.
         floor = sides.pop(("floor", "sleep", "read", 1, 1))
         for path in "v1", "v2-socket":
@@ -52,7 +53,7 @@ class Bench(Case):
         self.assertIn(("v2-shm", "adaptive", "read", 2, 2), sides)
         self.check_page(document)
 
-    def check_ratios(self, out, sides):
+    def check_ratios(self, out, sides, line_ns):
         """Those of medians that are not 0, as a few looks at the floor may find it."""
         def p50(path, wait, op="read", devices=1):
             return sides[path, wait, op, devices, 1]["p50_ns"]
@@ -65,11 +66,16 @@ class Bench(Case):
             (p50("v2-shm", "adaptive", "read", 1024), shm,
              "1024 devices at random against one, over shared memory"),
             (p50("v2-shm", "adaptive", "posted"), p50("floor", "sleep", "write"),
-             "posted write against a write at the floor")) if one and other]
+             "posted write against a write at the floor"),
+            (p50("floor", "sleep") and shm - p50("floor", "sleep"), line_ns,
+             "shared memory, less the floor, against a cache line there and back")) if one and other]
+        if len(os.sched_getaffinity(0)) > 1:
+            self.assertGreater(line_ns, 0)
+            self.assertRegex(out, r"(?m)^a cache line from one processor to the other and back: \d[\d.]* [num]s$")
         self.assertEqual([line for line in out.splitlines() if " x  " in line],
                          [f"{times:6.{2 if times < 10 else 0}f} x  {what}"
                           for times, what in ratios])
-        self.assertEqual(out.count("\n"), len(sides) + 3 + len(ratios), out)
+        self.assertEqual(out.count("\n"), len(sides) + 3 + len(ratios) + (line_ns > 0), out)
 
     def check_page(self, document):
         """The figures are in it, and nothing comes from elsewhere."""
@@ -128,7 +134,7 @@ class Bench(Case):
                               "2", "--rounds", "1")
         self.assertEqual(result.code, 1, result)
         self.assertTrue(result.err.endswith(
-            "trestle: --jobs 2: one of them ended without a result\n"), result.err)
+            "trestle: --jobs 2: 2 of them ended without a result\n"), result.err)
 
     def test_busy_processes_run_and_end(self):
         common.guest("mmio_bench")
