@@ -2,6 +2,8 @@
 /* Writes an SSDT that has the devices, in ACPI's machine language (AML). */
 #include "plugin/device/acpi.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -250,12 +252,18 @@ static void put_header(struct aml *aml)
     put_le(aml, 1, 4);
 }
 
+/* A descriptor, or a negative errno. Where a sandbox has no files in memory, another one will do.
+ */
 static int write_file(const struct aml *aml)
 {
     int fd = memfd_create("trestle-ssdt", MFD_CLOEXEC);
-    if (fd >= 0 && write(fd, aml->bytes, aml->length) != (ssize_t)aml->length) {
+    if (fd < 0)
+        fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    if (write(fd, aml->bytes, aml->length) != (ssize_t)aml->length) {
         close(fd);
-        fd = -1;
+        return -EIO;
     }
     return fd;
 }
@@ -276,9 +284,11 @@ void acpi_add_devices(void)
     close_length(&aml, scope);
     for (unsigned i = 0; i < 4; i++)
         aml.bytes[4 + i] = (uint8_t)(aml.length >> 8 * i);
-    int fd = aml.length < TABLE_MAX ? write_file(&aml) : -1;
-    if (fd < 0)
+    if (aml.length >= TABLE_MAX)
         refuse("ACPI: the devices do not fit into a table; leave out some devices' dt");
+    int fd = write_file(&aml);
+    if (fd < 0)
+        refuse("ACPI: the devices' table cannot be written: %s", strerror(-fd));
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     if (qemu_add_acpi_table(path, &error) < 0)
         refuse("ACPI: QEMU %d.%d takes no table: %s; leave out the devices' dt and acpi_id",

@@ -3,6 +3,9 @@
 """Nodes for devices in the tree that QEMU's board gives to its guest."""
 import re
 import shlex
+import signal
+import struct
+import subprocess
 
 import common
 from cli_case import Case, read_until
@@ -82,6 +85,35 @@ class Nodes(Case):
     def test_no_compatible_no_node(self):
         tree = self.tree("riscv32", [{"model": "timer", "base_addr": "0x10200000"}])
         self.assertFalse([path for path in tree if "10200000" in path])
+
+    def test_acpi_table(self):
+        """As the firmware has put it into the guest's memory."""
+        common.qemu("x86_64")
+        base, size, irq = 0xfc000000, 0x1000, 20
+        config = self.config({
+            "machine": {"arch": "x86_64", "kernel": str(common.guest("probe", "x86_64"))},
+            "devices": [{"name": f"d{i}", "model": "timer", "base_addr": hex(base + i * size),
+                         "size": size, "irq": irq + i, "acpi_id": "ACME0001"} for i in range(3)]})
+        run = self.start_trestle("run", config, "--", "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
+                                 stdin=subprocess.PIPE)
+        self.addCleanup(run.stdin.close)
+        read_until(run.stdout, rb"probe\s")
+        monitor = common.Monitor(self.dir / "qmp")
+        self.addCleanup(monitor.close)
+        monitor.command("pmemsave", val=0, size=128 << 20, filename=str(self.dir / "memory"))
+        memory = (self.dir / "memory").read_bytes()
+        places = [b"\x8a" + struct.pack("<HHB", 43, 0x0d00, 1)
+                  + struct.pack("<QQQQQ", 0, base + i * size, base + (i + 1) * size - 1, 0, size)
+                  + b"\x89" + struct.pack("<HHI", 6, 0x0109, irq + i) + b"\x79\0" for i in range(3)]
+        tables = [m.start() for m in re.finditer(rb"SSDT[\s\S]{6}TRSTLETRESTLE ", memory)]
+        found = [memory[at:at + int.from_bytes(memory[at + 4:at + 8], "little")] for at in tables]
+        whole = [table for table in found if sum(table) % 256 == 0]
+        self.assertTrue(whole, found)
+        for table in whole:
+            for part in b"ACME0001\0", b"_UID\x01", b"_UID\x0a\x02", *places:
+                self.assertIn(part, table)
+        run.terminate()
+        self.assertEqual(run.wait(30), 128 + signal.SIGTERM)
 
 
 class BadNodes(Case):
