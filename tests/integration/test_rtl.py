@@ -215,6 +215,32 @@ class Wires(RTLCase):
         self.assertEqual(result.err, "trestle: 33 wires, and a core may have at most 32\n")
 
 
+class Serial(RTLCase):
+    """The wires of a serial port, with the host at their ends."""
+    beside = [{"name": "line", "model": "serial-line", "base_addr": "0x10201000", "params": {"baud": 1000000}}]
+    links = [{"from": "core.txd", "to": "line.rx", "latency": "10ns"},
+             {"from": "line.tx", "to": "core.rxd", "latency": "10ns"}]
+
+    def test_both_ways(self):
+        ports = self.dir / "uart.json"
+        ports.write_text(json.dumps({"ports": [{"name": "txd", "use": "wire"},
+                                               {"name": "rxd", "use": "wire", "tie": 1}]}))
+        out = self.assert_built(CORES / "uart.v", "-G", "DIVISOR=100", "--ports", ports, output="uart.so")
+        self.assertRegex(out, r"(?m)^  output  1  txd +wire$")
+        # The middle of the stop bit is 9500 ns behind the start, which comes 10 ns after the edge.
+        result = self.poke('run 1us\nwrite core+0:1 0x55\nexpect core+4:1 1\nrun 9490ns\nread line.RECEIVED\n'
+                           'run 10ns\nread line.RECEIVED\nrun 1us\nexpect core+4:1 0\nwrite core+0:1 0xa0\n'
+                           'run 20us\nread line.RECEIVED\nread line.FRAMING\n'
+                           'input line "x"\nrun 20us\nexpect irq core 1\nexpect core+0:1 0x78\n'
+                           'expect irq core 0\ninput line "yz"\nrun 11us\nexpect core+0:1 0x79\nrun 11us\n'
+                           'expect core+0:1 0x7a\nread line.SENT\n', "uart")
+        self.assertEqual((result.code, result.out),
+                         (0, "line.RECEIVED = 0x0\nline.RECEIVED = 0x1\nline.RECEIVED = 0x2\n"
+                             "line.FRAMING = 0x0\nline.SENT = 0x3\n"), result)
+        self.check_oracle("uart", ["0:1", "4:1"], 300, others=[
+            'input line "ab"', "read line.SENT", "read line.RECEIVED", "write core+0:1 0x5a", "run 11us"])
+
+
 RAM = 0x80000000
 
 
@@ -295,7 +321,9 @@ class Masters(RTLCase):
                 self.assertIn(line, result.err)
 
     def test_axi4_wide(self):
+        """Words of 32 bytes."""
         self.assert_built(CORES / "axi4_copy.v", "-G", "WIDTH=256", output="wide.so")
+        self.check_master_oracle("wide", "write core+0xc 3")
         self.check("wide", f'mem {RAM:#x} = "{self.LETTERS}" "{self.LETTERS}"\nwrite core+0 {RAM:#x}\n'
                    f"write core+4 {RAM + 0x1000:#x}\nwrite core+8 0xffff0151\nwrite core+0xc 1\nrun 1us\n"
                    f"write core+0xc 2\nrun 1us\nexpect mem {RAM + 0x1000:#x} = \"{self.LETTERS}\" "
