@@ -5,16 +5,41 @@
 #ifndef TRESTLE_VERILATOR_MASTER_AXI_H
 #define TRESTLE_VERILATOR_MASTER_AXI_H
 
-#ifdef MASTER_AWLEN
+#if defined(MASTER_AWLEN) || defined(MASTER_ARLEN)
 #define MASTER_BEATS 256
 #else // AXI4-Lite
 #define MASTER_BEATS 1
+#endif
+#ifndef MASTER_AWVALID // it only reads
+#define MASTER_AWVALID 0
+#define MASTER_AWREADY trestle_rtl::nowhere()
+#define MASTER_AWADDR 0
+#define MASTER_WVALID 0
+#define MASTER_WREADY trestle_rtl::nowhere()
+#define MASTER_WDATA 0
+#define MASTER_WSTRB 0
+#define MASTER_BVALID trestle_rtl::nowhere()
+#define MASTER_BREADY 0
+#define MASTER_BRESP trestle_rtl::nowhere()
+#endif
+#ifndef MASTER_AWLEN
 #define MASTER_AWLEN 0
 #define MASTER_AWSIZE trestle_rtl::log2_of(MASTER_WIDTH)
 #define MASTER_AWBURST 1
 #define MASTER_AWID 0
 #define MASTER_WLAST 1
 #define MASTER_BID trestle_rtl::nowhere()
+#endif
+#ifndef MASTER_ARVALID // it only writes
+#define MASTER_ARVALID 0
+#define MASTER_ARREADY trestle_rtl::nowhere()
+#define MASTER_ARADDR 0
+#define MASTER_RVALID trestle_rtl::nowhere()
+#define MASTER_RREADY 0
+#define MASTER_RDATA trestle_rtl::nowhere()
+#define MASTER_RRESP trestle_rtl::nowhere()
+#endif
+#ifndef MASTER_ARLEN
 #define MASTER_ARLEN 0
 #define MASTER_ARSIZE trestle_rtl::log2_of(MASTER_WIDTH)
 #define MASTER_ARBURST 1
@@ -56,7 +81,8 @@ struct Master {
     static void idle(MASTER_CORE &core)
     {
         drive(core, {});
-        MASTER_ARREADY = MASTER_AWREADY = 0;
+        MASTER_ARREADY = 0;
+        MASTER_AWREADY = 0;
     }
 
     // Before an edge: what is taken with it.

@@ -64,6 +64,10 @@ struct nowhere {
     template <class T> void operator=(const T &) const
     {
     }
+    constexpr operator bool() const
+    {
+        return false;
+    }
 };
 
 constexpr unsigned log2_of(uint32_t size)
@@ -81,6 +85,10 @@ template <size_t n, class Port> void set_bytes(Port &port, const unsigned char (
 {
     static_assert(n <= sizeof(port), "a port holds its bytes");
     std::memcpy(&port, from, n);
+}
+
+template <size_t n> void set_bytes(const nowhere &, const unsigned char (&)[n])
+{
 }
 
 template <unsigned bits> constexpr uint64_t low_bits(uint64_t value)

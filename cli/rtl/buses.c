@@ -2,64 +2,80 @@
 /* What is known of each bus. */
 #include "rtl/buses.h"
 
-static const struct rtl_signal axi4[] = {
-    {{"awvalid"}, "AWVALID", true},
-    {{"awready"}, "AWREADY"},
-    {{"awid"}, "AWID", true, true},
-    {{"awaddr"}, "AWADDR", true},
-    {{"awlen"}, "AWLEN", true},
-    {{"awsize"}, "AWSIZE", true, true, "trestle_rtl::log2_of(MASTER_WIDTH)"},
-    {{"awburst"}, "AWBURST", true, true, "1"},
-    {{"wvalid"}, "WVALID", true},
-    {{"wready"}, "WREADY"},
-    {{"wdata"}, "WDATA", true},
-    {{"wstrb"}, "WSTRB", true},
-    {{"wlast"}, "WLAST", true},
-    {{"bvalid"}, "BVALID"},
-    {{"bready"}, "BREADY", true},
-    {{"bid"}, "BID", false, true},
-    {{"bresp"}, "BRESP"},
-    {{"arvalid"}, "ARVALID", true},
-    {{"arready"}, "ARREADY"},
-    {{"arid"}, "ARID", true, true},
-    {{"araddr"}, "ARADDR", true},
-    {{"arlen"}, "ARLEN", true},
-    {{"arsize"}, "ARSIZE", true, true, "trestle_rtl::log2_of(MASTER_WIDTH)"},
-    {{"arburst"}, "ARBURST", true, true, "1"},
-    {{"rvalid"}, "RVALID"},
-    {{"rready"}, "RREADY", true},
-    {{"rid"}, "RID", false, true},
-    {{"rdata"}, "RDATA"},
-    {{"rresp"}, "RRESP"},
-    {{"rlast"}, "RLAST"},
-    {{"awlock"}, NULL, true, true},
-    {{"awcache"}, NULL, true, true},
-    {{"awprot"}, NULL, true, true},
-    {{"awqos"}, NULL, true, true},
-    {{"awregion"}, NULL, true, true},
-    {{"awuser"}, NULL, true, true},
-    {{"wuser"}, NULL, true, true},
-    {{"arlock"}, NULL, true, true},
-    {{"arcache"}, NULL, true, true},
-    {{"arprot"}, NULL, true, true},
-    {{"arqos"}, NULL, true, true},
-    {{"arregion"}, NULL, true, true},
-    {{"aruser"}, NULL, true, true},
-    {{NULL}},
-};
+/* clang-format off */
+#define AXI4_WRITES \
+    {{"awvalid"}, "AWVALID", true}, \
+    {{"awready"}, "AWREADY"}, \
+    {{"awid"}, "AWID", true, true}, \
+    {{"awaddr"}, "AWADDR", true}, \
+    {{"awlen"}, "AWLEN", true}, \
+    {{"awsize"}, "AWSIZE", true, true, "trestle_rtl::log2_of(MASTER_WIDTH)"}, \
+    {{"awburst"}, "AWBURST", true, true, "1"}, \
+    {{"wvalid"}, "WVALID", true}, \
+    {{"wready"}, "WREADY"}, \
+    {{"wdata"}, "WDATA", true}, \
+    {{"wstrb"}, "WSTRB", true}, \
+    {{"wlast"}, "WLAST", true}, \
+    {{"bvalid"}, "BVALID"}, \
+    {{"bready"}, "BREADY", true}, \
+    {{"bid"}, "BID", false, true}, \
+    {{"bresp"}, "BRESP"}, \
+    {{"awlock"}, NULL, true, true}, \
+    {{"awcache"}, NULL, true, true}, \
+    {{"awprot"}, NULL, true, true}, \
+    {{"awqos"}, NULL, true, true}, \
+    {{"awregion"}, NULL, true, true}, \
+    {{"awuser"}, NULL, true, true}, \
+    {{"wuser"}, NULL, true, true}
+#define AXI4_READS \
+    {{"arvalid"}, "ARVALID", true}, \
+    {{"arready"}, "ARREADY"}, \
+    {{"arid"}, "ARID", true, true}, \
+    {{"araddr"}, "ARADDR", true}, \
+    {{"arlen"}, "ARLEN", true}, \
+    {{"arsize"}, "ARSIZE", true, true, "trestle_rtl::log2_of(MASTER_WIDTH)"}, \
+    {{"arburst"}, "ARBURST", true, true, "1"}, \
+    {{"rvalid"}, "RVALID"}, \
+    {{"rready"}, "RREADY", true}, \
+    {{"rid"}, "RID", false, true}, \
+    {{"rdata"}, "RDATA"}, \
+    {{"rresp"}, "RRESP"}, \
+    {{"rlast"}, "RLAST"}, \
+    {{"arlock"}, NULL, true, true}, \
+    {{"arcache"}, NULL, true, true}, \
+    {{"arprot"}, NULL, true, true}, \
+    {{"arqos"}, NULL, true, true}, \
+    {{"arregion"}, NULL, true, true}, \
+    {{"aruser"}, NULL, true, true}
+#define AXIL_WRITES \
+    {{"awvalid"}, "AWVALID", true}, \
+    {{"awready"}, "AWREADY"}, \
+    {{"awaddr"}, "AWADDR", true}, \
+    {{"wvalid"}, "WVALID", true}, \
+    {{"wready"}, "WREADY"}, \
+    {{"wdata"}, "WDATA", true}, \
+    {{"wstrb"}, "WSTRB", true}, \
+    {{"bvalid"}, "BVALID"}, \
+    {{"bready"}, "BREADY", true}, \
+    {{"bresp"}, "BRESP"}, \
+    {{"awprot"}, NULL, true, true}
+#define AXIL_READS \
+    {{"arvalid"}, "ARVALID", true}, \
+    {{"arready"}, "ARREADY"}, \
+    {{"araddr"}, "ARADDR", true}, \
+    {{"rvalid"}, "RVALID"}, \
+    {{"rready"}, "RREADY", true}, \
+    {{"rdata"}, "RDATA"}, \
+    {{"rresp"}, "RRESP"}, \
+    {{"arprot"}, NULL, true, true}
+/* clang-format on */
 
-static const struct rtl_signal axil[] = {
-    {{"awvalid"}, "AWVALID", true}, {{"awready"}, "AWREADY"},
-    {{"awaddr"}, "AWADDR", true},   {{"wvalid"}, "WVALID", true},
-    {{"wready"}, "WREADY"},         {{"wdata"}, "WDATA", true},
-    {{"wstrb"}, "WSTRB", true},     {{"bvalid"}, "BVALID"},
-    {{"bready"}, "BREADY", true},   {{"bresp"}, "BRESP"},
-    {{"arvalid"}, "ARVALID", true}, {{"arready"}, "ARREADY"},
-    {{"araddr"}, "ARADDR", true},   {{"rvalid"}, "RVALID"},
-    {{"rready"}, "RREADY", true},   {{"rdata"}, "RDATA"},
-    {{"rresp"}, "RRESP"},           {{"awprot"}, NULL, true, true},
-    {{"arprot"}, NULL, true, true}, {{NULL}},
-};
+static const struct rtl_signal axi4[] = {AXI4_WRITES, AXI4_READS, {{NULL}}};
+static const struct rtl_signal axi4_writes[] = {AXI4_WRITES, {{NULL}}};
+static const struct rtl_signal axi4_reads[] = {AXI4_READS, {{NULL}}};
+static const struct rtl_signal axil[] = {AXIL_WRITES, AXIL_READS, {{NULL}}};
+static const struct rtl_signal axil_writes[] = {AXIL_WRITES, {{NULL}}};
+static const struct rtl_signal axil_reads[] = {AXIL_READS, {{NULL}}};
 
 static const struct rtl_signal apb[] = {
     {{"psel"}, "PSEL", true},
@@ -152,6 +168,10 @@ const struct rtl_bus rtl_buses[] = {
 const struct rtl_bus rtl_masters[] = {
     {"AXI4", "master_axi.h", axi4, .address = 3, .data = 9, .is_master = true},
     {"AXI4-Lite", "master_axi.h", axil, .address = 2, .data = 5, .is_master = true},
+    {"AXI4 writes", "master_axi.h", axi4_writes, .address = 3, .data = 9, .is_master = true},
+    {"AXI4 reads", "master_axi.h", axi4_reads, .address = 3, .data = 10, .is_master = true},
+    {"AXI4-Lite writes", "master_axi.h", axil_writes, .address = 2, .data = 5, .is_master = true},
+    {"AXI4-Lite reads", "master_axi.h", axil_reads, .address = 2, .data = 5, .is_master = true},
     {"Wishbone", "master_wb.h", wishbone, .address = 3, .data = 4, .is_master = true},
     {NULL},
 };

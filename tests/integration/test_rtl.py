@@ -252,10 +252,10 @@ class Masters(RTLCase):
         result = self.poke(script, model, **params)
         self.assertEqual((result.code, result.out, result.err), (0, out, ""), result)
 
-    def check_master_oracle(self, model, start, steps=300, **more):
+    def check_master_oracle(self, model, start, steps=300, offsets=(0, 4, 8, 12), **more):
         lines = [f"mem {RAM:#x} 64", f"write core+0 {RAM + 64 :#x}", f"write core+4 {RAM + 8:#x}",
-                 f'mem {RAM + 64:#x} = "{self.LETTERS}"', "write core+0 0x10", "read core+12"]
-        self.check_oracle(model, [0, 4, 8, 12], steps, others=lines + [start] * 4, **more)
+                 f'mem {RAM + 64:#x} = "{self.LETTERS}"', "write core+0 0x10", f"read core+{offsets[-1]}"]
+        self.check_oracle(model, offsets, steps, others=lines + [start] * 4, **more)
 
     def test_axi4(self):
         out = self.assert_built(CORES / "axi4_copy.v", output="axi4_copy.so")
@@ -359,6 +359,34 @@ class Masters(RTLCase):
                    f"write core+4 {RAM + 0x1000:#x}\nwrite core+8 4\nrun 2us\nexpect irq core 1\n"
                    f'expect core+8 0\nexpect mem {RAM + 0x1000:#x} = "{self.LETTERS}"\n')
         self.check_master_oracle("wb_stream", "write core+8 9")
+
+    def test_one_direction(self):
+        out = self.assert_built(CORES / "one_way.v", "--top", "axi4_sum", output="axi4_sum.so")
+        self.assertIn("bus: registers\nmaster: AXI4 reads\n", out)
+        self.check("axi4_sum", f"mem {RAM:#x} = 1 0 0 0 2 0 0 0 3 0 0 0 0 1 0 0\nwrite core+0 {RAM:#x}\n"
+                   "expect irq core 1\nrun 1us\nexpect irq core 0\nexpect core+4 0x106\n")
+        self.check_master_oracle("axi4_sum", f"write core+0 {RAM + 64:#x}", offsets=(0, 4))
+        out = self.assert_built(CORES / "one_way.v", "--top", "axil_fill", output="axil_fill.so")
+        self.assertIn("bus: registers\nmaster: AXI4-Lite writes\n", out)
+        self.check("axil_fill", f"write core+0 {RAM:#x}\nwrite core+4 3\nrun 1us\nexpect irq core 0\n"
+                   f"expect mem {RAM:#x} = 3 0 0 0 2 0 0 0 1 0 0 0 0 0 0 0\nexpect core+0 {RAM + 12:#x}\n")
+        self.check_master_oracle("axil_fill", "write core+4 9", offsets=(0, 4))
+
+    def test_two_masters(self):
+        text = (CORES / "one_way.v").read_text()
+        signals = ("output more_arvalid, input more_arready, output [31:0] more_araddr, output [7:0] more_arlen,"
+                   "input more_rvalid, output more_rready, input [31:0] more_rdata, input [1:0] more_rresp,"
+                   "input more_rlast, ")
+        path = self.dir / "two.v"
+        path.write_text(text.replace("axi4_sum (", "axi4_sum (" + signals, 1))
+        result = self.build_core(path, "--top", "axi4_sum")
+        self.assertEqual((result.code, result.out), (2, ""), result)
+        self.assertEqual(result.err, "trestle: there are two masters, AXI4 reads (more_arvalid ...) and AXI4 reads "
+                                     "(m_axi_arvalid ...); tie the inputs of one of them\n")
+        ties = [word for name in ("arready", "rvalid", "rdata", "rresp", "rlast")
+                for word in ("--tie", f"more_{name}=0")]
+        out = self.assert_built(path, "--top", "axi4_sum", *ties, output="two.so")
+        self.assertRegex(out, r"(?m)^  output  1  more_arvalid +not connected\n(.*\n)*.* m_axi_arvalid +master$")
 
     def test_what_is_no_master(self):
         text = (CORES / "axil_copy.v").read_text()
