@@ -33,6 +33,7 @@
 #include "trestle/pin.h"
 #include "trestle/registers.h"
 #include "verilated.h"
+#include "voice.h"
 #include "wave.h"
 
 namespace trestle_rtl
@@ -156,35 +157,12 @@ template <class Map> class rtl
     {
         rtl *self = new rtl(dev);
         *static_cast<rtl **>(trestle_device_state(dev)) = self;
-        const char *ticking = nullptr, *usual = Map::is_plain ? "ahead" : "late";
-        int r = trestle_params_period(params, "clock", Map::clock_period, &self->period_);
+        int r = self->configure(params);
         if (r == 0)
-            r = self->clocks_.init(params);
-        if (r == 0)
-            r = trestle_params_u64(params, "bus_timeout", 1000, &self->bus_timeout_);
-        if (r == 0)
-            r = trestle_params_string(params, "ticking", usual, &ticking);
-        if (r == 0 && std::strcmp(ticking, "every") == 0)
-            self->every_ = true;
-        else if (r == 0 && std::strcmp(ticking, usual) != 0)
-            r = trestle_params_refuse(
-                params, "ticking",
-                Map::is_plain ? "ahead or every" : "late or every: its state is not plain bytes");
-        if (r == 0 && !Map::is_plain)
-            r = trestle_params_u64(params, "late_cycles", late_usual, &self->late_);
-        if (r == 0 && self->late_ == 0)
-            r = trestle_params_refuse(params, "late_cycles", "1 or more");
-        if (r == 0 && Map::Master::is_there)
-            r = trestle_params_u64(params, "memory_latency", latency_least, &self->latency_);
-        if (r == 0 && (self->latency_ < latency_least || self->latency_ > UINT32_MAX))
-            r = trestle_params_refuse(params, "memory_latency", "2 cycles or more");
-        if (r == 0)
-            r = self->wave_.init(dev, params, *self->core_);
-        if (r < 0) {
+            r = self->guarded([&] { self->do_reset(); });
+        if (r < 0)
             delete self;
-            return r;
-        }
-        return self->guarded([&] { self->do_reset(); });
+        return r;
     }
 
     static int start(struct trestle_device *dev)
@@ -277,6 +255,36 @@ template <class Map> class rtl
     explicit rtl(struct trestle_device *dev)
         : dev_(dev), core_(make_core(context_)), before_(size()), anchor_(size())
     {
+    }
+
+    int configure(const struct trestle_params *params)
+    {
+        const char *ticking = nullptr;
+        const char *usual = Map::is_plain ? "ahead" : "late";
+        int r = trestle_params_period(params, "clock", Map::clock_period, &period_);
+        if (r == 0)
+            r = clocks_.init(params);
+        if (r == 0)
+            r = trestle_params_u64(params, "bus_timeout", 1000, &bus_timeout_);
+        if (r == 0)
+            r = trestle_params_string(params, "ticking", usual, &ticking);
+        if (r == 0 && std::strcmp(ticking, "every") == 0)
+            every_ = true;
+        else if (r == 0 && std::strcmp(ticking, usual) != 0)
+            r = trestle_params_refuse(
+                params, "ticking",
+                Map::is_plain ? "ahead or every" : "late or every: its state is not plain bytes");
+        if (r == 0 && !Map::is_plain)
+            r = trestle_params_u64(params, "late_cycles", late_usual, &late_);
+        if (r == 0 && late_ == 0)
+            r = trestle_params_refuse(params, "late_cycles", "1 or more");
+        if (r == 0 && Map::Master::is_there)
+            r = trestle_params_u64(params, "memory_latency", latency_least, &latency_);
+        if (r == 0 && (latency_ < latency_least || latency_ > UINT32_MAX))
+            r = trestle_params_refuse(params, "memory_latency", "2 cycles or more");
+        if (r == 0)
+            r = wave_.init(dev_, params, *core_);
+        return r;
     }
 
     static Core *make_core(VerilatedContext &context)
@@ -379,6 +387,7 @@ template <class Map> class rtl
     // end of the core, until a reset.
     template <class Work> int guarded(Work work)
     {
+        voice::speaker = &voice_;
         try {
             work();
             return 0;
@@ -390,6 +399,15 @@ template <class Map> class rtl
     }
 
     void do_reset()
+    {
+        hold_reset();
+        forget_rest();
+        latched_ = 0;
+        show(see());
+        voice_.log(dev_);
+    }
+
+    void hold_reset()
     {
         uint64_t cycle = cycle_;
         Map::ties(*core_);
@@ -411,9 +429,6 @@ template <class Map> class rtl
         Map::reset(*core_, false);
         core_->eval();
         cycle_ = cycle; // a reset takes no time of the guest's
-        forget_rest();
-        latched_ = 0;
-        show(see());
     }
 
     // What the master asks for in a reset it does not get.
@@ -450,6 +465,7 @@ template <class Map> class rtl
         if (came_back || (is_ahead_ && is_seen)) {
             uint64_t reached = cycle_;
             restore(before_);
+            voice_.forget();
             cycle_ = before_cycle_;
             if (came_back)
                 rest_ = 0;
@@ -464,6 +480,7 @@ template <class Map> class rtl
             if (!Map::is_plain)
                 catch_up();
         }
+        voice_.log(dev_);
     }
 
     // Of a core that is late: what it has shown and asked for with an edge of before.
@@ -487,8 +504,7 @@ template <class Map> class rtl
             before_cycle_ = cycle_;
             is_ahead_ = true;
             save(anchor_);
-            while (cycle_ < end && !(see() != seen) && !rest_ &&
-                   !Map::Master::wants(around_.master)) {
+            while (cycle_ < end && !rest_ && !happens(seen)) {
                 tick();
                 if (is_same(anchor_)) {
                     rest_ = cycle_ - anchor_at;
@@ -498,10 +514,16 @@ template <class Map> class rtl
                     power *= 2;
                 }
             }
-            if (!rest_ || see() != seen || Map::Master::wants(around_.master))
+            if (!rest_ || happens(seen))
                 next = cycle_ * period_;
         }
         trestle_device_wake_at(dev_, 0, next);
+    }
+
+    // Whether the last edge is one that the engine has to come for.
+    bool happens(const outputs &seen) const
+    {
+        return see() != seen || Map::Master::wants(around_.master) || voice_.has_said();
     }
 
     outputs see() const
@@ -659,6 +681,7 @@ template <class Map> class rtl
             if (see() != seen)
                 edges_.push_back({cycle_, seen = see()});
         }
+        voice_.log(dev_);
         if (done || cycle_ - start_ >= bus_timeout_)
             answer(done);
         wake_in_access();
@@ -689,6 +712,7 @@ template <class Map> class rtl
     std::unique_ptr<Core> core_;
     around around_ = {};
     clocks<Map> clocks_;
+    voice voice_;
     snapshot before_, anchor_;
     trestle_time period_ = 10 * TRESTLE_NS;
     uint64_t bus_timeout_ = 1000, latency_ = latency_least, late_ = late_usual;

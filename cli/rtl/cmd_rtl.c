@@ -306,7 +306,8 @@ static const char compile_script[] =
     "xargs -0 -n1 -P\"$(nproc)\" sh -c 'for source do :; done; "
     "exec \"$@\" -o \"$0/${source##*/}.o\"' \"$0\" $compiler "
     "-std=c++17 -O2 -fPIC -fvisibility=hidden -w "
-    "-DVL_USER_FINISH -DVL_USER_STOP -DVL_USER_FATAL ${4:+-DVM_TRACE=1 -DVM_TRACE_FST=1 "
+    "-include \"$1/print.h\" -DVL_USER_FINISH -DVL_USER_STOP -DVL_USER_FATAL ${4:+-DVM_TRACE=1 "
+    "-DVM_TRACE_FST=1 "
     "-DTRESTLE_WAVE=1} "
     "-I\"$1\" -I\"$2\" -isystem \"$root/include\" -isystem \"$root/include/vltstd\" -c "
     "&& exec $compiler -shared -o \"$3\" \"$0\"/*.o ${4:+-lz}\n";

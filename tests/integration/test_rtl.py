@@ -449,6 +449,26 @@ class Clocks(RTLCase):
                 self.assertIn(sentence, result.err)
 
 
+class Talking(RTLCase):
+    """What a core says is in the log, once, and when the guest's time has come to it."""
+    def test_lines(self):
+        self.assert_built(CORES / "talker.v", output="talker.so")
+        script = ("run 1us\nwrite core+0 7\nrun 500ns\nread core+0\nrun 1us\nread core+0\nreset core\nread "
+                  "core+0\nrun 600ns\nwrite core+0 8\n")
+        said = {}
+        for ticking in "ahead", "every":
+            config = self.config({"devices": [{"name": "core", "model": "./talker.so", "base_addr": "0x10200000",
+                                               "params": {"ticking": ticking}}]})
+            (self.dir / "script").write_text(script)
+            result = self.trestle("poke", config, self.dir / "script", "-v")
+            self.assertEqual(result.code, 0, result)
+            said[ticking] = [line for line in result.err.splitlines() if "core: " in line]
+        self.assertEqual(said["ahead"], said["every"])
+        self.assertEqual([line.partition("core: ")[2] for line in said["every"]],
+                         ["at 64", "written: 7", "at 128", "at 192", "written: 8"])
+        self.check_oracle("talker", [0, 4])
+
+
 class Late(RTLCase):
     """A core whose state cannot be copied back."""
     def test_random_numbers(self):
