@@ -259,7 +259,7 @@ template <class Map> class rtl
 
     int configure(const struct trestle_params *params)
     {
-        const char *ticking = nullptr;
+        const char *ticking = nullptr, *unknown = nullptr;
         const char *usual = Map::is_plain ? "ahead" : "late";
         int r = trestle_params_period(params, "clock", Map::clock_period, &period_);
         if (r == 0)
@@ -283,8 +283,53 @@ template <class Map> class rtl
         if (r == 0 && (latency_ < latency_least || latency_ > UINT32_MAX))
             r = trestle_params_refuse(params, "memory_latency", "2 cycles or more");
         if (r == 0)
+            r = trestle_params_string(params, "unknown", "refused", &unknown);
+        if (r == 0 && std::strcmp(unknown, "refused") == 0)
+            r = check_unknown();
+        else if (r == 0 && std::strcmp(unknown, "0") != 0)
+            r = trestle_params_refuse(params, "unknown", "refused or 0");
+        if (r == 0)
             r = wave_.init(dev_, params, *core_);
         return r;
+    }
+
+    // Registers that nothing has set are unknown (X), and begin with 0 here. Whether outputs of the
+    // core depend on them behind a reset says another core, in which they begin with 1.
+    int check_unknown()
+    {
+        VerilatedContext context;
+        context.randReset(1);
+        std::unique_ptr<Core> other(make_core(context));
+        outputs seen = {};
+        other.swap(core_);
+        int r = guarded([&] {
+            hold_reset();
+            seen = see();
+        });
+        other.swap(core_);
+        other.reset();
+        voice_.forget();
+        if (r == 0)
+            r = guarded([&] { hold_reset(); });
+        if (r < 0 || !(see() != seen))
+            return r;
+        uint64_t lines = see().irqs ^ seen.irqs;
+        uint32_t pins = see().pins ^ seen.pins;
+        std::string name = lines ? "interrupt line " + std::to_string(lowest(lines))
+                                 : std::string("the wire ") + Map::pins[lowest(pins)];
+        trestle_device_fail(dev_,
+                            "%s is unknown (X) behind the reset, which leaves registers as they "
+                            "were; \"unknown\": \"0\" among the parameters has them begin with 0",
+                            name.c_str());
+        return -EINVAL;
+    }
+
+    static unsigned lowest(uint64_t bits)
+    {
+        unsigned bit = 0;
+        while (!(bits >> bit & 1))
+            bit++;
+        return bit;
     }
 
     static Core *make_core(VerilatedContext &context)

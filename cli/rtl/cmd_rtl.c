@@ -157,7 +157,7 @@ static int verilate(const struct rtl_build *build, char **ret_error)
     struct strings words = {0};
     strings_all(&words, (const char *const[]){"verilator", "--cc", "--flatten", "-O3", "-Wno-fatal",
                                               "-Werror-MULTITOP", "--x-assign", "fast",
-                                              "--x-initial", "fast", "--no-assert", "--no-timing",
+                                              "--x-initial", "unique", "--no-assert", "--no-timing",
                                               "--prefix", "Vcore", "--Mdir", build->dir, NULL});
     if (build->has_waves)
         strings_add(&words, "--trace-fst");

@@ -785,6 +785,8 @@ class Refused(RTLCase):
                  "verilator: %Error-MULTITOP"),
                 ("module m (input clk, input psel); endmodule\n",
                  'psel looks like APB, but "penable" is missing'),
+                ("// nothing\n", "verilator: %Error"),
+                ("package p; endpackage\n", "verilator: %Error"),
                 (f"module m ({bus}); {body} endmodule\n", "no clock was found among the inputs"),
                 (f"module m (input clk, {bus}, input [2:0] foo, input bar); {body} endmodule\n",
                  "nothing is known of the inputs foo (3 bits), bar (1 bit); give each a value with "
@@ -818,6 +820,31 @@ class Refused(RTLCase):
         (tools / "verilator").chmod(0o755)
         self.check_refused("module m (input clk); endmodule\n",
                            "verilator 4.038 is too old; it takes 5.006")
+
+    def test_unknown_at_the_start(self):
+        path = self.dir / "hazy.v"
+        path.write_text("module hazy (input clk, input rst, input req, input we, input [7:0] addr, input [31:0] "
+                        "wdata, output [31:0] rdata, output reg irq, output reg [1:0] leds);\n"
+                        "assign rdata = 0; always @(posedge clk) begin if (we & req) irq <= wdata[0];"
+                        "if (rst) leds[0] <= 0; else if (we & req) leds <= wdata[1:0]; end endmodule\n")
+        self.assert_built(path, output="hazy.so")
+        result = self.poke("time\n", "hazy")
+        self.assertEqual((result.code, result.out), (2, ""), result)
+        self.assertEqual(len(result.err.splitlines()), 1, result)
+        self.assertIn('interrupt line 0 is unknown (X) behind the reset, which leaves registers as they were; '
+                      '"unknown": "0" among the parameters has them begin with 0', result.err)
+        result = self.poke("irqs\n", "hazy", unknown="0")
+        self.assertEqual((result.code, result.out), (0, "core: 0=0\n"), result)
+        ports = self.dir / "hazy.json"
+        ports.write_text(json.dumps({"ports": [{"name": "irq", "use": "not connected"},
+                                               {"name": "leds", "use": "wire"}]}))
+        self.assert_built(path, "--ports", ports, output="hazy.so")
+        result = self.poke("time\n", "hazy")
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("the wire leds1 is unknown (X) behind the reset", result.err)
+        result = self.poke("time\n", "hazy", unknown="1")
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("refused or 0", result.err)
 
     def test_a_loop_of_logic(self):
         path = self.dir / "loopy.v"
