@@ -222,19 +222,37 @@ static bool is_clock(const char *plain)
     static const char *const names[] = {"clk", "clock", "aclk", "pclk", "hclk", NULL};
     size_t prefix;
     return is_one_of(plain, names) || ends_with(plain, "_clk", &prefix) ||
-           ends_with(plain, "_aclk", &prefix);
+           ends_with(plain, "_aclk", &prefix) || ends_with(plain, "_clock", &prefix);
 }
 
+/* "rst", "m_aresetn", "nreset", "axi_reset_n", "rst_ni": its last word, with what says of which bus
+ * it is before it, and that it is low. */
 static bool is_reset(const char *plain, bool *ret_is_low)
 {
-    static const char *const high[] = {"rst", "reset", "arst", "areset", NULL};
-    static const char *const low[] = {"rstn",    "rst_n",   "resetn",   "reset_n", "aresetn",
-                                      "presetn", "hresetn", "areset_n", NULL};
-    size_t prefix;
-    *ret_is_low = is_one_of(plain, low) || ends_with(plain, "_aresetn", &prefix) ||
-                  ends_with(plain, "_rst_n", &prefix) || ends_with(plain, "_resetn", &prefix);
-    return *ret_is_low || is_one_of(plain, high) || ends_with(plain, "_rst", &prefix) ||
-           ends_with(plain, "_reset", &prefix);
+    static const char *const ends[] = {"_n", "_ni", "_b", "_l", NULL};
+    char name[128];
+    size_t length = strlen(plain), prefix;
+    if (length >= sizeof(name))
+        return false;
+    *ret_is_low = false;
+    memcpy(name, plain, length + 1);
+    for (size_t i = 0; ends[i] && !*ret_is_low; i++)
+        if (ends_with(name, ends[i], &prefix)) {
+            name[prefix] = '\0';
+            *ret_is_low = true;
+        }
+    char *word = strrchr(name, '_') ? strrchr(name, '_') + 1 : name;
+    length = strlen(word);
+    if (length > 0 && word[length - 1] == 'n') {
+        word[length - 1] = '\0';
+        *ret_is_low = true;
+    } else if (word[0] == 'n') {
+        word++;
+        *ret_is_low = true;
+    }
+    if (word[0] && strchr("aphs", word[0]))
+        word++;
+    return strcmp(word, "rst") == 0 || strcmp(word, "reset") == 0;
 }
 
 static bool is_irq(const char *plain)

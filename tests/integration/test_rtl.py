@@ -727,6 +727,19 @@ class Ports(RTLCase):
         self.assertEqual(result.code, 2, result)
         self.assertRegex(result.err, r"^trestle: verilator: %Error: .*: Cannot find .*'other'\n$")
 
+    def test_names_of_resets(self):
+        core = self.odd_core()
+        text = core.read_text()
+        for name, use in (("rst_ni", "reset, active low"), ("i_axi_reset_n", "reset, active low"),
+                          ("ARESETN", "reset, active low"), ("nrst", "reset, active low"),
+                          ("sys_rst_b", "reset, active low"), ("wb_rst_i", "reset"), ("HRESET", "reset"),
+                          ("first", "unknown"), ("rest_n", "unknown"), ("n", "unknown"), ("preset_value", "unknown")):
+            core.write_text(re.sub(r"\bgo\b", name, text))
+            result = self.trestle("rtl", "ports", core, "--top", "apb_blink")
+            self.assertEqual(result.code, 0, result)
+            found = {p["name"]: p["use"] for p in json.loads(result.out)["ports"]}
+            self.assertEqual(found[name], use, name)
+
     def test_bad_files(self):
         core = self.odd_core()
         for ports, sentence in (
