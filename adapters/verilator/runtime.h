@@ -805,6 +805,7 @@ template <class Map> struct trestle_model model_of(const trestle_region *const *
     model.wake = rtl<Map>::wake;
     model.message = rtl<Map>::message;
     model.uses_memory = Map::Master::is_there;
+    model.needs_icount = Map::needs_icount;
     return model;
 }
 

@@ -30,6 +30,8 @@ static const struct command_option options[] = {
     {'P', "peripheral", "NAME", "which one of FILE", .long_only = true},
     {'R', "registers", "MODEL", "its registers are called as those of another model",
      .long_only = true},
+    {'c', "without-icount", NULL, "it may run without machine.icount, late as the host is",
+     .long_only = true},
     {'f', "wave", NULL, "it can write waveforms (parameter wave)", .long_only = true},
     {'z', "size", "N", "bytes of registers; default: what its addresses reach, at most 4096",
      .long_only = true},
@@ -487,6 +489,9 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
             break;
         case 'R':
             build->model = argument;
+            break;
+        case 'c':
+            build->layout.runs_without_icount = true;
             break;
         case 'f':
             build->has_waves = true;

@@ -71,6 +71,7 @@ struct rtl_layout {
     uint64_t size;     /* bytes of the device; 0: what its addresses reach */
     bool counts_words; /* the addresses of the bus */
     bool master_counts_words;
+    bool runs_without_icount;
     const char *not_plain; /* what of its state cannot be copied back; NULL: all can */
 };
 /* The C++ that the runtime is compiled with. */

@@ -100,6 +100,21 @@ class AXI(RTLCase):
         result = self.poke("write core+0 1000\nrun 9980ns\nirqs\nrun 10ns\nirqs\n", "ticker")
         self.assertEqual(result.out, "core: 0=0\ncore: 0=1\n", result)
 
+    def test_without_icount(self):
+        """It is told, and does not time out."""
+        common.qemu("riscv64")
+        text = (EXAMPLE / "ticker.json").read_text().replace("../../build/ticker.so", "./ticker.so")
+        text = re.sub(r',\s*"icount": 0', "", text.replace("../../build/", f"{common.BUILD}/"))
+        self.assertNotIn("icount", text)
+        self.assert_built(EXAMPLE / "ticker.v", output="ticker.so")
+        result = self.trestle("run", self.config(text))
+        self.assertEqual((result.code, result.out), (2, ""), result)
+        self.assertRegex(result.err, r'^/.*: devices\[0\].model: ticker only works in the guest\'s exact '
+                                     r'time; add "icount": 0 to "machine"\n$')
+        self.assert_built(EXAMPLE / "ticker.v", "--without-icount", output="ticker.so")
+        result = self.trestle("check", self.config(text))
+        self.assertEqual(result.code, 0, result)
+
     def test_parameters_of_the_model(self):
         self.assert_built(EXAMPLE / "ticker.v", output="ticker.so")
         result = self.poke("time\n", "ticker", ticking="never")
