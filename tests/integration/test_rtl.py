@@ -359,6 +359,23 @@ class Masters(RTLCase):
                    f"expect core+0 {RAM + 32:#x}\nexpect core+0xc 0\n")
         self.check_master_oracle("axil_copy", "write core+8 9")
 
+    def test_guest(self):
+        """With the real QEMU, over the bridge: the same in each run, and with ticking every cycle."""
+        common.qemu("riscv64")
+        self.assert_built(CORES / "axil_copy.v", output="axil_copy.so")
+        hashes = set()
+        for ticking, direct in ("ahead", False), ("ahead", False), ("every", False), ("ahead", True):
+            result = self.trestle("run", self.config(
+                {"machine": {"arch": "riscv64", "kernel": str(common.guest("copier", "riscv64")), "icount": 0,
+                             "direct_dma": direct},
+                 "devices": [{"name": "core", "model": "./axil_copy.so", "base_addr": "0x10200000", "irq": 40,
+                              "params": {"ticking": ticking}}]}))
+            self.assertEqual(result.code, 0, result)
+            self.assertRegex(result.out, r"copier: \d+ passed, 0 failed")
+            self.assertIn("the master writes 4 bytes at 0x10200000 in cycle", result.err)
+            hashes.add(re.search(r"run hash (\w+); repeatable", result.err)[1])
+        self.assertEqual(len(hashes), 1)
+
     def test_wishbone(self):
         out = self.assert_built(CORES / "wb_copy.v", "--top", "wb_copy", output="wb_copy.so")
         self.assertIn("bus: Wishbone\nmaster: Wishbone\n", out)
