@@ -357,7 +357,7 @@ class Masters(RTLCase):
                    f"write core+4 {RAM + 0x1000:#x}\nwrite core+8 8\nexpect core+8 0\n"
                    f'expect mem {RAM + 0x1000:#x} = "{self.LETTERS}"\nexpect irq core 1\n'
                    f"expect core+0 {RAM + 32:#x}\nexpect core+0xc 0\n")
-        self.check_master_oracle("axil_copy", "write core+8 9")
+        self.check_master_oracle("axil_copy", "write core+8 9", bus_timeout=100000)
 
     def test_guest(self):
         """With the real QEMU, over the bridge: the same in each run, and with ticking every cycle."""
