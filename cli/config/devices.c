@@ -2,6 +2,7 @@
 /* Devices and links as they stand in the file. config_check.c compares them with each other. */
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -337,8 +338,9 @@ static const char *place_of_kind(struct config *config, const char *text, const 
 
 static bool is_tap(const char *text)
 {
-    size_t length = strlen(BACKEND_TAP);
-    return strncmp(text, BACKEND_TAP, length) == 0 && text[length];
+    size_t length = strlen(BACKEND_TAP), name_length = strlen(text) - length;
+    return strncmp(text, BACKEND_TAP, length) == 0 && name_length > 0 && name_length < IFNAMSIZ &&
+           !strpbrk(text, "/ ");
 }
 
 static int set_backend(struct config_reader *reader, const struct config_key *key,

@@ -207,7 +207,7 @@ static int open_backend(struct run *run, size_t index, char **ret_error)
             run->config, index, device->backend ? "backend" : "input",
             "cannot open %s%s%s: %s; name another place%s", device->backend ? device->backend : "",
             device->backend && device->input ? " and " : "", device->input ? device->input : "",
-            error_text(status),
+            is_tap && status == -EINVAL ? "that is no tap" : error_text(status),
             is_tap ? ", or let root make it yours: ip tuntap add NAME mode tap user YOU" : "");
     return status < 0 ? -EINVAL : 0;
 }

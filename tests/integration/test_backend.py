@@ -206,8 +206,17 @@ class Bad(BackendCase):
         self.refused(r"cannot open null and file:\S*nothing: No such file or directory; "
                      "name another place", "run")
 
+    def test_a_tap_that_is_none(self):
+        if not os.access("/dev/net/tun", os.W_OK):
+            self.skipTest("no /dev/net/tun")
+        self.config({"machine": {"kernel": str(common.guest("shout"))}, "devices": [
+            {"name": "card", "model": "virtio-net", "base_addr": 0x10200000, "backend": "tap:lo"}]})
+        self.assert_refused_like(
+            r"two\.json:\d+: devices\[0\]\.backend: cannot open tap:lo: (that is no tap|.*not permitted); name "
+            "another place, or let root make it yours: ip tuntap add NAME mode tap user YOU", "run", "two.json")
+
     def test_what_is_no_backend(self):
-        for backend in "tty", "file:", "unix:", 5, "":
+        for backend in "tty", "file:", "unix:", 5, "", "tap:", "tap:" + 16 * "x", "tap:a/b":
             with self.subTest(backend=backend):
                 self.uart(backend)
                 self.refused('.* is not a place on the host; write for example "backend": "stdio", '
