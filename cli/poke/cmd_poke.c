@@ -16,7 +16,7 @@
 static const struct command_option options[] = {
     {'a', "attach", "PATH", "the devices of the run that was started with --control PATH",
      .long_only = true},
-    {'c', "commands", "COMMANDS", "run these commands, separated by ';', and end"},
+    {'c', "commands", "COMMANDS", "run these commands, separated by ';' or on lines, and end"},
     {'v', "verbose", NULL, "also show what devices log as information"},
     {0},
 };
