@@ -64,8 +64,10 @@ class PciTest(common.TestCase):
 
     def test_shared_ram_is_not_a_way_around_the_bus(self):
         """What the guest has not allowed does not happen, where others transfer directly, either."""
-        result, _ = self.run_edu("x86_64", "msix", direct_dma=True)
-        self.assertIn("PASS mastering: and has written nothing", result.out)
+        for device in {}, {"process": "own"}, {"process": "inline"}, {"carrier": "socket"}:
+            with self.subTest(device=device):
+                result, _ = self.run_edu("x86_64", "msix", self.edu(**device), direct_dma=True)
+                self.assertIn("PASS mastering: and has written nothing", result.out)
 
     def test_own_process(self):
         self.run_edu("x86_64", "msix", self.edu(process="own"))
@@ -84,6 +86,18 @@ class PciTest(common.TestCase):
                 printed = common.run([common.TRESTLE, "trace", self.dir / "t"])
                 self.assertEqual(printed.code, 0, printed)
                 self.assertIn("irq 63 up", printed.out)
+
+    def test_more_vectors_than_lines(self):
+        """The others are there, and never sent; the bridge lives on with such a client."""
+        config = self.config([self.edu(socket=str(self.dir / "s"))], append="irq=msix")
+        self.serve(config)
+        words = common.run([common.TRESTLE, "qemu-args", config])
+        self.assertEqual(words.code, 0, words)
+        self.assertIn("vectors=1,", words.out)
+        more = words.out.strip().replace("vectors=1,", "vectors=9,")
+        for _ in range(2):
+            result = common.run(["sh", "-c", f"exec {more}"], timeout=80)
+            self.assertRegex(result.out, r"edu: \d\d passed, 0 failed")
 
     # The guest's resets: FLR, D3 and back, and the bus if there is a bridge.
     def resets(self, arch, way, devices, args=(), append=""):
