@@ -149,7 +149,7 @@ class Poke(ControlCase):
         self.end(guest)
 
     def test_a_guest_that_is_busy_with_the_device(self):
-        guest = self.guest()
+        guest = self.guest(devices=[dict(cli_case.ECHO, timeout_ms=0), TIMER])
         peer = self.connect()
         guest.process.stdin.write(b"n 40000 10200008\n")
         guest.process.stdin.flush()
