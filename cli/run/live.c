@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "control/server.h"
 #include "poke/place.h"
 #include "poke/poke.h"
@@ -247,7 +248,9 @@ int live_start(struct run *run, const char *path, struct live **ret_live, char *
         *ret_live = live;
         return 0;
     }
-    *ret_error = xformat("trestle: --control %s", error ? error : strerror(-status));
+    *ret_error =
+        error ? xformat("trestle: --control %s", error)
+              : xformat("trestle: --control %s: cannot listen there: %s", path, error_text(status));
     free(error);
     live_finish(live);
     return -EINVAL;

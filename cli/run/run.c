@@ -204,11 +204,14 @@ static int open_backend(struct run *run, size_t index, char **ret_error)
         device->backend && strncmp(device->backend, BACKEND_TAP, strlen(BACKEND_TAP)) == 0;
     if (status < 0)
         *ret_error = config_complain_device(
-            run->config, index, device->backend ? "backend" : "input",
-            "cannot open %s%s%s: %s; name another place%s", device->backend ? device->backend : "",
-            device->backend && device->input ? " and " : "", device->input ? device->input : "",
+            run->config, index, device->backend ? "backend" : "input", "cannot open %s%s%s: %s%s",
+            device->backend ? device->backend : "", device->backend && device->input ? " and " : "",
+            device->input ? device->input : "",
             is_tap && status == -EINVAL ? "that is no tap" : error_text(status),
-            is_tap ? ", or let root make it yours: ip tuntap add NAME mode tap user YOU" : "");
+            error_is_limit(status) ? ""
+            : is_tap ? "; name another place, or let root make it yours: ip tuntap add NAME mode "
+                       "tap user YOU"
+                     : "; name another place");
     return status < 0 ? -EINVAL : 0;
 }
 

@@ -423,6 +423,18 @@ class Limits(Faulty):
                 self.assertNotIn("another path", result.err)
             self.assertEqual(common.files(self.runtime), set(), limit)
 
+    def test_descriptors_run_out_on_request(self):
+        """For what is asked for on top: the words are the same."""
+        config = self.config({"machine": {"kernel": str(common.guest("probe"))}, "devices": [
+            {"name": "u", "model": "ns16550", "base_addr": "0x10200000", "backend": "unix:u.sock"}]})
+        for limit in range(6, 16):
+            result = self.trestle("run", config, "--control", "c.sock", "--timeout", "0.1",
+                                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
+                                                                        (limit, limit)))
+            self.assertEqual(result.code, 2, (limit, str(result)))
+            self.assertRegex(result.err, "too many open files; raise the limit with ulimit -n\n\\Z")
+            self.assertEqual([path.name for path in self.dir.glob("*.sock*")], [])
+
 
 class Orphans(Case):
     """machine.qemu is a script that starts QEMU as its child: QEMU outlives no end of the run."""
