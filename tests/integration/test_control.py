@@ -197,6 +197,7 @@ class Poke(ControlCase):
         self.assertEqual(guest.ask("r 4 10200004"), "= 7")
         shutil.copyfile(MODELS / "good.so", file)  # the time
         self.assertEqual(guest.ask("r 4 10200004"), "= 7")
+        self.assertEqual(self.ask(self.connect(), "complete reload f"), ("ok", "far\n", ""))
         result = self.poke("reload far")
         self.assertEqual((result.code, result.err), (0, ""), result)
         pid = re.fullmatch(r"far: its process is (\d+) now\n", result.out)[1]

@@ -406,10 +406,20 @@ class Simulator(SystemCCase):
         self.quit(guest)
 
     def test_reload(self):
-        """Another one of the simulator, beside a guest that goes on."""
-        control = self.dir / "ctl"
-        guest = self.guest("--control", control)
+        """Another one of the simulator, beside a guest that goes on; and one that never serves."""
+        control, stuck = self.dir / "ctl", self.dir / "stuck"
+        document = json.loads(self.soc().read_text())
+        for device in document["devices"]:
+            device["process"]["command"] = ["sh", "-c", f"test -e {stuck} && exec sleep 1000; exec "
+                                                        f"{MODELS / 'moody_soc'}"]
+        guest = cli_case.Guest(self, "-v", "--control", control, config=self.config(document))
         self.write(guest, SCRATCH, 1)
+        stuck.touch()
+        result = self.trestle("poke", "--attach", control, "-c", "reload other")
+        self.assertEqual((result.code, result.err), (
+            1, "trestle: -c: other goes on as it was: a new process did not serve within 700 ms\n"))
+        self.assertEqual(self.read(guest, SCRATCH), 1)
+        stuck.unlink()
         result = self.trestle("poke", "--attach", control, "-c", "reload other")
         self.assertEqual((result.code, result.err), (0, ""), result)
         while self.read(guest, SCRATCH) != 0:
