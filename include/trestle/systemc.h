@@ -265,7 +265,7 @@ class kernel : public sc_core::sc_object
         port *made;
         struct trestle_device *dev;
     };
-    static constexpr uint64_t wakes_max = 100000;
+    static constexpr uint64_t wakes_max = 10000;
 
     // It belongs to the module in whose constructor it was made.
     static kernel *find(const std::vector<sc_core::sc_object *> &objects)
