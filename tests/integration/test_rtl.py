@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Cores in Verilog as devices: what docs/rtl.md promises, with Verilator and the real QEMU."""
 import json
+import pathlib
 import random
 import re
 import shutil
@@ -74,6 +75,20 @@ class RTLCase(cli_case.Case):
         self.assertEqual(seen[0].err, seen[1].err)
         for text in seen_once:
             self.assertIn(text, seen[0].out)
+
+
+class Oracle(unittest.TestCase):
+    """Ticking every cycle is what all else is held against."""
+    LATE = {"dice"}  # which cannot run ahead
+
+    def test_every_core_is_held_against_it(self):
+        tests = pathlib.Path(__file__).read_text()
+        held = set(re.findall(r'check_(?:master_)?oracle\("(\w+)"', tests))
+        texts = [path.read_text() for path in sorted(CORES.glob("*.v")) + [EXAMPLE / "ticker.v"]]
+        modules = {name for text in texts for name in re.findall(r"(?m)^module (\w+)", text)}
+        inner = {name for name in modules for text in texts if re.search(rf"(?m)^ +{name} #?\(", text)}
+        self.assertLess({"ticker", "axi4_copy", "strobe_gate"}, modules)
+        self.assertEqual(modules - inner - held - self.LATE, set())
 
 
 class AXI(RTLCase):
