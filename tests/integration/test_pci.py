@@ -405,14 +405,17 @@ class PciTest(common.TestCase):
         self.assertIn("PCI: single function device can't be populated in function 4.1", result.err)
 
     def test_bench(self):
-        """A BAR and a device at an address, in one run."""
+        """A BAR and a device at an address, memory in a BAR and RAM, in one run."""
+        model = common.BUILD / "tests/integration/window_model.so"
         config = self.config([{"name": "bar", "model": "id", "pci": {}},
+                              {"name": "memory", "model": str(model), "pci": {}},
                               {"name": "mmio", "model": "id", "base_addr": "0xd0200000",
                                "size": 4096}], append="rounds=2 reads=1000")
         config.write_text(config.read_text().replace("/edu-", "/bar_bench-"))
         result = common.run([common.TRESTLE, "run", config], timeout=80)
         self.assertEqual(result.code, 0, result)
         self.assertRegex(result.out, r"bar_bench: a read of the BAR \d+ ns, at an address \d+ ns")
+        self.assertRegex(result.out, r"bar_bench: a read of memory in a BAR \d+ ns, of RAM \d+ ns")
 
     def test_decoding_off_in_mid_access(self):
         """Another vCPU takes the BAR away, or resets the device, while one waits for a read of it: the
