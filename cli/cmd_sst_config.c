@@ -203,7 +203,7 @@ static void warn_of_what_is_left_out(const struct config *config)
                                         "input"));
         if (device->own_process)
             warn(config_complain_device(config, i, "process",
-                                        "left out: under SST, a rank is what a process is here"));
+                                        "left out: under SST, ranks take the place of processes"));
     }
 }
 

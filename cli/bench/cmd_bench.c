@@ -31,8 +31,7 @@ static const struct command_option options[] = {
     {'r', "rounds", "N", "measure each side N times; default: 5, quick: 3", .long_only = true},
     {'c', "count", "N", "accesses per measurement; default: enough for half a second",
      .long_only = true},
-    {'b', "busy", "N", "measure beside N processes that compute for ever; default: 0",
-     .long_only = true},
+    {'b', "busy", "N", "measure while N other processes compute; default: 0", .long_only = true},
     {'J', "jobs", "N", "run N simulations at once, and add up what they do; default: 1",
      .long_only = true},
     {'k', "kernel", "ELF", "the guest that measures, instead of trestle's", .long_only = true},
@@ -283,10 +282,11 @@ const struct command command_bench = {
     .summary = "Measure one access from the guest to a device and back",
     .options = options,
     .run = run_command,
-    .help = "The sides take turns, so that what else the machine does hits all of them alike; the\n"
-            "floor is a callback inside QEMU that reads the guest's clock and leaves no process.\n"
-            "WORDS of --only, with commas between them: a path (floor, v1, v2-socket, v2-shm,\n"
-            "inline), a wait (sleep, spin, adaptive), an access (read, write, posted), a number of "
-            "devices.\n"
-            "A quiet machine and a release build give numbers worth comparing.\n",
+    .help =
+        "The sides take turns, so that other work on the machine slows all of them alike. The\n"
+        "floor is a callback inside QEMU that reads the guest's clock, without another process.\n"
+        "WORDS of --only, with commas between them: a path (floor, v1, v2-socket, v2-shm,\n"
+        "inline), a wait (sleep, spin, adaptive), an access (read, write, posted), a number of "
+        "devices.\n"
+        "A quiet machine and a release build give numbers worth comparing.\n",
 };

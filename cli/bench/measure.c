@@ -108,7 +108,7 @@ static int run_qemu(struct measurement *measurement)
     measurement->signal = run->signal;
     if (status == 0 && !run->signal && !guest->has_ended) {
         char *text = bench_side_text(measurement->side);
-        command_fail("%s: no result within %d s; let the machine come to rest, or try a smaller "
+        command_fail("%s: no result within %d s; stop other work on the machine, or try a smaller "
                      "--count",
                      text, MEASUREMENT_S);
         free(text);

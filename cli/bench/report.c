@@ -209,7 +209,7 @@ void bench_table(const struct bench_report *report, FILE *file)
     if (report->line_ns > 0)
         print_line(report->line_ns, file);
     if (report->busy)
-        fprintf(file, "beside %u process%s that computed all the while\n", report->busy,
+        fprintf(file, "while %u other process%s computed\n", report->busy,
                 report->busy == 1 ? "" : "es");
     if (report->jobs > 1)
         fprintf(file, "%u simulations at once; the accesses per second are those of all together\n",

@@ -256,7 +256,7 @@ static int check_release_locks(struct config_reader *reader)
                                "protocol 1 does not have it; remove one of the two");
         if (device->process ? device->process->num_devices > 1 : num_shared > 1)
             return fail_device(reader, i, "release_lock",
-                               "a process of the device's own is needed; add \"process\": \"own\"");
+                               "the device needs a process of its own; add \"process\": \"own\"");
     }
     return 0;
 }

@@ -305,12 +305,12 @@ static int check_inline(struct config_reader *reader, const struct json_place *w
         bool is_wrong;
         const char *why;
     } rules[] = {
-        {"protocol", device->protocol == 1, "protocol 1 always has a socket between"},
+        {"protocol", device->protocol == 1, "protocol 1 always uses a socket"},
         {"carrier", device->carrier && strcmp(device->carrier, "socket") == 0,
-         "nothing is carried to a device inside QEMU"},
+         "a device inside QEMU needs no carrier"},
         {"release_lock", device->release_lock, "the device works under QEMU's lock itself"},
-        {"backend", device->backend, "the host's side is the run's"},
-        {"input", device->input, "the host's side is the run's"},
+        {"backend", device->backend, "a device inside QEMU has no backend"},
+        {"input", device->input, "a device inside QEMU has no input"},
         {"socket", device->socket != NULL, "nobody else can connect to a device inside QEMU"},
         {"model", device->model_name && strcmp(device->model_name, "svd") == 0,
          "a stub of a vendor's peripheral needs the run's own process"},

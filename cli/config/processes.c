@@ -190,7 +190,7 @@ static int check_model(struct config_reader *reader, const struct config_device 
             xformat("the command of %s serves this device; remove the key", process->name));
     if (!process->command && device->is_served_by_command)
         return fail_and_free(reader, device, "process",
-                             xformat("no device of %s says its command, and this one has no model; "
+                             xformat("no device of %s has the command, and this one has no model; "
                                      "add one of the two",
                                      process->name));
     char *program = device->command ? find_program(device->command[0]) : NULL;

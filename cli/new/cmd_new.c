@@ -252,8 +252,8 @@ static int add_stub(struct words *words, const char *name, const char *path, con
         return command_fail_line(error);
     int status = svd_stub_make(file, peripheral, &stub, &error);
     if (status == 0 && stub->table.num_rows == 0) {
-        error = xformat("%s has no registers of %s, so that there is nothing to begin with", path,
-                        peripheral);
+        error =
+            xformat("%s describes no registers of %s; choose another peripheral", path, peripheral);
         status = -EINVAL;
     }
     if (status < 0) {
@@ -282,14 +282,14 @@ static void add_registers(struct words *words, bool has_names)
 static int write_folder(const char *folder, const struct part *parts, const struct words *words)
 {
     if (mkdir(folder, 0777) < 0 && errno == EEXIST)
-        return command_fail("%s is there already; choose another name, or remove it", folder);
+        return command_fail("%s exists already; choose another name, or remove it", folder);
     if (access(folder, W_OK) < 0)
         return command_fail("cannot make %s: %s", folder, strerror(errno));
     int code = 0;
     for (; parts->template && code == 0; parts++)
         code = write_part(folder, parts, words);
     if (code == 0)
-        printf("%s is made; go on with:\n  cd %s\n  make check\n", folder, folder);
+        printf("made %s; go on with:\n  cd %s\n  make check\n", folder, folder);
     return code;
 }
 

@@ -264,15 +264,15 @@ static int run_command(const struct command *command, int argc, char **argv)
 const struct command command_poke = {
     .name = "poke",
     .arguments = "CONFIG | --attach PATH [-c COMMANDS | SCRIPT]",
-    .summary = "Read and write the registers of devices, without a guest or beside it",
+    .summary = "Read and write the registers of devices, without a guest or while one runs",
     .options = options,
     .run = run_command,
     .help =
         "Makes the devices and links of CONFIG, with 256 MiB of memory where the machine has its\n"
-        "own, and does what the commands say: from -c, from SCRIPT (- is standard input), or from\n"
-        "the terminal. The command help lists them. All devices are in this one process.\n"
-        "With --attach they are those of a run, between two accesses of its guest. Time that is\n"
-        "let pass puts them ahead of the guest. The run is not repeatable any more.\n"
+        "own, and executes commands: from -c, from SCRIPT (- is standard input), or from the\n"
+        "terminal. The command help lists them. All devices are in this one process.\n"
+        "With --attach the commands act on the devices of a run, between two accesses of its\n"
+        "guest. run and wait put the devices ahead of the guest. The run is then not repeatable.\n"
         "The exit code is 0, 1 when an expectation was not met or an access failed, and 2 for a\n"
-        "line that says nothing that can be done.\n",
+        "line that is not a valid command.\n",
 };

@@ -21,22 +21,21 @@
 static const struct command_option options[] = {
     {'t', "top", "NAME", "the top module; by default that of the first file", .long_only = true},
     {'G', "parameter", "P=VALUE", "a parameter of the top; may be repeated"},
-    {'I', "include", "DIR", "where other modules and includes are, as beside the files"},
+    {'I', "include", "DIR", "another directory with modules and included files"},
     {'D', "define", "NAME=VALUE", "a macro; may be repeated"},
     {'T', "tie", "PORT=NUMBER", "the value of an input that nothing drives; may be repeated",
      .long_only = true},
     {'p', "ports", "FILE", "what ports are for, as rtl ports prints it", .long_only = true},
-    {'S', "svd", "FILE", "its registers are called as in a vendor's file", .long_only = true},
+    {'S', "svd", "FILE", "name its registers as a vendor's file does", .long_only = true},
     {'P', "peripheral", "NAME", "which one of FILE", .long_only = true},
-    {'R', "registers", "MODEL", "its registers are called as those of another model",
+    {'R', "registers", "MODEL", "name its registers as another model does", .long_only = true},
+    {'c', "without-icount", NULL, "let it run without machine.icount, as late as the host is",
      .long_only = true},
-    {'c', "without-icount", NULL, "it may run without machine.icount, late as the host is",
-     .long_only = true},
-    {'f', "wave", NULL, "it can write waveforms (parameter wave)", .long_only = true},
+    {'f', "wave", NULL, "let it write waveforms (parameter wave)", .long_only = true},
     {'z', "size", "N", "bytes of registers; default: what its addresses reach, at most 4096",
      .long_only = true},
     {'w', "word-addresses", NULL, "addresses count words, not bytes", .long_only = true},
-    {'W', "master-word-addresses", NULL, "so do those of its master", .long_only = true},
+    {'W', "master-word-addresses", NULL, "its master's addresses count words", .long_only = true},
     {'o', "output", "FILE", "the model; default: TOP.so"},
     {0},
 };
@@ -551,10 +550,9 @@ const struct command command_rtl = {
     .options = options,
     .run = run_command,
     .help =
-        "Verilator translates the files, the ports of the top are recognised by their names and\n"
-        "shown, and a C++ compiler makes a .so that a configuration names as a model. The ports "
-        "and\n"
-        "what they are for are written to NAME.ports.json, too. rtl ports prints that file "
-        "without\n"
-        "making a model, so that it can be changed, and given to rtl build with --ports.\n",
+        "Verilator translates the files. rtl build recognises the ports of the top by their "
+        "names,\n"
+        "prints what they are for, and writes it to NAME.ports.json. A C++ compiler makes a .so,\n"
+        "which a configuration names as a model. rtl ports prints the same file without making a\n"
+        "model: change it, and give it to rtl build with --ports.\n",
 };

@@ -17,7 +17,7 @@
 
 static const struct command_option options[] = {
     {'S', "socket", "PATH", "where to listen; required", .long_only = true},
-    {'F', "listen-fd", "FD", "serve this listening socket instead, and leave it to its owner",
+    {'F', "listen-fd", "FD", "serve this listening socket instead, and do not remove it",
      .long_only = true},
     {'b', "base", "ADDR", "guest-physical base address; required", .long_only = true},
     {'p', "pci", NULL, "a PCI device, which has no base address", .long_only = true},

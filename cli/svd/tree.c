@@ -185,7 +185,7 @@ static void XMLCALL on_start(void *data, const char *name, const char **attribut
         return;
     }
     if (!parser->at && element != SVD_DEVICE) {
-        fail(parser, "this is no CMSIS-SVD file: its outermost element is not <device>");
+        fail(parser, "this is not a CMSIS-SVD file: its outermost element is not <device>");
         return;
     }
     if (parser->skipped || element == SVD_UNKNOWN) {
@@ -296,7 +296,7 @@ static void complain(struct parser *parser)
     else if (says_truncated(error))
         sentence = xstrdup("the file has no <device>: it is empty or truncated");
     else
-        sentence = xformat("this is no XML: %s", XML_ErrorString(error));
+        sentence = xformat("this is not XML: %s", XML_ErrorString(error));
     fail(parser, sentence);
     free(sentence);
 }

@@ -73,8 +73,8 @@ static int parse(const struct command *command, int argc, char **argv, struct tr
     }
     const char *perfetto = wanted->outputs[PERFETTO].path, *vcd = wanted->outputs[VCD].path;
     if (wanted->hash && (wanted->device || perfetto || vcd))
-        return command_fail("--hash is that of the whole run, and is printed alone; leave the "
-                            "other options out");
+        return command_fail("--hash is about the whole run, and prints nothing else; leave "
+                            "the other options out");
     if (perfetto && vcd && strcmp(perfetto, vcd) == 0)
         return command_fail("--perfetto and --vcd cannot both write %s; name two files", vcd);
     bool has_registers = wanted->outputs[REGISTERS].path;

@@ -236,7 +236,7 @@ class Bad(BackendCase):
                      '"unix:PATH"')
         for key in "backend", "input":
             self.uart(process="inline", **{key: "file:x"})
-            self.refused("the host's side is the run's; remove the key, or \"process\": \"inline\"",
+            self.refused(f"a device inside QEMU has no {key}; remove the key, or \"process\": \"inline\"",
                          key=key)
         self.uart("tap:tap0")
         self.refused('a tap takes frames of a network, and ns16550 has none; choose "pty" or '

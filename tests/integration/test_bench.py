@@ -114,7 +114,7 @@ class Bench(Case):
         result, document = self.bench("--only", "floor,read,1", "--rounds", "1", "--count", "20",
                                       "--busy", "2")
         self.assertEqual(document["busy"], 2)
-        self.assertIn("\nbeside 2 processes that computed all the while\n", result.out)
+        self.assertIn("\nwhile 2 other processes computed\n", result.out)
         result = self.trestle("bench", "--busy", "65")
         self.assertEqual((result.code, result.err),
                          (2, "trestle: --busy 65 is not a number from 1 to 64\n"))

@@ -386,7 +386,7 @@ class Tables(Case):
         self.assertEqual(result.err.replace(f"{self.dir}/", ""), (
             "less.json:1: machine.direct_dma: left out: under SST, DMA goes by messages\n"
             "less.json:2: devices[0].release_lock: left out: under SST, devices share a session\n"
-            "less.json:2: devices[0].process: left out: under SST, a rank is what a process is here\n"))
+            "less.json:2: devices[0].process: left out: under SST, ranks take the place of processes\n"))
         self.assert_refused("trestle: --latency 0 is not a time above 0; write for example 10ns",
                             "sst-config", "two.json", "--latency", "0")
 

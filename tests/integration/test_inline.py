@@ -232,8 +232,8 @@ class Inline(Case):
 
     def test_what_cannot_be(self):
         for key, value, why in (
-                ("protocol", 1, "protocol 1 always has a socket between"),
-                ("carrier", "socket", "nothing is carried to a device inside QEMU"),
+                ("protocol", 1, "protocol 1 always uses a socket"),
+                ("carrier", "socket", "a device inside QEMU needs no carrier"),
                 ("release_lock", True, "the device works under QEMU's lock itself"),
                 ("socket", "a.sock", "nobody else can connect to a device inside QEMU")):
             with self.subTest(key=key):

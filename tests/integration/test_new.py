@@ -175,7 +175,7 @@ class New(common.TestCase):
         (self.dir / "hostile.svd").write_text(
             "<device><peripherals><peripheral><name>P</name></peripheral></peripherals></device>")
         for args, line in (
-                (["there"], "there is there already; choose another name, or remove it"),
+                (["there"], "there exists already; choose another name, or remove it"),
                 (["a-b"], '"a-b" is not a name for a device; begin with a letter, and use letters, '
                           "digits and _, 40 at most, but no word of C"),
                 (["int"], '"int" is not a name for a device; begin with a letter, and use letters, '

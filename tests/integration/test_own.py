@@ -114,7 +114,7 @@ class Own(Case):
         refuse("is not a list of words",
                {**program, "process": {"name": "soc", "command": []}})
         refuse("cannot run ", {**program, "process": {"name": "soc", "command": ["./nowhere"]}})
-        refuse("no device of soc says its command", {**program, "process": {"name": "soc"}})
+        refuse("no device of soc has the command", {**program, "process": {"name": "soc"}})
         refuse("the command of soc serves this device; remove the key",
                {**program, "model": "echo", "process": {"name": "soc", "command": ["true"]}})
         refuse("\"size\" is missing",

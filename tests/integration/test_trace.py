@@ -691,7 +691,7 @@ class BadInput(common.TestCase):
         self.refused(r"device 'a': unknown parameter 'x'; known: .*",
                      "replay", path, "--device", "a", "--param", "x=1")
         for args in ("--device", "a"), ("--vcd", "x"), ("--perfetto", "x"):
-            self.refused("--hash is that of the whole run, and is printed alone; leave the other "
+            self.refused("--hash is about the whole run, and prints nothing else; leave the other "
                          "options out", "trace", path, "--hash", *args)
         self.refused("--perfetto and --vcd cannot both write -; name two files",
                      "trace", path, "--perfetto", "-", "--vcd", "-")

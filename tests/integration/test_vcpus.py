@@ -177,8 +177,8 @@ class Refused(common.TestCase):
             result = common.run([common.TRESTLE, "check", config])
             self.assertEqual(result.code, 2, result)
             return result.err
-        self.assertRegex(run({}), r"devices\[0\]\.release_lock: a process of the device's own is "
-                                  r"needed; add \"process\": \"own\"")
+        self.assertRegex(run({}), r"devices\[0\]\.release_lock: the device needs a process of "
+                                  r"its own; add \"process\": \"own\"")
         self.assertRegex(run({"icount": 0}, process="own"),
                          r"devices\[0\]\.release_lock: .*icount")
 

@@ -437,10 +437,10 @@ static const struct {
 } mistakes[] = {
     {"", "1: the file has no <device>: it is empty or truncated"},
     {"\n\n", "3: the file has no <device>: it is empty or truncated"},
-    {"<html></html>", "1: this is no CMSIS-SVD file: its outermost element is not <device>"},
-    {"<html/>", "1: this is no CMSIS-SVD file: its outermost element is not <device>"},
-    {"<device>\n<peripherals></device>", "2: this is no XML: mismatched tag"},
-    {"{ }", "1: this is no XML: not well-formed (invalid token)"},
+    {"<html></html>", "1: this is not a CMSIS-SVD file: its outermost element is not <device>"},
+    {"<html/>", "1: this is not a CMSIS-SVD file: its outermost element is not <device>"},
+    {"<device>\n<peripherals></device>", "2: this is not XML: mismatched tag"},
+    {"{ }", "1: this is not XML: not well-formed (invalid token)"},
     {"<device>\n<peripherals>\n<peripheral><name>P", "3: the file ends within <name>, which began "
                                                      "on line 3; get the whole file"},
     {"<!DOCTYPE d [\n<!ENTITY a 'b'>]><device>&a;</device>",
