@@ -438,7 +438,7 @@ class Nvme(Case):
         self.assertRegex(out, r"PCI-MSIX-0000:00:04.0 2-edge nvme0q2\n")
 
     def test_riscv64(self):
-        out, _ = self.boot("riscv64", carrier="socket")
+        out, _ = self.boot("riscv64", carrier="socket", direct_dma=True)
         self.assertRegex(out, r"interrupts: \d+: [1-9].* nvme0q0, nvme0q1\n")
 
     def test_two_boots_are_one(self):
