@@ -23,6 +23,8 @@
 /* What is killed has ended by then, or waits in the kernel. */
 #define ROUNDS_MAX 100
 #define PAUSE_NS 20000000
+/* Where the parent's end cannot be waited for. */
+#define LOOK_MS 100
 
 /* --- the mark -------------------------------------------------------------------------------- */
 
@@ -80,26 +82,34 @@ static void let_go(int fd)
     setsid();
     prctl(PR_SET_NAME, "trestle-keeper");
     (void)!chdir("/");
-    dup2(fd, STDIN_FILENO);
+    if (dup2(fd, STDIN_FILENO) < 0)
+        _exit(1);
     close_range(STDOUT_FILENO, ~0u, 0);
 }
 
-static bool is_told(void)
+/* Until the parent is gone, or has said that there is nothing to do. */
+static void await_end(pid_t parent)
 {
+    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                           {.fd = pidfd_open(parent, 0), .events = POLLIN}};
     char byte;
-    return read(STDIN_FILENO, &byte, 1) == 1;
+    ssize_t n = -1;
+    while (n != 1 && getppid() == parent) {
+        poll(fds, 2, fds[1].fd < 0 ? LOOK_MS : -1);
+        n = read(STDIN_FILENO, &byte, 1);
+        if (n == 0)
+            fds[0].fd = -1; /* its end says nothing: what a model has forked may hold it, too */
+    }
+    if (n == 1 || read(STDIN_FILENO, &byte, 1) == 1)
+        _exit(0);
 }
 
 static void keep(pid_t parent, int fd, const char *mark)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
     let_go(fd);
-    /* Not the end of the pipe: what a model has forked holds it, too. */
-    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
-                           {.fd = pidfd_open(parent, 0), .events = POLLIN}};
-    while (fds[1].fd >= 0 && getppid() == parent && poll(fds, 2, -1) < 0)
-        ;
-    for (unsigned i = 0; !is_told() && i < ROUNDS_MAX && kill_marked(mark) > 0; i++)
+    await_end(parent);
+    for (unsigned i = 0; i < ROUNDS_MAX && kill_marked(mark) > 0; i++)
         nanosleep(&pause, NULL);
     _exit(0);
 }
