@@ -303,11 +303,12 @@ template <class Map> class rtl
         outputs seen = {};
         other.swap(core_);
         int r = guarded([&] {
+            Verilated::threadContextp(&context);
             hold_reset();
             seen = see();
         });
         other.swap(core_);
-        other.reset();
+        other.reset(); // while its context is the thread's: that is where it looks for its scopes
         voice_.forget();
         if (r == 0)
             r = guarded([&] { hold_reset(); });
@@ -330,6 +331,11 @@ template <class Map> class rtl
         while (!(bits >> bit & 1))
             bit++;
         return bit;
+    }
+
+    ~rtl()
+    {
+        Verilated::threadContextp(&context_); // where the core looks for its scopes
     }
 
     static Core *make_core(VerilatedContext &context)
@@ -410,7 +416,6 @@ template <class Map> class rtl
     // For $time, in its own units.
     void set_time()
     {
-        Verilated::threadContextp(&context_);
         trestle_time unit = 1;
         for (int digits = -12; digits < context_.timeprecision(); digits++)
             unit *= 10;
@@ -433,6 +438,7 @@ template <class Map> class rtl
     template <class Work> int guarded(Work work)
     {
         voice::speaker = &voice_;
+        Verilated::threadContextp(&context_);
         try {
             work();
             return 0;

@@ -512,7 +512,7 @@ class Talking(RTLCase):
             said[ticking] = [line for line in result.err.splitlines() if "core: " in line]
         self.assertEqual(said["ahead"], said["every"])
         self.assertEqual([line.partition("core: ")[2] for line in said["every"]],
-                         ["at 64", "written: 7", "at 128", "at 192", "written: 8"])
+                         ["at 64", "TOP.talker: written: 7", "at 128", "at 192", "TOP.talker: written: 8"])
         self.check_oracle("talker", [0, 4])
 
 

@@ -17,7 +17,7 @@ module talker (
         if (rst) count <= 0;
         else begin
             count <= count + 1;
-            if (reg_valid && reg_write) $display("written: %0d", reg_wdata);
+            if (reg_valid && reg_write) $display("%m: written: %0d", reg_wdata);
             if (count[5:0] == 63) $write("at ");
             if (count[5:0] == 0 && count != 0) $write("%0d\n", count);
         end
