@@ -7,6 +7,7 @@
 
 struct Bus : trestle_rtl::outcome {
     static constexpr uint32_t width = BUS_WIDTH, widest = width;
+    static constexpr bool rests_between = true; // as behind each single cycle of Wishbone
 
     void idle(BUS_CORE &core)
     {

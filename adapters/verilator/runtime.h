@@ -56,8 +56,9 @@ struct transaction {
 
 // How it went.
 struct outcome {
-    bool failed = false;         // as the core says
-    const char *fault = nullptr; // a rule of the bus that the core broke, or NULL
+    static constexpr bool rests_between = false; // whether it is idle for a cycle between two
+    bool failed = false;                         // as the core says
+    const char *fault = nullptr;                 // a rule of the bus that the core broke, or NULL
 };
 
 // What is assigned to a signal that the core does not have.
@@ -710,9 +711,9 @@ template <class Map> class rtl
         start_ = cycle_;
         is_answered_ = false;
         request_ = req;
+        has_begun_ = false;
         bus_.failed = false;
         bus_.fault = nullptr;
-        bus_.begin(*core_, todo_);
         play();
         return -EINPROGRESS;
     }
@@ -724,11 +725,16 @@ template <class Map> class rtl
         bool done = false;
         outputs seen = see();
         while (!done && cycle_ - start_ < bus_timeout_ && !Map::Master::wants(around_.master)) {
+            if (!has_begun_ && !(Map::Bus::rests_between && cycle_ == ended_)) {
+                bus_.begin(*core_, todo_);
+                has_begun_ = true;
+            }
             core_->eval();
             approach(true);
-            done = bus_.step(*core_, todo_);
+            done = has_begun_ && bus_.step(*core_, todo_);
             pass(true);
-            bus_.after(*core_);
+            if (has_begun_)
+                bus_.after(*core_);
             if (see() != seen)
                 edges_.push_back({cycle_, seen = see()});
         }
@@ -755,6 +761,7 @@ template <class Map> class rtl
         status_ = !done ? -ETIMEDOUT : bus_.failed || bus_.fault ? -EIO : 0;
         answer_ = todo_.data >> 8 * (todo_.byte % Map::Bus::width);
         is_answered_ = true;
+        ended_ = cycle_;
     }
 
     struct trestle_device *dev_;
@@ -784,8 +791,9 @@ template <class Map> class rtl
     typename Map::Bus bus_ = {};
     transaction todo_ = {};
     uint64_t start_ = 0; // the cycle in which it began,
-    bool is_answered_ = false;
-    int status_ = 0; // and with what
+    bool has_begun_ = false, is_answered_ = false;
+    uint64_t ended_ = UINT64_MAX; // the cycle in which the last one did
+    int status_ = 0;              // and with what
     uint64_t answer_ = 0;
 };
 

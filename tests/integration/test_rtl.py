@@ -157,6 +157,14 @@ class Others(RTLCase):
         self.assertEqual(result.code, 0, result)
         self.check_oracle("wb_fade", [0])
 
+    def test_wishbone_cycles_are_single(self):
+        """Between two of them stb is low for a cycle, however close accesses are."""
+        self.assert_built(CORES / "wb_edge.v", output="wb_edge.so")
+        result = self.poke("time\nwrite core+0 1\ntime\nwrite core+0 2\ntime\nread core+0\nrun 10ns\ntime\n"
+                           "write core+0 3\ntime\nread core+0\n", "wb_edge")
+        self.assertEqual((result.code, result.out),
+                         (0, "0 ps\n20 ns\n50 ns\ncore+0 = 0x2\n90 ns\n110 ns\ncore+0 = 0x3\n"), result)
+        self.check_oracle("wb_edge", [0])
 
     def test_axi4(self):
         out = self.assert_built(CORES / "axi4_words.v", output="axi4_words.so")
