@@ -124,8 +124,8 @@ static void look_at_callback(struct vigil *vigil, bool is_same, uint64_t now_ns)
         vigil->told_callback = false;
         return;
     }
-    if (vigil->busy_ns < SLOW_NS && !waits_for_processor(ran_ns)) {
-        vigil->busy_ns += VIGIL_TICK_MS * NS_PER_MS;
+    if (vigil->busy_ns < SLOW_NS) {
+        vigil->busy_ns += waits_for_processor(ran_ns) ? ran_ns : VIGIL_TICK_MS * NS_PER_MS;
         if (vigil->busy_ns >= SLOW_NS)
             tell_slow(vigil);
     }
