@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -73,8 +72,8 @@ static unsigned kill_marked(const char *mark)
 
 /* --- its process ----------------------------------------------------------------------------- */
 
-/* Holds on to nothing of its parent's, and hears no signal. */
-static void let_go(int fd)
+/* Holds on to nothing of its parent's, and hears no signal but SIGKILL. */
+static void let_go(void)
 {
     sigset_t all;
     sigfillset(&all);
@@ -82,67 +81,45 @@ static void let_go(int fd)
     setsid();
     prctl(PR_SET_NAME, "trestle-keeper");
     (void)!chdir("/");
-    if (dup2(fd, STDIN_FILENO) < 0)
-        _exit(1);
-    close_range(STDOUT_FILENO, ~0u, 0);
+    close_range(0, ~0u, 0);
 }
 
-/* Until the parent is gone, or has said that there is nothing to do. */
-static void await_end(pid_t parent)
-{
-    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
-                           {.fd = pidfd_open(parent, 0), .events = POLLIN}};
-    char byte;
-    ssize_t n = -1;
-    while (n != 1 && getppid() == parent) {
-        poll(fds, 2, fds[1].fd < 0 ? LOOK_MS : -1);
-        n = read(STDIN_FILENO, &byte, 1);
-        if (n == 0)
-            fds[0].fd = -1; /* its end says nothing: what a model has forked may hold it, too */
-    }
-    if (n == 1 || read(STDIN_FILENO, &byte, 1) == 1)
-        _exit(0);
-}
-
-static void keep(pid_t parent, int fd, const char *mark)
+static void keep(pid_t parent, const char *mark)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
-    let_go(fd);
-    await_end(parent);
+    let_go();
+    struct pollfd end = {.fd = pidfd_open(parent, 0), .events = POLLIN};
+    while (getppid() == parent)
+        poll(&end, 1, end.fd < 0 ? LOOK_MS : -1);
     for (unsigned i = 0; i < ROUNDS_MAX && kill_marked(mark) > 0; i++)
         nanosleep(&pause, NULL);
     _exit(0);
 }
 
-int keeper_start(struct keeper *ret_keeper)
+int keeper_start(pid_t *ret_pid)
 {
     char mark[64];
-    int fds[2];
     pid_t parent = getpid();
     int error = set_mark(mark, sizeof(mark));
     if (error)
         return error;
-    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
-        return -errno;
     pid_t pid = fork();
-    error = pid < 0 ? -errno : 0;
     if (pid == 0)
-        keep(parent, fds[0], mark);
-    close(fds[0]);
-    if (error)
-        close(fds[1]);
-    else
-        *ret_keeper = (struct keeper){.pid = pid, .fd = fds[1]};
-    return error;
+        keep(parent, mark);
+    if (pid < 0)
+        return -errno;
+    *ret_pid = pid;
+    return 0;
 }
 
-void keeper_stop(struct keeper *keeper)
+/* By its number, which is ours as long as nobody has waited for it: descriptors may be closed by
+ * models. */
+void keeper_stop(pid_t *ref_pid)
 {
-    if (keeper->pid == 0)
+    if (*ref_pid == 0)
         return;
-    (void)!write(keeper->fd, "", 1);
-    close(keeper->fd);
-    while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
+    kill(*ref_pid, SIGKILL);
+    while (waitpid(*ref_pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    keeper->pid = 0;
+    *ref_pid = 0;
 }

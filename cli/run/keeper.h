@@ -5,16 +5,11 @@
 
 #include <sys/types.h>
 
-struct keeper {
-    pid_t pid; /* 0: none */
-    int fd;    /* a pipe on which it hears that there is nothing to do */
-};
-
 /* What is started from here on carries a mark in its environment, and so does what it starts. A
  * negative errno: there is none, and a killed process may leave something behind. For a process of
  * one thread. */
-int keeper_start(struct keeper *ret_keeper);
-/* Once nothing that carries the mark is left. Fine where there is none. */
-void keeper_stop(struct keeper *keeper);
+int keeper_start(pid_t *ret_pid);
+/* Once nothing that carries the mark is left. 0: there is none, which is fine. */
+void keeper_stop(pid_t *ref_pid);
 
 #endif

@@ -36,7 +36,7 @@ struct run {
     struct trestle_bridge_trace_stats trace; /* once it has ended */
     struct host_end *host_ends;              /* of each device */
     struct backend **backends;               /* of each device, or NULL */
-    struct keeper keeper;
+    pid_t keeper;                            /* 0: none */
     int verbosity;
     int64_t watchdog_ms; /* of all processes; 0: none */
     int signal_fd;
