@@ -2,10 +2,11 @@
 /*
  * trestle/registers.h: a device describes itself.
  *
- * A region is a table of registers, and a row of it the whole truth about one: its name, place,
+ * A region is a table of registers. A row says everything about one register: its name, place,
  * width, rights, value after a reset, where its value lives in the model's state, what happens
- * beyond storing it, its fields, and a line for people. From the table come the answers to
- * accesses, resets, the names in logs and traces, the documentation and the header for firmware.
+ * beyond storing it, its fields, and a line for people. The library uses the table to answer
+ * accesses, for resets, for the names in logs and traces, for documentation, and for the header for
+ * firmware.
  *
  *     struct blinker { uint32_t ctrl, status, leds[4]; };
  *
@@ -30,9 +31,9 @@
  *         .state_size = sizeof(struct blinker),
  *     };
  *
- * Tables are checked when a device is made of them; a table that cannot be is refused, with the
- * name of its row. A table may be made at run time; it and all that it points to outlive the
- * device. Structs here only grow at their end, and carry their sizes.
+ * The library checks a table when it makes a device; it refuses an invalid table, with the name of
+ * the row. A table may be made at run time. The table and everything that it points to must outlive
+ * the device. Structs here only grow at their end, and carry their sizes.
  */
 #ifndef TRESTLE_REGISTERS_H
 #define TRESTLE_REGISTERS_H
@@ -63,14 +64,14 @@ enum trestle_rights {
     TRESTLE_RESERVED, /* reads as 0, writes are ignored; of a whole register, with a warning */
 };
 
-/* A name for a value of a field. Lists of these end with one whose name is NULL. */
+/* A name for a value of a field. A list ends with a value whose name is NULL. */
 struct trestle_value {
     const char *name;
     uint64_t value; /* of the field, shifted down to bit 0 */
     const char *doc;
 };
 
-/* Bits of a register. Lists end with one whose name is NULL. */
+/* Bits of a register. A list ends with a field whose name is NULL. */
 struct trestle_field {
     const char *name;
     uint64_t mask; /* its bits, next to each other, in the register */
@@ -85,15 +86,15 @@ struct trestle_register;
 struct trestle_register_access {
     const struct trestle_register *reg;
     uint32_t index; /* in an array of registers; otherwise 0 */
-    /* on_read: what the guest will get; comes as what is stored (0 where nothing is).
-     * on_write: what the guest has written, as a value of the whole register: where the access was
-     * narrower, with the bits of `old` outside of it. */
+    /* on_read: what the guest will get; at first the stored value (0 if there is none).
+     * on_write: what the guest has written, as a value of the whole register. If the access was
+     * narrower, the other bits are those of `old`. */
     uint64_t value;
-    uint64_t old;  /* on_write: what was stored before */
+    uint64_t old;  /* on_write: the value before */
     uint64_t mask; /* the bits that the access covers */
     /* For a hook that answers with -EINPROGRESS. */
     struct trestle_request *req;
-    const struct trestle_access *access; /* the guest's, whole */
+    const struct trestle_access *access; /* the guest's whole access */
 };
 
 struct trestle_register {
@@ -104,29 +105,29 @@ struct trestle_register {
     enum trestle_rights access;
     uint64_t reset; /* stored when the device is made, and at each reset */
     uint64_t mask;  /* bits that a write can change. 0: those of the fields, or all
-                     * where there are no fields */
-    /* Where the value lives: see TRESTLE_AT(). A size of 0: nowhere, a hook has it. */
+                     * if there are no fields */
+    /* Where the value lives: see TRESTLE_AT(). A size of 0: nowhere, a hook answers. */
     uint32_t storage;        /* bytes from the beginning of the state */
     uint32_t storage_size;   /* bytes of one value: 1, 2, 4, 8, at most the register's size */
     uint32_t storage_stride; /* bytes from one of an array to the next; 0: storage_size */
-    uint32_t count;          /* registers in the array; 0: this is none */
+    uint32_t count;          /* registers in the array; 0: not an array */
     uint32_t stride;         /* bytes from one to the next; 0: size */
     uint32_t widths;         /* OR of 1, 2, 4, 8: the accesses that it takes; 0: of its own size.
-                              * A narrower one reaches its bytes alone, a wider one each of the
-                              * registers that it covers, which all have to take it */
-    bool whole;              /* accesses of all widths begin at the register's offset and are
+                              * A narrower access reaches only its bytes, a wider one each
+                              * register that it covers; all of these have to take it */
+    bool whole;              /* accesses of all widths begin at the register's offset and give
                               * its value, cut off or extended with zeroes */
     bool keep;               /* a reset leaves it as it is */
-    /* Called when the guest reads, before it gets the value, and when it writes, after the value
-     * was stored as access and mask say. 0, -EINPROGRESS (the hook keeps access->req, and completes
-     * it), or a negative errno: a bus error. */
+    /* on_read is called when the guest reads, before it gets the value; on_write when it writes,
+     * after the value was stored as access and mask say. They return 0, -EINPROGRESS (the hook
+     * keeps access->req, and completes it), or another negative errno for a bus error. */
     int (*on_read)(struct trestle_device *dev, struct trestle_register_access *access);
     int (*on_write)(struct trestle_device *dev, struct trestle_register_access *access);
     const struct trestle_field *fields; /* or NULL */
     const char *doc;                    /* one line, or NULL */
 };
 
-/* What a read or write answers where no register is. */
+/* What the guest gets from an access where no register is. */
 enum trestle_holes {
     TRESTLE_HOLES_FAIL, /* a bus error */
     TRESTLE_HOLES_ZERO, /* reads are 0 and writes ignored, with a warning */
@@ -144,65 +145,64 @@ struct trestle_region {
     uint32_t widths;  /* OR of 1, 2, 4, 8; 0: those of the registers */
     enum trestle_holes holes;
     const char *doc;
-    /* The table only says what registers are called: accesses go to read() and write() as if there
-     * were none, and nothing is stored or checked. For models that keep their registers elsewhere,
-     * such as in a core in Verilog. Rows need no storage and no hooks. */
+    /* The table only names registers: accesses go to read() and write() as if there were no table,
+     * and nothing is stored or checked. For models that keep their registers elsewhere, such as in
+     * a core in Verilog. Rows need no storage and no hooks. */
     bool names_only;
-    /* Plain memory of `bytes` bytes, zeroed at the start, for which the model is not asked: see
-     * trestle_device_region_memory(). As the BAR of a PCI device the guest has it in its own
-     * memory, and accesses cost what they cost there. Otherwise each is a message, as any access.
-     */
+    /* Plain memory of `bytes` bytes, zeroed at the start; the model does not see accesses to it:
+     * see trestle_device_region_memory(). As the BAR of a PCI device it is in the guest's own
+     * memory, and accesses cost as much as there. Otherwise each access is a message, as usual. */
     bool is_memory;
 };
 
-/* --- what tables say of a place -------------------------------------------------------------- */
+/* --- looking registers up -------------------------------------------------------------------- */
 
 /* A register of a device or a model. */
 struct trestle_register_at {
     const struct trestle_region *region;
-    const struct trestle_register *reg; /* as this library has it */
+    const struct trestle_register *reg; /* in this library's size */
     uint32_t index;                     /* in an array */
-    uint64_t offset;                    /* of this one, in the region */
+    uint64_t offset;                    /* of this register in the region */
 };
 
-/* Where a region with is_memory is, for as long as the device lives; NULL: the region is none. The
- * guest may write there at any time, and reads what the model writes. A reset leaves it as it is.
- * Neither traces nor the hash of a run have what passes there. */
+/* Where the memory of a region with is_memory is, for as long as the device lives; NULL: the region
+ * is not memory. The guest may write there at any time, and reads what the model writes. A reset
+ * leaves the memory as it is. Neither traces nor the hash of a run include these accesses. */
 TRESTLE_API void *trestle_device_region_memory(const struct trestle_device *dev, uint32_t region);
 
 /* The register that covers the byte at an offset. False: none does, or the region has no table. */
 TRESTLE_API bool trestle_device_register(const struct trestle_device *dev, uint32_t region,
                                          uint64_t offset, struct trestle_register_at *ret_at);
-/* The next register of a region behind `at`, in the order of the table; the first where at->reg is
+/* The next register of a region after `at`, in the order of the table; the first if at->reg is
  * NULL. False: there is none. */
 TRESTLE_API bool trestle_device_next_register(const struct trestle_device *dev, uint32_t region,
                                               struct trestle_register_at *ref_at);
-/* The register of that name ("STATUS", "LED[2]", "CH2_ADDR"); upper and lower case are one. */
+/* The register of that name ("STATUS", "LED[2]", "CH2_ADDR"); case does not matter. */
 TRESTLE_API bool trestle_device_find_register(const struct trestle_device *dev, const char *name,
                                               uint32_t *ret_region,
                                               struct trestle_register_at *ret_at);
-/* What is stored, without any hook: false where nothing is. */
+/* The stored value, without any hook. False: there is none. */
 TRESTLE_API bool trestle_device_stored(const struct trestle_device *dev,
                                        const struct trestle_register_at *at, uint64_t *ret_value);
 /* "LED[2]" into buf, always ended; returns buf. */
 TRESTLE_API char *trestle_register_name(const struct trestle_register *reg, uint32_t index,
                                         char *buf, size_t size);
-/* "0x2 {ready}": the value, and its fields that are not 0; fields with named values say those
+/* "0x2 {ready}": the value, and its fields that are not 0; fields with named values show the name
  * ("0x6 {mode=fast}"). Into buf, always ended; returns buf. */
 TRESTLE_API char *trestle_register_format(const struct trestle_register *reg, uint64_t value,
                                           char *buf, size_t size);
-/* "STATUS -> 0x2 {ready}" or "CTRL <- 0x1 {start}", of an access that is done; "" where the region
+/* "STATUS -> 0x2 {ready}" or "CTRL <- 0x1 {start}", of a finished access; "" if the region
  * has no table. Into buf, always ended; returns buf. */
 TRESTLE_API char *trestle_device_access_text(const struct trestle_device *dev,
                                              const struct trestle_request *req, char *buf,
                                              size_t size);
-/* Bytes of the first region, and the OR of the widths that it takes: the table's own where it says
- * so (region_size, access_sizes), otherwise those of its registers. */
+/* Bytes of the first region, and the OR of the widths that it takes: those that the model states
+ * (region_size, access_sizes), otherwise those of its registers. */
 TRESTLE_API uint64_t trestle_model_bytes(const struct trestle_model *model);
 TRESTLE_API uint32_t trestle_model_widths(const struct trestle_model *model);
-/* Interrupt lines: of the table itself, or as many as they have names. */
+/* Interrupt lines: irq_lines, or as many as there are names. */
 TRESTLE_API uint32_t trestle_model_irq_lines(const struct trestle_model *model);
-/* Bytes of any region; 0: the model has no such. */
+/* Bytes of any region; 0: the model has no such region. */
 TRESTLE_API uint64_t trestle_model_region_bytes(const struct trestle_model *model, uint32_t region);
 TRESTLE_API bool trestle_model_region_is_memory(const struct trestle_model *model, uint32_t region);
 
