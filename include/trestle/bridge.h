@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trestle/bridge.h: the N-socket server. One listening Unix socket per device, an event engine
- * behind them, and the dispatch of each access to its model.
+ * trestle/bridge.h: the N-socket server. It has one listening Unix socket per device, an event
+ * engine behind them, and dispatches each access to its model.
  *
  * A bridge is one session: all its devices share one timeline. Life: create, add devices and
  * links, listen, then poll until done, destroy. One thread at a time.
  *
  * Errors: 0 or negative errno. Where a function takes ret_error (may be NULL), a failure also
- * gives a malloc'd one-line sentence for the user; the caller frees it.
+ * also gives a malloc'd one-line sentence for the user; the caller frees it.
  */
 #ifndef TRESTLE_BRIDGE_H
 #define TRESTLE_BRIDGE_H
@@ -22,8 +22,8 @@ struct trestle_bridge;
 
 struct trestle_bridge_options {
     size_t size; /* sizeof(struct trestle_bridge_options) */
-    /* Where sockets without a path of their own go. NULL: a private directory (mode 0700) is
-     * made under runtime_dir, or under /tmp, and removed at the end. */
+    /* The directory for sockets without a path of their own. NULL: the bridge makes a private
+     * directory (mode 0700) under runtime_dir, or under /tmp, and removes it at the end. */
     const char *socket_dir;
     const char *runtime_dir; /* or NULL */
     enum trestle_wait wait;
@@ -31,20 +31,20 @@ struct trestle_bridge_options {
     void (*log)(void *ctx, enum trestle_log_level level, const char *text);
     void *ctx;
     bool log_debug;
-    /* The outside: a simulator with time of its own that some of the devices belong to
-     * (trestle_bridge_device.outside). Both or none are NULL, and both may be called from
+    /* The outside: a simulator with a time of its own, to which some of the devices belong
+     * (trestle_bridge_device.outside). Either both are NULL or none. The bridge calls them from
      * trestle_bridge_poll() and _advanced().
-     * advance(): the guest waits, and the outside's time may go up to `until`. It goes there and
-     * says so with trestle_bridge_advanced(), from inside or later.
-     * expect(): the time of the outside's next interrupt or transfer, as far as it knows by
-     * itself; TRESTLE_TIME_NEVER: none before the guest's next access. The guest runs until then
-     * without asking. */
+     * advance(): the guest waits, and the outside's time may go up to `until`. The outside goes
+     * there and says so with trestle_bridge_advanced(), from inside advance() or later. expect():
+     * returns the time of the outside's next interrupt or transfer, as far as it knows;
+     * TRESTLE_TIME_NEVER: none before the guest's next access. The guest runs until then without
+     * asking. */
     void (*advance)(void *ctx, trestle_time until);
     trestle_time (*expect)(void *ctx);
-    /* Computes the hash of the run, which a trace has as well; costs some 25 ns per access. */
+    /* Compute the hash of the run, as a trace does; costs some 25 ns per access. */
     bool run_hash;
-    /* Some device accepts nothing but shared memory: where there is none, listen() fails with
-     * -ENOTSUP rather than leave QEMU without that device. */
+    /* Some device accepts nothing but shared memory. If there is none, listen() fails with
+     * -ENOTSUP, so that QEMU does not run without that device. */
     bool needs_shm;
 };
 
@@ -57,27 +57,27 @@ struct trestle_bridge_device {
     const struct trestle_param *params;
     size_t num_params;
     const char *socket_path; /* NULL: device<index>.sock in the socket directory */
-    /* Another process serves it: this bridge only owns the listening socket, whose descriptor that
-     * process inherits (trestle_bridge_listen_fd()). model is NULL, region_size is not 0. */
+    /* Another process serves the device: this bridge only owns the listening socket, and the
+     * process inherits its descriptor (trestle_bridge_listen_fd()). model is NULL, region_size is
+     * not 0. */
     bool external;
-    /* Not 0: a listening socket that somebody else owns, to serve in place of one of our own.
-     * It is not closed or removed here. socket_path then only names it. */
+    /* Not 0: serve this listening socket, which the caller owns, in place of a new one. The bridge
+     * does not close or remove it. socket_path then only names it. */
     int listen_fd;
-    /* The model is a face of the outside: it hands its accesses on and answers -EINPROGRESS. When
-     * the outside has come to a time at which it does something here (it completes an access, it
-     * sets an interrupt line, it starts a transfer), it first brings the engine there with
-     * trestle_sim_run_until(). Transfers are done, and dma_done() is due, when they return; QEMU
-     * takes part in them while an access or an advance() is under way. */
+    /* The model stands for the outside: it passes its accesses on and answers -EINPROGRESS. Before
+     * the outside does something here (completes an access, sets an interrupt line, starts a
+     * transfer), it brings the engine to its time with trestle_sim_run_until(). When a call that
+     * starts a transfer returns, the bytes have been copied and dma_done() is due. QEMU takes part
+     * in transfers while an access or an advance() is under way. */
     bool outside;
-    /* The model's output, from inside its callbacks: it must not wait. 0 or -ENOBUFS, as for
-     * trestle_device_output(). NULL: it goes nowhere. */
+    /* Takes the model's output, from inside the model's callbacks: it must not wait. Returns 0 or
+     * -ENOBUFS, as trestle_device_output() does. NULL: output goes nowhere. */
     int (*output)(void *ctx, const void *data, size_t size);
     void *output_ctx;
-    /* The file that the model was loaded from, for traces: they name it in place of the model.
-     * NULL: it has none. */
+    /* The file that the model was loaded from: traces name it in place of the model. NULL: none. */
     const char *model_file;
-    /* The device takes input, which it did not before; from inside the model's callbacks, so that
-     * trestle_bridge_input() has to come later. NULL: there is no input. */
+    /* Called when the device begins to take input, from inside the model's callbacks: call
+     * trestle_bridge_input() later. NULL: there is no input. */
     void (*input_room)(void *ctx);
     void *input_ctx;
 };
@@ -95,17 +95,17 @@ TRESTLE_API TRESTLE_CHECK int trestle_bridge_add_device(struct trestle_bridge *b
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_link(struct trestle_bridge *bridge, const char *from,
                                                   const char *to, trestle_time latency,
                                                   char **ret_error);
-/* Of the link at one of its ends: see trestle_link_set_bandwidth(). */
+/* Sets the bandwidth of the link at this end: see trestle_link_set_bandwidth(). */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_set_bandwidth(struct trestle_bridge *bridge,
                                                            const char *end,
                                                            uint64_t bits_per_second,
                                                            char **ret_error);
 /* Opens every socket, or none. The engine's clock starts here. -EADDRINUSE: a live server, or a
- * file that is no socket, is there. -ENAMETOOLONG: the path does not fit a socket address. */
+ * file that is not a socket, is there. -ENAMETOOLONG: the path does not fit a socket address. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_listen(struct trestle_bridge *bridge,
                                                     char **ret_error);
 
-/* Serves what is ready, waiting at most timeout_ms for something to be (-1: without limit).
+/* Serves what is ready, and waits at most timeout_ms for it (-1: without limit).
  * Returns 0 or a negative errno for failures that concern the whole bridge. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_poll(struct trestle_bridge *bridge, int timeout_ms);
 /* Calls ready(ctx) from trestle_bridge_poll() when fd is readable or hung up. fd stays the
@@ -114,24 +114,24 @@ TRESTLE_API TRESTLE_CHECK int trestle_bridge_watch(struct trestle_bridge *bridge
                                                    void (*ready)(void *ctx), void *ctx);
 TRESTLE_API void trestle_bridge_unwatch(struct trestle_bridge *bridge, int fd);
 
-/* Input for a device's model, at the engine's time: that of the guest's latest access or look,
- * since a guest that sleeps says no time. No other run will be like this one. From outside of all
- * callbacks but those of trestle_bridge_watch(). See trestle_device_input() for errors and for how
- * much it takes. */
+/* Gives input to a device's model, at the engine's time: that of the guest's latest access or look,
+ * since a sleeping guest tells no time. The run is then not repeatable. Call it outside of all
+ * callbacks except those of trestle_bridge_watch(). See trestle_device_input() for errors and for
+ * how much the model takes. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_input(struct trestle_bridge *bridge, uint32_t index,
                                                    const void *data, size_t size);
 
-/* The advance() under way has come to its end, and the outside's time is `now`. -ENOENT: none is
- * under way; QEMU may have gone. */
+/* Ends the advance() under way; the outside's time is `now`. -ENOENT: none is under way; QEMU may
+ * have gone. */
 TRESTLE_API int trestle_bridge_advanced(struct trestle_bridge *bridge, trestle_time now);
 
 /* Removes the files of the sockets, and nothing else, from any thread: for a process that is about
- * to end though a model does not return. */
+ * to end although a model does not return. */
 TRESTLE_API void trestle_bridge_remove_sockets(struct trestle_bridge *bridge);
 
-/* Closes and unlinks all sockets, and takes the devices away: their models' fini() is called. Only
- * trestle_bridge_destroy() may follow, which does the same unless it was done: for a process that
- * watches over its models (trestle_sim_look()) to their end. */
+/* Closes and unlinks all sockets, and removes the devices, with their models' fini(). Only
+ * trestle_bridge_destroy() may follow, which otherwise does the same: for a process that watches
+ * its models (trestle_sim_look()) to their end. */
 TRESTLE_API void trestle_bridge_remove_devices(struct trestle_bridge *bridge);
 /* Closes and unlinks all sockets. NULL and half-built bridges are fine. */
 TRESTLE_API void trestle_bridge_destroy(struct trestle_bridge *bridge);
@@ -147,12 +147,13 @@ TRESTLE_API int trestle_bridge_listen_fd(const struct trestle_bridge *bridge, ui
 TRESTLE_API struct trestle_device *trestle_bridge_device(const struct trestle_bridge *bridge,
                                                          uint32_t index);
 TRESTLE_API struct trestle_sim *trestle_bridge_sim(struct trestle_bridge *bridge);
-/* The guest's own time, as it last said. TRESTLE_TIME_NEVER: it says none. */
+/* The guest's own time, as it last told. TRESTLE_TIME_NEVER: it tells none. */
 TRESTLE_API trestle_time trestle_bridge_guest_time(const struct trestle_bridge *bridge);
 
-/* What a device has served. Latency is from a request's last byte read to its answer handed to
- * the kernel, in nanoseconds of the host's clock; percentiles are exact to 1 in 32. Over shared
- * memory it is that of a device's first 64 requests and of one in 16 from then on. 0: none yet. */
+/* What a device has served. Latency is the time from the last byte read of a request until the
+ * kernel has its answer, in nanoseconds of the host's clock; percentiles are exact to 1 in 32. Over
+ * shared memory only a device's first 64 requests count, and one in 16 from then on. 0: none yet.
+ */
 struct trestle_device_stats {
     const char *name;
     uint64_t base_addr;
@@ -162,42 +163,43 @@ struct trestle_device_stats {
     uint64_t latency_p50_ns, latency_p99_ns, latency_max_ns;
 };
 #define TRESTLE_BRIDGE_TOTAL UINT32_MAX
-/* Of a device, or with TRESTLE_BRIDGE_TOTAL for an index of all together; their name is "total",
- * and base_addr is 0. */
+/* Of a device, or with TRESTLE_BRIDGE_TOTAL as index of all together; then name is "total" and
+ * base_addr is 0. */
 TRESTLE_API void trestle_bridge_stats(const struct trestle_bridge *bridge, uint32_t index,
                                       struct trestle_device_stats *ret_stats);
 
-/* --- from aside ------------------------------------------------------------------------------ */
+/* --- acting on devices besides the guest ------------------------------------------------------ */
 
-/* Somebody else than the guest is about to act on devices, with trestle_device_submit() and the
- * like, between two calls of trestle_bridge_poll(). Brings an engine that follows the host's clock
- * up to it. From then on the run has a disturbance; reason is a constant. */
+/* Call this before anybody but the guest acts on devices, with trestle_device_submit() and the
+ * like, between two calls of trestle_bridge_poll(). An engine that follows the host's clock catches
+ * up. From then on the run has a disturbance; reason is a constant. */
 TRESTLE_API void trestle_bridge_disturb(struct trestle_bridge *bridge, const char *reason);
-/* That is done: the guest hears when it now has to look after the engine. */
+/* Call this afterwards: it tells the guest when it now has to turn to the engine. */
 TRESTLE_API void trestle_bridge_settle(struct trestle_bridge *bridge);
 
-/* Calls observe() for everything that passes, as trestle_sim_observe() does, whose place the bridge
- * itself has; record->device is the device's index, and guest_time is set. NULL: nobody looks any
- * more. One at a time. */
+/* Calls observe() for everything that passes. Use this in place of trestle_sim_observe(), which the
+ * bridge itself uses. record->device is the device's index, and guest_time is set. There is one
+ * observer at a time; NULL removes it. */
 TRESTLE_API void trestle_bridge_observe(struct trestle_bridge *bridge, trestle_observe_fn observe,
                                         void *ctx);
 
-/* From now on the device has this fault. One that dies, and one that was dead, is reset. -ENODEV:
- * another process serves it. */
+/* From now on the device has this fault. A device is reset when it dies, and when it comes back.
+ * -ENODEV: another process serves it. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_set_fault(struct trestle_bridge *bridge,
                                                        uint32_t index, enum trestle_fault fault);
 
-/* What came between guest and devices, and makes a run unlike any other: a debugger's access, one
- * that QEMU gave up, or what trestle_bridge_disturb() was told. NULL: nothing. A constant. */
+/* What disturbed guest and devices, so that the run is not repeatable: a debugger's access, an
+ * access that QEMU gave up, or the reason given to trestle_bridge_disturb(). NULL: nothing. A
+ * constant. */
 TRESTLE_API const char *trestle_bridge_disturbance(const struct trestle_bridge *bridge);
 
 /* --- trace and hash -------------------------------------------------------------------------- */
 
-/* Writes everything that passes between the devices and the guest from now on to a file, as
- * docs/trace.md has it: devices and links first, so they are all added by now; before listen. A
- * FIFO is opened once it has a reader. A thread of its own writes. When the file is slower than the
- * run and 64 MiB wait for it, the run waits. When it cannot be written any more, that is logged
- * once as an error, and the run goes on without. */
+/* From now on writes everything that passes between the devices and the guest to a file, in the
+ * format of docs/trace.md. The file begins with the devices and links: add them all before this,
+ * and listen after it. A FIFO is opened once it has a reader. A separate thread writes. If the file
+ * is slower than the run and 64 MiB wait for it, the run waits. If the file cannot be written any
+ * more, this is logged once as an error, and the run goes on without a trace. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_trace(struct trestle_bridge *bridge, const char *path,
                                                    char **ret_error);
 struct trestle_bridge_trace_stats {
@@ -210,8 +212,8 @@ TRESTLE_API bool trestle_bridge_trace_end(struct trestle_bridge *bridge,
                                           struct trestle_bridge_trace_stats *ret_stats);
 
 /* The hash of all accesses, interrupts and transfers up to the last answer, see docs/trace.md.
- * False: no access yet, or it was not asked for. *ret_has_times: every one of them had the guest's
- * time; without, two runs are never the same. */
+ * False: no access yet, or run_hash is not set. *ret_has_times: each of them had the guest's time;
+ * otherwise two runs are never the same. */
 TRESTLE_API bool trestle_bridge_run_hash(const struct trestle_bridge *bridge, uint64_t *ret_hash,
                                          bool *ret_has_times);
 
