@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trestle/i2c.h: what an I2C controller and the slaves on its bus say to each other.
+ * trestle/i2c.h: the messages between an I2C controller and the slaves on its bus.
  *
- * A slave is a device with a port, linked to one of the controller's. Whatever has the port and
- * speaks this can be on the bus: the bundled controller is i2c-ocores, at24 and tmp102 are slaves.
- * A message is 2 bytes, a kind and a datum:
+ * A slave is a device with a port, linked to one of the controller's ports. Any device with such a
+ * port that uses these messages can be on the bus. The bundled controller is i2c-ocores; at24 and
+ * tmp102 are slaves. A message is 2 bytes, a kind and a datum:
  *
- *   from the controller              what the slave answers
- *   START  address << 1 | is a read  ACK 1: that is my address; ACK 0: it is another's, or I am
- * busy WRITE  a byte                    ACK 1, or ACK 0: no more READ   1: more will be read, 0
- * DATA, the byte STOP   0                         nothing
+ *   from the controller               answer of the slave
  *
- * START goes to every slave, and one without a STOP before it is a repeated start. The others go to
- * the slave that has acknowledged the last START. The controller waits for each answer.
+ *   START  address << 1 | is a read   ACK 1: my address; ACK 0: another's, or busy
+ *
+ *   WRITE  a byte                     ACK 1; ACK 0: no more
+ *
+ *   READ   1: more will be read, 0    DATA, the byte
+ *
+ *   STOP   0                          nothing
+ *
+ * START goes to every slave; without a STOP before it, it is a repeated start. The other messages
+ * go to the slave that has acknowledged the last START. The controller waits for each answer.
  */
 #ifndef TRESTLE_I2C_H
 #define TRESTLE_I2C_H
@@ -34,9 +39,9 @@ enum trestle_i2c_kind {
     TRESTLE_I2C_DATA
 };
 
-/* What a slave does. stop may be NULL. */
+/* The functions of a slave. stop may be NULL. */
 struct trestle_i2c_slave {
-    /* The bus has started. address: 7 bits. False: it is another's, or this slave is busy. */
+    /* The bus has started. address: 7 bits. False: it is another slave's, or this one is busy. */
     bool (*start)(struct trestle_device *dev, uint8_t address, bool is_read);
     /* A byte from the controller. False: not acknowledged. */
     bool (*write)(struct trestle_device *dev, uint8_t byte);
@@ -52,7 +57,7 @@ static inline int trestle_i2c_send(struct trestle_device *dev, uint32_t port,
     return trestle_device_send(dev, port, message, sizeof(message));
 }
 
-/* The whole of a slave's message(). What is no such message is ignored. */
+/* All that a slave's message() has to do. Other messages are ignored. */
 static inline void trestle_i2c_serve(struct trestle_device *dev, uint32_t port,
                                      const struct trestle_i2c_slave *slave, const void *message,
                                      size_t size)

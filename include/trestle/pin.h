@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trestle/pin.h: wires between devices, each from a pin to a pin.
+ * trestle/pin.h: wires between devices, each from one pin to another.
  *
- * A pin is a port, and a wire a link. A message is one byte, what this end does to the wire from
- * now on: 0 pulls it low, 1 high, 2 lets go. 0x80 added asks the other end to say what it does:
- * messages on their way to a device are lost when it is reset, so a device asks after its reset. At
- * the start of a run every pin lets go. The bundled models sifive-gpio and panel have such pins.
+ * A pin is a port, and a wire is a link. A message is one byte, and says what this end does to the
+ * wire from now on: 0 pulls it low, 1 high, 2 releases it. With 0x80 added, it also asks the other
+ * end for its state: a reset of a device loses the messages on their way to it, so the device asks
+ * after its reset. At the start of a run every pin is released. The bundled models sifive-gpio and
+ * panel have such pins.
  */
 #ifndef TRESTLE_PIN_H
 #define TRESTLE_PIN_H
@@ -28,7 +29,7 @@ extern "C" {
         "pin21", "pin22", "pin23", "pin24", "pin25", "pin26", "pin27", "pin28", "pin29", "pin30", \
         "pin31"
 
-/* In the state of a model whose first ports are pins, a bit each. */
+/* In the state of a model whose first ports are pins; each pin is a bit. */
 struct trestle_pins {
     uint32_t level, driven;           /* what this end does; level has only bits of driven */
     uint32_t wire_level, wire_driven; /* what the other ends do, likewise */
@@ -43,8 +44,7 @@ static inline void trestle_pins_tell(struct trestle_device *dev, const struct tr
         (void)!trestle_device_send(dev, port, &message, sizeof(message));
 }
 
-/* This end drives those pins, to those levels. The other ends of the pins that change hear of it.
- */
+/* Drives these pins to these levels, and tells the other ends of the pins that change. */
 static inline void trestle_pins_set(struct trestle_device *dev, struct trestle_pins *pins,
                                     uint32_t level, uint32_t driven)
 {
@@ -58,7 +58,7 @@ static inline void trestle_pins_set(struct trestle_device *dev, struct trestle_p
             trestle_pins_tell(dev, pins, port, 0);
 }
 
-/* What message() got for a pin. False: it is no message of this kind. */
+/* Takes what message() got for a pin. False: it is not a message of this kind. */
 static inline bool trestle_pins_heard(struct trestle_device *dev, struct trestle_pins *pins,
                                       uint32_t port, const void *message, size_t size)
 {
@@ -75,7 +75,7 @@ static inline bool trestle_pins_heard(struct trestle_device *dev, struct trestle
     return true;
 }
 
-/* In reset(), with what this end does after it: tells it, and asks. */
+/* For reset(): tells the other ends what this end does after it, and asks for their state. */
 static inline void trestle_pins_reset(struct trestle_device *dev, struct trestle_pins *pins,
                                       uint32_t level, uint32_t driven)
 {
@@ -86,7 +86,7 @@ static inline void trestle_pins_reset(struct trestle_device *dev, struct trestle
         trestle_pins_tell(dev, pins, port, TRESTLE_PIN_ASKS);
 }
 
-/* The levels of all wires. Where nobody drives one, pulled_up says; where both ends do, this one.
+/* The levels of all wires. If nobody drives a wire, pulled_up decides; if both ends do, this end.
  */
 static inline uint32_t trestle_pins_levels(const struct trestle_pins *pins, uint32_t pulled_up)
 {

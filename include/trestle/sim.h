@@ -25,14 +25,14 @@ extern "C" {
 struct trestle_sim;
 
 TRESTLE_API TRESTLE_CHECK int trestle_sim_create(struct trestle_sim **ret_sim);
-/* Events still pending are forgotten and not touched; components and links are freed.
- * Devices go first. NULL is fine. */
+/* Forgets pending events without touching them, and frees components and links. Destroy the devices
+ * first. NULL is fine. */
 TRESTLE_API void trestle_sim_destroy(struct trestle_sim *sim);
 
 TRESTLE_API trestle_time trestle_sim_now(const struct trestle_sim *sim);
 /* Time of the next event, or TRESTLE_TIME_NEVER. */
 TRESTLE_API trestle_time trestle_sim_next(const struct trestle_sim *sim);
-/* How many are pending. */
+/* The number of pending events. */
 TRESTLE_API size_t trestle_sim_pending(const struct trestle_sim *sim);
 /* Runs every event up to and including `until` in order, then sets now to `until`. A time in
  * the past runs nothing. TRESTLE_TIME_NEVER: until nothing is pending; now is then the time of
@@ -56,26 +56,26 @@ enum trestle_callback {
     TRESTLE_CALLBACK_INPUT,
 };
 
-/* What a sim is doing. Whoever looks twice and finds the same number of callbacks, or of runs, has
- * seen the same one twice. */
+/* What a sim is doing. If two looks show the same number of callbacks, or of runs, they have seen
+ * the same one. */
 struct trestle_activity {
     uint64_t callbacks; /* of models, begun so far */
     uint64_t runs;      /* of the engine (trestle_sim_run_until()), begun so far */
-    bool is_running;    /* the engine */
-    bool is_waiting;    /* for the file of a trace, wherever it is otherwise */
+    bool is_running;    /* the engine runs */
+    bool is_waiting;    /* the engine or a callback waits for the file of a trace */
     trestle_time now;
-    enum trestle_callback callback; /* that runs, or NONE */
+    enum trestle_callback callback; /* the one that runs, or NONE */
     const char *callback_name;      /* "write"; of the latest, if none runs */
-    char device[64];                /* whose it is or was, cut to fit; empty: not known */
+    char device[64];                /* its device, cut to fit; empty: not known */
     uint64_t offset;                /* of the access in read() and write(); size 0: none */
     uint32_t size;
 };
 /* From any thread, and from signal handlers, while the sim exists. */
 TRESTLE_API void trestle_sim_look(const struct trestle_sim *sim,
                                   struct trestle_activity *ret_activity);
-/* From any thread: the engine returns after the event at hand, and runs no other from then on. For
- * a run that is to end though its engine does not get past one moment. A trace that is waited for
- * is given up as well, two seconds after the last of it was taken. */
+/* From any thread: the engine returns after the current event, and runs no other from then on. For
+ * ending a run whose engine does not get past one moment. If the run waits for the reader of a
+ * trace, it gives the trace up two seconds after the reader has last taken something. */
 TRESTLE_API void trestle_sim_interrupt(struct trestle_sim *sim);
 
 /* An event is embedded in its owner: scheduling never allocates beyond the growth of the
@@ -87,7 +87,7 @@ struct trestle_event {
 };
 TRESTLE_API void trestle_event_init(struct trestle_event *event,
                                     void (*fire)(struct trestle_event *, trestle_time));
-/* Schedules, or moves, an event: behind all that are already scheduled for that time. A time
+/* Schedules, or moves, an event: after all others that are scheduled for that time. A time
  * in the past means now. TRESTLE_TIME_NEVER cancels. The event must stay in place until it fired
  * or was cancelled; while it fires it is idle and may be scheduled again or freed. -ENOMEM;
  * never when moving. */
@@ -116,8 +116,9 @@ TRESTLE_API TRESTLE_CHECK int trestle_link_create(struct trestle_component *a, u
                                                   struct trestle_component *b, uint32_t b_port,
                                                   trestle_time latency,
                                                   struct trestle_link **ret_link);
-/* In each direction, one message after the other: each takes its bytes' time, and then the latency.
- * 0: it takes none. For messages that are sent from now on. -EINVAL: above TRESTLE_BANDWIDTH_MAX.
+/* In each direction messages go one after the other: each takes time for its bytes, and then the
+ * latency. 0: bytes take no time. For messages that are sent from now on. -EINVAL: above
+ * TRESTLE_BANDWIDTH_MAX.
  */
 #define TRESTLE_BANDWIDTH_MAX (UINT64_C(1000) * 1000 * 1000 * 1000 * 1000)
 TRESTLE_API TRESTLE_CHECK int trestle_link_set_bandwidth(struct trestle_link *link,
@@ -136,9 +137,9 @@ struct trestle_trace_record; /* see trestle/trace.h */
 
 /* Calls observe() for everything that passes between the sim's devices and the world outside: each
  * access and its answer, interrupt, reset, message and transfer, in the order in which they happen
- * and with the engine's time. record->device and guest_time are left to the observer; the record
- * and its bytes are valid during the call. From inside a device's callbacks: nothing here may be
- * called on a device. NULL: nobody looks any more. */
+ * and with the engine's time. The observer sets record->device and guest_time. The record and
+ * its bytes are valid during the call. It comes from inside a device's callbacks: call nothing here
+ * on a device. NULL removes the observer. */
 typedef void (*trestle_observe_fn)(void *ctx, const struct trestle_device *dev,
                                    struct trestle_trace_record *record);
 TRESTLE_API void trestle_sim_observe(struct trestle_sim *sim, trestle_observe_fn observe,
@@ -182,7 +183,7 @@ struct trestle_host_ops {
                 const char *text);
     /* Output, see trestle_device_output(). -ENOTCONN, -ENOBUFS. */
     int (*output)(void *ctx, struct trestle_device *dev, const void *data, size_t size);
-    /* It takes input, which it did not before: later, outside of its callbacks, there may be
+    /* The device begins to take input: later, outside of its callbacks, call
      * trestle_device_input(). */
     void (*input_room)(void *ctx, struct trestle_device *dev);
 };
@@ -230,19 +231,20 @@ TRESTLE_API void *trestle_device_ctx(const struct trestle_device *dev);
  * will be called. -EBUSY: the device has a request under way, or this is inside one of its
  * callbacks; nothing happened.
  * status is -EINVAL for a bad size or misalignment, -ERANGE outside the region, -EACCES
- * where the model has no read or write, or the model's own. Each such is logged as a warning. */
+ * if the model has no read or write, or the model's own. Each such access is logged as a warning.
+ */
 TRESTLE_API TRESTLE_CHECK int trestle_device_submit(struct trestle_device *dev,
                                                     struct trestle_request *req);
-/* Whoever submitted req does not wait for it any longer: its status is -ECANCELED, done() is not
- * called, and what the model answers later is dropped. -ENOENT: it is not under way there. -EBUSY:
- * inside one of the device's callbacks. */
+/* Gives up a submitted request: its status is -ECANCELED, done() is not called, and a later answer
+ * of the model is dropped. -ENOENT: it is not under way there. -EBUSY: inside one of the device's
+ * callbacks. */
 TRESTLE_API TRESTLE_CHECK int trestle_device_cancel(struct trestle_device *dev,
                                                     struct trestle_request *req);
-/* Timers cancelled, lines dropped, DMA under way and messages on their way to it forgotten, then
- * the model's reset(), then a request under way done() with -ECANCELED. */
+/* Cancels timers, drops lines, and forgets DMA under way and messages on their way to the device.
+ * Then calls the model's reset(), then done() with -ECANCELED for a request under way. */
 TRESTLE_API void trestle_device_reset(struct trestle_device *dev);
-/* The same where the guest has reset this device alone, which an observer can tell from a reset of
- * the whole guest. */
+/* The same if the guest has reset only this device; an observer can tell this from a reset of the
+ * whole guest. */
 TRESTLE_API void trestle_device_reset_alone(struct trestle_device *dev);
 /* True while a request is under way: until then the engine's events matter to the guest. */
 TRESTLE_API bool trestle_device_busy(const struct trestle_device *dev);
@@ -250,17 +252,17 @@ TRESTLE_API bool trestle_device_irq_level(const struct trestle_device *dev, uint
 /* Where a transfer's bytes are, or NULL when it is over or a reset has ended it. */
 TRESTLE_API void *trestle_device_dma_buffer(struct trestle_device *dev, uint64_t id,
                                             size_t *ret_size);
-/* The model hears of it from an event at the sim's current time. -ENOENT: no such transfer; a
- * reset may have ended it. */
+/* Ends a transfer: the model learns of it from an event at the sim's current time. -ENOENT: no such
+ * transfer; a reset may have ended it. */
 TRESTLE_API int trestle_device_dma_complete(struct trestle_device *dev, uint64_t id, int status);
-/* A message that arrived from outside the engine, given to the model at once. -EINVAL: no such
+/* Gives the model a message from outside the engine, at once. -EINVAL: no such
  * port. -EMSGSIZE. -EBUSY: inside one of its callbacks. */
 TRESTLE_API TRESTLE_CHECK int trestle_device_deliver(struct trestle_device *dev, uint32_t port,
                                                      const void *data, size_t size);
 
 /* How many bytes of input the model takes now, at most TRESTLE_INPUT_MAX. */
 TRESTLE_API size_t trestle_device_input_room(const struct trestle_device *dev);
-/* Input, given to the model at once. -EINVAL: size is 0, or the model has no input(). -ENOBUFS: it
+/* Gives input to the model at once. -EINVAL: size is 0, or the model has no input(). -ENOBUFS: it
  * is more than trestle_device_input_room(); nothing was given. -EBUSY: inside one of its callbacks.
  */
 TRESTLE_API TRESTLE_CHECK int trestle_device_input(struct trestle_device *dev, const void *data,

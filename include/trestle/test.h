@@ -2,9 +2,9 @@
 /*
  * trestle/test.h: unit tests of device models, without QEMU.
  *
- * A test bench is an engine with devices in it, guest memory, and what they do to the outside: the
- * levels of interrupt lines, messages, log lines. Time stands still but in the functions that say
- * otherwise. One thread at a time.
+ * A test bench has an engine with devices, guest memory, and a record of what the devices do to the
+ * outside: the levels of interrupt lines, messages, log lines. Time stands still, except in the
+ * functions that say otherwise. One thread at a time.
  *
  *     #include <assert.h>
  *     #include <trestle/test.h>
@@ -23,9 +23,9 @@
  *
  * A model's start() is called before the first access, and before time goes on.
  *
- * A function that cannot do what it is asked prints one line to standard error and ends the program
- * with status 1, unless it says otherwise: a test wants no error handling. The library is a static
- * one of its own, libtrestle-test.
+ * If a function fails, it prints one line to standard error and ends the program with status 1,
+ * unless it says otherwise: a test needs no error handling. The library is separate and static:
+ * libtrestle-test.
  */
 #ifndef TRESTLE_TEST_H
 #define TRESTLE_TEST_H
@@ -39,21 +39,22 @@ extern "C" {
 struct trestle_test;
 
 struct trestle_test *trestle_test_create(void);
-/* Devices, models that were loaded, and memory go with it. NULL is fine. */
+/* Also frees devices, loaded models and memory. NULL is fine. */
 void trestle_test_destroy(struct trestle_test *test);
 
 /* --- devices --------------------------------------------------------------------------------- */
 
-/* A device of a model that is in a file, or of a bundled one. Then parameters, as "key=value", and
- * NULL. Its name is the model's, its base address 0x10000000 and 64 KiB more for each device. */
+/* Adds a device of a model in a file, or of a bundled model. Then come parameters, as "key=value",
+ * and NULL. The device has the model's name. The first base address is 0x10000000; each further
+ * device is 64 KiB higher. */
 struct trestle_device *trestle_test_load(struct trestle_test *test, const char *model, ...)
     __attribute__((sentinel));
-/* The same with all that there is to say; options->ops and ctx are the bench's. */
+/* The same with all options; the bench sets options->ops and ctx. */
 struct trestle_device *trestle_test_add(struct trestle_test *test,
                                         const struct trestle_model *model,
                                         const struct trestle_device_options *options);
-/* The same, for a model or parameters that are to be refused. 0, or a negative errno and in
- * *ret_error a sentence, the caller's to free. */
+/* The same, for a model or parameters that should be refused. Returns 0, or a negative errno and a
+ * sentence in *ret_error, which the caller frees. */
 TRESTLE_CHECK int trestle_test_try_add(struct trestle_test *test, const struct trestle_model *model,
                                        const struct trestle_device_options *options,
                                        struct trestle_device **ret_dev, char **ret_error);
@@ -66,8 +67,8 @@ void trestle_test_reset(struct trestle_device *dev);
 /* --- accesses -------------------------------------------------------------------------------- */
 
 /* Time goes on until the device has answered. The first two end the program at a bus error; the
- * others give its status: 0, or a negative errno. -ETIME: it does not answer, and nothing is
- * scheduled that could make it. */
+ * others return the status: 0, or a negative errno. -ETIME: the device does not answer, and nothing
+ * is scheduled that could make it. */
 uint64_t trestle_test_read(struct trestle_device *dev, uint64_t offset, uint32_t size);
 void trestle_test_write(struct trestle_device *dev, uint64_t offset, uint32_t size, uint64_t data);
 TRESTLE_CHECK int trestle_test_try_read(struct trestle_device *dev, uint64_t offset, uint32_t size,
