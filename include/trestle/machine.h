@@ -27,10 +27,10 @@ struct trestle_machine_device {
     int64_t timeout_ms;   /* 0: never; -1: the plugin's default */
     bool shadow;          /* the region may cover what the machine has there */
     const char *irq;      /* inputs of the interrupt controller, "40" or "40:41"; NULL: none */
-    /* Where the user described the device, such as "two.json:7: devices[1].base_addr": QEMU's
-     * refusal of it begins with that. NULL: with its address. */
+    /* Where the user described the device, such as "two.json:7: devices[1].base_addr": if QEMU
+     * refuses the device, its message begins with this. NULL: with the address. */
     const char *label;
-    const char *properties; /* more of the plugin's, such as "wait=spin,protocol=1"; or NULL */
+    const char *properties; /* more for the plugin, such as "wait=spin,protocol=1"; or NULL */
 };
 
 struct trestle_machine_options {
@@ -47,18 +47,18 @@ struct trestle_machine_options {
     size_t num_devices;
     const char *const *args; /* the user's, appended last; ended by NULL; NULL: none */
     bool gdb;                /* halted, with the gdb stub (see gdb_port); time-outs off */
-    bool no_input;           /* QEMU's standard input is /dev/null, not ours */
+    bool no_input;           /* QEMU's standard input is /dev/null, not the caller's */
     bool exit_when_idle;     /* the plugin ends QEMU with 125 when the guest can never wake */
     /* Two runs are the same: guest time counts instructions, 2^icount_shift ns each (0 to 10), one
      * vCPU; the guest's date begins at 2000-01-01 and its random numbers with a fixed seed. */
     bool is_repeatable;
     uint32_t icount_shift;
     /* The guest's RAM is a file that the devices' processes map, so that their DMA needs no
-     * messages. As large as memory, or a -m among args, says, else 128 MiB. */
+     * messages. Its size is `memory`, or a -m among args, or else 128 MiB. */
     bool direct_dma;
-    /* With gdb: of 127.0.0.1; 0: 1234. A -gdb or -s among args says it instead. */
+    /* With gdb: the port at 127.0.0.1; 0: 1234. A -gdb or -s among args comes first. */
     uint16_t gdb_port;
-    /* What follows is QEMU's own, by the names of its options; NULL or 0: the board's default. */
+    /* The following are QEMU's options of these names; NULL or 0: the board's default. */
     const char *board;  /* -M: "virt", "mps2-an385", with its properties; default: virt, or q35 */
     const char *cpu;    /* -cpu */
     const char *bios;   /* -bios: a path, "none", "default". Default on riscv: "default" for a Linux
@@ -68,7 +68,7 @@ struct trestle_machine_options {
     const char *initrd, *append, *dtb;
     /* More arguments for the plugin, "name=value,name=value", commas in values doubled; or NULL. */
     const char *plugin_args;
-    const int *kept_fds; /* descriptors that QEMU inherits, beside 0, 1 and 2 */
+    const int *kept_fds; /* descriptors that QEMU inherits, besides 0, 1 and 2 */
     size_t num_kept_fds;
     const char *accel; /* -accel: "kvm", whose default for cpu is "host" */
 };
@@ -108,22 +108,18 @@ TRESTLE_API void trestle_machine_destroy(struct trestle_machine *machine);
 TRESTLE_API TRESTLE_CHECK int trestle_machine_version(const char *qemu_path, char **ret_version,
                                                       char **ret_error);
 
-/* The names that -M takes, a line each, as that QEMU lists them. -EPROTO: it listed none.
+/* The names that -M takes, one per line, as this QEMU lists them. -EPROTO: it listed none.
  * *ret_names is malloc'd. */
 TRESTLE_API TRESTLE_CHECK int trestle_machine_boards(const char *qemu_path, char **ret_names,
                                                      char **ret_error);
 
-/* What the board of these options has, as its QEMU with the plugin says, before any guest runs; no
- * devices are needed. Lines, in this order:
- *   board NAME VERSION               of the board, and of QEMU
- *   tree yes|no                      the board makes a device tree
- *   interrupts FIRST LAST NAME       inputs of the interrupt controller; or "interrupts none", and
- *                                    what there is more than one of
- *   candidate FIRST LAST NAME        behind "none": an object with inputs, by its path and its type
- *   used INPUT NAME                  of the controller or candidate before it: one that a device of
- *                                    the board's is at
- *   memory FIRST LAST NAME           a range of addresses that answers, both ends included
- *   end
+/* What the board of these options has. Asks its QEMU with the plugin, before any guest runs; needs
+ * no devices. Lines, in this order: board NAME VERSION               of the board, and of QEMU tree
+ * yes|no                      the board makes a device tree interrupts FIRST LAST NAME       inputs
+ * of the interrupt controller; or "interrupts none", and what there is more than one of candidate
+ * FIRST LAST NAME        behind "none": an object with inputs, by its path and its type used INPUT
+ * NAME                  of the controller or candidate before it: one that a device of the board's
+ * is at memory FIRST LAST NAME           a range of addresses that answers, both ends included end
  *   note TEXT                        what Trestle knows of such boards, and QEMU does not say
  * Addresses are hexadecimal with 0x, inputs decimal, names QEMU's. -EPROTO: QEMU has not said it,
  * but why not, on standard error. *ret_report is malloc'd. */

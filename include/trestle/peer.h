@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trestle/peer.h: what the bundled models say to each other over a port named "peer".
+ * trestle/peer.h: the messages of the bundled models over a port named "peer".
  *
  * One message is 16 bytes, little-endian:
  *   u8 type (1 request, 2 reply)   u8 reserved[3] (0)   u32 tag   u64 data
  * A request asks the peer for its data: echo answers with DATA_OUT, compute with RESULT. The
- * reply carries the tag of the request, so that an answer to an older question is recognised.
- * data of a request is what the guest wrote to ask; the bundled models do not look at it.
- * A model that speaks this can be linked to them.
+ * reply carries the tag of the request, so that the asker recognises an answer to an older
+ * question. data of a request is the value that the guest wrote to ask; the bundled models ignore
+ * it. You can link a model that uses these messages to them.
  */
 #ifndef TRESTLE_PEER_H
 #define TRESTLE_PEER_H

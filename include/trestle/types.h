@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* trestle/types.h: what all of Trestle's headers build on: time, log levels, how to wait. */
+/* trestle/types.h: the basis of all of Trestle's headers: time, log levels, how to wait. */
 #ifndef TRESTLE_TYPES_H
 #define TRESTLE_TYPES_H
 
@@ -29,14 +29,14 @@ enum trestle_log_level {
     TRESTLE_LOG_DEBUG,   /* per access; with -vv */
 };
 
-/* What a device does, on purpose, to a guest that is to live with it. */
+/* A fault that a device has on purpose, to test whether its guest can live with it. */
 enum trestle_fault {
     TRESTLE_FAULT_NONE,
     TRESTLE_FAULT_DEAD, /* every access is an error */
-    TRESTLE_FAULT_HUNG, /* none is answered */
+    TRESTLE_FAULT_HUNG, /* no access is answered */
 };
 
-/* How a side waits for the other. lib/ipc/wait.h has the reasons. */
+/* How one side waits for the other. lib/ipc/wait.h has the reasons. */
 enum trestle_wait {
     TRESTLE_WAIT_ADAPTIVE, /* spin while that pays, then sleep; never spins on one processor */
     TRESTLE_WAIT_SLEEP,    /* always sleep in the kernel */
