@@ -125,12 +125,10 @@ static void print_device(const struct config *config, size_t index)
     printf("%s = sst.Component(", component);
     print_string(device->name);
     printf(", \"trestle.Device\")\n");
-    char *model = device->library ? path_beside(config->file, device->model_name) : NULL;
-    if (model)
-        print_path(component, "model", model);
+    if (device->library)
+        print_path(component, "model", device->model_name);
     else
         print_param(component, "model", device->model_name);
-    free(model);
     for (size_t i = 0; i < device->num_params; i++)
         print_param(component, device->params[i].key, device->params[i].value);
     printf("sst.Link(\"qemu_%zu\").connect((qemu, \"device_port_%zu\", LATENCY), "

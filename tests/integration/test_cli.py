@@ -387,6 +387,14 @@ class Tables(Case):
             "less.json:1: machine.direct_dma: left out: under SST, DMA goes by messages\n"
             "less.json:2: devices[0].release_lock: left out: under SST, devices share a session\n"
             "less.json:2: devices[0].process: left out: under SST, ranks take the place of processes\n"))
+        below = self.dir / "below"
+        below.mkdir()
+        shutil.copy(common.BUILD / "tests" / "good.so", below)
+        (below / "file.json").write_text(json.dumps({"devices": [
+            {"model": "./good.so", "base_addr": 8}]}))
+        result = self.trestle("sst-config", "below/file.json")
+        path = re.search(r'addParam\("model", "(.*)"\)', result.out)[1]
+        self.assertTrue(os.path.samefile(self.dir / path, below / "good.so"), path)
         self.assert_refused("trestle: --latency 0 is not a time above 0; write for example 10ns",
                             "sst-config", "two.json", "--latency", "0")
 
