@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+//
+// What the headers of buses and the generated map are written with: values of ports, one access,
+// and names of registers.
+#ifndef TRESTLE_VERILATOR_PORTS_H
+#define TRESTLE_VERILATOR_PORTS_H
+
+#include <cstdint>
+#include <cstring>
+
+#include "trestle/registers.h"
+
+namespace trestle_rtl
+{
+
+// What a bus asked for: the transaction of one access.
+struct transaction {
+    uint64_t byte, addr; // where it begins, and of the word that this is in
+    uint64_t data;       // of a write, at its place in the word; of a read, 0 and then the word
+    uint32_t lanes;      // bytes from addr on that the access covers
+    uint32_t size;       // how many they are: 1, 2, 4, 8, and up to the bus's widest
+    bool write;
+};
+
+// How it went.
+struct outcome {
+    static constexpr bool rests_between = false; // whether it is idle for a cycle between two
+    bool failed = false;                         // as the core says
+    const char *fault = nullptr;                 // a rule of the bus that the core broke, or NULL
+};
+
+// What is assigned to a signal that the core does not have.
+struct nowhere {
+    template <class T> void operator=(const T &) const
+    {
+    }
+    constexpr operator bool() const
+    {
+        return false;
+    }
+};
+
+constexpr unsigned log2_of(uint32_t size)
+{
+    return size > 1 ? 1 + log2_of(size / 2) : 0;
+}
+
+// A port's bytes, of any width, the lowest first.
+template <size_t n, class Port> void get_bytes(unsigned char (&to)[n], const Port &port)
+{
+    std::memset(to, 0, n);
+    std::memcpy(to, &port, n < sizeof(port) ? n : sizeof(port));
+}
+template <size_t n, class Port> void set_bytes(Port &port, const unsigned char (&from)[n])
+{
+    static_assert(n <= sizeof(port), "a port holds its bytes");
+    std::memcpy(&port, from, n);
+}
+
+template <size_t n> void set_bytes(const nowhere &, const unsigned char (&)[n])
+{
+}
+
+template <unsigned bits> constexpr uint64_t low_bits(uint64_t value)
+{
+    return bits < 64 ? value & ((1ull << bits % 64) - 1) : value;
+}
+
+// The constant value of an input; one of more than 64 bits is an array of words.
+template <unsigned bits, class Port> void tie(Port &port, uint64_t value)
+{
+    if constexpr (bits > 64) {
+        port[0] = static_cast<uint32_t>(value);
+        port[1] = static_cast<uint32_t>(value >> 32);
+    } else {
+        port = static_cast<Port>(low_bits<bits>(value));
+    }
+}
+
+// What a register is called.
+inline trestle_register named(const char *name, uint64_t offset, uint32_t size,
+                              trestle_rights access, uint64_t reset, uint32_t count,
+                              uint32_t stride, const trestle_field *fields, const char *doc)
+{
+    trestle_register row = {};
+    row.name = name;
+    row.offset = offset;
+    row.size = size;
+    row.access = access;
+    row.reset = reset;
+    row.count = count;
+    row.stride = stride;
+    row.fields = fields;
+    row.doc = doc;
+    return row;
+}
+
+inline trestle_region names_of(const trestle_register *rows, size_t count)
+{
+    trestle_region region = {};
+    region.size = sizeof(region);
+    region.register_size = sizeof(trestle_register);
+    region.field_size = sizeof(trestle_field);
+    region.value_size = sizeof(trestle_value);
+    region.registers = rows;
+    region.num_registers = count;
+    region.names_only = true;
+    return region;
+}
+
+} // namespace trestle_rtl
+
+#endif
