@@ -102,7 +102,6 @@ void ModelDevice::create()
         trestle_device_create(sim_, model_, &options, &device_, &error) < 0)
         out_.fatal(CALL_INFO, 1, "%s\n", error ? error : "out of memory");
     isForetold_ = isForetold();
-    armWake();
 }
 
 // Nothing but the guest and the model's own engine can make it interrupt or copy.
@@ -146,6 +145,7 @@ void ModelDevice::setup()
     char *error = nullptr;
     if (trestle_device_start(device_, &error) < 0)
         out_.fatal(CALL_INFO, 1, "%s\n", error ? error : "out of memory");
+    armWake(); // not before: SST's links carry nothing until now
 }
 
 // --- time ---------------------------------------------------------------------------------------

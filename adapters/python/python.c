@@ -59,11 +59,25 @@ static PyObject *create_module(void)
     return module;
 }
 
+/* Whoever embeds Trestle has an interpreter, as SST has one for its configurations. */
+static bool join_interpreter(void)
+{
+    PyGILState_STATE lock = PyGILState_Ensure();
+    PyObject *modules = PyImport_GetModuleDict(), *module = NULL;
+    bool has_it = PyDict_GetItemString(modules, "trestle");
+    if (!has_it)
+        module = create_module();
+    has_it = has_it || (module && PyDict_SetItemString(modules, "trestle", module) == 0);
+    Py_XDECREF(module);
+    PyGILState_Release(lock);
+    return has_it;
+}
+
 /* What models print goes to standard error, since standard output is the guest's console. */
 static bool start_interpreter(void)
 {
     if (Py_IsInitialized())
-        return true;
+        return join_interpreter();
     if (PyImport_AppendInittab("trestle", create_module) < 0)
         return false;
     PyConfig config;

@@ -54,6 +54,19 @@ class Guests(SSTCase):
         self.assertEqual(result.code, 0, result)
         self.assertRegex(result.out, r"(?m)^end$")
 
+    def test_model_in_python(self):
+        """It joins the interpreter that SST has for its configurations, and has a timer at start."""
+        if not (common.BUILD / "adapters" / "python" / "trestle-python.so").exists():
+            self.skipTest("models in Python were not built (libpython3-dev)")
+        example = common.SOURCE / "examples" / "14-python" / "thermo.json"
+        written = common.run([common.TRESTLE, "sst-config", example])
+        self.assertEqual(written.code, 0, written)
+        (self.dir / "thermo.py").write_text(re.sub(
+            r'"binary_path", ".*"', f'"binary_path", "{common.guest("thermo", "riscv64")}"', written.out))
+        result = self.sst(self.dir / "thermo.py")
+        self.assertEqual(result.code, 0, result)
+        self.assertRegex(result.out, r"(?m)^thermo: 10 passed, 0 failed$")
+
     def test_memory_system(self):
         """A device behind a StandardMem interface: its data, and a bus error beyond it."""
         for guest, args, last, code in (
