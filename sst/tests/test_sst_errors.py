@@ -242,7 +242,7 @@ link("b", qemu, "device_port_1", compute, "cpu_port")
                                      stderr=subprocess.STDOUT, text=True,
                                      env={**os.environ, **self.environment()})
                 self.addCleanup(process.stdout.close)
-                self.wait_for_line(process, "MMIO from echo_device")
+                self.wait_for_line(process, "silent: asked")
                 qemu, = self.qemus()
                 os.kill(qemu, signal.SIGKILL)
                 out = process.stdout.read()

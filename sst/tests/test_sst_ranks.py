@@ -96,8 +96,7 @@ class Ends(SSTCase):
                 process = self.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                      text=True, env={**os.environ, **self.environment()})
                 self.addCleanup(process.stdout.close)
-                for _ in range(4):
-                    self.wait_for_line(process, "MMIO from echo_device")
+                self.wait_for_line(process, "silent: asked")
                 qemu, = self.qemus()
                 os.kill(qemu, signal.SIGKILL)
                 out = process.stdout.read()

@@ -5,6 +5,7 @@
 #include "events.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -46,6 +47,10 @@ class Silent : public SST::Component
     void onCpu(SST::Event *event)
     {
         auto *access = dynamic_cast<Trestle::AccessEvent *>(event);
+        if (access && answers_ == 0) {
+            std::printf("silent: asked\n");
+            std::fflush(stdout);
+        }
         if (access && answers_ > 0) {
             answers_--;
             cpu_->send(new Trestle::ResponseEvent(access->id, 0, true));
