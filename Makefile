@@ -84,7 +84,7 @@ test-systemc: $(BUILD)/build.ninja ## run the tests of models in SystemC, when S
 
 # Without sanitizers, which report crashes, and failures of memory, themselves.
 test-crashes: $(BUILD)/build.ninja ## run the tests of models that crash, and of system calls that fail
-	meson test -C $(BUILD) --print-errorlogs trust failing
+	meson test -C $(BUILD) --print-errorlogs trust failing log
 
 check: ## formatting, licences, direction of dependencies, static analysis
 	tools/deps demo check
