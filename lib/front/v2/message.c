@@ -372,8 +372,9 @@ static bool has_backlog(const struct v2_session *session)
 static inline bool handle_access(struct v2_session *session, const struct trestle_v2_message *m)
 {
     struct front *front = session->front;
-    if (!is_access(m) || m->device >= front->num_ports || !session->clients[m->device] ||
-        m->time > TIMELINE_MAX || timeline_is_waited_for(&front->timeline))
+    if (!is_access(m) || !trestle_v2_request_is_valid(m) || m->device >= front->num_ports ||
+        !session->clients[m->device] || m->time > TIMELINE_MAX ||
+        timeline_is_waited_for(&front->timeline))
         return false;
     session->via = session->clients[m->device];
     session->is_asked = true;
