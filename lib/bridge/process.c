@@ -48,7 +48,7 @@ int trestle_process_create(const char *variable, const struct trestle_process_op
                          "\"process\" in a configuration, and use trestle run");
     struct trestle_process *process = calloc(1, sizeof(*process));
     if (!process)
-        return error_set(ret_error, -ENOMEM, "out of memory");
+        return error_no_memory(ret_error);
     process->in_fd = process->out_fd = -1;
     int error = sized_import(&process->options, sizeof(process->options), sizeof(process->options),
                              options);

@@ -71,7 +71,7 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
 {
     struct trestle_device *dev = calloc(1, sizeof(*dev) + model->timers * sizeof(dev->timers[0]));
     if (!dev)
-        return error_set(ret_error, -ENOMEM, "out of memory");
+        return error_no_memory(ret_error);
     int r = queue_reserve(&sim->queue, model->timers + 1);
     if (r < 0) {
         free(dev);
@@ -95,7 +95,7 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
     dev->state = calloc(1, model->state_size + sizeof(fence));
     if (!dev->name || !dev->state ||
         trestle_component_create(sim, model->peer_ports, device_receive, dev, &dev->component) < 0)
-        r = error_set(ret_error, -ENOMEM, "out of memory");
+        r = error_no_memory(ret_error);
     else
         r = place_region(dev, options, ret_error);
     if (dev->state)
@@ -103,7 +103,7 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
     if (r == 0)
         r = registers_take(&sim->banks, &dev->model, &dev->banks, ret_error);
     if (r == 0 && device_memory_create(dev) < 0)
-        r = error_set(ret_error, -ENOMEM, "out of memory");
+        r = error_no_memory(ret_error);
     if (r < 0)
         device_free(dev);
     else
@@ -165,7 +165,7 @@ static int device_init(struct trestle_device *dev, const struct trestle_device_o
     struct params_record record;
     struct trestle_params params = {options->params, options->num_params, &record};
     if (params_record_init(&record, params.num) < 0)
-        return error_set(ret_error, -ENOMEM, "out of memory");
+        return error_no_memory(ret_error);
     int r = 0;
     registers_reset(dev->banks, dev->state, true);
     if (dev->model.init) {

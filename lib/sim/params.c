@@ -167,7 +167,7 @@ int params_verdict(const struct trestle_params *params, char **ret_error)
     if (record->error)
         return error_set(ret_error, -EINVAL, "%s", record->error);
     if (record->out_of_memory)
-        return error_set(ret_error, -ENOMEM, "out of memory");
+        return error_no_memory(ret_error);
     for (size_t i = 0; i < params->num; i++) {
         if (!record->asked[i])
             return refuse_unknown(params, params->items[i].key, ret_error);

@@ -191,7 +191,7 @@ static int cover(struct register_bank *bank, uint32_t number, char **ret_error)
     for (uint64_t at = slot->offset; at < slot->offset + slot->row->reg.size; at++) {
         struct register_page **page = &bank->pages[at / PAGE_BYTES];
         if (!*page && !(*page = calloc(1, sizeof(**page))))
-            return error_set(ret_error, -ENOMEM, "out of memory");
+            return error_no_memory(ret_error);
         uint32_t *taken = &(*page)->slots[at % PAGE_BYTES];
         if (*taken)
             return error_set(ret_error, -EINVAL, "register %s overlaps %s at offset 0x%" PRIx64,
@@ -233,7 +233,7 @@ static int fill_slots(struct register_bank *bank, char **ret_error)
     bank->slots = calloc(bank->num_slots, sizeof(*bank->slots));
     bank->pages = calloc(bank->num_pages, sizeof(struct register_page *));
     if (!bank->slots || !bank->pages)
-        return error_set(ret_error, -ENOMEM, "out of memory");
+        return error_no_memory(ret_error);
     for (size_t i = 0; i < bank->num_rows; i++) {
         const struct trestle_register *reg = &bank->rows[i].reg;
         for (uint32_t index = 0; index < (reg->count ? reg->count : 1); index++) {
@@ -277,7 +277,7 @@ static int create_bank(const struct trestle_model *model, const struct trestle_r
     bank->num_rows = region->num_registers;
     bank->rows = calloc(bank->num_rows, sizeof(*bank->rows));
     if (!bank->rows)
-        return error_set(ret_error, -ENOMEM, "out of memory");
+        return error_no_memory(ret_error);
     for (size_t i = 0; i < bank->num_rows; i++) {
         const char *row = (const char *)region->registers + i * region->register_size;
         int r = import_row(model, region, row, &bank->rows[i], ret_error);
@@ -316,7 +316,7 @@ static int banks_create(const struct trestle_model *model, struct register_banks
 {
     struct register_banks *banks = calloc(1, sizeof(*banks));
     if (!banks)
-        return error_set(ret_error, -ENOMEM, "out of memory");
+        return error_no_memory(ret_error);
     banks->regions = model->regions;
     banks->state_size = model->state_size;
     banks->access_sizes = model->access_sizes;

@@ -57,7 +57,7 @@ static int read_header(struct trestle_trace_reader *reader, char **ret_error)
         return error_set(ret_error, r, "%s", why);
     uint8_t *buf = malloc(size);
     if (!buf)
-        return error_set(ret_error, -ENOMEM, "out of memory");
+        return error_no_memory(ret_error);
     memcpy(buf, start, sizeof(start));
     size_t rest = size - sizeof(start);
     if (read_bytes(reader, buf + sizeof(start), rest) < rest) {
@@ -75,7 +75,7 @@ int trestle_trace_open(FILE *file, struct trestle_trace_reader **ret_reader, cha
 {
     struct trestle_trace_reader *reader = calloc(1, sizeof(*reader));
     if (!reader)
-        return error_set(ret_error, -ENOMEM, "out of memory");
+        return error_no_memory(ret_error);
     reader->file = file;
     reader->end = 1;
     reader->definition = TRACE_HASH_WHOLE; /* of one that is cut off */
