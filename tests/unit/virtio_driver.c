@@ -84,9 +84,15 @@ void driver_put_desc(uint64_t at, uint64_t addr, uint32_t size, uint16_t flags, 
     trestle_put_le16(bytes + 14, next);
 }
 
+void driver_queue_desc(uint32_t queue, uint16_t index, uint64_t addr, uint32_t size, uint16_t flags,
+                       uint16_t next)
+{
+    driver_put_desc(DESC_TABLE + queue * QUEUE_STRIDE + index * 16u, addr, size, flags, next);
+}
+
 void driver_desc(uint16_t index, uint64_t addr, uint32_t size, uint16_t flags, uint16_t next)
 {
-    driver_put_desc(DESC_TABLE + index * 16u, addr, size, flags, next);
+    driver_queue_desc(0, index, addr, size, flags, next);
 }
 
 void driver_offer(uint32_t queue, uint16_t head)

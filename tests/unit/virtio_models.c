@@ -32,18 +32,12 @@ static int teardown(void **state)
     return 0;
 }
 
-static void queue_desc(uint32_t queue, uint16_t index, uint64_t addr, uint32_t size, uint16_t flags,
-                       uint16_t next)
-{
-    driver_put_desc(DESC_TABLE + queue * QUEUE_STRIDE + index * 16u, addr, size, flags, next);
-}
-
 static void test_output(void **state)
 {
     size_t size;
     memcpy(driver_ram(BUFFERS), "hello, world", 12);
-    queue_desc(TRANSMIT, 0, BUFFERS, 5, DESC_NEXT, 1);
-    queue_desc(TRANSMIT, 1, BUFFERS + 5, 7, 0, 0);
+    driver_queue_desc(TRANSMIT, 0, BUFFERS, 5, DESC_NEXT, 1);
+    driver_queue_desc(TRANSMIT, 1, BUFFERS + 5, 7, 0, 0);
     driver_offer(TRANSMIT, 0);
     assert_int_equal(driver_used(TRANSMIT), 1);
     const void *output = trestle_test_output(driver.dev, &size);
@@ -53,7 +47,7 @@ static void test_output(void **state)
 
 static void speak(void)
 {
-    queue_desc(TRANSMIT, 0, BUFFERS + 0x1000, 1, 0, 0);
+    driver_queue_desc(TRANSMIT, 0, BUFFERS + 0x1000, 1, 0, 0);
     driver_offer(TRANSMIT, 0);
 }
 
@@ -61,8 +55,8 @@ static void speak(void)
 static void test_input(void **state)
 {
     assert_int_equal(trestle_test_input(driver.dev, "x", 1), 0);
-    queue_desc(RECEIVE, 0, BUFFERS, 4, DESC_WRITE, 0);
-    queue_desc(RECEIVE, 1, BUFFERS + 4, 4, DESC_WRITE, 0);
+    driver_queue_desc(RECEIVE, 0, BUFFERS, 4, DESC_WRITE, 0);
+    driver_queue_desc(RECEIVE, 1, BUFFERS + 4, 4, DESC_WRITE, 0);
     driver_offer(RECEIVE, 0);
     driver_offer(RECEIVE, 1);
     assert_int_equal(trestle_test_input(driver.dev, "x", 1), 0);
@@ -82,12 +76,12 @@ static void test_input(void **state)
 
 static void test_buffers_without_room(void **state)
 {
-    queue_desc(RECEIVE, 0, BUFFERS, 4, 0, 0);
+    driver_queue_desc(RECEIVE, 0, BUFFERS, 4, 0, 0);
     driver_offer(RECEIVE, 0);
     speak();
     assert_int_equal(driver_used(RECEIVE), 1);
     assert_int_equal(trestle_test_input(driver.dev, "x", 1), 0);
-    queue_desc(RECEIVE, 1, 0x1000, 4, DESC_WRITE, 0);
+    driver_queue_desc(RECEIVE, 1, 0x1000, 4, DESC_WRITE, 0);
     driver_offer(RECEIVE, 1);
     assert_int_equal(trestle_test_input(driver.dev, "x", 1), 1);
     assert_int_equal(get(0x070), 0x4f);
@@ -95,7 +89,7 @@ static void test_buffers_without_room(void **state)
 
 static void test_much_output(void **state)
 {
-    queue_desc(TRANSMIT, 0, BUFFERS, UINT32_MAX, 0, 0);
+    driver_queue_desc(TRANSMIT, 0, BUFFERS, UINT32_MAX, 0, 0);
     driver_offer(TRANSMIT, 0);
     assert_int_equal(get(0x070), 0x4f);
     assert_non_null(strstr(trestle_test_log(driver.test), "more than 1048576 bytes at a time"));

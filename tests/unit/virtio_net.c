@@ -31,12 +31,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static void queue_desc(uint32_t queue, uint16_t index, uint64_t addr, uint32_t size, uint16_t flags,
-                       uint16_t next)
-{
-    driver_put_desc(DESC_TABLE + queue * QUEUE_STRIDE + index * 16u, addr, size, flags, next);
-}
-
 static uint64_t buffer(unsigned index)
 {
     return BUFFERS + (uint64_t)index * ROOM;
@@ -44,14 +38,14 @@ static uint64_t buffer(unsigned index)
 
 static void offer_buffer(uint16_t index, uint32_t size)
 {
-    queue_desc(RECEIVE, index, buffer(index), size, DESC_WRITE, 0);
+    driver_queue_desc(RECEIVE, index, buffer(index), size, DESC_WRITE, 0);
     driver_offer(RECEIVE, index);
 }
 
 static void transmit(const char *frame, uint32_t size)
 {
     memcpy(driver_ram(BUFFERS + 0x8000) + HEADER_SIZE, frame, size);
-    queue_desc(TRANSMIT, 0, BUFFERS + 0x8000, HEADER_SIZE + size, 0, 0);
+    driver_queue_desc(TRANSMIT, 0, BUFFERS + 0x8000, HEADER_SIZE + size, 0, 0);
     driver_offer(TRANSMIT, 0);
 }
 
@@ -154,13 +148,13 @@ static void test_input_that_is_no_frame(void **state)
 
 static void test_drivers_mistakes(void **state)
 {
-    queue_desc(TRANSMIT, 0, BUFFERS, HEADER_SIZE - 1, 0, 0);
+    driver_queue_desc(TRANSMIT, 0, BUFFERS, HEADER_SIZE - 1, 0, 0);
     driver_offer(TRANSMIT, 0);
     assert_int_equal(get(0x070), 0x4f);
     assert_non_null(strstr(trestle_test_log(driver.test), "the driver sends 11 bytes"));
     driver_start(0);
     driver_queue(TRANSMIT, 4);
-    queue_desc(TRANSMIT, 0, BUFFERS, HEADER_SIZE + 65537, 0, 0);
+    driver_queue_desc(TRANSMIT, 0, BUFFERS, HEADER_SIZE + 65537, 0, 0);
     driver_offer(TRANSMIT, 0);
     assert_int_equal(get(0x070), 0x4f);
     driver_start(0);
@@ -171,7 +165,7 @@ static void test_drivers_mistakes(void **state)
     assert_non_null(strstr(trestle_test_log(driver.test), "no room for a header"));
     driver_start(0);
     driver_queue(RECEIVE, 4);
-    queue_desc(RECEIVE, 0, 0x1000, ROOM, DESC_WRITE, 0);
+    driver_queue_desc(RECEIVE, 0, 0x1000, ROOM, DESC_WRITE, 0);
     driver_offer(RECEIVE, 0);
     hear("a frame");
     assert_int_equal(get(0x070), 0x4f);
