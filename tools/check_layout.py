@@ -141,6 +141,7 @@ ALLOWED = {
         "cli/svd": "stub svd text",
         "cli/trace": "replay",
         "include/trestle": "bridge device i2c le machine models peer pin registers sim test trace virtio wire",
+        "lib/bridge": "inline",
         "lib/base": "child handover histogram listener macros number rate_limit region sized socket_path",
         "lib/ipc": "barrier fds shm stream wait",
         "lib/sim": "device lazy params sim timeline",

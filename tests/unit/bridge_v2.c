@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 
+#include "bridge/inline.h"
 #include "v2_client.h"
 
 /* --- the suite for both carriers ------------------------------------------------------------- */
@@ -689,6 +690,36 @@ static void test_carrier_is_decided_once(void **state)
         CLIENT_TEST(test_dma_answer_unasked), CLIENT_TEST(test_second_hello),                   \
         CLIENT_TEST(test_peer_stops_in_mid_message)
 
+/* A client in this thread: the checks of its requests are those of any other. */
+static void test_called_directly(void **state)
+{
+    struct fixture *f = *state;
+    struct inline_bridge inside;
+    struct trestle_v2_message reply = {0}, request = write_at(REG_VALUE, 0x1234, 0);
+    static const struct {
+        uint8_t type, size;
+        uint32_t device;
+        enum trestle_v2_status status;
+    } requests[] = {
+        {TRESTLE_V2_WRITE, 4, 0, TRESTLE_V2_OK},
+        {TRESTLE_V2_READ, 3, 0, TRESTLE_V2_MALFORMED},
+        {TRESTLE_V2_READ, 0, 0, TRESTLE_V2_MALFORMED},
+        {TRESTLE_V2_READ, 4, 3, TRESTLE_V2_NO_DEVICE},
+        {TRESTLE_V2_READ, 4, 0, TRESTLE_V2_OK},
+    };
+    bridge_inline(f->bridge, NULL, &inside);
+    for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
+        request.type = requests[i].type;
+        request.size = requests[i].size;
+        request.device = requests[i].device;
+        request.id = i + 1;
+        assert_int_equal(inside.call(inside.ctx, &request, &reply), 1);
+        assert_int_equal(reply.id, i + 1);
+        assert_int_equal(reply.status, requests[i].status);
+    }
+    assert_int_equal(reply.data, 0x1234);
+}
+
 #define GUEST_TESTS                                                                                \
     CLIENT_TEST(test_irq_comes_before_the_reply),                                                  \
         CLIENT_TEST(test_timer_is_announced_and_advanced_to),                                      \
@@ -721,6 +752,7 @@ int main(void)
         CLIENT_TEST(test_memory_that_is_unmapped),
         CLIENT_TEST(test_events_consumed_is_a_lie),
         CLIENT_TEST(test_events_not_taken),
+        CLIENT_TEST(test_called_directly),
     };
     const struct CMUnitTest handshake_tests[] = {
         CLIENT_TEST(test_refused_handshakes),

@@ -44,9 +44,9 @@ void driver_start(uint64_t features);
 void driver_queue(uint32_t queue, uint32_t size);
 void driver_queue_at(uint32_t queue, uint32_t size, uint64_t desc, uint64_t rings, uint64_t used);
 void driver_put_desc(uint64_t at, uint64_t addr, uint32_t size, uint16_t flags, uint16_t next);
-/* Of queue 0. */
 void driver_queue_desc(uint32_t queue, uint16_t index, uint64_t addr, uint32_t size, uint16_t flags,
                        uint16_t next);
+/* Of queue 0. */
 void driver_desc(uint16_t index, uint64_t addr, uint32_t size, uint16_t flags, uint16_t next);
 /* Makes a chain available, and notifies. */
 void driver_offer(uint32_t queue, uint16_t head);
