@@ -37,14 +37,14 @@ class Case(common.TestCase):
         super().setUp()
         self.runtime = self.dir / "runtime"
         self.runtime.mkdir()
+        self.addCleanup(self.assert_nothing_is_left)  # by then the processes of a test have ended
         self.env = {**os.environ, "XDG_RUNTIME_DIR": str(self.runtime), "CCACHE_DISABLE": "1"}
         self.env.pop("TRESTLE_PLUGIN", None)
 
-    def tearDown(self):
+    def assert_nothing_is_left(self):
         # Meson uses ccache where it finds it, which makes this directory even when it is disabled.
         shutil.rmtree(self.runtime / "ccache-tmp", ignore_errors=True)
         self.assertEqual(common.files(self.runtime), set(), "left behind")
-        super().tearDown()
 
     def config(self, document, name="two.json"):
         path = self.dir / name

@@ -51,6 +51,10 @@ def before_exec(preexec_fn):
     return before
 
 
+# What a process may take to end in order.
+END_SECONDS = 10
+
+
 def end_group(process):
     """Ends a process started with start_new_session, and all it started in its group."""
     try:
@@ -60,9 +64,21 @@ def end_group(process):
     process.wait()
 
 
+def end_in_order(process):
+    """As end_group(), but the process may first remove what it has made."""
+    if process.poll() is None:
+        process.terminate()
+        process.send_signal(signal.SIGCONT)
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+    end_group(process)
+
+
 def run(argv, timeout=60, stdin="", env=None, cwd=None, preexec_fn=None):
-    """Runs a command to its end. One that takes longer than timeout seconds is killed with its
-    children, and the AssertionError shows what it had printed."""
+    """Runs a command to its end. One that takes longer than timeout seconds is asked to end, then killed
+    with its children, and the AssertionError shows what it had printed."""
     argv = [str(a) for a in argv]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, errors="replace",
@@ -71,10 +87,14 @@ def run(argv, timeout=60, stdin="", env=None, cwd=None, preexec_fn=None):
     try:
         out, err = process.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired:
-        end_group(process)
-        out, err = process.communicate()
+        process.terminate()  # a run removes its sockets
+        try:
+            out, err = process.communicate(timeout=END_SECONDS)
+        except subprocess.TimeoutExpired:
+            end_group(process)
+            out, err = process.communicate()
         raise AssertionError(f"no end within {timeout} s: "
-                             f"{Result(argv, None, out, err)}") from None
+                             f"{Result(argv, process.returncode, out, err)}") from None
     finally:
         end_group(process)
     return Result(argv, process.returncode, out, err)
@@ -187,7 +207,7 @@ class TestCase(unittest.TestCase):
         """Starts a command in a session of its own; it is ended with the test."""
         process = subprocess.Popen([str(a) for a in argv], start_new_session=True,
                                    preexec_fn=before_exec(preexec_fn), **kwargs)
-        self.addCleanup(end_group, process)
+        self.addCleanup(end_in_order, process)
         return process
 
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import unittest
+from unittest import mock
 
 import common
 
@@ -160,6 +161,17 @@ class Clang(common.TestCase):
         self.assertEqual(result.code, 1)
         self.assertIn("-Wself-assign", result.out)
         self.assertEqual(common.files(self.dir), {"a.c", "compile_commands.json"})
+
+
+class Helpers(common.TestCase):
+    def test_commands_that_take_too_long(self):
+        """They may remove what they have made; those that do not want to end are killed."""
+        for trap, patience, is_left in ("rm made; exit", 60, False), ("", 1, True):
+            with self.subTest(trap=trap), mock.patch("common.END_SECONDS", patience):
+                with self.assertRaisesRegex(AssertionError, "no end within 1 s: "):
+                    common.run(["sh", "-c", f"trap '{trap}' TERM; touch made; while :; do sleep 0.01; done"],
+                               timeout=1, cwd=self.dir)
+                self.assertEqual((self.dir / "made").exists(), is_left)
 
 
 class Summary(common.TestCase):
