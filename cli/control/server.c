@@ -7,9 +7,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/error.h"
 #include "base/listener.h"
+#include "log.h"
 #include "util.h"
 
 #define PEERS_MAX 8
@@ -24,7 +28,8 @@ struct peer {
 
 struct control_server {
     struct listener listener;
-    int epoll_fd;
+    int epoll_fd, timer_fd; /* the latter ends a rest of the listener */
+    bool is_starved;        /* no descriptor was left for a peer, which was said */
     control_answer_fn answer;
     void *ctx;
     struct peer peers[PEERS_MAX];
@@ -126,11 +131,41 @@ static void take(struct control_server *server, struct peer *peer)
     answer_lines(server, peer);
 }
 
+/* --- listening ------------------------------------------------------------------------------- */
+
+static void watch_listener(struct control_server *server, uint32_t events)
+{
+    struct epoll_event event = {.events = events};
+    (void)epoll_ctl(server->epoll_fd, EPOLL_CTL_MOD, server->listener.fd, &event);
+}
+
+/* The peer waits in the listener, which would be ready all the time. */
+static void let_wait(struct control_server *server, int error)
+{
+    const struct itimerspec rest = {.it_value.tv_nsec = LISTEN_AGAIN_MS * (long)NS_PER_MS};
+    if (!server->is_starved)
+        log_line("trestle: warning: --control %s: a client must wait: %s", server->listener.path,
+                 error_text(error));
+    server->is_starved = true;
+    watch_listener(server, 0);
+    timerfd_settime(server->timer_fd, 0, &rest, NULL);
+}
+
+static void listen_again(struct control_server *server)
+{
+    uint64_t expirations;
+    (void)!read(server->timer_fd, &expirations, sizeof(expirations));
+    watch_listener(server, EPOLLIN);
+}
+
 static void accept_peer(struct control_server *server)
 {
-    int fd;
-    if (listener_accept(server->listener.fd, &fd) < 0)
+    int fd, error = listener_accept(server->listener.fd, &fd);
+    if (error_is_limit(error))
+        let_wait(server, error);
+    if (error < 0)
         return;
+    server->is_starved = false;
     struct peer *peer = server->peers;
     while (peer < server->peers + PEERS_MAX && peer->fd >= 0)
         peer++;
@@ -145,9 +180,13 @@ static void accept_peer(struct control_server *server)
 
 void control_server_serve(struct control_server *server)
 {
-    struct epoll_event events[PEERS_MAX + 1];
-    int n = epoll_wait(server->epoll_fd, events, PEERS_MAX + 1, 0);
+    struct epoll_event events[PEERS_MAX + 2];
+    int n = epoll_wait(server->epoll_fd, events, PEERS_MAX + 2, 0);
     for (int i = 0; i < n; i++) {
+        if (events[i].data.ptr == server) {
+            listen_again(server);
+            continue;
+        }
         struct peer *peer = events[i].data.ptr;
         if (!peer)
             accept_peer(server);
@@ -166,6 +205,16 @@ void control_server_serve(struct control_server *server)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
+static int open_timer(struct control_server *server)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = server};
+    server->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return server->timer_fd >= 0 &&
+                   epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->timer_fd, &event) == 0
+               ? 0
+               : -errno;
+}
+
 int control_server_open(const char *path, control_answer_fn answer, void *ctx,
                         struct control_server **ret_server, char **ret_error)
 {
@@ -174,9 +223,10 @@ int control_server_open(const char *path, control_answer_fn answer, void *ctx,
     server->ctx = ctx;
     for (size_t i = 0; i < PEERS_MAX; i++)
         server->peers[i].fd = -1;
+    server->timer_fd = -1;
     server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     server->listener = LISTENER_NONE;
-    int status = server->epoll_fd < 0 ? -errno : 0;
+    int status = server->epoll_fd < 0 ? -errno : open_timer(server);
     if (status == 0)
         status = listener_open(&server->listener, path, false, ret_error);
     struct epoll_event event = {.events = EPOLLIN};
@@ -216,6 +266,8 @@ void control_server_close(struct control_server *server)
         if (server->peers[i].fd >= 0)
             hang_up(&server->peers[i]);
     listener_close(&server->listener);
+    if (server->timer_fd >= 0)
+        close(server->timer_fd);
     if (server->epoll_fd >= 0)
         close(server->epoll_fd);
     free(server);

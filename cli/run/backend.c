@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/listener.h"
 #include "config/config.h"
 #include "log.h"
@@ -47,6 +48,8 @@ struct backend {
     char *name;               /* the device's */
     int in_fd, out_fd;        /* -1: none, or none now; they may be one */
     struct listener listener; /* of a socket, for one client at a time */
+    bool is_resting;          /* the listener: no descriptor was left for its client */
+    bool is_starved;          /* that was said */
     int pty_fd;               /* the other side of a terminal, kept open; -1 */
     int wake_fd;              /* the thread has something new to look at */
     int ready_fd;             /* there is input */
@@ -174,10 +177,10 @@ static ssize_t wait_and_read(int fd, void *bytes, size_t size)
     return n < 0 ? -error : n;
 }
 
-static void wait_for_any(struct pollfd *fds, size_t count)
+static void wait_for_any(struct pollfd *fds, size_t count, int timeout_ms)
 {
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-    poll(fds, count, -1);
+    poll(fds, count, timeout_ms);
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 }
 
@@ -198,9 +201,16 @@ static void hang_up(struct backend *backend)
 
 static void accept_client(struct backend *backend)
 {
-    int fd;
-    if (listener_accept(backend->listener.fd, &fd) < 0)
+    int fd, error = listener_accept(backend->listener.fd, &fd);
+    if (error_is_limit(error)) {
+        if (!backend->is_starved)
+            log_line("trestle: warning: %s: a client must wait: %s", backend->name,
+                     error_text(error));
+        backend->is_starved = backend->is_resting = true;
+    }
+    if (error < 0)
         return;
+    backend->is_starved = false;
     backend->out_fd = fd;
     backend->in_fd = backend->has_input ? fd : -1;
 }
@@ -319,7 +329,9 @@ static void *carry(void *argument)
         if (backend->is_ending && !has_output)
             break;
         bool reads = !backend->is_ending && has_room(backend);
-        bool listens = !backend->is_ending && backend->out_fd < 0;
+        bool is_resting = backend->is_resting;
+        bool listens = !backend->is_ending && backend->out_fd < 0 && !is_resting;
+        backend->is_resting = false;
         struct pollfd fds[] = {
             {.fd = backend->wake_fd, .events = POLLIN},
             {.fd = reads ? backend->in_fd : -1, .events = POLLIN},
@@ -327,7 +339,7 @@ static void *carry(void *argument)
             {.fd = listens ? backend->listener.fd : -1, .events = POLLIN},
         };
         pthread_mutex_unlock(&backend->lock);
-        wait_for_any(fds, sizeof(fds) / sizeof(*fds));
+        wait_for_any(fds, sizeof(fds) / sizeof(*fds), is_resting ? LISTEN_AGAIN_MS : -1);
         pthread_mutex_lock(&backend->lock);
         if (fds[0].revents)
             hush_bell(backend->wake_fd);

@@ -38,5 +38,5 @@ const char *error_text(int error)
 
 bool error_is_limit(int error)
 {
-    return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS;
 }

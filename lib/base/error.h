@@ -16,7 +16,7 @@ int error_no_memory(char **ret_error);
 /* strerror() of a negative errno, with the remedy where a limit is the reason. Valid until the next
  * call. */
 const char *error_text(int error);
-/* The fault is not the path's or the name's that was given. */
+/* The host is short of descriptors or memory: no fault of a path or a name that was given. */
 bool error_is_limit(int error);
 
 #endif

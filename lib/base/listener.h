@@ -12,6 +12,8 @@ struct listener {
     char *path;  /* NULL: somebody else has opened it, and removes it */
 };
 
+#define LISTEN_AGAIN_MS 100
+
 #define LISTENER_NONE ((struct listener){.fd = -1, .lock_fd = -1})
 
 /* Listens at path with mode 0600, whatever the umask. A stale socket there is replaced, but only
@@ -23,7 +25,8 @@ void listener_unlink(const struct listener *listener);
 /* Closes, and removes socket and lock file. Fine on LISTENER_NONE. */
 void listener_close(struct listener *listener);
 /* Gives a connected, non-blocking socket. -EAGAIN: nobody is waiting. -EPERM: the peer belongs
- * to another user (root is welcome) and was turned away. */
+ * to another user (root is welcome) and was turned away. An error that error_is_limit(): the peer
+ * waits, and the listener stays ready, so it is not to be looked at for LISTEN_AGAIN_MS. */
 int listener_accept(int listener_fd, int *ret_fd);
 
 struct private_dir {

@@ -15,8 +15,6 @@
 #include "base/macros.h"
 #include "ipc/fds.h"
 
-/* A client that no descriptor was left for is looked at again after this. */
-#define LISTEN_AGAIN_MS 100
 #define LISTEN_AGAIN_NS (LISTEN_AGAIN_MS * NS_PER_MS)
 
 static void set_interest(struct connection *connection, uint32_t events)
@@ -283,11 +281,6 @@ static void start(struct connection *connection, int fd)
     front_log(port->front, TRESTLE_LOG_INFO, "Device %s connected", port->name);
 }
 
-static bool is_shortage(int error)
-{
-    return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
-}
-
 /* The client waits in the listener, which would be ready all the time: nobody looks at it for a
  * while. */
 static void let_wait(struct port *port, int error)
@@ -326,7 +319,7 @@ void accept_device_connection(struct port *port)
     int fd, error = listener_accept(port->listener.fd, &fd);
     if (error == -EAGAIN)
         return;
-    if (is_shortage(error)) {
+    if (error_is_limit(error)) {
         let_wait(port, error);
         return;
     }

@@ -9,7 +9,7 @@ import socket
 import subprocess
 
 import common
-from cli_case import Case, Guest, read_until
+from cli_case import Case, Guest, preloaded, read_until
 
 
 class BackendCase(Case):
@@ -133,6 +133,19 @@ class Input(BackendCase):
             self.assertEqual(second.recv(4, socket.MSG_WAITALL), b"TWO.")
         self.assertEqual(run.wait(30), 0)
         self.assertFalse(path.exists())
+
+    def test_a_client_for_whom_no_descriptor_is_left(self):
+        """It waits until one is, and one line says so."""
+        common.qemu("riscv32")
+        run = self.start_trestle("run", "-v", self.uart("unix:uart.sock"), env={
+            **self.env, "LD_PRELOAD": preloaded(), "FAILING": "accept4:EMFILE:2"})  # the first is QEMU
+        read_until(run.stderr, b"Device uart connected\n")
+        client = self.connect(run)
+        client.sendall(b"one.")
+        self.assertEqual(client.recv(4, socket.MSG_WAITALL), b"ONE.")
+        self.assertEqual(run.wait(30), 0)
+        self.assertEqual(run.stderr.read().count(
+            b"trestle: warning: uart: a client must wait: too many open files; raise the limit with ulimit -n\n"), 1)
 
     def test_a_socket_is_its_users(self):
         """Whatever the umask; a second run does not take it away."""

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* A control socket when there are no descriptors left. */
+#include "control/server.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/socket_path.h"
+#include "check.h"
+#include "util.h"
+
+static char directory[] = "/tmp/trestle-control-XXXXXX";
+
+static enum control_status echo(void *ctx, const char *line, FILE *out, char **ret_error)
+{
+    fputs(line, out);
+    return CONTROL_OK;
+}
+
+static bool is_ready(const struct control_server *server, int timeout_ms)
+{
+    struct pollfd poll_fd = {.fd = control_server_fd(server), .events = POLLIN};
+    return poll(&poll_fd, 1, timeout_ms) > 0;
+}
+
+/* Until there is nothing to do for the moment. */
+static void serve(struct control_server *server)
+{
+    assert_true(is_ready(server, -1));
+    while (is_ready(server, 0))
+        control_server_serve(server);
+}
+
+/* As many lines as have come to standard error. */
+static unsigned lines_of(int fd)
+{
+    char bytes[4096];
+    ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
+    unsigned lines = 0;
+    for (ssize_t i = 0; i < n; i++)
+        lines += bytes[i] == '\n';
+    return lines;
+}
+
+/* A peer waits until there are, and nobody goes round in circles meanwhile. */
+static void test_out_of_descriptors(void **state)
+{
+    struct control_server *server;
+    struct sockaddr_un address;
+    struct rlimit limit, none_left;
+    char *path = xformat("%s/control", directory), *log = xformat("%s/log", directory), bytes[32];
+    int before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    int log_fd = open(log, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    dup2(log_fd, STDERR_FILENO);
+    assert_int_equal(control_server_open(path, echo, NULL, &server, NULL), 0);
+    assert_int_equal(socket_path_address(path, &address), 0);
+    int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none_left = limit;
+    none_left.rlim_cur = (rlim_t)dup(peer); /* the lowest that is free */
+    close((int)none_left.rlim_cur);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none_left), 0);
+    assert_int_equal(connect(peer, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(send(peer, "hello\n", 6, 0), 6);
+    for (unsigned i = 0; i < 3; i++) {
+        serve(server);
+        assert_false(control_server_has_peers(server));
+    }
+    assert_int_equal(lines_of(log_fd), 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    while (recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_PEEK) < 0)
+        serve(server);
+    assert_int_equal(recv(peer, bytes, sizeof(bytes), 0), 12);
+    assert_memory_equal(bytes, "ok 5 0\nhello", 12);
+    close(peer);
+    control_server_close(server);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    close(log_fd);
+    unlink(log);
+    free(log);
+    free(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_out_of_descriptors)};
+    if (!mkdtemp(directory))
+        return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    return rmdir(directory) < 0 ? 1 : failed;
+}
