@@ -41,6 +41,8 @@ static struct guard {
     int crash; /* the signal */
 } guard;
 
+_Thread_local bool guard_has_thread;
+
 /* --- what takes long -----------------------------------------------------------------------------
  */
 
@@ -187,6 +189,16 @@ static void on_exit_of_model(int status, void *unused)
     guard.crashed();
     log_end();
     _exit(EXIT_FAILURE);
+}
+
+/* QEMU's vCPUs block SIGBUS, and then the kernel asks no handler. */
+void guard_take_thread(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGBUS);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    guard_has_thread = true;
 }
 
 void guard_start(const struct trestle_sim *sim, int64_t patience_ms, int open_fd,

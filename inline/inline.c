@@ -114,6 +114,23 @@ static int create(struct inline_run *run, char **ret_error)
     return r < 0 ? r : begin_to_listen(run, ret_error);
 }
 
+/* --- what the plugin asks
+ * ---------------------------------------------------------------------------
+ */
+
+static int call(void *ctx, const struct trestle_v2_message *request,
+                struct trestle_v2_message *ret_reply)
+{
+    guard_enter();
+    return the_run.inside.call(ctx, request, ret_reply);
+}
+
+static void serve(void *ctx, int timeout_ms)
+{
+    guard_enter();
+    the_run.inside.serve(ctx, timeout_ms);
+}
+
 /* --- the end -----------------------------------------------------------------------------------
  */
 
@@ -183,9 +200,12 @@ int trestle_inline_start(unsigned version, const char *given, void (*client_turn
         return r;
     }
     bridge_inline(run->bridge, client_turn, &run->inside);
-    run->inside.finish = finish;
     guard_start(trestle_bridge_sim(run->bridge), run->given->watchdog_ms, run->say_fd, crashed);
     (void)handover_say(run->say_fd, "serves", "");
-    *ret_bridge = run->inside;
+    *ret_bridge = (struct inline_bridge){.fd = run->inside.fd,
+                                         .ctx = run->inside.ctx,
+                                         .call = call,
+                                         .serve = serve,
+                                         .finish = finish};
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ struct state {
 static const char *const faults[] = {
     "loop",        "null",  "abort", "exit",     "print",  "keep", "slow",   "thread",
     "picoseconds", "ping",  "fail",  "overflow", "leave",  "fork", "signal", "thread null",
-    "thread exit", "close", "flood", "trample",  "helper", "",
+    "thread exit", "close", "flood", "trample",  "helper", "bus",  "",
 };
 
 static void *from_a_thread(void *ctx)
@@ -74,6 +75,15 @@ static void close_what_is_open(void)
         close(fd);
 }
 
+/* Of a file that is shorter than what is mapped of it. */
+static volatile char *beyond_a_file(void)
+{
+    int fd = memfd_create("short", MFD_CLOEXEC);
+    void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    return at;
+}
+
 static int overflow(volatile char *end)
 {
     end[8] = 1;
@@ -96,6 +106,8 @@ static int misbehave(struct trestle_device *dev, const char *fault)
             ;
     if (strcmp(fault, "null") == 0)
         *nowhere = 1;
+    if (strcmp(fault, "bus") == 0)
+        *beyond_a_file() = 1;
     if (strcmp(fault, "abort") == 0)
         abort();
     if (strcmp(fault, "exit") == 0)

@@ -127,6 +127,7 @@ class Inline(Case):
         ends = "; QEMU, whose process it shares, ends with it\n"
         for fault, code, line in (
                 ("null", 139, "ends in SIGSEGV (Segmentation fault)"),
+                ("bus", 135, "ends in SIGBUS (Bus error)"),
                 ("abort", 134, "ends in SIGABRT (abort(), a failed assertion, or an exception in "
                                "C++)"),
                 ("exit", 1, "calls exit(0)")):

@@ -117,6 +117,7 @@ class Watchdog(Faulty):
     @without_asan
     def test_crashes(self):
         for fault, number, why in (("null", signal.SIGSEGV, "Segmentation fault"),
+                                   ("bus", signal.SIGBUS, "Bus error"),
                                    ("abort", signal.SIGABRT, "abort.., a failed assertion, or")):
             with self.subTest(fault=fault):
                 code, log = self.provoke(fault).end()
