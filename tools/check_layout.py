@@ -95,7 +95,7 @@ ALLOWED = {
     "inline": {
         "cli": "log",
         "include/trestle": "models process sim",
-        "lib/base": "clock error handover vigil",
+        "lib/base": "clock error handover macros vigil",
         "lib/bridge": "inline",
     },
     "cli": {
@@ -137,6 +137,7 @@ ALLOWED = {
         "cli": "log util",
         "cli/bench": "guest",
         "cli/config": "config",
+        "cli/control": "server",
         "cli/run": "backend",
         "cli/svd": "stub svd text",
         "cli/trace": "replay",
