@@ -150,7 +150,7 @@ TRESTLE_API void trestle_sim_observe(struct trestle_sim *sim, trestle_observe_fn
 /* One access on its way through a device. Embedded in its owner, which sets access, write and
  * done, and reads status and ret_data once the access is done. It stays in place until then. */
 struct trestle_request {
-    struct trestle_access access; /* of a write, data above the low size bytes is ignored */
+    struct trestle_access access; /* of a write, data above the low size bytes is cleared */
     bool write;
     /* Called once when an access that trestle_device_submit() answered with -EINPROGRESS is
      * done: from trestle_sim_run_until(), trestle_device_reset() or _deliver(), after the

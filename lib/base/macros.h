@@ -11,6 +11,8 @@
 
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
+/* Of a function: kept out of those that call it, since they mostly do not. */
+#define cold __attribute__((cold, noinline))
 
 /* Has the cache line of `at` brought here, so that a store finds it. GCC's __builtin_prefetch()
  * asks for no more than to read it, on a plain x86-64; processors without the instruction ignore

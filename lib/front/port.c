@@ -9,26 +9,21 @@
 #include "base/macros.h"
 #include "trestle/registers.h"
 
-static uint64_t mask_to_size(uint64_t value, uint32_t size)
-{
-    return value & UINT64_MAX >> (64 - 8 * size);
-}
-
 static void measure(struct port *port)
 {
-    port->num_requests++;
     if (port->request_ns)
         histogram_record(&port->latency, clock_ns() - port->request_ns);
 }
 
 void port_count_error(struct port *port)
 {
+    port->num_requests++;
     port->errors++;
     measure(port);
 }
 
 /* What passed: with the value that a read got, and with the name and the fields of the register. */
-static void log_access(const struct port *port)
+static cold void log_access(const struct port *port)
 {
     const struct trestle_request *request = &port->request;
     char text[256] = "";
@@ -41,21 +36,26 @@ static void log_access(const struct port *port)
               text[0] ? ": " : "", text);
 }
 
-static void finish_request(struct port *port)
+void port_answer(struct port *port)
 {
     const struct trestle_request *request = &port->request;
     if (unlikely(port->front->log_debug))
         log_access(port);
-    port->answer(port->asker);
-    if (request->status != 0) {
-        port_count_error(port);
+    port->num_requests++;
+    if (likely(request->status == 0)) {
+        if (request->write)
+            port->writes++;
+        else
+            port->reads++;
+        port->bytes += request->access.size;
+    } else {
+        port->errors++;
+    }
+    if (likely(!port->request_ns)) {
+        port->answer(port->asker);
         return;
     }
-    if (request->write)
-        port->writes++;
-    else
-        port->reads++;
-    port->bytes += request->access.size;
+    port->answer(port->asker);
     measure(port);
 }
 
@@ -63,7 +63,7 @@ static void request_done(struct trestle_request *request)
 {
     struct port *port = container_of(request, struct port, request);
     timeline_wait_end(&port->front->timeline, port->is_outside);
-    finish_request(port);
+    port_answer(port);
     port->resume(port->connection);
 }
 
@@ -79,7 +79,7 @@ static void tell_kept(struct port *port)
               port->name, port->request.write ? "write" : "read", port->request.access.offset);
 }
 
-static void wait_for_model(struct port *port)
+void port_wait(struct port *port)
 {
     struct timeline *timeline = &port->front->timeline;
     timeline_wait(timeline, port->is_outside);
@@ -92,14 +92,13 @@ void port_init(struct port *port)
     port->request.done = request_done;
 }
 
-/* The model hears nothing of it. */
-static void access_faulty(struct port *port)
+void port_access_faulty(struct port *port)
 {
     if (port->fault != TRESTLE_FAULT_DEAD)
         return;
     port->request.status = -EIO;
     port->request.ret_data = 0;
-    finish_request(port);
+    port_answer(port);
 }
 
 int port_set_fault(struct port *port, enum trestle_fault fault)
@@ -111,19 +110,4 @@ int port_set_fault(struct port *port, enum trestle_fault fault)
     if (was_dead != is_dead)
         trestle_device_reset(port->device);
     return 0;
-}
-
-void port_access(struct port *port, bool is_write, const struct trestle_access *access)
-{
-    port->request.access = *access;
-    port->request.access.data = is_write ? mask_to_size(access->data, access->size) : 0;
-    port->request.write = is_write;
-    if (unlikely(port->fault != TRESTLE_FAULT_NONE)) {
-        access_faulty(port);
-        return;
-    }
-    if (trestle_device_submit(port->device, &port->request) == 0)
-        finish_request(port);
-    else
-        wait_for_model(port);
 }

@@ -53,8 +53,25 @@ struct port {
 
 /* A port whose other fields are set. */
 void port_init(struct port *port);
+/* The access has ended. */
+void port_answer(struct port *port);
+/* It has not. */
+void port_wait(struct port *port);
+/* Of a device with a fault on purpose: its model hears nothing of it. */
+void port_access_faulty(struct port *port);
 /* An access whose request_ns is set, of 1, 2, 4 or 8 bytes. It is answered from inside or later. */
-void port_access(struct port *port, bool is_write, const struct trestle_access *access);
+static inline void port_access(struct port *port, bool is_write,
+                               const struct trestle_access *access)
+{
+    port->request.access = *access;
+    port->request.write = is_write;
+    if (unlikely(port->fault != TRESTLE_FAULT_NONE))
+        port_access_faulty(port);
+    else if (likely(trestle_device_submit(port->device, &port->request) == 0))
+        port_answer(port);
+    else
+        port_wait(port);
+}
 /* -ENODEV: another process serves it. */
 TRESTLE_CHECK int port_set_fault(struct port *port, enum trestle_fault fault);
 /* A request that was answered with an error before it came to the device. */

@@ -55,9 +55,10 @@ bool trestle_device_busy(const struct trestle_device *dev)
 
 /* --- accesses -------------------------------------------------------------------------------- */
 
+/* Of any other width than 1 to 8, some mask. */
 static uint64_t size_mask(uint32_t size)
 {
-    return UINT64_MAX >> (64 - 8 * size);
+    return UINT64_MAX >> ((64 - 8 * size) & 63);
 }
 
 /* What the embedder finds in its request. */
@@ -78,8 +79,8 @@ static struct trestle_request *request_take(struct trestle_device *dev)
     return req;
 }
 
-static void request_warn(struct trestle_device *dev, const struct trestle_request *req,
-                         const char *why)
+static cold void request_warn(struct trestle_device *dev, const struct trestle_request *req,
+                              const char *why)
 {
     struct trestle_register_at at;
     char name[80] = "";
@@ -93,14 +94,12 @@ static void request_warn(struct trestle_device *dev, const struct trestle_reques
                        name[0] ? " (" : "", name, name[0] ? ")" : "", why ? why : "unknown error");
 }
 
-/* Its status is known: the user hears of an error, and whoever looks at the device. */
+/* Its status is known: the user hears of an error. */
 static inline void request_tell(struct trestle_device *dev, const struct trestle_request *req,
                                 const char *why)
 {
     if (unlikely(req->status < 0))
         request_warn(dev, req, why);
-    if (device_is_observed(dev))
-        observe_answer(dev, req);
 }
 
 /* Ends the request under way, outside of the model's callbacks. */
@@ -110,6 +109,8 @@ static void request_finish(struct trestle_device *dev)
     if (trestle_event_pending(&dev->delayed))
         sim_cancel(dev->sim, &dev->delayed);
     request_tell(dev, req, NULL);
+    if (device_is_observed(dev))
+        observe_answer(dev, req);
     if (req->done)
         req->done(req);
 }
@@ -161,8 +162,7 @@ static int access_check(const struct trestle_device *dev, const struct trestle_a
         *ret_why = "no such region";
         return -ERANGE;
     }
-    bool is_one_bit = (access->size & (access->size - 1)) == 0;
-    if (!is_one_bit || !(widths & access->size)) {
+    if (!register_is_width(access->size) || !(widths & access->size)) {
         *ret_why = "not an access size of the model";
         return -EINVAL;
     }
@@ -188,27 +188,24 @@ static int access_check(const struct trestle_device *dev, const struct trestle_a
 }
 
 /* Gives the request under way to the model. 0: its status is set. Or -EINPROGRESS. */
-static int access_perform(struct trestle_device *dev, const struct register_slot *slot)
+static inline int access_perform(struct trestle_device *dev, const struct register_slot *slot)
 {
     struct trestle_request *req = dev->request, *ticket = &dev->tickets[dev->ticket];
-    struct trestle_access access = {
-        .offset = req->access.offset, .size = req->access.size, .region = req->access.region};
+    const struct trestle_access *access = &req->access;
     uint64_t data = 0;
     int r;
     device_enter(dev, req->write ? TRESTLE_CALLBACK_WRITE : TRESTLE_CALLBACK_READ);
-    if (req->write)
-        access.data = req->access.data & size_mask(access.size);
     if (slot) {
-        r = registers_access_single(slot, dev, ticket, &access, req->write, &data);
-    } else if (registers_have(dev->banks, access.region)) {
-        r = registers_access(dev->banks, dev, ticket, &access, req->write, &data);
-    } else if (dev->memory[access.region]) {
-        device_memory_access(dev, &access, req->write, &data);
+        r = registers_access_single(slot, dev, ticket, access, req->write, &data);
+    } else if (registers_have(dev->banks, access->region)) {
+        r = registers_access(dev->banks, dev, ticket, access, req->write, &data);
+    } else if (dev->memory[access->region]) {
+        device_memory_access(dev, access, req->write, &data);
         r = 0;
     } else if (req->write) {
-        r = dev->model.write(dev, ticket, &access);
+        r = dev->model.write(dev, ticket, access);
     } else {
-        r = dev->model.read(dev, ticket, &access, &data);
+        r = dev->model.read(dev, ticket, access, &data);
     }
     device_exit(dev);
     if (r == -EINPROGRESS && !dev->completed)
@@ -224,26 +221,15 @@ static int access_perform(struct trestle_device *dev, const struct register_slot
     return 0;
 }
 
-int trestle_device_submit(struct trestle_device *dev, struct trestle_request *req)
+/* Anything but a plain register that is there at once. from: the register where it begins. */
+static __attribute__((noinline)) int submit_closely(struct trestle_device *dev,
+                                                    struct trestle_request *req,
+                                                    const struct register_slot *from)
 {
-    activity_here(&dev->sim->activity);
-    if (dev->request || dev->depth > 0)
-        return -EBUSY;
-    if (device_is_observed(dev))
-        observe_access(dev, req);
-    uint64_t plain = 0;
-    const struct register_slot *slot = dev->banks && likely(!dev->has_failed && !dev->is_delayed)
-                                           ? registers_single(dev->banks, &req->access)
-                                           : NULL;
-    if (slot && registers_try_plain(slot, dev->state, &req->access, req->write, &plain)) {
-        request_set(req, 0, plain);
-        if (device_is_observed(dev))
-            observe_answer(dev, req);
-        return 0;
-    }
-    const char *why;
+    const struct register_slot *slot = from && register_is_single(from, &req->access) ? from : NULL;
+    const char *why = NULL;
     int r = slot ? 0 : access_check(dev, &req->access, req->write, &why);
-    if (unlikely(dev->has_failed)) {
+    if (unlikely(device_has_failed(dev))) {
         r = -EIO;
         why = dev->failure;
     }
@@ -252,10 +238,11 @@ int trestle_device_submit(struct trestle_device *dev, struct trestle_request *re
         request_tell(dev, req, why);
         return 0;
     }
-
+    if (!req->write)
+        req->access.data = 0;
     dev->request = req;
     req->device = dev;
-    if (unlikely(dev->is_delayed)) {
+    if (unlikely(dev->hindrance)) {
         sim_schedule_reserved(dev->sim, &dev->delayed,
                               time_add(dev->sim->now, dev->access_latency));
         return -EINPROGRESS;
@@ -266,10 +253,42 @@ int trestle_device_submit(struct trestle_device *dev, struct trestle_request *re
     return r;
 }
 
+static inline int submit(struct trestle_device *dev, struct trestle_request *req)
+{
+    const struct register_slot *from = registers_from(dev->banks, &req->access);
+    if (from && likely(!dev->hindrance) &&
+        registers_try_plain(from, dev->state, &req->access, req->write, &req->ret_data)) {
+        req->status = 0;
+        return 0;
+    }
+    return submit_closely(dev, req, from);
+}
+
+static __attribute__((noinline)) int submit_observed(struct trestle_device *dev,
+                                                     struct trestle_request *req)
+{
+    observe_access(dev, req);
+    int r = submit(dev, req);
+    if (r == 0)
+        observe_answer(dev, req);
+    return r;
+}
+
+int trestle_device_submit(struct trestle_device *dev, struct trestle_request *req)
+{
+    activity_here(&dev->sim->activity);
+    if (unlikely(dev->request || dev->depth > 0))
+        return -EBUSY;
+    if (req->write)
+        req->access.data &= size_mask(req->access.size);
+    return device_is_observed(dev) ? submit_observed(dev, req) : submit(dev, req);
+}
+
 void trestle_device_set_access_latency(struct trestle_device *dev, trestle_time latency)
 {
     dev->access_latency = latency;
-    dev->is_delayed = latency > 0;
+    dev->hindrance &= ~(unsigned)DEVICE_DELAYED;
+    dev->hindrance |= latency > 0 ? DEVICE_DELAYED : 0;
 }
 
 void device_delayed_fire(struct trestle_event *event, trestle_time now)
@@ -280,9 +299,9 @@ void device_delayed_fire(struct trestle_event *event, trestle_time now)
         request_finish(dev);
         return;
     }
-    if (dev->has_failed)
+    if (device_has_failed(dev))
         request_set(dev->request, -EIO, 0);
-    if (dev->has_failed || access_perform(dev, NULL) == 0)
+    if (device_has_failed(dev) || access_perform(dev, NULL) == 0)
         request_finish(dev);
 }
 
@@ -482,7 +501,7 @@ void trestle_device_accept_input(struct trestle_device *dev, size_t bytes)
 
 size_t trestle_device_input_room(const struct trestle_device *dev)
 {
-    bool takes_any = dev->model.input && !dev->has_failed;
+    bool takes_any = dev->model.input && !device_has_failed(dev);
     size_t room = takes_any ? dev->input_room : 0;
     return room < TRESTLE_INPUT_MAX ? room : TRESTLE_INPUT_MAX;
 }

@@ -20,6 +20,11 @@ struct device_timer {
 
 struct transfer;
 
+enum device_hindrance {
+    DEVICE_FAILED = 1,
+    DEVICE_DELAYED = 2, /* access_latency is not 0 */
+};
+
 struct trestle_device {
     /* What each access touches, in one cache line or two. */
     struct trestle_sim *sim;
@@ -32,8 +37,8 @@ struct trestle_device {
     _Atomic enum trestle_callback callback; /* the latest */
     unsigned ticket;                        /* of the current or the next request */
     bool completed; /* request is done and only waits for the callback's return */
-    bool has_started, has_failed, is_delayed; /* access_latency is not 0 */
-    bool told_overflow;
+    bool has_started, told_overflow;
+    unsigned hindrance; /* enum device_hindrance: what keeps accesses from the model, or 0 */
     atomic_bool told_thread;
 
     struct trestle_model model;
@@ -63,6 +68,11 @@ struct trestle_device {
 
     struct device_timer timers[];
 };
+
+static inline bool device_has_failed(const struct trestle_device *dev)
+{
+    return dev->hindrance & DEVICE_FAILED;
+}
 
 /* Around every callback of the model. What the callback completed is answered after it. */
 static inline void device_enter(struct trestle_device *dev, enum trestle_callback callback)

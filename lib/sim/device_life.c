@@ -132,7 +132,7 @@ void trestle_device_fail(struct trestle_device *dev, const char *format, ...)
     dev->failure = text;
     if (!dev->has_started)
         return; /* whoever makes the device says it */
-    dev->has_failed = true;
+    dev->hindrance |= DEVICE_FAILED;
     trestle_device_log(dev, TRESTLE_LOG_ERROR, "%s; every access is a bus error until a reset",
                        text ? text : "it has failed");
 }

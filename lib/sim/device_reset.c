@@ -13,7 +13,7 @@ static void forget(struct trestle_device *dev)
         trestle_device_irq(dev, line, false);
     registers_reset(dev->banks, dev->state, false);
     dev->input_room = 0;
-    dev->has_failed = false;
+    dev->hindrance &= ~(unsigned)DEVICE_FAILED;
     if (dev->model.reset)
         dev->model.reset(dev);
 }

@@ -12,11 +12,6 @@
 #define SLOTS_MAX (UINT32_C(1) << 20)
 #define BYTES_MAX (UINT64_C(1) << 32)
 
-static bool is_width(uint32_t bytes)
-{
-    return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8;
-}
-
 /* --- from a table to a bank ------------------------------------------------------------------ */
 
 /* One element of an array whose elements may be smaller or larger than ours. */
@@ -123,7 +118,7 @@ static const char *row_complaint(const struct trestle_model *model,
     uint64_t elements = reg->count ? reg->count : 1;
     if (!reg->name || !*reg->name)
         return "it has no name";
-    if (!is_width(reg->size))
+    if (!register_is_width(reg->size))
         return "its size is not 1, 2, 4 or 8";
     if (reg->offset % reg->size)
         return "its offset is not a multiple of its size";
@@ -135,7 +130,7 @@ static const char *row_complaint(const struct trestle_model *model,
         return "there are no such rights";
     if ((reg->reset | reg->mask) & ~row->all)
         return "its reset value or its mask is wider than it is";
-    if (reg->storage_size && !is_width(reg->storage_size))
+    if (reg->storage_size && !register_is_width(reg->storage_size))
         return "its storage is not of 1, 2, 4 or 8 bytes";
     if (reg->storage_size > reg->size)
         return "its storage is wider than it is";
@@ -166,7 +161,7 @@ static int import_row(const struct trestle_model *model, const struct trestle_re
         reg->widths = reg->size;
     if (reg->storage_stride == 0)
         reg->storage_stride = reg->storage_size;
-    row->all = is_width(reg->size) ? register_bits(reg->size) : 0;
+    row->all = register_is_width(reg->size) ? register_bits(reg->size) : 0;
     const char *why = row_complaint(model, region, row);
     if (why)
         return fail_row(ret_error, reg, why);
@@ -177,11 +172,8 @@ static int import_row(const struct trestle_model *model, const struct trestle_re
         reg->fields = NULL;
     bool writes_do_more =
         row->w1c || row->w1s || row->w1t || row->w0c || row->w0s || row->w0t || row->wc || row->ws;
-    bool is_stored = reg->storage_size == reg->size;
-    row->is_load = is_stored && !reg->on_read && !row->rc && !row->rs && row->readable == row->all;
     row->is_simple_write =
         !writes_do_more && !rights_only_read(reg->access) && reg->access != TRESTLE_RESERVED;
-    row->is_store = is_stored && !reg->on_write && !writes_do_more && reg->access == TRESTLE_RW;
     return r;
 }
 
@@ -229,7 +221,8 @@ static int count_slots(struct register_bank *bank, char **ret_error)
 static int fill_slots(struct register_bank *bank, char **ret_error)
 {
     size_t number = 0;
-    bank->num_pages = (size_t)((bank->bytes + PAGE_BYTES - 1) / PAGE_BYTES);
+    bank->paged = bank->bytes;
+    bank->num_pages = (size_t)((bank->paged + PAGE_BYTES - 1) / PAGE_BYTES);
     bank->slots = calloc(bank->num_slots, sizeof(*bank->slots));
     bank->pages = calloc(bank->num_pages, sizeof(struct register_page *));
     if (!bank->slots || !bank->pages)
@@ -249,6 +242,22 @@ static int fill_slots(struct register_bank *bank, char **ret_error)
         }
     }
     return 0;
+}
+
+/* `widths`: those that the device takes. */
+static void find_shortcuts(struct register_slot *slot, uint32_t widths)
+{
+    const struct register_row *row = slot->row;
+    const struct trestle_register *reg = &row->reg;
+    uint64_t aligned = slot->offset ? 2 * (slot->offset & -slot->offset) - 1 : UINT64_MAX;
+    bool is_stored = reg->storage_size == reg->size;
+    bool is_load = is_stored && !reg->on_read && !row->rc && !row->rs && row->readable == row->all;
+    bool is_store =
+        is_stored && !reg->on_write && row->is_simple_write && reg->access == TRESTLE_RW;
+    slot->singles =
+        (uint8_t)((reg->whole ? reg->widths | reg->size : reg->size) & widths & aligned);
+    slot->load = is_load ? (uint8_t)reg->size & slot->singles : 0;
+    slot->store = is_store ? (uint8_t)reg->size & slot->singles : 0;
 }
 
 static int create_bank(const struct trestle_model *model, const struct trestle_region *theirs,
@@ -290,11 +299,8 @@ static int create_bank(const struct trestle_model *model, const struct trestle_r
     if (region->widths)
         bank->widths = region->widths;
     uint32_t widths = model->access_sizes ? model->access_sizes : bank->widths;
-    for (size_t i = 0; i < bank->num_rows; i++) {
-        const struct trestle_register *reg = &bank->rows[i].reg;
-        if (!region->names_only)
-            bank->rows[i].singles = (reg->whole ? reg->widths | reg->size : reg->size) & widths;
-    }
+    for (size_t i = 0; r == 0 && i < bank->num_slots && !region->names_only; i++)
+        find_shortcuts(&bank->slots[i], widths);
     return r;
 }
 

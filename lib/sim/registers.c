@@ -146,10 +146,12 @@ static inline int write_slot(const struct register_slot *slot, struct trestle_de
             return 0;
         }
     }
-    uint64_t new = (old & ~(row->plain & mask)) | (value & row->plain & mask);
-    if (!row->is_simple_write)
-        new = with_effects(row, new, value, mask);
-    register_store(slot, dev->state, new);
+    if (row->reg.storage_size > 0) {
+        uint64_t new = (old & ~(row->plain & mask)) | (value & row->plain & mask);
+        if (!row->is_simple_write)
+            new = with_effects(row, new, value, mask);
+        register_store(slot, dev->state, new);
+    }
     if (!row->reg.on_write)
         return 0;
     struct trestle_register_access on = {.reg = &row->reg,

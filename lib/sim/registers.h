@@ -15,11 +15,8 @@ struct register_row {
     struct trestle_register reg;
     uint64_t all; /* its bits */
     uint64_t readable, plain, w1c, w1s, w1t, w0c, w0s, w0t, wc, ws, rc, rs;
-    /* An access of its own width is a load, or a store, and nothing else. */
-    bool is_load, is_store;
     bool is_simple_write; /* writes store plain bits, or nothing, and call on_write if there is one
                            */
-    uint32_t singles;     /* widths of accesses at its beginning that are of this register alone */
 };
 
 /* One register. */
@@ -28,6 +25,8 @@ struct register_slot {
     uint64_t offset;
     uint32_t index;
     uint32_t storage;
+    uint8_t singles;     /* widths of accesses at its offset that are of this register alone */
+    uint8_t load, store; /* the one of those that is a load, or a store, and nothing else; or 0 */
 };
 
 /* Which register covers a byte: its slot + 1, or 0. */
@@ -38,7 +37,7 @@ struct register_page {
 struct register_bank {
     struct trestle_region region;
     uint32_t widths;
-    uint64_t bytes;
+    uint64_t bytes, paged; /* of the region, and of those that have pages: all or none */
     struct register_row *rows;
     struct register_slot *slots;
     size_t num_rows, num_slots;
@@ -85,6 +84,11 @@ uint32_t registers_widths(const struct register_banks *banks, uint32_t region);
 const char *registers_complaint(const struct register_banks *banks,
                                 const struct trestle_access *access);
 
+static inline bool register_is_width(uint32_t bytes)
+{
+    return bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8;
+}
+
 static inline uint64_t register_bits(uint32_t bytes)
 {
     return UINT64_MAX >> (64 - 8 * bytes);
@@ -107,15 +111,16 @@ static inline const struct register_slot *register_at(const struct register_bank
                                                       uint64_t offset)
 {
     const struct register_page *page =
-        offset < bank->bytes ? bank->pages[offset / PAGE_BYTES] : NULL;
+        offset < bank->paged ? bank->pages[offset / PAGE_BYTES] : NULL;
     uint32_t number = page ? page->slots[offset % PAGE_BYTES] : 0;
     return number ? &bank->slots[number - 1] : NULL;
 }
 
-static inline uint64_t register_load(const struct register_slot *slot, const void *state)
+static inline uint64_t register_load_bytes(const struct register_slot *slot, const void *state,
+                                           uint32_t bytes)
 {
     const char *at = (const char *)state + slot->storage;
-    switch (slot->row->reg.storage_size) {
+    switch (bytes) {
     case 1:
         return *(const uint8_t *)at;
     case 2:
@@ -132,10 +137,16 @@ static inline uint64_t register_load(const struct register_slot *slot, const voi
     }
 }
 
-static inline void register_store(const struct register_slot *slot, void *state, uint64_t value)
+static inline uint64_t register_load(const struct register_slot *slot, const void *state)
+{
+    return register_load_bytes(slot, state, slot->row->reg.storage_size);
+}
+
+static inline void register_store_bytes(const struct register_slot *slot, void *state,
+                                        uint32_t bytes, uint64_t value)
 {
     char *at = (char *)state + slot->storage;
-    switch (slot->row->reg.storage_size) {
+    switch (bytes) {
     case 1:
         *(uint8_t *)at = (uint8_t)value;
         break;
@@ -151,18 +162,25 @@ static inline void register_store(const struct register_slot *slot, void *state,
     }
 }
 
-/* The one register that an access is of, against which nothing is to be said; NULL: look closer. */
-static inline const struct register_slot *registers_single(const struct register_banks *banks,
-                                                           const struct trestle_access *access)
+static inline void register_store(const struct register_slot *slot, void *state, uint64_t value)
 {
-    const struct register_bank *bank = &banks->banks[0];
+    register_store_bytes(slot, state, slot->row->reg.storage_size, value);
+}
+
+/* The register that begins where the access does, or NULL. */
+static inline const struct register_slot *registers_from(const struct register_banks *banks,
+                                                         const struct trestle_access *access)
+{
     const struct register_slot *slot =
-        access->region == 0 && bank->rows ? register_at(bank, access->offset) : NULL;
-    bool is_aligned = (access->offset & (access->size - 1)) == 0;
-    return slot && slot->offset == access->offset && (slot->row->singles & access->size) &&
-                   is_aligned && (access->size & (access->size - 1)) == 0
-               ? slot
-               : NULL;
+        banks && access->region == 0 ? register_at(&banks->banks[0], access->offset) : NULL;
+    return slot && slot->offset == access->offset ? slot : NULL;
+}
+
+/* True: the access is of that register alone, and nothing is to be said against it. */
+static inline bool register_is_single(const struct register_slot *slot,
+                                      const struct trestle_access *access)
+{
+    return (slot->singles & access->size) && register_is_width(access->size);
 }
 
 /* True: the register is plain, the access as wide as it, and done. */
@@ -170,18 +188,20 @@ static inline bool registers_try_plain(const struct register_slot *slot, void *s
                                        const struct trestle_access *access, bool write,
                                        uint64_t *ret_data)
 {
-    const struct register_row *row = slot->row;
-    if (!(write ? row->is_store : row->is_load) || row->reg.size != access->size)
+    uint32_t bytes = access->size;
+    if (bytes == 0 || bytes != (write ? slot->store : slot->load))
         return false;
-    uint64_t old = register_load(slot, state);
-    if (write)
-        register_store(slot, state, (old & ~row->plain) | (access->data & row->plain));
-    else
-        *ret_data = old;
+    uint64_t old = register_load_bytes(slot, state, bytes), plain;
+    *ret_data = old;
+    if (write) {
+        plain = slot->row->plain;
+        register_store_bytes(slot, state, bytes, (old & ~plain) | (access->data & plain));
+        *ret_data = 0;
+    }
     return true;
 }
 
-/* Performs an access of registers_single(). 0, -EINPROGRESS, or a negative errno. */
+/* Performs an access with register_is_single(). 0, -EINPROGRESS, or a negative errno. */
 int registers_access_single(const struct register_slot *slot, struct trestle_device *dev,
                             struct trestle_request *req, const struct trestle_access *access,
                             bool write, uint64_t *ret_data);

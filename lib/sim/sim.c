@@ -76,14 +76,13 @@ uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time until)
 {
     struct activity *activity = &sim->activity;
     activity_here(activity);
-    if (sim->running || until < sim->now)
+    if (until < sim->now || atomic_load_explicit(&activity->is_running, memory_order_relaxed))
         return 0;
-    if (likely(sim->queue.count == 0 || sim->queue.heap[0].when > until)) {
+    if (sim->queue.count == 0 || sim->queue.heap[0].when > until) {
         move_to(sim, until);
         return 0;
     }
     uint64_t fired = 0;
-    sim->running = true;
     activity_count(&activity->runs);
     atomic_store_explicit(&activity->is_running, true, memory_order_relaxed);
     while (sim->queue.count > 0 && sim->queue.heap[0].when <= until &&
@@ -94,7 +93,6 @@ uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time until)
         queue_settle(&sim->queue);
         fired++;
     }
-    sim->running = false;
     atomic_store_explicit(&activity->is_running, false, memory_order_relaxed);
     move_to(sim, until);
     return fired;

@@ -4,6 +4,7 @@
 #define TRESTLE_SIM_SIM_H
 
 #include "activity.h"
+#include "base/macros.h"
 #include "queue.h"
 #include "trestle/sim.h"
 
@@ -16,7 +17,6 @@ struct register_banks;
 
 struct trestle_sim {
     trestle_time now;
-    bool running;
     struct queue queue;
     struct activity activity;
     trestle_observe_fn observe; /* or NULL */
@@ -32,6 +32,20 @@ struct trestle_sim {
     /* The register tables of its devices, each freed with the last one that has it. */
     struct register_banks *banks;
 };
+
+/* trestle_sim_run_until() for those who mostly find nothing due. */
+static inline void sim_run_to(struct trestle_sim *sim, trestle_time until)
+{
+    const struct activity *activity = &sim->activity;
+    const struct queue *queue = &sim->queue;
+    bool is_due = queue->count > 0 && queue->heap[0].when <= until;
+    bool stands = atomic_load_explicit(&activity->is_running, memory_order_relaxed) |
+                  atomic_load_explicit(&activity->is_interrupted, memory_order_relaxed);
+    if (unlikely(is_due) || unlikely(stands) || unlikely(until == TRESTLE_TIME_NEVER))
+        trestle_sim_run_until(sim, until);
+    else if (until > sim->now)
+        sim->now = until;
+}
 
 /* Schedules, moves or cancels an event with a reserved entry: cannot fail. */
 void sim_schedule_reserved(struct trestle_sim *sim, struct trestle_event *event, trestle_time when);

@@ -15,7 +15,7 @@
 #define TRESTLE_SIM_TIMELINE_H
 
 #include "base/macros.h"
-#include "trestle/sim.h"
+#include "sim/sim.h"
 
 /* Sums with this stay below never; as a time it is 106 days. */
 #define TIMELINE_MAX (UINT64_MAX / 2)
@@ -85,9 +85,9 @@ static inline void timeline_at_access(struct timeline *timeline, struct timeline
     }
     if (time > guest->time)
         guest->time = time;
-    trestle_sim_run_until(timeline->sim, unlikely(timeline->has_several_guests)
-                                             ? timeline_least_of_guests(timeline)
-                                             : guest->time + guest->stall);
+    sim_run_to(timeline->sim, unlikely(timeline->has_several_guests)
+                                  ? timeline_least_of_guests(timeline)
+                                  : guest->time + guest->stall);
 }
 
 /* The guest has come to `time` without an access. Calls its advanced() when the engine has come
@@ -119,7 +119,7 @@ static inline bool timeline_is_waited_for(const struct timeline *timeline)
 static inline trestle_time timeline_at_answer(const struct timeline *timeline,
                                               struct timeline_guest *guest)
 {
-    trestle_time now = trestle_sim_now(timeline->sim);
+    trestle_time now = timeline->sim->now;
     if (timeline->kind != TIMELINE_HOST && now > guest->time + guest->stall)
         guest->stall = now - guest->time;
     return now;

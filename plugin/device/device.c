@@ -85,8 +85,8 @@ static void tell_fault(struct sst_device *dev, const struct transport_access *ac
                dev->told_faults == TOLD_FAULTS_MAX ? "; no more of these lines" : "");
 }
 
-static uint32_t access_failed(struct sst_device *dev, const struct transport_access *access,
-                              uint64_t *ret_data)
+static cold uint32_t access_failed(struct sst_device *dev, const struct transport_access *access,
+                                   uint64_t *ret_data)
 {
     *ret_data = dev->on_error == ON_ERROR_ZEROS ? 0 : UINT64_MAX;
     if (dev->on_error != ON_ERROR_FAULT)
@@ -150,8 +150,8 @@ static unsigned other_width(const struct transport_access *access, unsigned widt
 }
 
 /* The machine stands: so it is no vCPU that asks. */
-static int perform_debug(struct sst_device *dev, const struct transport_access *access,
-                         uint64_t *ret_data)
+static cold int perform_debug(struct sst_device *dev, const struct transport_access *access,
+                              uint64_t *ret_data)
 {
     unsigned widths = dev->transport->begin_debug ? dev->transport->begin_debug(dev) : 0;
     unsigned width = widths & access->size ? 0 : other_width(access, widths);

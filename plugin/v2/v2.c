@@ -155,17 +155,18 @@ static int post(struct v2 *v2, struct trestle_v2_message *request)
     return r < 0 ? r : session_send(v2, request);
 }
 
-static int perform_now(struct sst_device *dev, const struct transport_access *access,
-                       uint64_t *ret_data)
+static cold int get_ready(struct v2 *v2)
+{
+    int r = v2->recovery.state == UP ? 0 : come_back(v2);
+    return r < 0 ? r : pay_debts(v2);
+}
+
+static inline int perform_now(struct sst_device *dev, const struct transport_access *access,
+                              uint64_t *ret_data)
 {
     struct v2 *v2 = dev->connection;
-    if (unlikely(v2->recovery.state != UP)) {
-        int r = come_back(v2);
-        if (r < 0)
-            return r;
-    }
-    if (unlikely(v2->owes)) {
-        int r = pay_debts(v2);
+    if (unlikely(v2->recovery.state != UP || v2->owes)) {
+        int r = get_ready(v2);
         if (r < 0)
             return r;
     }
@@ -194,11 +195,9 @@ static int perform_now(struct sst_device *dev, const struct transport_access *ac
     return reply.status == TRESTLE_V2_OK ? 0 : -EIO;
 }
 
-static int perform_v2(struct sst_device *dev, const struct transport_access *access,
-                      uint64_t *ret_data)
+static cold int perform_unlocked(struct sst_device *dev, const struct transport_access *access,
+                                 uint64_t *ret_data)
 {
-    if (likely(!dev->release_lock))
-        return perform_now(dev, access, ret_data);
     struct v2 *v2 = dev->connection;
     int r = biglock_begin(&v2->is_busy);
     if (r < 0)
@@ -206,6 +205,13 @@ static int perform_v2(struct sst_device *dev, const struct transport_access *acc
     r = perform_now(dev, access, ret_data);
     biglock_end(&v2->is_busy);
     return r;
+}
+
+static int perform_v2(struct sst_device *dev, const struct transport_access *access,
+                      uint64_t *ret_data)
+{
+    return unlikely(dev->release_lock) ? perform_unlocked(dev, access, ret_data)
+                                       : perform_now(dev, access, ret_data);
 }
 
 static void open_v2(struct sst_device *dev)

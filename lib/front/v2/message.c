@@ -25,8 +25,8 @@
 
 /* --- what a message asks for ----------------------------------------------------------------- */
 
-static void start_access(struct v2_session *session, struct v2_client *client,
-                         const struct trestle_v2_message *m)
+static inline void start_access(struct v2_session *session, struct v2_client *client,
+                                const struct trestle_v2_message *m)
 {
     struct port *port = client->port;
     bool is_measured = port->num_requests % MEASURE_ONE_IN == 0 ||
@@ -278,9 +278,30 @@ static void keep_off_stream(struct v2_session *session, unsigned handled)
         ipc_keep_off(STREAM_PAUSE_NS);
 }
 
+/* Most messages in shared memory: handle_message() of an access to a device that is there, while
+ * none waits. */
+static inline bool handle_access(struct v2_session *session, const struct trestle_v2_message *m)
+{
+    struct front *front = session->front;
+    struct v2_client *client = m->device < front->num_ports ? session->clients[m->device] : NULL;
+    if (!client || !is_access(m) || !trestle_v2_request_is_valid(m) || m->time > TIMELINE_MAX ||
+        timeline_is_waited_for(&front->timeline))
+        return false;
+    session->via = client;
+    session->is_asked = !is_posted(m);
+    timeline_at_access(&front->timeline, &session->guest, m->time);
+    start_access(session, client, m);
+    session->is_asked = false;
+    return true;
+}
+
+static bool handle_in_memory(struct v2_session *session, const struct trestle_v2_message *m)
+{
+    return likely(handle_access(session, m)) || handle_message(session, v2_any_client(session), m);
+}
+
 static unsigned serve_ring(struct v2_session *session)
 {
-    struct v2_client *via = NULL;
     unsigned handled = 0;
     while (handled < MESSAGES_PER_TURN && !session->end_reason) {
         int taken = take_message(session);
@@ -290,9 +311,7 @@ static unsigned serve_ring(struct v2_session *session)
             v2_session_end(session, "QEMU wrote nonsense into the request ring");
             break;
         }
-        if (!via)
-            via = v2_any_client(session);
-        session->has_held = !handle_message(session, via, &session->held);
+        session->has_held = !handle_in_memory(session, &session->held);
         if (session->has_held)
             break;
         session->num_posted = is_posted(&session->held) ? session->num_posted + 1 : 0;
@@ -368,22 +387,6 @@ static bool has_backlog(const struct v2_session *session)
            ring_has_next(&session->requests);
 }
 
-/* Most calls: handle_message() of an access to a device that is there, while none waits. */
-static inline bool handle_access(struct v2_session *session, const struct trestle_v2_message *m)
-{
-    struct front *front = session->front;
-    if (!is_access(m) || !trestle_v2_request_is_valid(m) || m->device >= front->num_ports ||
-        !session->clients[m->device] || m->time > TIMELINE_MAX ||
-        timeline_is_waited_for(&front->timeline))
-        return false;
-    session->via = session->clients[m->device];
-    session->is_asked = true;
-    timeline_at_access(&front->timeline, &session->guest, m->time);
-    start_access(session, session->via, m);
-    session->is_asked = false;
-    return true;
-}
-
 static int intake_call(struct front_intake *intake, const struct trestle_v2_message *request,
                        struct trestle_v2_message *ret_reply)
 {
@@ -392,8 +395,7 @@ static int intake_call(struct front_intake *intake, const struct trestle_v2_mess
         return -EAGAIN;
     session->direct = ret_reply;
     session->direct_id = request->id;
-    if (unlikely(!handle_access(session, request)) &&
-        !handle_message(session, v2_any_client(session), request)) {
+    if (!handle_in_memory(session, request)) {
         session->held = *request;
         session->has_held = true;
     }
