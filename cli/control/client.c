@@ -3,10 +3,12 @@
 #include "control/client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -16,14 +18,24 @@
 /* More than any answer has; it is text for people. */
 #define ANSWER_MAX (64u << 20)
 
-int control_connect(const char *path, int *ret_fd, char **ret_error)
+static int be_patient(int fd, unsigned seconds)
+{
+    const struct timeval patience = {.tv_sec = seconds};
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
+                   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0
+               ? -errno
+               : 0;
+}
+
+int control_connect(const char *path, unsigned patience_s, int *ret_fd, char **ret_error)
 {
     struct sockaddr_un address;
     int status = socket_path_address(path, &address);
     int fd = status < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (status == 0 &&
-        (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0))
-        status = -errno;
+    if (status == 0)
+        status = fd < 0 ? -errno : be_patient(fd, patience_s);
+    if (status == 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        status = errno == EAGAIN ? -ETIMEDOUT : -errno;
     if (status == 0) {
         *ret_fd = fd;
         return 0;
@@ -35,51 +47,68 @@ int control_connect(const char *path, int *ret_fd, char **ret_error)
     return status;
 }
 
-static bool receive(int fd, char *bytes, size_t size)
+static int receive(int fd, char *bytes, size_t size)
 {
     while (size > 0) {
         ssize_t n = recv(fd, bytes, size, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return false;
+            return n < 0 && errno == EAGAIN ? -ETIMEDOUT : -ECONNRESET;
         bytes += n;
         size -= (size_t)n;
     }
-    return true;
+    return 0;
 }
 
 /* A byte at a time: what follows is of a size that it says. */
-static bool receive_head(int fd, char *line, size_t room)
+static int receive_head(int fd, char *line, size_t room)
 {
     size_t length = 0;
-    while (length + 1 < room && receive(fd, line + length, 1) && line[length] != '\n')
+    int status = 0;
+    while (length + 1 < room && (status = receive(fd, line + length, 1)) == 0 &&
+           line[length] != '\n')
         length++;
     bool is_whole = line[length] == '\n';
     line[length] = '\0';
-    return is_whole;
+    return is_whole ? 0 : status ? status : -ECONNRESET;
 }
 
-static bool receive_answer(int fd, struct control_answer *ret_answer)
+static int receive_answer(int fd, struct control_answer *ret_answer)
 {
     char head[80] = "", name[16];
     size_t out_size, error_size;
-    int status = 0;
-    if (!receive_head(fd, head, sizeof(head)) ||
-        sscanf(head, "%15s %zu %zu", name, &out_size, &error_size) != 3 || out_size > ANSWER_MAX ||
+    int named = 0, status = receive_head(fd, head, sizeof(head));
+    if (status < 0)
+        return head[0] ? -ECONNRESET : status;
+    if (sscanf(head, "%15s %zu %zu", name, &out_size, &error_size) != 3 || out_size > ANSWER_MAX ||
         error_size > ANSWER_MAX)
-        return false;
-    while (status < CONTROL_STATUSES && strcmp(name, control_status_names[status]) != 0)
-        status++;
-    if (status == CONTROL_STATUSES)
-        return false;
-    ret_answer->status = (enum control_status)status;
+        return -ECONNRESET;
+    while (named < CONTROL_STATUSES && strcmp(name, control_status_names[named]) != 0)
+        named++;
+    if (named == CONTROL_STATUSES)
+        return -ECONNRESET;
+    ret_answer->status = (enum control_status)named;
     ret_answer->out = xcalloc(out_size + 1, 1);
     ret_answer->error = xcalloc(error_size + 1, 1);
-    if (receive(fd, ret_answer->out, out_size) && receive(fd, ret_answer->error, error_size))
-        return true;
-    control_answer_finish(ret_answer);
-    return false;
+    status = receive(fd, ret_answer->out, out_size);
+    if (status == 0)
+        status = receive(fd, ret_answer->error, error_size);
+    if (status < 0)
+        control_answer_finish(ret_answer);
+    return status < 0 ? -ECONNRESET : 0;
+}
+
+int control_take_late(int fd)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    struct control_answer answer;
+    if (poll(&ready, 1, 0) == 0)
+        return -ETIMEDOUT;
+    int status = receive_answer(fd, &answer);
+    if (status == 0)
+        control_answer_finish(&answer);
+    return status;
 }
 
 int control_ask(int fd, const char *verb, const char *rest, struct control_answer *ret_answer,
@@ -95,10 +124,12 @@ int control_ask(int fd, const char *verb, const char *rest, struct control_answe
         status = -E2BIG;
         *ret_error =
             xformat("a line has at most %d bytes, this one has %zu", CONTROL_LINE_MAX, length);
-    } else if (send(fd, line, length, MSG_NOSIGNAL) != (ssize_t)length ||
-               !receive_answer(fd, ret_answer)) {
-        status = -ECONNRESET;
-        *ret_error = xstrdup("the run has ended");
+    } else {
+        status = send(fd, line, length, MSG_NOSIGNAL) == (ssize_t)length
+                     ? receive_answer(fd, ret_answer)
+                     : -ECONNRESET;
+        if (status < 0)
+            *ret_error = xstrdup(status == -ETIMEDOUT ? "there is no answer" : "the run has ended");
     }
     free(line);
     return status;

@@ -12,12 +12,16 @@ struct control_answer {
     char *error; /* a sentence, or "" */
 };
 
-/* A negative errno with the sentence. */
-int control_connect(const char *path, int *ret_fd, char **ret_error);
+/* A negative errno with the sentence. An answer may take patience_s seconds; 0: as long as it
+ * takes. */
+int control_connect(const char *path, unsigned patience_s, int *ret_fd, char **ret_error);
 /* Asks, "VERB REST", or "VERB" where rest is NULL, and waits for the answer. A negative errno with
- * the sentence: the run has ended, or what is there is no run. */
+ * the sentence: -ECONNRESET: the run has ended, or what is there is no run; -ETIMEDOUT: the
+ * patience is over, and control_take_late() comes before the next question. */
 int control_ask(int fd, const char *verb, const char *rest, struct control_answer *ret_answer,
                 char **ret_error);
+/* Takes an answer for which nobody waits any more. -ETIMEDOUT: it has not come yet. */
+int control_take_late(int fd);
 void control_answer_finish(struct control_answer *answer);
 
 #endif

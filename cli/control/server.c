@@ -215,8 +215,8 @@ static int open_timer(struct control_server *server)
                : -errno;
 }
 
-int control_server_open(const char *path, control_answer_fn answer, void *ctx,
-                        struct control_server **ret_server, char **ret_error)
+int control_server_create(struct listener *listener, control_answer_fn answer, void *ctx,
+                          struct control_server **ret_server)
 {
     struct control_server *server = xcalloc(1, sizeof(*server));
     server->answer = answer;
@@ -225,10 +225,9 @@ int control_server_open(const char *path, control_answer_fn answer, void *ctx,
         server->peers[i].fd = -1;
     server->timer_fd = -1;
     server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    server->listener = LISTENER_NONE;
+    server->listener = *listener;
+    *listener = LISTENER_NONE;
     int status = server->epoll_fd < 0 ? -errno : open_timer(server);
-    if (status == 0)
-        status = listener_open(&server->listener, path, false, ret_error);
     struct epoll_event event = {.events = EPOLLIN};
     if (status == 0 && epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->listener.fd, &event) < 0)
         status = -errno;
@@ -237,6 +236,14 @@ int control_server_open(const char *path, control_answer_fn answer, void *ctx,
     else
         *ret_server = server;
     return status;
+}
+
+int control_server_open(const char *path, control_answer_fn answer, void *ctx,
+                        struct control_server **ret_server, char **ret_error)
+{
+    struct listener listener;
+    int status = listener_open(&listener, path, false, ret_error);
+    return status < 0 ? status : control_server_create(&listener, answer, ctx, ret_server);
 }
 
 int control_server_fd(const struct control_server *server)

@@ -13,6 +13,7 @@
 #include "control/wire.h"
 
 struct control_server;
+struct listener;
 
 /* Answers a line, whose newline is gone: prints to out, and sets *ret_error, malloc'd, where it
  * does not succeed. */
@@ -23,6 +24,9 @@ typedef enum control_status (*control_answer_fn)(void *ctx, const char *line, FI
  * with a sentence. */
 int control_server_open(const char *path, control_answer_fn answer, void *ctx,
                         struct control_server **ret_server, char **ret_error);
+/* Serves a listener that is there already, and takes it over, also where it fails. */
+int control_server_create(struct listener *listener, control_answer_fn answer, void *ctx,
+                          struct control_server **ret_server);
 /* Readable when control_server_serve() has something to do. */
 int control_server_fd(const struct control_server *server);
 bool control_server_has_peers(const struct control_server *server);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "control/client.h"
+#include "control/attached.h"
 #include "poke/offline.h"
 #include "poke/poke.h"
 #include "util.h"
@@ -32,10 +32,10 @@ static int exit_code(enum poke_status status)
     return status == POKE_OK ? EXIT_SUCCESS : status == POKE_FAILED ? EXIT_FAILURE : EXIT_BAD_INPUT;
 }
 
-/* Who does the lines: a poke of ours, or a run at the other end of a socket. */
+/* Who does the lines: a poke of ours, or a run at the other end of sockets. */
 struct doer {
     struct poke *poke; /* or NULL */
-    int fd;
+    struct attached attached;
     bool quits;
 };
 
@@ -50,20 +50,12 @@ static enum poke_status do_here(struct doer *doer, const char *line, char **ret_
 
 static enum poke_status do_there(struct doer *doer, const char *line, char **ret_error)
 {
-    struct control_answer answer;
-    int status = control_ask(doer->fd, "do", line, &answer, ret_error);
-    if (status < 0) {
-        doer->quits = status == -ECONNRESET;
-        return doer->quits ? POKE_FAILED : POKE_WRONG;
-    }
-    fputs(answer.out, stdout);
-    doer->quits = answer.status == CONTROL_QUIT;
-    *ret_error = xstrdup(answer.error);
-    enum poke_status done = answer.status == CONTROL_FAILED  ? POKE_FAILED
-                            : answer.status == CONTROL_WRONG ? POKE_WRONG
-                                                             : POKE_OK;
-    control_answer_finish(&answer);
-    return done;
+    enum control_status done;
+    int status = attached_do(&doer->attached, line, stdout, &done, ret_error);
+    doer->quits = status == -ECONNRESET || (status == 0 && done == CONTROL_QUIT);
+    if (status < 0)
+        return status == -E2BIG ? POKE_WRONG : POKE_FAILED;
+    return done == CONTROL_FAILED ? POKE_FAILED : done == CONTROL_WRONG ? POKE_WRONG : POKE_OK;
 }
 
 static enum poke_status do_line(struct doer *doer, const char *line, const struct source *source)
@@ -87,17 +79,10 @@ static enum poke_status do_line(struct doer *doer, const char *line, const struc
 /* What the last word of the line may become. */
 static void find_candidates(struct doer *doer, const char *line, struct strings *ret_candidates)
 {
-    struct control_answer answer;
-    char *error = NULL, *rest = NULL;
-    if (doer->poke) {
+    if (doer->poke)
         poke_complete(doer->poke, line, ret_candidates);
-    } else if (control_ask(doer->fd, "complete", line, &answer, &error) == 0) {
-        for (char *word = strtok_r(answer.out, "\n", &rest); word;
-             word = strtok_r(NULL, "\n", &rest))
-            strings_add(ret_candidates, word);
-        control_answer_finish(&answer);
-    }
-    free(error);
+    else
+        attached_complete(&doer->attached, line, ret_candidates);
 }
 
 /* --- commands on the command line -------------------------------------------------------------
@@ -228,10 +213,10 @@ static int poke_run(const char *path, const char *commands_text, const char *scr
 {
     struct doer doer = {0};
     char *error = NULL;
-    if (control_connect(path, &doer.fd, &error) < 0)
+    if (attached_open(path, &doer.attached, &error) < 0)
         return command_fail_line(error);
     int code = do_all(&doer, commands_text, script);
-    close(doer.fd);
+    attached_close(&doer.attached);
     return code;
 }
 
@@ -272,7 +257,8 @@ const struct command command_poke = {
         "own, and executes commands: from -c, from SCRIPT (- is standard input), or from the\n"
         "terminal. The command help lists them. All devices are in this one process.\n"
         "With --attach the commands act on the devices of a run, between two accesses of its\n"
-        "guest. run and wait put the devices ahead of the guest. The run is then not repeatable.\n"
+        "guest, those in processes of their own as well. run and wait put the devices ahead of\n"
+        "the guest. The run is then not repeatable.\n"
         "The exit code is 0, 1 when an expectation was not met or an access failed, and 2 for a\n"
         "line that is not a valid command.\n",
 };

@@ -28,7 +28,7 @@ struct trestle_device *place_device(const struct poke_target *target, const char
     }
     for (size_t i = 0; target->elsewhere && i < target->elsewhere->count; i++) {
         if (strcmp(target->elsewhere->items[i], name) == 0) {
-            *ret_error = xformat("%s is in a process of its own, where it cannot be reached", name);
+            *ret_error = target->complain_elsewhere(target->ctx, name);
             strings_finish(&names);
             return NULL;
         }

@@ -243,9 +243,14 @@ static enum poke_status do_wait(struct poke *poke, const struct words *words)
 static enum poke_status copy(struct poke *poke, bool write, uint64_t addr, void *buf, size_t size)
 {
     if (!poke->target->copy)
-        return fail(poke, POKE_WRONG, "guest memory cannot be reached here");
-    if (poke->target->copy(poke->target->ctx, write, addr, buf, size) == 0)
+        return fail(poke, POKE_WRONG,
+                    "guest memory cannot be reached here: no device is in the run's process, or in "
+                    "one that takes commands");
+    int status = poke->target->copy(poke->target->ctx, write, addr, buf, size);
+    if (status == 0)
         return POKE_OK;
+    if (status != -EFAULT)
+        return fail(poke, POKE_FAILED, "no guest is connected that gives access to its memory");
     return fail(poke, POKE_FAILED, "0x%" PRIx64 " and %zu bytes from there are not memory", addr,
                 size);
 }
@@ -326,11 +331,15 @@ static enum poke_status do_mem(struct poke *poke, const struct words *words)
 static enum poke_status do_devices(struct poke *poke, const struct words *words)
 {
     (void)words;
-    for (size_t i = 0; i < poke->target->num_devices; i++) {
+    if (poke->target->list)
+        poke->target->list(poke->target->ctx, poke->out);
+    for (size_t i = 0; i < poke->target->num_devices && !poke->target->list; i++) {
         const struct trestle_device *dev = poke->target->devices[i];
-        fprintf(poke->out, "%s: %s at 0x%" PRIx64 ", %" PRIu64 " bytes\n", trestle_device_name(dev),
-                trestle_device_model(dev)->name, trestle_device_base(dev),
-                trestle_device_size(dev));
+        bool has_base = trestle_device_base(dev) != TRESTLE_NO_BASE;
+        char *base = has_base ? xformat("at 0x%" PRIx64, trestle_device_base(dev)) : NULL;
+        fprintf(poke->out, "%s: %s %s, %" PRIu64 " bytes\n", trestle_device_name(dev),
+                trestle_device_model(dev)->name, base ? base : "on PCI", trestle_device_size(dev));
+        free(base);
     }
     return POKE_OK;
 }
@@ -602,23 +611,26 @@ static const struct poke_command {
     const char *name, *arguments, *help;
     size_t least, most; /* words, the name included */
     enum poke_status (*run)(struct poke *poke, const struct words *words);
+    enum poke_scope scope;
 } poke_commands[] = {
     {"read", "PLACE",
      "read a register; a PLACE is DEVICE.REGISTER, DEVICE.REGISTER.FIELD,\n"
      "        DEVICE+OFFSET or DEVICE+OFFSET:SIZE",
-     2, 2, do_read},
-    {"write", "PLACE VALUE", "write one", 3, 3, do_write},
-    {"run", "TIME", "let time pass", 2, 2, do_run},
+     2, 2, do_read, POKE_DEVICE},
+    {"write", "PLACE VALUE", "write one", 3, 3, do_write, POKE_DEVICE},
+    {"run", "TIME", "let time pass", 2, 2, do_run, POKE_ALL},
     {"wait", "PLACE [VALUE] TIME", "read until it is VALUE, or not 0, for TIME at most", 3, 4,
-     do_wait},
-    {"mem", "ADDR [COUNT] | ADDR = BYTES", "show guest memory, or set it", 2, WORDS_MAX, do_mem},
-    {"irqs", "", "show the interrupt lines", 1, 1, do_irqs},
-    {"send", "DEVICE.PORT BYTES", "a message, as from the peer of that port", 3, WORDS_MAX,
-     do_send},
-    {"input", "DEVICE BYTES", "input, as from the device's backend", 3, WORDS_MAX, do_input},
-    {"reset", "[DEVICE]", "as when the guest is reset", 1, 2, do_reset},
+     do_wait, POKE_DEVICE},
+    {"mem", "ADDR [COUNT] | ADDR = BYTES", "show guest memory, or set it", 2, WORDS_MAX, do_mem,
+     POKE_ANY},
+    {"irqs", "", "show the interrupt lines", 1, 1, do_irqs, POKE_ALL},
+    {"send", "DEVICE.PORT BYTES", "a message, as from the peer of that port", 3, WORDS_MAX, do_send,
+     POKE_DEVICE},
+    {"input", "DEVICE BYTES", "input, as from the device's backend", 3, WORDS_MAX, do_input,
+     POKE_DEVICE},
+    {"reset", "[DEVICE]", "as when the guest is reset", 1, 2, do_reset, POKE_ALL},
     {"irq", "DEVICE[.LINE] LEVEL", "set an interrupt line, 0 or 1, as the device could", 3, 3,
-     do_irq},
+     do_irq, POKE_DEVICE},
     {"kill", "DEVICE",
      "from now on its accesses fail; a process of its own is killed, and\n"
      "        started again as its \"restart\" says",
@@ -629,11 +641,11 @@ static const struct poke_command {
      "serve it by a new process, from its file as it is now; it comes back reset", 2, 2, do_reload},
     {"devices", "", "show the devices", 1, 1, do_devices},
     {"registers", "DEVICE", "show what its registers hold, without reading them", 2, 2,
-     do_registers},
-    {"time", "", "show what time it is", 1, 1, do_time},
+     do_registers, POKE_DEVICE},
+    {"time", "", "show what time it is", 1, 1, do_time, POKE_ANY},
     {"stats", "", "show what each device has served so far", 1, 1, do_stats},
     {"expect", "PLACE VALUE | irq DEVICE[.LINE] LEVEL | mem ADDR = BYTES | error read PLACE",
-     "fail unless that holds", 3, WORDS_MAX, do_expect},
+     "fail unless that holds", 3, WORDS_MAX, do_expect, POKE_DEVICE},
     {"help", "", "this list", 1, 1, do_help},
     {"quit", "", "end", 1, 1, do_quit},
 };
@@ -689,6 +701,15 @@ static enum poke_status fail_unknown(struct poke *poke, const char *name)
     return status;
 }
 
+/* The command of that name, or NULL. */
+static const struct poke_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(poke_commands[i].name, name) == 0)
+            return &poke_commands[i];
+    return NULL;
+}
+
 static enum poke_status do_command(struct poke *poke, char *text)
 {
     struct words words = {.text = text};
@@ -696,39 +717,70 @@ static enum poke_status do_command(struct poke *poke, char *text)
         return fail(poke, POKE_WRONG, "a quote has no end");
     if (words.count == 0)
         return POKE_OK;
-    for (size_t i = 0; i < COMMANDS; i++) {
-        const struct poke_command *command = &poke_commands[i];
-        if (strcmp(command->name, words.items[0]) != 0)
-            continue;
-        if (words.count < command->least || words.count > command->most)
-            return fail(poke, POKE_WRONG, "write %s %s", command->name, command->arguments);
-        return command->run(poke, &words);
-    }
-    return fail_unknown(poke, words.items[0]);
+    const struct poke_command *command = find_command(words.items[0]);
+    if (!command)
+        return fail_unknown(poke, words.items[0]);
+    if (words.count < command->least || words.count > command->most)
+        return fail(poke, POKE_WRONG, "write %s %s", command->name, command->arguments);
+    return command->run(poke, &words);
+}
+
+char *poke_next_command(char **ref_rest)
+{
+    char *start = *ref_rest, *at = start;
+    bool in_text = false;
+    while (at && *at && (in_text || (*at != ';' && *at != '#')))
+        if (*at++ == '"')
+            in_text = !in_text;
+    if (!start)
+        return NULL;
+    *ref_rest = *at == ';' ? at + 1 : NULL;
+    *at = '\0';
+    return start;
 }
 
 enum poke_status poke_line(struct poke *poke, const char *line)
 {
-    char *copy = xstrdup(line);
+    char *copy = xstrdup(line), *rest = copy, *command;
     enum poke_status status = POKE_OK;
-    bool in_text = false;
-    char *start = copy, *at = copy;
     free(poke->error);
     poke->error = NULL;
-    for (;; at++) {
-        if (*at == '"')
-            in_text = !in_text;
-        bool ends_all = !*at || (*at == '#' && !in_text);
-        if (!ends_all && (*at != ';' || in_text))
-            continue;
-        *at = '\0';
-        status = do_command(poke, start);
-        start = at + 1;
-        if (ends_all || status != POKE_OK || poke->quits)
-            break;
-    }
+    while (status == POKE_OK && !poke->quits && (command = poke_next_command(&rest)) != NULL)
+        status = do_command(poke, command);
     free(copy);
     return status;
+}
+
+/* --- whom it concerns ------------------------------------------------------------------------ */
+
+/* The word that names the device; 0: there is none. */
+static size_t device_word(const struct poke_command *command, const struct words *words)
+{
+    size_t word = 1;
+    if (command->run == do_expect && words->count > 2)
+        word = strcmp(words->items[1], "irq") == 0     ? 2
+               : strcmp(words->items[1], "error") == 0 ? 3
+                                                       : 1;
+    return word < words->count ? word : 0;
+}
+
+enum poke_scope poke_scope(const char *command_text, char **ret_device)
+{
+    char *copy = xstrdup(command_text);
+    struct words words = {.text = copy};
+    const struct poke_command *command =
+        split(copy, &words) && words.count > 0 ? find_command(words.items[0]) : NULL;
+    enum poke_scope scope = command ? command->scope : POKE_ASKED;
+    size_t word = command ? device_word(command, &words) : 0;
+    *ret_device = NULL;
+    if (word && command->run == do_expect && strcmp(words.items[1], "mem") == 0)
+        scope = POKE_ANY;
+    else if (word && command->run == do_reset)
+        scope = POKE_DEVICE;
+    if (word && scope == POKE_DEVICE)
+        *ret_device = xformat("%.*s", (int)strcspn(words.items[word], "+."), words.items[word]);
+    free(copy);
+    return scope;
 }
 
 void poke_finish(struct poke *poke)

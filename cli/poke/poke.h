@@ -22,8 +22,9 @@ struct poke_target {
     void *ctx;
     size_t num_devices;
     struct trestle_device *const *devices;
-    const struct strings
-        *elsewhere; /* names of devices that cannot be reached from here; or NULL */
+    /* Names of devices that cannot be reached from here, and why that is, malloc'd; or NULL. */
+    const struct strings *elsewhere;
+    char *(*complain_elsewhere)(void *ctx, const char *name);
     struct trestle_sim *sim;
     /* Around whatever acts on devices. (NULL where nobody else does) */
     void (*begin)(void *ctx);
@@ -35,8 +36,12 @@ struct poke_target {
      * (mandatory) */
     void (*run)(void *ctx, trestle_time until);
     trestle_time run_max; /* for so long at a time; 0: without a limit */
-    /* Guest memory: 0, -EFAULT. (NULL where there is none) */
+    /* Guest memory: 0; -EFAULT; -ENOTSUP or -ENODEV: no guest takes part. (NULL where there is
+     * none)
+     */
     int (*copy)(void *ctx, bool write, uint64_t addr, void *buf, size_t size);
+    /* Prints the devices, those elsewhere as well. (NULL where there are no others) */
+    void (*list)(void *ctx, FILE *out);
     /* Lets a device be faulty. False, with a sentence: there is no such device, or it cannot be.
      * (NULL where there is no guest to live with it) */
     bool (*set_fault)(void *ctx, const char *name, enum trestle_fault fault, char **ret_error);
@@ -53,6 +58,18 @@ struct poke {
     char *error; /* of the last line: a sentence, or NULL */
     bool quits;
 };
+
+/* Whom a command concerns where devices are in several processes. */
+enum poke_scope {
+    POKE_ASKED,  /* whoever is asked: it acts on processes, or is no command */
+    POKE_DEVICE, /* the process of the device that it names */
+    POKE_ALL,    /* each process */
+    POKE_ANY,    /* any process that has devices */
+};
+/* Of a command, not of a line. *ret_device is malloc'd, or NULL. */
+enum poke_scope poke_scope(const char *command, char **ret_device);
+/* The next command of a line, which is cut into its commands. NULL: there is none left. */
+char *poke_next_command(char **ref_rest);
 
 /* Does one line: a command, or several with ';' between. '#' begins a comment. The first that does
  * not succeed ends it, and poke->error says why. */

@@ -4,11 +4,14 @@
 #include "run/live.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/listener.h"
 #include "control/server.h"
 #include "poke/place.h"
 #include "poke/poke.h"
@@ -75,6 +78,56 @@ static void do_run(void *ctx, trestle_time until)
     begin(ctx);
     trestle_sim_run_until(live->target.sim, next < until ? next : until);
     end(ctx);
+}
+
+/* As a transfer of a device's, whose callbacks do not hear of it: one that is not behind a bus, if
+ * there is such a device. */
+static int do_copy(void *ctx, bool write, uint64_t addr, void *buf, size_t size)
+{
+    const struct live *live = ctx;
+    struct trestle_device *dev = live->devices[0];
+    for (size_t i = 0; i < live->target.num_devices; i++)
+        if (trestle_device_base(live->devices[i]) != TRESTLE_NO_BASE) {
+            dev = live->devices[i];
+            break;
+        }
+    begin(ctx);
+    int status = write ? trestle_device_memory_write(dev, addr, buf, size)
+                       : trestle_device_memory_read(dev, addr, buf, size);
+    end(ctx);
+    return status;
+}
+
+/* Why a device of the run cannot be reached from here; malloc'd. */
+static char *complain_elsewhere(void *ctx, const char *name)
+{
+    const struct run *run = ((struct live *)ctx)->run;
+    uint32_t index = 0;
+    while (strcmp(run->config->devices[index].name, name) != 0)
+        index++;
+    const struct config_device *device = &run->config->devices[index];
+    const char *process = own_listens(run->own, index);
+    return process ? xformat("%s is in a process of its own, which takes commands at %s.%s", name,
+                             run->control_path, process)
+           : device->is_inline
+               ? xformat("%s is in QEMU's process, where poke cannot reach it", name)
+               : xformat("%s is served by %s, which takes no commands", name,
+                         device->process->command[0]);
+}
+
+static void list_devices(void *ctx, FILE *out)
+{
+    const struct run *run = ((struct live *)ctx)->run;
+    for (uint32_t i = 0; i < run->config->num_devices; i++) {
+        const struct config_device *device = &run->config->devices[i];
+        char *place = config_place_text(device);
+        fprintf(out, "%s: %s %s %s, %" PRIu64 " bytes", device->name, device->model->name,
+                device->pci ? "on" : "at", place, device->size);
+        if (device->process)
+            fprintf(out, ", in process %s", device->process->name);
+        fputc('\n', out);
+        free(place);
+    }
 }
 
 /* Signals do to a process what the bridge does to a device of its own. */
@@ -174,6 +227,19 @@ static enum control_status complete(struct live *live, const char *line, FILE *o
     return CONTROL_OK;
 }
 
+/* Who takes commands: for each device that can be reached "PROCESS:DEVICE", the run's own process
+ * having no name. */
+static void print_places(const struct live *live, FILE *out)
+{
+    const struct config *config = live->run->config;
+    for (uint32_t i = 0; i < config->num_devices; i++) {
+        bool is_here = trestle_bridge_device(live->run->bridge, i);
+        const char *process = is_here ? "" : own_listens(live->run->own, i);
+        if (process)
+            fprintf(out, "%s:%s\n", process, config->devices[i].name);
+    }
+}
+
 static enum control_status answer(void *ctx, const char *line, FILE *out, char **ret_error)
 {
     struct live *live = ctx;
@@ -181,13 +247,17 @@ static enum control_status answer(void *ctx, const char *line, FILE *out, char *
         return do_line(live, line + 3, out, ret_error);
     if (strncmp(line, "complete ", 9) == 0)
         return complete(live, line + 9, out);
+    if (strcmp(line, "places") == 0) {
+        print_places(live, out);
+        return CONTROL_OK;
+    }
     if (strcmp(line, "view") == 0) {
         if (!live->view)
             live->view = view_begin(live->run);
         view_print(live->view, out);
         return CONTROL_OK;
     }
-    *ret_error = xstrdup("a line begins with do or complete, or is view");
+    *ret_error = xstrdup("a line begins with do or complete, or is view or places");
     return CONTROL_WRONG;
 }
 
@@ -210,12 +280,15 @@ static void find_devices(struct live *live)
                                         .num_devices = here,
                                         .devices = live->devices,
                                         .elsewhere = &live->elsewhere,
+                                        .complain_elsewhere = complain_elsewhere,
                                         .sim = trestle_bridge_sim(bridge),
                                         .begin = begin,
                                         .end = end,
                                         .access = do_access,
                                         .run = do_run,
                                         .run_max = AHEAD_MAX,
+                                        .list = list_devices,
+                                        .copy = here ? do_copy : NULL,
                                         .set_fault = set_fault,
                                         .reload = reload,
                                         .stats = print_stats};
@@ -235,22 +308,30 @@ static void serve(void *ctx)
         end_view(live);
 }
 
-int live_start(struct run *run, const char *path, struct live **ret_live, char **ret_error)
+int live_start(struct run *run, const char *path, int listen_fd, struct live **ret_live,
+               char **ret_error)
 {
     struct live *live = xcalloc(1, sizeof(*live));
+    struct listener listener = {.fd = listen_fd, .lock_fd = -1};
     char *error = NULL;
+    int status;
     live->run = run;
     find_devices(live);
-    int status = control_server_open(path, answer, live, &live->server, &error);
+    if (path)
+        status = control_server_open(path, answer, live, &live->server, &error);
+    else if (fcntl(listen_fd, F_SETFD, FD_CLOEXEC) < 0)
+        status = -errno;
+    else
+        status = control_server_create(&listener, answer, live, &live->server);
     if (status == 0)
         status = trestle_bridge_watch(run->bridge, control_server_fd(live->server), serve, live);
     if (status == 0) {
         *ret_live = live;
         return 0;
     }
-    *ret_error =
-        error ? xformat("trestle: --control %s", error)
-              : xformat("trestle: --control %s: cannot listen there: %s", path, error_text(status));
+    *ret_error = error ? xformat("trestle: --control %s", error)
+                       : xformat("trestle: --control %s: cannot listen there: %s", path ? path : "",
+                                 error_text(status));
     free(error);
     live_finish(live);
     return -EINVAL;

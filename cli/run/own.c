@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/handover.h"
 #include "base/io.h"
+#include "base/listener.h"
 #include "log.h"
 #include "run/backend.h"
 #include "run/run.h"
@@ -38,8 +39,9 @@ struct own_process {
     struct own_processes *all;
     const struct config_process *configured;
     struct child child;
-    int given_fd;  /* a pipe: what it serves; its end asks the process to end; -1: none */
-    int report_fd; /* a pipe: what it says; -1: none */
+    struct listener control; /* for commands; without a process nobody listens there */
+    int given_fd;            /* a pipe: what it serves; its end asks the process to end; -1: none */
+    int report_fd;           /* a pipe: what it says; -1: none */
     /* Inside QEMU: what that inherits, the last two being its ends of the pipes. NULL: none. */
     int *fds;
     size_t num_fds;
@@ -60,10 +62,7 @@ struct own_process {
 struct own_processes {
     const struct config *config;
     struct trestle_bridge *bridge;
-    struct backend *const *backends; /* of each device, or NULL */
-    int verbosity;
-    int64_t watchdog_ms;
-    const char *trace;
+    struct own_options options;
     size_t count;
     struct own_process processes[];
 };
@@ -106,8 +105,9 @@ static void describe_links(const struct own_process *process, struct handover *g
                                        config->links[i].latency, config->links[i].bandwidth};
 }
 
-/* Descriptors of a device that its process needs. */
+/* Descriptors that a process needs: of each device, and its own three. */
 #define DEVICE_FDS_MAX (1 + BACKEND_FDS_MAX)
+#define PROCESS_FDS_MAX(devices) ((devices)*DEVICE_FDS_MAX + 3)
 
 /* What it serves, as bytes, and the descriptors that it needs for that. */
 static int describe(const struct own_process *process, char **ret_bytes, size_t *ret_size, int *fds,
@@ -119,21 +119,24 @@ static int describe(const struct own_process *process, char **ret_bytes, size_t 
     size_t num_fds = 0;
     struct handover given = {.name = (char *)name,
                              .run_hash = all->config->icount >= 0,
-                             .watchdog_ms = all->watchdog_ms,
-                             .verbosity = all->verbosity};
-    if (all->trace && all->config->is_all_inline)
-        given.trace = xstrdup(all->trace);
-    else if (all->trace && process->restarts == 0)
-        given.trace = xformat("%s.%s", all->trace, name);
-    else if (all->trace)
-        given.trace = xformat("%s.%s.%u", all->trace, name, process->restarts);
+                             .watchdog_ms = all->options.watchdog_ms,
+                             .verbosity = all->options.verbosity};
+    const char *trace = all->options.trace;
+    if (trace && all->config->is_all_inline)
+        given.trace = xstrdup(trace);
+    else if (trace && process->restarts == 0)
+        given.trace = xformat("%s.%s", trace, name);
+    else if (trace)
+        given.trace = xformat("%s.%s.%u", trace, name, process->restarts);
+    if (process->control.fd >= 0)
+        fds[num_fds++] = given.control_fd = process->control.fd;
     given.devices = xcalloc(process->configured->num_devices, sizeof(*given.devices));
     for (size_t at = 0; (device = device_of(process, &at)); at++) {
         describe_device(process, at, device, &given.devices[given.num_devices]);
         fds[num_fds++] = given.devices[given.num_devices].listen_fd;
-        if (all->backends[at])
+        if (all->options.backends[at])
             given.devices[given.num_devices].backend =
-                backend_lend(all->backends[at], fds, &num_fds);
+                backend_lend(all->options.backends[at], fds, &num_fds);
         given.num_devices++;
     }
     describe_links(process, &given);
@@ -213,12 +216,33 @@ static int start_child(struct own_process *process, const int theirs[2], const i
     return status;
 }
 
+/* Programs, and QEMU, take no commands. */
+static int listen_for_commands(struct own_process *process, char **ret_error)
+{
+    const char *control = process->all->options.control;
+    if (!control || process->control.fd >= 0 || process->configured->command ||
+        process->configured->is_inline)
+        return 0;
+    char *path = xformat("%s.%s", control, process->configured->name), *error = NULL;
+    int status = listener_open(&process->control, path, false, &error);
+    if (status < 0)
+        *ret_error = xformat("--control %s", error ? error : error_text(status));
+    free(error);
+    free(path);
+    return status;
+}
+
 static int start(struct own_process *process, char **ret_error)
 {
     size_t num_devices = process->configured->num_devices, size = 0, num_fds = 0;
-    int *fds = xcalloc(num_devices * DEVICE_FDS_MAX + 2, sizeof(*fds)), theirs[2] = {-1, -1};
+    int *fds = xcalloc(PROCESS_FDS_MAX(num_devices), sizeof(*fds)), theirs[2] = {-1, -1};
     char *bytes = NULL, *program = NULL;
-    int status = describe(process, &bytes, &size, fds, &num_fds);
+    int status = listen_for_commands(process, ret_error);
+    if (status < 0) {
+        free(fds);
+        return status;
+    }
+    status = describe(process, &bytes, &size, fds, &num_fds);
     if (status == 0)
         status = open_pipes(process, bytes, size, theirs);
     fds[num_fds++] = theirs[0];
@@ -435,8 +459,10 @@ static void on_end(void *ctx)
     log_line("trestle: warning: %s: its process %d ended with %s; %s", process->configured->name,
              pid, how, restarts ? "another one is started" : "it is not started again");
     free(how);
-    if (!restarts)
+    if (!restarts) {
+        listener_close(&process->control);
         return;
+    }
     char *error = NULL;
     process->restarts++;
     if (start(process, &error) < 0)
@@ -492,7 +518,10 @@ int own_reload(struct own_processes *own, size_t index, char **ret_error)
     if (status < 0) {
         close_pipes(process);
         free(process->failure);
+        old.control = process->control;
         *process = old;
+        if (process->child.pid <= 0)
+            listener_close(&process->control);
         return status;
     }
     if (old.child.pid > 0) {
@@ -535,6 +564,8 @@ void own_stop(struct own_processes *own)
     for (size_t i = 0; own && i < own->count; i++)
         ask_to_end(&own->processes[i]);
     for (size_t i = 0; own && i < own->count; i++)
+        listener_unlink(&own->processes[i].control);
+    for (size_t i = 0; own && i < own->count; i++)
         if (own->processes[i].child.pid > 0)
             finish(&own->processes[i], STOP_GRACE_MS);
         else if (own->processes[i].configured->is_inline && own->processes[i].report_fd >= 0)
@@ -547,6 +578,7 @@ void own_finish(struct own_processes *own)
     own_launched(own);
     for (size_t i = 0; own && i < own->count; i++) {
         close_pipes(&own->processes[i]);
+        listener_close(&own->processes[i].control);
         free(own->processes[i].failure);
         free(own->processes[i].stats);
     }
@@ -554,26 +586,21 @@ void own_finish(struct own_processes *own)
 }
 
 int own_start(const struct config *config, struct trestle_bridge *bridge,
-              struct backend *const *backends, int verbosity, int64_t watchdog_ms,
-              const char *trace, int signal_fd, struct own_processes **ret_own, char **ret_error)
+              const struct own_options *options, struct own_processes **ret_own, char **ret_error)
 {
     size_t count = config->num_processes;
     struct own_processes *own = xcalloc(1, sizeof(*own) + count * sizeof(own->processes[0]));
     char *error = NULL;
     int status = 0;
-    *own = (struct own_processes){.config = config,
-                                  .bridge = bridge,
-                                  .backends = backends,
-                                  .verbosity = verbosity,
-                                  .watchdog_ms = watchdog_ms,
-                                  .trace = trace,
-                                  .count = count};
+    *own = (struct own_processes){
+        .config = config, .bridge = bridge, .options = *options, .count = count};
     for (size_t i = 0; i < count; i++) {
         const struct config_process *configured = config->processes[i];
         own->processes[i] = (struct own_process){
             .all = own,
             .configured = configured,
             .child = CHILD_NONE,
+            .control = LISTENER_NONE,
             .given_fd = -1,
             .report_fd = -1,
             .stats = xcalloc(configured->num_devices, sizeof(struct trestle_device_stats))};
@@ -585,7 +612,7 @@ int own_start(const struct config *config, struct trestle_bridge *bridge,
     free(error);
     for (size_t i = 0; i < count && status == 0; i++)
         if (!config->processes[i]->is_inline)
-            status = await_ready(&own->processes[i], signal_fd, ret_error);
+            status = await_ready(&own->processes[i], options->signal_fd, ret_error);
     if (status < 0)
         own_finish(own);
     else
@@ -668,6 +695,13 @@ pid_t own_pid(const struct own_processes *own, size_t index)
 {
     const struct own_process *process = process_of_device(own, index);
     return process ? process->child.pid : -1;
+}
+
+const char *own_listens(const struct own_processes *own, size_t index)
+{
+    const struct own_process *process = process_of_device(own, index);
+    bool may_listen = process && !process->configured->command && !process->configured->is_inline;
+    return may_listen ? process->configured->name : NULL;
 }
 
 bool own_signal(const struct own_processes *own, size_t index, int number)

@@ -12,15 +12,21 @@
 struct backend;
 struct own_processes;
 
-/* Starts those of the configuration, on the sockets that the bridge has opened, with the host ends
- * that backends has for each device, or NULL. Returns once all of
- * them serve, or when signal_fd is readable; one that ends before is -EINVAL. From then on the
- * bridge notices their ends: what died is started again as the configuration says. With a trace (or
- * NULL) they write theirs to trace.NAME, and those started again to trace.NAME.1 and so on.
- * watchdog_ms: of theirs, 0: never. */
+struct own_options {
+    struct backend *const *backends; /* of each device, or NULL: its host end */
+    int verbosity;
+    int64_t watchdog_ms; /* of theirs; 0: never */
+    const char *trace;   /* they write to trace.NAME, and those started again to trace.NAME.1 and so
+                          * on; NULL: nothing */
+    const char *control; /* they listen for commands at control.NAME; NULL: nowhere */
+    int signal_fd;       /* ends the wait for them when it is readable */
+};
+
+/* Starts those of the configuration, on the sockets that the bridge has opened. Returns once all of
+ * them serve; one that ends before is -EINVAL. From then on the bridge notices their ends: what
+ * died is started again as the configuration says. What options points to outlives them. */
 int own_start(const struct config *config, struct trestle_bridge *bridge,
-              struct backend *const *backends, int verbosity, int64_t watchdog_ms,
-              const char *trace, int signal_fd, struct own_processes **ret_own, char **ret_error);
+              const struct own_options *options, struct own_processes **ret_own, char **ret_error);
 /* For devices inside QEMU: what it inherits, and the value of the plugin's argument; malloc'd,
  * NULL: there are none. The descriptors are the run's until own_launched(). */
 char *own_inline_argument(const struct own_processes *own, const char *module, const int **ret_fds,
@@ -42,6 +48,9 @@ bool own_stats(const struct own_processes *own, size_t index,
                struct trestle_device_stats *ret_stats, unsigned *ret_restarts);
 /* Of the process that serves a device, or -1: the run's does. */
 pid_t own_pid(const struct own_processes *own, size_t index);
+/* That process listens for commands: its name; NULL: it does not, or the run's serves the device.
+ */
+const char *own_listens(const struct own_processes *own, size_t index);
 /* To that process and what it has started. False: there is none. */
 bool own_signal(const struct own_processes *own, size_t index, int number);
 /* What trestle_bridge_disturbance() said in the device's process, or NULL. */

@@ -372,6 +372,7 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
         .log_debug = wanted->verbosity >= 2,
         .run_hash = (config->icount >= 0 || wanted->run_hash) && !config->is_all_inline,
         .needs_shm = needs_shm(config) < config->num_devices,
+        .uses_memory = wanted->control || wanted->control_fd,
     };
     snprintf(run->ends, sizeof(run->ends), "%s%s", wanted->process ? "the process of " : "the run",
              wanted->process ? wanted->process : "");
@@ -401,8 +402,9 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
     /* Only now: Ctrl-C ends the wait for a FIFO's reader. */
     if (status == 0 && (status = watch_signals(run)) < 0)
         *ret_error = xformat("trestle: cannot watch signals: %s", error_text(status));
-    if (status == 0 && wanted->control)
-        status = live_start(run, wanted->control, &run->live, ret_error);
+    run->control_path = wanted->control;
+    if (status == 0 && (wanted->control || wanted->control_fd))
+        status = live_start(run, wanted->control, wanted->control_fd, &run->live, ret_error);
     if (status < 0)
         run_finish(run);
     return status;
@@ -444,9 +446,14 @@ int run_listen(struct run *run, char **ret_error)
             *ret_error = complain_socket(run->config, error ? error : error_text(status));
         free(error);
     }
+    const struct own_options own = {.backends = run->backends,
+                                    .verbosity = run->verbosity,
+                                    .watchdog_ms = run->watchdog_ms,
+                                    .trace = own_trace(run),
+                                    .control = run->control_path,
+                                    .signal_fd = run->signal_fd};
     if (status == 0 && run->config->num_processes > 0)
-        status = own_start(run->config, run->bridge, run->backends, run->verbosity,
-                           run->watchdog_ms, own_trace(run), run->signal_fd, &run->own, ret_error);
+        status = own_start(run->config, run->bridge, &own, &run->own, ret_error);
     return status < 0 ? status : start_backends(run, ret_error);
 }
 

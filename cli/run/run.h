@@ -15,6 +15,7 @@ struct run_options {
     int verbosity;          /* 0: warnings; 1: what happens once; 2: every access */
     const char *socket_dir; /* for devices without a path; NULL: a private directory */
     const char *control;    /* where to listen for trestle poke --attach; NULL: nowhere */
+    int control_fd;         /* not 0: the socket that listens there, inherited */
     const char *trace;      /* a file for all that passes; NULL: none */
     bool run_hash;          /* computed, also without a trace and without icount */
     enum trestle_wait wait;
@@ -31,6 +32,7 @@ struct run {
     char ends[80]; /* with a model that crashes: "the run", "the process of uart0" */
     struct trestle_bridge *bridge;
     struct own_processes *own;               /* of devices in processes of their own */
+    const char *control_path;                /* or NULL */
     struct live *live;                       /* the control socket, or NULL */
     const char *trace_path;                  /* or NULL */
     struct trestle_bridge_trace_stats trace; /* once it has ended */

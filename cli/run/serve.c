@@ -129,6 +129,7 @@ int serve_config(const struct config *config, const struct serve_options *option
                                             .verbosity = options->verbosity,
                                             .process = options->process,
                                             .socket_dir = options->socket_dir,
+                                            .control_fd = options->control_fd,
                                             .trace = options->trace,
                                             .run_hash = options->run_hash};
     struct run *run = &serving.run;

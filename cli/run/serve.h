@@ -17,6 +17,7 @@ struct serve_options {
     int64_t watchdog_ms;    /* of trestle device; -1: the default */
     /* Not 0: descriptors of a run that has started this process (base/handover.h). */
     int given_fd, say_fd;
+    int control_fd;      /* not 0: where it listens for commands */
     const char *process; /* what it calls this one */
 };
 

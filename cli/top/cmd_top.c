@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "control/client.h"
+#include "control/attached.h"
 #include "top/page.h"
 #include "top/state.h"
 #include "util.h"
@@ -29,7 +29,7 @@ static const struct command_option options[] = {
 
 struct top {
     const char *path;
-    int fd;
+    struct attached run;
     int interval_ms;
     struct state before, now;
     size_t selected;
@@ -40,25 +40,33 @@ struct top {
 
 static int look_at_registers(struct top *top, char **ret_error)
 {
-    struct control_answer answer;
+    enum control_status done;
+    struct printed printed;
+    char *error = NULL;
     free(top->registers);
     top->registers = NULL;
     if (top->selected >= top->now.num_devices)
         return 0;
     char *line = xformat("registers %s", top->now.devices[top->selected].name);
-    int status = control_ask(top->fd, "do", line, &answer, ret_error);
+    printed_begin(&printed);
+    int status = attached_do(&top->run, line, printed.file, &done, &error);
+    char *text = printed_end(&printed);
     free(line);
-    if (status < 0)
+    if (status == -ECONNRESET) {
+        *ret_error = error;
+        free(text);
         return status;
-    top->registers = xstrdup(answer.status == CONTROL_OK ? answer.out : answer.error);
-    control_answer_finish(&answer);
+    }
+    top->registers = error ? error : text;
+    if (error)
+        free(text);
     return 0;
 }
 
 static int look(struct top *top, char **ret_error)
 {
     struct state state;
-    int status = state_get(top->fd, &state, ret_error);
+    int status = state_get(&top->run, &state, ret_error);
     if (status < 0)
         return status;
     state_finish(&top->before);
@@ -163,12 +171,12 @@ static int show(struct top *top, char **ret_error)
 static int watch(struct top *top, bool is_once)
 {
     char *error = NULL;
-    if (control_connect(top->path, &top->fd, &error) < 0)
+    if (attached_open(top->path, &top->run, &error) < 0)
         return command_fail_line(error);
     int status = look(top, &error);
     if (status == 0)
         status = is_once ? print_once(top, &error) : show(top, &error);
-    close(top->fd);
+    attached_close(&top->run);
     state_finish(&top->before);
     state_finish(&top->now);
     free(top->registers);

@@ -64,8 +64,8 @@ static void add_head(const struct page *page, struct strings *lines)
     double accesses = 0, irqs = 0;
     for (size_t i = 0; i < now->num_devices; i++) {
         const struct state_device *device = &now->devices[i], *old = device_before(page, i);
-        accesses += device->is_own ? 0 : rate(page, accesses_of(old), accesses_of(device));
-        irqs += device->is_own ? 0 : rate(page, old->irqs, device->irqs);
+        accesses += device->is_unknown ? 0 : rate(page, accesses_of(old), accesses_of(device));
+        irqs += device->is_unknown ? 0 : rate(page, old->irqs, device->irqs);
     }
     char *guest = time_text(now->guest), *engine = time_text(now->engine);
     char *next = now->next == STATE_UNKNOWN
@@ -99,10 +99,10 @@ static void add_device(const struct page *page, struct table *table, size_t inde
     const struct state_device *device = &page->now->devices[index];
     const struct state_device *old = device_before(page, index);
     table_addf(table, "%s", device->name);
-    for (size_t i = 0; device->is_own && i < 7; i++)
+    for (size_t i = 0; device->is_unknown && i < 7; i++)
         table_addf(table, "-");
-    if (device->is_own) {
-        table_addf(table, "own process");
+    if (device->is_unknown) {
+        table_addf(table, "not known");
         return;
     }
     table_addf(table, "%.0f", rate(page, accesses_of(old), accesses_of(device)));

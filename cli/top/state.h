@@ -7,11 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct attached;
+
 #define STATE_UNKNOWN UINT64_MAX /* of a time */
 
 struct state_device {
     char *name;
-    bool is_own; /* in a process of its own, of which nothing else is known */
+    bool is_unknown; /* but for its name: nobody who could tell answers */
     uint64_t reads, writes, errors, p50_ns, p99_ns, irqs, levels;
 };
 
@@ -22,15 +24,16 @@ struct state_access {
 };
 
 struct state {
-    uint64_t engine, guest, next; /* picoseconds */
+    bool has_times;
+    uint64_t engine, guest, next; /* picoseconds; of the run's own process, if that has devices */
     uint64_t pending, host_ns;
     size_t num_devices, num_accesses;
     struct state_device *devices;
     struct state_access *accesses; /* the latest first */
 };
 
-/* Asks for it. A negative errno with the sentence. */
-int state_get(int fd, struct state *ret_state, char **ret_error);
+/* Asks the run and its processes for it. A negative errno with the sentence. */
+int state_get(struct attached *run, struct state *ret_state, char **ret_error);
 /* Fine on zeroes. */
 void state_finish(struct state *state);
 

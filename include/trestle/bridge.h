@@ -46,6 +46,9 @@ struct trestle_bridge_options {
     /* Some device accepts nothing but shared memory. If there is none, listen() fails with
      * -ENOTSUP, so that QEMU does not run without that device. */
     bool needs_shm;
+    /* The program itself uses trestle_device_memory_read() and _write() on its devices: guests
+     * take part in transfers even if no model makes any. */
+    bool uses_memory;
 };
 
 struct trestle_bridge_device {

@@ -83,6 +83,8 @@ int handover_write(const struct handover *handover, char **ret_bytes, size_t *re
     add(file, "hash", "%d", handover->run_hash);
     add(file, "watchdog", "%" PRId64, handover->watchdog_ms);
     add(file, "verbosity", "%d", handover->verbosity);
+    if (handover->control_fd)
+        add(file, "control", "%d", handover->control_fd);
     for (size_t i = 0; i < handover->num_devices; i++) {
         const struct handover_device *device = &handover->devices[i];
         add(file, "device", "%s", device->name);
@@ -186,6 +188,9 @@ static int parse_field(struct handover *handover, const char *field)
     else if ((value = value_of(field, "verbosity")) &&
              (status = parse_number(value, INT_MAX, &number)) == 0)
         handover->verbosity = (int)number;
+    else if ((value = value_of(field, "control")) &&
+             (status = parse_number(value, INT_MAX, &number)) == 0)
+        handover->control_fd = (int)number;
     return status;
 }
 

@@ -42,6 +42,7 @@ struct handover {
     bool run_hash; /* is wanted */
     int64_t watchdog_ms;
     int verbosity;
+    int control_fd; /* a socket that listens for commands; 0: none */
     struct handover_device *devices;
     size_t num_devices;
     struct handover_link *links;

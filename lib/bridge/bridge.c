@@ -37,6 +37,7 @@ static int front_init(struct front *front, const struct trestle_bridge_options *
     front->log_ctx = options->ctx;
     front->log_debug = options->log_debug;
     front->wait_policy = options->wait;
+    front->has_dma = options->uses_memory;
     ipc_wait_init(&front->wait, options->wait);
     front->needs_fence = !barrier_register();
     return loop_init(&front->loop);

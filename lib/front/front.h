@@ -40,7 +40,7 @@ struct front {
 
     struct port **ports;
     uint32_t num_ports, num_connected;
-    bool has_irq, has_dma, has_memory; /* some model has */
+    bool has_irq, has_dma, has_memory; /* some model has, or the program */
     const char *disturbance; /* why no other run will be like this one, a constant; NULL: nothing */
     bool has_no_shm;         /* it was tried, and that was said */
 

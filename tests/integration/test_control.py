@@ -56,6 +56,27 @@ class ControlCase(cli_case.Case):
         self.assertEqual(list(self.dir.glob("*.lock")), [])
         return log
 
+    def connect(self):
+        peer = socket.socket(socket.AF_UNIX)
+        self.addCleanup(peer.close)
+        peer.settimeout(30)
+        peer.connect(str(self.path))
+        return peer
+
+    def ask(self, peer, line):
+        peer.sendall(line.encode() + b"\n")
+        return self.receive(peer)
+
+    def receive(self, peer):
+        head = b""
+        while not head.endswith(b"\n"):
+            head += peer.recv(1)
+        status, out, error = head.decode().split()
+        rest = b""
+        while len(rest) < int(out) + int(error):
+            rest += peer.recv(int(out) + int(error) - len(rest))
+        return status, rest[:int(out)].decode(), rest[int(out):].decode()
+
 
 class Poke(ControlCase):
     def test_both_see_what_the_other_wrote(self):
@@ -83,20 +104,16 @@ class Poke(ControlCase):
         self.assertFalse(self.path.exists())
 
     def test_failures(self):
-        far = {"name": "far", "model": "echo", "base_addr": "0x10600000", "process": "own"}
-        guest = self.guest(devices=[cli_case.ECHO, far])
+        guest = self.guest()
         self.assert_fails(1, "expected echo_device.STATUS to be 0x3, and it is 0x0",
                           "expect echo_device.STATUS 3; time")
         for sentence, commands in (
                 ('there is no command "raed"; did you mean "read"?', "raed x"),
                 ('there is no device "echo_devise"; did you mean "echo_device"?', "read echo_devise+0"),
-                ("far is in a process of its own, where it cannot be reached", "read far+0"),
-                ("guest memory cannot be reached here", "mem 0x80000000"),
                 ("1s is too long: the guest waits meanwhile, for 100 ms at most", "run 1s"),
                 ("a line has at most 4096 bytes, this one has 5004", "x" * 5000)):
             with self.subTest(commands=commands):
                 self.assert_fails(2, sentence, commands)
-        self.assertRegex(self.poke("stats").out, r"far +0x10600000 +-( +-)+\n")
         self.end(guest)
 
     def test_a_script_and_the_end_of_the_run(self):
@@ -254,29 +271,6 @@ class Poke(ControlCase):
         self.assert_fails(2, '"timer.1" names no interrupt line; timer has 1', "irq timer.1 1")
         self.end(guest)
 
-    # --- without the command ---------------------------------------------------------------------
-
-    def connect(self):
-        peer = socket.socket(socket.AF_UNIX)
-        self.addCleanup(peer.close)
-        peer.settimeout(30)
-        peer.connect(str(self.path))
-        return peer
-
-    def ask(self, peer, line):
-        peer.sendall(line.encode() + b"\n")
-        return self.receive(peer)
-
-    def receive(self, peer):
-        head = b""
-        while not head.endswith(b"\n"):
-            head += peer.recv(1)
-        status, out, error = head.decode().split()
-        rest = b""
-        while len(rest) < int(out) + int(error):
-            rest += peer.recv(int(out) + int(error) - len(rest))
-        return status, rest[:int(out)].decode(), rest[int(out):].decode()
-
     def test_the_lines_of_the_socket(self):
         guest = self.guest()
         peer = self.connect()
@@ -284,7 +278,7 @@ class Poke(ControlCase):
         self.assertEqual(self.ask(peer, "complete read echo_device.DATA_O"),
                          ("ok", "echo_device.DATA_OUT\necho_device.DATA_OUT64\n", ""))
         self.assertEqual(self.ask(peer, "nonsense"),
-                         ("wrong", "", "a line begins with do or complete, or is view"))
+                         ("wrong", "", "a line begins with do or complete, or is view or places"))
         self.assertEqual(self.ask(peer, "do quit"), ("quit", "", ""))
         peer.sendall(b"do irqs\ndo irqs\ndo ir")  # several at once, and a piece
         self.assertEqual(self.receive(peer), self.receive(peer))
@@ -312,6 +306,154 @@ class Poke(ControlCase):
         gone.sendall(b"do help\n" * 50)
         gone.close()
         self.assertEqual(self.ask(several[0], "do irqs")[0], "ok")
+        self.end(guest)
+
+
+class OwnProcesses(ControlCase):
+    """Their devices take commands as well, at sockets of their own beside the run's."""
+    SOC = {"process": {"name": "soc"}}
+
+    def everywhere(self, *args, **machine):
+        """One device in the run's process, one in its own, two in one."""
+        return self.guest(*args, devices=[
+            TIMER, {"name": "far", "model": "echo", "base_addr": "0x10600000", "process": "own"},
+            {**cli_case.ECHO, **self.SOC}, {**TIMER, "name": "late", "base_addr": "0x10700000", "irq": 41,
+                                            **self.SOC}], **machine)
+
+    def test_one_line_reaches_all_of_them(self):
+        guest = self.everywhere()
+        self.assertEqual(sorted(self.dir.glob("ctl.*")), [self.dir / name for name in (
+            "ctl.far", "ctl.far.lock", "ctl.lock", "ctl.soc", "ctl.soc.lock")])
+        self.assertEqual(stat.S_IMODE((self.dir / "ctl.far").stat().st_mode), 0o600)
+        self.assert_fine("write far.DATA_IN 0x77; write echo_device.DATA_IN 5; write timer+8:8 9; run 1us; "
+                         "expect far.DATA_OUT 0x77; read echo_device.DATA_OUT; read timer+8:8",
+                         "echo_device.DATA_OUT = 0x5\ntimer+8:8 = 0x9\n")
+        self.assertEqual(guest.ask("r 4 10600004"), "= 77")
+        self.assertEqual(guest.ask("w 4 10600000 88"), "=")
+        self.assert_fine("wait far.STATUS.ready 1us; read far.DATA_OUT # and; not this",
+                         "far.DATA_OUT = 0x88\n")
+        self.assert_fine("devices", "timer: timer at 0x10500000, 24 bytes\n"
+                                    "far: echo at 0x10600000, 32 bytes, in process far\n"
+                                    "echo_device: echo at 0x10200000, 4096 bytes, in process soc\n"
+                                    "late: timer at 0x10700000, 24 bytes, in process soc\n")
+        self.assert_fine("irq late 1; irqs; expect irq late.0 1; expect irq timer 0; irq late 0",
+                         "timer: 0=0\nlate: 0=1\n")
+        self.assertIn("0x0004 DATA_OUT = 0x88\n", self.poke("registers far").out)
+        self.assert_fine("reset far; read far.DATA_OUT; reset; read echo_device.DATA_OUT",
+                         "far.DATA_OUT = 0x0\necho_device.DATA_OUT = 0x0\n")
+        self.assert_fails(2, 'there is no register "DATA_UOT"; did you mean "DATA_OUT"?', "read far.DATA_UOT")
+        self.assert_fails(2, 'there is no device "fra"; did you mean "far"?', "read fra+0")
+        self.assert_fails(1, "expected far.STATUS to be 0x3, and it is 0x0", "expect far.STATUS 3; devices")
+        self.assert_fine("quit; nonsense", "")
+        result = self.trestle("poke", "--attach", "ctl.far", "-c", "devices; read far.STATUS")
+        self.assertEqual((result.code, result.out), (0, "far: echo at 0x10600000, 32 bytes\n"
+                                                        "far.STATUS = 0x0\n"), result)
+        self.end(guest)
+        self.assertEqual(list(self.dir.glob("ctl*")), [])
+
+    def test_it_is_in_their_traces_and_the_run_is_no_longer_repeatable(self):
+        guest = self.everywhere("--trace", "t", icount=0)
+        self.assert_fine("write far.DATA_IN 0xabc", "")
+        log = self.end(guest)
+        self.assertIn("not repeatable: somebody acted on its devices from outside", log)
+        for trace, is_there in ("t", False), ("t.far", True), ("t.soc", False):
+            self.assertEqual("0xabc" in self.trestle("trace", trace).out, is_there, trace)
+
+    def test_completion(self):
+        guest = self.everywhere()
+        places = self.ask(self.connect(), "places")
+        self.assertEqual(places, ("ok", ":timer\nfar:far\nsoc:echo_device\nsoc:late\n", ""))
+        self.terminal, other = pty.openpty()
+        self.addCleanup(os.close, self.terminal)
+        process = self.start([common.TRESTLE, "poke", "--attach", self.path], stdin=other,
+                             stdout=other, stderr=other, env={**self.env, "TERM": "vt100"})
+        os.close(other)
+        os.write(self.terminal, b"read fa\t.STA\t\n")
+        cli_case.read_until(open(self.terminal, closefd=False, buffering=0, mode="rb"),
+                            rb"far.STATUS = 0x0")
+        process.terminate()
+        process.wait()
+        self.end(guest)
+
+    def test_one_that_hangs_or_dies(self):
+        far = {"name": "far", "model": "echo", "base_addr": "0x10600000", "process": "own",
+               "restart": "never"}
+        guest = self.guest(devices=[TIMER, far])
+        peer = self.start_trestle("poke", "--attach", self.path, stdin=-1, stderr=-2)
+        say = lambda line: (peer.stdin.write(line.encode() + b"\n"), peer.stdin.flush())
+        say("write far.DATA_IN 1; run 1us; read far.DATA_OUT")
+        cli_case.read_until(peer.stdout, rb"far.DATA_OUT = 0x1\n")
+        self.assert_fine("hang far", "")
+        sentence = ("the process of far does not answer: it was stopped, or a callback of a model does not "
+                    "return; it obeys later if it goes on")
+        self.assert_fails(1, sentence, "write far.DATA_IN 2")
+        self.assert_fine("read timer+0x10", "timer+0x10 = 0x0\n")
+        self.assert_fine("resume far", "")
+        self.assert_fine("run 1us; read far.DATA_OUT", "far.DATA_OUT = 0x2\n")
+        self.assert_fine("kill far", "")
+        guest.wait_for_log(rb"it is not started again\n")
+        self.assert_fails(1, "far has no process any more; reload gives it one", "read far.DATA_OUT")
+        self.assertEqual(self.poke("reload far").code, 0)
+        say("read far.DATA_OUT")  # on a connection that the first process had
+        cli_case.read_until(peer.stdout, rb"far.DATA_OUT = 0x0\n")
+        peer.stdin.close()
+        self.assertEqual(peer.wait(30), 0)
+        self.end(guest)
+        self.assertEqual(list(self.dir.glob("ctl*")), [])
+
+    def test_where_poke_cannot_reach(self):
+        guest = self.guest(devices=[{**cli_case.ECHO, "process": "inline"}])
+        for commands in "read echo_device.STATUS", "expect echo_device.STATUS 0", "irq echo_device 1":
+            self.assert_fails(2, "echo_device is in QEMU's process, where poke cannot reach it", commands)
+        self.assert_fails(2, "guest memory cannot be reached here: no device is in the run's process, or in "
+                             "one that takes commands", "mem 0x80000000")
+        self.assert_fine("devices", "echo_device: echo at 0x10200000, 4096 bytes, in process inline\n")
+        self.end(guest)
+
+
+class Memory(ControlCase):
+    """The guest's memory while it runs."""
+
+    def test_it_is_what_the_guest_sees(self):
+        for more in {}, {"protocol": 2, "carrier": "socket"}, {"process": "own"}:
+            for machine in {}, {"direct_dma": True, "memory": "128M"}:
+                with self.subTest(device=more, machine=machine):
+                    guest = self.guest(devices=[{**cli_case.ECHO, **more}], **machine)
+                    self.assertEqual(guest.ask("w 4 80700000 12345678"), "=")
+                    self.assert_fine("mem 0x80700000 4; mem 0x80700004 = 0xcafebabe \"!\"",
+                                     "0x80700000: 78 56 34 12  xV4.\n")
+                    self.assertEqual(guest.ask("r 4 80700004"), "= cafebabe")
+                    self.assert_fine("expect mem 0x80700004 = 0xcafebabe 0x21", "")
+                    self.assert_fails(1, "expected 0x00 at 0x80700004, and there is 0xbe",
+                                      "expect mem 0x80700004 = 0")
+                    self.assert_fails(1, "0x10000000000 and 16 bytes from there are not memory",
+                                      "mem 0x10000000000")
+                    self.end(guest)
+
+    def test_it_is_in_the_trace_and_the_run_is_no_longer_repeatable(self):
+        guest = self.guest("--trace", "t", icount=0)
+        self.assert_fine("mem 0x80700000 = \"abc\"", "")
+        self.assertEqual(guest.ask("r 4 80700000"), "= 636261")
+        log = self.end(guest)
+        self.assertIn("not repeatable: somebody acted on its devices from outside", log)
+        self.assertRegex(self.trestle("trace", "t").out, r"echo_device +dma.*0x80700000")
+
+    def test_a_guest_that_sleeps_or_has_not_begun(self):
+        guest = self.guest()
+        guest.ask("h")
+        self.assert_fine("mem 0x80700000 = 1 2; mem 0x80700000 2", "0x80700000: 01 02  ..\n")
+        guest.process.send_signal(signal.SIGINT)
+        self.assertEqual(guest.end()[0], 128 + signal.SIGINT)
+        config = self.config({"machine": {"kernel": str(common.guest("probe"))}, "devices": [TIMER]})
+        run = self.start_trestle("run", config, "--control", self.path, "--", "-S")
+        self.until(self.path.exists)
+        self.until(lambda: self.poke("mem 0x80700000 1").out == "0x80700000: 00  .\n")
+        run.send_signal(signal.SIGTERM)
+        run.wait(30)
+
+    def test_protocol_1_has_none(self):
+        guest = self.guest(devices=[{**cli_case.ECHO, "protocol": 1}])
+        self.assert_fails(1, "no guest is connected that gives access to its memory", "mem 0x80000000")
         self.end(guest)
 
 
