@@ -2,7 +2,7 @@
 """usage: faults.py [--faults N] [--seed S] [--timeout-ms N] [--per-run N]
 
 The fault campaign. A guest goes round four devices, each in a process of its own, two over shared
-memory and two over sockets (firmware/failures.c). At random points one of them is killed, stopped,
+memory and two over sockets (examples/06-failures/failures.c). At random points one of them is killed, stopped,
 cut off, delayed, or has bytes of its rings or messages changed. All the while the other three have
 to answer as they should; afterwards the victim has to be back. At the end of each run nothing may
 be left: no process, no socket, no descriptor, no shared memory.

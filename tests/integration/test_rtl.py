@@ -100,7 +100,7 @@ class AXI(RTLCase):
         self.assertRegex(out, r"(?m)^  output  1  irq +irq$")
         ports = json.loads((self.dir / "ticker.ports.json").read_text())
         self.assertEqual((ports["bus"], len(ports["ports"])), ("AXI4-Lite", 20))
-        text = (EXAMPLE / "ticker.json").read_text().replace("../../build/ticker.so", "./ticker.so")
+        text = (EXAMPLE / "ticker.json").read_text()
         text = text.replace("../../build/", f"{common.BUILD}/")
         runs = [self.trestle("run", self.config(text.replace('"clock"', f'"ticking": "{t}", "clock"')))
                 for t in ("ahead", "ahead", "every")]
@@ -118,7 +118,7 @@ class AXI(RTLCase):
     def test_without_icount(self):
         """It is told, and does not time out."""
         common.qemu("riscv64")
-        text = (EXAMPLE / "ticker.json").read_text().replace("../../build/ticker.so", "./ticker.so")
+        text = (EXAMPLE / "ticker.json").read_text()
         text = re.sub(r',\s*"icount": 0', "", text.replace("../../build/", f"{common.BUILD}/"))
         self.assertNotIn("icount", text)
         self.assert_built(EXAMPLE / "ticker.v", output="ticker.so")

@@ -66,7 +66,7 @@ class Example(SystemCCase):
         hashes = set()
         for name, built in ("stopwatch", "stopwatch.so"), ("soc", "soc"), ("soc", "soc"):
             text = (EXAMPLE / f"{name}.json").read_text()
-            text = text.replace(f"../../build/{built}", str(MODELS / built))
+            text = text.replace(f"./{built}", str(MODELS / built))
             text = text.replace("../../build/", f"{common.BUILD}/")
             run = self.trestle("run", self.config(text), "--trace", "run.trace")
             self.assertEqual(run.code, 0, run)
