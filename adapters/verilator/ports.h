@@ -77,37 +77,6 @@ template <unsigned bits, class Port> void tie(Port &port, uint64_t value)
     }
 }
 
-// What a register is called.
-inline trestle_register named(const char *name, uint64_t offset, uint32_t size,
-                              trestle_rights access, uint64_t reset, uint32_t count,
-                              uint32_t stride, const trestle_field *fields, const char *doc)
-{
-    trestle_register row = {};
-    row.name = name;
-    row.offset = offset;
-    row.size = size;
-    row.access = access;
-    row.reset = reset;
-    row.count = count;
-    row.stride = stride;
-    row.fields = fields;
-    row.doc = doc;
-    return row;
-}
-
-inline trestle_region names_of(const trestle_register *rows, size_t count)
-{
-    trestle_region region = {};
-    region.size = sizeof(region);
-    region.register_size = sizeof(trestle_register);
-    region.field_size = sizeof(trestle_field);
-    region.value_size = sizeof(trestle_value);
-    region.registers = rows;
-    region.num_registers = count;
-    region.names_only = true;
-    return region;
-}
-
 } // namespace trestle_rtl
 
 #endif

@@ -46,6 +46,7 @@ static const struct part svd_parts[] = {
 };
 static const struct part svd_python_parts[] = {
     {"model_svd.py.in", "@name@.py"},
+    {"trestle.pyi", "trestle.pyi"},
     {"test_svd.poke.in", "test.poke"},
     {"guest_svd.c.in", "guest.c"},
     {"config.json.in", "@name@.json"},
@@ -66,6 +67,7 @@ static const struct part cxx_parts[] = {
 };
 static const struct part python_parts[] = {
     {"model.py.in", "@name@.py"},
+    {"trestle.pyi", "trestle.pyi"},
     {"test.poke.in", "test.poke"},
     {"guest.c.in", "guest.c"},
     {"config.json.in", "@name@.json"},
@@ -75,6 +77,7 @@ static const struct part python_parts[] = {
 };
 static const struct part verilog_parts[] = {
     {"model.v.in", "@name@.v"},
+    {"registers.svd.in", "@name@.svd"},
     {"test.poke.in", "test.poke"},
     {"guest.c.in", "guest.c"},
     {"config.json.in", "@name@.json"},
@@ -87,18 +90,17 @@ struct language {
     const char *name, *source, *model; /* the ends of files: of the source, and of what is loaded */
     const struct part *parts, *svd_parts; /* the latter NULL: there are none */
     const char *machine, *device;         /* more of the configuration */
-    bool has_names;                       /* its registers are known by name, not by offset alone */
 };
 
 static const struct language *find_language(const char *name)
 {
     static const struct language languages[] = {
-        {"c", "c", "so", c_parts, svd_parts, "", "", true},
-        {"cxx", "cc", "so", cxx_parts, NULL, "", "", false},
-        {"python", "py", "py", python_parts, svd_python_parts, "", "", true},
+        {"c", "c", "so", c_parts, svd_parts, "", ""},
+        {"cxx", "cc", "so", cxx_parts, NULL, "", ""},
+        {"python", "py", "py", python_parts, svd_python_parts, "", ""},
         /* A core that is slower than its guest needs a guest that waits for it. */
         {"verilog", "v", "so", verilog_parts, NULL, ", \"icount\": 0",
-         ",\n      \"params\": { \"clock\": \"1GHz\" }", false},
+         ",\n      \"params\": { \"clock\": \"1GHz\" }"},
     };
     for (size_t i = 0; i < sizeof(languages) / sizeof(*languages); i++)
         if (strcmp(languages[i].name, name) == 0)
@@ -270,15 +272,6 @@ static int add_stub(struct words *words, const char *name, const char *path, con
     return 0;
 }
 
-/* How a script names the registers: "mine.STATUS" or "mine+0x4". */
-static void add_registers(struct words *words, bool has_names)
-{
-    add_word(words, "delay", xstrdup(has_names ? ".DELAY" : "+0x0"));
-    add_word(words, "status", xstrdup(has_names ? ".STATUS" : "+0x4"));
-    add_word(words, "enable", xstrdup(has_names ? ".ENABLE" : "+0x8"));
-    add_word(words, "rounds", xstrdup(has_names ? ".ROUNDS" : "+0xc"));
-}
-
 static int write_folder(const char *folder, const struct part *parts, const struct words *words)
 {
     if (mkdir(folder, 0777) < 0 && errno == EEXIST)
@@ -318,7 +311,10 @@ static int parse(const struct command *command, int argc, char **argv, struct wa
         return command_fail("--svd and --peripheral belong together; add %s",
                             ret_wanted->svd ? "--peripheral NAME" : "--svd FILE");
     if (ret_wanted->svd && !find_language(ret_wanted->language)->svd_parts)
-        return command_fail("--svd makes a table in C or in Python; write --lang c or python");
+        return command_fail(strcmp(ret_wanted->language, "verilog") == 0
+                                ? "--svd makes a table in C or in Python; for a core of yours, "
+                                  "trestle rtl build has --svd as well"
+                                : "--svd makes a table in C or in Python; write --lang c or python");
     return 0;
 }
 
@@ -346,7 +342,6 @@ static int run_command(const struct command *command, int argc, char **argv)
     add_word(&words, "machine", xstrdup(language->machine));
     add_word(&words, "device", xstrdup(language->device));
     add_word(&words, "irq", xstrdup(wanted.svd ? "" : ", \"irq\": 40"));
-    add_registers(&words, language->has_names);
     if (wanted.svd)
         code = add_stub(&words, name, wanted.svd, wanted.peripheral,
                         strcmp(wanted.language, "python") == 0);

@@ -112,20 +112,17 @@ void rtl_registers_map(const struct rtl_registers *registers, FILE *out)
     fputs("static const struct trestle_register rtl_rows[] = {\n", out);
     for (size_t i = 0; i < region->num_registers; i++) {
         struct trestle_register row = describe_row(region, i);
-        fprintf(out,
-                "    trestle_rtl::named(\"%s\", 0x%" PRIx64 "u, %" PRIu32
-                ", trestle_rights(%d), 0x%" PRIx64 "u, %" PRIu32 ", %" PRIu32 ", ",
-                row.name, row.offset, row.size, (int)row.access, row.reset, row.count, row.stride);
+        fprintf(out, "    trestle::named(\"%s\", 0x%" PRIx64 "u, trestle_rights(%d), ", row.name,
+                row.offset, (int)row.access);
         if (row.fields)
             fprintf(out, "rtl_fields_%zu, ", i);
         else
             fputs("nullptr, ", out);
         print_text(row.doc, out);
-        fputs("),\n", out);
+        fprintf(out, ", %" PRIu32 ", 0x%" PRIx64 "u, %" PRIu32 ", %" PRIu32 "),\n", row.size,
+                row.reset, row.count, row.stride);
     }
-    fprintf(out,
-            "};\nstatic const struct trestle_region rtl_region = trestle_rtl::names_of(rtl_rows, "
-            "%zu);\n"
-            "static const struct trestle_region *const rtl_regions[] = {&rtl_region, nullptr};\n",
-            region->num_registers);
+    fputs("};\nstatic const struct trestle_region rtl_region = trestle::names_of(rtl_rows);\n"
+          "static const struct trestle_region *const rtl_regions[] = {&rtl_region, nullptr};\n",
+          out);
 }

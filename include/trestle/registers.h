@@ -239,5 +239,44 @@ TRESTLE_API bool trestle_model_region_is_memory(const struct trestle_model *mode
 
 #ifdef __cplusplus
 }
+
+/* --- for tables in C++ that only name registers ---------------------------------------------- */
+
+namespace trestle
+{
+
+inline trestle_register named(const char *name, uint64_t offset,
+                              enum trestle_rights access = TRESTLE_RW,
+                              const trestle_field *fields = nullptr, const char *doc = nullptr,
+                              uint32_t size = 4, uint64_t reset = 0, uint32_t count = 0,
+                              uint32_t stride = 0)
+{
+    trestle_register row = {};
+    row.name = name;
+    row.offset = offset;
+    row.size = size;
+    row.access = access;
+    row.reset = reset;
+    row.count = count;
+    row.stride = stride;
+    row.fields = fields;
+    row.doc = doc;
+    return row;
+}
+
+template <size_t count> trestle_region names_of(const trestle_register (&rows)[count])
+{
+    trestle_region region = {};
+    region.size = sizeof(region);
+    region.register_size = sizeof(trestle_register);
+    region.field_size = sizeof(trestle_field);
+    region.value_size = sizeof(trestle_value);
+    region.registers = rows;
+    region.num_registers = count;
+    region.names_only = true;
+    return region;
+}
+
+} // namespace trestle
 #endif
 #endif

@@ -49,8 +49,8 @@
 #include <tlm_utils/simple_initiator_socket.h>
 #include <tlm_utils/simple_target_socket.h>
 
-#include "trestle/device.h"
 #include "trestle/process.h"
+#include "trestle/registers.h"
 
 namespace trestle
 {
@@ -67,6 +67,9 @@ struct device_options {
     // How long `reset` is high at the start and when the guest is reset. Zero: one delta cycle.
     sc_core::sc_time reset_time = sc_core::sc_time(1, sc_core::SC_NS);
     bool reset_active_low = false;
+    // Names for the registers in logs and traces, see trestle::names_of(); it outlives the device.
+    // Only for serve(): TRESTLE_SYSTEMC_EXPORT_NAMED has them for a loadable model.
+    const struct trestle_region *registers = nullptr;
 };
 
 // The parameters that the configuration gives to the device that is being made: valid in the
@@ -908,9 +911,11 @@ template <class Top> struct loadable {
         port_of(dev).detach();
     }
 
-    static struct trestle_model model(const char *name, uint64_t size, uint32_t irqs)
+    static struct trestle_model model(const char *name, uint64_t size, uint32_t irqs,
+                                      const struct trestle_region *const *regions)
     {
         struct trestle_model made = model_of(name, size, irqs);
+        made.regions = regions;
         made.init = init;
         made.fini = fini;
         return made;
@@ -919,6 +924,11 @@ template <class Top> struct loadable {
 
 // The devices of a simulator with an sc_main() of its own, found by their names.
 struct simulator {
+    struct served {
+        struct trestle_model model = {};
+        const struct trestle_region *regions[2] = {};
+    };
+
     static port *find(const char *name)
     {
         for (port *made : port::made())
@@ -947,7 +957,7 @@ struct simulator {
 
     // In the order of the configuration. Returns why not, or nothing.
     static std::string add_devices(struct trestle_process *process,
-                                   std::list<struct trestle_model> &models)
+                                   std::list<served> &models)
     {
         for (uint32_t i = 0; i < trestle_process_num_devices(process); i++) {
             const char *name = trestle_process_device_name(process, i);
@@ -955,12 +965,16 @@ struct simulator {
             if (!made)
                 return std::string("the simulator has no trestle::device called ") + name +
                        "; it has " + names();
-            models.push_back(
-                model_of("systemc", trestle_process_device_size(process, i), made->options().irqs));
-            models.back().init = init;
-            models.back().fini = fini;
+            models.emplace_back();
+            served &added = models.back();
+            added.regions[0] = made->options().registers;
+            added.model =
+                model_of("systemc", trestle_process_device_size(process, i), made->options().irqs);
+            added.model.regions = added.regions[0] ? added.regions : nullptr;
+            added.model.init = init;
+            added.model.fini = fini;
             char *error = nullptr;
-            if (trestle_process_add_device(process, &models.back(), nullptr, &error) < 0)
+            if (trestle_process_add_device(process, &added.model, nullptr, &error) < 0)
                 return take(error);
         }
         return std::string();
@@ -1002,7 +1016,7 @@ struct simulator {
             std::fprintf(stderr, "trestle: %s\n", take(error).c_str());
             return 2;
         }
-        std::list<struct trestle_model> models; // outlive the process
+        std::list<served> models; // outlive the process
         kernel::get().begin();
         std::string why = add_devices(process, models);
         if (why.empty() && trestle_process_serve(process, &error) < 0)
@@ -1061,13 +1075,21 @@ template <unsigned int BUSWIDTH = 32> class device : public systemc::port
 // Makes a loadable model of the module `top`, whose constructor takes a sc_module_name and which
 // contains one trestle::device<>. name is text, size bytes of registers, irqs interrupt lines.
 // Once per shared object. SystemC's library wants a main function of its own, which is not called.
-#define TRESTLE_SYSTEMC_EXPORT(top, name, size, irqs)                                 \
+#define TRESTLE_SYSTEMC_EXPORT(top, name, size, irqs) \
+    TRESTLE_SYSTEMC_MODEL(top, name, size, irqs, nullptr)
+// The same; rows is an array of trestle::named(), whose names logs, traces and poke show.
+#define TRESTLE_SYSTEMC_EXPORT_NAMED(top, name, size, irqs, rows)                       \
+    static const struct trestle_region trestle_systemc_region = trestle::names_of(rows); \
+    static const struct trestle_region *const trestle_systemc_regions[] = {             \
+        &trestle_systemc_region, nullptr};                                              \
+    TRESTLE_SYSTEMC_MODEL(top, name, size, irqs, trestle_systemc_regions)
+#define TRESTLE_SYSTEMC_MODEL(top, name, size, irqs, regions)                         \
     extern "C" __attribute__((weak, visibility("default"))) int sc_main(int, char **) \
     {                                                                                 \
         return 0;                                                                     \
     }                                                                                 \
     static const struct trestle_model trestle_systemc_model =                         \
-        trestle::systemc::loadable<top>::model(name, size, irqs);                     \
+        trestle::systemc::loadable<top>::model(name, size, irqs, regions);            \
     extern "C" TRESTLE_API const struct trestle_model *const trestle_model_entry =    \
         &trestle_systemc_model
 #endif

@@ -100,6 +100,7 @@ class New(common.TestCase):
             self.skipTest("the sanitizers do not know the stacks of SystemC's threads")
         self.passes("--lang", "cxx", checks=5)
         self.assert_filled()
+        self.assert_names()
 
     def test_verilog(self):
         if not shutil.which("verilator") or not shutil.which("g++"):
@@ -107,6 +108,18 @@ class New(common.TestCase):
         result = self.passes("--lang", "verilog", checks=5)
         self.assert_filled()
         self.assertRegex(result.err, r"run hash \w+; repeatable")
+        self.assert_names()
+
+    def assert_names(self):
+        """Traces and poke know the registers, as those of the model in C."""
+        folder = self.dir / "mine"
+        result = common.run([self.trestle, "poke", "mine.json", "-c", "write mine.ENABLE.done 1; read mine.ENABLE"],
+                            cwd=folder, env=self.env)
+        self.assertEqual((result.code, result.out), (0, "mine.ENABLE = 0x1 {done}\n"), result)
+        self.assertEqual(common.run([self.trestle, "run", "mine.json", "--trace", "t"], cwd=folder,
+                                    env=self.env).code, 0)
+        trace = common.run([self.trestle, "trace", "t"], cwd=folder, env=self.env).out
+        self.assertRegex(trace, r"write 4  0x00 DELAY  0x3e8\n(.*\n)*.*read  4  0x0c ROUNDS  0x1\n")
 
     def test_svd(self):
         for peripheral, checks in ("UART0", 3), ("TIMER", 5), ("CLOCK", 5):
@@ -184,6 +197,9 @@ class New(common.TestCase):
                                            "python or verilog"),
                 (["a", "--lang", "cxx", "--svd", CHIP, "--peripheral", "UART0"],
                  "--svd makes a table in C or in Python; write --lang c or python"),
+                (["a", "--lang", "verilog", "--svd", CHIP, "--peripheral", "UART0"],
+                 "--svd makes a table in C or in Python; for a core of yours, trestle rtl build has --svd as "
+                 "well"),
                 (["guest"], "guest.c is the guest's program; choose another name for the device"),
                 (["a", "--svd", CHIP], "--svd and --peripheral belong together; add --peripheral "
                                        "NAME"),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Models in Python: what docs/python.md promises, with the real QEMU."""
+import ast
 import json
 import re
 import textwrap
@@ -517,6 +518,64 @@ class More(PythonCase):
             while (found := self.read(guest, 0)) != 8:
                 self.assertIn("!", found)
         self.quit(guest)
+
+
+class Stub(PythonCase):
+    """trestle.pyi says what the module has, no more and no less."""
+    STUB = common.SOURCE / "adapters" / "python" / "trestle.pyi"
+    # Those of a model: the class of the module does not have them.
+    OF_MODELS = {"irqs", "irq_lines", "ports", "peer_ports", "timers", "region_size", "access_sizes", "holes",
+                 "compatible", "has_output", "needs_icount", "init", "start", "read", "write", "wake", "message",
+                 "input", "dma_done", "dma_failed", "reset", "fini"}
+    SAY = """
+        import json, trestle
+
+        def public(thing):
+            return {name: getattr(thing, name).__doc__ for name in dir(thing) if name[0] != "_"}
+
+        said = {name: public(thing) if isinstance(thing, type) else None
+                for name, thing in vars(trestle).items() if name[0] != "_"}
+        said["Register doc"] = trestle.Register.__doc__
+        print("said", json.dumps(said))
+
+        class Any(trestle.Model):
+            region_size = 4
+        """
+
+    def names_of(self, body):
+        """What a body defines, by name: of a function the names of its arguments."""
+        names = {}
+        for part in body:
+            if isinstance(part, ast.FunctionDef):
+                positional = [arg.arg for arg in part.args.posonlyargs + part.args.args]
+                names[part.name] = positional[1:] + [arg.arg for arg in part.args.kwonlyargs]
+            elif isinstance(part, ast.ClassDef):
+                names[part.name] = self.names_of(part.body)
+            elif isinstance(part, ast.AnnAssign):
+                names[part.target.id] = None
+        return names
+
+    def test_it_is_the_module(self):
+        (self.dir / "any.py").write_text(textwrap.dedent(self.SAY))
+        result = self.trestle("models", "./any.py")
+        self.assertEqual(result.code, 0, result)
+        module = json.loads(re.search(r"said (\{.*)", result.out + result.err)[1])
+        stub = self.names_of(ast.parse(self.STUB.read_text()).body)
+        register = module.pop("Register doc")
+        self.assertEqual(set(stub) - {"Values"}, set(module))
+        self.assertEqual(set(stub["Model"]) - set(module["Model"]), self.OF_MODELS)
+        self.assertEqual(set(module["Model"]) - set(stub["Model"]), set())
+        for name in "Register", "Access":
+            of_tuples = {*dir(tuple), "n_fields", "n_sequence_fields", "n_unnamed_fields"}
+            self.assertEqual({n for n in stub[name] if n[0] != "_"} - of_tuples,
+                             set(module[name]) - of_tuples, name)
+        for name, doc in module["Model"].items():
+            said = re.match(rf"{name}\((.*?)\)", doc or "")
+            if said:
+                arguments = [re.match(r"\w+", argument)[0] for argument in said[1].split(", ") if argument]
+                self.assertEqual(stub["Model"][name], arguments, name)
+        arguments = re.findall(r"(\w+)=|\((\w+)", register.split("\n")[0])
+        self.assertEqual(sorted(stub["Register"]["__new__"]), sorted(a or b for a, b in arguments))
 
 
 class Refused(PythonCase):
