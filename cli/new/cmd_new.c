@@ -45,14 +45,10 @@ static const struct part svd_parts[] = {
     {0},
 };
 static const struct part svd_python_parts[] = {
-    {"model_svd.py.in", "@name@.py"},
-    {"trestle.pyi", "trestle.pyi"},
-    {"test_svd.poke.in", "test.poke"},
-    {"guest_svd.c.in", "guest.c"},
-    {"config.json.in", "@name@.json"},
-    {"Makefile.python.in", "Makefile"},
-    {"README.md.in", "README.md"},
-    {0},
+    {"model_svd.py.in", "@name@.py"},  {"trestle.pyi", "trestle.pyi"},
+    {"test_svd.poke.in", "test.poke"}, {"guest_svd.c.in", "guest.c"},
+    {"config.json.in", "@name@.json"}, {"Makefile.python.in", "Makefile"},
+    {"README.md.in", "README.md"},     {0},
 };
 /* Where the model is in a language of its own, a script of trestle poke takes the place of the unit
  * test in C. */
@@ -66,24 +62,16 @@ static const struct part cxx_parts[] = {
     {0},
 };
 static const struct part python_parts[] = {
-    {"model.py.in", "@name@.py"},
-    {"trestle.pyi", "trestle.pyi"},
-    {"test.poke.in", "test.poke"},
-    {"guest.c.in", "guest.c"},
-    {"config.json.in", "@name@.json"},
-    {"Makefile.python.in", "Makefile"},
-    {"README.md.in", "README.md"},
-    {0},
+    {"model.py.in", "@name@.py"},      {"trestle.pyi", "trestle.pyi"},
+    {"test.poke.in", "test.poke"},     {"guest.c.in", "guest.c"},
+    {"config.json.in", "@name@.json"}, {"Makefile.python.in", "Makefile"},
+    {"README.md.in", "README.md"},     {0},
 };
 static const struct part verilog_parts[] = {
-    {"model.v.in", "@name@.v"},
-    {"registers.svd.in", "@name@.svd"},
-    {"test.poke.in", "test.poke"},
-    {"guest.c.in", "guest.c"},
-    {"config.json.in", "@name@.json"},
-    {"Makefile.verilog.in", "Makefile"},
-    {"README.md.in", "README.md"},
-    {0},
+    {"model.v.in", "@name@.v"},        {"registers.svd.in", "@name@.svd"},
+    {"test.poke.in", "test.poke"},     {"guest.c.in", "guest.c"},
+    {"config.json.in", "@name@.json"}, {"Makefile.verilog.in", "Makefile"},
+    {"README.md.in", "README.md"},     {0},
 };
 
 struct language {
@@ -311,10 +299,11 @@ static int parse(const struct command *command, int argc, char **argv, struct wa
         return command_fail("--svd and --peripheral belong together; add %s",
                             ret_wanted->svd ? "--peripheral NAME" : "--svd FILE");
     if (ret_wanted->svd && !find_language(ret_wanted->language)->svd_parts)
-        return command_fail(strcmp(ret_wanted->language, "verilog") == 0
-                                ? "--svd makes a table in C or in Python; for a core of yours, "
-                                  "trestle rtl build has --svd as well"
-                                : "--svd makes a table in C or in Python; write --lang c or python");
+        return command_fail(
+            strcmp(ret_wanted->language, "verilog") == 0
+                ? "--svd makes a table in C or in Python; for a core of yours, "
+                  "trestle rtl build has --svd as well"
+                : "--svd makes a table in C or in Python; write --lang c or python");
     return 0;
 }
 

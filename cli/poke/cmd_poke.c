@@ -7,10 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "command.h"
 #include "control/attached.h"
 #include "poke/offline.h"
 #include "poke/poke.h"
+#include "run/watchdog.h"
 #include "util.h"
 
 static const struct command_option options[] = {
@@ -194,17 +196,23 @@ static int poke_config(const char *path, const char *commands_text, const char *
     struct config *config = NULL;
     struct offline offline;
     char *error = NULL;
+    int code;
     if (config_load(path, &config, &error) < 0)
         return command_fail_line(error);
+    const struct watchdog_options watchdog = {
+        .ends = "poke", .patience_ns = (uint64_t)config->watchdog_ms * NS_PER_MS};
+    (void)watchdog_start(&watchdog); /* without it, faults of models have no names */
     if (offline_init(&offline, config, verbose, &error) < 0) {
-        config_destroy(config);
-        return command_fail_line(error);
+        code = command_fail_line(error);
+    } else {
+        struct poke poke = {.target = &offline.target, .out = stdout};
+        struct doer doer = {.poke = &poke};
+        code = do_all(&doer, commands_text, script);
+        poke_finish(&poke);
+        fflush(stdout); /* before whatever the models' ends may do */
+        offline_finish(&offline);
     }
-    struct poke poke = {.target = &offline.target, .out = stdout};
-    struct doer doer = {.poke = &poke};
-    int code = do_all(&doer, commands_text, script);
-    poke_finish(&poke);
-    offline_finish(&offline);
+    watchdog_stop();
     config_destroy(config);
     return code;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/watchdog.h"
 #include "trestle/test.h"
 
 /* Where the boards have their memory. It is only taken when it is touched. */
@@ -125,6 +126,7 @@ int offline_init(struct offline *offline, const struct config *config, bool verb
     is_verbose = verbose;
     *offline = (struct offline){.test = trestle_test_create()};
     offline->devices = xcalloc(config->num_devices, sizeof(*offline->devices));
+    watchdog_watch(trestle_test_sim(offline->test));
     trestle_test_on_log(offline->test, log_line, &is_verbose);
     (void)trestle_test_ram(offline->test, ram_of(config->arch), RAM_SIZE);
     int status = add_devices(offline, config, ret_error);
@@ -148,6 +150,11 @@ int offline_init(struct offline *offline, const struct config *config, bool verb
 
 void offline_finish(struct offline *offline)
 {
+    if (offline->test) {
+        watchdog_finish();
+        trestle_test_remove_devices(offline->test);
+    }
+    watchdog_watch(NULL);
     trestle_test_destroy(offline->test);
     free(offline->devices);
     *offline = (struct offline){0};

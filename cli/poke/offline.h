@@ -12,7 +12,8 @@ struct offline {
     struct poke_target target;
 };
 
-/* verbose: lines of the devices' logs go to standard error, those of information as well. */
+/* The watchdog watches the devices until offline_finish(). verbose: lines of the devices' logs go
+ * to standard error, those of information as well. */
 int offline_init(struct offline *offline, const struct config *config, bool verbose,
                  char **ret_error);
 /* Fine on zeroes. */

@@ -956,8 +956,7 @@ struct simulator {
     }
 
     // In the order of the configuration. Returns why not, or nothing.
-    static std::string add_devices(struct trestle_process *process,
-                                   std::list<served> &models)
+    static std::string add_devices(struct trestle_process *process, std::list<served> &models)
     {
         for (uint32_t i = 0; i < trestle_process_num_devices(process); i++) {
             const char *name = trestle_process_device_name(process, i);
@@ -1078,10 +1077,10 @@ template <unsigned int BUSWIDTH = 32> class device : public systemc::port
 #define TRESTLE_SYSTEMC_EXPORT(top, name, size, irqs) \
     TRESTLE_SYSTEMC_MODEL(top, name, size, irqs, nullptr)
 // The same; rows is an array of trestle::named(), whose names logs, traces and poke show.
-#define TRESTLE_SYSTEMC_EXPORT_NAMED(top, name, size, irqs, rows)                       \
+#define TRESTLE_SYSTEMC_EXPORT_NAMED(top, name, size, irqs, rows)                        \
     static const struct trestle_region trestle_systemc_region = trestle::names_of(rows); \
-    static const struct trestle_region *const trestle_systemc_regions[] = {             \
-        &trestle_systemc_region, nullptr};                                              \
+    static const struct trestle_region *const trestle_systemc_regions[] = {              \
+        &trestle_systemc_region, nullptr};                                               \
     TRESTLE_SYSTEMC_MODEL(top, name, size, irqs, trestle_systemc_regions)
 #define TRESTLE_SYSTEMC_MODEL(top, name, size, irqs, regions)                         \
     extern "C" __attribute__((weak, visibility("default"))) int sc_main(int, char **) \

@@ -42,6 +42,11 @@ struct trestle_test *trestle_test_create(void);
 /* Also frees devices, loaded models and memory. NULL is fine. */
 void trestle_test_destroy(struct trestle_test *test);
 
+/* Removes the devices, with their models' fini(). Only trestle_test_destroy() may follow, which
+ * otherwise does the same: for a program that watches its models (trestle_sim_look()) to their end.
+ */
+void trestle_test_remove_devices(struct trestle_test *test);
+
 /* --- devices --------------------------------------------------------------------------------- */
 
 /* Adds a device of a model in a file, or of a bundled model. Then come parameters, as "key=value",

@@ -142,12 +142,19 @@ struct trestle_test *trestle_test_create(void)
     return test;
 }
 
+void trestle_test_remove_devices(struct trestle_test *test)
+{
+    for (struct bench_device *device = test->devices; device; device = device->next) {
+        trestle_device_destroy(device->dev);
+        device->dev = NULL;
+    }
+}
+
 void trestle_test_destroy(struct trestle_test *test)
 {
     if (!test)
         return;
-    for (struct bench_device *device = test->devices; device; device = device->next)
-        trestle_device_destroy(device->dev);
+    trestle_test_remove_devices(test);
     trestle_sim_destroy(test->sim);
     for (struct bench_device *device = test->devices, *next; device; device = next) {
         next = device->next;

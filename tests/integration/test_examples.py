@@ -19,10 +19,10 @@ RUN = {
     "05-dma": ("riscv32", r"dma: \d+ passed, 0 failed"),
     "06-failures": ("riscv32", r"failures: \d+ passed, 0 failed"),
     "07-repeatable": ("riscv64", r"mixed: \d+ passed, 0 failed"),
-    "10-cortex-m": ("arm", r"\w+: \d+ passed, 0 failed"),
+    "10-cortex-m": ("arm", r"[\w-]+: \d+ passed, 0 failed"),
     "12-pci": ("x86_64", r"edu: \d+ passed, 0 failed"),
     "14-python": ("riscv64", r"thermo: \d+ passed, 0 failed"),
-    "15-vendor-chip": ("riscv32", r"\w+: \d+ passed, 0 failed"),
+    "15-vendor-chip": ("riscv32", r"[\w-]+: \d+ passed, 0 failed"),
 }
 # Their models have tests of their own, which take longer.
 GUEST_ONLY = {"11-rtl": "ticker.elf", "13-systemc": "stopwatch.elf"}

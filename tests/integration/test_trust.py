@@ -103,6 +103,32 @@ class Watchdog(Faulty):
                 self.assertRegex(log, r"trestle: error: the engine has not come to rest for \d\.\d s "
                                       rf"and is at \d+\.\d+ us of simulated time: {names}, again")
 
+    def test_poke_without_a_guest(self):
+        """It names a fault as a run does."""
+        config = self.faulty(fault="loop", more={"watchdog_ms": 300})
+        process = self.start_trestle("poke", config, "-c", "write dut+0 1")
+        read_until(process.stderr, rb"trestle: error: dut: its write\(\) of 4 bytes at offset 0x0 has not "
+                                   rb"returned for 0\.\d s; gdb -p \d+ shows where it is\n")
+        process.terminate()
+        self.assertEqual(process.wait(30), -signal.SIGTERM)
+        for where in {"fault": "exit"}, {"init": "exit"}, {"fini": "exit"}:
+            with self.subTest(where=where):
+                result = self.trestle("poke", self.faulty(**where), "-c", "write dut+0 1")
+                self.assertEqual(result.code, 1, result)
+                callback = next(iter(where)).replace("fault", "write")
+                self.assertRegex(result.err, rf"\Atrestle: error: dut: its {callback}\(\).* calls exit\(0\); "
+                                             rf"poke ends with it\n\Z")
+
+    @without_asan
+    def test_poke_names_a_crash(self):
+        for where in {"fault": "null"}, {"init": "null"}, {"fini": "null"}:
+            with self.subTest(where=where):
+                result = self.trestle("poke", self.faulty(**where), "-c", "read dut+4; write dut+0 1")
+                self.assertEqual(result.code, -signal.SIGSEGV, result)
+                callback = next(iter(where)).replace("fault", "write")
+                self.assertRegex(result.err, rf"\Atrestle: error: dut: its {callback}\(\).* ends in SIGSEGV .*; "
+                                             rf"poke ends with it\n(trestle:   .*\n)+\Z")
+
     def test_nobody_is_in_a_hurry_under_a_debugger(self):
         """In none of the processes."""
         for process in "shared", "own", "inline":
