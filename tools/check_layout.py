@@ -41,12 +41,12 @@ ALLOWED = {
         "include/trestle": "registers wire",
         "lib/base": "error macros",
         "lib/front": "connection protocol",
-        "lib/ipc": "fds shm stream",
+        "lib/ipc": "channel fds",
     },
     "lib/front": {
         "include/trestle": "registers",
         "lib/base": "clock error histogram listener macros rate_limit",
-        "lib/ipc": "fds loop wait",
+        "lib/ipc": "fds loop stream wait",
         "lib/sim": "timeline",
     },
     "lib/models": {
@@ -87,7 +87,7 @@ ALLOWED = {
     "plugin": {
         "include/trestle": "le wire",
         "lib/base": "clock macros process region socket_path",
-        "lib/ipc": "barrier fds inline shm stream wait",
+        "lib/ipc": "barrier channel fds inline stream wait",
     },
     "sst": {
         "include/trestle": "bridge machine models sim",
@@ -144,7 +144,7 @@ ALLOWED = {
         "include/trestle": "bridge device i2c le machine models peer pin registers sim test trace virtio wire",
         "lib/bridge": "inline",
         "lib/base": "child handover histogram listener macros number rate_limit region sized socket_path",
-        "lib/ipc": "barrier fds shm stream wait",
+        "lib/ipc": "barrier channel fds shm stream wait",
         "lib/sim": "device lazy params sim timeline",
         "lib/trace": "hash record writer",
     },

@@ -25,15 +25,11 @@ static void set_interest(struct connection *connection, uint32_t events)
         connection->interest = events;
 }
 
-static bool has_output(const struct connection *connection)
-{
-    return connection->out_end > connection->out_start;
-}
-
 /* False while an answer is under way: until then further frames stay where they are. */
 static bool may_handle(const struct connection *connection)
 {
-    return connection_is_open(connection) && !connection->is_lost && !has_output(connection) &&
+    return connection_is_open(connection) && !connection->is_lost &&
+           !stream_has_output(&connection->stream) &&
            !trestle_device_busy(connection->port->device);
 }
 
@@ -52,53 +48,33 @@ static void lose_connection(struct connection *connection)
     connection_resume(connection);
 }
 
-static void flush_output(struct connection *connection)
+void connection_sent(struct connection *connection, int error)
 {
-    while (connection_is_open(connection) && !connection->is_lost && has_output(connection)) {
-        ssize_t n = send(connection->source.fd, connection->out + connection->out_start,
-                         connection->out_end - connection->out_start, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && is_transient(errno)) {
-            set_interest(connection, EPOLLOUT | EPOLLRDHUP);
-            return;
-        }
-        if (n < 0) {
-            lose_connection(connection);
-            return;
-        }
-        connection->out_start += (size_t)n;
-    }
-    connection->out_start = connection->out_end = 0;
+    if (!connection_is_open(connection) || connection->is_lost)
+        return;
+    if (error == -EAGAIN)
+        front_log(connection->port->front, TRESTLE_LOG_WARNING,
+                  "%s: the client does not read its answers; disconnected", connection->port->name);
+    if (error)
+        lose_connection(connection);
+    else if (stream_has_output(&connection->stream))
+        set_interest(connection, EPOLLOUT | EPOLLRDHUP);
 }
 
 void connection_send(struct connection *connection, const uint8_t *bytes, size_t size)
 {
-    if (connection->out_end + size > sizeof(connection->out)) {
-        front_log(connection->port->front, TRESTLE_LOG_WARNING,
-                  "%s: the client does not read its answers; disconnected", connection->port->name);
-        lose_connection(connection);
-        return;
-    }
-    memcpy(connection->out + connection->out_end, bytes, size);
-    connection->out_end += size;
-    flush_output(connection);
+    connection_sent(connection, stream_put(&connection->stream, bytes, size));
 }
 
 /* --- input ----------------------------------------------------------------------------------- */
-
-static size_t buffered(const struct connection *connection)
-{
-    return connection->in_end - connection->in_start;
-}
 
 /* The first bytes tell which protocol it speaks. */
 static void recognise(struct connection *connection)
 {
     const struct protocol *const *protocols = connection->port->front->protocols;
-    const uint8_t *bytes = connection->in + connection->in_start;
+    const uint8_t *bytes = connection->stream.in + connection->stream.in_start;
     for (size_t i = 0; protocols[i]; i++) {
-        int verdict = protocols[i]->recognises(bytes, buffered(connection));
+        int verdict = protocols[i]->recognises(bytes, stream_buffered(&connection->stream));
         if (verdict == 0)
             return;
         if (verdict < 0)
@@ -113,7 +89,7 @@ static void recognise(struct connection *connection)
 /* Bytes of the next frame, or 0 while that is not known. */
 static size_t frame_size(struct connection *connection)
 {
-    if (!connection->protocol && buffered(connection) > 0)
+    if (!connection->protocol && stream_buffered(&connection->stream) > 0)
         recognise(connection);
     return connection->protocol ? connection->protocol->frame_size : 0;
 }
@@ -127,10 +103,10 @@ static bool handle_next(struct connection *connection)
         connection->protocol->frame_aside(connection))
         return true;
     size_t size = frame_size(connection);
-    if (size == 0 || buffered(connection) < size)
+    if (size == 0 || stream_buffered(&connection->stream) < size)
         return false;
-    const uint8_t *frame = connection->in + connection->in_start;
-    connection->in_start += size;
+    const uint8_t *frame = connection->stream.in + connection->stream.in_start;
+    connection->stream.in_start += size;
     connection->protocol->frame(connection, frame);
     return true;
 }
@@ -140,8 +116,6 @@ static unsigned handle_buffered_frames(struct connection *connection)
     unsigned handled = 0;
     while (handle_next(connection))
         handled++;
-    if (connection->in_start == connection->in_end)
-        connection->in_start = connection->in_end = 0;
     return handled;
 }
 
@@ -171,15 +145,10 @@ static ssize_t receive_with_descriptor(struct connection *connection, uint8_t *b
 /* Reads once. Returns bytes read; 0 when there is nothing, or no room, or no connection left. */
 static size_t receive(struct connection *connection)
 {
-    if (connection->in_start > 0) {
-        memmove(connection->in, connection->in + connection->in_start, buffered(connection));
-        connection->in_end -= connection->in_start;
-        connection->in_start = 0;
-    }
-    if (connection->in_end == sizeof(connection->in))
+    size_t room;
+    uint8_t *bytes = stream_room(&connection->stream, &room);
+    if (room == 0)
         return 0;
-    uint8_t *bytes = connection->in + connection->in_end;
-    size_t room = sizeof(connection->in) - connection->in_end;
     ssize_t n = connection->takes_descriptors
                     ? receive_with_descriptor(connection, bytes, room)
                     : recv(connection->source.fd, bytes, room, MSG_DONTWAIT);
@@ -189,7 +158,7 @@ static size_t receive(struct connection *connection)
         hang_up(connection);
         return 0;
     }
-    connection->in_end += (size_t)n;
+    connection->stream.in_end += (size_t)n;
     return (size_t)n;
 }
 
@@ -231,7 +200,7 @@ static void client_ready(struct loop_source *source, uint32_t events)
 {
     struct connection *connection = container_of(source, struct connection, source);
     if (events & EPOLLOUT) {
-        flush_output(connection);
+        connection_sent(connection, stream_push(&connection->stream));
         if (may_handle(connection))
             connection_resume(connection);
         return;
@@ -253,6 +222,7 @@ int connection_create(struct port *port)
         return -ENOMEM;
     connection->port = port;
     connection->source.fd = connection->in_fd = -1;
+    stream_start(&connection->stream, -1);
     port->connection = connection;
     port->resume = connection_resume;
     return 0;
@@ -277,6 +247,7 @@ static void start(struct connection *connection, int fd)
         return;
     }
     connection->interest = EPOLLIN | EPOLLRDHUP;
+    stream_start(&connection->stream, fd);
     port->front->num_connected++;
     front_log(port->front, TRESTLE_LOG_INFO, "Device %s connected", port->name);
 }
@@ -346,8 +317,7 @@ static void forget(struct connection *connection)
 {
     connection->protocol = NULL;
     connection->is_lost = connection->takes_descriptors = false;
-    connection->in_start = connection->in_end = 0;
-    connection->out_start = connection->out_end = 0;
+    stream_start(&connection->stream, -1);
 }
 
 void connection_close(struct connection *connection)
@@ -369,7 +339,8 @@ void connection_close(struct connection *connection)
     if (front->last_active == connection)
         front->last_active = NULL;
     size_t size = frame_size(connection);
-    size_t rest = size ? buffered(connection) % size : buffered(connection);
+    size_t rest =
+        size ? stream_buffered(&connection->stream) % size : stream_buffered(&connection->stream);
     if (rest)
         front_log(front, TRESTLE_LOG_WARNING,
                   "%s: the connection ended inside a request, after %zu bytes of it", port->name,

@@ -6,22 +6,18 @@
 
 #include "front/port.h"
 #include "front/protocol.h"
-
-/* Bytes that may wait in user space, each way; more wait in the socket. */
-#define CONNECTION_BUFFER 1024
+#include "ipc/stream.h"
 
 struct connection {
     struct port *port;
-    struct loop_source source;       /* of the socket, source.fd; -1: nobody is connected */
+    struct loop_source source;       /* of the socket; source.fd -1: nobody is connected */
+    struct stream stream;            /* the same socket's bytes, both ways */
     const struct protocol *protocol; /* NULL: its first bytes have not told yet */
     void *state;                     /* the protocol's */
     bool takes_descriptors;          /* one may come with a frame; in_fd */
     int in_fd;                       /* came with the latest bytes; -1: none */
     bool is_lost;                    /* to be closed as soon as no model is being called */
-    size_t in_start, in_end;         /* bytes that came but are not handled yet */
-    size_t out_start, out_end;       /* bytes that the socket did not take yet */
-    uint8_t in[CONNECTION_BUFFER], out[CONNECTION_BUFFER];
-    uint32_t interest; /* epoll events asked for */
+    uint32_t interest;               /* epoll events asked for */
     struct connection *next_resumed;
     bool is_resumed; /* on the front's list: buffered frames may go on */
 };
@@ -53,6 +49,8 @@ unsigned connection_serve(struct connection *connection);
 void connection_serve_resumed(struct front *front);
 /* Writes an answer, now or as soon as the socket takes it. */
 void connection_send(struct connection *connection, const uint8_t *bytes, size_t size);
+/* After stream_put() on its stream, with its result: sees to what the socket has not taken. */
+void connection_sent(struct connection *connection, int error);
 /* Puts it on the list for connection_serve_resumed(). */
 void connection_resume(struct connection *connection);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Connects Unix stream sockets, and sends and receives whole messages up to a deadline. */
+/* Connects Unix stream sockets, sends and receives whole messages up to a deadline, and buffers
+ * what a socket does not take or give at once. */
 #include "ipc/stream.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -110,4 +112,81 @@ bool ipc_has_input(int fd)
 {
     struct pollfd pollfd = {.fd = fd, .events = POLLIN};
     return poll(&pollfd, 1, 0) > 0;
+}
+
+/* --- with buffers ---------------------------------------------------------------------------- */
+
+void stream_start(struct stream *stream, int fd)
+{
+    stream->fd = fd;
+    stream->in_start = stream->in_end = 0;
+    stream->out_start = stream->out_end = 0;
+}
+
+uint8_t *stream_room(struct stream *stream, size_t *ret_size)
+{
+    if (stream->in_start > 0) {
+        memmove(stream->in, stream->in + stream->in_start, stream_buffered(stream));
+        stream->in_end -= stream->in_start;
+        stream->in_start = 0;
+    }
+    *ret_size = sizeof(stream->in) - stream->in_end;
+    return stream->in + stream->in_end;
+}
+
+int stream_fill(struct stream *stream, size_t size)
+{
+    if (stream_buffered(stream) >= size)
+        return 1;
+    size_t room;
+    uint8_t *bytes = stream_room(stream, &room);
+    ssize_t n = recv_now(stream->fd, bytes, size - stream_buffered(stream));
+    if (n < 0)
+        return n == -EAGAIN ? 0 : -ECONNRESET;
+    stream->in_end += (size_t)n;
+    return stream_buffered(stream) == size;
+}
+
+int stream_push(struct stream *stream)
+{
+    while (stream_has_output(stream)) {
+        ssize_t n = send(stream->fd, stream->out + stream->out_start,
+                         stream->out_end - stream->out_start, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0)
+            stream->out_start += (size_t)n;
+        else if (errno == EAGAIN)
+            return 0;
+        else if (errno != EINTR)
+            return -EPIPE;
+    }
+    stream->out_start = stream->out_end = 0;
+    return 0;
+}
+
+int stream_put(struct stream *stream, const uint8_t *bytes, size_t size)
+{
+    if (stream->out_end + size > sizeof(stream->out))
+        return -EAGAIN;
+    memcpy(stream->out + stream->out_end, bytes, size);
+    stream->out_end += size;
+    return stream_push(stream);
+}
+
+int stream_flush(struct stream *stream, uint64_t deadline_ns)
+{
+    int r = ipc_send_all(stream->fd, stream->out + stream->out_start,
+                         stream->out_end - stream->out_start, deadline_ns);
+    if (r == 0)
+        stream->out_start = stream->out_end = 0;
+    return r;
+}
+
+int stream_read(struct stream *stream, void *buf, size_t size, uint64_t deadline_ns,
+                struct ipc_wait *wait)
+{
+    size_t buffered = stream_buffered(stream) < size ? stream_buffered(stream) : size;
+    memcpy(buf, stream->in + stream->in_start, buffered);
+    stream->in_start += buffered;
+    return ipc_recv_exact(stream->fd, (uint8_t *)buf + buffered, size - buffered, deadline_ns,
+                          wait);
 }

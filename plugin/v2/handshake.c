@@ -84,13 +84,13 @@ static int send_hello(struct v2 *v2)
         return r;
     trestle_v2_encode_hello(bytes, &hello);
     /* A new socket takes that much at once. */
-    return ipc_send_all(v2->fd, bytes, sizeof(bytes), clock_ns());
+    return ipc_send_all(v2->socket.fd, bytes, sizeof(bytes), clock_ns());
 }
 
 /* What is there counts, even after the deadline. */
 static int wait_for_input(const struct v2 *v2, uint64_t deadline_ns)
 {
-    struct pollfd poll_fd = {.fd = v2->fd, .events = POLLIN};
+    struct pollfd poll_fd = {.fd = v2->socket.fd, .events = POLLIN};
     for (;;) {
         bool is_over = clock_ns() >= deadline_ns;
         if (v2->dev->is_inline)
@@ -119,7 +119,8 @@ static int receive_welcome(const struct v2 *v2, uint64_t deadline_ns,
         r = wait_for_input(v2, deadline_ns);
         if (r < 0)
             break;
-        ssize_t n = fds_recv(v2->fd, bytes + length, sizeof(bytes) - length, more, &num_more);
+        ssize_t n =
+            fds_recv(v2->socket.fd, bytes + length, sizeof(bytes) - length, more, &num_more);
         if (num_more > 0 && length == 0) {
             memcpy(ret_fds, more, num_more * sizeof(int));
             num_fds = num_more;
@@ -211,12 +212,12 @@ static void attempt_failed(struct attempt *attempt, int error, const char *what)
 static void begin(struct attempt *attempt)
 {
     struct v2 *v2 = attempt->v2;
-    int r = ipc_connect(v2->dev->socket, &v2->fd);
+    int fd, r = ipc_connect(v2->dev->socket, &fd);
     if (r < 0) {
-        v2->fd = -1;
         attempt_failed(attempt, r, strerror(-r));
         return;
     }
+    stream_start(&v2->socket, fd);
     r = send_hello(v2);
     if (r < 0)
         attempt_failed(attempt, r, NULL);
@@ -257,11 +258,11 @@ static int hand_over(struct v2 *v2, struct trestle_v2_message *message, int fd,
                      struct trestle_v2_message *ret_reply)
 {
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    message->seq = ++v2->out_seq;
+    message->seq = ++v2->own.out_seq;
     message->device = v2->index;
     message->id = ++v2->session->last_id;
     trestle_v2_encode(bytes, message);
-    int r = fds_send(v2->fd, bytes, sizeof(bytes), &fd, 1);
+    int r = fds_send(v2->socket.fd, bytes, sizeof(bytes), &fd, 1);
     return r < 0 ? r : session_await(v2, message->id, ret_reply);
 }
 

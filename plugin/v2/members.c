@@ -78,19 +78,18 @@ static int session_create(const struct v2 *v2, const struct trestle_v2_welcome *
     if (!session)
         refuse("out of memory");
     memset(session, 0, sizeof(*session));
-    session->shm = SHM_NONE;
+    session->ring = CHANNEL_CLOSED;
     session->doorbell.fd = -1;
     session->features = welcome->features;
     session->is_inline = v2->dev->is_inline;
     session->listens = welcome->features & (TRESTLE_V2_FEATURE_IRQ | TRESTLE_V2_FEATURE_DMA);
     memcpy(session->id, welcome->session_id, sizeof(session->id));
     if (is_shm) {
-        int r = shm_open_received(&session->shm, fds);
+        int r = channel_open_ring(&session->ring, !barrier_register(), fds);
         if (r < 0) {
             free(session);
             return r;
         }
-        shm_client_rings(&session->shm, !barrier_register(), &session->requests, &session->events);
     }
     start_timer(session);
     session->next_session = sessions;
@@ -107,7 +106,7 @@ static void session_free(struct session *session)
     *place = session->next_session;
     qemu.timer_del(timer_of(session));
     watch_remove(&session->doorbell);
-    shm_close(&session->shm);
+    channel_close(&session->ring);
     free(session->by_number);
     free(session);
 }
@@ -150,9 +149,8 @@ int session_join(struct v2 *v2, const struct trestle_v2_welcome *welcome, const 
     }
     v2->session = session;
     v2->index = welcome->device;
-    v2->out_seq = v2->in_seq = 0;
-    v2->in_length = 0;
-    v2->is_out_of_step = false;
+    channel_open_stream(&v2->own, &v2->socket);
+    v2->channel = channel_is_shared(&session->ring) ? &session->ring : &v2->own;
     v2->next = session->devices;
     session->devices = v2;
     make_room(session, v2->index);
@@ -164,11 +162,11 @@ int session_join(struct v2 *v2, const struct trestle_v2_welcome *welcome, const 
 void v2_disconnect(struct v2 *v2)
 {
     struct session *session = v2->session;
-    if (v2->fd >= 0) {
+    if (v2->socket.fd >= 0) {
         watch_remove(&v2->watched);
-        close(v2->fd);
+        close(v2->socket.fd);
     }
-    v2->fd = -1;
+    stream_start(&v2->socket, -1);
     v2->recovery.state = DOWN;
     v2->session = NULL;
     device_drop_lines(v2->dev);
@@ -222,7 +220,7 @@ static void session_broken(struct v2 *v2)
 
 void v2_failed(struct v2 *v2, uint64_t id, int error)
 {
-    if (error == -ETIMEDOUT && v2->is_out_of_step) {
+    if (error == -ETIMEDOUT && v2->own.is_cut) {
         v2_disconnect(v2);
         recovery_lost(&v2->recovery, v2->dev, "it stopped in the middle of a message");
     } else if (error == -ETIMEDOUT) {

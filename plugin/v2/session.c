@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 #include "base/macros.h"
-#include "ipc/stream.h"
 #include "plugin/qemu/biglock.h"
 #include "plugin/qemu/say.h"
 #include "plugin/v2/inline.h"
@@ -40,27 +39,10 @@ static int broken(struct session *session, const char *why)
     return -EPROTO;
 }
 
-static int send_to_ring(struct v2 *v2, const struct trestle_v2_message *message);
-static int send_to_socket(struct v2 *v2, struct trestle_v2_message *message);
+static int send_message(struct v2 *v2, const struct trestle_v2_message *message);
 
 /* --- taking messages -----------------------------------------------------------------------------
  */
-
-/* 1: *ret_message came. 0: nothing (yet). */
-static int receive_from_socket(struct v2 *v2, struct trestle_v2_message *ret_message)
-{
-    ssize_t n = recv(v2->fd, v2->in + v2->in_length, sizeof(v2->in) - v2->in_length, MSG_DONTWAIT);
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : -ECONNRESET;
-    if (n == 0)
-        return -ECONNRESET;
-    v2->in_length += (size_t)n;
-    if (v2->in_length < sizeof(v2->in))
-        return 0;
-    v2->in_length = 0;
-    trestle_v2_decode(v2->in, ret_message);
-    return ret_message->seq == ++v2->in_seq ? 1 : -EPROTO;
-}
 
 static int event_refused(struct session *session, const struct trestle_v2_message *message)
 {
@@ -87,8 +69,7 @@ static void keep_reply(struct session *session, const struct trestle_v2_message 
 
 static inline int receive(struct v2 *v2, struct trestle_v2_message *ret_message)
 {
-    int r = v2->session->shm.memory ? ring_take(&v2->session->events, ret_message)
-                                    : receive_from_socket(v2, ret_message);
+    int r = channel_take(v2->channel, ret_message);
     if (r == -EPROTO)
         return broken(v2->session, "a sequence number that is not the next");
     if (r == 0 && v2->session->has_kept) {
@@ -114,40 +95,28 @@ static int copy_for(const struct session *session, const struct trestle_v2_messa
               : -EFAULT;
 }
 
-static int transfer_in_memory(struct session *session, const struct trestle_v2_message *message)
-{
-    if (message->extra > SHM_BULK_SIZE || message->data > SHM_BULK_SIZE - message->extra)
-        return broken(session, "a DMA outside the bulk area");
-    return copy_for(session, message, session->shm.memory + SHM_BULK_OFFSET + message->extra);
-}
-
-/* The payload comes behind the message, or goes behind the answer. */
-static int receive_payload(struct v2 *v2, const struct trestle_v2_message *message, uint8_t *buf)
-{
-    if (message->type == TRESTLE_V2_DMA_READ)
-        return copy_for(v2->session, message, buf);
-    int r = ipc_recv_exact(v2->fd, buf, (size_t)message->data, deadline_after(v2, clock_ns()),
-                           &v2->wait);
-    v2->is_out_of_step |= r == -ETIMEDOUT;
-    return r < 0 ? r : copy_for(v2->session, message, buf);
-}
-
+/* With the payload, which comes behind the message or goes behind the answer. */
 static int transfer(struct v2 *v2, const struct trestle_v2_message *message)
 {
-    static uint8_t payload[TRESTLE_V2_DMA_MAX]; /* under the big lock, like all of this */
-    bool is_shm = v2->session->shm.memory;
+    static uint8_t buf[TRESTLE_V2_DMA_MAX]; /* under the big lock, like all of this */
+    struct channel *channel = v2->channel;
     struct trestle_v2_message done = {
         .type = TRESTLE_V2_DMA_DONE, .device = message->device, .id = message->id};
-    int r =
-        is_shm ? transfer_in_memory(v2->session, message) : receive_payload(v2, message, payload);
-    if (r < 0 && r != -EFAULT)
+    bool is_read = message->type == TRESTLE_V2_DMA_READ;
+    size_t size = (size_t)message->data;
+    uint8_t *place = channel_place(channel, message->extra, message->data, buf);
+    if (!place)
+        return broken(v2->session, "a DMA outside the bulk area");
+    int r = is_read ? 0
+                    : channel_take_payload(channel, place, size, deadline_after(v2, clock_ns()),
+                                           &v2->wait);
+    if (r < 0)
         return r;
-    done.status = r == 0 ? TRESTLE_V2_OK : TRESTLE_V2_NOT_RAM;
-    bool has_payload = !is_shm && r == 0 && message->type == TRESTLE_V2_DMA_READ;
-    r = is_shm ? send_to_ring(v2, &done) : send_to_socket(v2, &done);
-    if (r == 0 && has_payload)
-        r = ipc_send_all(v2->fd, payload, (size_t)message->data, deadline_after(v2, clock_ns()));
-    v2->is_out_of_step |= r == -ETIMEDOUT && !is_shm;
+    bool is_done = copy_for(v2->session, message, place) == 0;
+    done.status = is_done ? TRESTLE_V2_OK : TRESTLE_V2_NOT_RAM;
+    r = send_message(v2, &done);
+    if (r == 0 && is_done && is_read)
+        r = channel_send_payload(channel, place, size, deadline_after(v2, clock_ns()));
     return r == -EPIPE ? -ECONNRESET : r;
 }
 
@@ -239,15 +208,15 @@ int session_drain(struct v2 *v2)
  * find nothing: from a socket always, from the doorbell when it sleeps at it.
  */
 
-static int hear_doorbell(struct session *session)
+static int hear(struct session *session, struct channel *channel)
 {
-    int error = ring_hear(&session->events);
+    int error = channel_hear(channel);
     return error == -EPROTO ? broken(session, "rings without a message") : error;
 }
 
 static uint32_t socket_events(const struct session *session)
 {
-    bool has_messages = session->listens && !session->shm.memory;
+    bool has_messages = session->listens && !channel_is_shared(&session->ring);
     return has_messages ? EPOLLIN | EPOLLRDHUP : EPOLLRDHUP;
 }
 
@@ -270,7 +239,7 @@ static void look_for_late(struct session *session)
         v2 = v2->next;
     session->expects_late = v2;
     if (!v2)
-        ring_awake(&session->events);
+        channel_awake(&session->ring);
 }
 
 static void doorbell_ready(struct watched *watched, uint32_t events)
@@ -281,7 +250,7 @@ static void doorbell_ready(struct watched *watched, uint32_t events)
     if (r > 0)
         return; /* there may be more; not emptied, the doorbell calls again in another turn */
     if (r == 0) {
-        heard = hear_doorbell(session);
+        heard = hear(session, &session->ring);
         r = heard == -EPROTO ? heard : 1;
     }
     /* What was posted before it was emptied does not ring again: at most a full ring. */
@@ -301,23 +270,32 @@ int session_watch(struct v2 *v2)
 {
     struct session *session = v2->session;
     v2->watched.ready = socket_ready;
-    int r = watch_add(&v2->watched, v2->fd, socket_events(session));
-    if (r < 0 || !session->listens || !session->shm.memory || session->doorbell.fd >= 0)
+    int r = watch_add(&v2->watched, v2->socket.fd, socket_events(session));
+    if (r < 0 || !session->listens || !channel_is_shared(&session->ring) ||
+        session->doorbell.fd >= 0)
         return r;
     session->doorbell.ready = doorbell_ready;
-    return watch_add(&session->doorbell, session->shm.doorbell_fd, EPOLLIN);
+    return watch_add(&session->doorbell, session->ring.shm.doorbell_fd, EPOLLIN);
 }
 
 /* --- waiting -------------------------------------------------------------------------------------
  */
 
-/* Shared memory: the socket has something, which should be its end. */
+/* The socket beside a ring has something, which should be its end. */
 static int end_of_socket(struct v2 *v2)
 {
     char byte;
-    if (recv(v2->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0)
+    if (recv(v2->socket.fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0)
         return broken(v2->session, "bytes on a socket that must not carry any");
     return -ECONNRESET;
+}
+
+/* Is the other side there? A stream tells as it is taken from. */
+static int check_other_side(struct v2 *v2)
+{
+    if (!channel_is_shared(v2->channel))
+        return 0;
+    return ipc_has_input(v2->socket.fd) ? end_of_socket(v2) : hear(v2->session, v2->channel);
 }
 
 /* release_lock: while others have the big lock, QEMU's main loop leaves the device alone. */
@@ -335,45 +313,35 @@ static void take_lock_back(struct v2 *v2)
         say_device(v2->dev, "out of memory; the end of its connection is noticed late");
 }
 
-/* Sleeps until something may have come. -ECONNRESET: the device is gone, though what it left in
- * the ring may still be taken. -ETIMEDOUT. */
+/* Sleeps until something may have come. -ECONNRESET: the device is gone, though what it left may
+ * still be taken. -ETIMEDOUT. */
 static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
 {
-    bool is_shm = v2->session->shm.memory != NULL;
-    struct pollfd fds[2] = {{.fd = v2->fd, .events = POLLIN},
-                            {.fd = v2->session->shm.doorbell_fd, .events = POLLIN}};
-    uint64_t now_ns = clock_ns();
-    struct timespec left;
-    int r = 0;
-    if (now_ns >= deadline_ns)
+    struct session *session = v2->session;
+    bool is_end = false;
+    if (clock_ns() >= deadline_ns)
         return -ETIMEDOUT;
-    left = clock_timespec(deadline_ns - now_ns);
-    watch_change(&v2->session->doorbell, 0);
-    if (!is_shm || ring_must_sleep(&v2->session->events)) {
+    watch_change(&session->doorbell, 0);
+    if (channel_must_sleep(v2->channel)) {
         bool drops = biglock_may_drop(v2->is_busy);
         if (drops)
             leave_lock(v2);
-        r = ppoll(fds, is_shm ? 2 : 1, deadline_ns == CLOCK_NEVER ? NULL : &left, NULL);
+        is_end =
+            channel_sleep(v2->channel, (struct channel_end){v2->socket.fd, POLLIN}, deadline_ns);
         if (drops)
             take_lock_back(v2);
     }
-    if (!is_shm)
-        return 0;
-    if (!v2->session->expects_late)
-        ring_awake(&v2->session->events);
-    int error = hear_doorbell(v2->session);
-    watch_change(&v2->session->doorbell, EPOLLIN);
-    return error != -EPROTO && r > 0 && fds[0].revents ? end_of_socket(v2) : error;
+    if (!session->expects_late)
+        channel_awake(v2->channel);
+    int error = hear(session, v2->channel);
+    watch_change(&session->doorbell, EPOLLIN);
+    return error != -EPROTO && is_end ? end_of_socket(v2) : error;
 }
 
 /* What a spin without end has to look at now and then. */
 static int check_while_spinning(struct v2 *v2, uint64_t deadline_ns)
 {
-    if (clock_ns() >= deadline_ns)
-        return -ETIMEDOUT;
-    if (!v2->session->shm.memory)
-        return 0;
-    return ipc_has_input(v2->fd) ? end_of_socket(v2) : hear_doorbell(v2->session);
+    return clock_ns() >= deadline_ns ? -ETIMEDOUT : check_other_side(v2);
 }
 
 /* The other side works in this thread, or nobody does. */
@@ -382,7 +350,7 @@ static int wait_inline(struct v2 *v2, uint64_t deadline_ns)
     if (clock_ns() >= deadline_ns)
         return -ETIMEDOUT;
     inline_serve(INLINE_NAP_MS);
-    return ipc_has_input(v2->fd) ? end_of_socket(v2) : 0;
+    return ipc_has_input(v2->socket.fd) ? end_of_socket(v2) : 0;
 }
 
 /* After a look that found nothing. 0: look again. The deadline is that of the first such look. */
@@ -419,16 +387,16 @@ static int serve_among(struct v2 *v2, const struct trestle_v2_message *message,
  * for a guest that waits for nothing else: so the answer has to ring. */
 static void expect_late(struct session *session)
 {
-    if (!session->listens || !session->shm.memory)
+    if (!session->listens || !channel_is_shared(&session->ring))
         return;
     session->expects_late = true;
-    (void)ring_must_sleep(&session->events); /* what has come is taken below */
+    (void)channel_must_sleep(&session->ring); /* what has come is taken below */
 }
 
 static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply)
 {
     struct ipc_spin spin = ipc_spin_start(CLOCK_NEVER);
-    bool is_apart = v2->session->shm.memory && !v2->session->is_inline;
+    bool is_apart = channel_is_shared(v2->channel) && !v2->session->is_inline;
     unsigned first_looks = is_apart ? FIRST_LOOKS : 0, served = 0;
     uint64_t began_ns = 0, served_until_ns = 0;
     int r, over = 0;
@@ -487,33 +455,35 @@ static int wait_for_room(struct v2 *v2, struct ipc_spin *spin)
     now_ns = clock_ns();
     if (now_ns >= deadline_after(v2, spin->start_ns))
         return -ETIMEDOUT;
-    struct pollfd poll_fd = {.fd = v2->fd, .events = POLLIN};
+    struct pollfd poll_fd = {.fd = v2->socket.fd, .events = POLLIN};
     struct timespec nap = {.tv_nsec = FULL_RING_NAP_NS};
-    return ppoll(&poll_fd, 1, &nap, NULL) > 0 ? end_of_socket(v2) : hear_doorbell(v2->session);
+    ppoll(&poll_fd, 1, &nap, NULL);
+    return check_other_side(v2);
 }
 
-static int send_to_ring(struct v2 *v2, const struct trestle_v2_message *message)
+/* All of it, even where the other side has to make room first. */
+static int post_patiently(struct v2 *v2, const struct trestle_v2_message *message)
 {
-    int r = ring_post(&v2->session->requests, message);
-    if (likely(r == 0))
-        return 0;
     struct ipc_spin spin = ipc_spin_start(CLOCK_NEVER);
-    while ((r = ring_post(&v2->session->requests, message)) == -EAGAIN) {
+    int r;
+    while ((r = channel_post(v2->channel, message)) == -EAGAIN) {
         r = wait_for_room(v2, &spin);
         if (r < 0)
             break;
     }
     ipc_spin_end(&v2->wait, &spin);
-    return r == -EPROTO ? broken(v2->session, "its count of what it has consumed is wrong") : r;
+    return r;
 }
 
-static int send_to_socket(struct v2 *v2, struct trestle_v2_message *message)
+static int send_message(struct v2 *v2, const struct trestle_v2_message *message)
 {
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    message->seq = ++v2->out_seq;
-    trestle_v2_encode(bytes, message);
-    int r = ipc_send_all(v2->fd, bytes, sizeof(bytes), deadline_after(v2, clock_ns()));
-    v2->is_out_of_step |= r == -ETIMEDOUT;
+    int r = channel_post(v2->channel, message);
+    if (unlikely(r == -EAGAIN))
+        r = post_patiently(v2, message);
+    if (unlikely(r == 0 && channel_has_rest(v2->channel)))
+        r = channel_flush(v2->channel, deadline_after(v2, clock_ns()));
+    if (unlikely(r == -EPROTO))
+        return broken(v2->session, "its count of what it has consumed is wrong");
     return r == -EPIPE ? -ECONNRESET : r;
 }
 
@@ -528,7 +498,7 @@ static void flush_posted(struct v2 *posted)
                  .id = ++posted->session->last_id,
                  .time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS};
     posted->session->posted_on = NULL;
-    int r = send_to_socket(posted, &flush);
+    int r = send_message(posted, &flush);
     if (r == 0)
         r = session_await(posted, flush.id, &reply);
     if (r < 0)
@@ -542,7 +512,7 @@ static inline int call_inline(struct v2 *v2, const struct trestle_v2_message *me
     if (unlikely(v2->session->has_kept))
         session_drain(v2); /* an answer that came too late */
     int r = inline_bridge.call(inline_bridge.ctx, message, ret_reply);
-    return unlikely(r == -EAGAIN) ? send_to_ring(v2, message) : r;
+    return unlikely(r == -EAGAIN) ? send_message(v2, message) : r;
 }
 
 static inline void stamp(struct v2 *v2, struct trestle_v2_message *message)
@@ -562,12 +532,12 @@ int session_send(struct v2 *v2, struct trestle_v2_message *message)
             keep_reply(session, &reply);
         return r < 0 ? r : 0;
     }
-    if (session->shm.memory)
-        return send_to_ring(v2, message);
-    if (session->posted_on && session->posted_on != v2)
-        flush_posted(session->posted_on);
-    session->posted_on = message->flags & TRESTLE_V2_FLAG_POSTED ? v2 : NULL;
-    return send_to_socket(v2, message);
+    if (!channel_is_shared(v2->channel)) {
+        if (session->posted_on && session->posted_on != v2)
+            flush_posted(session->posted_on);
+        session->posted_on = message->flags & TRESTLE_V2_FLAG_POSTED ? v2 : NULL;
+    }
+    return send_message(v2, message);
 }
 
 int session_ask(struct v2 *v2, struct trestle_v2_message *message,
@@ -578,7 +548,7 @@ int session_ask(struct v2 *v2, struct trestle_v2_message *message,
     if (session->is_inline) {
         stamp(v2, message);
         r = call_inline(v2, message, ret_reply);
-        if (likely(r > 0 && !ring_has_next(&session->events))) {
+        if (likely(r > 0 && !ring_has_next(&session->ring.in))) {
             note_next(session, ret_reply);
             return 0;
         }
@@ -594,15 +564,9 @@ int session_ask(struct v2 *v2, struct trestle_v2_message *message,
 static void send_last(struct v2 *v2, struct trestle_v2_message *message)
 {
     message->time = (uint64_t)qemu.qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) * TRESTLE_NS;
-    if (v2->session->shm.memory) {
-        ring_post(&v2->session->requests, message);
-        return;
-    }
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    message->seq = ++v2->out_seq;
-    trestle_v2_encode(bytes, message);
-    if (!v2->is_out_of_step)
-        v2->is_out_of_step = ipc_send_all(v2->fd, bytes, sizeof(bytes), clock_ns()) < 0;
+    if (v2->channel->is_cut || channel_post(v2->channel, message) < 0 ||
+        channel_flush(v2->channel, clock_ns()) < 0)
+        v2->channel->is_cut = true; /* what comes next would be read as the rest of it */
 }
 
 void session_say_goodbye(struct v2 *v2)

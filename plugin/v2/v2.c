@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "base/macros.h"
-#include "ipc/stream.h"
 #include "plugin/qemu/biglock.h"
 #include "plugin/qemu/say.h"
 
@@ -220,7 +219,8 @@ static void open_v2(struct sst_device *dev)
     if (!v2)
         refuse("out of memory");
     v2->dev = dev;
-    v2->fd = v2->watched.fd = -1;
+    v2->watched.fd = -1;
+    stream_start(&v2->socket, -1);
     dev->connection = v2;
     recovery_init(&v2->recovery, dev);
     ipc_wait_init(&v2->wait, (enum trestle_wait)dev->wait);

@@ -10,7 +10,7 @@
 #ifndef TRESTLE_PLUGIN_V2_H
 #define TRESTLE_PLUGIN_V2_H
 
-#include "ipc/shm.h"
+#include "ipc/channel.h"
 #include "plugin/device/device.h"
 #include "plugin/device/recovery.h"
 #include "plugin/device/watch.h"
@@ -26,8 +26,10 @@ struct v2 {
     struct sst_device *dev;
     struct recovery recovery;
     struct ipc_wait wait;
-    int fd;                  /* -1 when DOWN */
-    struct watched watched;  /* fd, unless an access waits at it */
+    struct stream socket;    /* its fd is -1 when DOWN */
+    struct channel own;      /* over the socket */
+    struct channel *channel; /* UP and LATE: what its messages take, own or the session's ring */
+    struct watched watched;  /* the socket, unless an access waits at it */
     struct session *session; /* UP and LATE */
     struct v2 *next;         /* in the session */
     uint32_t index;          /* what the session calls this device */
@@ -36,12 +38,6 @@ struct v2 {
     bool no_shm;             /* carrier=auto: sockets it is */
     unsigned owes;           /* enum debt: what the other side has not been told yet */
     bool told_no_reset;      /* that the other side does not know the reset of one device */
-    bool is_out_of_step;     /* socket carrier: a message was cut off by a time-out */
-
-    /* The socket carrier's. */
-    uint64_t out_seq, in_seq;
-    size_t in_length; /* of a message that has not come whole yet */
-    uint8_t in[TRESTLE_V2_MESSAGE_SIZE];
 };
 
 /* What this QEMU shares with one process of devices. Ends with its last device. */
@@ -54,21 +50,19 @@ struct session {
     uint32_t num_numbers;
     uint64_t last_id;
     trestle_time next;    /* guest time of the engine's next event, for which the timer is armed */
-    struct v2 *posted_on; /* socket carrier: who has posted writes that nobody has seen done */
+    struct v2 *posted_on; /* sockets: who has posted writes that nobody has seen done */
     struct v2 *asked_via; /* who was sent what concerns the session as a whole, or NULL */
     uint64_t asked_id;
     bool serves_dma;
     bool is_inline; /* the other side is in this process, and works when it is let */
     bool has_kept;
     struct trestle_v2_message kept; /* inline: an answer that nobody has waited for yet */
-    bool expects_late; /* the answer to an access that was given up rings the doorbell */
-    bool listens;      /* the other side may have something to say that nobody has asked for */
-    struct watched doorbell; /* listens, shared memory: unless an access sleeps at it */
+    bool expects_late;   /* the answer to an access that was given up rings the doorbell */
+    bool listens;        /* the other side may have something to say that nobody has asked for */
+    struct channel ring; /* closed: each device has its own channel */
+    struct watched doorbell; /* listens, and has a ring: unless an access sleeps at it */
     char why[64];            /* how the other side broke the protocol */
-    struct shm shm;          /* SHM_NONE: messages go over the sockets */
     bool has_ram;            /* the other side was handed the guest's RAM, if it wants it */
-    struct ring_producer requests;
-    struct ring_consumer events;
     alignas(64) unsigned char timer[QEMU_TIMER_BYTES]; /* QEMUTimer */
 };
 

@@ -188,7 +188,7 @@ static void check_buffer(const uint8_t *buf, uint64_t size)
     bool is_near = false;
     for (const struct session *session = session_first(); session;
          session = session->next_session) {
-        const uint8_t *memory = session->shm.memory;
+        const uint8_t *memory = session->ring.shm.memory;
         if (memory && buf >= memory + SHM_BULK_OFFSET && buf + size <= memory + SHM_SIZE)
             return;
         is_near |= memory && buf < memory + 8 * (size_t)SHM_SIZE && buf + size > memory;

@@ -12,15 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipc/stream.h"
-
 /* A QEMU that is alive answers within microseconds, unless its machine is stopped. */
 #define PATIENCE_NS 5000000000u
 
-/* --- shared memory --------------------------------------------------------------------------- */
+/* --- by messages ----------------------------------------------------------------------------- */
 
-static int stash(struct v2_queue *queue, const struct trestle_v2_message *message)
+static int put_aside(struct v2_client *via, const struct trestle_v2_message *message)
 {
+    struct v2_queue *queue = &via->path->stash;
     if (queue->end == queue->size) {
         size_t size = queue->size ? 2 * queue->size : 64;
         struct trestle_v2_message *messages =
@@ -31,36 +30,39 @@ static int stash(struct v2_queue *queue, const struct trestle_v2_message *messag
         queue->size = size;
     }
     queue->messages[queue->end++] = *message;
+    if (via->path == &via->own)
+        connection_resume(via->connection); /* it is handled when there is time */
     return 0;
 }
 
-/* Waits for the doorbell or the end of the client's connection. */
-static int sleep_for_request(struct v2_session *session, uint64_t deadline_ns)
+/* Waits for a message, or for the end of the client's connection. */
+static int sleep_for_request(struct v2_client *via, uint64_t deadline_ns)
 {
-    struct pollfd fds[2] = {
-        {.fd = session->shm.doorbell_fd, .events = POLLIN},
-        {.fd = session->via ? session->via->connection->source.fd : -1, .events = POLLRDHUP}};
-    int n = 0;
+    struct channel *channel = &via->path->channel;
+    bool is_end = false;
     if (clock_ns() >= deadline_ns)
         return -ETIMEDOUT;
-    if (ring_must_sleep(&session->requests))
-        n = poll(fds, 2, clock_ms_until(deadline_ns));
-    ring_awake(&session->requests);
-    int error = ring_hear(&session->requests);
-    return !error && n > 0 && fds[1].revents ? -ECONNRESET : error;
+    if (channel_must_sleep(channel))
+        is_end = channel_sleep(channel, (struct channel_end){via->connection->stream.fd, POLLRDHUP},
+                               deadline_ns);
+    channel_awake(channel);
+    int error = channel_hear(channel);
+    return !error && is_end ? -ECONNRESET : error;
 }
 
-static int await_in_ring(struct v2_session *session, uint64_t id,
-                         struct trestle_v2_message *ret_message)
+/* Who waits for an answer of ours sends nothing else; who only posts may. */
+static int await_done(struct v2_client *via, uint64_t id, struct trestle_v2_message *ret_message,
+                      uint64_t deadline_ns)
 {
-    struct ipc_spin spin = ipc_spin_start(clock_ns() + PATIENCE_NS);
+    struct v2_session *session = via->session;
+    struct ipc_spin spin = ipc_spin_start(deadline_ns);
     void (*client_turn)(void) = session->front->client_turn;
     bool is_first = true;
     int r, over = 0; /* what was left behind is taken first */
     do {
-        r = ring_take(&session->requests, ret_message);
+        r = channel_take(&via->path->channel, ret_message);
         if (r > 0 && ret_message->type != TRESTLE_V2_DMA_DONE)
-            r = stash(&session->stash, ret_message);
+            r = put_aside(via, ret_message);
         else if (r > 0 && (ret_message->id != id || !trestle_v2_request_is_valid(ret_message)))
             r = -EPROTO;
         else if (r == 0 && over)
@@ -68,109 +70,57 @@ static int await_in_ring(struct v2_session *session, uint64_t id,
         else if (r == 0 && client_turn && is_first)
             client_turn(), is_first = false;
         else if (r == 0 && !ipc_spin_on(&session->dma_wait, &spin))
-            over = sleep_for_request(session, spin.deadline_ns);
+            over = sleep_for_request(via, spin.deadline_ns);
     } while (r == 0);
     ipc_spin_end(&session->dma_wait, &spin);
     return r < 0 ? r : 0;
 }
 
-static int move_by_ring(struct v2_client *client, struct trestle_v2_message *message, uint8_t *buf)
+static int move_by_messages(struct v2_client *client, struct trestle_v2_message *message,
+                            uint8_t *buf)
 {
-    struct v2_session *session = client->session;
-    uint8_t *bulk = session->shm.memory + SHM_BULK_OFFSET;
-    struct trestle_v2_message done;
-    size_t size = (size_t)message->data;
-    message->extra = 0;
-    if (message->type == TRESTLE_V2_DMA_WRITE)
-        memcpy(bulk, buf, size);
-    v2_send_unasked(client, message);
-    int r = await_in_ring(session, message->id, &done);
-    if (r < 0)
-        return r;
-    if (done.status == TRESTLE_V2_OK && message->type == TRESTLE_V2_DMA_READ)
-        memcpy(buf, bulk, size);
-    return done.status == TRESTLE_V2_OK ? 0 : -EFAULT;
-}
-
-/* --- sockets --------------------------------------------------------------------------------- */
-
-/* Behind what the socket has not taken yet. */
-static int send_on_socket(struct v2_client *via, struct trestle_v2_message *message,
-                          uint64_t deadline_ns)
-{
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    int r =
-        ipc_send_all(via->connection->source.fd, via->connection->out + via->connection->out_start,
-                     via->connection->out_end - via->connection->out_start, deadline_ns);
-    if (r < 0)
-        return r;
-    via->connection->out_start = via->connection->out_end = 0;
-    message->seq = ++via->out_seq;
-    trestle_v2_encode(bytes, message);
-    return ipc_send_all(via->connection->source.fd, bytes, sizeof(bytes), deadline_ns);
-}
-
-/* What was received already comes first. */
-static int take_bytes(struct v2_client *via, uint8_t *bytes, size_t size, uint64_t deadline_ns)
-{
-    size_t buffered = via->connection->in_end - via->connection->in_start;
-    if (buffered > size)
-        buffered = size;
-    memcpy(bytes, via->connection->in + via->connection->in_start, buffered);
-    via->connection->in_start += buffered;
-    return ipc_recv_exact(via->connection->source.fd, bytes + buffered, size - buffered,
-                          deadline_ns, &via->session->dma_wait);
-}
-
-/* Who waits for its answer sends nothing else; who only posts may. */
-static int await_on_socket(struct v2_client *via, uint64_t id,
-                           struct trestle_v2_message *ret_message, uint64_t deadline_ns)
-{
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
-    for (;;) {
-        int r = take_bytes(via, bytes, sizeof(bytes), deadline_ns);
-        if (r < 0)
-            return r;
-        trestle_v2_decode(bytes, ret_message);
-        if (ret_message->seq != ++via->in_seq)
-            return -EPROTO;
-        if (ret_message->type == TRESTLE_V2_DMA_DONE)
-            return ret_message->id == id && trestle_v2_request_is_valid(ret_message) ? 0 : -EPROTO;
-        r = stash(&via->stash, ret_message);
-        if (r < 0)
-            return r;
-        connection_resume(via->connection); /* it is handled when there is time */
-    }
-}
-
-static int move_by_socket(struct v2_client *client, struct trestle_v2_message *message,
-                          uint8_t *buf)
-{
-    struct v2_client *via = client->session->via ? client->session->via : client;
+    struct v2_client *via = v2_listener(client);
+    struct channel *channel = &via->path->channel;
     struct trestle_v2_message done;
     uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
     size_t size = (size_t)message->data;
     bool is_read = message->type == TRESTLE_V2_DMA_READ;
-    int r = send_on_socket(via, message, deadline_ns);
+    message->extra = 0;
+    uint8_t *place = channel_place(channel, message->extra, size, buf);
+    if (!is_read && place != buf)
+        memcpy(place, buf, size);
+    int r = channel_flush(channel, deadline_ns);
+    if (r < 0)
+        return r;
+    v2_send_unasked(client, message);
+    r = channel_flush(channel, deadline_ns);
     if (r == 0 && !is_read)
-        r = ipc_send_all(via->connection->source.fd, buf, size, deadline_ns);
+        r = channel_send_payload(channel, place, size, deadline_ns);
     if (r == 0)
-        r = await_on_socket(via, message->id, &done, deadline_ns);
+        r = await_done(via, message->id, &done, deadline_ns);
     if (r < 0)
         return r;
     if (done.status != TRESTLE_V2_OK)
         return -EFAULT;
-    return is_read ? take_bytes(via, buf, size, deadline_ns) : 0;
+    if (is_read)
+        r = channel_take_payload(channel, place, size, deadline_ns, &client->session->dma_wait);
+    if (is_read && place != buf)
+        memcpy(buf, place, size);
+    return r;
 }
 
 /* --- shared guest RAM ------------------------------------------------------------------------ */
+
+static int flush(struct channel *channel)
+{
+    return channel_has_rest(channel) ? channel_flush(channel, clock_ns() + PATIENCE_NS) : 0;
+}
 
 /* What was written may be code that QEMU has translated: it hears of it before whatever tells the
  * guest that the transfer is over. */
 static int move_directly(struct v2_client *client, struct trestle_v2_message *message,
                          uint8_t *memory, uint8_t *buf)
 {
-    struct v2_session *session = client->session;
     if (message->type == TRESTLE_V2_DMA_READ) {
         memcpy(buf, memory, (size_t)message->data);
         return 0;
@@ -178,10 +128,12 @@ static int move_directly(struct v2_client *client, struct trestle_v2_message *me
     memcpy(memory, buf, (size_t)message->data);
     message->type = TRESTLE_V2_DMA_WRITTEN;
     message->id = 0;
-    if (!session->shm.memory)
-        return send_on_socket(v2_listener(client), message, clock_ns() + PATIENCE_NS);
+    struct channel *channel = &v2_listener(client)->path->channel;
+    int r = flush(channel);
+    if (r < 0)
+        return r;
     v2_send_unasked(client, message);
-    return 0;
+    return flush(channel);
 }
 
 /* --- all ------------------------------------------------------------------------------------- */
@@ -203,9 +155,8 @@ static int move_pieces(struct v2_client *client, bool write, uint64_t addr, uint
                                              .addr = addr,
                                              .data = piece,
                                              .time = trestle_sim_now(session->front->timeline.sim)};
-        r = memory                ? move_directly(client, &message, memory, buf)
-            : session->shm.memory ? move_by_ring(client, &message, buf)
-                                  : move_by_socket(client, &message, buf);
+        r = memory ? move_directly(client, &message, memory, buf)
+                   : move_by_messages(client, &message, buf);
         addr += piece;
         buf += piece;
         size -= piece;

@@ -96,7 +96,7 @@ static int session_create(struct front *front, const struct trestle_v2_hello *he
     if (!session)
         return -ENOMEM;
     session->front = front;
-    session->shm = SHM_NONE;
+    session->ring.channel = CHANNEL_CLOSED;
     ipc_wait_init(&session->dma_wait, front->wait_policy);
     session->doorbell.fd = -1;
     session->features = features_for(front, hello);
@@ -127,7 +127,7 @@ static void session_start(struct v2_session *session, trestle_time time)
         timeline_at_host(&front->timeline);
     front->wait.may_spin_long = v2_has_time(session) && v2_sees_events(session);
     front->session = session;
-    front->intake = session->shm.memory ? &session->intake : NULL;
+    front->intake = v2_has_ring(session) ? &session->intake : NULL;
 }
 
 static int session_join(struct v2_session *session, struct connection *connection,
@@ -139,6 +139,8 @@ static int session_join(struct v2_session *session, struct connection *connectio
     client->session = session;
     client->connection = connection;
     client->port = connection->port;
+    channel_open_stream(&client->own.channel, &connection->stream);
+    client->path = v2_has_ring(session) ? &session->ring : &client->own;
     client->irq_lines = hello->irq_lines;
     connection->state = connection->port->asker = client;
     connection->takes_descriptors =
@@ -172,7 +174,8 @@ static bool send_welcome(struct connection *connection)
     struct v2_client *client = connection->state;
     struct v2_session *session = client->session;
     const struct port *port = connection->port;
-    bool with_memory = session->shm.fds[SHM_FD_MEMORY] >= 0; /* the first */
+    struct shm *shm = &session->ring.channel.shm;
+    bool with_memory = shm->fds[SHM_FD_MEMORY] >= 0; /* the first */
     uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
     struct trestle_v2_welcome welcome = {.version = TRESTLE_V2_VERSION,
                                          .features = session->features,
@@ -183,9 +186,9 @@ static bool send_welcome(struct connection *connection)
                                          .next = v2_tell_next(session)};
     memcpy(welcome.session_id, session->id, sizeof(welcome.session_id));
     trestle_v2_encode_welcome(bytes, &welcome);
-    int error = fds_send(connection->source.fd, bytes, sizeof(bytes), session->shm.fds,
+    int error = fds_send(connection->source.fd, bytes, sizeof(bytes), shm->fds,
                          with_memory ? SHM_NUM_FDS : 0);
-    shm_handed_over(&session->shm);
+    shm_handed_over(shm);
     if (!error)
         return true;
     front_log(session->front, TRESTLE_LOG_WARNING, "%s: cannot answer a client: %s", port->name,
@@ -212,7 +215,7 @@ void v2_handle_hello(struct connection *connection, const uint8_t *frame)
         return;
     if (is_first)
         front_log(front, TRESTLE_LOG_INFO, "QEMU speaks protocol 2 over %s",
-                  front->session->shm.memory ? "shared memory" : "sockets");
+                  channel_name(&((struct v2_client *)connection->state)->path->channel));
     for (uint32_t line = 0; line < TRESTLE_IRQ_LINES_MAX; line++)
         if (trestle_device_irq_level(port->device, line))
             v2_send_irq(connection->state, line, true);

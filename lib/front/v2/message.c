@@ -30,7 +30,7 @@ static inline void start_access(struct v2_session *session, struct v2_client *cl
 {
     struct port *port = client->port;
     bool is_measured = port->num_requests % MEASURE_ONE_IN == 0 ||
-                       port->num_requests < MEASURE_FIRST || !session->shm.memory;
+                       port->num_requests < MEASURE_FIRST || !v2_has_ring(session);
     port->request_ns = is_measured ? clock_ns() : 0;
     client->is_posted = m->flags & TRESTLE_V2_FLAG_POSTED;
     client->request_id = m->id;
@@ -77,7 +77,7 @@ static bool handle_device_message(struct v2_session *session, struct v2_client *
     }
     struct v2_client *client = m->device < front->num_ports ? session->clients[m->device] : NULL;
     /* On a socket, the message has to be for the device whose socket it is. */
-    if (!client || (!session->shm.memory && client != via)) {
+    if (!client || client->path != via->path) {
         if (!(m->flags & TRESTLE_V2_FLAG_POSTED))
             v2_reply(via, m->device, m->id, TRESTLE_V2_NO_DEVICE, 0);
         return true;
@@ -183,7 +183,7 @@ bool v2_handle_stashed(struct v2_client *client)
 {
     struct trestle_v2_message message;
     struct v2_session *session = client->session;
-    if (!take_stashed(&client->stash, &message))
+    if (!take_stashed(&client->own.stash, &message))
         return false;
     handle_message(session, client, &message);
     v2_session_end_if_broken(session);
@@ -244,9 +244,9 @@ void v2_handle_message(struct v2_client *client, const uint8_t *frame)
     struct v2_session *session = client->session;
     trestle_v2_decode(frame, &message);
     bool has_descriptor = message.type == TRESTLE_V2_RAM || message.type == TRESTLE_V2_MEMORY;
-    if (session->shm.memory && !has_descriptor)
+    if (v2_has_ring(session) && !has_descriptor)
         v2_session_end(session, "bytes on a socket that must not carry any");
-    else if (message.seq != ++client->in_seq)
+    else if (message.seq != ++client->own.channel.in_seq)
         v2_session_end(session, "a sequence number that jumps");
     else if (has_descriptor)
         take_memory(session, client, &message);
@@ -260,9 +260,9 @@ void v2_handle_message(struct v2_client *client, const uint8_t *frame)
 /* The next message: what waited, then what came during a DMA, then the ring's. */
 static int take_message(struct v2_session *session)
 {
-    if (session->has_held || take_stashed(&session->stash, &session->held))
+    if (session->has_held || take_stashed(&session->ring.stash, &session->held))
         return 1;
-    return ring_take(&session->requests, &session->held);
+    return channel_take(&session->ring.channel, &session->held);
 }
 
 /* A look at the slot where the next message will be takes its cache line from the client. One that
@@ -326,7 +326,7 @@ void v2_drain(struct v2_session *session)
 {
     struct front *front = session->front;
     unsigned handled = 1;
-    if (!session->shm.memory)
+    if (!v2_has_ring(session))
         return;
     for (unsigned left = RING_SLOTS; left > 0 && handled > 0;
          left -= handled < left ? handled : left) {
@@ -350,7 +350,7 @@ static void doorbell_ready(struct loop_source *source, uint32_t events)
 {
     struct v2_session *session = container_of(source, struct v2_session, doorbell);
     (void)events;
-    int error = ring_hear(&session->requests);
+    int error = channel_hear(&session->ring.channel);
     if (error == -ECONNRESET) {
         hung_up(session);
         return;
@@ -371,20 +371,20 @@ static unsigned intake_serve(struct front_intake *intake)
 static bool intake_prepare_sleep(struct front_intake *intake)
 {
     struct v2_session *session = container_of(intake, struct v2_session, intake);
-    return !session->has_held && session->stash.start == session->stash.end &&
-           ring_must_sleep(&session->requests);
+    return !session->has_held && session->ring.stash.start == session->ring.stash.end &&
+           channel_must_sleep(&session->ring.channel);
 }
 
 static void intake_awake(struct front_intake *intake)
 {
-    ring_awake(&container_of(intake, struct v2_session, intake)->requests);
+    channel_awake(&container_of(intake, struct v2_session, intake)->ring.channel);
 }
 
 /* What is in the ring was there before. */
 static bool has_backlog(const struct v2_session *session)
 {
-    return session->has_held || session->stash.start != session->stash.end ||
-           ring_has_next(&session->requests);
+    return session->has_held || session->ring.stash.start != session->ring.stash.end ||
+           ring_has_next(&session->ring.channel.in);
 }
 
 static int intake_call(struct front_intake *intake, const struct trestle_v2_message *request,
@@ -411,18 +411,18 @@ void v2_open_ring(struct v2_session *session)
 {
     struct front *front = session->front;
     const char *what;
-    int error = shm_create(&session->shm, &what);
+    struct channel *ring = &session->ring.channel;
+    int error = channel_create_ring(ring, front->needs_fence, &what);
     if (!error) {
-        shm_server_rings(&session->shm, front->needs_fence, &session->requests, &session->events);
         session->intake =
             (struct front_intake){intake_serve, intake_prepare_sleep, intake_awake, intake_call};
         session->doorbell.ready = doorbell_ready;
         what = "epoll";
-        error = loop_add(&front->loop, &session->doorbell, session->shm.doorbell_fd, EPOLLIN);
+        error = loop_add(&front->loop, &session->doorbell, ring->shm.doorbell_fd, EPOLLIN);
     }
     if (!error)
         return;
-    shm_close(&session->shm);
+    channel_close(ring);
     session->features &= ~(uint32_t)TRESTLE_V2_FEATURE_SHM;
     front->has_no_shm = true;
     front_log(front, TRESTLE_LOG_WARNING,

@@ -17,9 +17,9 @@
 void v2_session_free(struct v2_session *session)
 {
     loop_remove(&session->front->loop, &session->doorbell);
-    shm_close(&session->shm);
+    channel_close(&session->ring.channel);
     v2_ram_finish(&session->ram);
-    free(session->stash.messages);
+    free(session->ring.stash.messages);
     free(session->clients);
     free(session);
 }
@@ -34,7 +34,7 @@ void v2_session_leave(struct v2_client *client)
         session->has_held = false;
     if (session->via == client)
         session->via = NULL;
-    free(client->stash.messages);
+    free(client->own.stash.messages);
     free(client);
     if (--session->num_clients > 0)
         return;
@@ -89,11 +89,12 @@ trestle_time v2_tell_next(struct v2_session *session)
     return session->guest.told_next;
 }
 
+/* To all clients at once: one that does not take it ends the session. */
 static void post_event(struct v2_session *session, const struct trestle_v2_message *message)
 {
     uint64_t give_up_ns = 0;
     int error;
-    while ((error = ring_post(&session->events, message)) == -EAGAIN) {
+    while ((error = channel_post(&session->ring.channel, message)) == -EAGAIN) {
         if (session->front->client_turn)
             session->front->client_turn();
         uint64_t now_ns = clock_ns();
@@ -107,19 +108,15 @@ static void post_event(struct v2_session *session, const struct trestle_v2_messa
                                                  : "QEMU wrote nonsense into the event ring");
 }
 
-static void send_event(struct v2_client *via, struct trestle_v2_message *message)
+static void send_event(struct v2_client *via, const struct trestle_v2_message *message)
 {
-    uint8_t bytes[TRESTLE_V2_MESSAGE_SIZE];
     struct v2_session *session = via->session;
     if (session->end_reason)
         return;
-    if (session->shm.memory) {
+    if (likely(channel_is_shared(&via->path->channel)))
         post_event(session, message);
-        return;
-    }
-    message->seq = ++via->out_seq;
-    trestle_v2_encode(bytes, message);
-    connection_send(via->connection, bytes, sizeof(bytes));
+    else
+        connection_sent(via->connection, channel_post(&via->path->channel, message));
 }
 
 void v2_reply(struct v2_client *via, uint32_t device, uint64_t id, enum trestle_v2_status status,
@@ -148,8 +145,8 @@ void v2_reply(struct v2_client *via, uint32_t device, uint64_t id, enum trestle_
 /* A client that waits for nothing has not said that it sleeps. */
 static void wake_client(struct v2_session *session)
 {
-    if (session->shm.memory && !session->is_asked && !session->end_reason)
-        ring_wake(&session->events);
+    if (!session->is_asked && !session->end_reason)
+        channel_wake(&session->ring.channel);
 }
 
 /* The client looks at the one that it asked on, and at no other, while its request is
@@ -182,7 +179,7 @@ void v2_tell_unasked(struct v2_session *session)
     wake_client(session);
 }
 
-void v2_send_unasked(struct v2_client *client, struct trestle_v2_message *message)
+void v2_send_unasked(struct v2_client *client, const struct trestle_v2_message *message)
 {
     send_event(v2_listener(client), message);
     wake_client(client->session);

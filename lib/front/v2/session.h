@@ -6,7 +6,7 @@
 
 #include "front/connection.h"
 #include "front/v2/ram.h"
-#include "ipc/shm.h"
+#include "ipc/channel.h"
 
 /* Messages that were put aside. */
 struct v2_queue {
@@ -14,32 +14,36 @@ struct v2_queue {
     size_t start, end, size;
 };
 
+/* A channel, and the messages that came on it while the end of a transfer was waited for. */
+struct v2_path {
+    struct channel channel;
+    struct v2_queue stash;
+};
+
 /* A connection in a session: its state. */
 struct v2_client {
     struct v2_session *session;
     struct connection *connection;
     struct port *port;
-    uint32_t irq_lines;       /* that the client has connected */
-    uint64_t in_seq, out_seq; /* on the socket: messages so far */
-    struct v2_queue stash;    /* on the socket: came while a DMA was waited for */
-    uint64_t request_id;      /* of the access under way */
-    bool is_posted;           /* the client does not wait for its answer */
+    struct v2_path own;   /* over the socket */
+    struct v2_path *path; /* what its messages take: own, or the session's ring */
+    uint32_t irq_lines;   /* that the client has connected */
+    uint64_t request_id;  /* of the access under way */
+    bool is_posted;       /* the client does not wait for its answer */
     bool is_direct; /* a PCI device whose bus leads to guest memory as it is, and which may go there
                      */
 };
 
 struct v2_session {
     struct front *front;
-    struct front_intake intake; /* shared memory */
+    struct front_intake intake; /* the ring */
     uint8_t client_id[TRESTLE_V2_ID_SIZE], id[TRESTLE_V2_ID_SIZE];
     uint32_t features;
     struct v2_client **clients; /* by port; NULL: not connected */
     uint32_t num_clients;       /* the session ends with the last */
     uint32_t some_client;       /* was one of them when last looked for */
     struct timeline_guest guest;
-    struct shm shm; /* SHM_NONE: messages go over the sockets */
-    struct ring_consumer requests;
-    struct ring_producer events;
+    struct v2_path ring; /* closed: each client has its own */
     struct loop_source doorbell;
     struct trestle_v2_message held; /* taken from the ring, but its device is busy */
     bool has_held;
@@ -53,10 +57,14 @@ struct v2_session {
     bool is_asked; /* the client waits for the answer to what is being handled */
     uint64_t last_dma_id;
     struct ipc_wait dma_wait; /* for the answer to a transfer by messages */
-    struct v2_queue stash;    /* messages that came while a DMA was waited for */
     struct v2_ram ram;
     struct trestle_v2_message advance; /* under way; type 0: none */
 };
+
+static inline bool v2_has_ring(const struct v2_session *session)
+{
+    return channel_is_shared(&session->ring.channel);
+}
 
 static inline bool v2_has_time(const struct v2_session *session)
 {
@@ -95,7 +103,7 @@ void v2_answer(void *client);
 /* On sockets: whose the client is listening to, when something becomes of `client`. */
 struct v2_client *v2_listener(struct v2_client *client);
 /* Sends an event that the client may not be waiting for. */
-void v2_send_unasked(struct v2_client *client, struct trestle_v2_message *message);
+void v2_send_unasked(struct v2_client *client, const struct trestle_v2_message *message);
 /* The guest's ADVANCE has come to its end. */
 void v2_advanced(struct timeline_guest *guest);
 void v2_send_irq(struct v2_client *client, uint32_t line, bool level);
