@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the shared-memory carrier costs without QEMU and models: two threads over the real rings,
- * by the host's clock, each figure the median of five runs. Both threads spin, so this wants two
- * processors for itself.
+ * by the host's clock, each figure the median of five runs. A line's way, and a question and its
+ * answer, are the best batch of each run, to be held against each other. Both threads spin, so this
+ * wants two processors for itself.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +19,17 @@
 #include "ipc/wait.h"
 
 #define RUNS 5
+/* As bench_line_ns() counts. */
+#define TURNS_PER_BATCH 64u
 
+/* Each thread's own in cache lines of its own, as they are in two processes. */
 struct rings {
-    struct ring_consumer requests_in, events_in;
-    struct ring_producer requests_out, events_out;
-    uint64_t count;
+    alignas(128) struct ring_consumer requests_in;
+    struct ring_producer events_out;
+    alignas(128) struct ring_producer requests_out;
+    struct ring_consumer events_in;
+    alignas(128) uint64_t count;
+    uint64_t least_ns; /* of TURNS_PER_BATCH questions in a row; 0: not known */
 };
 
 static void check(int r, const char *what)
@@ -82,12 +90,19 @@ static void *swallow(void *ctx)
 static void ask(struct rings *rings)
 {
     struct trestle_v2_message message = {.type = TRESTLE_V2_READ, .size = 4}, reply;
+    uint64_t before_ns = clock_ns();
     for (uint64_t i = 1; i <= rings->count; i++) {
         message.id = i;
         post(&rings->requests_out, &message);
         take(&rings->events_in, &reply);
         if (reply.id != i)
             check(-EPROTO, "reply");
+        if (i % TURNS_PER_BATCH != 0)
+            continue;
+        uint64_t now_ns = clock_ns();
+        if (rings->least_ns == 0 || now_ns - before_ns < rings->least_ns)
+            rings->least_ns = now_ns - before_ns;
+        before_ns = now_ns;
     }
 }
 
@@ -111,11 +126,11 @@ static void post_and_take(struct rings *rings)
     }
 }
 
-/* Returns nanoseconds per message, or per question and answer. */
+/* Returns nanoseconds per message; per question and answer, in the best batch. */
 static double run_once(void (*here)(struct rings *), void *(*there)(void *), uint64_t count)
 {
     struct shm shm;
-    struct rings rings = {.count = count};
+    struct rings rings = {.count = count, .least_ns = 0};
     pthread_t thread;
     open_rings(&shm, &rings);
     uint64_t start = clock_ns();
@@ -126,7 +141,7 @@ static double run_once(void (*here)(struct rings *), void *(*there)(void *), uin
         pthread_join(thread, NULL);
     double ns = (double)(clock_ns() - start) / (double)count;
     shm_close(&shm);
-    return ns;
+    return rings.least_ns ? (double)rings.least_ns / TURNS_PER_BATCH : ns;
 }
 
 static int compare(const void *a, const void *b)
