@@ -106,12 +106,19 @@ static uint32_t empty_looks_max(const struct trestle_bridge *bridge)
     return bridge->front.intake ? 4096u : 8u;
 }
 
+/* deadline_ns: 0 for one who does not want to wait. */
+static struct ipc_spin start_spin(const struct trestle_bridge *bridge, uint64_t deadline_ns)
+{
+    return bridge->front.intake && deadline_ns ? ipc_spin_start_quick(deadline_ns)
+                                               : ipc_spin_start(deadline_ns);
+}
+
 /* Serves what comes while busy waiting pays. 0: it does not any more; else what loop_run() said
  * when it found something, or 1 when there was enough for one call, or something for the outside,
  * for which the guest waits. */
 static int serve_spinning(struct trestle_bridge *bridge, uint64_t deadline_ns)
 {
-    struct ipc_spin spin = ipc_spin_start(deadline_ns);
+    struct ipc_spin spin = start_spin(bridge, deadline_ns);
     uint64_t handed = bridge->front.timeline.num_handed;
     uint32_t empty_looks = 0;
     for (;;) {
@@ -121,7 +128,7 @@ static int serve_spinning(struct trestle_bridge *bridge, uint64_t deadline_ns)
                 break;
             if (bridge->front.timeline.num_handed != handed)
                 return 1;
-            spin = ipc_spin_start(deadline_ns);
+            spin = start_spin(bridge, deadline_ns);
             continue;
         }
         if (++empty_looks % empty_looks_max(bridge) == 0) {
@@ -140,8 +147,9 @@ static int serve_spinning(struct trestle_bridge *bridge, uint64_t deadline_ns)
 
 int trestle_bridge_poll(struct trestle_bridge *bridge, int timeout_ms)
 {
-    uint64_t deadline_ns =
-        timeout_ms < 0 ? CLOCK_NEVER : clock_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+    uint64_t deadline_ns = timeout_ms < 0    ? CLOCK_NEVER
+                           : timeout_ms == 0 ? 0
+                                             : clock_ns() + (uint64_t)timeout_ms * NS_PER_MS;
     uint64_t handed = bridge->front.timeline.num_handed;
     int called = serve_spinning(bridge, deadline_ns);
     if (called == 0) {

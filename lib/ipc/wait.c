@@ -71,6 +71,10 @@ static void begin(const struct ipc_wait *wait, struct ipc_spin *spin)
 
 bool ipc_spin_on(const struct ipc_wait *wait, struct ipc_spin *spin)
 {
+    if (spin->quick_looks > 0 && wait->policy != TRESTLE_WAIT_SLEEP) {
+        spin->quick_looks--;
+        return true;
+    }
     if (spin->start_ns == 0) {
         begin(wait, spin);
         return spin->until_ns > spin->start_ns;

@@ -43,6 +43,7 @@
 
 #define IPC_SPIN_LIMIT_NS 50000u
 #define IPC_LONG_SPIN_NS 400000u
+#define IPC_QUICK_LOOKS 64u
 
 /* What a side has learnt. One per place that waits, since places differ. */
 struct ipc_wait {
@@ -58,6 +59,7 @@ struct ipc_spin {
     uint64_t start_ns;           /* 0: the first look has not failed yet */
     uint64_t until_ns, yield_ns; /* the end; when to let others have the processor, too */
     uint32_t looks;
+    uint32_t quick_looks; /* that come before all that, with neither the clock nor a pause */
 };
 
 /* Counts the processors that the calling thread may run on. */
@@ -66,6 +68,13 @@ void ipc_wait_init(struct ipc_wait *wait, enum trestle_wait policy);
 static inline struct ipc_spin ipc_spin_start(uint64_t deadline_ns)
 {
     return (struct ipc_spin){.deadline_ns = deadline_ns};
+}
+
+/* Of one who looks at a ring, which costs next to nothing: the answer of a peer that is at work
+ * mostly comes before it would be worth while to read the clock. */
+static inline struct ipc_spin ipc_spin_start_quick(uint64_t deadline_ns)
+{
+    return (struct ipc_spin){.deadline_ns = deadline_ns, .quick_looks = IPC_QUICK_LOOKS};
 }
 
 /* After a look that found nothing: true to look again, false to sleep (or to give up, when the

@@ -50,6 +50,22 @@ static void test_one_processor_never_spins(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
 }
 
+/* They come first, and only where somebody may spin. */
+static void test_quick_looks(void **state)
+{
+    (void)state;
+    struct ipc_wait adaptive = wait_with(TRESTLE_WAIT_ADAPTIVE);
+    struct ipc_wait sleep = wait_with(TRESTLE_WAIT_SLEEP);
+    struct ipc_spin spin = ipc_spin_start_quick(CLOCK_NEVER);
+    for (unsigned i = 0; i < IPC_QUICK_LOOKS; i++)
+        assert_true(ipc_spin_on(&adaptive, &spin));
+    assert_int_equal(spin.start_ns, 0);
+    assert_true(ipc_spin_on(&adaptive, &spin));
+    assert_int_not_equal(spin.start_ns, 0);
+    spin = ipc_spin_start_quick(CLOCK_NEVER);
+    assert_false(ipc_spin_on(&sleep, &spin));
+}
+
 static void test_spin_ends(void **state)
 {
     (void)state;
@@ -128,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_processor_never_spins),
+        cmocka_unit_test(test_quick_looks),
         cmocka_unit_test(test_spin_ends),
         cmocka_unit_test(test_long_waits_end_spinning),
         cmocka_unit_test(test_short_wait_brings_spinning_back),
