@@ -366,7 +366,7 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
         .size = sizeof(options),
         .socket_dir = wanted->socket_dir,
         .wait = wanted->wait,
-        .runtime_dir = runtime_dir(),
+        .runtime_dir = wanted->process ? NULL : runtime_dir(), /* the run has opened its sockets */
         .log = log_level,
         .ctx = run,
         .log_debug = wanted->verbosity >= 2,
