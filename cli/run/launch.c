@@ -25,6 +25,8 @@ static const char *unreadable(const char *path)
         return strerror(errno);
     if (S_ISDIR(st.st_mode))
         return "it is a directory";
+    if (!S_ISREG(st.st_mode))
+        return "it is no file";
     return access(path, R_OK) < 0 ? strerror(errno) : NULL;
 }
 

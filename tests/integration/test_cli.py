@@ -127,6 +127,15 @@ class BadConfiguration(Case):
         self.assert_refused("trestle: --kernel other.elf: No such file or directory; name the "
                             "guest's ELF file", "run", "two.json", "--kernel", "other.elf")
 
+    def test_what_is_no_file(self):
+        """QEMU would wait for a FIFO's writer, and Trestle for QEMU."""
+        os.mkfifo(self.dir / "fifo")
+        for key in "kernel", "initrd", "dtb", "bios":
+            machine = {"kernel": str(common.guest("probe")), key: "./fifo"}
+            config = self.config({"machine": machine, "devices": [ECHO]})
+            self.assert_refused_like(rf"{config}:\d+: machine\.{key}: cannot read \S*fifo: it is no file; .*", "check",
+                                     config)
+
     def test_kernel_of_another_architecture(self):
         def elf(name, bits, machine):
             head = b"\x7fELF" + bytes([bits // 32, 1, 1]) + bytes(11) + bytes([machine, 0])
