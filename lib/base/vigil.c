@@ -187,7 +187,9 @@ void vigil_look(struct vigil *vigil, const struct trestle_sim *sim, uint64_t now
     }
     const struct trestle_activity *seen = &vigil->seen;
     look_at_callback(vigil,
-                     seen->callback != TRESTLE_CALLBACK_NONE && seen->callbacks == before.callbacks,
+                     seen->callback != TRESTLE_CALLBACK_NONE &&
+                         seen->callbacks == before.callbacks &&
+                         before.callback != TRESTLE_CALLBACK_NONE,
                      now_ns);
     look_at_engine(vigil, sim, seen->is_running && seen->runs == before.runs, now_ns);
 }

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* What a vigil says of callbacks and engines, look by look. */
+#include "base/vigil.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+#define MS UINT64_C(1000000)
+#define PATIENCE_NS (300 * MS)
+
+/* A sim is never looked into here: its address is that of what is seen. */
+static struct trestle_activity activity;
+static char said[1024];
+
+static void look(const struct trestle_sim *sim, struct trestle_activity *ret_seen)
+{
+    *ret_seen = *(const struct trestle_activity *)(const void *)sim;
+}
+
+static void say(enum trestle_log_level level, const char *sentence)
+{
+    size_t length = strlen(said);
+    snprintf(said + length, sizeof(said) - length, "%d %s\n", level, sentence);
+}
+
+static const struct vigil fresh = {
+    .look = look, .say = say, .patience_ns = PATIENCE_NS, .meanwhile = ""};
+
+static void see(struct vigil *vigil, unsigned ms)
+{
+    vigil_look(vigil, (const struct trestle_sim *)(const void *)&activity, (1000 + ms) * MS);
+}
+
+static int setup(void **state)
+{
+    said[0] = 0;
+    activity = (struct trestle_activity){.callbacks = 7,
+                                         .runs = 3,
+                                         .callback = TRESTLE_CALLBACK_WRITE,
+                                         .callback_name = "write",
+                                         .device = "dut",
+                                         .size = 4,
+                                         .offset = 8};
+    return 0;
+}
+
+static void test_a_callback_that_does_not_return(void **state)
+{
+    struct vigil vigil = fresh;
+    see(&vigil, 0);
+    see(&vigil, 299);
+    assert_null(strstr(said, "has not returned"));
+    see(&vigil, 300);
+    assert_non_null(strstr(said, "dut: its write() of 4 bytes at offset 0x8 has not returned for "
+                                 "0.3 s; gdb -p "));
+    said[0] = 0;
+    see(&vigil, 700); /* once */
+    assert_string_equal(said, "");
+    activity.callbacks++;
+    see(&vigil, 750);
+    see(&vigil, 1100);
+    assert_non_null(strstr(said, "has not returned for 0.3 s"));
+}
+
+/* Another call of the same, and one that has returned, begin anew. */
+static void test_callbacks_that_return(void **state)
+{
+    struct vigil vigil = fresh;
+    for (unsigned ms = 0; ms < 2000; ms += 250, activity.callbacks++)
+        see(&vigil, ms);
+    activity.callback = TRESTLE_CALLBACK_NONE;
+    see(&vigil, 2300);
+    see(&vigil, 2900);
+    assert_string_equal(said, "");
+}
+
+/* A callback that waited for a trace's reader, and goes on, has not lasted since the beginning of
+ * the world. */
+static void test_a_callback_that_waited(void **state)
+{
+    struct vigil vigil = fresh;
+    activity.is_waiting = activity.is_running = true;
+    see(&vigil, 0);
+    see(&vigil, 900);
+    activity.is_waiting = false;
+    see(&vigil, 950);
+    see(&vigil, 1200);
+    assert_null(strstr(said, "has not"));
+    see(&vigil, 1250);
+    assert_non_null(strstr(said, "has not returned for 0.3 s"));
+    assert_int_equal(vigil.callback_ns, 1950 * MS);
+    assert_int_equal(vigil.run_ns, 1950 * MS);
+}
+
+static void test_an_engine_that_does_not_come_to_rest(void **state)
+{
+    struct vigil vigil = fresh;
+    activity.is_running = true;
+    activity.now = 5 * TRESTLE_US;
+    activity.callback_name = "wake";
+    activity.callback = TRESTLE_CALLBACK_WAKE;
+    for (unsigned ms = 0; ms < 300; ms += 50, activity.callbacks++)
+        see(&vigil, ms);
+    assert_string_equal(said, "");
+    see(&vigil, 300);
+    assert_non_null(strstr(said, "the engine has not come to rest for 0.3 s and is at 5.000000 us "
+                                 "of simulated time: wake() of dut, again and again; "));
+    said[0] = 0;
+    activity.callbacks++;
+    see(&vigil, 350);
+    assert_string_equal(said, "");
+    activity.runs++;
+    activity.callbacks++;
+    see(&vigil, 400);
+    assert_int_equal(vigil.run_ns, 1400 * MS);
+    activity.is_running = false;
+    activity.callback = TRESTLE_CALLBACK_NONE;
+    see(&vigil, 450);
+    assert_int_equal(vigil.run_ns, 0);
+    see(&vigil, 2000);
+    assert_string_equal(said, "");
+}
+
+static void test_without_patience(void **state)
+{
+    struct vigil vigil = fresh;
+    vigil.patience_ns = 0;
+    activity.is_running = true;
+    see(&vigil, 0);
+    see(&vigil, 60000);
+    assert_null(strstr(said, "has not"));
+    vigil_tell_callback(&vigil, 61500 * MS);
+    assert_non_null(strstr(said, "has not returned for 60.5 s"));
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_callback_that_does_not_return), TEST(test_callbacks_that_return),
+        TEST(test_a_callback_that_waited), TEST(test_an_engine_that_does_not_come_to_rest),
+        TEST(test_without_patience)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
