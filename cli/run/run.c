@@ -3,6 +3,7 @@
 #include "run/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,7 +319,14 @@ static size_t needs_shm(const struct config *config)
 static int begin_trace(struct run *run, const char *path, char **ret_error)
 {
     char *error = NULL;
-    if (trestle_bridge_trace(run->bridge, path, &error) < 0) {
+    /* Kept until the FIFO is opened again: its reader must not see an end. */
+    int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0 && errno == ENXIO)
+        log_line("trestle: the run waits until somebody reads %s", path);
+    int status = trestle_bridge_trace(run->bridge, path, &error);
+    if (fd >= 0)
+        close(fd);
+    if (status < 0) {
         *ret_error = xformat("trestle: %s; name a file that can be written",
                              error ? error : "no memory for a trace");
         free(error);

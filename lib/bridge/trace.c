@@ -23,10 +23,11 @@
 static void say_failure(struct bridge_trace *trace, int error)
 {
     trace->has_failed = true;
+    bool is_over = error == -ETIMEDOUT;
     front_log(trace->front, TRESTLE_LOG_ERROR,
-              "cannot write the trace %s: %s; it is cut off there, and the run goes on",
-              trace->path,
-              error == -ETIMEDOUT ? "nobody reads it, and the run is over" : error_text(error));
+              "cannot write the trace %s: %s; it is cut off there%s", trace->path,
+              is_over ? "nobody reads it, and the run is over" : error_text(error),
+              is_over ? "" : ", and the run goes on");
 }
 
 static void keep(struct bridge_trace *trace, const struct trestle_trace_record *record)
