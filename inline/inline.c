@@ -89,6 +89,21 @@ static int begin_to_listen(struct inline_run *run, char **ret_error)
     return r;
 }
 
+/* The run may have gone. */
+static void tell_run(struct inline_run *run)
+{
+    struct trestle_bridge_trace_stats trace;
+    if (trestle_bridge_trace_end(run->bridge, &trace))
+        (void)handover_say_trace(run->say_fd, &trace);
+    (void)trestle_process_tell(run->say_fd, run->bridge);
+}
+
+/* A model has crashed: QEMU goes with it. */
+static void crashed(void)
+{
+    tell_run(&the_run);
+}
+
 static int create(struct inline_run *run, char **ret_error)
 {
     const struct handover *given = run->given;
@@ -101,6 +116,8 @@ static int create(struct inline_run *run, char **ret_error)
                                                    .needs_shm = true};
     run->libraries = calloc(given->num_devices + 1, sizeof(struct trestle_model_library *));
     int r = run->libraries ? trestle_bridge_create(&options, &run->bridge, ret_error) : -ENOMEM;
+    if (r == 0) /* before the first model is called */
+        guard_start(trestle_bridge_sim(run->bridge), given->watchdog_ms, run->say_fd, crashed);
     for (size_t i = 0; i < given->num_devices && r == 0; i++)
         r = add_device(run, i, ret_error);
     for (size_t i = 0; i < given->num_links && r == 0; i++) {
@@ -134,15 +151,6 @@ static void serve(void *ctx, int timeout_ms)
 /* --- the end -----------------------------------------------------------------------------------
  */
 
-/* The run may have gone. */
-static void tell_run(struct inline_run *run)
-{
-    struct trestle_bridge_trace_stats trace;
-    if (trestle_bridge_trace_end(run->bridge, &trace))
-        (void)handover_say_trace(run->say_fd, &trace);
-    (void)trestle_process_tell(run->say_fd, run->bridge);
-}
-
 static void release(struct inline_run *run)
 {
     guard_stop();
@@ -163,12 +171,6 @@ static void finish(void *ctx)
     tell_run(run);
     release(run);
     log_end();
-}
-
-/* A model has crashed: QEMU goes with it. */
-static void crashed(void)
-{
-    tell_run(&the_run);
 }
 
 /* --- the start ---------------------------------------------------------------------------------
@@ -200,7 +202,6 @@ int trestle_inline_start(unsigned version, const char *given, void (*client_turn
         return r;
     }
     bridge_inline(run->bridge, client_turn, &run->inside);
-    guard_start(trestle_bridge_sim(run->bridge), run->given->watchdog_ms, run->say_fd, crashed);
     (void)handover_say(run->say_fd, "serves", "");
     *ret_bridge = (struct inline_bridge){.fd = run->inside.fd,
                                          .ctx = run->inside.ctx,

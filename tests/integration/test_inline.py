@@ -8,7 +8,7 @@ import resource
 import signal
 
 import common
-from cli_case import COMPUTE, ECHO, LINK, Case, Guest
+from cli_case import COMPUTE, ECHO, LINK, Case, Guest, without_asan
 
 FAULTY = common.BUILD / "tests/integration/faulty_model.so"
 INLINE = {"process": "inline"}
@@ -157,6 +157,28 @@ class Inline(Case):
         code, log = self.provoke("trample").end()
         self.assertGreater(code, 128, log)
         self.assertRegex(log, r"trestle: error: [^\n]* written beyond its (state|memory)")
+
+    def begin(self, fault, **more):
+        """A run whose model has its fault in start(): before the guest begins."""
+        config = self.config({"machine": {"kernel": str(common.guest("probe"))}, **more, "devices": [
+            {"name": "dut", "model": str(FAULTY), "base_addr": "0x10200000", "params": {"start": fault}, **INLINE}]})
+        return self.trestle("run", config)
+
+    def test_faults_before_the_guest_begins(self):
+        result = self.begin("exit")
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("trestle: error: dut: its start() calls exit(0); QEMU, whose process it shares, ends with "
+                      "it\n", result.err)
+        result = self.begin("loop", watchdog_ms=300, stop_at="1s")
+        self.assertEqual(result.code, 124, result)
+        self.assertRegex(result.err, r"trestle: error: dut: its start\(\) has not returned for \d\.\d s, and QEMU "
+                                     "stands still with it; gdb")
+
+    @without_asan
+    def test_a_crash_before_the_guest_begins(self):
+        result = self.begin("null")
+        self.assertEqual(result.code, 128 + signal.SIGSEGV, result)
+        self.assertRegex(result.err, r"trestle: error: dut: its start\(\) ends in SIGSEGV .*; QEMU, whose process")
 
     def test_exit_of_a_child(self):
         code, log = self.provoke("fork", "q 0").end()
