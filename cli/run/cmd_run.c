@@ -156,22 +156,44 @@ static int parse(const struct command *command, int argc, char **argv,
 /* --- running -----------------------------------------------------------------------------------
  */
 
-/* When the run is to end by itself, in clock_ns(), and what says so. Simulated time follows the
- * host's clock from the moment the bridge listens, and so does stop_at. */
+static double stop_ms(const struct run_arguments *given, const struct config *config)
+{
+    bool is_wanted =
+        config->stop_at != TRESTLE_TIME_NEVER && !given->launch.gdb && !given->launch.debug;
+    return is_wanted ? (double)config->stop_at / (double)TRESTLE_MS : INFINITY;
+}
+
+/* The earlier of the two, in clock_ns(), and what says so. */
+static uint64_t deadline_in(double stop_at_ms, double timeout_s, const char **ret_reason)
+{
+    bool is_timeout = timeout_s > 0 && timeout_s * 1000 < stop_at_ms;
+    double wait_ms = is_timeout ? timeout_s * 1000 : stop_at_ms;
+    *ret_reason = is_timeout ? "--timeout" : "stop_at";
+    return wait_ms > 1e12 ? CLOCK_NEVER : clock_ns() + (uint64_t)ceil(wait_ms * NS_PER_MS);
+}
+
+/* When the run is to end by itself. Simulated time follows the host's clock from the moment the
+ * bridge listens, and so does stop_at. */
 static uint64_t deadline_of(const struct guest_run *whole, const char **ret_reason)
 {
     const struct run_arguments *given = whole->options;
-    double wait_ms = INFINITY;
-    trestle_time stop_at = whole->run.config->stop_at;
-    if (stop_at != TRESTLE_TIME_NEVER && !given->launch.gdb && !given->launch.debug) {
-        wait_ms = (double)stop_at / (double)TRESTLE_MS;
-        *ret_reason = "stop_at";
-    }
-    if (given->timeout_s > 0 && given->timeout_s * 1000 < wait_ms) {
-        wait_ms = given->timeout_s * 1000;
-        *ret_reason = "--timeout";
-    }
-    return wait_ms > 1e12 ? CLOCK_NEVER : clock_ns() + (uint64_t)ceil(wait_ms * NS_PER_MS);
+    bool is_over = given->timeout_s > 0 && clock_ns() >= whole->run.deadline_ns;
+    uint64_t deadline_ns =
+        deadline_in(stop_ms(given, whole->run.config), given->timeout_s, ret_reason);
+    return is_over ? clock_ns() : deadline_ns;
+}
+
+/* When it ends although a model has not begun. For stop_at nothing counts before the bridge
+ * listens, but a model that the watchdog has named will not begin any more. */
+static uint64_t first_deadline(const struct run_arguments *given, const struct config *config,
+                               const char **ret_reason)
+{
+    double wait_ms = stop_ms(given, config), patience_ms = (double)config->watchdog_ms;
+    if (patience_ms <= 0)
+        wait_ms = INFINITY;
+    else if (wait_ms < patience_ms)
+        wait_ms = patience_ms;
+    return deadline_in(wait_ms, given->timeout_s, ret_reason);
 }
 
 static void serve(struct guest_run *whole, uint64_t deadline_ns, const char *reason)
@@ -385,10 +407,14 @@ static int run_config(const struct run_arguments *given, const struct config *co
     }
     if (status < 0)
         return command_fail_line(error);
+    const char *reason;
+    uint64_t deadline_ns = first_deadline(given, config, &reason);
     const struct run_options shared = {.verbosity = given->verbosity,
                                        .control = given->control,
                                        .trace = given->trace,
                                        .has_no_watchdog = given->launch.debug || given->launch.gdb,
+                                       .deadline_ns = deadline_ns,
+                                       .deadline_what = reason,
                                        .clean_up = abandon,
                                        .ctx = &whole};
     status = run_init(&whole.run, config, &shared, &error);

@@ -299,22 +299,30 @@ static void listen_to(struct own_process *process)
     }
 }
 
-/* Until it says something or ends; a signal ends the wait, since the run is over before it began.
- * A program that knows nothing of the run would have it wait for ever. */
-static bool await_word(const struct own_process *process, int signal_fd)
+/* Until it says something or ends; a signal or the deadline ends the wait, since the run is over
+ * before it began. A program that knows nothing of the run would have it wait for ever. */
+static bool await_word(const struct own_process *process)
 {
+    const struct own_options *options = &process->all->options;
     struct pollfd fds[] = {{.fd = process->report_fd, .events = POLLIN},
-                           {.fd = signal_fd, .events = POLLIN}};
-    int64_t patience = process->all->config->watchdog_ms;
-    int timeout = patience > 0 && process->configured->command ? (int)patience : -1, n;
-    while ((n = poll(fds, 2, timeout)) == 0 || (n < 0 && errno == EINTR)) {
-        if (n == 0)
+                           {.fd = options->signal_fd, .events = POLLIN}};
+    int64_t patience_ms = process->configured->command ? process->all->config->watchdog_ms : 0;
+    uint64_t warn_ns =
+        patience_ms > 0 ? clock_ns() + (uint64_t)patience_ms * NS_PER_MS : CLOCK_NEVER;
+    int n = 0;
+    while (n <= 0 && clock_ns() < options->deadline_ns) {
+        uint64_t until_ns = warn_ns < options->deadline_ns ? warn_ns : options->deadline_ns;
+        n = poll(fds, 2, clock_ms_until(until_ns));
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n == 0 && clock_ns() >= warn_ns) {
             log_line("trestle: warning: %s: %s has not begun to serve within %d ms; the run waits "
                      "for it",
-                     process->configured->name, process->configured->command[0], timeout);
-        timeout = n == 0 ? -1 : timeout;
+                     process->configured->name, process->configured->command[0], (int)patience_ms);
+            warn_ns = CLOCK_NEVER;
+        }
     }
-    return fds[0].revents != 0;
+    return n > 0 && fds[0].revents != 0;
 }
 
 /* 0: it serves. -EINVAL: it does not, and has ended. */
@@ -331,9 +339,9 @@ static int judge(struct own_process *process, int grace_ms)
     return status;
 }
 
-static int await_ready(struct own_process *process, int signal_fd, char **ret_error)
+static int await_ready(struct own_process *process, char **ret_error)
 {
-    if (!await_word(process, signal_fd))
+    if (!await_word(process))
         return 0;
     int status = judge(process, STOP_GRACE_MS);
     if (status != -EINVAL)
@@ -612,7 +620,7 @@ int own_start(const struct config *config, struct trestle_bridge *bridge,
     free(error);
     for (size_t i = 0; i < count && status == 0; i++)
         if (!config->processes[i]->is_inline)
-            status = await_ready(&own->processes[i], options->signal_fd, ret_error);
+            status = await_ready(&own->processes[i], ret_error);
     if (status < 0)
         own_finish(own);
     else

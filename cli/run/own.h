@@ -20,6 +20,7 @@ struct own_options {
                           * on; NULL: nothing */
     const char *control; /* they listen for commands at control.NAME; NULL: nowhere */
     int signal_fd;       /* ends the wait for them when it is readable */
+    uint64_t deadline_ns; /* and so does this, by clock_ns() */
 };
 
 /* Starts those of the configuration, on the sockets that the bridge has opened. Returns once all of

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/socket_path.h"
+#include "command.h"
 #include "json_file.h"
 #include "log.h"
 #include "run/backend.h"
@@ -399,6 +400,8 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
         free(error);
         return status;
     }
+    run->deadline_ns = wanted->deadline_ns ? wanted->deadline_ns : CLOCK_NEVER;
+    watchdog_set_deadline(run->deadline_ns, wanted->deadline_what, EXIT_OUT_OF_TIME);
     watchdog_watch(trestle_bridge_sim(run->bridge));
     status = add_devices(run, ret_error);
     if (status == 0)
@@ -459,7 +462,8 @@ int run_listen(struct run *run, char **ret_error)
                                     .watchdog_ms = run->watchdog_ms,
                                     .trace = own_trace(run),
                                     .control = run->control_path,
-                                    .signal_fd = run->signal_fd};
+                                    .signal_fd = run->signal_fd,
+                                    .deadline_ns = run->deadline_ns};
     if (status == 0 && run->config->num_processes > 0)
         status = own_start(run->config, run->bridge, &own, &run->own, ret_error);
     return status < 0 ? status : start_backends(run, ret_error);

@@ -21,6 +21,10 @@ struct run_options {
     enum trestle_wait wait;
     const char *process;  /* what the run that started this one calls it; NULL: this is the run */
     bool has_no_watchdog; /* somebody may have stopped the models, and looks at them */
+    /* For models that do not begin: when the run ends all the same, by clock_ns(), and what says
+     * so. 0: never. */
+    uint64_t deadline_ns;
+    const char *deadline_what;
     /* When a model's callback does not return, crashes or calls exit(): ends what the run has
      * started, and says what it has served. The models are not called any more. */
     void (*clean_up)(void *ctx);
@@ -40,7 +44,8 @@ struct run {
     struct backend **backends;               /* of each device, or NULL */
     pid_t keeper;                            /* 0: none */
     int verbosity;
-    int64_t watchdog_ms; /* of all processes; 0: none */
+    int64_t watchdog_ms;  /* of all processes; 0: none */
+    uint64_t deadline_ns; /* of the beginning */
     int signal_fd;
     int signal;            /* the first that came, or 0 */
     unsigned signals_seen; /* a second one means: at once */

@@ -107,10 +107,13 @@ static void tell_slow(struct vigil *vigil)
         return;
     memcpy(vigil->told_slow[vigil->num_told_slow++], vigil->seen.device,
            sizeof(vigil->seen.device));
-    snprintf(
-        sentence, sizeof(sentence),
-        "%s takes longer than 100 ms of the host's time, and its guest waits; this is said once",
-        vigil_describe(&vigil->seen, what, sizeof(what)));
+    enum trestle_callback callback = vigil->seen.callback;
+    bool has_guest = callback != TRESTLE_CALLBACK_INIT && callback != TRESTLE_CALLBACK_START &&
+                     callback != TRESTLE_CALLBACK_FINI;
+    snprintf(sentence, sizeof(sentence),
+             "%s takes longer than 100 ms of the host's time%s; this is said once",
+             vigil_describe(&vigil->seen, what, sizeof(what)),
+             has_guest ? ", and its guest waits" : "");
     vigil->say(TRESTLE_LOG_WARNING, sentence);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A model that misbehaves as its parameter says: "init=FAULT" does so in init(), "fini=FAULT" in
- * fini(), "fault=FAULT" at a write to offset 0. Offset 4 is an ordinary register, offset 8 counts
- * wakes and messages. */
+/* A model that misbehaves as its parameter says: "init=FAULT" does so in init(), and so on for
+ * start and fini; "fault=FAULT" at a write to offset 0. Offset 4 is an ordinary register, offset 8
+ * counts wakes and messages. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,7 +15,7 @@
 #include "trestle/device.h"
 
 struct state {
-    const char *fault, *at_end; /* one of the constants below, or "" */
+    const char *fault, *at_start, *at_end; /* one of the constants below, or "" */
     uint32_t value;
     uint64_t count;
     struct trestle_request *request;
@@ -153,11 +153,13 @@ static const char *constant(const char *text)
 static int init(struct trestle_device *dev, const struct trestle_params *params)
 {
     struct state *state = trestle_device_state(dev);
-    const char *fault, *at_init, *at_end;
+    const char *fault, *at_init, *at_start, *at_end;
     uint64_t number;
     int r = trestle_params_string(params, "fault", "", &fault);
     if (r == 0)
         r = trestle_params_string(params, "init", "", &at_init);
+    if (r == 0)
+        r = trestle_params_string(params, "start", "", &at_start);
     if (r == 0)
         r = trestle_params_string(params, "fini", "", &at_end);
     if (r == 0)
@@ -165,9 +167,16 @@ static int init(struct trestle_device *dev, const struct trestle_params *params)
     if (r < 0)
         return r;
     state->fault = constant(fault);
+    state->at_start = constant(at_start);
     state->at_end = constant(at_end);
     state->value = 0x12345678;
     return misbehave(dev, constant(at_init));
+}
+
+static int start(struct trestle_device *dev)
+{
+    struct state *state = trestle_device_state(dev);
+    return misbehave(dev, state->at_start);
 }
 
 static void fini(struct trestle_device *dev)
@@ -225,6 +234,7 @@ static const struct trestle_model model = {.size = sizeof(model),
                                            .timers = 1,
                                            .state_size = sizeof(struct state),
                                            .init = init,
+                                           .start = start,
                                            .fini = fini,
                                            .read = read_register,
                                            .write = write_register,

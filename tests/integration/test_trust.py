@@ -86,6 +86,20 @@ class Watchdog(Faulty):
                 self.assertRegex(log, r"trestle: (stop_at|Terminated|Interrupt) ends the run\n")
                 self.assertRegex(log, r"\ndut +0x10200000 ")
 
+    def test_one_that_does_not_begin(self):
+        """Before there is a guest: the run ends as it would."""
+        for where, process in ("init", "shared"), ("init", "own"), ("start", "shared"), ("start", "own"):
+            for end, options in ("stop_at", ()), ("--timeout", ("--timeout", "0.5")):
+                with self.subTest(where=where, process=process, end=end):
+                    config = self.faulty(process, more={"watchdog_ms": 300, "stop_at": "100ms" if not options
+                                                        else "600s"}, **{where: "loop"})
+                    result = self.trestle("run", config, *options)
+                    self.assertEqual((result.code, result.out), (124, ""), result)
+                    self.assertNotIn("its guest waits", result.err)
+                    self.assertRegex(result.err, rf"dut: its {where}\(\) has not returned for [01]\.\d s; gdb ")
+                    self.assertIn(f"trestle: {end} ends the run\n", result.err)
+                    self.assertEqual(common.files(self.runtime), set())
+
     def test_an_engine_that_does_not_come_to_rest(self):
         link = {"links": [{"from": "dut.peer", "to": "two.peer", "latency": "0ns"}]}
         two = {"name": "two", "model": FAULTY, "base_addr": "0x10400000",
