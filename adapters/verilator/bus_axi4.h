@@ -21,6 +21,7 @@ struct Bus : trestle_rtl::outcome {
         words_ = todo.size > width ? todo.size / width : 1;
         at_ = 0;
         BUS_AWID = BUS_ARID = id;
+        BUS_WID = id; // of AXI3
         BUS_AWADDR = BUS_ARADDR = BUS_ADDRESS(todo.byte);
         BUS_AWLEN = BUS_ARLEN = words_ - 1;
         // Bytes in a word: a narrow access is a narrow transfer.

@@ -30,7 +30,7 @@ struct Bus : trestle_rtl::outcome {
 
     bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
     {
-        bool takes = !is_taken_ && BUS_READY;
+        bool takes = !is_taken_ && BUS_READY && !BUS_WAIT;
         is_taken_ |= takes;
         if (takes)
             failed = BUS_ERROR;

@@ -3,78 +3,86 @@
 #include "rtl/buses.h"
 
 /* clang-format off */
-#define AXI4_WRITES \
-    {{"awvalid"}, "AWVALID", true}, \
-    {{"awready"}, "AWREADY"}, \
-    {{"awid"}, "AWID", true, true}, \
-    {{"awaddr"}, "AWADDR", true}, \
-    {{"awlen"}, "AWLEN", true}, \
-    {{"awsize"}, "AWSIZE", true, true, "trestle_rtl::log2_of(MASTER_WIDTH)"}, \
-    {{"awburst"}, "AWBURST", true, true, "1"}, \
-    {{"wvalid"}, "WVALID", true}, \
-    {{"wready"}, "WREADY"}, \
-    {{"wdata"}, "WDATA", true}, \
-    {{"wstrb"}, "WSTRB", true}, \
-    {{"wlast"}, "WLAST", true}, \
-    {{"bvalid"}, "BVALID"}, \
-    {{"bready"}, "BREADY", true}, \
-    {{"bid"}, "BID", false, true}, \
-    {{"bresp"}, "BRESP"}, \
-    {{"awlock"}, NULL, true, true}, \
-    {{"awcache"}, NULL, true, true}, \
-    {{"awprot"}, NULL, true, true}, \
-    {{"awqos"}, NULL, true, true}, \
-    {{"awregion"}, NULL, true, true}, \
-    {{"awuser"}, NULL, true, true}, \
-    {{"wuser"}, NULL, true, true}
+/* "awvalid", and as those write it whose channels are bundles: Chisel, SpinalHDL. */
+#define AXI(channel, signal) \
+    {channel signal, channel "_" signal, channel "_bits_" signal, channel "_payload_" signal}
+/* All cores drive strobes, but not all look at them. */
+#define AXI4_WRITES(is_slave) \
+    {AXI("aw", "valid"), "AWVALID", true}, \
+    {AXI("aw", "ready"), "AWREADY"}, \
+    {AXI("aw", "id"), "AWID", true, true}, \
+    {AXI("aw", "addr"), "AWADDR", true}, \
+    {AXI("aw", "len"), "AWLEN", true}, \
+    {AXI("aw", "size"), "AWSIZE", true, true, "trestle_rtl::log2_of(MASTER_WIDTH)"}, \
+    {AXI("aw", "burst"), "AWBURST", true, true, "1"}, \
+    {AXI("w", "valid"), "WVALID", true}, \
+    {AXI("w", "ready"), "WREADY"}, \
+    {AXI("w", "data"), "WDATA", true}, \
+    {AXI("w", "strb"), "WSTRB", true, is_slave}, \
+    {AXI("w", "last"), "WLAST", true}, \
+    {AXI("w", "id"), "WID", true, true}, \
+    {AXI("b", "valid"), "BVALID"}, \
+    {AXI("b", "ready"), "BREADY", true}, \
+    {AXI("b", "id"), "BID", false, true}, \
+    {AXI("b", "resp"), "BRESP", false, true}, \
+    {AXI("aw", "lock"), NULL, true, true}, \
+    {AXI("aw", "cache"), NULL, true, true}, \
+    {AXI("aw", "prot"), NULL, true, true}, \
+    {AXI("aw", "qos"), NULL, true, true}, \
+    {AXI("aw", "region"), NULL, true, true}, \
+    {AXI("aw", "atop"), NULL, true, true}, \
+    {AXI("aw", "user"), NULL, true, true}, \
+    {AXI("w", "user"), NULL, true, true}
 #define AXI4_READS \
-    {{"arvalid"}, "ARVALID", true}, \
-    {{"arready"}, "ARREADY"}, \
-    {{"arid"}, "ARID", true, true}, \
-    {{"araddr"}, "ARADDR", true}, \
-    {{"arlen"}, "ARLEN", true}, \
-    {{"arsize"}, "ARSIZE", true, true, "trestle_rtl::log2_of(MASTER_WIDTH)"}, \
-    {{"arburst"}, "ARBURST", true, true, "1"}, \
-    {{"rvalid"}, "RVALID"}, \
-    {{"rready"}, "RREADY", true}, \
-    {{"rid"}, "RID", false, true}, \
-    {{"rdata"}, "RDATA"}, \
-    {{"rresp"}, "RRESP"}, \
-    {{"rlast"}, "RLAST"}, \
-    {{"arlock"}, NULL, true, true}, \
-    {{"arcache"}, NULL, true, true}, \
-    {{"arprot"}, NULL, true, true}, \
-    {{"arqos"}, NULL, true, true}, \
-    {{"arregion"}, NULL, true, true}, \
-    {{"aruser"}, NULL, true, true}
-#define AXIL_WRITES \
-    {{"awvalid"}, "AWVALID", true}, \
-    {{"awready"}, "AWREADY"}, \
-    {{"awaddr"}, "AWADDR", true}, \
-    {{"wvalid"}, "WVALID", true}, \
-    {{"wready"}, "WREADY"}, \
-    {{"wdata"}, "WDATA", true}, \
-    {{"wstrb"}, "WSTRB", true}, \
-    {{"bvalid"}, "BVALID"}, \
-    {{"bready"}, "BREADY", true}, \
-    {{"bresp"}, "BRESP"}, \
-    {{"awprot"}, NULL, true, true}
+    {AXI("ar", "valid"), "ARVALID", true}, \
+    {AXI("ar", "ready"), "ARREADY"}, \
+    {AXI("ar", "id"), "ARID", true, true}, \
+    {AXI("ar", "addr"), "ARADDR", true}, \
+    {AXI("ar", "len"), "ARLEN", true}, \
+    {AXI("ar", "size"), "ARSIZE", true, true, "trestle_rtl::log2_of(MASTER_WIDTH)"}, \
+    {AXI("ar", "burst"), "ARBURST", true, true, "1"}, \
+    {AXI("r", "valid"), "RVALID"}, \
+    {AXI("r", "ready"), "RREADY", true}, \
+    {AXI("r", "id"), "RID", false, true}, \
+    {AXI("r", "data"), "RDATA"}, \
+    {AXI("r", "resp"), "RRESP", false, true}, \
+    {AXI("r", "last"), "RLAST"}, \
+    {AXI("ar", "lock"), NULL, true, true}, \
+    {AXI("ar", "cache"), NULL, true, true}, \
+    {AXI("ar", "prot"), NULL, true, true}, \
+    {AXI("ar", "qos"), NULL, true, true}, \
+    {AXI("ar", "region"), NULL, true, true}, \
+    {AXI("ar", "user"), NULL, true, true}
+#define AXIL_WRITES(is_slave) \
+    {AXI("aw", "valid"), "AWVALID", true}, \
+    {AXI("aw", "ready"), "AWREADY"}, \
+    {AXI("aw", "addr"), "AWADDR", true}, \
+    {AXI("w", "valid"), "WVALID", true}, \
+    {AXI("w", "ready"), "WREADY"}, \
+    {AXI("w", "data"), "WDATA", true}, \
+    {AXI("w", "strb"), "WSTRB", true, is_slave}, \
+    {AXI("b", "valid"), "BVALID"}, \
+    {AXI("b", "ready"), "BREADY", true}, \
+    {AXI("b", "resp"), "BRESP", false, true}, \
+    {AXI("aw", "prot"), NULL, true, true}
 #define AXIL_READS \
-    {{"arvalid"}, "ARVALID", true}, \
-    {{"arready"}, "ARREADY"}, \
-    {{"araddr"}, "ARADDR", true}, \
-    {{"rvalid"}, "RVALID"}, \
-    {{"rready"}, "RREADY", true}, \
-    {{"rdata"}, "RDATA"}, \
-    {{"rresp"}, "RRESP"}, \
-    {{"arprot"}, NULL, true, true}
+    {AXI("ar", "valid"), "ARVALID", true}, \
+    {AXI("ar", "ready"), "ARREADY"}, \
+    {AXI("ar", "addr"), "ARADDR", true}, \
+    {AXI("r", "valid"), "RVALID"}, \
+    {AXI("r", "ready"), "RREADY", true}, \
+    {AXI("r", "data"), "RDATA"}, \
+    {AXI("r", "resp"), "RRESP", false, true}, \
+    {AXI("ar", "prot"), NULL, true, true}
 /* clang-format on */
 
-static const struct rtl_signal axi4[] = {AXI4_WRITES, AXI4_READS, {{NULL}}};
-static const struct rtl_signal axi4_writes[] = {AXI4_WRITES, {{NULL}}};
+static const struct rtl_signal axi4[] = {AXI4_WRITES(true), AXI4_READS, {{NULL}}};
+static const struct rtl_signal axi4_master[] = {AXI4_WRITES(false), AXI4_READS, {{NULL}}};
+static const struct rtl_signal axi4_writes[] = {AXI4_WRITES(false), {{NULL}}};
 static const struct rtl_signal axi4_reads[] = {AXI4_READS, {{NULL}}};
-static const struct rtl_signal axil[] = {AXIL_WRITES, AXIL_READS, {{NULL}}};
-static const struct rtl_signal axil_writes[] = {AXIL_WRITES, {{NULL}}};
+static const struct rtl_signal axil[] = {AXIL_WRITES(true), AXIL_READS, {{NULL}}};
+static const struct rtl_signal axil_master[] = {AXIL_WRITES(false), AXIL_READS, {{NULL}}};
+static const struct rtl_signal axil_writes[] = {AXIL_WRITES(false), {{NULL}}};
 static const struct rtl_signal axil_reads[] = {AXIL_READS, {{NULL}}};
 
 static const struct rtl_signal apb[] = {
@@ -85,29 +93,33 @@ static const struct rtl_signal apb[] = {
     {{"pwdata"}, "PWDATA", true},
     {{"prdata"}, "PRDATA"},
     {{"pready"}, "PREADY", false, true, "1"},
-    {{"pslverr"}, "PSLVERR", false, true},
+    {{"pslverr", "pslverror"}, "PSLVERR", false, true},
     {{"pstrb"}, "PSTRB", true, true},
     {{"pprot"}, NULL, true, true},
     {{NULL}},
 };
 
-static const struct rtl_signal wishbone[] = {
-    {{"stb"}, "STB", true},
-    {{"cyc"}, "CYC", true},
-    {{"we"}, "WE", true},
-    {{"adr", "addr"}, "ADR", true},
-    {{"dat", "data"}, "DAT_W", true},
-    {{"dat", "data"}, "DAT_R"},
-    {{"ack"}, "ACK"},
-    {{"sel"}, "SEL", true, true, "~UINT64_C(0)"},
-    {{"err"}, "ERR", false, true},
-    {{"stall"}, "STALL", false, true},
-    {{"rty"}, NULL, false, true},
-    {{"cti"}, NULL, true, true},
-    {{"bte"}, NULL, true, true},
-    {{"lock"}, NULL, true, true},
-    {{NULL}},
-};
+/* clang-format off */
+/* A slave with one register has no address, and a simple one leaves cyc to whoever chooses it. */
+#define WISHBONE(is_slave) \
+    {{"stb"}, "STB", true}, \
+    {{"cyc"}, "CYC", true, is_slave}, \
+    {{"we"}, "WE", true}, \
+    {{"adr", "addr", "address"}, "ADR", true, is_slave}, \
+    {{"dat", "data", "dat_w", "dat_mosi", "wdat", "wdata"}, "DAT_W", true}, \
+    {{"dat", "data", "dat_r", "dat_miso", "rdat", "rdata", "rdt"}, "DAT_R"}, \
+    {{"ack"}, "ACK"}, \
+    {{"sel"}, "SEL", true, true, "~UINT64_C(0)"}, \
+    {{"err"}, "ERR", false, true}, \
+    {{"stall"}, "STALL", false, true}, \
+    {{"rty"}, NULL, false, true}, \
+    {{"cti"}, NULL, true, true}, \
+    {{"bte"}, NULL, true, true}, \
+    {{"lock"}, NULL, true, true}, \
+    {{NULL}}
+/* clang-format on */
+static const struct rtl_signal wishbone[] = {WISHBONE(true)};
+static const struct rtl_signal wishbone_master[] = {WISHBONE(false)};
 
 static const struct rtl_signal tilelink[] = {
     {{"a_valid"}, "A_VALID", true},
@@ -133,23 +145,24 @@ static const struct rtl_signal tilelink[] = {
 /* clang-format off */
 #define REGISTER_SIGNALS \
     {{"addr", "address", "adr"}, "ADDR", true}, \
-    {{"wdata", "wr_data", "writedata", "data_in"}, "WDATA", true}, \
-    {{"rdata", "rd_data", "readdata", "data_out"}, "RDATA"}, \
+    {{"wdata", "wr_data", "writedata", "write_data", "data_in"}, "WDATA", true}, \
+    {{"rdata", "rd_data", "readdata", "read_data", "data_out"}, "RDATA"}, \
     {{"strb", "wstrb", "be", "byteenable", "byte_en"}, "STRB", true, true}, \
     {{"ready", "ack"}, "READY", false, true, "1"}, \
+    {{"waitrequest"}, "WAIT", false, true}, \
     {{"rvalid", "rd_valid", "readdatavalid"}, "RVALID", false, true, "1"}, \
     {{"error", "err", "slverr"}, "ERROR", false, true}, \
     {{NULL}}
 /* clang-format on */
 static const struct rtl_signal requests[] = {
-    {{"req", "valid", "sel", "cs", "en"}, "REQ", true},
-    {{"we", "write", "wr", "wen"}, "WRITE", true},
-    {{"re", "read", "rd", "ren"}, "READ", true, true},
+    {{"req", "valid", "sel", "cs", "en", "chipselect"}, "REQ", true},
+    {{"we", "write", "wr", "wen", "wr_en", "write_en"}, "WRITE", true},
+    {{"re", "read", "rd", "ren", "rd_en", "read_en"}, "READ", true, true},
     REGISTER_SIGNALS,
 };
 static const struct rtl_signal strobes[] = {
-    {{"write", "we", "wr", "wen", "wr_en"}, "WRITE", true},
-    {{"read", "re", "rd", "ren", "rd_en"}, "READ", true},
+    {{"write", "we", "wr", "wen", "wr_en", "write_en"}, "WRITE", true},
+    {{"read", "re", "rd", "ren", "rd_en", "read_en"}, "READ", true},
     {{"req"}, "REQ", true, true}, /* never there: then it is the bus above */
     REGISTER_SIGNALS,
 };
@@ -166,12 +179,12 @@ const struct rtl_bus rtl_buses[] = {
 };
 
 const struct rtl_bus rtl_masters[] = {
-    {"AXI4", "master_axi.h", axi4, .address = 3, .data = 9, .is_master = true},
-    {"AXI4-Lite", "master_axi.h", axil, .address = 2, .data = 5, .is_master = true},
+    {"AXI4", "master_axi.h", axi4_master, .address = 3, .data = 9, .is_master = true},
+    {"AXI4-Lite", "master_axi.h", axil_master, .address = 2, .data = 5, .is_master = true},
     {"AXI4 writes", "master_axi.h", axi4_writes, .address = 3, .data = 9, .is_master = true},
     {"AXI4 reads", "master_axi.h", axi4_reads, .address = 3, .data = 10, .is_master = true},
     {"AXI4-Lite writes", "master_axi.h", axil_writes, .address = 2, .data = 5, .is_master = true},
     {"AXI4-Lite reads", "master_axi.h", axil_reads, .address = 2, .data = 5, .is_master = true},
-    {"Wishbone", "master_wb.h", wishbone, .address = 3, .data = 4, .is_master = true},
+    {"Wishbone", "master_wb.h", wishbone_master, .address = 3, .data = 4, .is_master = true},
     {NULL},
 };

@@ -7,11 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RTL_SIGNALS_MAX 48
+#define RTL_SIGNALS_MAX 64
 #define RTL_MASTER_BITS_MAX 1024 /* of data */
 
 struct rtl_signal {
-    const char *names[6]; /* it ends so, behind the bus's prefix; the first is its own */
+    const char *names[8]; /* it ends so, behind the bus's prefix; the first is its own */
     const char *macro; /* BUS_... or MASTER_... of the header; NULL: it stays 0, or is not heard */
     bool is_input;     /* of a slave; of a master it is an output, and the other way round */
     bool is_optional;

@@ -306,7 +306,7 @@ static const char compile_script[] =
     "\"$root\"/include/verilated_threads.cpp ${4:+\"$root/include/verilated_fst_c.cpp\"} |\n"
     "xargs -0 -n1 -P\"$(nproc)\" sh -c 'for source do :; done; "
     "exec \"$@\" -o \"$0/${source##*/}.o\"' \"$0\" $compiler "
-    "-std=c++17 -O2 -fPIC -fvisibility=hidden -w "
+    "-std=c++17 -O2 -fPIC -fvisibility=hidden -w $CXXFLAGS "
     "-include \"$1/print.h\" -DVL_USER_FINISH -DVL_USER_STOP -DVL_USER_FATAL ${4:+-DVM_TRACE=1 "
     "-DVM_TRACE_FST=1 "
     "-DTRESTLE_WAVE=1} "

@@ -6,16 +6,32 @@
 
 enum { SIZE_MOST = 4096 };
 
-/* Bytes from one address to the next: an address [31:2] counts words. */
+static unsigned data_bytes(const struct rtl_side *side)
+{
+    return side->signals[side->bus->data]->bits / 8;
+}
+
+/* Bits of the address; 0: there is none, as of a core with a single register. */
+static unsigned address_bits(const struct rtl_side *side)
+{
+    const struct rtl_port *address = side->signals[side->bus->address];
+    return address ? address->bits : 0;
+}
+
+/* Bytes from one address to the next: an address [31:2] counts words, and so does one that could
+ * not tell two words from each other otherwise. */
 static unsigned unit_of(const struct rtl_side *side, bool counts_words)
 {
-    unsigned low = side->signals[side->bus->address]->low;
-    return counts_words ? side->signals[side->bus->data]->bits / 8 : low < 8 ? 1u << low : 1;
+    unsigned bits = address_bits(side);
+    unsigned low = bits ? side->signals[side->bus->address]->low : 0;
+    if (counts_words || (low == 0 && bits < 8 && 1u << bits <= data_bytes(side)))
+        return data_bytes(side);
+    return low < 8 ? 1u << low : 1;
 }
 
 static uint64_t reach_of(const struct rtl_side *side, unsigned unit)
 {
-    unsigned bits = side->signals[side->bus->address]->bits;
+    unsigned bits = address_bits(side);
     uint64_t reach = bits < 32 ? (uint64_t)unit << bits : SIZE_MOST;
     return reach < 8 ? 8 : reach < SIZE_MOST ? reach : SIZE_MOST;
 }
@@ -33,10 +49,10 @@ static void map_side(const struct rtl_side *side, unsigned unit, FILE *out)
     const struct rtl_bus *bus = side->bus;
     const char *const prefix = bus->is_master ? "MASTER" : "BUS";
     fprintf(out, "#define %s_CORE Vcore\n#define %s_WIDTH %u\n#define %s_UNIT %u\n", prefix, prefix,
-            side->signals[bus->data]->bits / 8, prefix, unit);
+            data_bytes(side), prefix, unit);
     if (!bus->is_master)
         fprintf(out, "#define BUS_ADDRESS(a) trestle_rtl::low_bits<%u>((a) / BUS_UNIT)\n",
-                side->signals[bus->address]->bits);
+                address_bits(side));
     for (size_t i = 0; bus->signals[i].names[0]; i++) {
         const struct rtl_signal *signal = &bus->signals[i];
         const struct rtl_port *port = side->signals[i];

@@ -2,6 +2,7 @@
 /* Recognises the clock, the reset, the bus and the interrupts of a core by the names of its ports.
  */
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -217,33 +218,78 @@ static int match_buses(struct rtl_ports *ports, char **ret_almost, char **ret_er
 
 /* --- clock, reset, interrupts ---------------------------------------------------------------- */
 
-static bool is_clock(const char *plain)
+/* The parts of a plain name between its '_'. */
+struct words {
+    char text[128];
+    char *words[16];
+    size_t count;
+};
+
+static bool split(const char *plain, struct words *ret_words)
 {
-    static const char *const names[] = {"clk", "clock", "aclk", "pclk", "hclk", NULL};
-    size_t prefix;
-    return is_one_of(plain, names) || ends_with(plain, "_clk", &prefix) ||
-           ends_with(plain, "_aclk", &prefix) || ends_with(plain, "_clock", &prefix);
+    char *rest = ret_words->text, *word;
+    if (strlen(plain) >= sizeof(ret_words->text))
+        return false;
+    strcpy(ret_words->text, plain);
+    ret_words->count = 0;
+    while ((word = strsep(&rest, "_")) && ret_words->count < 16)
+        if (*word)
+            ret_words->words[ret_words->count++] = word;
+    return ret_words->count > 0 && !word;
 }
 
-/* "rst", "m_aresetn", "nreset", "axi_reset_n", "rst_ni": its last word, with what says of which bus
- * it is before it, and that it is low. */
+/* Whether a port is called as one of the bus is: *ret_prefix is where its own name begins. */
+static bool is_beside(const struct rtl_side *side, const char *plain, size_t *ret_prefix)
+{
+    const char *first = side->bus ? side->signals[0]->plain : "";
+    size_t length = 0;
+    *ret_prefix = 0;
+    for (; plain[length] && plain[length] == first[length]; length++)
+        if (plain[length] == '_')
+            *ret_prefix = length + 1;
+    return *ret_prefix > 0;
+}
+
+/* How much a name speaks for the clock of the bus; 0: it is none. "wb_clk" beside "wb_stb" first,
+ * then "aclk" or "pclk", a name that ends as one, and last "clk_100" or "sysclk". */
+static unsigned clock_likeness(const struct rtl_side *side, const char *plain)
+{
+    static const char *const of_buses[] = {"aclk", "pclk", "hclk", NULL};
+    static const char *const names[] = {"clk", "clock", "aclk", "pclk", "hclk", NULL};
+    struct words name;
+    size_t prefix;
+    if (!split(plain, &name))
+        return 0;
+    const char *first = name.words[0], *last = name.words[name.count - 1];
+    if (!is_one_of(last, names))
+        return strncmp(first, "clk", 3) == 0 || strcmp(first, "clock") == 0 ||
+               ends_with(last, "clk", &prefix);
+    if (is_beside(side, plain, &prefix) && is_one_of(plain + prefix, names))
+        return 4;
+    return is_one_of(plain, of_buses) ? 3 : 2;
+}
+
+/* "rst", "m_aresetn", "nreset", "n_rst", "axi_reset_n", "rst_ni", "reset_sync": its last word, with
+ * what says of which bus it is before it, and that it is low. */
 static bool is_reset(const char *plain, bool *ret_is_low)
 {
-    static const char *const ends[] = {"_n", "_ni", "_b", "_l", NULL};
-    char name[128];
-    size_t length = strlen(plain), prefix;
-    if (length >= sizeof(name))
+    static const char *const ends[] = {"n", "ni", "b", "l", "low", NULL};
+    static const char *const says_nothing[] = {"async", "sync", NULL};
+    struct words name;
+    if (!split(plain, &name))
         return false;
     *ret_is_low = false;
-    memcpy(name, plain, length + 1);
-    for (size_t i = 0; ends[i] && !*ret_is_low; i++)
-        if (ends_with(name, ends[i], &prefix)) {
-            name[prefix] = '\0';
-            *ret_is_low = true;
-        }
-    char *word = strrchr(name, '_') ? strrchr(name, '_') + 1 : name;
-    length = strlen(word);
-    if (length > 0 && word[length - 1] == 'n') {
+    if (name.count > 1 && is_one_of(name.words[name.count - 1], ends)) {
+        *ret_is_low = true;
+        name.count--;
+    }
+    if (name.count > 1 && is_one_of(name.words[name.count - 1], says_nothing))
+        name.count--;
+    char *word = name.words[name.count - 1];
+    if (name.count > 1 && strcmp(name.words[name.count - 2], "n") == 0)
+        *ret_is_low = true;
+    size_t length = strlen(word);
+    if (length > 1 && (word[length - 1] == 'n' || word[length - 1] == 'b')) {
         word[length - 1] = '\0';
         *ret_is_low = true;
     } else if (word[0] == 'n') {
@@ -257,12 +303,17 @@ static bool is_reset(const char *plain, bool *ret_is_low)
 
 static bool is_irq(const char *plain)
 {
-    static const char *const names[] = {"irq",  "intr",       "interrupt", "int",
-                                        "irqs", "interrupts", NULL};
-    size_t prefix;
-    return is_one_of(plain, names) || ends_with(plain, "_irq", &prefix) ||
-           ends_with(plain, "_intr", &prefix) || ends_with(plain, "_interrupt", &prefix) ||
-           ends_with(plain, "_int", &prefix);
+    static const char *const names[] = {"irq", "irqs", "intr", "interrupt", "interrupts",
+                                        "int", "ints", "inta", "irpt",      NULL};
+    static const char *const first_names[] = {"irq", "intr", "interrupt", NULL};
+    static const char *const others[] = {"ack",    "en",     "enable", "id",   "mask", "num", "vec",
+                                         "vector", "status", "valid",  "addr", "req",  NULL};
+    struct words name;
+    if (!split(plain, &name))
+        return false;
+    const char *last = name.words[name.count - 1];
+    return is_one_of(last, names) ||
+           (is_one_of(name.words[0], first_names) && !is_one_of(last, others));
 }
 
 /* Those that a file has named come first. The bus's clock is the one without a period. */
@@ -284,44 +335,105 @@ static int match_named(struct rtl_ports *ports, char **ret_error)
     return 0;
 }
 
-static void match_others(struct rtl_ports *ports)
+static bool is_free_input(const struct rtl_port *port)
 {
+    return port->use == RTL_UNKNOWN && port->is_input && port->bits == 1;
+}
+
+static void find_clock(struct rtl_ports *ports)
+{
+    struct rtl_port *best = NULL;
+    unsigned most = 0;
     for (size_t i = 0; i < ports->count; i++) {
         struct rtl_port *port = &ports->ports[i];
-        bool is_low;
-        if (port->use != RTL_UNKNOWN)
-            continue;
-        if (port->is_input && port->bits == 1 && !ports->clock && is_clock(port->plain)) {
-            ports->clock = port;
-            port->use = RTL_CLOCK;
-        } else if (port->is_input && port->bits == 1 && !ports->has_reset &&
-                   is_reset(port->plain, &is_low)) {
-            ports->has_reset = true;
-            port->use = is_low ? RTL_RESET_LOW : RTL_RESET;
-        } else if (!port->is_input) {
-            port->use = is_irq(port->plain) ? RTL_IRQ : RTL_NOT_CONNECTED;
+        unsigned likeness = is_free_input(port) ? clock_likeness(&ports->slave, port->plain) : 0;
+        if (likeness > most) {
+            best = port;
+            most = likeness;
         }
+    }
+    if (best)
+        best->use = RTL_CLOCK;
+    ports->clock = best;
+}
+
+/* That beside the bus, or the first. */
+static void find_reset(struct rtl_ports *ports)
+{
+    struct rtl_port *best = NULL;
+    bool is_best = false, is_low;
+    size_t prefix;
+    for (size_t i = 0; i < ports->count; i++) {
+        struct rtl_port *port = &ports->ports[i];
+        if (!is_free_input(port) || !is_reset(port->plain, &is_low))
+            continue;
+        bool is_better = is_beside(&ports->slave, port->plain, &prefix);
+        if (!best || (is_better && !is_best)) {
+            best = port;
+            is_best = is_better;
+        }
+    }
+    if (best)
+        best->use = is_reset(best->plain, &is_low) && is_low ? RTL_RESET_LOW : RTL_RESET;
+    ports->has_reset = best;
+}
+
+static void match_others(struct rtl_ports *ports)
+{
+    if (!ports->clock)
+        find_clock(ports);
+    if (!ports->has_reset)
+        find_reset(ports);
+    for (size_t i = 0; i < ports->count; i++) {
+        struct rtl_port *port = &ports->ports[i];
+        if (port->use == RTL_UNKNOWN && !port->is_input)
+            port->use = is_irq(port->plain) ? RTL_IRQ : RTL_NOT_CONNECTED;
     }
 }
 
-static int set_ties(struct rtl_ports *ports, char *const *ties, char **ret_error)
+/* "PORT=VALUE", where PORT may have * in it. One that is only that means all that are left, once
+ * the others are known: `is_rest`. */
+static int set_ties(struct rtl_ports *ports, char *const *ties, bool is_rest, char **ret_error)
 {
     for (; ties && *ties; ties++) {
         const char *equals = strchr(*ties, '=');
         uint64_t value;
+        size_t count = 0;
         if (!equals || !number_parse(equals + 1, &value)) {
             *ret_error = xformat("--tie %s is not PORT=NUMBER", *ties);
             return -EINVAL;
         }
-        struct rtl_port *port = rtl_ports_find(ports, *ties, (size_t)(equals - *ties));
-        if (!port || !port->is_input) {
+        if ((strncmp(*ties, "*=", 2) == 0) != is_rest)
+            continue;
+        char *pattern = xformat("%.*s", (int)(equals - *ties), *ties);
+        for (size_t i = 0; i < ports->count; i++) {
+            struct rtl_port *port = &ports->ports[i];
+            if (!port->is_input || fnmatch(pattern, port->name, 0) != 0 ||
+                (is_rest && port->use != RTL_UNKNOWN))
+                continue;
+            port->tie = value;
+            port->use = RTL_TIED;
+            count++;
+        }
+        free(pattern);
+        if (count == 0 && !is_rest) {
             *ret_error = xformat("--tie %s: the core has no such input", *ties);
             return -EINVAL;
         }
-        port->tie = value;
-        port->use = RTL_TIED;
     }
     return 0;
+}
+
+/* An input that nobody drives, and what it may be; malloc'd. */
+static char *describe_unknown(const struct rtl_ports *ports, const struct rtl_port *port)
+{
+    bool is_low;
+    const char *guess = "";
+    if (is_free_input(port) && clock_likeness(&ports->slave, port->plain) > 1)
+        guess = "; another clock?";
+    else if (is_free_input(port) && is_reset(port->plain, &is_low))
+        guess = "; another reset?";
+    return xformat("%s (%u bit%s%s)", port->name, port->bits, port->bits > 1 ? "s" : "", guess);
 }
 
 /* What nothing is known of, and what there is too much of. */
@@ -331,9 +443,11 @@ static int check_others(const struct rtl_ports *ports, const char *almost, char 
     unsigned irqs = 0, wires = 0;
     for (size_t i = 0; i < ports->count; i++) {
         const struct rtl_port *port = &ports->ports[i];
-        if (port->use == RTL_UNKNOWN)
-            strings_addf(&unknown, "%s (%u bit%s)", port->name, port->bits,
-                         port->bits > 1 ? "s" : "");
+        if (port->use == RTL_UNKNOWN) {
+            char *text = describe_unknown(ports, port);
+            strings_add(&unknown, text);
+            free(text);
+        }
         if (port->use == RTL_IRQ || port->use == RTL_PULSE)
             irqs += port->bits;
         if (port->use == RTL_WIRE)
@@ -359,7 +473,7 @@ static int check_others(const struct rtl_ports *ports, const char *almost, char 
 int rtl_ports_match(struct rtl_ports *ports, char *const *ties, char **ret_error)
 {
     *ret_error = NULL;
-    int status = set_ties(ports, ties, ret_error);
+    int status = set_ties(ports, ties, false, ret_error);
     if (status == 0)
         status = match_named(ports, ret_error);
     if (status < 0)
@@ -374,6 +488,8 @@ int rtl_ports_match(struct rtl_ports *ports, char *const *ties, char **ret_error
         *ret_error = xstrdup("no clock was found among the inputs (clk, aclk, ...)");
         status = -EINVAL;
     }
+    if (status == 0)
+        status = set_ties(ports, ties, true, ret_error);
     if (status == 0)
         status = check_others(ports, almost, ret_error);
     free(almost);

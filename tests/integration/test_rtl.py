@@ -20,12 +20,14 @@ class RTLCase(cli_case.Case):
     def setUp(self):
         super().setUp()
         self.env["TMPDIR"] = str(self.dir)
+        self.env["CXXFLAGS"] = self.flags
         if shutil.which("ccache"):
             self.env["CXX"] = "ccache g++"
 
     def build_core(self, path, *args, **kwargs):
         return self.trestle("rtl", "build", path, *args, timeout=240, **kwargs)
 
+    flags = "-O0"  # most of the time here goes to the compiler
     beside, links = [], []  # of the core
     built = {}  # what was made already, and said: a build takes seconds
 
@@ -92,6 +94,8 @@ class Oracle(unittest.TestCase):
 
 
 class AXI(RTLCase):
+    flags = ""  # as users have it
+
     def test_the_example(self):
         common.qemu("riscv64")
         out = self.assert_built(EXAMPLE / "ticker.v", output="ticker.so")
@@ -471,7 +475,8 @@ class Clocks(RTLCase):
                                                {"name": "tick_rst_n", "use": "reset, active low"}]}))
         result = self.build_core(CORES / "two_clocks.v")
         self.assertEqual(result.code, 2, result)
-        self.assertIn("nothing is known of the inputs tick_clk (1 bit), tick_rst_n (1 bit)", result.err)
+        self.assertIn("nothing is known of the inputs tick_clk (1 bit; another clock?), tick_rst_n (1 bit; another "
+                      "reset?)", result.err)
         out = self.assert_built(CORES / "two_clocks.v", "--ports", ports, output="two_clocks.so")
         self.assertRegex(out, r"(?m)^  input   1  tick_clk +clock of 7ns$")
         ports = json.loads((self.dir / "two_clocks.ports.json").read_text())["ports"]
@@ -788,12 +793,89 @@ class Ports(RTLCase):
         for name, use in (("rst_ni", "reset, active low"), ("i_axi_reset_n", "reset, active low"),
                           ("ARESETN", "reset, active low"), ("nrst", "reset, active low"),
                           ("sys_rst_b", "reset, active low"), ("wb_rst_i", "reset"), ("HRESET", "reset"),
+                          ("n_rst", "reset, active low"), ("resetb", "reset, active low"), ("rst_async_n", "reset, active low"),
                           ("first", "unknown"), ("rest_n", "unknown"), ("n", "unknown"), ("preset_value", "unknown")):
             core.write_text(re.sub(r"\bgo\b", name, text))
             result = self.trestle("rtl", "ports", core, "--top", "apb_blink")
             self.assertEqual(result.code, 0, result)
             found = {p["name"]: p["use"] for p in json.loads(result.out)["ports"]}
             self.assertEqual(found[name], use, name)
+
+    def ports_of(self, inputs, outputs, *args):
+        """What a module with ports of these names (and bits, if not 1) is taken for."""
+        def declare(way, text):
+            for word in text.split():
+                name, _, bits = word.partition(":")
+                yield f"{way} [{int(bits) - 1}:0] {name}" if bits else f"{way} {name}"
+        path = self.dir / "m.v"
+        path.write_text("module m (" + ", ".join([*declare("input", inputs), *declare("output", outputs)]) +
+                        "); " + " ".join(f"assign {word.partition(':')[0]} = 0;" for word in outputs.split()) +
+                        " endmodule\n")
+        result = self.trestle("rtl", "ports", path, *args)
+        self.assertEqual(result.code, 0, result)
+        ports = json.loads(result.out)
+        return ports, {p["name"]: p["use"] for p in ports["ports"]}, result.err
+
+    def test_conventions(self):
+        """Names that generators and families of cores give to their buses."""
+        def axi(form, lite=True):
+            def names(*signals):
+                return " ".join(form(c, s) + b for c, s, b in (x.split("-") for x in signals))
+            ins = names("aw-valid-", "aw-addr-:8", "w-valid-", "w-data-:32", "b-ready-", "ar-valid-", "ar-addr-:8",
+                        "r-ready-")
+            outs = names("aw-ready-", "w-ready-", "b-valid-", "ar-ready-", "r-valid-", "r-data-:32")
+            if not lite:
+                ins += " " + names("w-last-", "aw-len-:8", "ar-len-:8", "aw-atop-:6", "w-id-:4")
+                outs += " " + names("r-last-")
+            return ins, outs
+        for bus, (inputs, outputs) in (
+                ("AXI4-Lite", axi(lambda c, s: f"io_axi_{c}_payload_{s}" if s in ("addr", "data") else f"io_axi_{c}_{s}")),
+                ("AXI4-Lite", axi(lambda c, s: f"io_{c}_bits_{s}" if s in ("addr", "data") else f"io_{c}_{s}")),
+                ("AXI4-Lite", axi(lambda c, s: f"S00_AXI_{c}{s}".upper())),
+                ("AXI4", axi(lambda c, s: f"s_axi_{c}{s}", lite=False)),
+                ("APB", ("io_apb_PSEL:1 io_apb_PENABLE io_apb_PWRITE io_apb_PADDR:8 io_apb_PWDATA:32",
+                         "io_apb_PREADY io_apb_PRDATA:32 io_apb_PSLVERROR")),
+                ("Wishbone", ("wb_stb wb_cyc wb_we wb_adr:30 wb_dat_w:32 wb_sel:4", "wb_ack wb_dat_r:32")),
+                ("Wishbone", ("io_wb_STB io_wb_CYC io_wb_WE io_wb_ADR:8 io_wb_DAT_MOSI:32", "io_wb_ACK io_wb_DAT_MISO:32")),
+                ("Wishbone", ("i_wb_stb i_wb_we i_wb_data:32", "o_wb_ack o_wb_stall o_wb_data:32")),
+                ("registers", ("cs we address:8 write_data:32", "read_data:32 error")),
+                ("register strobes", ("address:4 read write writedata:32 byteenable:4",
+                                      "readdata:32 waitrequest readdatavalid"))):
+            with self.subTest(bus=bus, inputs=inputs):
+                ports, uses, err = self.ports_of("clk " + inputs, outputs)
+                self.assertEqual((ports["bus"], err), (bus, ""))
+                self.assertEqual({use for name, use in uses.items() if name != "clk"}, {"bus"}, uses)
+
+    def test_the_clock_of_the_bus(self):
+        apb = "penable pwrite paddr:8 pwdata:32"
+        for names, psel, clock in (("clk_i HCLK", "psel", "HCLK"), ("sys_clk s_apb_clk", "s_apb_psel", "s_apb_clk"),
+                                   ("scan clk_100", "psel", "clk_100"), ("sysclk", "psel", "sysclk"),
+                                   ("clk2 clk", "psel", "clk")):
+            prefix = psel[:-len("psel")]
+            bus = " ".join(f"{prefix}{name}" for name in apb.split())
+            uses = self.ports_of(f"{names} {psel} {bus}", f"{prefix}prdata:32")[1]
+            self.assertEqual([name for name, use in uses.items() if use == "clock"], [clock])
+        _, uses, err = self.ports_of(f"tick_clk PCLK arst PRESETN psel {apb}", "prdata:32")
+        self.assertEqual((uses["PCLK"], uses["arst"]), ("clock", "reset"))
+        self.assertIn("the inputs tick_clk (1 bit; another clock?), PRESETN (1 bit; another reset?); give", err)
+
+    def test_names_of_interrupts(self):
+        outputs = {"wb_inta_o": 1, "intr_timer_expired_0_0_o": 1, "o_uart_rx_int": 1, "irq_rx": 1, "ip2intc_irpt": 1,
+                   "interrupts": 1, "irq_id_o": 0, "interrupt_enable": 0, "print": 0, "events_o": 0}
+        uses = self.ports_of("clk psel penable pwrite paddr:8 pwdata:32", "prdata:32 " + " ".join(outputs))[1]
+        self.assertEqual({name: uses[name] == "irq" for name in outputs},
+                         {name: bool(is_irq) for name, is_irq in outputs.items()})
+
+    def test_ties_of_many(self):
+        inputs = "clk psel penable pwrite paddr:8 pwdata:32 pad_a:4 pad_b pad_c other"
+        _, uses, err = self.ports_of(inputs, "prdata:32", "--tie", "pad_*=1", "--tie", "pad_b=0")
+        self.assertEqual((uses["pad_a"], uses["pad_b"], uses["other"]), ("tied", "tied", "unknown"))
+        self.assertIn("nothing is known of the inputs other (1 bit); give", err)
+        ports, uses, err = self.ports_of(inputs, "prdata:32", "--tie", "*=0", "--tie", "pad_b=1")
+        self.assertEqual((uses["clk"], uses["psel"], uses["other"], err), ("clock", "bus", "tied", ""))
+        self.assertEqual([p["tie"] for p in ports["ports"] if p["name"] in ("pad_a", "pad_b", "other")], [0, 1, 0])
+        self.assertIn("--tie none_*=0: the core has no such input",
+                      self.ports_of(inputs, "prdata:32", "--tie", "none_*=0")[2])
 
     def test_bad_files(self):
         core = self.odd_core()
