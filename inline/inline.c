@@ -154,6 +154,8 @@ static void serve(void *ctx, int timeout_ms)
 static void release(struct inline_run *run)
 {
     guard_stop();
+    if (run->bridge && trestle_bridge_remove_devices(run->bridge) < 0)
+        (void)handover_say(run->say_fd, "lost", "");
     trestle_bridge_destroy(run->bridge);
     for (size_t i = 0; run->libraries && i < run->given->num_devices; i++)
         trestle_model_unload(run->libraries[i]);

@@ -74,8 +74,7 @@ class wave
         dump(now < to_ ? now : to_);
         file_->close();
         if (!is_whole(path_.c_str()))
-            trestle_device_log(dev, TRESTLE_LOG_ERROR, "the wave %s is cut off: is the disk full?",
-                               path_.c_str());
+            trestle_device_fail(dev, "the wave %s is cut off: is the disk full?", path_.c_str());
     }
 
   private:

@@ -210,7 +210,8 @@ static int poke_config(const char *path, const char *commands_text, const char *
         code = do_all(&doer, commands_text, script);
         poke_finish(&poke);
         fflush(stdout); /* before whatever the models' ends may do */
-        offline_finish(&offline);
+        if (offline_finish(&offline) < 0 && code == 0)
+            code = EXIT_FAILURE;
     }
     watchdog_stop();
     config_destroy(config);

@@ -42,8 +42,9 @@ static int do_copy(void *ctx, bool write, uint64_t addr, void *buf, size_t size)
 
 static void log_line(void *ctx, enum trestle_log_level level, const char *text)
 {
-    const bool *verbose = ctx;
-    if (level <= TRESTLE_LOG_WARNING || *verbose)
+    struct offline *offline = ctx;
+    offline->has_lost |= offline->is_ending && level == TRESTLE_LOG_ERROR;
+    if (level <= TRESTLE_LOG_WARNING || offline->is_verbose)
         fprintf(stderr, "trestle: %s\n", text);
 }
 
@@ -122,12 +123,10 @@ static int start_devices(struct offline *offline, const struct config *config, c
 int offline_init(struct offline *offline, const struct config *config, bool verbose,
                  char **ret_error)
 {
-    static bool is_verbose;
-    is_verbose = verbose;
-    *offline = (struct offline){.test = trestle_test_create()};
+    *offline = (struct offline){.test = trestle_test_create(), .is_verbose = verbose};
     offline->devices = xcalloc(config->num_devices, sizeof(*offline->devices));
     watchdog_watch(trestle_test_sim(offline->test));
-    trestle_test_on_log(offline->test, log_line, &is_verbose);
+    trestle_test_on_log(offline->test, log_line, offline);
     (void)trestle_test_ram(offline->test, ram_of(config->arch), RAM_SIZE);
     int status = add_devices(offline, config, ret_error);
     if (status == 0) {
@@ -135,7 +134,7 @@ int offline_init(struct offline *offline, const struct config *config, bool verb
         status = start_devices(offline, config, ret_error);
     }
     if (status < 0) {
-        offline_finish(offline);
+        (void)offline_finish(offline);
         return status;
     }
     offline->target = (struct poke_target){.ctx = offline,
@@ -148,14 +147,17 @@ int offline_init(struct offline *offline, const struct config *config, bool verb
     return 0;
 }
 
-void offline_finish(struct offline *offline)
+int offline_finish(struct offline *offline)
 {
+    offline->is_ending = true;
     if (offline->test) {
         watchdog_finish();
         trestle_test_remove_devices(offline->test);
     }
     watchdog_watch(NULL);
     trestle_test_destroy(offline->test);
+    int status = offline->has_lost ? -EIO : 0;
     free(offline->devices);
     *offline = (struct offline){0};
+    return status;
 }

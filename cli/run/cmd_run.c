@@ -421,6 +421,8 @@ static int run_config(const struct run_arguments *given, const struct config *co
     if (status == 0)
         status = run_guest(&whole, &error);
     run_finish(&whole.run);
+    if (whole.run.has_lost)
+        fail_run(&whole);
     launch_finish(&whole.launch);
     if (status < 0)
         return command_fail_line(error);

@@ -52,6 +52,7 @@ struct own_process {
     unsigned quick_deaths; /* in a row */
     bool has_died;         /* some time, before it was to be stopped */
     bool is_silent;        /* it served, and ended without saying what */
+    bool has_lost;         /* a model has failed in its fini(), and said so */
     uint64_t started_ns;
     struct trestle_device_stats *stats; /* of all that have ended, device by device */
     char disturbance[64];               /* of all of them; empty: none */
@@ -391,6 +392,7 @@ static void take_report(struct own_process *process)
     process->trace_stats = report.trace;
     free(process->failure);
     process->failure = report.failure ? xstrdup(report.failure) : NULL;
+    process->has_lost |= report.has_lost;
     process->is_silent = report.serves && report.num_devices == 0;
     handover_finish_report(&report);
 }
@@ -674,6 +676,14 @@ char *own_silent_inline(const struct own_processes *own)
     char *all = names.count ? strings_join(&names, ", ") : NULL;
     strings_finish(&names);
     return all;
+}
+
+bool own_has_lost(const struct own_processes *own)
+{
+    for (size_t i = 0; own && i < own->count; i++)
+        if (own->processes[i].has_lost)
+            return true;
+    return false;
 }
 
 void own_inline_trace(const struct own_processes *own, struct trestle_bridge_trace_stats *ret_trace)

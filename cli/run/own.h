@@ -59,6 +59,8 @@ const char *own_disturbance(const struct own_processes *own, size_t index);
 /* The devices inside QEMU, if it ended without a word of them once they served; malloc'd. NULL: it
  * did not, or there are none. */
 char *own_silent_inline(const struct own_processes *own);
+/* Whether a model of theirs has failed in its fini(), and said so. */
+bool own_has_lost(const struct own_processes *own);
 /* Of the trace that QEMU's own process has written for the run. */
 void own_inline_trace(const struct own_processes *own,
                       struct trestle_bridge_trace_stats *ret_trace);

@@ -499,6 +499,8 @@ void run_finish(struct run *run)
     keeper_stop(&run->keeper);
     live_finish(run->live);
     run->live = NULL;
+    own_stop(run->own);
+    run->has_lost = own_has_lost(run->own);
     own_finish(run->own);
     run->own = NULL;
     if (run->bridge && run->signal_fd >= 0)
@@ -507,7 +509,7 @@ void run_finish(struct run *run)
         child_end_strays(STRAYS_GRACE_MS);
         trestle_bridge_remove_sockets(run->bridge);
         watchdog_finish();
-        trestle_bridge_remove_devices(run->bridge);
+        run->has_lost |= trestle_bridge_remove_devices(run->bridge) < 0;
     }
     watchdog_watch(NULL);
     trestle_bridge_destroy(run->bridge);

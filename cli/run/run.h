@@ -49,6 +49,7 @@ struct run {
     int signal_fd;
     int signal;            /* the first that came, or 0 */
     unsigned signals_seen; /* a second one means: at once */
+    bool has_lost;         /* after run_finish(): a model has failed at its end, and said so */
 };
 
 /* The files of --stats and --trace, or NULL: -EINVAL with the line where they cannot be. */

@@ -167,5 +167,7 @@ int serve_config(const struct config *config, const struct serve_options *option
     run_end_trace(run);
     (void)report(&serving);
     run_finish(run);
-    return code;
+    if (run->has_lost && options->say_fd)
+        (void)handover_say(options->say_fd, "lost", "");
+    return run->has_lost ? EXIT_FAILURE : code;
 }

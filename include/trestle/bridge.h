@@ -134,8 +134,9 @@ TRESTLE_API void trestle_bridge_remove_sockets(struct trestle_bridge *bridge);
 
 /* Closes and unlinks all sockets, and removes the devices, with their models' fini(). Only
  * trestle_bridge_destroy() may follow, which otherwise does the same: for a process that watches
- * its models (trestle_sim_look()) to their end. */
-TRESTLE_API void trestle_bridge_remove_devices(struct trestle_bridge *bridge);
+ * its models (trestle_sim_look()) to their end. -EIO: a fini() has called trestle_device_fail(),
+ * which was logged. */
+TRESTLE_API int trestle_bridge_remove_devices(struct trestle_bridge *bridge);
 /* Closes and unlinks all sockets. NULL and half-built bridges are fine. */
 TRESTLE_API void trestle_bridge_destroy(struct trestle_bridge *bridge);
 

@@ -345,6 +345,8 @@ static int parse_report_field(struct handover_report *report, const char *field)
     const char *value;
     if (value_of(field, "serves"))
         report->serves = true;
+    else if (value_of(field, "lost"))
+        report->has_lost = true;
     else if ((value = value_of(field, "failure")))
         return set_text(&report->failure, value);
     else if ((value = value_of(field, "hash")))

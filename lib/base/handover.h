@@ -52,6 +52,7 @@ struct handover {
 /* What a process says. */
 struct handover_report {
     bool serves;
+    bool has_lost;     /* a model has failed in its fini(), and said so */
     char *failure;     /* a sentence, or NULL */
     char *run_hash;    /* or NULL */
     char *disturbance; /* or NULL */

@@ -17,6 +17,7 @@
 #include "front/v2/v2.h"
 #include "ipc/barrier.h"
 #include "ipc/shm.h"
+#include "sim/activity.h"
 #include "sim/lazy.h"
 
 /* Protocol 1 has nothing to be recognised by. */
@@ -77,12 +78,13 @@ int trestle_bridge_create(const struct trestle_bridge_options *options,
     return 0;
 }
 
-void trestle_bridge_remove_devices(struct trestle_bridge *bridge)
+int trestle_bridge_remove_devices(struct trestle_bridge *bridge)
 {
     struct front *front = &bridge->front;
     bridge_trace_finish(&bridge->trace);
     while (front->num_ports > 0)
         devices_free_port(front->ports[--front->num_ports]);
+    return bridge->sim && activity_has_lost(bridge->sim) ? -EIO : 0;
 }
 
 void trestle_bridge_destroy(struct trestle_bridge *bridge)
@@ -90,7 +92,7 @@ void trestle_bridge_destroy(struct trestle_bridge *bridge)
     if (!bridge)
         return;
     struct front *front = &bridge->front;
-    trestle_bridge_remove_devices(bridge);
+    (void)trestle_bridge_remove_devices(bridge);
     free(front->ports);
     serve_finish(bridge);
     loop_finish(&front->loop);

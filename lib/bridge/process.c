@@ -74,6 +74,8 @@ void trestle_process_destroy(struct trestle_process *process)
 {
     if (!process)
         return;
+    if (process->bridge && trestle_bridge_remove_devices(process->bridge) < 0)
+        (void)handover_say(process->out_fd, "lost", "");
     trestle_bridge_destroy(process->bridge);
     handover_free(process->given);
     if (process->in_fd >= 0)

@@ -64,6 +64,11 @@ void activity_of_waiting(struct trestle_sim *sim, atomic_bool **ret_is_waiting,
     *ret_is_over = &sim->activity.is_interrupted;
 }
 
+bool activity_has_lost(const struct trestle_sim *sim)
+{
+    return sim->activity.has_lost;
+}
+
 void trestle_sim_interrupt(struct trestle_sim *sim)
 {
     atomic_store_explicit(&sim->activity.is_interrupted, true, memory_order_relaxed);

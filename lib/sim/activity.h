@@ -18,7 +18,11 @@ struct activity {
     atomic_bool is_interrupted;
     atomic_bool is_waiting;   /* the sim's thread, for the file of a trace */
     _Atomic uintptr_t thread; /* that used the sim last */
+    bool has_lost;            /* a model has failed in its fini() */
 };
+
+/* Whether one of its models has failed in its fini(). */
+bool activity_has_lost(const struct trestle_sim *sim);
 
 /* For whoever has the sim's thread wait: what to set meanwhile, and what ends the wait. */
 void activity_of_waiting(struct trestle_sim *sim, atomic_bool **ret_is_waiting,

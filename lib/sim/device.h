@@ -38,6 +38,7 @@ struct trestle_device {
     unsigned ticket;                        /* of the current or the next request */
     bool completed; /* request is done and only waits for the callback's return */
     bool has_started, told_overflow;
+    bool is_ending;     /* its model's fini() is called */
     unsigned hindrance; /* enum device_hindrance: what keeps accesses from the model, or 0 */
     atomic_bool told_thread;
 

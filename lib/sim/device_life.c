@@ -132,6 +132,11 @@ void trestle_device_fail(struct trestle_device *dev, const char *format, ...)
     dev->failure = text;
     if (!dev->has_started)
         return; /* whoever makes the device says it */
+    if (dev->is_ending) {
+        dev->sim->activity.has_lost = true;
+        trestle_device_log(dev, TRESTLE_LOG_ERROR, "%s", text ? text : "it has failed");
+        return;
+    }
     dev->hindrance |= DEVICE_FAILED;
     trestle_device_log(dev, TRESTLE_LOG_ERROR, "%s; every access is a bus error until a reset",
                        text ? text : "it has failed");
@@ -251,6 +256,7 @@ void trestle_device_destroy(struct trestle_device *dev)
     sim_cancel(dev->sim, &dev->delayed);
     /* Nothing reaches the model any more but fini(). */
     device_enter(dev, TRESTLE_CALLBACK_FINI);
+    dev->is_ending = true;
     if (dev->model.fini)
         dev->model.fini(dev);
     device_exit(dev);

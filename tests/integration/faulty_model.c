@@ -24,7 +24,7 @@ struct state {
 static const char *const faults[] = {
     "loop",        "null",  "abort", "exit",     "print",  "keep", "slow",   "thread",
     "picoseconds", "ping",  "fail",  "overflow", "leave",  "fork", "signal", "thread null",
-    "thread exit", "close", "flood", "trample",  "helper", "bus",  "",
+    "thread exit", "close", "flood", "trample",  "helper", "bus",  "lose",   "",
 };
 
 static void *from_a_thread(void *ctx)
@@ -182,6 +182,8 @@ static int start(struct trestle_device *dev)
 static void fini(struct trestle_device *dev)
 {
     struct state *state = trestle_device_state(dev);
+    if (strcmp(state->at_end, "lose") == 0)
+        trestle_device_fail(dev, "what you asked for is lost");
     misbehave(dev, state->at_end);
 }
 

@@ -660,7 +660,8 @@ class Waves(RTLCase):
                                            "base_addr": "0x10200000", "params": {"wave": "full.fst"}}]})
         result = common.run(["sh", "-c", 'trap "" XFSZ; ulimit -f 8; exec "$@"', "sh", common.TRESTLE,
                              "poke", config, script], cwd=self.dir, env=self.env)
-        self.assertIn("the wave full.fst is cut off: is the disk full?", result.err)
+        self.assertEqual((result.code, result.err), (1, "trestle: core: the wave full.fst is cut off: is the disk "
+                                                     "full?\n"), result)
         self.assert_built(EXAMPLE / "ticker.v", output="ticker.so")
         result = self.poke("time\n", "ticker", wave="a.fst")
         self.assertEqual(result.code, 2, result)

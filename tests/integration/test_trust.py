@@ -243,6 +243,16 @@ class Watchdog(Faulty):
                 self.assertEqual(log.count("\ndut "), 1, log)
                 self.assertEqual(common.files(self.runtime), set())
 
+    def test_failure_in_fini(self):
+        """What the user has asked for is not there: one line, and the exit code says so."""
+        for process in "shared", "own", "inline":
+            with self.subTest(process=process):
+                code, log = self.provoke("", fini="lose", process=process).end()
+                self.assertEqual(code, 1, log)
+                self.assertEqual(log.count("what you asked for is lost"), 1, log)
+                self.assertIn("trestle: error: dut: what you asked for is lost\n", log)
+                self.assertEqual(log.count("\ndut "), 1, log)
+
     @without_asan
     def test_crash_in_fini(self):
         code, log = self.provoke("", fini="null").end()
