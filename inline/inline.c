@@ -10,6 +10,7 @@
 #include "bridge/inline.h"
 #include "guard.h"
 #include "log.h"
+#include "run/host_end.h"
 #include "trestle/models.h"
 #include "trestle/process.h"
 
@@ -18,6 +19,7 @@ static struct inline_run {
     struct trestle_bridge *bridge;
     struct handover *given;
     struct trestle_model_library **libraries; /* of each device, or NULL */
+    struct host_end *ends;                    /* of each device */
     struct inline_bridge inside;
     int say_fd;
 } the_run;
@@ -61,8 +63,10 @@ static int add_device(struct inline_run *run, size_t i, char **ret_error)
         params[at] =
             (struct trestle_param){.key = given->params[at].key, .value = given->params[at].value};
     int r = find_model(run, i, &model, ret_error);
+    if (r == 0 && given->backend)
+        r = backend_open(given->backend, NULL, model, given->name, &run->ends[i].backend);
     if (r == 0) {
-        const struct trestle_bridge_device device = {
+        struct trestle_bridge_device device = {
             .size = sizeof(device),
             .name = given->name,
             .model = model,
@@ -72,6 +76,7 @@ static int add_device(struct inline_run *run, size_t i, char **ret_error)
             .num_params = given->num_params,
             .listen_fd = given->listen_fd,
         };
+        host_end_join(&run->ends[i], run->bridge, &device);
         r = trestle_bridge_add_device(run->bridge, &device, NULL, ret_error);
     }
     free(params);
@@ -82,6 +87,8 @@ static int begin_to_listen(struct inline_run *run, char **ret_error)
 {
     char *why = NULL;
     int r = trestle_bridge_listen(run->bridge, &why);
+    for (size_t i = 0; i < run->given->num_devices && r == 0; i++)
+        r = host_end_start(&run->ends[i]);
     if (r < 0)
         (void)error_set(ret_error, r, "%s%s", why ? why : error_text(r),
                         r == -ENOTSUP ? "; leave \"process\": \"inline\" out" : "");
@@ -115,7 +122,9 @@ static int create(struct inline_run *run, char **ret_error)
                                                    .run_hash = given->run_hash,
                                                    .needs_shm = true};
     run->libraries = calloc(given->num_devices + 1, sizeof(struct trestle_model_library *));
-    int r = run->libraries ? trestle_bridge_create(&options, &run->bridge, ret_error) : -ENOMEM;
+    run->ends = calloc(given->num_devices + 1, sizeof(*run->ends));
+    int r = run->libraries && run->ends ? trestle_bridge_create(&options, &run->bridge, ret_error)
+                                        : -ENOMEM;
     if (r == 0) /* before the first model is called */
         guard_start(trestle_bridge_sim(run->bridge), given->watchdog_ms, run->say_fd, crashed);
     for (size_t i = 0; i < given->num_devices && r == 0; i++)
@@ -159,6 +168,9 @@ static void release(struct inline_run *run)
     trestle_bridge_destroy(run->bridge);
     for (size_t i = 0; run->libraries && i < run->given->num_devices; i++)
         trestle_model_unload(run->libraries[i]);
+    for (size_t i = 0; run->ends && i < run->given->num_devices; i++)
+        backend_close(run->ends[i].backend);
+    free(run->ends);
     free(run->libraries);
     handover_free(run->given);
     *run = (struct inline_run){0};

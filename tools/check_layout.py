@@ -94,6 +94,7 @@ ALLOWED = {
     },
     "inline": {
         "cli": "log",
+        "cli/run": "host_end",
         "include/trestle": "models process sim",
         "lib/base": "clock error handover macros vigil",
         "lib/bridge": "inline",

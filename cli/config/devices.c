@@ -309,8 +309,6 @@ static int check_inline(struct config_reader *reader, const struct json_place *w
         {"carrier", device->carrier && strcmp(device->carrier, "socket") == 0,
          "a device inside QEMU needs no carrier"},
         {"release_lock", device->release_lock, "the device works under QEMU's lock itself"},
-        {"backend", device->backend, "a device inside QEMU has no backend"},
-        {"input", device->input, "a device inside QEMU has no input"},
         {"socket", device->socket != NULL, "nobody else can connect to a device inside QEMU"},
         {"model", device->model_name && strcmp(device->model_name, "svd") == 0,
          "a stub of a vendor's peripheral needs the run's own process"},

@@ -20,7 +20,7 @@
 #include "command.h"
 #include "json_file.h"
 #include "log.h"
-#include "run/backend.h"
+#include "run/host_end.h"
 #include "run/live.h"
 #include "run/watchdog.h"
 #include "util.h"
@@ -159,49 +159,14 @@ static int try_model(const struct config_device *device, const struct trestle_si
 
 /* --- host ends ------------------------------------------------------------------------------- */
 
-/* Of a device. */
-struct host_end {
-    struct run *run;
-    uint32_t index;
-};
-
-static struct backend *backend_of(const struct host_end *end)
-{
-    return end->run->backends[end->index];
-}
-
-static int take_output(void *ctx, const void *data, size_t size)
-{
-    const struct host_end *end = ctx;
-    return backend_write(backend_of(end), data, size);
-}
-
-static void ask_for_input(void *ctx)
-{
-    const struct host_end *end = ctx;
-    backend_ask(backend_of(end));
-}
-
-static void give_input(void *ctx)
-{
-    const struct host_end *end = ctx;
-    struct trestle_bridge *bridge = end->run->bridge;
-    uint8_t bytes[TRESTLE_INPUT_MAX];
-    size_t room = trestle_device_input_room(trestle_bridge_device(bridge, end->index));
-    size_t size = backend_read(backend_of(end), bytes, room);
-    if (size > 0 && trestle_bridge_input(bridge, end->index, bytes, size) < 0)
-        run_log(end->run, TRESTLE_LOG_WARNING, "%s: lost %zu bytes of its input",
-                end->run->config->devices[end->index].name, size);
-}
-
 static int open_backend(struct run *run, size_t index, char **ret_error)
 {
     const struct config_device *device = &run->config->devices[index];
-    run->host_ends[index] = (struct host_end){.run = run, .index = (uint32_t)index};
     if (!device->backend && !device->input)
         return 0;
     int status = backend_open(device->backend, device->input, device->model, device->name,
                               &run->backends[index]);
+    run->host_ends[index].backend = run->backends[index];
     bool is_tap =
         device->backend && strncmp(device->backend, BACKEND_TAP, strlen(BACKEND_TAP)) == 0;
     if (status < 0)
@@ -221,12 +186,9 @@ static int open_backend(struct run *run, size_t index, char **ret_error)
 static int start_backends(struct run *run, char **ret_error)
 {
     for (size_t i = 0; i < run->config->num_devices; i++) {
-        struct backend *backend = run->backends[i];
         bool is_lent = run->config->devices[i].process;
-        int status = is_lent ? backend_prepare(backend) : backend_start(backend);
-        if (status == 0 && backend && !is_lent)
-            status = trestle_bridge_watch(run->bridge, backend_fd(backend), give_input,
-                                          &run->host_ends[i]);
+        int status =
+            is_lent ? backend_prepare(run->backends[i]) : host_end_start(&run->host_ends[i]);
         if (status < 0) {
             *ret_error = config_complain_device(run->config, i, "backend", "cannot use it: %s",
                                                 error_text(status));
@@ -271,13 +233,10 @@ static int add_devices(struct run *run, char **ret_error)
             .params = device->params,
             .num_params = device->num_params,
             .socket_path = device->socket,
-            .output = run->backends[i] ? take_output : NULL,
-            .output_ctx = &run->host_ends[i],
-            .input_room = run->backends[i] ? ask_for_input : NULL,
-            .input_ctx = &run->host_ends[i],
             .model_file = device->library ? model_file : NULL,
         };
         char *error = NULL;
+        host_end_join(&run->host_ends[i], run->bridge, &added);
         if ((!device->process || device->is_served_by_command ||
              try_model(device, trestle_bridge_sim(run->bridge), &error) == 0) &&
             trestle_bridge_add_device(run->bridge, &added, NULL, &error) == 0)
