@@ -39,9 +39,10 @@ static inline void sim_run_to(struct trestle_sim *sim, trestle_time until)
     const struct activity *activity = &sim->activity;
     const struct queue *queue = &sim->queue;
     bool is_due = queue->count > 0 && queue->heap[0].when <= until;
-    bool stands = atomic_load_explicit(&activity->is_running, memory_order_relaxed) |
-                  atomic_load_explicit(&activity->is_interrupted, memory_order_relaxed);
-    if (unlikely(is_due) || unlikely(stands) || unlikely(until == TRESTLE_TIME_NEVER))
+    bool is_running = atomic_load_explicit(&activity->is_running, memory_order_relaxed);
+    bool is_interrupted = atomic_load_explicit(&activity->is_interrupted, memory_order_relaxed);
+    if (unlikely(is_due) || unlikely(is_running | is_interrupted) ||
+        unlikely(until == TRESTLE_TIME_NEVER))
         trestle_sim_run_until(sim, until);
     else if (until > sim->now)
         sim->now = until;
