@@ -93,9 +93,10 @@ static void list_registers(const struct trestle_device *dev, struct strings *ret
 }
 
 static void complain_name(const char *what, const char *name, struct strings *known,
-                          char **ret_error)
+                          const char *owner, char **ret_error)
 {
-    char *help = known->count ? suggest_or_list(name, known, "there are") : xstrdup("");
+    char *help = known->count ? suggest_or_list(name, known, "there are")
+                              : xformat("; %s names none", owner);
     *ret_error = xformat("there is no %s \"%s\"%s", what, name, help);
     free(help);
     strings_finish(known);
@@ -112,7 +113,7 @@ static bool parse_name(char *text, struct place *place, char **ret_error)
         *dot++ = '\0';
     if (!trestle_device_find_register(place->dev, text, &region, &at) || region != 0) {
         list_registers(place->dev, &known);
-        complain_name("register", text, &known, ret_error);
+        complain_name("register", text, &known, trestle_device_name(place->dev), ret_error);
         return false;
     }
     place->offset = at.offset;
@@ -124,8 +125,29 @@ static bool parse_name(char *text, struct place *place, char **ret_error)
     if (!dot || field)
         return true;
     list_fields(at.reg, &known);
-    complain_name("field", dot, &known, ret_error);
+    complain_name("field", dot, &known, text, ret_error);
     return false;
+}
+
+/* text: "STA" or "STATUS.re". */
+static void complete_register(const struct trestle_device *dev, const char *text,
+                              struct strings *ret_list)
+{
+    const char *name = trestle_device_name(dev), *dot = strchr(text, '.');
+    size_t length = dot ? (size_t)(dot - text) : strlen(text);
+    struct trestle_register_at at = {0};
+    char reg[128];
+    while (trestle_device_next_register(dev, 0, &at)) {
+        trestle_register_name(at.reg, at.index, reg, sizeof(reg));
+        if (strncasecmp(reg, text, length) != 0 || (dot && reg[length]))
+            continue;
+        if (!dot)
+            strings_addf(ret_list, "%s.%s", name, reg);
+        for (const struct trestle_field *field = dot ? at.reg->fields : NULL; field && field->name;
+             field++)
+            if (strncasecmp(field->name, dot + 1, strlen(dot + 1)) == 0)
+                strings_addf(ret_list, "%s.%s.%s", name, reg, field->name);
+    }
 }
 
 void place_complete(const struct poke_target *target, const char *word, struct strings *ret_list)
@@ -136,14 +158,8 @@ void place_complete(const struct poke_target *target, const char *word, struct s
         size_t length = strlen(name);
         if (!dot && strncmp(name, word, strlen(word)) == 0)
             strings_add(ret_list, name);
-        if (!dot || (size_t)(dot - word) != length || strncmp(name, word, length) != 0)
-            continue;
-        struct strings registers = {0};
-        list_registers(target->devices[i], &registers);
-        for (size_t j = 0; j < registers.count; j++)
-            if (strncasecmp(registers.items[j], dot + 1, strlen(dot + 1)) == 0)
-                strings_addf(ret_list, "%s.%s", name, registers.items[j]);
-        strings_finish(&registers);
+        if (dot && (size_t)(dot - word) == length && strncmp(name, word, length) == 0)
+            complete_register(target->devices[i], dot + 1, ret_list);
     }
     for (size_t i = 0; !dot && target->elsewhere && i < target->elsewhere->count; i++)
         if (strncmp(target->elsewhere->items[i], word, strlen(word)) == 0)

@@ -18,7 +18,7 @@ bool place_parse(const struct poke_target *target, const char *text, struct plac
 /* The device that a name names, or NULL and a sentence. */
 struct trestle_device *place_device(const struct poke_target *target, const char *name,
                                     char **ret_error);
-/* Devices, or registers of one, that begin like the word. */
+/* Devices, or registers of one, or fields of one of these, that begin like the word. */
 void place_complete(const struct poke_target *target, const char *word, struct strings *ret_list);
 /* The part of a register's value that the place is. */
 uint64_t place_extract(const struct place *place, uint64_t value);

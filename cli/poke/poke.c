@@ -51,6 +51,17 @@ static enum poke_status parse_number(struct poke *poke, const char *text, uint64
     return fail(poke, POKE_WRONG, "\"%s\" is not a number; write for example 10 or 0x10", text);
 }
 
+/* What the place can hold. */
+static enum poke_status parse_value(struct poke *poke, const struct place *place, const char *text,
+                                    uint64_t *ret_value)
+{
+    uint64_t most = place_extract(place, place->mask);
+    enum poke_status status = parse_number(poke, text, ret_value);
+    if (status != POKE_OK || *ret_value <= most)
+        return status;
+    return fail(poke, POKE_WRONG, "%s does not fit there; 0x%" PRIx64 " is the most", text, most);
+}
+
 /* How long something may take. */
 static enum poke_status parse_time(struct poke *poke, const char *text, trestle_time *ret_time)
 {
@@ -94,9 +105,11 @@ static char *place_text(const struct place *place)
 
 static const char *why(int status)
 {
-    return status == -ETIME   ? "it never answers"
-           : status == -EBUSY ? "an access of the guest's is under way there; try again"
-                              : strerror(-status);
+    return status == -ETIME    ? "it never answers"
+           : status == -EBUSY  ? "an access of the guest's is under way there; try again"
+           : status == -ERANGE ? "that is outside of its registers"
+           : status == -EINVAL ? "it takes no access of that width there"
+                               : strerror(-status);
 }
 
 static void begin(const struct poke *poke)
@@ -156,7 +169,7 @@ static enum poke_status do_write(struct poke *poke, const struct words *words)
     uint64_t part, value = 0;
     enum poke_status status = parse_place(poke, words->items[1], &place);
     if (status == POKE_OK)
-        status = parse_number(poke, words->items[2], &part);
+        status = parse_value(poke, &place, words->items[2], &part);
     /* A field is written as a driver does it: the others as they are. */
     if (status == POKE_OK && place_is_field(&place))
         status = access_place(poke, &place, false, &value);
@@ -219,7 +232,7 @@ static enum poke_status do_wait(struct poke *poke, const struct words *words)
     bool has_value = words->count > 3;
     enum poke_status status = parse_place(poke, words->items[1], &place);
     if (status == POKE_OK && has_value)
-        status = parse_number(poke, words->items[2], &want);
+        status = parse_value(poke, &place, words->items[2], &want);
     if (status == POKE_OK)
         status = parse_time(poke, words->items[words->count - 1], &limit);
     if (status != POKE_OK)
@@ -563,7 +576,7 @@ static enum poke_status expect_error(struct poke *poke, const struct words *word
                     "write expect error read PLACE, or expect error write PLACE VALUE");
     enum poke_status status = parse_place(poke, words->items[3], &place);
     if (status == POKE_OK && write)
-        status = parse_number(poke, words->items[4], &value);
+        status = parse_value(poke, &place, words->items[4], &value);
     if (status == POKE_OK)
         status = access_place(poke, &place, write, &value);
     if (status == POKE_OK)
@@ -586,7 +599,7 @@ static enum poke_status do_expect(struct poke *poke, const struct words *words)
         return fail(poke, POKE_WRONG, "write expect PLACE VALUE");
     enum poke_status status = parse_place(poke, words->items[1], &place);
     if (status == POKE_OK)
-        status = parse_number(poke, words->items[2], &want);
+        status = parse_value(poke, &place, words->items[2], &want);
     if (status == POKE_OK)
         status = access_place(poke, &place, false, &value);
     value = place_extract(&place, value);

@@ -277,6 +277,8 @@ class Poke(ControlCase):
         self.assertEqual(self.ask(peer, "do read timer+0x10"), ("ok", "timer+0x10 = 0x0\n", ""))
         self.assertEqual(self.ask(peer, "complete read echo_device.DATA_O"),
                          ("ok", "echo_device.DATA_OUT\necho_device.DATA_OUT64\n", ""))
+        self.assertEqual(self.ask(peer, "complete read echo_device.status."),
+                         ("ok", "echo_device.STATUS.busy\necho_device.STATUS.ready\n", ""))
         self.assertEqual(self.ask(peer, "nonsense"),
                          ("wrong", "", "a line begins with do or complete, or is view or places"))
         self.assertEqual(self.ask(peer, "do quit"), ("quit", "", ""))

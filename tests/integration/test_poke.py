@@ -142,6 +142,11 @@ class Names(PokeCase):
                  'there is no register "STATSU"; did you mean "STATUS"?'),
                 ("read echo_device.STATUS.raedy",
                  'there is no field "raedy"; did you mean "ready"?'),
+                ("read echo_device.DATA_IN.x", 'there is no field "x"; DATA_IN names none'),
+                ("write echo_device.STATUS.ready 2", "2 does not fit there; 0x1 is the most"),
+                ("expect echo_device.STATUS.ready 2", "2 does not fit there; 0x1 is the most"),
+                ("wait echo_device.STATUS 0x100000000 1us",
+                 "0x100000000 does not fit there; 0xffffffff is the most"),
                 ("read echo_device", '"echo_device" names no register; write for example '
                                      "echo_device+0x8")):
             with self.subTest(commands=commands):
@@ -150,10 +155,12 @@ class Names(PokeCase):
 
 class Failures(PokeCase):
     def test_bus_errors(self):
-        self.assert_fails(1, "read of echo_device+0x1000: bus error: Numerical result out of range",
+        self.assert_fails(1, "read of echo_device+0x1000: bus error: that is outside of its registers",
                           "read echo_device+0x1000; time")
         result = self.poke("expect error read echo_device+0x1000; expect error write echo_device+0x21 1")
         self.assertEqual(result.code, 0, result)
+        self.assert_fails(1, "read of echo_device+0x2: bus error: it takes no access of that width there",
+                          "read echo_device+0x2:4")
         self.assert_fails(1, "expected a bus error of echo_device+0, and it succeeded",
                           "expect error read echo_device+0")
 
