@@ -3,10 +3,15 @@
  * nvme: a controller of NVM Express 1.2 with one namespace, whose blocks of 512 bytes are a file's,
  * or memory's. Linux's own driver drives it.
  *
- * One command is under way at a time: it is fetched from the submission queue whose turn it is, and
- * after the latency it moves its data and is completed. Queues are contiguous; data is described by
- * PRPs. Each completion raises the interrupt line of its queue's vector, which stays up while that
- * completion queue has entries. Flush and an orderly shutdown write the file to its disk.
+ * A few commands at a time are fetched from the submission queue whose turn it is. One of them is
+ * under way at a time: after the latency it moves its data and is completed. Queues are contiguous;
+ * data is described by PRPs. Completions raise the interrupt line of their queue's vector, which
+ * stays up while that completion queue has entries. Flush and an orderly shutdown write the file to
+ * its disk.
+ *
+ * Where transfers end at once a guest may keep its doorbells in memory (Doorbell Buffer Config): it
+ * rings only when a doorbell passes what the controller has put beside it. Then the controller
+ * reads there whether more has come before it rests.
  *
  * What a guest puts into queues is checked: a command that cannot be is completed with the status
  * that the standard gives it; a queue that is not in memory is the controller's fatal status, which
@@ -19,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -39,6 +45,8 @@
 #define PAGES_MAX ((1u << MDTS) + 1) /* that touch so much data */
 #define COMMAND_BYTES 64
 #define COMPLETION_BYTES 16
+#define BATCH 8u      /* commands that are fetched together, at most */
+#define BURST 64u     /* steps of one turn; then the guest has its turn */
 #define EVENTS_MAX 4u /* requests for asynchronous events, which never come */
 #define FEATURES 0x10u
 #define VERSION 0x00010200u
@@ -88,6 +96,7 @@ enum {
     ADMIN_SET_FEATURES = 0x09,
     ADMIN_GET_FEATURES = 0x0a,
     ADMIN_EVENT = 0x0c,
+    ADMIN_SHADOWS = 0x7c,
     IO_FLUSH = 0x00,
     IO_WRITE = 0x01,
     IO_READ = 0x02,
@@ -96,7 +105,7 @@ enum {
 
 enum step {
     IDLE,
-    FETCHING,   /* a command */
+    FETCHING,   /* commands */
     WAITING,    /* for the latency */
     LISTING,    /* a list of PRPs */
     MOVING,     /* data */
@@ -107,6 +116,7 @@ struct submission_queue {
     uint64_t base;
     uint32_t size, head, tail; /* in entries; size 0: it is not there */
     uint32_t cq;
+    bool is_awake; /* it was rung, and its shadow has not been looked at since it was empty */
 };
 
 struct completion_queue {
@@ -116,7 +126,7 @@ struct completion_queue {
 };
 
 struct command {
-    uint8_t opcode;
+    uint8_t opcode, flags;
     uint16_t id;
     uint32_t namespace, words[6]; /* dwords 10 to 15 */
     uint64_t prp1, prp2;
@@ -135,19 +145,23 @@ struct nvme {
     struct submission_queue sqs[QUEUES];
     struct completion_queue cqs[QUEUES];
     uint32_t features[FEATURES], num_events;
+    uint32_t due; /* vectors with completions that they have not told of */
+    /* Where the guest keeps its doorbells, and where it looks whether to ring. */
+    bool has_shadows;
+    uint64_t shadows, marks;
 
     /* The command under way. */
     enum step step;
+    bool is_slow;             /* transfers do not end at once */
     bool is_void, has_failed; /* the controller was disabled meanwhile; a transfer has failed */
     uint32_t sq, pending;     /* whose it is; transfers under way */
+    uint32_t num_fetched, next_fetched;
     struct command command;
     bool is_write;                                /* data from guest memory */
     uint32_t size, num_pages, next_page, in_list; /* of its data */
     uint64_t pages[PAGES_MAX], list[PAGE / 8];
-    uint8_t entry[COMMAND_BYTES], completion[COMPLETION_BYTES], data[DATA_MAX];
+    uint8_t entries[BATCH][COMMAND_BYTES], completion[COMPLETION_BYTES], data[DATA_MAX];
 };
-
-static void go_on(struct trestle_device *dev);
 
 /* --- interrupts ------------------------------------------------------------------------------ */
 
@@ -168,11 +182,16 @@ static void update_line(struct trestle_device *dev, uint32_t vector)
     trestle_device_irq(dev, vector, !is_masked && has_entries(nvme, vector));
 }
 
-/* An edge for each completion: a guest that is still busy with those before is told once more. */
-static void interrupt(struct trestle_device *dev, uint32_t vector)
+/* An edge for what is new: a guest that is still busy with what was before is told once more. */
+static void interrupt(struct trestle_device *dev)
 {
-    trestle_device_irq(dev, vector, false);
-    update_line(dev, vector);
+    struct nvme *nvme = trestle_device_state(dev);
+    for (uint32_t vector = 0; nvme->due; nvme->due &= ~(1u << vector++)) {
+        if (!(nvme->due >> vector & 1))
+            continue;
+        trestle_device_irq(dev, vector, false);
+        update_line(dev, vector);
+    }
 }
 
 static void update_lines(struct trestle_device *dev)
@@ -192,16 +211,21 @@ static void fail(struct trestle_device *dev, const char *what)
                        what);
 }
 
-/* Starts one; it ends in nvme_dma_done(), if it could be started at all. */
+/* It ends at once where it can, and in nvme_dma_done() otherwise. */
 static void move(struct trestle_device *dev, bool to_guest, uint64_t addr, void *buf, size_t size)
 {
     struct nvme *nvme = trestle_device_state(dev);
-    int r = to_guest ? trestle_device_dma_write(dev, addr, buf, size, 0)
+    int r = -ENOTSUP;
+    if (!nvme->is_slow)
+        r = to_guest ? trestle_device_memory_write(dev, addr, buf, size)
+                     : trestle_device_memory_read(dev, addr, buf, size);
+    if (r == -ENOTSUP) {
+        nvme->is_slow = true;
+        r = to_guest ? trestle_device_dma_write(dev, addr, buf, size, 0)
                      : trestle_device_dma_read(dev, addr, buf, size, 0);
-    if (r == 0)
-        nvme->pending++;
-    else
-        nvme->has_failed = true;
+        nvme->pending += r == 0;
+    }
+    nvme->has_failed |= r < 0;
 }
 
 static void take_step(struct trestle_device *dev);
@@ -218,6 +242,75 @@ static void begin_step(struct nvme *nvme, enum step step)
 {
     nvme->step = step;
     nvme->has_failed = false;
+}
+
+/* --- doorbells in memory --------------------------------------------------------------------- */
+
+static bool put_doorbell(struct trestle_device *dev, uint64_t base, uint32_t doorbell,
+                         uint32_t value)
+{
+    uint8_t bytes[4];
+    trestle_put_le32(bytes, value);
+    return trestle_device_memory_write(dev, base + 4 * (uint64_t)doorbell, bytes, 4) == 0;
+}
+
+static bool get_doorbell(struct trestle_device *dev, uint64_t base, uint32_t doorbell,
+                         uint32_t *ret_value)
+{
+    uint8_t bytes[4] = {0};
+    int r = trestle_device_memory_read(dev, base + 4 * (uint64_t)doorbell, bytes, 4);
+    *ret_value = trestle_get_le32(bytes);
+    return r == 0;
+}
+
+/* What the guest has put there; it rings when it puts more. `known`: nothing, or nonsense. */
+static uint32_t look_at_shadow(struct trestle_device *dev, uint32_t doorbell, uint32_t known,
+                               uint32_t size)
+{
+    const struct nvme *nvme = trestle_device_state(dev);
+    uint32_t value = known;
+    bool is_there = put_doorbell(dev, nvme->marks, doorbell, known);
+    atomic_thread_fence(memory_order_seq_cst); /* the guest's is between its two, the other way */
+    if (!is_there || !get_doorbell(dev, nvme->shadows, doorbell, &value))
+        fail(dev, "a doorbell is not in guest memory");
+    else if (value < size)
+        return value;
+    else
+        trestle_device_log(dev, TRESTLE_LOG_WARNING,
+                           "the doorbell in memory of a queue of %" PRIu32 " entries is %" PRIu32
+                           "; ignored",
+                           size, value);
+    return known;
+}
+
+static void look_at_tail(struct trestle_device *dev, uint32_t queue)
+{
+    struct nvme *nvme = trestle_device_state(dev);
+    struct submission_queue *sq = &nvme->sqs[queue];
+    uint32_t known = sq->tail;
+    sq->tail = look_at_shadow(dev, 2 * queue, known, sq->size);
+    sq->is_awake = sq->tail != known;
+}
+
+static bool look_at_head(struct trestle_device *dev, uint32_t queue)
+{
+    struct nvme *nvme = trestle_device_state(dev);
+    struct completion_queue *cq = &nvme->cqs[queue];
+    uint32_t known = cq->head, head = look_at_shadow(dev, 2 * queue + 1, known, cq->size);
+    uint32_t taken = (head + cq->size - known) % cq->size;
+    if (taken <= (cq->tail + cq->size - known) % cq->size)
+        cq->head = head;
+    return cq->head != known;
+}
+
+/* Pin and MSI have vector 0 alone, and only a pin must know when the queue is empty. */
+static void watch_head(struct trestle_device *dev, uint32_t queue)
+{
+    const struct nvme *nvme = trestle_device_state(dev);
+    if (!nvme->has_shadows || queue == 0 || nvme->cqs[queue].vector != 0)
+        return;
+    while (look_at_head(dev, queue))
+        ;
 }
 
 /* --- the end of a command -------------------------------------------------------------------- */
@@ -249,7 +342,7 @@ static void completed(struct trestle_device *dev)
     cq->tail = (cq->tail + 1) % cq->size;
     cq->phase ^= cq->tail == 0;
     nvme->step = IDLE;
-    interrupt(dev, cq->vector);
+    nvme->due |= 1u << cq->vector;
 }
 
 /* --- data ------------------------------------------------------------------------------------ */
@@ -261,10 +354,13 @@ static void move_data(struct trestle_device *dev)
     struct nvme *nvme = trestle_device_state(dev);
     uint32_t done = 0;
     begin_step(nvme, MOVING);
-    for (uint32_t i = 0; i < nvme->num_pages && !nvme->has_failed; i++) {
-        uint32_t room = PAGE - (uint32_t)(nvme->pages[i] % PAGE), left = nvme->size - done;
-        uint32_t piece = left < room ? left : room;
-        move(dev, !nvme->is_write, nvme->pages[i], nvme->data + done, piece);
+    for (uint32_t i = 0; i < nvme->num_pages && !nvme->has_failed;) {
+        uint64_t at = nvme->pages[i];
+        uint32_t piece = PAGE - (uint32_t)(at % PAGE), left = nvme->size - done;
+        while (++i < nvme->num_pages && nvme->pages[i] == at + piece)
+            piece += PAGE;
+        piece = left < piece ? left : piece;
+        move(dev, !nvme->is_write, at, nvme->data + done, piece);
         done += piece;
     }
     wait_for_transfers(dev);
@@ -442,7 +538,7 @@ static void put_text(uint8_t *at, size_t size, const char *text)
     memcpy(at, text, strlen(text));
 }
 
-static void identify_controller(uint8_t *data)
+static void identify_controller(const struct nvme *nvme, uint8_t *data)
 {
     trestle_put_le16(data, 0x1234);
     trestle_put_le16(data + 2, 0x1234);
@@ -451,6 +547,7 @@ static void identify_controller(uint8_t *data)
     put_text(data + 64, 8, "1");
     data[77] = MDTS;
     trestle_put_le32(data + 80, VERSION);
+    trestle_put_le16(data + 256, nvme->is_slow ? 0 : 1u << 8); /* doorbells in memory */
     data[259] = EVENTS_MAX - 1;
     trestle_put_le16(data + 266, 343); /* kelvin: where it would be warm, and too warm */
     trestle_put_le16(data + 268, 353);
@@ -481,7 +578,7 @@ static void perform_identify(struct trestle_device *dev)
         identify_namespace(nvme, nvme->data);
         break;
     case CONTROLLER:
-        identify_controller(nvme->data);
+        identify_controller(nvme, nvme->data);
         break;
     case NAMESPACES: /* above the one that is given */
         trestle_put_le32(nvme->data, nvme->command.namespace == 0);
@@ -608,6 +705,27 @@ static void change_queues(struct trestle_device *dev, enum status (*change)(stru
         refuse(dev, status);
 }
 
+/* Queues that are there go on from where they are. The admin queue's doorbells stay as they are. */
+static void share_doorbells(struct trestle_device *dev)
+{
+    struct nvme *nvme = trestle_device_state(dev);
+    if (nvme->is_slow || nvme->command.prp1 % PAGE != 0 || nvme->command.prp2 % PAGE != 0) {
+        refuse(dev, nvme->is_slow ? BAD_OPCODE : BAD_FIELD);
+        return;
+    }
+    nvme->shadows = nvme->command.prp1;
+    nvme->marks = nvme->command.prp2;
+    nvme->has_shadows = true;
+    for (uint32_t i = 1; i < QUEUES; i++) {
+        const struct completion_queue *cq = &nvme->cqs[i];
+        nvme->has_shadows &= put_doorbell(dev, nvme->shadows, 2 * i, nvme->sqs[i].tail) &&
+                             put_doorbell(dev, nvme->marks, 2 * i, nvme->sqs[i].tail) &&
+                             put_doorbell(dev, nvme->shadows, 2 * i + 1, cq->head) &&
+                             put_doorbell(dev, nvme->marks, 2 * i + 1, cq->head);
+    }
+    complete(dev, nvme->has_shadows ? OK : TRANSFER_ERROR, 0);
+}
+
 static void perform_admin(struct trestle_device *dev)
 {
     const struct nvme *nvme = trestle_device_state(dev);
@@ -640,6 +758,9 @@ static void perform_admin(struct trestle_device *dev)
     case ADMIN_EVENT:
         keep_event(dev);
         break;
+    case ADMIN_SHADOWS:
+        share_doorbells(dev);
+        break;
     default:
         refuse(dev, BAD_OPCODE);
     }
@@ -647,38 +768,91 @@ static void perform_admin(struct trestle_device *dev)
 
 /* --- from command to command ----------------------------------------------------------------- */
 
-static bool has_room(const struct completion_queue *cq)
+static void perform(struct trestle_device *dev)
 {
-    return (cq->tail + 1) % cq->size != cq->head;
-}
-
-/* The next queue in turn that has a command, if there is room for the answer. */
-static void go_on(struct trestle_device *dev)
-{
-    struct nvme *nvme = trestle_device_state(dev);
-    bool is_on = (nvme->csts & (CSTS_READY | CSTS_FATAL)) == CSTS_READY;
-    for (uint32_t i = 1; i <= QUEUES && is_on && nvme->step == IDLE && nvme->pending == 0; i++) {
-        uint32_t number = (nvme->sq + i) % QUEUES;
-        struct submission_queue *sq = &nvme->sqs[number];
-        if (sq->size == 0 || sq->head == sq->tail || !has_room(&nvme->cqs[sq->cq]))
-            continue;
-        nvme->sq = number;
-        begin_step(nvme, FETCHING);
-        move(dev, false, sq->base + (uint64_t)sq->head * COMMAND_BYTES, nvme->entry, COMMAND_BYTES);
-        wait_for_transfers(dev);
-        return;
-    }
+    const struct nvme *nvme = trestle_device_state(dev);
+    if (nvme->command.flags != 0) /* fused, or with lists that are none of PRPs */
+        refuse(dev, BAD_FIELD);
+    else if (nvme->sq == 0)
+        perform_admin(dev);
+    else
+        perform_io(dev);
 }
 
 static void decode(const uint8_t *entry, struct command *command)
 {
     *command = (struct command){.opcode = entry[0],
+                                .flags = entry[1],
                                 .id = trestle_get_le16(entry + 2),
                                 .namespace = trestle_get_le32(entry + 4),
                                 .prp1 = trestle_get_le64(entry + 24),
                                 .prp2 = trestle_get_le64(entry + 32)};
     for (unsigned i = 0; i < 6; i++)
         command->words[i] = trestle_get_le32(entry + 40 + 4 * i);
+}
+
+static void begin_command(struct trestle_device *dev)
+{
+    struct nvme *nvme = trestle_device_state(dev);
+    decode(nvme->entries[nvme->next_fetched++], &nvme->command);
+    if (nvme->latency == 0) {
+        perform(dev);
+        return;
+    }
+    nvme->step = WAITING;
+    trestle_device_wake_after(dev, 0, nvme->latency);
+}
+
+static uint32_t room_in(struct trestle_device *dev, uint32_t queue)
+{
+    const struct nvme *nvme = trestle_device_state(dev);
+    const struct completion_queue *cq = &nvme->cqs[queue];
+    bool is_full = (cq->tail + 1) % cq->size == cq->head;
+    if (is_full && nvme->has_shadows && queue > 0)
+        (void)look_at_head(dev, queue);
+    return (cq->head + cq->size - cq->tail - 1) % cq->size;
+}
+
+/* How many commands of a queue lie behind one another, up to the room for their answers. */
+static uint32_t num_ready(struct trestle_device *dev, uint32_t queue)
+{
+    struct nvme *nvme = trestle_device_state(dev);
+    const struct submission_queue *sq = &nvme->sqs[queue];
+    if (queue > 0 && sq->size > 0 && sq->head == sq->tail && sq->is_awake && nvme->has_shadows)
+        look_at_tail(dev, queue);
+    if (sq->head == sq->tail)
+        return 0;
+    uint32_t count = (sq->tail > sq->head ? sq->tail : sq->size) - sq->head;
+    uint32_t room = room_in(dev, sq->cq);
+    count = count < room ? count : room;
+    return count < BATCH ? count : BATCH;
+}
+
+static bool is_on(const struct nvme *nvme)
+{
+    return (nvme->csts & (CSTS_READY | CSTS_FATAL)) == CSTS_READY;
+}
+
+/* From the next queue in turn that has some. False: none has. */
+static bool fetch(struct trestle_device *dev)
+{
+    struct nvme *nvme = trestle_device_state(dev);
+    for (uint32_t i = 1; i <= QUEUES; i++) {
+        uint32_t number = (nvme->sq + i) % QUEUES, count = num_ready(dev, number);
+        const struct submission_queue *sq = &nvme->sqs[number];
+        if (!is_on(nvme))
+            return false;
+        if (count == 0)
+            continue;
+        nvme->sq = number;
+        nvme->num_fetched = count;
+        begin_step(nvme, FETCHING);
+        move(dev, false, sq->base + (uint64_t)sq->head * COMMAND_BYTES, nvme->entries,
+             (size_t)count * COMMAND_BYTES);
+        wait_for_transfers(dev);
+        return true;
+    }
+    return false;
 }
 
 static void fetched(struct trestle_device *dev)
@@ -689,22 +863,33 @@ static void fetched(struct trestle_device *dev)
         fail(dev, "a submission queue is not in guest memory");
         return;
     }
-    sq->head = (sq->head + 1) % sq->size;
-    decode(nvme->entry, &nvme->command);
-    nvme->step = WAITING;
-    trestle_device_wake_after(dev, 0, nvme->latency);
+    sq->head = (sq->head + nvme->num_fetched) % sq->size;
+    nvme->next_fetched = 0;
+    nvme->step = IDLE;
+}
+
+/* As far as it goes without waiting. */
+static void go_on(struct trestle_device *dev)
+{
+    struct nvme *nvme = trestle_device_state(dev);
+    for (unsigned i = 0; is_on(nvme) && nvme->step == IDLE && nvme->pending == 0; i++) {
+        if (i == BURST) {
+            trestle_device_wake_after(dev, 0, TRESTLE_US);
+            break;
+        }
+        if (nvme->next_fetched < nvme->num_fetched)
+            begin_command(dev);
+        else if (!fetch(dev))
+            break;
+    }
+    interrupt(dev);
 }
 
 static void nvme_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
 {
     const struct nvme *nvme = trestle_device_state(dev);
-    bool has_flags = nvme->entry[1] != 0; /* fused, or with lists that are none of PRPs */
-    if (has_flags)
-        refuse(dev, BAD_FIELD);
-    else if (nvme->sq == 0)
-        perform_admin(dev);
-    else
-        perform_io(dev);
+    if (nvme->step == WAITING)
+        perform(dev);
     go_on(dev);
 }
 
@@ -754,7 +939,9 @@ static void disable(struct trestle_device *dev)
     memset(nvme->sqs, 0, sizeof(nvme->sqs));
     memset(nvme->cqs, 0, sizeof(nvme->cqs));
     memset(nvme->features, 0, sizeof(nvme->features));
-    nvme->num_events = nvme->sq = nvme->mask = 0;
+    nvme->num_events = nvme->sq = nvme->mask = nvme->due = 0;
+    nvme->num_fetched = nvme->next_fetched = 0;
+    nvme->has_shadows = nvme->is_slow = false;
     nvme->csts = 0;
     nvme->step = IDLE;
     nvme->is_void = nvme->pending > 0; /* they end, and mean nothing */
@@ -828,9 +1015,11 @@ static int doorbell_written(struct trestle_device *dev, struct trestle_register_
     }
     if (is_head) {
         cq->head = value;
+        watch_head(dev, queue);
         update_line(dev, cq->vector);
     } else {
         sq->tail = value;
+        sq->is_awake = true;
     }
     go_on(dev);
     return 0;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "rig.h"
 #include "trestle/le.h"
 #include "trestle/models.h"
 #include "trestle/test.h"
@@ -14,7 +14,7 @@
 enum { CAP = 0x00, INTMS = 0x0c, INTMC = 0x10, CC = 0x14, CSTS = 0x1c, AQA = 0x24 };
 enum { ASQ = 0x28, ACQ = 0x30, DOORBELL = 0x1000 };
 enum { READY = 1, FATAL = 2, SHUTDOWN_DONE = 8, DNR = 0x4000 };
-enum { FLUSH = 0, WRITE = 1, READ = 2, IDENTIFY = 6, SET_FEATURES = 9 };
+enum { FLUSH = 0, WRITE = 1, READ = 2, IDENTIFY = 6, SET_FEATURES = 9, SHADOWS = 0x7c };
 
 #define RAM UINT64_C(0x80000000)
 #define RAM_BYTES 0x200000u
@@ -24,6 +24,8 @@ enum { FLUSH = 0, WRITE = 1, READ = 2, IDENTIFY = 6, SET_FEATURES = 9 };
 #define IO_SQ 0x2000u
 #define IO_CQ 0x3000u
 #define LIST 0x4000u
+#define SHADOW 0x6000u
+#define MARK 0x7000u
 #define DATA 0x10000u
 #define ENTRIES 8u
 #define BLOCKS 2048u
@@ -45,13 +47,14 @@ static void enable(void)
     trestle_test_write(dev, CC, 4, 0x460001);
 }
 
-static void make_bench(const char *model_path)
+static void make_bench(const char *latency)
 {
     char file[80];
-    snprintf(file, sizeof(file), "file=%s", model_path);
+    snprintf(file, sizeof(file), "file=%s", path);
     bench = trestle_test_create();
-    dev = trestle_test_load(bench, "nvme", file, NULL);
+    dev = trestle_test_load(bench, "nvme", file, latency, NULL);
     ram = trestle_test_ram(bench, RAM, RAM_BYTES);
+    enable();
 }
 
 static int setup(void **state)
@@ -61,8 +64,7 @@ static int setup(void **state)
     assert_cmp(fd, >=, 0);
     assert_int_equal(ftruncate(fd, BLOCKS * 512), 0);
     close(fd);
-    make_bench(path);
-    enable();
+    make_bench(NULL);
     return 0;
 }
 
@@ -122,16 +124,15 @@ static unsigned perform(unsigned queue, const struct command *command)
     return reap(queue, &result);
 }
 
+static const struct command create_cq = {
+    .opcode = 5, .prp1 = RAM + IO_CQ, .words = {(ENTRIES - 1) << 16 | 1, 1 << 16 | 3}};
+static const struct command create_sq = {
+    .opcode = 1, .prp1 = RAM + IO_SQ, .words = {(ENTRIES - 1) << 16 | 1, 1 << 16 | 1}};
+
 static void make_queues(void)
 {
-    assert_int_equal(perform(0, &(struct command){.opcode = 5,
-                                                  .prp1 = RAM + IO_CQ,
-                                                  .words = {(ENTRIES - 1) << 16 | 1, 1 << 16 | 3}}),
-                     0);
-    assert_int_equal(perform(0, &(struct command){.opcode = 1,
-                                                  .prp1 = RAM + IO_SQ,
-                                                  .words = {(ENTRIES - 1) << 16 | 1, 1 << 16 | 1}}),
-                     0);
+    assert_int_equal(perform(0, &create_cq), 0);
+    assert_int_equal(perform(0, &create_sq), 0);
 }
 
 static struct command blocks(uint8_t opcode, uint32_t first, uint32_t count, uint64_t prp1,
@@ -252,6 +253,213 @@ static void test_masked_interrupts(void **state)
     assert_int_equal(trestle_test_read(dev, INTMC, 4), 1);
     trestle_test_write(dev, INTMC, 4, 1);
     assert_true(trestle_test_irq(dev, 0));
+}
+
+/* --- doorbells in memory --------------------------------------------------------------------- */
+
+static const struct command share = {.opcode = SHADOWS, .prp1 = RAM + SHADOW, .prp2 = RAM + MARK};
+
+/* As Linux does. Returns whether it has rung. */
+static bool ring_lazily(unsigned doorbell, uint32_t value)
+{
+    uint16_t old = (uint16_t)trestle_get_le32(ram + SHADOW + 4 * doorbell);
+    uint16_t mark = (uint16_t)trestle_get_le32(ram + MARK + 4 * doorbell);
+    trestle_put_le32(ram + SHADOW + 4 * doorbell, value);
+    if ((uint16_t)(value - mark - 1) >= (uint16_t)(value - old))
+        return false;
+    trestle_test_write(dev, DOORBELL + 4 * doorbell, 4, value);
+    return true;
+}
+
+static void put_flush(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        put(1, &(struct command){.opcode = FLUSH, .namespace = 1});
+}
+
+/* What has been completed on queue 1, and its doorbell. Returns how often that was rung. */
+static unsigned reap_lazily(unsigned count)
+{
+    unsigned rung = 0;
+    for (unsigned i = 0; i < count; i++) {
+        const uint8_t *entry = ram + IO_CQ + (size_t)(heads[1] % ENTRIES) * 16;
+        assert_int_equal(trestle_get_le16(entry + 14), !(heads[1] / ENTRIES % 2));
+        heads[1]++;
+        rung += ring_lazily(3, heads[1] % ENTRIES);
+    }
+    return rung;
+}
+
+/* The whole of a command is done while its doorbell is written, and hardly any other is rung. */
+static void test_doorbells_in_memory(void **state)
+{
+    unsigned rung = 0;
+    trestle_test_destroy(bench);
+    make_bench("latency=0ns");
+    make_queues();
+    assert_int_equal(perform(0, &share), 0);
+    for (unsigned i = 0; i < 10 * ENTRIES; i++) {
+        unsigned edges = trestle_test_irq_count(dev, 1);
+        put_flush(1);
+        assert_true(ring_lazily(2, tails[1]));
+        assert_int_equal(trestle_test_irq_count(dev, 1), edges + 1);
+        rung += reap_lazily(1);
+    }
+    assert_cmp(rung, <=, 20);
+    assert_int_equal(perform(0, &(struct command){.opcode = 0x7f}), DNR | 0x001); /* as before */
+    assert_int_equal(trestle_test_irq_count(dev, 0), 4);
+    assert_int_equal(trestle_test_now(bench), 0);
+}
+
+/* Commands that come while others are under way need no doorbell; the queue of answers is full now
+ * and then. */
+static void test_doorbell_is_not_missed(void **state)
+{
+    make_queues();
+    assert_int_equal(perform(0, &share), 0);
+    for (unsigned round = 0; round < 10; round++) {
+        put_flush(1);
+        assert_true(ring_lazily(2, tails[1]));
+        put_flush(1);
+        assert_false(ring_lazily(2, tails[1]));
+        put_flush(ENTRIES - 3);
+        assert_false(ring_lazily(2, tails[1]));
+        trestle_test_run(bench, TRESTLE_MS);
+        put_flush(2);
+        assert_true(ring_lazily(2, tails[1]));
+        trestle_test_run(bench, TRESTLE_MS);
+        (void)reap_lazily(ENTRIES - 1);
+        trestle_test_run(bench, TRESTLE_MS);
+        (void)reap_lazily(2);
+    }
+    assert_int_equal(trestle_test_logged(bench, TRESTLE_LOG_WARNING), 0);
+}
+
+/* A line that may be a pin's is low when the guest has seen all. */
+static void test_pin_goes_low(void **state)
+{
+    struct command cq = create_cq;
+    cq.words[1] = 3; /* vector 0 */
+    assert_int_equal(perform(0, &cq), 0);
+    assert_int_equal(perform(0, &create_sq), 0);
+    assert_int_equal(perform(0, &share), 0);
+    for (unsigned i = 0; i < 3 * ENTRIES; i++) {
+        put_flush(2);
+        assert_true(ring_lazily(2, tails[1]));
+        trestle_test_run(bench, TRESTLE_MS);
+        assert_true(trestle_test_irq(dev, 0));
+        assert_int_equal(reap_lazily(2), 2);
+        assert_false(trestle_test_irq(dev, 0));
+    }
+}
+
+static void test_doorbells_in_memory_that_are_nonsense(void **state)
+{
+    struct command bad = share;
+    bad.prp2++;
+    assert_int_equal(perform(0, &bad), DNR | 0x002);
+    bad.prp2 = 0; /* no memory */
+    assert_int_equal(perform(0, &bad), 0x004);
+    make_queues();
+    assert_int_equal(perform(0, &share), 0);
+    trestle_put_le32(ram + SHADOW + 8, ENTRIES);
+    put_flush(1);
+    trestle_test_write(dev, DOORBELL + 8, 4, tails[1]);
+    trestle_test_run(bench, TRESTLE_MS);
+    assert_int_equal(trestle_test_logged(bench, TRESTLE_LOG_WARNING), 1);
+    trestle_put_le32(ram + SHADOW + 8, tails[1]);
+    trestle_put_le32(ram + SHADOW + 12, 3); /* which has not been completed */
+    (void)reap_lazily(1);
+    put_flush(1);
+    assert_true(ring_lazily(2, tails[1]));
+    trestle_test_run(bench, TRESTLE_MS);
+    (void)reap_lazily(1);
+    assert_int_equal(trestle_test_read(dev, CSTS, 4), READY);
+}
+
+/* --- transfers that take time ---------------------------------------------------------------- */
+
+static struct {
+    uint64_t id, addr;
+    void *buf;
+    size_t size;
+    bool is_write;
+} transfers[64];
+static unsigned num_transfers;
+
+static int begin_transfer(void *ctx, struct trestle_device *device, bool write, uint64_t addr,
+                          void *buf, size_t size, uint64_t id)
+{
+    assert_cmp(num_transfers, <, 64);
+    transfers[num_transfers].id = id;
+    transfers[num_transfers].addr = addr;
+    transfers[num_transfers].buf = buf;
+    transfers[num_transfers].size = size;
+    transfers[num_transfers++].is_write = write;
+    return 0;
+}
+
+static void end_transfers(void)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        for (unsigned k = 0; k < num_transfers; k++) {
+            uint8_t *at = ram + (transfers[k].addr - RAM);
+            if (!trestle_device_dma_buffer(dev, transfers[k].id, NULL))
+                continue; /* it was given up: this host is slow */
+            if (transfers[k].is_write)
+                memcpy(at, transfers[k].buf, transfers[k].size);
+            else
+                memcpy(transfers[k].buf, at, transfers[k].size);
+            assert_int_equal(trestle_device_dma_complete(dev, transfers[k].id, 0), 0);
+        }
+        num_transfers = 0;
+        rig_run_until(trestle_sim_now(rig.sim) + 20 * TRESTLE_US);
+    }
+}
+
+static unsigned perform_slowly(unsigned queue, const struct command *command)
+{
+    const uint8_t *entry = ram + (queue ? IO_CQ : ADMIN_CQ) + (size_t)(heads[queue] % ENTRIES) * 16;
+    put(queue, command);
+    rig_write(dev, DOORBELL + 8 * queue, tails[queue]);
+    end_transfers();
+    assert_int_equal(trestle_get_le16(entry + 12), 0x100 + heads[queue] % ENTRIES);
+    heads[queue]++;
+    rig_write(dev, DOORBELL + 8 * queue + 4, heads[queue] % ENTRIES);
+    return trestle_get_le16(entry + 14) >> 1;
+}
+
+/* As under SST: it works, and does not offer doorbells in memory. */
+static void test_slow_transfers(void **state)
+{
+    static uint8_t memory[RAM_BYTES];
+    struct command read = blocks(READ, 0, 32, RAM + DATA, RAM + LIST), write = read;
+    write.opcode = WRITE;
+    ram = memory;
+    rig.ops.dma = begin_transfer;
+    dev = rig_device(trestle_model_find("nvme"), NULL);
+    memset(tails, 0, sizeof(tails));
+    memset(heads, 0, sizeof(heads));
+    rig_write(dev, AQA, (ENTRIES - 1) << 16 | (ENTRIES - 1));
+    rig_write_sized(dev, ASQ, 8, RAM + ADMIN_SQ);
+    rig_write_sized(dev, ACQ, 8, RAM + ADMIN_CQ);
+    rig_write(dev, CC, 0x460001);
+    assert_int_equal(
+        perform_slowly(0, &(struct command){.opcode = IDENTIFY, .words = {1}, .prp1 = RAM + DATA}),
+        0);
+    assert_memory_equal(ram + DATA + 24, "Trestle NVMe ", 13);
+    assert_int_equal(trestle_get_le16(ram + DATA + 256), 0);
+    assert_int_equal(perform_slowly(0, &share), DNR | 0x001);
+    assert_int_equal(perform_slowly(0, &create_cq), 0);
+    assert_int_equal(perform_slowly(0, &create_sq), 0);
+    for (unsigned i = 0; i < 3; i++)
+        trestle_put_le64(ram + LIST + 8 * i, RAM + DATA + 0x1000 * (i + 1));
+    memset(ram + DATA, 0x5a, 0x4000);
+    assert_int_equal(perform_slowly(1, &write), 0);
+    memset(ram + DATA, 0, 0x4000);
+    assert_int_equal(perform_slowly(1, &read), 0);
+    assert_int_equal(ram[DATA] + ram[DATA + 0x3fff], 0xb4);
+    trestle_device_destroy(dev);
 }
 
 /* --- as it should not ------------------------------------------------------------------------ */
@@ -397,6 +605,11 @@ int main(void)
         TEST(test_queues_that_are_not_in_memory),
         TEST(test_noise),
         TEST(test_files_that_cannot_be),
+        TEST(test_doorbells_in_memory),
+        TEST(test_doorbell_is_not_missed),
+        TEST(test_pin_goes_low),
+        TEST(test_doorbells_in_memory_that_are_nonsense),
+        RIG_TEST(test_slow_transfers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
