@@ -52,7 +52,7 @@ def main():
     parser.add_argument("--model", choices=OWN, default="nvme")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--mib", type=int, default=8, help="that are read each time")
-    parser.add_argument("--direct", action="store_true", help="with direct_dma")
+    parser.add_argument("--messages", action="store_true", help="without direct_dma")
     parser.add_argument("--process", help="\"own\" or \"inline\"")
     args = parser.parse_args()
     guest = CACHE / "x86_64"
@@ -74,7 +74,7 @@ def main():
         if args.process:
             device["process"] = args.process
         (directory / "config.json").write_text(json.dumps({
-            "machine": {"arch": "x86_64", "memory": "512M", "direct_dma": args.direct,
+            "machine": {"arch": "x86_64", "memory": "512M", "direct_dma": not args.messages,
                         "kernel": str(guest / "kernel"),
                         "initrd": "initrd", "append": "console=ttyS0 quiet",
                         "args": ["-drive", f"if=none,id=own,format=raw,file={directory / 'own.img'}",

@@ -187,7 +187,7 @@ static void warn(char *line)
 /* What the configuration asks for and SST cannot give. */
 static void warn_of_what_is_left_out(const struct config *config)
 {
-    if (config->direct_dma)
+    if (config->direct_dma > 0)
         warn(config_complain_machine(config, "direct_dma",
                                      "left out: under SST, DMA goes by messages"));
     for (size_t i = 0; i < config->num_devices; i++) {

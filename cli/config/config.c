@@ -127,7 +127,7 @@ static const struct config_key machine_keys[] = {
      "\"plugin\": \"auto\""},
     {"icount", config_set_count, MACHINE(icount), "a number from 0 to 10",
      "\"icount\": 0, for a nanosecond per instruction; each step up doubles it", .max = 10},
-    {"direct_dma", config_set_bool, MACHINE(direct_dma), "true or false", "\"direct_dma\": true"},
+    {"direct_dma", config_set_maybe, MACHINE(direct_dma), "true or false", "\"direct_dma\": true"},
     {0},
 };
 
@@ -330,6 +330,7 @@ static struct config *config_create(void)
     struct config *config = xcalloc(1, sizeof(*config));
     config->plugin = "auto";
     config->icount = -1;
+    config->direct_dma = -1;
     config->stop_at = TRESTLE_TIME_NEVER;
     config->watchdog_ms = 10000;
     return config;

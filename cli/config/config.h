@@ -96,7 +96,7 @@ struct config {
     int64_t cpus;               /* 0: not said */
     const char *plugin;         /* "auto", "none" or a path */
     const char **args;          /* for QEMU, ended by NULL */
-    bool direct_dma;            /* guest RAM is shared with the devices */
+    int direct_dma;             /* guest RAM is shared with the devices; -1: not said */
     int64_t icount;             /* shift; -1: guest time follows the host's clock */
     struct config_device *devices;
     size_t num_devices;

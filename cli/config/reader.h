@@ -55,6 +55,9 @@ int config_set_count(struct config_reader *reader, const struct config_key *key,
 /* bool */
 int config_set_bool(struct config_reader *reader, const struct config_key *key,
                     const struct json_place *where, const json_t *value, void *target);
+/* int, which stays -1 while nothing is said */
+int config_set_maybe(struct config_reader *reader, const struct config_key *key,
+                     const struct json_place *where, const json_t *value, void *target);
 /* trestle_time */
 int config_set_time(struct config_reader *reader, const struct config_key *key,
                     const struct json_place *where, const json_t *value, void *target);

@@ -267,6 +267,15 @@ int config_set_bool(struct config_reader *reader, const struct config_key *key,
     return 0;
 }
 
+int config_set_maybe(struct config_reader *reader, const struct config_key *key,
+                     const struct json_place *where, const json_t *value, void *target)
+{
+    if (!json_is_boolean(value))
+        return config_fail_type(reader, key, where, value);
+    *(int *)field(key, target) = json_is_true(value);
+    return 0;
+}
+
 int config_set_time(struct config_reader *reader, const struct config_key *key,
                     const struct json_place *where, const json_t *value, void *target)
 {

@@ -279,7 +279,7 @@ static int check_without_plugin(const struct config *config, const struct launch
                                              "this run has none; remove the key or use the plugin");
         return -EINVAL;
     }
-    if (config->direct_dma) {
+    if (config->direct_dma > 0) {
         *ret_error = config_complain_machine(config, "direct_dma",
                                              "only the plugin can do this, and this run has none; "
                                              "remove the key or use the plugin");
@@ -403,6 +403,27 @@ static int check_icount(const struct config *config, char **ret_error)
     return 0;
 }
 
+/* A device on PCI, to which the guest can deny its memory, and nothing that has to do with where
+ * the memory is or what a bus leads to. */
+static bool suits_direct_dma(const struct config *config)
+{
+    bool has_dma = false;
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct trestle_model *model = config->devices[i].model;
+        has_dma |= config->devices[i].pci && !config->devices[i].release_lock &&
+                   (model->dma_done || model->uses_memory);
+    }
+    for (const char **arg = config->args; arg && *arg && has_dma; arg++)
+        has_dma = !strstr(*arg, "memory-backend") && !strstr(*arg, "numa") &&
+                  !strstr(*arg, "mem-path") && !strstr(*arg, "iommu");
+    return has_dma;
+}
+
+static bool shares_ram(const struct config *config)
+{
+    return config->direct_dma >= 0 ? config->direct_dma : suits_direct_dma(config);
+}
+
 int launch_init(struct launch *launch, const struct config *config,
                 const struct launch_options *options, char **ret_error)
 {
@@ -411,7 +432,7 @@ int launch_init(struct launch *launch, const struct config *config,
     launch->debug = options->debug;
     launch->machine.is_repeatable = config->icount >= 0;
     launch->machine.icount_shift = config->icount >= 0 ? (uint32_t)config->icount : 0;
-    launch->machine.direct_dma = config->direct_dma;
+    launch->machine.direct_dma = shares_ram(config);
     for (size_t i = 0; i < config->num_devices; i++)
         launch->machine.no_input |= config_takes_stdin(&config->devices[i]);
     launch->machine.exit_when_idle = options->exit_on_idle;

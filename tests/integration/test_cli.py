@@ -479,6 +479,20 @@ class Tables(Case):
                                  f"memory-backend-memfd,id=trestle-ram,share=on,size={size}")
                 self.assertIn("memory-backend=trestle-ram", words)
 
+    def test_pci_devices_share_ram(self):
+        """Unless the configuration says where the RAM is, or that a device may not have it."""
+        edu = {"model": "edu", "pci": {}}
+        for device, machine, is_shared in (
+                (edu, {}, True), (edu, {"direct_dma": False}, False), (ECHO, {}, False),
+                ({**edu, "release_lock": True}, {}, False), ({"model": "timer", "pci": {}}, {}, False),
+                (edu, {"args": ["-device", "intel-iommu"]}, False),
+                (edu, {"args": ["-M", "memory-backend=mine"]}, False)):
+            with self.subTest(device=device, machine=machine):
+                self.config({"machine": {"arch": "x86_64", **machine}, "devices": [device]})
+                result = self.trestle("qemu-args", "two.json", "--socket-dir", "/tmp/d")
+                self.assertEqual((result.code, result.err), (0, ""), result)
+                self.assertEqual("memory-backend=trestle-ram" in result.out, is_shared)
+
 
 class Boards(Case):
     """What the installed QEMU says of its boards."""

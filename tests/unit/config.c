@@ -364,7 +364,7 @@ static void accepts_everything_that_the_format_has(void **state)
     assert_string_equal(config->qemu, "dir/./qemu");
     assert_string_equal(config->kernel, "dir/two.elf");
     assert_string_equal(config->plugin, "auto");
-    assert_true(config->direct_dma);
+    assert_int_equal(config->direct_dma, 1);
     assert_string_equal(config->args[0], "-m");
     assert_string_equal(config->args[1], "64M");
     assert_null(config->args[2]);
