@@ -68,6 +68,7 @@ int serve_for_run(const char *variable)
     serve.verbosity = given->verbosity;
     serve.trace = given->trace;
     serve.run_hash = given->run_hash;
+    serve.without_shm = given->without_shm;
     serve.control_fd = given->control_fd;
     if (config_from_document(document_of(given), &config, &error) < 0) {
         handover_free(given);

@@ -64,6 +64,7 @@ struct own_processes {
     const struct config *config;
     struct trestle_bridge *bridge;
     struct own_options options;
+    bool without_shm; /* there is none, which was said */
     size_t count;
     struct own_process processes[];
 };
@@ -120,6 +121,7 @@ static int describe(const struct own_process *process, char **ret_bytes, size_t 
     size_t num_fds = 0;
     struct handover given = {.name = (char *)name,
                              .run_hash = all->config->icount >= 0,
+                             .without_shm = all->without_shm,
                              .watchdog_ms = all->options.watchdog_ms,
                              .verbosity = all->options.verbosity};
     const char *trace = all->options.trace;
@@ -595,6 +597,18 @@ void own_finish(struct own_processes *own)
     free(own);
 }
 
+/* Some process outside QEMU would. */
+static bool uses_shm(const struct config *config)
+{
+    for (size_t i = 0; i < config->num_devices; i++) {
+        const struct config_device *device = &config->devices[i];
+        bool is_socket = device->carrier && strcmp(device->carrier, "socket") == 0;
+        if (device->process && !device->is_inline && device->protocol != 1 && !is_socket)
+            return true;
+    }
+    return false;
+}
+
 int own_start(const struct config *config, struct trestle_bridge *bridge,
               const struct own_options *options, struct own_processes **ret_own, char **ret_error)
 {
@@ -602,8 +616,12 @@ int own_start(const struct config *config, struct trestle_bridge *bridge,
     struct own_processes *own = xcalloc(1, sizeof(*own) + count * sizeof(own->processes[0]));
     char *error = NULL;
     int status = 0;
-    *own = (struct own_processes){
-        .config = config, .bridge = bridge, .options = *options, .count = count};
+    *own =
+        (struct own_processes){.config = config,
+                               .bridge = bridge,
+                               .options = *options,
+                               .without_shm = uses_shm(config) && !trestle_bridge_try_shm(bridge),
+                               .count = count};
     for (size_t i = 0; i < count; i++) {
         const struct config_process *configured = config->processes[i];
         own->processes[i] = (struct own_process){

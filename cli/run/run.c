@@ -340,6 +340,7 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
         .log_debug = wanted->verbosity >= 2,
         .run_hash = (config->icount >= 0 || wanted->run_hash) && !config->is_all_inline,
         .needs_shm = needs_shm(config) < config->num_devices,
+        .without_shm = wanted->without_shm,
         .uses_memory = wanted->control || wanted->control_fd,
     };
     snprintf(run->ends, sizeof(run->ends), "%s%s", wanted->process ? "the process of " : "the run",

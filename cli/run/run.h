@@ -18,6 +18,7 @@ struct run_options {
     int control_fd;         /* not 0: the socket that listens there, inherited */
     const char *trace;      /* a file for all that passes; NULL: none */
     bool run_hash;          /* computed, also without a trace and without icount */
+    bool without_shm;       /* there is none, which was said */
     enum trestle_wait wait;
     const char *process;  /* what the run that started this one calls it; NULL: this is the run */
     bool has_no_watchdog; /* somebody may have stopped the models, and looks at them */

@@ -131,7 +131,8 @@ int serve_config(const struct config *config, const struct serve_options *option
                                             .socket_dir = options->socket_dir,
                                             .control_fd = options->control_fd,
                                             .trace = options->trace,
-                                            .run_hash = options->run_hash};
+                                            .run_hash = options->run_hash,
+                                            .without_shm = options->without_shm};
     struct run *run = &serving.run;
     char *error = NULL;
     int status = launch_check_outside(config, &error);

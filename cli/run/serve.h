@@ -11,6 +11,7 @@ struct serve_options {
     const char *trace;      /* NULL: none */
     const char *socket_dir; /* NULL: a private directory */
     bool run_hash;          /* computed without a trace, too */
+    bool without_shm;       /* there is none, which was said */
     const char *plugin;     /* NULL: as the configuration says */
     int listen_fd;          /* not 0: the first device's socket, inherited */
     bool quiet;             /* somebody else knows the sockets and wants no statistics */

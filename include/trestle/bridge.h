@@ -46,6 +46,8 @@ struct trestle_bridge_options {
     /* Some device accepts nothing but shared memory. If there is none, listen() fails with
      * -ENOTSUP, so that QEMU does not run without that device. */
     bool needs_shm;
+    /* Messages go over sockets, without a word: trestle_bridge_try_shm() has said why elsewhere. */
+    bool without_shm;
     /* The program itself uses trestle_device_memory_read() and _write() on its devices: guests
      * take part in transfers even if no model makes any. */
     bool uses_memory;
@@ -107,6 +109,9 @@ TRESTLE_API TRESTLE_CHECK int trestle_bridge_set_bandwidth(struct trestle_bridge
  * file that is not a socket, is there. -ENAMETOOLONG: the path does not fit a socket address. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_listen(struct trestle_bridge *bridge,
                                                     char **ret_error);
+/* False, with a line in the log the first time: there is no shared memory. For a program that has
+ * other processes serve devices, each of which would find out for itself, and say so. */
+TRESTLE_API bool trestle_bridge_try_shm(struct trestle_bridge *bridge);
 
 /* Serves what is ready, and waits at most timeout_ms for it (-1: without limit).
  * Returns 0 or a negative errno for failures that concern the whole bridge. */

@@ -81,6 +81,7 @@ int handover_write(const struct handover *handover, char **ret_bytes, size_t *re
     if (handover->trace)
         add(file, "trace", "%s", handover->trace);
     add(file, "hash", "%d", handover->run_hash);
+    add(file, "without-shm", "%d", handover->without_shm);
     add(file, "watchdog", "%" PRId64, handover->watchdog_ms);
     add(file, "verbosity", "%d", handover->verbosity);
     if (handover->control_fd)
@@ -182,6 +183,9 @@ static int parse_field(struct handover *handover, const char *field)
         return set_text(&handover->trace, value);
     if ((value = value_of(field, "hash")) && (status = parse_number(value, 1, &number)) == 0)
         handover->run_hash = number;
+    else if ((value = value_of(field, "without-shm")) &&
+             (status = parse_number(value, 1, &number)) == 0)
+        handover->without_shm = number;
     else if ((value = value_of(field, "watchdog")) &&
              (status = parse_number(value, INT64_MAX, &number)) == 0)
         handover->watchdog_ms = (int64_t)number;

@@ -40,6 +40,7 @@ struct handover {
     char *name;    /* of the process */
     char *trace;   /* NULL: none */
     bool run_hash; /* is wanted */
+    bool without_shm;
     int64_t watchdog_ms;
     int verbosity;
     int control_fd; /* a socket that listens for commands; 0: none */

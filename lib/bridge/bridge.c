@@ -39,6 +39,7 @@ static int front_init(struct front *front, const struct trestle_bridge_options *
     front->log_debug = options->log_debug;
     front->wait_policy = options->wait;
     front->has_dma = options->uses_memory;
+    front->has_no_shm = options->without_shm;
     ipc_wait_init(&front->wait, options->wait);
     front->needs_fence = !barrier_register();
     return loop_init(&front->loop);
@@ -154,6 +155,19 @@ static int check_shm(char **ret_error)
                          error_text(error));
     shm_close(&shm);
     return 0;
+}
+
+bool trestle_bridge_try_shm(struct trestle_bridge *bridge)
+{
+    struct front *front = &bridge->front;
+    struct shm shm;
+    const char *what;
+    int error = front->has_no_shm ? 0 : shm_create(&shm, &what);
+    if (error)
+        front_say_no_shm(front, what, error);
+    else if (!front->has_no_shm)
+        shm_close(&shm);
+    return !front->has_no_shm;
 }
 
 /* Models may look for their peers now. */

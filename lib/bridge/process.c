@@ -35,7 +35,8 @@ static int create_bridge(struct trestle_process *process, char **ret_error)
                                                    .log = log_level,
                                                    .ctx = process,
                                                    .log_debug = process->given->verbosity >= 2,
-                                                   .run_hash = process->given->run_hash};
+                                                   .run_hash = process->given->run_hash,
+                                                   .without_shm = process->given->without_shm};
     return trestle_bridge_create(&options, &process->bridge, ret_error);
 }
 

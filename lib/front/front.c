@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/error.h"
+
 void front_log(struct front *front, enum trestle_log_level level, const char *format, ...)
 {
     char text[512];
@@ -15,4 +17,12 @@ void front_log(struct front *front, enum trestle_log_level level, const char *fo
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     front->log(front->log_ctx, level, text);
+}
+
+void front_say_no_shm(struct front *front, const char *what, int error)
+{
+    front->has_no_shm = true;
+    front_log(front, TRESTLE_LOG_WARNING,
+              "there is no shared memory (%s: %s); messages go over sockets, which is slower", what,
+              error_text(error));
 }

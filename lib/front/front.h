@@ -42,7 +42,7 @@ struct front {
     uint32_t num_ports, num_connected;
     bool has_irq, has_dma, has_memory; /* some model has, or the program */
     const char *disturbance; /* why no other run will be like this one, a constant; NULL: nothing */
-    bool has_no_shm;         /* it was tried, and that was said */
+    bool has_no_shm;         /* it is not tried, or not again */
 
     struct front_intake *intake;    /* or NULL: requests come on sockets */
     struct connection *last_active; /* where spinning looks first then */
@@ -56,5 +56,7 @@ struct front {
 
 void front_log(struct front *front, enum trestle_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* From then on it is not tried again. `what` has failed. */
+void front_say_no_shm(struct front *front, const char *what, int error);
 
 #endif

@@ -445,9 +445,11 @@ class Limits(Faulty):
                                         "FAILING": "memfd_create:EPERM"})
 
     def test_no_shared_memory(self):
+        """One line says so, however many processes there are."""
         config = self.config({"machine": {"kernel": str(common.guest("soak")), "args": [
-            "-append", "n=1 seconds=1"]}, "devices": [
-                {"model": "id", "base_addr": "0x10200000"}]})
+            "-append", "n=3 seconds=1"]}, "devices": [
+                {"model": "id", "base_addr": hex(0x10200000 + 0x1000 * i), **process}
+                for i, process in enumerate(({}, {"process": "own"}, {"process": "own"}))]})
         result = self.without_memfd("run", config)
         self.assertEqual(result.code, 0, result)
         self.assertEqual(result.err.count("trestle: warning: there is no shared memory (memfd_create: "

@@ -424,8 +424,5 @@ void v2_open_ring(struct v2_session *session)
         return;
     channel_close(ring);
     session->features &= ~(uint32_t)TRESTLE_V2_FEATURE_SHM;
-    front->has_no_shm = true;
-    front_log(front, TRESTLE_LOG_WARNING,
-              "there is no shared memory (%s: %s); messages go over sockets, which is slower", what,
-              error_text(error));
+    front_say_no_shm(front, what, error);
 }
