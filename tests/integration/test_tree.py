@@ -6,7 +6,9 @@ import shlex
 import signal
 import struct
 import subprocess
+import uuid
 
+import aml
 import common
 from cli_case import Case, read_until
 from fdt import cells, parse
@@ -87,13 +89,18 @@ class Nodes(Case):
         self.assertFalse([path for path in tree if "10200000" in path])
 
     def test_acpi_table(self):
-        """As the firmware has put it into the guest's memory."""
+        """As the firmware has put it into the guest's memory, byte for byte."""
         common.qemu("x86_64")
         base, size, irq = 0xfc000000, 0x1000, 20
+        properties = {"compatible": ["acme,uart", "acme"], "text": "x", "none": 0, "small": 255,
+                      "more": [1, 256, 65536],
+                      "raw": {"bytes": "00ff"}, "on": True}
         config = self.config({
             "machine": {"arch": "x86_64", "kernel": str(common.guest("probe", "x86_64"))},
             "devices": [{"name": f"d{i}", "model": "timer", "base_addr": hex(base + i * size),
-                         "size": size, "irq": irq + i, "acpi_id": "ACME0001"} for i in range(3)]})
+                         "size": size, "irq": irq + i, "acpi_id": "ACME0001"} for i in range(3)] + [
+                {"name": "d3", "model": "timer", "base_addr": hex(base + 3 * size), "size": size,
+                 "irq": irq + 3, "compatible": properties.pop("compatible"), "dt": properties}]})
         run = self.start_trestle("run", config, "--", "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off",
                                  stdin=subprocess.PIPE)
         self.addCleanup(run.stdin.close)
@@ -102,16 +109,31 @@ class Nodes(Case):
         self.addCleanup(monitor.close)
         monitor.command("pmemsave", val=0, size=128 << 20, filename=str(self.dir / "memory"))
         memory = (self.dir / "memory").read_bytes()
-        places = [b"\x8a" + struct.pack("<HHB", 43, 0x0d00, 1)
-                  + struct.pack("<QQQQQ", 0, base + i * size, base + (i + 1) * size - 1, 0, size)
-                  + b"\x89" + struct.pack("<HHI", 6, 0x0109, irq + i) + b"\x79\0" for i in range(3)]
-        tables = [m.start() for m in re.finditer(rb"SSDT[\s\S]{6}TRSTLETRESTLE ", memory)]
-        found = [memory[at:at + int.from_bytes(memory[at + 4:at + 8], "little")] for at in tables]
-        whole = [table for table in found if sum(table) % 256 == 0]
-        self.assertTrue(whole, found)
-        for table in whole:
-            for part in b"ACME0001\0", b"_UID\x01", b"_UID\x0a\x02", *places:
-                self.assertIn(part, table)
+
+        def device(i, *more):
+            crs = (b"\x8a" + struct.pack("<HHB", 43, 0x0d00, 1)
+                   + struct.pack("<QQQQQ", 0, base + i * size, base + (i + 1) * size - 1, 0, size)
+                   + b"\x89" + struct.pack("<HHI", 6, 0x0109, irq + i) + b"\x79\0")
+            hid = b"\x0dPRP0001\0" if more else b"\x0dACME0001\0"
+            return b"\x5b\x82" + aml.block(
+                b"T%03X" % (i + 1), b"\x08_HID", hid, b"\x08_UID", aml.number(i + 1), b"\x08_CRS\x11", aml.block(
+                    b"\x0b" + struct.pack("<H", len(crs)), crs), *more)
+
+        texts = [aml.text("acme,uart"), aml.text("acme")]
+        dsd = b"\x08_DSD" + aml.package(
+            b"\x11" + aml.block(aml.number(16), uuid.UUID("daffd814-6eba-4d8c-8a91-bc9bbf4aa301").bytes_le),
+            aml.package(*(aml.package(aml.text(name), value) for name, value in (
+                ("compatible", aml.package(*texts)), ("text", aml.text("x")), ("none", aml.number(0)),
+                ("small", aml.number(255)),
+                ("more", aml.package(aml.number(1), aml.number(256), aml.number(65536))),
+                ("raw", aml.package(aml.number(0), aml.number(255))), ("on", aml.number(1))))))
+        scope = b"\x10" + aml.block(b"\\_SB_", *(device(i) for i in range(3)), device(3, dsd))
+        head = b"SSDT" + struct.pack("<I", 36 + len(scope)) + b"\x02"
+        rest = b"TRSTLETRESTLE " + struct.pack("<I4sI", 1, b"TRST", 1) + scope
+        check = struct.pack("B", -sum(head + rest) % 256)
+        tables = [memory[at:at + 36 + len(scope)]
+                  for at in (m.start() for m in re.finditer(rb"SSDT[\s\S]{6}TRSTLETRESTLE ", memory))]
+        self.assertIn(head + check + rest, tables)
         run.terminate()
         self.assertEqual(run.wait(30), 128 + signal.SIGTERM)
 
