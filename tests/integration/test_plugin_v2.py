@@ -351,6 +351,8 @@ class Suite:
         self.assertEqual(probe.read(BASE), 0)
         before = [r.type for _, r in self.server.log].count(v2.RESET)
         self.reset(probe, qmp)
+        for base in BASE, BASE + 0x1000, BASE:  # of which none says it again
+            self.assertEqual(probe.read(base), 0)
         self.assertEqual([r.type for _, r in self.server.log].count(v2.RESET), before + 1)
 
     def reset(self, probe, qmp):
