@@ -138,7 +138,7 @@ ALLOWED = {
         "cli": "log util",
         "cli/bench": "guest",
         "cli/config": "config",
-        "cli/control": "server",
+        "cli/control": "client server",
         "cli/run": "backend",
         "cli/svd": "stub svd text",
         "cli/trace": "replay",

@@ -125,9 +125,9 @@ int control_ask(int fd, const char *verb, const char *rest, struct control_answe
         *ret_error =
             xformat("a line has at most %d bytes, this one has %zu", CONTROL_LINE_MAX, length);
     } else {
-        status = send(fd, line, length, MSG_NOSIGNAL) == (ssize_t)length
-                     ? receive_answer(fd, ret_answer)
-                     : -ECONNRESET;
+        /* A run that has hung up may have said why. */
+        (void)!send(fd, line, length, MSG_NOSIGNAL);
+        status = receive_answer(fd, ret_answer);
         if (status < 0)
             *ret_error = xstrdup(status == -ETIMEDOUT ? "there is no answer" : "the run has ended");
     }

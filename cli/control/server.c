@@ -158,6 +158,17 @@ static void listen_again(struct control_server *server)
     watch_listener(server, EPOLLIN);
 }
 
+/* It may have asked, and finds the answer to whatever that was. */
+static void turn_away(int fd)
+{
+    char *why = xformat("%d others are attached already; end one of them", PEERS_MAX);
+    char *answer = xformat("%s 0 %zu\n%s", control_status_names[CONTROL_WRONG], strlen(why), why);
+    (void)!send(fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(fd);
+    free(answer);
+    free(why);
+}
+
 static void accept_peer(struct control_server *server)
 {
     int fd, error = listener_accept(server->listener.fd, &fd);
@@ -172,7 +183,7 @@ static void accept_peer(struct control_server *server)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
     if (peer == server->peers + PEERS_MAX ||
         epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
-        close(fd);
+        turn_away(fd);
         return;
     }
     peer->fd = fd;

@@ -2,6 +2,7 @@
 /* A control socket when there are no descriptors left. */
 #include "control/server.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 #include "base/socket_path.h"
 #include "check.h"
+#include "control/client.h"
 #include "util.h"
 
 static char directory[] = "/tmp/trestle-control-XXXXXX";
@@ -87,9 +89,35 @@ static void test_out_of_descriptors(void **state)
     free(path);
 }
 
+/* One more than there is room for is told so. */
+static void test_too_many(void **state)
+{
+    struct control_server *server;
+    struct control_answer answer;
+    char *path = xformat("%s/control", directory), *error = NULL;
+    int peers[9];
+    assert_int_equal(control_server_open(path, echo, NULL, &server, NULL), 0);
+    for (unsigned i = 0; i < 9; i++) {
+        assert_int_equal(control_connect(path, 30, &peers[i], &error), 0);
+        serve(server);
+    }
+    assert_int_equal(control_ask(peers[8], "do", "time", &answer, &error), 0);
+    assert_int_equal(answer.status, CONTROL_WRONG);
+    assert_string_equal(answer.error, "8 others are attached already; end one of them");
+    control_answer_finish(&answer);
+    assert_int_equal(control_ask(peers[8], "do", "time", &answer, &error), -ECONNRESET);
+    assert_string_equal(error, "the run has ended");
+    free(error);
+    for (unsigned i = 0; i < 9; i++)
+        close(peers[i]);
+    control_server_close(server);
+    free(path);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_out_of_descriptors)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_out_of_descriptors),
+                                       cmocka_unit_test(test_too_many)};
     if (!mkdtemp(directory))
         return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
