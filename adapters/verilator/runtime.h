@@ -247,7 +247,9 @@ template <class Map> class rtl
 
     static Core *make_core(VerilatedContext &context)
     {
+        static const char *const words[] = {"core"};
         context.traceEverOn(true);
+        context.commandArgs(1, const_cast<const char **>(words)); // no plusargs
         return new Core(&context);
     }
 
@@ -737,6 +739,13 @@ void vl_finish(const char *, int, const char *) VL_MT_UNSAFE
 }
 void vl_stop(const char *, int, const char *) VL_MT_UNSAFE
 {
+}
+// A file that a core reads ($readmemh) is not there: all else that Verilator warns of is said.
+void vl_warn(const char *file, int, const char *, const char *message) VL_MT_UNSAFE
+{
+    if (std::strstr(message, "not found"))
+        throw std::runtime_error(std::string(file) + ": " + message);
+    trestle_rtl_print("%s: %s\n", file, message);
 }
 void vl_fatal(const char *file, int line, const char *, const char *message) VL_MT_UNSAFE
 {

@@ -32,7 +32,8 @@
     {AXI("aw", "region"), NULL, true, true}, \
     {AXI("aw", "atop"), NULL, true, true}, \
     {AXI("aw", "user"), NULL, true, true}, \
-    {AXI("w", "user"), NULL, true, true}
+    {AXI("w", "user"), NULL, true, true}, \
+    {AXI("b", "user"), NULL, false, true}
 #define AXI4_READS \
     {AXI("ar", "valid"), "ARVALID", true}, \
     {AXI("ar", "ready"), "ARREADY"}, \
@@ -52,7 +53,8 @@
     {AXI("ar", "prot"), NULL, true, true}, \
     {AXI("ar", "qos"), NULL, true, true}, \
     {AXI("ar", "region"), NULL, true, true}, \
-    {AXI("ar", "user"), NULL, true, true}
+    {AXI("ar", "user"), NULL, true, true}, \
+    {AXI("r", "user"), NULL, false, true}
 #define AXIL_WRITES(is_slave) \
     {AXI("aw", "valid"), "AWVALID", true}, \
     {AXI("aw", "ready"), "AWREADY"}, \
@@ -94,7 +96,7 @@ static const struct rtl_signal apb[] = {
     {{"prdata"}, "PRDATA"},
     {{"pready"}, "PREADY", false, true, "1"},
     {{"pslverr", "pslverror"}, "PSLVERR", false, true},
-    {{"pstrb"}, "PSTRB", true, true},
+    {{"pstrb", "pwstrb"}, "PSTRB", true, true},
     {{"pprot"}, NULL, true, true},
     {{NULL}},
 };

@@ -16,6 +16,7 @@
 #include "command.h"
 #include "rtl/ports.h"
 #include "rtl/registers.h"
+#include "trestle/models.h"
 #include "util.h"
 
 static const struct command_option options[] = {
@@ -46,6 +47,7 @@ struct rtl_build {
     const char *svd, *peripheral, *model; /* that say what its registers are called */
     struct rtl_registers registers;
     struct strings files, includes, defines, parameters, ties;
+    struct strings sources; /* in C and C++, of functions that it imports */
     struct rtl_layout layout;
     bool has_waves;
     char *dir;     /* for what lies in between */
@@ -57,7 +59,7 @@ struct rtl_build {
 
 static void strings_all(struct strings *list, const char *const *items)
 {
-    for (; *items; items++)
+    for (; items && *items; items++)
         strings_add(list, *items);
 }
 
@@ -153,7 +155,21 @@ static int check_version(const struct rtl_build *build, char **ret_error)
     return status;
 }
 
-static int verilate(const struct rtl_build *build, char **ret_error)
+/* Cores of OpenCores include a timescale.v that each of them has elsewhere, if at all. */
+static int write_timescale(const struct rtl_build *build, char **ret_error)
+{
+    char *path = xformat("%s/timescale.v", build->dir);
+    FILE *file = fopen(path, "we");
+    if (file)
+        fputs("`timescale 1ns / 1ps\n", file);
+    int status = file && fclose(file) == 0 ? 0 : -errno;
+    if (status < 0)
+        *ret_error = xformat("cannot write %s: %s", path, strerror(-status));
+    free(path);
+    return status;
+}
+
+static int verilate_as(const struct rtl_build *build, const char *language, char **ret_error)
 {
     struct strings words = {0};
     strings_all(&words, (const char *const[]){"verilator", "--cc", "--flatten", "-O3", "-Wno-fatal",
@@ -176,15 +192,41 @@ static int verilate(const struct rtl_build *build, char **ret_error)
             strings_addf(&words, "-I%.*s", slash == file ? 1 : (int)(slash - file), file);
         strings_add(&words, file);
     }
+    strings_addf(&words, "-I%s", build->dir); /* last: for what is nowhere else */
+    if (language)
+        strings_all(&words, (const char *const[]){"--default-language", language, NULL});
     return run_program(build, "verilator", &words, ret_error);
 }
 
-/* What a text has of that list, or NULL. */
-static const char *find_one_of(const char *text, const char *const *list)
+/* What is no SystemVerilog may be Verilog, in which "int" or "do" are names. */
+static int verilate(const struct rtl_build *build, char **ret_error)
 {
-    while (*list && !strstr(text, *list))
+    int status = write_timescale(build, ret_error);
+    if (status == 0)
+        status = verilate_as(build, NULL, ret_error);
+    if (status < 0 && strstr(*ret_error, "syntax error")) {
+        char *again = NULL;
+        if (verilate_as(build, "1364-2005", &again) == 0) {
+            free(*ret_error);
+            *ret_error = NULL;
+            status = 0;
+        }
+        free(again);
+    }
+    return status;
+}
+
+/* What gives away that a state is not plain bytes, and what people call it. */
+struct trait {
+    const char *in_text, *words;
+};
+
+/* What a text has of that list, or NULL. */
+static const char *find_one_of(const char *text, const struct trait *list)
+{
+    while (list->in_text && !strstr(text, list->in_text))
         list++;
-    return *list;
+    return list->words;
 }
 
 /* The members of a module, in the header that Verilator has written for it: cut out of `text`.
@@ -202,12 +244,30 @@ static char *members_of(char *text)
  * what. */
 static int check_state_of(const char *path, const char **ret_why)
 {
-    static const char *const not_plain[] = {"std::",      "VlQueue",   "VlAssoc",
-                                            "VlClassRef", "Scheduler", NULL};
-    static const char *const any[] = {"CData", "SData", "IData", "QData", "Vl", "double", NULL};
-    static const char *const outside[] = {"VL_RANDOM_", "VL_URANDOM_", "VL_TIME_",
-                                          "VL_FOPEN_",  "VL_FGET",     "VL_FREAD_",
-                                          "VL_FSCANF_", "svdpi.h",     NULL};
+    static const char elsewhere[] = "state of a package or class";
+    static const struct trait not_plain[] = {{"VlQueue", "queues or dynamic arrays"},
+                                             {"VlAssoc", "associative arrays"},
+                                             {"VlClassRef", "objects of classes"},
+                                             {"Scheduler", "delays"},
+                                             {"Assignable", "events"},
+                                             {"std::", "strings"},
+                                             {NULL}};
+    static const struct trait any[] = {{"CData", elsewhere},
+                                       {"SData", elsewhere},
+                                       {"IData", elsewhere},
+                                       {"QData", elsewhere},
+                                       {"Vl", elsewhere},
+                                       {"double", elsewhere},
+                                       {NULL}};
+    static const struct trait outside[] = {{"VL_RANDOM_", "random numbers"},
+                                           {"VL_URANDOM_", "random numbers"},
+                                           {"VL_TIME_", "the time"},
+                                           {"VL_FOPEN_", "files"},
+                                           {"VL_FGET", "files"},
+                                           {"VL_FREAD_", "files"},
+                                           {"VL_FSCANF_", "files"},
+                                           {"Vcore__Dpi.h", "functions in C (DPI)"},
+                                           {NULL}};
     const char *slash = strrchr(path, '/') + 1;
     char *text = read_file(path);
     bool is_header = strcmp(path + strlen(path) - 2, ".h") == 0;
@@ -219,9 +279,7 @@ static int check_state_of(const char *path, const char **ret_why)
         if (!members && is_root)
             status = -EINVAL;
         else if (members && !*ret_why)
-            *ret_why = is_root                     ? find_one_of(members, not_plain)
-                       : find_one_of(members, any) ? "state of a package or class"
-                                                   : NULL;
+            *ret_why = find_one_of(members, is_root ? not_plain : any);
     } else if (text && !is_header && !*ret_why) {
         *ret_why = find_one_of(text, outside);
     }
@@ -295,8 +353,9 @@ static int write_json(const struct rtl_ports *ports, const char *name, const cha
     return status;
 }
 
-/* $0: work, $1: runtime, $2: include, $3: output, $4: "", or with waves. The core's files are one,
- * since each would read the same headers again; Verilator's own are compiled beside it. */
+/* $0: work, $1: runtime, $2: include, $3: output, $4: "", or with waves, and from $5 on sources of
+ * the user's. The core's files are one, since each would read the same headers again; Verilator's
+ * own are compiled beside it. */
 static const char compile_script[] =
     "root=$(verilator --getenv VERILATOR_ROOT) || exit 1\n"
     "compiler=${CXX:-g++}\n"
@@ -307,11 +366,20 @@ static const char compile_script[] =
     "xargs -0 -n1 -P\"$(nproc)\" sh -c 'for source do :; done; "
     "exec \"$@\" -o \"$0/${source##*/}.o\"' \"$0\" $compiler "
     "-std=c++17 -O2 -fPIC -fvisibility=hidden -w $CXXFLAGS "
-    "-include \"$1/print.h\" -DVL_USER_FINISH -DVL_USER_STOP -DVL_USER_FATAL ${4:+-DVM_TRACE=1 "
+    "-include \"$1/print.h\" -DVL_USER_FINISH -DVL_USER_STOP -DVL_USER_FATAL -DVL_USER_WARN "
+    "${4:+-DVM_TRACE=1 "
     "-DVM_TRACE_FST=1 "
     "-DTRESTLE_WAVE=1} "
-    "-I\"$1\" -I\"$2\" -isystem \"$root/include\" -isystem \"$root/include/vltstd\" -c "
-    "&& exec $compiler -shared -o \"$3\" \"$0\"/*.o ${4:+-lz}\n";
+    "-I\"$1\" -I\"$2\" -isystem \"$root/include\" -isystem \"$root/include/vltstd\" -c || exit\n"
+    "output=$3 waves=$4\n"
+    "shift 4\n"
+    "for source do\n"
+    "  case $source in *.c) own=${CC:-gcc};; *) own=$compiler;; esac\n"
+    "  $own -O2 -fPIC -isystem \"$root/include/vltstd\" -I\"$0\" -c \"$source\" "
+    "-o \"$0/own-$#.o\" || exit\n"
+    "  shift\n"
+    "done\n"
+    "exec $compiler -shared -o \"$output\" \"$0\"/*.o ${waves:+-lz}\n";
 
 static int compile(const struct rtl_build *build, char **ret_error)
 {
@@ -319,8 +387,31 @@ static int compile(const struct rtl_build *build, char **ret_error)
     strings_all(&words, (const char *const[]){"sh", "-c", compile_script, build->dir,
                                               build->runtime, build->include, build->output,
                                               build->has_waves ? "wave" : "", NULL});
+    strings_all(&words, (const char *const *)build->sources.items);
     const char *compiler = getenv("CXX");
     return run_program(build, compiler && *compiler ? compiler : "g++", &words, ret_error);
+}
+
+/* What the core misses would only show in a run. */
+static int check_model(const struct rtl_build *build, char **ret_error)
+{
+    struct trestle_model_library *library = NULL;
+    const struct trestle_model *model;
+    char *path =
+        strchr(build->output, '/') ? xstrdup(build->output) : xformat("./%s", build->output);
+    char *error = NULL, *symbol;
+    int status = trestle_model_load(path, &library, &model, &error);
+    if (status < 0 && error && (symbol = strstr(error, "undefined symbol: ")))
+        *ret_error =
+            xformat("the core calls %s(), which none of its files has; name a file in C or "
+                    "C++ that does (DPI)",
+                    symbol + strlen("undefined symbol: "));
+    else if (status < 0)
+        *ret_error = xformat("%s", error ? error : strerror(-status));
+    trestle_model_unload(library);
+    free(error);
+    free(path);
+    return status;
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
@@ -402,10 +493,15 @@ static int do_build(struct rtl_build *build, struct rtl_ports *ports, char **ret
         status = rtl_ports_match(ports, build->ties.items, ret_error);
     if (status == 0)
         status = write_map(build, ports, ret_error);
-    if (status == 0)
+    if (status == 0) {
         status = compile(build, ret_error);
-    if (status == 0)
-        status = write_json(ports, build->layout.name, build->output, ret_error);
+        if (status == 0)
+            status = check_model(build, ret_error);
+        if (status == 0)
+            status = write_json(ports, build->layout.name, build->output, ret_error);
+        if (status < 0)
+            unlink(build->output);
+    }
     if (status == 0)
         rtl_ports_show(ports, stdout);
     if (status == 0 && build->layout.not_plain)
@@ -449,6 +545,26 @@ static int work(struct rtl_build *build)
     char *line = xformat("trestle: %s", error);
     free(error);
     return command_fail_line(line);
+}
+
+/* In C or C++. */
+static bool is_source(const char *path)
+{
+    static const char *const ends[] = {".c", ".cc", ".cpp", ".cxx", NULL};
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && ends[i]; i++)
+        if (strcmp(dot, ends[i]) == 0)
+            return true;
+    return false;
+}
+
+static int check_readable(const struct strings *files)
+{
+    for (size_t i = 0; i < files->count; i++)
+        if (access(files->items[i], R_OK) < 0)
+            return command_fail("cannot read %s: %s; check the path", files->items[i],
+                                strerror(errno));
+    return 0;
 }
 
 static int parse(const struct command *command, int argc, char **argv, struct rtl_build *build)
@@ -513,7 +629,7 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
         return command_fail("write trestle rtl build FILE.v... or rtl ports FILE.v..., see trestle "
                             "rtl --help");
     for (int i = optind + 1; i < argc; i++)
-        strings_add(&build->files, argv[i]);
+        strings_add(is_source(argv[i]) ? &build->sources : &build->files, argv[i]);
     if (!build->svd != !build->peripheral)
         return command_fail("--svd and --peripheral belong together; add %s",
                             build->svd ? "--peripheral NAME" : "--svd FILE");
@@ -521,11 +637,8 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
         return command_fail("--svd and --registers are two tables; leave one of them out");
     if (build->files.count == 0)
         return command_fail("rtl %s needs a file in Verilog", argv[optind]);
-    for (size_t i = 0; i < build->files.count; i++)
-        if (access(build->files.items[i], R_OK) < 0)
-            return command_fail("cannot read %s: %s; check the path", build->files.items[i],
-                                strerror(errno));
-    return 0;
+    int code = check_readable(&build->files);
+    return code ? code : check_readable(&build->sources);
 }
 
 static int run_command(const struct command *command, int argc, char **argv)
@@ -536,6 +649,7 @@ static int run_command(const struct command *command, int argc, char **argv)
         code = work(&build);
     rtl_registers_finish(&build.registers);
     strings_finish(&build.files);
+    strings_finish(&build.sources);
     strings_finish(&build.includes);
     strings_finish(&build.defines);
     strings_finish(&build.parameters);

@@ -59,7 +59,7 @@ static void map_side(const struct rtl_side *side, unsigned unit, FILE *out)
         if (!signal->macro)
             continue;
         if (port)
-            fprintf(out, "#define %s_%s core.%s\n", prefix, signal->macro, port->name);
+            fprintf(out, "#define %s_%s core.%s\n", prefix, signal->macro, port->member);
         else
             fprintf(out, "#define %s_%s %s\n", prefix, signal->macro,
                     !is_driven(side, signal) ? "trestle_rtl::nowhere()"
@@ -82,11 +82,11 @@ static void map_clocks(const struct rtl_ports *ports, FILE *out)
             "    static constexpr trestle_time clock_period = %" PRIu64 "u;\n"
             "    static void set_clock(Core &core, unsigned which, int level)\n    {\n"
             "        (void)core, (void)level;\n        switch (which) {\n",
-            ports->clock->name, ports->clock->period ? ports->clock->picoseconds : usual);
+            ports->clock->member, ports->clock->period ? ports->clock->picoseconds : usual);
     for (size_t i = 0; i < ports->count; i++)
         if (ports->ports[i].use == RTL_CLOCK && &ports->ports[i] != ports->clock)
             fprintf(out, "        case %u: core.%s = level; break;\n", others++,
-                    ports->ports[i].name);
+                    ports->ports[i].member);
     fprintf(out,
             "        default: break;\n        }\n    }\n"
             "    static constexpr unsigned num_clocks = %u;\n"
@@ -109,7 +109,7 @@ static void map_resets(const struct rtl_ports *ports, FILE *out)
           out);
     for (size_t i = 0; i < ports->count; i++)
         if (ports->ports[i].use == RTL_RESET || ports->ports[i].use == RTL_RESET_LOW)
-            fprintf(out, "        core.%s = %sactive;\n", ports->ports[i].name,
+            fprintf(out, "        core.%s = %sactive;\n", ports->ports[i].member,
                     ports->ports[i].use == RTL_RESET_LOW ? "!" : "");
     fputs("    }\n", out);
 }
@@ -120,7 +120,7 @@ static void map_ties(const struct rtl_ports *ports, FILE *out)
     for (size_t i = 0; i < ports->count; i++)
         if (ports->ports[i].use == RTL_TIED)
             fprintf(out, "        trestle_rtl::tie<%u>(core.%s, 0x%" PRIx64 "u);\n",
-                    ports->ports[i].bits, ports->ports[i].name, ports->ports[i].tie);
+                    ports->ports[i].bits, ports->ports[i].member, ports->ports[i].tie);
     fputs("    }\n", out);
 }
 
@@ -133,7 +133,8 @@ static void map_irqs(const struct rtl_ports *ports, FILE *out)
         const struct rtl_port *port = &ports->ports[i];
         if (port->use != RTL_IRQ && port->use != RTL_PULSE)
             continue;
-        fprintf(out, "        levels |= static_cast<uint64_t>(core.%s) << %u;\n", port->name, line);
+        fprintf(out, "        levels |= static_cast<uint64_t>(core.%s) << %u;\n", port->member,
+                line);
         for (unsigned bit = 0; bit < port->bits; bit++, line++)
             pulses |= (uint64_t)(port->use == RTL_PULSE) << line;
     }
@@ -169,7 +170,7 @@ static void map_pins(const struct rtl_ports *ports, FILE *out)
         if (port->is_input) {
             pulled_up |= (port->tie & mask) << pin;
         } else {
-            fprintf(out, "        levels |= static_cast<uint32_t>(core.%s) << %u;\n", port->name,
+            fprintf(out, "        levels |= static_cast<uint32_t>(core.%s) << %u;\n", port->member,
                     pin);
             driven |= mask << pin;
         }
@@ -185,8 +186,8 @@ static void map_pins(const struct rtl_ports *ports, FILE *out)
         if (port->use != RTL_WIRE)
             continue;
         if (port->is_input)
-            fprintf(out, "        core.%s = trestle_rtl::low_bits<%u>(levels >> %u);\n", port->name,
-                    port->bits, pin);
+            fprintf(out, "        core.%s = trestle_rtl::low_bits<%u>(levels >> %u);\n",
+                    port->member, port->bits, pin);
         pin += port->bits;
     }
     fprintf(out,

@@ -133,7 +133,9 @@ static struct rtl_side find_side(const struct rtl_ports *ports, const struct rtl
     while (bus->name && ((named && named != bus) || !find_one(ports, bus, side.signals, &almost)))
         bus++;
     side.bus = bus->name ? bus : NULL;
-    *ret_almost = almost.sentence;
+    *ret_almost = side.bus ? NULL : almost.sentence;
+    if (side.bus)
+        free(almost.sentence);
     return side;
 }
 

@@ -44,6 +44,29 @@ static char *plain_name(const char *name)
     return plain;
 }
 
+/* "interrupt" of "__SYM__interrupt", which is a word of C++ or of Verilator's, and "a__b" of
+ * "a___05Fb". */
+static char *own_name(const char *member)
+{
+    static const char word[] = "__SYM__", code[] = "__0";
+    const char *from = member;
+    char *name = xstrdup(member), *to = name;
+    if (strncmp(from, word, strlen(word)) == 0)
+        from += strlen(word);
+    while (*from) {
+        unsigned character;
+        if (strncmp(from, code, strlen(code)) == 0 && isxdigit((unsigned char)from[3]) &&
+            isxdigit((unsigned char)from[4]) && sscanf(from + 3, "%2x", &character) == 1) {
+            *to++ = (char)character;
+            from += 5;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    *to = '\0';
+    return name;
+}
+
 /* "VL_IN8(&name,3,0);" */
 bool rtl_ports_read(const char *text, struct rtl_ports *ret_ports)
 {
@@ -51,16 +74,21 @@ bool rtl_ports_read(const char *text, struct rtl_ports *ret_ports)
     for (const char *at = text; (at = strstr(at, "VL_")) != NULL; at += 3) {
         bool is_input = strncmp(at, "VL_IN", 5) == 0, is_output = strncmp(at, "VL_OUT", 6) == 0;
         const char *open = strchr(at, '(');
-        char name[128];
+        char member[128];
         int high, low;
         if ((!is_input && !is_output) || !open || open - at > 9 ||
-            sscanf(open, "(&%127[A-Za-z0-9_],%6d,%6d", name, &high, &low) != 3 ||
-            rtl_ports_find(ret_ports, name, strlen(name)))
+            sscanf(open, "(&%127[A-Za-z0-9_],%6d,%6d", member, &high, &low) != 3)
             continue;
+        char *name = own_name(member);
+        if (rtl_ports_find(ret_ports, name, strlen(name))) {
+            free(name);
+            continue;
+        }
         ret_ports->ports =
             xrealloc(ret_ports->ports, ret_ports->count + 1, sizeof(*ret_ports->ports));
         ret_ports->ports[ret_ports->count++] =
-            (struct rtl_port){.name = xstrdup(name),
+            (struct rtl_port){.name = name,
+                              .member = xstrdup(member),
                               .plain = plain_name(name),
                               .bits = (unsigned)(abs(high - low) + 1),
                               .low = (unsigned)(low < high ? low : high),
@@ -73,6 +101,7 @@ void rtl_ports_finish(struct rtl_ports *ports)
 {
     for (size_t i = 0; i < ports->count; i++) {
         free(ports->ports[i].name);
+        free(ports->ports[i].member);
         free(ports->ports[i].plain);
         free(ports->ports[i].signal);
         free(ports->ports[i].period);

@@ -25,6 +25,7 @@ enum rtl_use {
 
 struct rtl_port {
     char *name;
+    char *member;       /* what it is called in C++ */
     char *plain;        /* lower case, without the marks of inputs and outputs */
     unsigned bits, low; /* how many, and the number of the lowest */
     bool is_input;
