@@ -64,6 +64,9 @@ static inline void port_access(struct port *port, bool is_write,
                                const struct trestle_access *access)
 {
     port->request.access = *access;
+    /* Asked for, so that no compiler copies it with the offset by one load, which would wait for
+     * the stores of both to reach the cache. */
+    port->request.access.data = is_write ? access->data : 0;
     port->request.write = is_write;
     if (unlikely(port->fault != TRESTLE_FAULT_NONE))
         port_access_faulty(port);

@@ -8,12 +8,14 @@
 
 struct sst_device;
 
+/* Offset and data are apart, so that no compiler copies both by one load: that would wait until the
+ * two stores before it, a few instructions ago, have reached the cache. */
 struct transport_access {
     uint64_t offset; /* from the base of the region */
-    uint64_t data;   /* of a write, in the low size bytes */
     uint8_t size;    /* bytes: 1, 2, 4, 8 */
     uint8_t region;  /* which of the device's */
     bool is_write;
+    uint64_t data; /* of a write, in the low size bytes */
 };
 
 struct transport {

@@ -72,10 +72,8 @@ void v2_session_close(struct v2_session *session)
             connection_close(session->clients[i]->connection);
 }
 
-void v2_session_end_if_broken(struct v2_session *session)
+void v2_session_end_now(struct v2_session *session)
 {
-    if (!session->end_reason)
-        return;
     front_log(session->front, TRESTLE_LOG_WARNING, "the session with QEMU was ended: %s",
               session->end_reason);
     v2_session_close(session);
@@ -119,8 +117,9 @@ static void send_event(struct v2_client *via, const struct trestle_v2_message *m
         connection_sent(via->connection, channel_post(&via->path->channel, message));
 }
 
-void v2_reply(struct v2_client *via, uint32_t device, uint64_t id, enum trestle_v2_status status,
-              uint64_t data)
+/* Not inlined: most posted writes do without. */
+__attribute__((noinline)) void v2_reply(struct v2_client *via, uint32_t device, uint64_t id,
+                                        enum trestle_v2_status status, uint64_t data)
 {
     struct v2_session *session = via->session;
     trestle_time now = timeline_at_answer(&session->front->timeline, &session->guest);
@@ -215,25 +214,32 @@ static enum trestle_v2_status status_of(int error)
     }
 }
 
-/* Not inlined: most posted writes do without. */
-__attribute__((noinline)) static void answer_now(struct v2_client *client)
+static inline void answer_now(struct v2_client *client)
 {
     const struct trestle_request *request = &client->port->request;
-    if (!connection_is_open(client->connection))
-        return;
     v2_reply(client, client->port->index, client->request_id, status_of(request->status),
              request->ret_data);
-    if (client->is_posted)
-        wake_client(client->session);
 }
 
-/* Of a posted write the client hears only when it has to come back at another time for it. */
+/* The client hears of it only when it has to come back at another time for it. */
+static void answer_posted(struct v2_client *client)
+{
+    struct v2_session *session = client->session;
+    if (likely(timeline_next_for_guest(&session->front->timeline, &session->guest) ==
+               session->guest.told_next))
+        return;
+    answer_now(client);
+    wake_client(session);
+}
+
 void v2_answer(void *asker)
 {
     struct v2_client *client = asker;
-    const struct v2_session *session = client->session;
-    if (!client->is_posted || timeline_next_for_guest(&session->front->timeline, &session->guest) !=
-                                  session->guest.told_next)
+    if (unlikely(!connection_is_open(client->connection)))
+        return;
+    if (client->is_posted)
+        answer_posted(client);
+    else
         answer_now(client);
 }
 

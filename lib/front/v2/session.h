@@ -83,8 +83,13 @@ static inline bool v2_sees_events(const struct v2_session *session)
  * of a call, and cannot be reset there: so nothing goes out any more, and the rest is
  * v2_session_end_if_broken()'s. */
 void v2_session_end(struct v2_session *session, const char *reason);
-/* Ends the session now, if something has asked for that meanwhile. */
-void v2_session_end_if_broken(struct v2_session *session);
+/* Ends the session now, for the reason that was given; or only if one was given meanwhile. */
+void v2_session_end_now(struct v2_session *session);
+static inline void v2_session_end_if_broken(struct v2_session *session)
+{
+    if (unlikely(session->end_reason))
+        v2_session_end_now(session);
+}
 /* Closes all connections of the session, which is then gone. */
 void v2_session_close(struct v2_session *session);
 /* Frees the client, and with the last one the session. */
