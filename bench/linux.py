@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""usage: bench/linux.py BUILD boot|disk|devmem [ROUNDS]
+"""usage: bench/linux.py BUILD boot|disk|devmem [ROUNDS [BUSY]]
 
 What Linux on riscv64 sees; from a release build, on a quiet machine. It takes the guest that
 tools/linux-guest has made in ~/.cache/trestle/linux/riscv64 ($TRESTLE_LINUX/riscv64).
@@ -8,9 +8,11 @@ tools/linux-guest has made in ~/.cache/trestle/linux/riscv64 ($TRESTLE_LINUX/ris
 boot: seconds from the start of QEMU to its end, alone and with seven devices behind Trestle, by turns.
 disk: MB per second of a sequential read of 128 MiB, and reads of 4 KiB per second, past the cache, of
 QEMU's own virtio-blk and of Trestle's, with direct_dma and without, in one guest, by turns.
-devmem: nanoseconds of a read through /dev/mem.
+devmem: nanoseconds of a read through /dev/mem, on average.
+BUSY: so many other processes compute for ever meanwhile; 0 if it is not said.
 """
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -120,12 +122,24 @@ def devmem(build, directory, rounds):
     print(f"{statistics.median(times):.0f} ns  ({' '.join(map(str, times))})")
 
 
+@contextlib.contextmanager
+def neighbours(count):
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
 def main():
     measures = {"boot": boot, "disk": disk, "devmem": devmem}
-    if len(sys.argv) not in (3, 4) or sys.argv[2] not in measures:
+    if len(sys.argv) not in (3, 4, 5) or sys.argv[2] not in measures:
         sys.exit(__doc__)
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 5
-    with tempfile.TemporaryDirectory() as directory:
+    busy = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+    with tempfile.TemporaryDirectory() as directory, neighbours(busy):
         measures[sys.argv[2]](pathlib.Path(sys.argv[1]).absolute(), pathlib.Path(directory), rounds)
 
 

@@ -17,6 +17,11 @@
 #define YIELD_AFTER_NS 1000u
 #define LONG_YIELD_AFTER_NS 10000u
 
+/* A yield that takes so long has let somebody work. What that tells holds for a while: then one
+ * more yield finds out whether it still is so, and costs at most a few milliseconds. */
+#define CROWDED_YIELD_NS 100000u
+#define CROWDED_FOR_NS (NS_PER_S / 5)
+
 /* Halving ends here: what is shorter than one look at a socket is no spin. */
 #define SPIN_MIN_NS 1000u
 
@@ -31,6 +36,7 @@ void ipc_wait_init(struct ipc_wait *wait, enum trestle_wait policy)
     wait->policy = have_one_processor() ? TRESTLE_WAIT_SLEEP : policy;
     wait->spin_ns = wait->policy == TRESTLE_WAIT_ADAPTIVE ? IPC_SPIN_LIMIT_NS : 0;
     wait->may_spin_long = wait->spins_long = false;
+    wait->crowded_until_ns = 0;
 }
 
 static inline void relax_processor(void)
@@ -61,15 +67,24 @@ static bool is_long(const struct ipc_wait *wait)
 
 static void begin(const struct ipc_wait *wait, struct ipc_spin *spin)
 {
-    uint64_t longest_ns = is_long(wait) ? IPC_LONG_SPIN_NS : wait->spin_ns;
     spin->start_ns = clock_ns();
+    bool is_crowded = spin->start_ns < wait->crowded_until_ns;
+    uint64_t longest_ns = is_crowded ? 0 : is_long(wait) ? IPC_LONG_SPIN_NS : wait->spin_ns;
     spin->until_ns = wait->policy == TRESTLE_WAIT_SPIN
                          ? spin->deadline_ns
                          : earlier(spin->deadline_ns, spin->start_ns + longest_ns);
     spin->yield_ns = spin->start_ns + (is_long(wait) ? LONG_YIELD_AFTER_NS : YIELD_AFTER_NS);
 }
 
-bool ipc_spin_on(const struct ipc_wait *wait, struct ipc_spin *spin)
+static void yield(struct ipc_wait *wait, uint64_t now_ns)
+{
+    sched_yield();
+    uint64_t back_ns = clock_ns();
+    if (back_ns - now_ns > CROWDED_YIELD_NS)
+        wait->crowded_until_ns = back_ns + CROWDED_FOR_NS;
+}
+
+bool ipc_spin_on(struct ipc_wait *wait, struct ipc_spin *spin)
 {
     if (spin->quick_looks > 0 && wait->policy != TRESTLE_WAIT_SLEEP) {
         spin->quick_looks--;
@@ -84,7 +99,7 @@ bool ipc_spin_on(const struct ipc_wait *wait, struct ipc_spin *spin)
         return true;
     uint64_t now_ns = clock_ns();
     if (now_ns > spin->yield_ns)
-        sched_yield();
+        yield(wait, now_ns);
     return now_ns < spin->until_ns;
 }
 

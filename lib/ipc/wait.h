@@ -21,6 +21,10 @@
  * answers ended within that.
  * - A spin that lasts longer than an answer does while both sides run yields the processor at each
  *   look at the clock, so that a machine with too little to do the work of both still does it.
+ * - But where a yield has taken long, others have work for all processors. Whoever yields then
+ * waits until they have used up their time, some milliseconds, while one that sleeps is woken at
+ * once, since it has left the processor before its own time was up. So
+ *   for a while nobody spins.
  * - On a single processor nobody spins, whatever was asked for: the peer could not run meanwhile.
  *
  * One wait goes like this; waits that end at the first look read no clock and teach nothing.
@@ -47,10 +51,11 @@
 
 /* What a side has learnt. One per place that waits, since places differ. */
 struct ipc_wait {
-    enum trestle_wait policy; /* as it is followed, which may not be what was asked for */
-    uint32_t spin_ns;         /* how long the next wait may spin */
-    bool may_spin_long;       /* as the place has it; changes with what is waited for */
-    bool spins_long;          /* the latest long wait was not too long for that */
+    enum trestle_wait policy;  /* as it is followed, which may not be what was asked for */
+    uint32_t spin_ns;          /* how long the next wait may spin */
+    bool may_spin_long;        /* as the place has it; changes with what is waited for */
+    bool spins_long;           /* the latest long wait was not too long for that */
+    uint64_t crowded_until_ns; /* others were seen to want the processors; host clock */
 };
 
 /* One wait under way. */
@@ -79,7 +84,7 @@ static inline struct ipc_spin ipc_spin_start_quick(uint64_t deadline_ns)
 
 /* After a look that found nothing: true to look again, false to sleep (or to give up, when the
  * deadline has come). */
-bool ipc_spin_on(const struct ipc_wait *wait, struct ipc_spin *spin);
+bool ipc_spin_on(struct ipc_wait *wait, struct ipc_spin *spin);
 
 /* Leaves the peer alone for so long, without sleeping. */
 void ipc_keep_off(uint64_t ns);

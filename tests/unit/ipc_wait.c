@@ -22,7 +22,7 @@ static void end_after(struct ipc_wait *wait, uint64_t ns)
     ipc_spin_end(wait, &spin);
 }
 
-static unsigned count_looks(const struct ipc_wait *wait, uint64_t deadline_ns, unsigned max)
+static unsigned count_looks(struct ipc_wait *wait, uint64_t deadline_ns, unsigned max)
 {
     struct ipc_spin spin = ipc_spin_start(deadline_ns);
     unsigned looks = 0;
@@ -66,6 +66,21 @@ static void test_quick_looks(void **state)
     assert_false(ipc_spin_on(&sleep, &spin));
 }
 
+/* Where others want the processors, nobody spins who may sleep. */
+static void test_crowded(void **state)
+{
+    (void)state;
+    struct ipc_wait adaptive = wait_with(TRESTLE_WAIT_ADAPTIVE);
+    struct ipc_wait spin = wait_with(TRESTLE_WAIT_SPIN);
+    unsigned alone = count_looks(&adaptive, CLOCK_NEVER, UINT32_MAX);
+    assert_int_equal(adaptive.crowded_until_ns, 0); /* no yield has taken long */
+    adaptive.crowded_until_ns = spin.crowded_until_ns = clock_ns() + 1000 * MS;
+    assert_int_equal(count_looks(&adaptive, CLOCK_NEVER, UINT32_MAX), 0);
+    assert_int_equal(count_looks(&spin, CLOCK_NEVER, 10000), 10000);
+    adaptive.crowded_until_ns = clock_ns();
+    assert_int_equal(count_looks(&adaptive, CLOCK_NEVER, UINT32_MAX), alone);
+}
+
 static void test_spin_ends(void **state)
 {
     (void)state;
@@ -103,7 +118,7 @@ static void test_short_wait_brings_spinning_back(void **state)
 }
 
 /* How long the next wait would spin. */
-static uint64_t spin_of(const struct ipc_wait *wait)
+static uint64_t spin_of(struct ipc_wait *wait)
 {
     struct ipc_spin spin = ipc_spin_start(CLOCK_NEVER);
     ipc_spin_on(wait, &spin);
@@ -145,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_processor_never_spins),
         cmocka_unit_test(test_quick_looks),
+        cmocka_unit_test(test_crowded),
         cmocka_unit_test(test_spin_ends),
         cmocka_unit_test(test_long_waits_end_spinning),
         cmocka_unit_test(test_short_wait_brings_spinning_back),
