@@ -7,7 +7,7 @@
  * links, listen, then poll until done, destroy. One thread at a time.
  *
  * Errors: 0 or negative errno. Where a function takes ret_error (may be NULL), a failure also
- * also gives a malloc'd one-line sentence for the user; the caller frees it.
+ * gives a malloc'd one-line sentence for the user; the caller frees it.
  */
 #ifndef TRESTLE_BRIDGE_H
 #define TRESTLE_BRIDGE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* trestle/models.h: where models come from, the bundled ones and those in files. */
+/* trestle/models.h: the bundled models, and models from files. */
 #ifndef TRESTLE_MODELS_H
 #define TRESTLE_MODELS_H
 
@@ -24,8 +24,8 @@ static inline const struct trestle_model *trestle_model_find(const char *name)
 }
 
 struct trestle_model_library;
-/* Loads a model from a .so (a name with a '/' in it, as dlopen has it). The model is valid until
- * unload. -ENOENT, or -ENOEXEC: not a model. */
+/* Loads a model from a .so. As for dlopen(), the path has a '/' in it. The model is valid until
+ * unload. -ENOENT: there is no such file. -ENOEXEC: the file is not a model. */
 TRESTLE_API TRESTLE_CHECK int trestle_model_load(const char *path,
                                                  struct trestle_model_library **ret_library,
                                                  const struct trestle_model **ret_model,

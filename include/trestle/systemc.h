@@ -2,26 +2,26 @@
 //
 // trestle/systemc.h: SystemC and TLM-2.0 models as devices of a guest, in the guest's exact time.
 //
-// Header-only: it is compiled with the SystemC and the C++ standard (11 or newer) of the model.
+// This file is all there is. Compile it with the model's SystemC and C++ standard (11 or newer).
 //
 // A trestle::device<> is a module that stands for the guest. Its socket `bus` makes the guest's
-// accesses, its socket `memory` is the guest's memory, `irq` are interrupt lines and `reset` is
-// high while the guest is reset. Nothing else of a model changes.
+// accesses, its socket `memory` is the guest's memory, `irq` are interrupt lines, and `reset` is
+// high while the guest is reset. Nothing else in a model changes.
 //
-// A simulator that keeps its sc_main() calls trestle::serve() in place of sc_start(): a
-// configuration names the program, trestle run starts it, and it serves all its devices.
-// TRESTLE_SYSTEMC_EXPORT makes a loadable model (a .so) of a module that contains one device,
-// instead.
+// A simulator that keeps its sc_main() calls trestle::serve() in place of sc_start(). The
+// configuration names the program, trestle run starts it, and the program serves all its devices.
+// Instead, TRESTLE_SYSTEMC_EXPORT makes a loadable model (a .so) of a module that contains one
+// device.
 //
 // Time: the engine's picoseconds and SystemC's time are the same. SystemC runs up to the time of an
 // access before the access starts, and the next event of the kernel is an event of the engine, so
 // that interrupts come exactly when the model raises them. An answer takes the time that
 // b_transport() waits or annotates.
 //
-// Threads: everything is called from the one thread that serves the devices.
+// Threads: one thread serves the devices, and calls everything.
 //
 // Errors: an exception or an error response of TLM is a bus error to the guest. When the kernel
-// has stopped (sc_stop(), or an exception outside of an access), that is said once, and every
+// has stopped (sc_stop(), or an exception outside of an access), the log says so once, and every
 // later access is a bus error.
 #ifndef TRESTLE_SYSTEMC_H
 #define TRESTLE_SYSTEMC_H
@@ -43,7 +43,7 @@
 #define SC_INCLUDE_DYNAMIC_PROCESSES
 #endif
 #include <systemc>
-// For those who had <systemc> without that.
+// For models that included <systemc> without that.
 #include <sysc/kernel/sc_dynamic_processes.h>
 #include <tlm>
 #include <tlm_utils/simple_initiator_socket.h>
@@ -59,10 +59,9 @@ struct device_options {
     // What the configuration calls the device, for serve(). Empty: the module's own name.
     std::string name;
     unsigned irqs = 0; // interrupt lines, 0 to 64
-    // Widths of the guest's accesses that the model understands, 1 | 2 | 4 | 8; others are bus
-    // errors.
+    // Widths of accesses that the model understands, 1 | 2 | 4 | 8. Others are bus errors.
     unsigned access_sizes = 1 | 2 | 4 | 8;
-    // The address of the first register as the model sees it: for those that want the bus's.
+    // The address of the first register as the model sees it, for models that want bus addresses.
     uint64_t address = 0;
     // How long `reset` is high at the start and when the guest is reset. Zero: one delta cycle.
     sc_core::sc_time reset_time = sc_core::sc_time(1, sc_core::SC_NS);
@@ -72,8 +71,8 @@ struct device_options {
     const struct trestle_region *registers = nullptr;
 };
 
-// The parameters that the configuration gives to the device that is being made: valid in the
-// constructors of the model that TRESTLE_SYSTEMC_EXPORT names, nullptr everywhere else.
+// The configuration's parameters of the device that is being made. Valid in the constructors of the
+// model that TRESTLE_SYSTEMC_EXPORT names, nullptr everywhere else.
 inline const struct trestle_params *&params()
 {
     static const struct trestle_params *current = nullptr;
@@ -87,8 +86,8 @@ class port;
 
 static constexpr const char *not_an_exception = "something was thrown that is no std::exception";
 
-// What all devices of one SystemC kernel share. It is found in SystemC's own tree of objects, since
-// several models of one run may each have this header.
+// What all devices of one SystemC kernel share. It lies in SystemC's own tree of objects, since
+// several models of one run may each include this header.
 class kernel : public sc_core::sc_object
 {
   public:
@@ -132,8 +131,8 @@ class kernel : public sc_core::sc_object
         return why_;
     }
 
-    // Wakes of the engine come at most once a quantum, unless the guest waits for an answer: for
-    // models with a clock that runs freely. Accesses stay exact, interrupts are up to a quantum
+    // For models with a clock that runs freely: the engine wakes SystemC at most once a quantum,
+    // unless the guest waits for an answer. Accesses stay exact. Interrupts are up to a quantum
     // late.
     void set_quantum(trestle_time quantum)
     {
@@ -175,7 +174,7 @@ class kernel : public sc_core::sc_object
         });
     }
 
-    // The same, and then triggers the event. One call of sc_start() where nothing happens before.
+    // The same, and then triggers the event. If nothing happens before, one call of sc_start().
     void advance_to(sc_core::sc_event &event, trestle_time now)
     {
         uint64_t target = from_ps(now), at = sc_core::sc_time_stamp().value();
@@ -196,7 +195,7 @@ class kernel : public sc_core::sc_object
         });
     }
 
-    // Lets happen what is due at SystemC's present time.
+    // Runs what is due at SystemC's present time.
     void run_now()
     {
         attempt([this] { settle(); });
@@ -217,7 +216,7 @@ class kernel : public sc_core::sc_object
         trestle_device_wake_at(ports_[0].dev, 0, next);
     }
 
-    // The engine came back. Says once what it costs when that happens all the time.
+    // The engine came back. If that happens all the time, the log says once what it costs.
     void woken(struct trestle_device *dev, trestle_time now)
     {
         advance(now);
@@ -270,7 +269,7 @@ class kernel : public sc_core::sc_object
     };
     static constexpr uint64_t wakes_max = 10000;
 
-    // It belongs to the module in whose constructor it was made.
+    // The device belongs to the module whose constructor made it.
     static kernel *find(const std::vector<sc_core::sc_object *> &objects)
     {
         for (sc_core::sc_object *object : objects) {
@@ -301,7 +300,7 @@ class kernel : public sc_core::sc_object
         return units / units_per_ps_ * unit_ps_ + (units % units_per_ps_ ? 1 : 0);
     }
 
-    // Whatever is thrown out of the kernel ends it.
+    // Any exception that leaves the kernel ends it.
     template <class Step> void attempt(Step step)
     {
         try {
@@ -317,7 +316,7 @@ class kernel : public sc_core::sc_object
 
     void settle()
     {
-        // The first one elaborates, whatever is due.
+        // The first call elaborates, even if nothing is due.
         while (!has_run() || (sc_core::sc_pending_activity_at_current_time() &&
                               !(sc_core::sc_get_status() & sc_core::SC_STOPPED)))
             sc_core::sc_start(sc_core::SC_ZERO_TIME);
@@ -328,7 +327,7 @@ class kernel : public sc_core::sc_object
         return sc_core::sc_get_status() & (sc_core::SC_PAUSED | sc_core::SC_STOPPED);
     }
 
-    // The last device has gone: end_of_simulation() runs, and files of waveforms are written.
+    // The last device has gone: end_of_simulation() runs, and SystemC writes its waveforms.
     void stop()
     {
         if (has_reports_)
@@ -344,7 +343,7 @@ class kernel : public sc_core::sc_object
         }
     }
 
-    // Unless the model has a handler of its own.
+    // Does nothing if the model has a handler of its own.
     void take_reports()
     {
         sc_core::sc_report_handler_proc theirs = sc_core::sc_report_handler::set_handler(report);
@@ -389,7 +388,7 @@ class port : public sc_core::sc_module
     sc_core::sc_vector<sc_core::sc_in<bool>> irq;
     sc_core::sc_out<bool> reset;
 
-    // For models that raise interrupts by a call. A pulse is high for one moment: for inputs that
+    // For models that raise interrupts by a call. A pulse is high for one moment, for inputs that
     // take edges.
     void raise(unsigned line)
     {
@@ -422,7 +421,7 @@ class port : public sc_core::sc_module
         kernel_->add(this, dev);
     }
 
-    // All devices have been made: elaborates. An unbound port is found here.
+    // All devices have been made: elaborates. SystemC finds an unbound port here.
     int start()
     {
         kernel_->advance(trestle_device_now(dev_));
@@ -433,7 +432,7 @@ class port : public sc_core::sc_module
         return kernel_->is_dead() ? -EINVAL : 0;
     }
 
-    // Those that have been made so far and are nobody's yet.
+    // Devices that have been made so far and have no owner yet.
     static std::vector<port *> &made()
     {
         static std::vector<port *> ports;
@@ -523,7 +522,7 @@ class port : public sc_core::sc_module
 
     virtual void transport(transaction &payload, sc_core::sc_time &delay) = 0;
 
-    // What the user has not connected is connected to nothing.
+    // Binds what the user has left unbound.
     void before_end_of_elaboration() override
     {
         for (size_t i = 0; i < irq.size(); i++)
@@ -583,7 +582,7 @@ class port : public sc_core::sc_module
                                                         : tlm::TLM_GENERIC_ERROR_RESPONSE);
     }
 
-    // At once, and in no time. Returns the bytes moved: all or nothing.
+    // At once, and in no time. Returns the number of bytes moved: all or none.
     unsigned look(transaction &payload)
     {
         payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
@@ -619,7 +618,7 @@ class port : public sc_core::sc_module
         }
     };
 
-    // Parts of a transfer that lie one behind the other in guest memory and in the buffer: what
+    // Splits a transfer into parts that are contiguous in guest memory and in the buffer: what
     // byte enables leave, and each turn of a streaming width.
     int move_all(transaction &payload, bool write, bool waits)
     {
@@ -665,7 +664,7 @@ class port : public sc_core::sc_module
     {
         if (!waits)
             return copy(addr, data, size, write);
-        // The engine forgets a transfer that a reset ends, so that the buffer may go then.
+        // When a reset ends a transfer, the engine forgets it, so the buffer may go then.
         transfers_.emplace_back();
         auto self = std::prev(transfers_.end());
         self->tag = ++last_tag_;
@@ -693,7 +692,7 @@ class port : public sc_core::sc_module
             struct asked todo = asked_;
             uint64_t data = 0;
             int status = perform(todo, &data);
-            // The guest may have been reset meanwhile; another request may even have come.
+            // The guest may have been reset meanwhile. Even another request may have come.
             if (turn != turn_)
                 continue;
             request_ = nullptr;
@@ -895,7 +894,8 @@ template <class Top> struct loadable {
         return 0;
     }
 
-    // As the state of any model is: what a constructor forgets is the same in every run.
+    // Zeroed, as every model's state is: a member that the constructor forgets is then the same in
+    // every run.
     static void *zeroes()
     {
         static_assert(alignof(Top) <= alignof(std::max_align_t), "more than calloc() promises");
@@ -955,7 +955,7 @@ struct simulator {
         port_of(dev).detach();
     }
 
-    // In the order of the configuration. Returns why not, or nothing.
+    // In the order of the configuration. Returns why that failed, or nothing.
     static std::string add_devices(struct trestle_process *process, std::list<served> &models)
     {
         for (uint32_t i = 0; i < trestle_process_num_devices(process); i++) {
@@ -1029,15 +1029,15 @@ struct simulator {
 
 } // namespace systemc
 
-// In place of sc_start(), in a simulator that a run starts: serves its devices until the run is
-// over. A trestle::device is found by its name. Returns what sc_main() is to return.
+// Call it in place of sc_start(), in a simulator that a run starts. It serves the devices until the
+// run is over, and finds each trestle::device by its name. Returns what sc_main() must return.
 inline int serve()
 {
     return systemc::simulator::serve();
 }
 
-// The guest. `bus` makes its accesses, `memory` is its memory: a transfer takes no time of its own.
-// There is no DMI.
+// The guest. `bus` makes its accesses. `memory` is its memory; a transfer takes no time of its own,
+// and there is no DMI.
 template <unsigned int BUSWIDTH = 32> class device : public systemc::port
 {
   public:
@@ -1071,9 +1071,10 @@ template <unsigned int BUSWIDTH = 32> class device : public systemc::port
 
 } // namespace trestle
 
-// Makes a loadable model of the module `top`, whose constructor takes a sc_module_name and which
-// contains one trestle::device<>. name is text, size bytes of registers, irqs interrupt lines.
-// Once per shared object. SystemC's library wants a main function of its own, which is not called.
+// Makes a loadable model of the module `top`. Its constructor takes a sc_module_name, and it
+// contains one trestle::device<>. name is a text, size the bytes of registers, irqs the number of
+// interrupt lines. Use it once per shared object. SystemC's library wants a main function; nothing
+// calls it.
 #define TRESTLE_SYSTEMC_EXPORT(top, name, size, irqs) \
     TRESTLE_SYSTEMC_MODEL(top, name, size, irqs, nullptr)
 // The same; rows is an array of trestle::named(), whose names logs, traces and poke show.

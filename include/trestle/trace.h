@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trestle/trace.h: what passed between devices and the rest of the world, as records, and the
- * reader of files of them. docs/trace.md is the normative text of the format.
+ * trestle/trace.h: records of what passed between devices and the rest of the world, and the
+ * reader of trace files. docs/trace.md is the normative text of the format.
  *
  * Errors: 0 or negative errno. Where a function takes ret_error (may be NULL), a failure also
  * gives a malloc'd one-line sentence for the user; the caller frees it.
@@ -19,10 +19,11 @@ extern "C" {
 #endif
 
 enum trestle_trace_kind {
-    /* An access begins. number: region; addr: offset in it; size: bytes; data: of a write. */
+    /* An access begins. number: region; addr: offset in the region; size: bytes; data: what a write
+     * writes. */
     TRESTLE_TRACE_READ = 1,
     TRESTLE_TRACE_WRITE = 2,
-    /* The device's access ends. status; data: what was read. */
+    /* The device's access ends. status; data: what a read has read. */
     TRESTLE_TRACE_ANSWER = 3,
     /* number: line; data: its new level, 0 or 1. */
     TRESTLE_TRACE_IRQ = 4,
@@ -31,18 +32,18 @@ enum trestle_trace_kind {
     /* Messages between linked devices. number: port; bytes, size. */
     TRESTLE_TRACE_SEND = 6,
     TRESTLE_TRACE_RECEIVE = 7,
-    /* The device starts a transfer from (READ) or to (WRITE) guest memory. number: the transfer's,
-     * one that is not under way, the low half of the id that the host gets; addr: guest-physical;
-     * data: bytes in all. */
+    /* The device starts a transfer from (READ) or to (WRITE) guest memory. number: the transfer's
+     * own, the low half of the id that the host gets; no other transfer under way has it. addr:
+     * guest-physical; data: bytes in all. */
     TRESTLE_TRACE_DMA_READ = 8,
     TRESTLE_TRACE_DMA_WRITE = 9,
-    /* The next bytes of a transfer: of a write when it starts, of a read when it ends with success.
-     * number; bytes, size. */
+    /* The next bytes of a transfer. They come when a write starts, and when a read ends with
+     * success. number; bytes, size. */
     TRESTLE_TRACE_DMA_DATA = 10,
-    /* It ended; number, status. REFUSED: it never was under way. */
+    /* A transfer ended. REFUSED: it never was under way. number, status. */
     TRESTLE_TRACE_DMA_END = 11,
     TRESTLE_TRACE_DMA_REFUSED = 12,
-    /* From outside: what trestle_device_input() gave. bytes, size. */
+    /* Input from outside, by trestle_device_input(). bytes, size. */
     TRESTLE_TRACE_INPUT = 13,
 };
 
@@ -51,13 +52,13 @@ enum trestle_trace_reset {
     TRESTLE_TRACE_RESET_ALONE = 1, /* the guest has reset this device alone */
 };
 
-/* Longest DMA_DATA, in bytes. */
+/* The longest DMA_DATA, in bytes. */
 #define TRESTLE_TRACE_DATA_MAX 32768
 
-/* Fields that a kind does not name are 0. */
+/* Fields that the kind does not name are 0. */
 struct trestle_trace_record {
     enum trestle_trace_kind kind;
-    uint32_t device;         /* its place in the header */
+    uint32_t device;         /* the device's place in the header */
     trestle_time time;       /* of the engine; never less than in the record before */
     trestle_time guest_time; /* at most time; TRESTLE_TIME_NEVER: not known (protocol 1) */
     uint32_t number;
@@ -69,16 +70,16 @@ struct trestle_trace_record {
 
 struct trestle_trace_device {
     const char *name;
-    /* A bundled model's name, or the file of one that was loaded. "": another process serves it,
-     * and nothing of it is in the trace. */
+    /* A bundled model's name, or the file from which a model was loaded. "": another process serves
+     * the device, and nothing of the device is in the trace. */
     const char *model;
     uint64_t base_addr, size;
     const struct trestle_param *params;
     size_t num_params;
-    /* Its table of registers, of which names, places and fields are in a trace; 0: it has none. */
+    /* The device's table of registers. A trace has names, places and fields only. */
     const struct trestle_register *registers;
     size_t num_registers;
-    const uint8_t *row_regions; /* of each row; NULL: all are of the first region */
+    const uint8_t *row_regions; /* each row's region; NULL: all rows are in the first */
 };
 
 struct trestle_trace_link {
@@ -95,24 +96,25 @@ struct trestle_trace_header {
 
 /* --- reading -------------------------------------------------------------------------------- */
 
-/* Every byte of the file is checked: any input gives records or an error, never worse. Memory is
- * bounded by the length of the file and some MiB. */
+/* A reader checks every byte of the file: any input gives records or an error, never worse. It
+ * needs at most the length of the file and some MiB of memory. */
 struct trestle_trace_reader;
 
-/* Reads the header. The file stays the caller's, and the reader's alone until it is closed; it may
- * be a pipe. -EPROTO: not a trace, or one that is damaged. -ENODATA: cut off. -EIO, -ENOMEM. */
+/* Reads the header. The file may be a pipe. The caller keeps it, and leaves it alone until the
+ * reader is closed. -EPROTO: the file is not a trace, or a damaged one. -ENODATA: the file is cut
+ * off. -EIO, -ENOMEM. */
 TRESTLE_API TRESTLE_CHECK int
 trestle_trace_open(FILE *file, struct trestle_trace_reader **ret_reader, char **ret_error);
 /* Valid as long as the reader. */
 TRESTLE_API const struct trestle_trace_header *
 trestle_trace_header(const struct trestle_trace_reader *reader);
-/* 1: a record; its bytes are valid until the next call. 0: the trace has ended in order. Errors as
- * above; *ret_error names the byte. After 0 or an error, calls return the same, without a
- * sentence. */
+/* 1: a record, whose bytes are valid until the next call. 0: the trace has ended in good order.
+ * Errors as above; *ret_error names the byte. After 0 or an error, further calls return the same,
+ * without a sentence. */
 TRESTLE_API TRESTLE_CHECK int trestle_trace_next(struct trestle_trace_reader *reader,
                                                  struct trestle_trace_record *ret_record,
                                                  char **ret_error);
-/* Of the records read so far: their number, and the hash of the run. */
+/* The number of records read so far, and their hash. */
 TRESTLE_API uint64_t trestle_trace_count(const struct trestle_trace_reader *reader);
 TRESTLE_API uint64_t trestle_trace_hash(const struct trestle_trace_reader *reader);
 /* NULL is fine. */

@@ -3,9 +3,9 @@
  * trestle/wire.h: the bytes on a device's socket. Pure functions over byte buffers.
  *
  * Version 1 is the older QEMU-SST protocol, byte for byte: little-endian, packed, one request
- * in flight per socket, reads and writes both answered. Version 2 is Trestle's own: a handshake,
- * then messages of 64 bytes, on the socket itself or in rings of shared memory. Each listener
- * speaks both. docs/protocol.md is the normative text.
+ * in flight per socket, and an answer to each read and write. Version 2 is Trestle's own: a
+ * handshake, then messages of 64 bytes, on the socket itself or in rings of shared memory. Each
+ * listener speaks both versions. docs/protocol.md is the normative text.
  */
 #ifndef TRESTLE_WIRE_H
 #define TRESTLE_WIRE_H
@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-/* Of an access, in bytes. */
+/* Whether an access can have this width, in bytes. */
 static inline bool trestle_is_width(unsigned size)
 {
     return size == 1 || size == 2 || size == 4 || size == 8;
@@ -54,9 +54,9 @@ static inline void trestle_v1_encode_request(uint8_t buf[TRESTLE_V1_REQUEST_SIZE
     trestle_put_le64(buf + 12, request->data);
 }
 
-/* Decoders always fill what they give. -EINVAL: type or size is not one of the above; the frame is
- * whole all the same and is answered with success = 0. The reserved field is ignored: older clients
- * send padding there. */
+/* A decoder always fills its result, even when it returns an error. -EINVAL: type or size is not
+ * one of the above. The frame is then still whole: answer it with success = 0. The decoder ignores
+ * the reserved field, since older clients send padding there. */
 TRESTLE_CHECK static inline int
 trestle_v1_decode_request(const uint8_t buf[TRESTLE_V1_REQUEST_SIZE],
                           struct trestle_v1_request *ret_request)
@@ -76,7 +76,7 @@ static inline void trestle_v1_encode_response(uint8_t buf[TRESTLE_V1_RESPONSE_SI
     trestle_put_le64(buf + 8, response->data);
 }
 
-/* -EINVAL: success is neither 0 nor 1. Reserved bytes are ignored. */
+/* -EINVAL: success is neither 0 nor 1. The decoder ignores the reserved bytes. */
 TRESTLE_CHECK static inline int
 trestle_v1_decode_response(const uint8_t buf[TRESTLE_V1_RESPONSE_SIZE],
                            struct trestle_v1_response *ret_response)
@@ -93,35 +93,35 @@ trestle_v1_decode_response(const uint8_t buf[TRESTLE_V1_RESPONSE_SIZE],
 #define TRESTLE_V2_MAGIC "TRESTLE2"
 #define TRESTLE_V2_MAGIC_SIZE 8
 #define TRESTLE_V2_ID_SIZE 16
-#define TRESTLE_V2_ID_UNASKED 0 /* of a REPLY to no request, and so of no request */
+#define TRESTLE_V2_ID_UNASKED 0 /* the id of a REPLY to no request; no request has it */
 
-/* Features. What both sides have is in force. */
+/* Features. Those that both sides have are in force. */
 enum {
     TRESTLE_V2_FEATURE_SHM = 1 << 0,    /* messages go through rings of shared memory */
     TRESTLE_V2_FEATURE_POSTED = 1 << 1, /* writes may be posted */
-    TRESTLE_V2_FEATURE_TIME = 1 << 2,   /* times are meaningful, ADVANCE is sent */
+    TRESTLE_V2_FEATURE_TIME = 1 << 2,   /* times have a meaning, the client sends ADVANCE */
     TRESTLE_V2_FEATURE_IRQ = 1 << 3,
     TRESTLE_V2_FEATURE_DMA = 1 << 4,
     TRESTLE_V2_FEATURE_RAM = 1 << 5,          /* the client shares guest RAM; only with DMA */
     TRESTLE_V2_FEATURE_NOTE = 1 << 6,         /* the client sends NOTE */
     TRESTLE_V2_FEATURE_RESET_DEVICE = 1 << 7, /* the client sends RESET_DEVICE */
-    TRESTLE_V2_FEATURE_REGIONS = 1 << 8,      /* accesses say their region */
+    TRESTLE_V2_FEATURE_REGIONS = 1 << 8,      /* accesses name their region */
     TRESTLE_V2_FEATURE_MEMORY = 1 << 9,       /* the client sends MEMORY */
     TRESTLE_V2_FEATURE_BUS = 1 << 10,         /* the client sends BUS; only with RAM */
 };
 
 enum trestle_v2_status {
     TRESTLE_V2_OK = 0,
-    TRESTLE_V2_MALFORMED = 1,   /* a field has no such value */
-    TRESTLE_V2_WIDTH = 2,       /* width or alignment that the device does not have */
+    TRESTLE_V2_MALFORMED = 1,   /* a field has a value that it cannot have */
+    TRESTLE_V2_WIDTH = 2,       /* the device does not have this width or alignment */
     TRESTLE_V2_RANGE = 3,       /* outside the device's registers */
     TRESTLE_V2_REFUSED = 4,     /* the model answers this access with a bus error */
-    TRESTLE_V2_CANCELLED = 5,   /* a reset came in between */
+    TRESTLE_V2_CANCELLED = 5,   /* a reset ended the request */
     TRESTLE_V2_NO_DEVICE = 6,   /* no such device, or not connected */
     TRESTLE_V2_BAD_VERSION = 7, /* handshake: no version in common */
     TRESTLE_V2_GEOMETRY = 8,    /* handshake: base or size differ from the device's */
     TRESTLE_V2_BUSY = 9,        /* handshake: another client has the session */
-    TRESTLE_V2_NOT_RAM = 10,    /* DMA: the addresses are not guest RAM; RAM: nor is the file */
+    TRESTLE_V2_NOT_RAM = 10,    /* DMA: the addresses are not guest RAM; RAM: unusable file */
     TRESTLE_V2_NO_MEMORY = 11,
 };
 
@@ -131,19 +131,19 @@ struct trestle_v2_hello {
     uint32_t features;
     uint8_t client_id[TRESTLE_V2_ID_SIZE]; /* random; the same on all sockets of a session */
     uint64_t base_addr, size;              /* of the device that the client means */
-    uint32_t irq_lines;                    /* lines the client has connected */
-    uint32_t more_regions;                 /* besides the first, that the client gives places */
+    uint32_t irq_lines;                    /* lines that the client has connected */
+    uint32_t more_regions;                 /* regions of the client besides the first */
     trestle_time time;                     /* guest virtual time */
 };
 
-/* The answer. Unless status is TRESTLE_V2_OK the server closes the connection after it. */
+/* The answer. Unless status is TRESTLE_V2_OK, the server then closes the connection. */
 struct trestle_v2_welcome {
     uint16_t version;
     uint8_t status;
     uint32_t features;
     uint8_t session_id[TRESTLE_V2_ID_SIZE]; /* the same on all sockets of a session */
     uint32_t device;                        /* what messages call this device */
-    uint32_t irq_lines;                     /* lines the model has */
+    uint32_t irq_lines;                     /* lines that the model has */
     uint64_t size;
     trestle_time time; /* of the engine */
     trestle_time next; /* as in a reply */
@@ -228,14 +228,14 @@ enum trestle_v2_type {
     TRESTLE_V2_WRITE = 0x02,
     TRESTLE_V2_ADVANCE = 0x03, /* run the engine up to `time` */
     TRESTLE_V2_RESET = 0x04,   /* the guest was reset */
-    TRESTLE_V2_FLUSH = 0x05,   /* answered when all before it was performed */
+    TRESTLE_V2_FLUSH = 0x05,   /* answered when the server has done all that came before */
     TRESTLE_V2_DMA_DONE = 0x06,
-    TRESTLE_V2_GOODBYE = 0x07,      /* the client ends the session in order; not answered */
+    TRESTLE_V2_GOODBYE = 0x07,      /* the client leaves in good order; not answered */
     TRESTLE_V2_RAM = 0x08,          /* guest RAM is in the file whose descriptor comes along */
-    TRESTLE_V2_NOTE = 0x09,         /* something came in between: addr is an enum trestle_v2_note */
+    TRESTLE_V2_NOTE = 0x09,         /* addr is an enum trestle_v2_note */
     TRESTLE_V2_RESET_DEVICE = 0x0a, /* the guest has reset this device alone */
     TRESTLE_V2_MEMORY = 0x0b,       /* a region is in the file whose descriptor comes along */
-    TRESTLE_V2_BUS = 0x0c,          /* whether the device's bus leads to guest memory as it is */
+    TRESTLE_V2_BUS = 0x0c,          /* whether the device's bus addresses are guest-physical */
     /* server to client */
     TRESTLE_V2_REPLY = 0x81,
     TRESTLE_V2_IRQ = 0x82,
@@ -247,7 +247,7 @@ enum trestle_v2_type {
 /* Why no other run will be like this one. */
 enum trestle_v2_note {
     TRESTLE_V2_NOTE_DEBUGGER = 1, /* a debugger is about to access the device */
-    TRESTLE_V2_NOTE_GAVE_UP = 2,  /* the client did not wait for an answer any longer */
+    TRESTLE_V2_NOTE_GAVE_UP = 2,  /* the client has stopped waiting for an answer */
 };
 
 #define TRESTLE_V2_DMA_MAX 65536u     /* bytes of one DMA message */
@@ -256,7 +256,7 @@ enum trestle_v2_note {
 #define TRESTLE_V2_DEVICES_MAX 65536u /* of one session */
 #define TRESTLE_V2_FLAG_POSTED 0x01   /* a write that is not answered */
 
-/* docs/protocol.md says which fields a type uses; the others are 0. */
+/* docs/protocol.md says which fields a type uses. The others are 0. */
 struct trestle_v2_message {
     uint64_t seq;    /* counts the messages of one direction of one carrier, from 1 */
     uint8_t type;    /* enum trestle_v2_type */
@@ -264,7 +264,7 @@ struct trestle_v2_message {
     uint8_t size;    /* width of an access: 1, 2, 4, 8 */
     uint8_t status;  /* enum trestle_v2_status */
     uint32_t device; /* from the welcome */
-    uint64_t id;     /* of a request; a reply carries that of its request */
+    uint64_t id;     /* of the request; its reply has the same */
     uint64_t addr;   /* access: offset in the region; DMA, RAM: guest-physical; IRQ: line;
                       * MEMORY: region; BUS: 0 or 1 */
     uint64_t data;   /* access: value; DMA, RAM, MEMORY: length in bytes; IRQ: level */
@@ -274,7 +274,7 @@ struct trestle_v2_message {
                       * bulk area; RAM: in the file */
 };
 
-/* All but seq, the first 8 bytes, which a ring writes last. */
+/* All but the first 8 bytes, seq: a ring writes those last. */
 static inline void trestle_v2_encode_body(uint8_t *buf, const struct trestle_v2_message *m)
 {
     buf[8] = m->type;
@@ -297,7 +297,7 @@ static inline void trestle_v2_encode(uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
     trestle_v2_encode_body(buf, message);
 }
 
-/* Every 64 bytes decode; trestle_v2_*_is_valid() tell whether they make sense. */
+/* Any 64 bytes decode. trestle_v2_*_is_valid() say whether they make sense. */
 static inline void trestle_v2_decode(const uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
                                      struct trestle_v2_message *ret_message)
 {
@@ -315,7 +315,7 @@ static inline void trestle_v2_decode(const uint8_t buf[TRESTLE_V2_MESSAGE_SIZE],
     ret_message->extra = trestle_get_le64(buf + 56);
 }
 
-/* A message that a client may send, with each field one of its values. */
+/* Whether a client may send this message, and each field has a value that it can have. */
 static inline bool trestle_v2_request_is_valid(const struct trestle_v2_message *m)
 {
     switch (m->type) {
@@ -346,7 +346,7 @@ static inline bool trestle_v2_request_is_valid(const struct trestle_v2_message *
     }
 }
 
-/* The same of a server's. */
+/* The same for a server. */
 static inline bool trestle_v2_event_is_valid(const struct trestle_v2_message *m)
 {
     switch (m->type) {
