@@ -389,7 +389,7 @@ static bool get_names(PyObject *class, const char *name, size_t max, const char 
     return is_fine && names;
 }
 
-/* What the guest meets where no register is. */
+/* What the guest meets where there is no register. */
 static bool fill_holes(struct python_model *model, char **ret_error)
 {
     const char *holes;

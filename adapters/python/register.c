@@ -274,7 +274,7 @@ static bool get_rights(const char *name, enum trestle_rights *ret_rights)
             return true;
         }
     PyErr_Format(PyExc_ValueError,
-                 "there are no rights \"%s\"; write RW, RO, WO, W1C, W1S, W1T, W0C, W0S, W0T, WC, "
+                 "\"%s\" are not rights; write RW, RO, WO, W1C, W1S, W1T, W0C, W0S, W0T, WC, "
                  "WS, RC, RS, TRIGGER or RESERVED",
                  name);
     return false;

@@ -204,10 +204,10 @@ static int check_end(struct config_reader *reader, size_t index, const char *key
     size_t *user = &taken[i * PORTS_MAX + port];
     if (*user && *user != index + 1) {
         struct json_place other = {&links_place, NULL, *user - 1};
-        return config_fail(reader, &where,
-                           "%s is already linked by links[%zu] on line %u; a port takes one "
-                           "link",
-                           text, *user - 1, json_place_line(config->text, &other));
+        return config_fail(
+            reader, &where,
+            "%s is already linked by links[%zu] on line %u; a port can have only one link", text,
+            *user - 1, json_place_line(config->text, &other));
     }
     *user = index + 1;
     *ret_device = device;

@@ -61,8 +61,7 @@ int serve_for_run(const char *variable)
     char *error = NULL;
     int status = handover_take(variable, &serve.given_fd, &serve.say_fd, &given);
     if (status < 0)
-        return command_fail(HANDOVER_VARIABLE
-                            "=%s is nothing that a run has said: %s; name a model",
+        return command_fail(HANDOVER_VARIABLE "=%s does not come from a run: %s; name a model",
                             variable, error_text(status));
     serve.process = given->name;
     serve.verbosity = given->verbosity;

@@ -17,7 +17,7 @@ bool trace_names_find(struct trace_names *names, const struct trestle_trace_reco
 /* "STATUS", or "" ; into buf, which it returns. */
 const char *trace_names_register(struct trace_names *names,
                                  const struct trestle_trace_record *access, char *buf, size_t size);
-/* "0x2 {ready}", or "0x2" where no register is known to be all of the access. */
+/* "0x2 {ready}", or "0x2" if no register is known to be all of the access. */
 const char *trace_names_value(struct trace_names *names, const struct trestle_trace_record *access,
                               uint64_t value, char *buf, size_t size);
 

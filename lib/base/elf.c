@@ -68,7 +68,7 @@ static const char *find_flaw(int fd, char buffer[128])
     if (size < 0 || fstat(fd, &st) < 0)
         return strerror(errno);
     if (size < SELFMAG || memcmp(head.bytes, ELFMAG, SELFMAG) != 0)
-        return size == 0 ? "it is empty" : "it is no shared object";
+        return size == 0 ? "it is empty" : "it is not a shared object";
     const char *arch = elf_arch(head.bytes);
     if (size < (ssize_t)ELF_HEAD_SIZE)
         return "it is cut off";
@@ -78,7 +78,7 @@ static const char *find_flaw(int fd, char buffer[128])
         return buffer;
     }
     if (head.header.e_type != ET_DYN)
-        return "it is no shared object (compile it with -shared -fPIC)";
+        return "it is not a shared object (compile it with -shared -fPIC)";
     return is_whole(fd, &head.header, (uint64_t)st.st_size) ? NULL : "it is cut off or damaged";
 }
 

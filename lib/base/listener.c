@@ -91,7 +91,7 @@ static int stale_socket_remove(const struct sockaddr_un *address, char **ret_err
                    : error_set(ret_error, -errno, "cannot look at %s: %s", path, strerror(errno));
     if (!S_ISSOCK(st.st_mode))
         return error_set(ret_error, -EADDRINUSE,
-                         "%s is there and is not a socket; it is left alone: choose another path, "
+                         "%s is not a socket, so Trestle leaves it alone; choose another path, "
                          "or remove it",
                          path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

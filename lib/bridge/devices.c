@@ -257,7 +257,7 @@ static int resolve_port(struct trestle_bridge *bridge, const char *text, struct 
                          (int)(dot - text), text);
     if (!port->device)
         return error_set(ret_error, -EINVAL,
-                         "link end %s: %s lives in a process of its own, which no link reaches",
+                         "link end %s: %s runs in a process of its own, and no link can reach it",
                          text, port->name);
     const struct trestle_model *model = trestle_device_model(port->device);
     if (trestle_model_port(model, dot + 1, ret_port) < 0)
@@ -282,7 +282,7 @@ int trestle_bridge_link(struct trestle_bridge *bridge, const char *from, const c
                                 trestle_device_component(b->device), b_port, latency, NULL);
     if (error)
         return error_set(ret_error, error, "cannot link %s to %s: %s", from, to,
-                         error == -EBUSY ? "a port takes one link" : error_text(error));
+                         error == -EBUSY ? "a port can have only one link" : error_text(error));
     const struct trestle_trace_link kept = {
         .devices = {a->index, b->index}, .ports = {a_port, b_port}, .latency = latency};
     return bridge_trace_keep_link(&bridge->trace, &kept) < 0 ? error_no_memory(ret_error) : 0;

@@ -59,7 +59,7 @@ int trestle_process_create(const char *variable, const struct trestle_process_op
     if (!error) {
         error = handover_take(variable, &process->in_fd, &process->out_fd, &process->given);
         if (error)
-            error_set(ret_error, error, HANDOVER_VARIABLE "=%s is nothing that a run has said: %s",
+            error_set(ret_error, error, HANDOVER_VARIABLE "=%s does not come from a run: %s",
                       variable, error_text(error));
     }
     if (!error)
@@ -105,7 +105,7 @@ int trestle_process_add_device(struct trestle_process *process, const struct tre
                                struct trestle_device **ret_device, char **ret_error)
 {
     if (process->num_added == process->given->num_devices)
-        return error_set(ret_error, -ENOENT, "the run wants no more than %zu devices of %s",
+        return error_set(ret_error, -ENOENT, "the run wants only %zu devices from %s",
                          process->given->num_devices, process->given->name);
     const struct handover_device *given = &process->given->devices[process->num_added];
     struct trestle_param *params = calloc(given->num_params + 1, sizeof(*params));

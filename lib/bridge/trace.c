@@ -222,7 +222,7 @@ int trestle_bridge_trace(struct trestle_bridge *bridge, const char *path, char *
 {
     struct bridge_trace *trace = &bridge->trace;
     if (trace->writer || bridge->is_listening)
-        return error_set(ret_error, -EBUSY, "a trace is begun once, before the bridge listens");
+        return error_set(ret_error, -EBUSY, "begin one trace only, before the bridge listens");
     char *copy = strdup(path);
     int fd = copy ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
     int error = !copy ? -ENOMEM : fd < 0 ? -errno : 0;

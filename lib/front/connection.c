@@ -371,8 +371,8 @@ static int take_inherited_listener(struct port *port, char **ret_error)
     socklen_t length = sizeof(is_listening);
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &length) < 0 || !is_listening ||
         fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-        return error_set(ret_error, -EBADF, "%s: descriptor %d is no listening socket", port->name,
-                         fd);
+        return error_set(ret_error, -EBADF, "%s: descriptor %d is not a listening socket",
+                         port->name, fd);
     return 0;
 }
 

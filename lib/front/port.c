@@ -74,8 +74,8 @@ static void tell_kept(struct port *port)
         return;
     port->told_kept = true;
     front_log(port->front, TRESTLE_LOG_WARNING,
-              "%s: its %s() keeps the access at offset 0x%" PRIx64 " for later, and nothing is "
-              "scheduled that could answer it",
+              "%s: its %s() has put off the access at offset 0x%" PRIx64
+              ", and nothing is scheduled to answer it",
               port->name, port->request.write ? "write" : "read", port->request.access.offset);
 }
 

@@ -72,6 +72,5 @@ int board_find(const struct trestle_machine_options *options, const struct board
         }
     }
     return error_set(ret_error, -EINVAL,
-                     "unknown arch %s; one of riscv32, riscv64, arm, aarch64, x86_64 is expected",
-                     arch);
+                     "unknown arch %s; use riscv32, riscv64, arm, aarch64 or x86_64", arch);
 }

@@ -163,7 +163,7 @@ static int access_check(const struct trestle_device *dev, const struct trestle_a
         return -ERANGE;
     }
     if (!register_is_width(access->size) || !(widths & access->size)) {
-        *ret_why = "not an access size of the model";
+        *ret_why = "the model has no accesses of this size";
         return -EINVAL;
     }
     if (access->offset & (access->size - 1)) {

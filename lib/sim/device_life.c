@@ -235,7 +235,7 @@ int trestle_device_create(struct trestle_sim *sim, const struct trestle_model *m
     char *why = NULL;
     int r = import_options(theirs, &options, &ops);
     if (r < 0)
-        return error_set(ret_error, r, "the device's options are of another version's size");
+        return error_set(ret_error, r, "the device's options have the size of another version");
     if (!options.name || !*options.name)
         return error_set(ret_error, -EINVAL, "a device has no name");
     r = create(sim, model, &options, &ops, ret_dev, ret_error ? &why : NULL);

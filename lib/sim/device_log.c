@@ -22,8 +22,8 @@ bool device_refuse_thread(struct trestle_device *dev, const char *function)
     if (!dev->ops.log || atomic_exchange(&dev->told_thread, true))
         return true;
     snprintf(line, sizeof(line),
-             "%s: model '%s' calls %s() from a thread of its own, which does nothing: a model is "
-             "called, and calls, in one thread",
+             "%s: model '%s' calls %s() from a thread of its own, so the call does nothing; call "
+             "it from the model's callbacks only",
              dev->name, dev->model.name, function);
     emit(dev, TRESTLE_LOG_ERROR, line);
     return true;

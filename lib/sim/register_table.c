@@ -93,7 +93,7 @@ static int import_fields(struct register_row *row, size_t field_size, char **ret
         if (!is_run_of_bits(field.mask) || (field.mask & ~row->all))
             return error_set(ret_error, -EINVAL,
                              "register %s: field %s (0x%" PRIx64
-                             ") is no run of bits inside its %" PRIu32 " bytes",
+                             ") is not a run of bits within its %" PRIu32 " bytes",
                              reg->name, field.name, field.mask, reg->size);
         if (field.mask & taken)
             return error_set(ret_error, -EINVAL, "register %s: field %s overlaps another",
@@ -127,20 +127,20 @@ static const char *row_complaint(const struct trestle_model *model,
     if (reg->widths & ~15u)
         return "its widths are not an OR of 1, 2, 4, 8";
     if (reg->access > TRESTLE_RESERVED)
-        return "there are no such rights";
+        return "its rights are unknown";
     if ((reg->reset | reg->mask) & ~row->all)
-        return "its reset value or its mask is wider than it is";
+        return "its reset value or its mask is wider than the register";
     if (reg->storage_size && !register_is_width(reg->storage_size))
-        return "its storage is not of 1, 2, 4 or 8 bytes";
+        return "its storage does not have 1, 2, 4 or 8 bytes";
     if (reg->storage_size > reg->size)
-        return "its storage is wider than it is";
+        return "its storage is wider than the register";
     if (reg->storage_size &&
         (elements - 1) * span + reg->storage_size + reg->storage > model->state_size)
         return "its storage lies beyond the model's state_size";
     if (region->names_only)
-        return reg->storage_size ? "its table only has names, and it has storage" : NULL;
+        return reg->storage_size ? "it has storage, but its table has only names" : NULL;
     if (!reg->storage_size && reads && !reg->on_read)
-        return "nothing says what it reads as: it has no storage and no on_read";
+        return "nothing says what a read returns: it has no storage and no on_read";
     if (!reg->storage_size && writes && !reg->on_write)
         return "nothing says what a write does: it has no storage and no on_write";
     return NULL;
@@ -264,8 +264,7 @@ static int create_bank(const struct trestle_model *model, const struct trestle_r
                        struct register_bank *bank, char **ret_error)
 {
     if (theirs->size < offsetof(struct trestle_region, name) || theirs->size > 4096)
-        return error_set(ret_error, -EINVAL,
-                         "a region's size is %zu; TRESTLE_REGION() says what it has to be",
+        return error_set(ret_error, -EINVAL, "a region's size is %zu; set it with TRESTLE_REGION()",
                          theirs->size);
     import_element(&bank->region, sizeof(bank->region), theirs, theirs->size);
     const struct trestle_region *region = &bank->region;
@@ -273,13 +272,13 @@ static int create_bank(const struct trestle_model *model, const struct trestle_r
         return error_set(ret_error, -EINVAL, "a region's widths are not an OR of 1, 2, 4, 8");
     if (region->is_memory && region->registers && !region->names_only)
         return error_set(ret_error, -EINVAL,
-                         "a region that is memory has registers; say names_only");
+                         "a region that is memory has registers; set names_only");
     if (!region->registers) {
         bank->bytes = region->bytes;
         bank->widths = region->widths ? region->widths : region->is_memory ? 15 : 4;
-        return bank->bytes ? 0
-                           : error_set(ret_error, -EINVAL,
-                                       "a region without registers has to say its bytes");
+        return bank->bytes
+                   ? 0
+                   : error_set(ret_error, -EINVAL, "a region without registers must say its bytes");
     }
     if (region->num_registers == 0 || region->num_registers > SLOTS_MAX)
         return error_set(ret_error, -EINVAL, "a region has %zu registers", region->num_registers);

@@ -51,9 +51,9 @@ const char *registers_complaint(const struct register_banks *banks,
         const struct trestle_register *reg = &slot->row->reg;
         found = true;
         if (!(reg->widths & access->size) && reg->size != access->size)
-            return "not an access size of the register";
+            return "the register has no accesses of this size";
         if (slot->offset < access->offset && reg->whole)
-            return "not the beginning of the register";
+            return "not the first byte of the register";
         if (reg->whole && slot->offset == access->offset)
             return NULL;
         at = slot->offset + reg->size;
@@ -167,7 +167,8 @@ static inline int write_slot(const struct register_slot *slot, struct trestle_de
 static void warn_hole(struct trestle_device *dev, const struct trestle_access *access, bool write)
 {
     trestle_device_log(dev, TRESTLE_LOG_WARNING,
-                       "%s of %" PRIu32 " bytes at offset 0x%" PRIx64 ", where no register is: %s",
+                       "%s of %" PRIu32 " bytes at offset 0x%" PRIx64
+                       ", where there is no register: %s",
                        write ? "write" : "read", access->size, access->offset,
                        write ? "ignored" : "answered with 0");
 }

@@ -187,7 +187,7 @@ int trace_header_size(const uint8_t *buf, size_t *ret_size, const char **ret_why
              trestle_get_le32(buf + 8) > TRACE_VERSION_REGIONS)
         *ret_why = "a trace of another version";
     else if (size < TRACE_HEADER_START || size > TRACE_HEADER_MAX)
-        *ret_why = "a header of a size that cannot be";
+        *ret_why = "a header of impossible size";
     if (*ret_why)
         return -EPROTO;
     *ret_size = size;

@@ -140,11 +140,11 @@ static int check_end(struct trestle_trace_reader *reader, size_t size, const cha
     if (trace_decode_end(reader->record, size, &num_records, &hash, &reader->definition) < 0)
         *ret_why = "not a record";
     else if (num_records != reader->num_records)
-        *ret_why = "the last record counts others than there are";
+        *ret_why = "the last record has another number of records than there are";
     else if (hash != trestle_trace_hash(reader))
-        *ret_why = "the records do not give the hash that the last one has";
+        *ret_why = "the hash of the records is not the one in the last record";
     else if (read_bytes(reader, &byte, 1) > 0)
-        *ret_why = "something follows the last record";
+        *ret_why = "there are bytes after the last record";
     else
         return 0;
     return -EPROTO;

@@ -208,26 +208,26 @@ static const char *what_is_wrong(const struct trestle_trace_record *record,
     if (record->device >= header->num_devices)
         return "a device that the header does not have";
     if (record->status < 0 || record->status > STATUS_MAX)
-        return "a status that is none";
+        return "an unknown status";
     if (record->kind == TRESTLE_TRACE_IRQ &&
         (record->data > 1 || record->number >= TRESTLE_IRQ_LINES_MAX))
-        return "an interrupt line or level that cannot be";
+        return "an impossible interrupt line or level";
     if ((record->kind == TRESTLE_TRACE_READ || record->kind == TRESTLE_TRACE_WRITE) &&
         record->number > TRESTLE_REGIONS_MAX)
-        return "a region that cannot be";
+        return "an impossible region";
     bool is_message = record->kind == TRESTLE_TRACE_SEND || record->kind == TRESTLE_TRACE_RECEIVE;
     if (is_message && (record->size == 0 || record->size > TRESTLE_MESSAGE_MAX))
-        return "a message of a size that cannot be";
+        return "a message of impossible size";
     if (is_message && record->number > 31)
-        return "a port that cannot be";
+        return "an impossible port";
     if (record->kind == TRESTLE_TRACE_RESET && record->number > TRESTLE_TRACE_RESET_ALONE)
-        return "a reset of a kind that cannot be";
+        return "a reset of an unknown kind";
     if (record->kind == TRESTLE_TRACE_DMA_DATA &&
         (record->size == 0 || record->size > TRESTLE_TRACE_DATA_MAX))
-        return "a piece of a transfer of a size that cannot be";
+        return "a piece of a transfer of impossible size";
     if (record->kind == TRESTLE_TRACE_INPUT &&
         (record->size == 0 || record->size > TRESTLE_INPUT_MAX))
-        return "input of a size that cannot be";
+        return "input of impossible size";
     return NULL;
 }
 
@@ -251,7 +251,7 @@ int trace_decode(const uint8_t *buf, size_t size, struct trace_times *times,
     if (cursor.is_bad || cursor.at != cursor.end)
         *ret_why = "not a record";
     else if (record.time < passed || record.time == TRESTLE_TIME_NEVER || stall > record.time)
-        *ret_why = "a time that cannot be";
+        *ret_why = "an impossible time";
     else
         *ret_why = what_is_wrong(&record, header);
     if (*ret_why)

@@ -85,7 +85,7 @@ static int add_segment(struct trestle_device *dev, struct trestle_virtio_chain *
     if (count == TRESTLE_VIRTIO_SEGMENTS_MAX)
         return refuse(dev, "has too many pieces");
     if (!is_in && chain->num_in > 0)
-        return refuse(dev, "has something to read behind what is to be written");
+        return refuse(dev, "has a buffer to read after one to write");
     if (desc->size > UINT64_MAX - desc->addr)
         return refuse(dev, "runs past the end of the address space");
     chain->segments[count].addr = desc->addr;
@@ -104,9 +104,9 @@ static int walk_indirect(struct trestle_device *dev, const struct desc *table,
     if (!(trestle_virtio_features(dev) & FEATURE_INDIRECT))
         return refuse(dev, "has a table, which the driver has not asked for");
     if (table->flags & (DESC_NEXT | DESC_WRITE))
-        return refuse(dev, "goes on behind its table");
+        return refuse(dev, "goes on after its table");
     if (table->size == 0 || table->size % DESC_SIZE || table->size > sizeof(bytes))
-        return refuse(dev, "has a table of a length that cannot be");
+        return refuse(dev, "has a table of impossible length");
     int r = fetch(dev, table->addr, bytes, table->size, "a table of descriptors");
     for (uint32_t seen = 0; r == 0; seen++) {
         if (index >= count)
@@ -159,7 +159,7 @@ static int find_available(struct trestle_device *dev, struct virtio_queue *queue
         return r;
     uint16_t available = trestle_get_le16(bytes);
     if ((uint16_t)(available - queue->taken) > queue->size) {
-        trestle_virtio_refuse(dev, "the driver says that it has more buffers than a queue has");
+        trestle_virtio_refuse(dev, "the driver offers more buffers than the queue can hold");
         return -EPROTO;
     }
     atomic_thread_fence(memory_order_acquire); /* the entries were there before their count */

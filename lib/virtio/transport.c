@@ -170,7 +170,7 @@ void virtio_set_ready(struct trestle_device *dev, bool is_ready)
     if (!queue)
         return;
     if (is_ready && !queue->is_ready && !virtio_queue_is_sound(queue)) {
-        trestle_virtio_refuse(dev, "the driver gives queue %u a size or an address that cannot be",
+        trestle_virtio_refuse(dev, "the driver gives queue %u an impossible size or address",
                               virtio_of(dev)->queue_sel);
         return;
     }
@@ -185,7 +185,7 @@ void virtio_notify(struct trestle_device *dev, uint32_t queue)
     bool is_there = queue < virtio->kind->num_queues;
     if (!is_there)
         trestle_device_log(dev, TRESTLE_LOG_WARNING,
-                           "the driver notifies of queue %u; there are %u", queue,
+                           "the driver notifies queue %u; there are only %u", queue,
                            virtio->kind->num_queues);
     else if (virtio_is_running(virtio) && virtio->queues[queue].is_ready && virtio->kind->notify)
         virtio->kind->notify(dev, queue);

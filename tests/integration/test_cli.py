@@ -811,8 +811,8 @@ class SocketPaths(Case):
 
     def test_regular_file(self):
         (self.dir / "taken").write_text("precious")
-        self.assert_refused(f"{self.config_with('taken')}:8: devices[0].socket: taken is there and "
-                            "is not a socket; it is left alone: choose another path, or remove it",
+        self.assert_refused(f"{self.config_with('taken')}:8: devices[0].socket: taken is not a "
+                            "socket, so Trestle leaves it alone; choose another path, or remove it",
                             "serve", "two.json")
         self.assertEqual((self.dir / "taken").read_text(), "precious")
 

@@ -223,8 +223,8 @@ class Poke(ControlCase):
         file.write_text("nonsense")
         result = self.poke("reload far")
         self.assertEqual(result.code, 1, result)
-        self.assertRegex(result.err, r"\Atrestle: -c: far goes on as it was: .*model.so: it is no "
-                                     r"shared object\n\Z")
+        self.assertRegex(result.err, r"\Atrestle: -c: far goes on as it was: .*model.so: it is "
+                                     r"not a shared object\n\Z")
         self.assertRegex(guest.ask("r 4 10200004"), "^= ")
         self.assertEqual(guest.ask("r 4 10500010"), "= 0")  # the other one has noticed nothing
         log = self.end(guest)
@@ -473,7 +473,7 @@ class Refusals(ControlCase):
         self.assert_fine("irqs", "timer: 0=0\n")
         self.end(guest)
         (self.dir / "file").write_text("mine")
-        self.assert_refused("trestle: --control file is there and is not a socket; it is left alone: "
+        self.assert_refused("trestle: --control file is not a socket, so Trestle leaves it alone; "
                             "choose another path, or remove it", "run", "two.json", "--control", "file")
 
 

@@ -209,8 +209,8 @@ class Inline(Case):
                                       rf"and is at \d+\.\d+ us of simulated time: {names}, again")
 
     def test_smaller_faults(self):
-        for fault, line in (("keep", "warning: dut: its write() keeps the access at offset 0x0 for "
-                                     "later, and nothing is scheduled that could answer it"),
+        for fault, line in (("keep", "warning: dut: its write() has put off the access at offset "
+                                     "0x0, and nothing is scheduled to answer it"),
                             ("slow", f"warning: {self.WRITE} takes longer than 100 ms of the host's "
                                      "time"),
                             ("thread", "error: dut: model 'faulty' calls trestle_device_irq() from a "

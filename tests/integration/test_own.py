@@ -182,9 +182,9 @@ class Own(Case):
         self.assertEqual(guest.ask(f"r 4 {BASE + 4:x}"), "= 7")
         model.write_text("nonsense")
         os.kill(self.children(guest)["b"], signal.SIGKILL)
-        guest.wait_for_log(rb"ended with exit code 2 \([^\n]*it is no shared object\); another one is "
-                           rb"started\n")
-        guest.wait_for_log(rb"no shared object\); it is not started again\n")
+        guest.wait_for_log(rb"ended with exit code 2 \([^\n]*it is not a shared object\); another "
+                           rb"one is started\n")
+        guest.wait_for_log(rb"not a shared object\); it is not started again\n")
         guest.process.stdin.write(b"q 0\n")
         guest.process.stdin.flush()
         self.assertEqual(guest.end()[0], 0)
@@ -236,7 +236,7 @@ class Own(Case):
                               "links": [{"from": "a.peer", "to": "b.peer", "latency": "1ns"}]})
         result = self.trestle("serve", config)
         self.assertEqual(result.code, 2, result)
-        self.assertIn("b lives in a process of its own, which no link reaches", result.err)
+        self.assertIn("b runs in a process of its own, and no link can reach it", result.err)
 
     def test_bad_listen_fd(self):
         self.assert_refused("trestle: --listen-fd 1 is not a descriptor; write the number of an "
@@ -244,7 +244,7 @@ class Own(Case):
                             "device", "echo", "--listen-fd", "1", "--base", "0x10200000")
         result = self.trestle("device", "echo", "--listen-fd", "9", "--base", "0x10200000")
         self.assertEqual(result.code, 2, result)
-        self.assertIn("descriptor 9 is no listening socket", result.err)
+        self.assertIn("descriptor 9 is not a listening socket", result.err)
 
     def test_model_that_never_answers(self):
         """The time-out applies, the others go on, and the device is of use again once it has been

@@ -604,7 +604,7 @@ class Refused(PythonCase):
 
     def test_registers(self):
         for row, sentence in (
-                ("a = trestle.Register(0, 'RX')", "line 3: ValueError: there are no rights \"RX\"; "
+                ("a = trestle.Register(0, 'RX')", "line 3: ValueError: \"RX\" are not rights; "
                                                   "write RW, "),
                 ("a = trestle.Register('0')", "line 3: TypeError: "),
                 ("a = trestle.Register(0, fields={'x': {'bits': 1}})", "line 3: TypeError: "),
@@ -619,7 +619,7 @@ class Refused(PythonCase):
                                                     "4 or 8"),
                 ("a = trestle.Register(1 << 40)", "line 3: ValueError: the offset lies beyond 4 GiB"),
                 ("a = trestle.Register(0, stored=False)",
-                 "model 'A': register A: nothing says what it reads as: it has no storage and no "),
+                 "model 'A': register A: nothing says what a read returns: it has no storage and no "),
                 ("a = trestle.Register(0, reset=1 << 32)", "model 'A': register A: its reset value "),
                 ("a = trestle.Register(0); read = lambda *all: 0",
                  "the class has registers, which answer accesses; make read() and write() methods "

@@ -63,7 +63,7 @@ class Guests(SvdTest):
                                  "r 8 10800000\nr 4 10801000\nr 4 10203000\n")
         self.assertEqual(out[:2], ["= 100000000", "= 0"])
         self.assertRegex(out[2], "^! ")
-        self.assertIn("TIMER: read of 4 bytes at offset 0x1000, where no register is", result.err)
+        self.assertIn("TIMER: read of 4 bytes at offset 0x1000, where there is no register", result.err)
 
     def test_all_leaves_the_board_and_others_alone(self):
         """QEMU's own UART stays in front of a stub at its place, and a model's device in its."""

@@ -280,8 +280,8 @@ class Watchdog(Faulty):
         self.assertEqual(common.files(self.runtime), set())
 
     def test_smaller_faults(self):
-        for fault, line in (("keep", "warning: dut: its write() keeps the access at offset 0x0 for "
-                                     "later, and nothing is scheduled that could answer it"),
+        for fault, line in (("keep", "warning: dut: its write() has put off the access at offset "
+                                     "0x0, and nothing is scheduled to answer it"),
                             ("slow", f"warning: {self.WRITE} takes longer than 100 ms of the host's "
                                      "time"),
                             ("thread", "error: dut: model 'faulty' calls trestle_device_irq() from a "
@@ -393,7 +393,7 @@ class Objects(Case):
     def test_not_whole(self):
         whole = pathlib.Path(FAULTY).read_bytes()
         self.refused(b"", "it is empty")
-        self.refused(b"#!/bin/sh\n" * 100, "it is no shared object")
+        self.refused(b"#!/bin/sh\n" * 100, "it is not a shared object")
         for size in 20, 100, 5000, len(whole) // 2, len(whole) - 1:
             self.refused(whole[:size], "it is cut off( or damaged)?")
 

@@ -308,7 +308,7 @@ static void test_external_device(void **state)
     assert_int_equal(trestle_bridge_create(&options, &f->bridge, NULL), 0);
     assert_int_equal(trestle_bridge_add_device(f->bridge, &device, NULL, NULL), 0);
     assert_int_equal(trestle_bridge_link(f->bridge, "own.peer", "own.peer", 1, &error), -EINVAL);
-    assert_non_null(strstr(error, "lives in a process of its own"));
+    assert_non_null(strstr(error, "runs in a process of its own"));
     free(error);
     assert_int_equal(trestle_bridge_listen(f->bridge, NULL), 0);
     int fd = client_connect(f, 0);
@@ -333,7 +333,7 @@ static void test_external_device(void **state)
     assert_int_equal(trestle_bridge_create(&options, &child.bridge, NULL), 0);
     assert_int_equal(trestle_bridge_add_device(child.bridge, &device, NULL, NULL), 0);
     assert_int_equal(trestle_bridge_listen(child.bridge, &error), -EBADF);
-    assert_non_null(strstr(error, "is no listening socket"));
+    assert_non_null(strstr(error, "is not a listening socket"));
     free(error);
     trestle_bridge_destroy(child.bridge);
     close(device.listen_fd);

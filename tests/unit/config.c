@@ -278,8 +278,8 @@ static const struct {
      "3: links[0].to: the model compute has no port \"pear\"; its port is peer"},
     {TWO ",\n'links': [{'from': 'device0.peer', 'to': 'device1.peer', 'latency': '1ns'},\n"
          "{'from': 'device1.peer', 'to': 'device0.peer', 'latency': '1ns'}]}",
-     "4: links[1].from: device1.peer is already linked by links[0] on line 3; a port takes one "
-     "link"},
+     "4: links[1].from: device1.peer is already linked by links[0] on line 3; a port can have only "
+     "one link"},
     {TWO ",\n'links': [{'from': 'device0.peer', 'to': 'device0.peer', 'latency': '1ns'}]}",
      "3: links[0].to: device0 is linked to itself; a link joins two devices"},
 

@@ -125,7 +125,7 @@ static void test_refused(void **state)
     refused(FIXTURES "/null_entry.so", -ENOEXEC, "has no trestle_model_entry");
     refused(FIXTURES "/bad_table.so", -ENOEXEC, "bad_table.so: model 'bad': region_size is 0");
     refused(FIXTURES "/unresolved.so", -ENOEXEC, "function_of_another_library");
-    refused(SOURCE, -ENOEXEC, "it is no shared object");
+    refused(SOURCE, -ENOEXEC, "it is not a shared object");
 }
 
 int main(void)

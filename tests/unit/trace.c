@@ -359,23 +359,23 @@ static void test_each_damage_is_named(void **state)
     size_t first = bytes.at[12]; /* the first record */
     assert_refused(0, 'X', "not a trace");
     assert_refused(8, 4, "another version");
-    assert_refused(12, 23, "a header of a size");
+    assert_refused(12, 23, "a header of impossible size");
     assert_refused(12, (uint8_t)(first - 1), "a damaged header");
     assert_refused(17, 1, "a damaged header");         /* more devices than bytes */
     assert_refused(first - 24, 2, "a damaged header"); /* a link of a device that is none */
     assert_refused(first, 0, "not a record");
     assert_refused(first + 1, 0x0e, "not a record");
     assert_refused(first + 2, 2, "a device that the header does not have");
-    assert_refused(first + 9, 3, "a time that cannot be"); /* stall before the start */
-    assert_refused(bytes.size - 1, 3, "not a record");     /* a hash of a kind that is not known */
+    assert_refused(first + 9, 3, "an impossible time"); /* stall before the start */
+    assert_refused(bytes.size - 1, 3, "not a record");  /* a hash of a kind that is not known */
     assert_refused(bytes.size - 2, 0, "the hash");
-    assert_refused(bytes.size - 10, 20, "counts others");
-    assert_refused(bytes.size - 22, 2, "a reset of a kind that cannot be");
+    assert_refused(bytes.size - 10, 20, "another number of records");
+    assert_refused(bytes.size - 22, 2, "a reset of an unknown kind");
     bytes.at[bytes.size++] = 0;
     uint64_t count;
     char *error;
     assert_int_equal(read_all(bytes.at, bytes.size, &count, &error), -EPROTO);
-    assert_non_null(strstr(error, "something follows"));
+    assert_non_null(strstr(error, "bytes after the last record"));
     assert_int_equal(count, NUM_RECORDS);
     free(error);
 }

@@ -183,7 +183,7 @@ static void test_rings_that_cannot_be(void **state)
         driver_start(0);
         driver_queue_at(0, bad[i].size, bad[i].desc, bad[i].driver, bad[i].device);
         assert_int_equal(get(0x044), 0);
-        assert_refused("a size or an address that cannot be");
+        assert_refused("an impossible size or address");
     }
 }
 
@@ -210,7 +210,7 @@ static void test_counts_that_lie(void **state)
     begin_badly(0);
     trestle_put_le16(driver_ram(DRIVER_RING) + 2, 5);
     put(0x050, 0);
-    assert_refused("more buffers than a queue has");
+    assert_refused("more buffers than the queue can hold");
     begin_badly(0);
     driver_offer(0, 4);
     assert_refused("leads out of the queue");
@@ -253,7 +253,7 @@ static void test_buffers_that_cannot_be(void **state)
     driver_desc(0, BUFFERS, 8, DESC_WRITE | DESC_NEXT, 1);
     driver_desc(1, BUFFERS, 8, 0, 0);
     driver_offer(0, 0);
-    assert_refused("something to read behind");
+    assert_refused("a buffer to read after one to write");
 }
 
 static void test_tables_that_cannot_be(void **state)
@@ -264,11 +264,11 @@ static void test_tables_that_cannot_be(void **state)
         uint16_t flags;
         const char *why;
     } bad[] = {
-        {BUFFERS, 0, DESC_INDIRECT, "a length that cannot be"},
-        {BUFFERS, 24, DESC_INDIRECT, "a length that cannot be"},
-        {BUFFERS, 131 * 16, DESC_INDIRECT, "a length that cannot be"},
+        {BUFFERS, 0, DESC_INDIRECT, "a table of impossible length"},
+        {BUFFERS, 24, DESC_INDIRECT, "a table of impossible length"},
+        {BUFFERS, 131 * 16, DESC_INDIRECT, "a table of impossible length"},
         {0x1000, 16, DESC_INDIRECT, "a table of descriptors at 0x1000 is not in guest memory"},
-        {BUFFERS, 16, DESC_INDIRECT | DESC_NEXT, "goes on behind its table"},
+        {BUFFERS, 16, DESC_INDIRECT | DESC_NEXT, "goes on after its table"},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         begin_badly(FEATURE_INDIRECT);
@@ -296,7 +296,8 @@ static void test_registers_that_lie(void **state)
 {
     begin_badly(0);
     put(0x050, 0xffff);
-    assert_non_null(strstr(trestle_test_log(driver.test), "notifies of queue 65535; there are 1"));
+    assert_non_null(
+        strstr(trestle_test_log(driver.test), "notifies queue 65535; there are only 1"));
     put(0x080, 0); /* in use */
     assert_non_null(strstr(trestle_test_log(driver.test), "changes a queue that is in use"));
     driver_offer(0, 0);
