@@ -308,7 +308,7 @@ static int check_inline(struct config_reader *reader, const struct json_place *w
         {"protocol", device->protocol == 1, "protocol 1 always uses a socket"},
         {"carrier", device->carrier && strcmp(device->carrier, "socket") == 0,
          "a device inside QEMU needs no carrier"},
-        {"release_lock", device->release_lock, "the device works under QEMU's lock itself"},
+        {"release_lock", device->release_lock, "a device inside QEMU needs QEMU's lock"},
         {"socket", device->socket != NULL, "nobody else can connect to a device inside QEMU"},
         {"model", device->model_name && strcmp(device->model_name, "svd") == 0,
          "a stub of a vendor's peripheral needs the run's own process"},
@@ -468,7 +468,7 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
                            device->model->name);
     if (device->backend && is_tap(device->backend) && !device->model->has_frames)
         return config_fail(reader, &backend,
-                           "a tap takes frames of a network, and %s has none; choose \"pty\" or "
+                           "a tap carries network frames, and %s has none; choose \"pty\" or "
                            "\"unix:PATH\"",
                            device->model->name);
     if (device->input && !device->model->input)

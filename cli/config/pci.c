@@ -168,7 +168,8 @@ static int check_regions(struct config_reader *reader, const struct json_place *
         unsigned long long up = 16;
         while (up < device->size)
             up *= 2;
-        return config_fail(reader, &size, "%llu is no power of two, as a BAR's size is; write %llu",
+        return config_fail(reader, &size,
+                           "%llu is not a power of two, and a BAR's size must be one; write %llu",
                            (unsigned long long)device->size, up);
     }
     if (device->pci->num_bars > 0 && vendor_capabilities(device->model))
@@ -220,10 +221,11 @@ int config_check_pci_count(struct config_reader *reader)
     if (taken + wanted <= SLOTS)
         return 0;
     struct json_place list = {NULL, "devices", 0};
-    return config_fail(reader, &list,
-                       "%u devices choose a slot of a PCI bus, which has %u for them; give some a "
-                       "function of another's slot, such as \"addr\": \"02.1\", or another \"bus\"",
-                       wanted, SLOTS - taken);
+    return config_fail(
+        reader, &list,
+        "%u devices choose a slot of a PCI bus, and it has only %u for them; give some a function "
+        "in another's slot, such as \"addr\": \"02.1\", or another \"bus\"",
+        wanted, SLOTS - taken);
 }
 
 /* Those that are nowhere in particular come last. */

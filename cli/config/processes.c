@@ -92,10 +92,9 @@ int config_finish_process(struct config_reader *reader, const struct json_place 
     if (device->model || !device->process_name || device->is_inline)
         return 0;
     if (device->size == 0)
-        return config_fail(
-            reader, where,
-            "\"size\" is missing, or \"model\"; add for example \"size\": 4096 for a "
-            "device that the process's command serves");
+        return config_fail(reader, where,
+                           "\"size\" or \"model\" is missing; add for example \"size\": 4096 for a "
+                           "device that the process's command serves");
     if (device->num_irqs > TRESTLE_IRQ_LINES_MAX)
         return config_fail(reader, where, "%zu interrupts are given, but a device has at most %d",
                            device->num_irqs, TRESTLE_IRQ_LINES_MAX);

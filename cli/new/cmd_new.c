@@ -316,10 +316,9 @@ static int run_command(const struct command *command, int argc, char **argv)
         return EXIT_BAD_INPUT;
     const char *name = last_name(folder);
     if (!is_identifier(name) || svd_skeleton_is_keyword(name))
-        return command_fail(
-            "\"%s\" is not a name for a device; begin with a letter, and use letters, "
-            "digits and _, 40 at most, but no word of C",
-            name);
+        return command_fail("\"%s\" is not a name for a device; begin with a letter, use at most "
+                            "40 letters, digits and _, and no keyword of C",
+                            name);
     if (strcmp(name, "guest") == 0)
         return command_fail("guest.c is the guest's program; choose another name for the device");
     const struct language *language = find_language(wanted.language);

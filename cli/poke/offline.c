@@ -61,8 +61,8 @@ static int add_devices(struct offline *offline, const struct config *config, cha
         char *error = NULL;
         if (device->is_served_by_command) {
             *ret_error = config_complain_device(config, i, "process",
-                                                "a command serves it, and poke starts none; poke "
-                                                "the devices of a configuration without it");
+                                                "a command serves it, and poke starts no commands; "
+                                                "use a configuration without this device");
             return -EINVAL;
         }
         int status = trestle_test_try_add(offline->test, device->model, &options,

@@ -106,7 +106,7 @@ static char *place_text(const struct place *place)
 static const char *why(int status)
 {
     return status == -ETIME    ? "it never answers"
-           : status == -EBUSY  ? "an access of the guest's is under way there; try again"
+           : status == -EBUSY  ? "an access of the guest is under way there; try again"
            : status == -ERANGE ? "that is outside of its registers"
            : status == -EINVAL ? "it takes no access of that width there"
                                : strerror(-status);
@@ -361,7 +361,7 @@ static enum poke_status do_stats(struct poke *poke, const struct words *words)
 {
     (void)words;
     if (!poke->target->stats)
-        return fail(poke, POKE_WRONG, "nobody counts here; attach to a run");
+        return fail(poke, POKE_WRONG, "there are no counts without a run; attach to one");
     poke->target->stats(poke->target->ctx, poke->out);
     return POKE_OK;
 }
@@ -400,7 +400,7 @@ static enum poke_status do_irq(struct poke *poke, const struct words *words)
 
 static enum poke_status fail_without_guest(struct poke *poke)
 {
-    return fail(poke, POKE_WRONG, "there is no guest here that could notice; attach to a run");
+    return fail(poke, POKE_WRONG, "there is no guest without a run; attach to one");
 }
 
 static enum poke_status set_fault(struct poke *poke, const struct words *words,

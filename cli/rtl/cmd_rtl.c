@@ -109,7 +109,7 @@ static int run_program(const struct rtl_build *build, const char *what, struct s
         if (code == 127)
             *ret_error = xformat("%s is not installed (Debian: verilator, g++)", what);
         else if (code)
-            *ret_error = xformat("%s: %s", what, why ? why : "failed without a word");
+            *ret_error = xformat("%s: %s", what, why ? why : "failed, and did not say why");
         status = code ? -EINVAL : 0;
         free(why);
         child_finish(&child);
@@ -147,7 +147,7 @@ static int check_version(const struct rtl_build *build, char **ret_error)
     unsigned major = 0, minor = 0;
     if (text && sscanf(text, "Verilator %u.%u", &major, &minor) == 2 &&
         (major < 5 || (major == 5 && minor < 6))) {
-        *ret_error = xformat("verilator %u.%03u is too old; it takes 5.006", major, minor);
+        *ret_error = xformat("verilator %u.%03u is too old; install 5.006 or later", major, minor);
         status = -EINVAL;
     }
     free(text);
@@ -297,7 +297,7 @@ static int check_state(struct rtl_build *build, char **ret_error)
     for (size_t i = 0; i < files.gl_pathc && status == 0; i++)
         status = check_state_of(files.gl_pathv[i], &build->layout.not_plain);
     if (status < 0)
-        *ret_error = xstrdup("this Verilator's headers are not known; 5.006 is");
+        *ret_error = xstrdup("this Verilator's headers are unknown; use version 5.006");
     globfree(&files);
     free(pattern);
     return status;

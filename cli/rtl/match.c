@@ -144,7 +144,8 @@ static char *no_bus(void)
     struct strings known = {0};
     for (const struct rtl_bus *bus = rtl_buses; bus->name; bus++)
         strings_addf(&known, "%s (%s ...)", bus->name, bus->signals[0].names[0]);
-    char *list = strings_join(&known, ", "), *line = xformat("no bus was found, of %s", list);
+    char *list = strings_join(&known, ", "),
+         *line = xformat("no bus was found; known are %s", list);
     free(list);
     strings_finish(&known);
     return line;
@@ -187,9 +188,10 @@ static bool take_side(struct rtl_ports *ports, struct rtl_side *ref_side,
     for (size_t i = 0; i < ports->count && !*ret_error; i++)
         if (ports->ports[i].use == RTL_UNKNOWN && ports->ports[i].signal &&
             ports->ports[i].is_of_master == bus->is_master)
-            *ret_error = xformat("%s cannot be %s: %s has no such %s, or another port is it",
-                                 ports->ports[i].name, ports->ports[i].signal, bus->name,
-                                 ports->ports[i].is_input ? "input" : "output");
+            *ret_error =
+                xformat("%s cannot be %s: %s has no such %s, or another port is that already",
+                        ports->ports[i].name, ports->ports[i].signal, bus->name,
+                        ports->ports[i].is_input ? "input" : "output");
     if (!*ret_error)
         *ret_error = check_side(ports, ref_side, buses);
     return true;
@@ -328,7 +330,7 @@ static int match_named(struct rtl_ports *ports, char **ret_error)
             continue;
         if (ports->clock) {
             *ret_error =
-                xformat("%s and %s are both clocks without a \"period\", and there can be one",
+                xformat("%s and %s are both clocks without a \"period\"; give one of them a period",
                         ports->clock->name, port->name);
             return -EINVAL;
         }
@@ -457,8 +459,8 @@ static int check_others(const struct rtl_ports *ports, const char *almost, char 
     }
     if (unknown.count > 0) {
         char *list = strings_join(&unknown, ", ");
-        *ret_error = xformat("nothing is known of the inputs %s%s%s; give each a value with --tie "
-                             "PORT=NUMBER, or say in a file what they are (--ports)",
+        *ret_error = xformat("no use is known for the inputs %s%s%s; give each a value with --tie "
+                             "PORT=NUMBER, or say in a file what they are for (--ports)",
                              list, almost ? ": " : "", almost ? almost : "");
         free(list);
     } else if (irqs > TRESTLE_IRQ_LINES_MAX) {

@@ -198,7 +198,7 @@ static char *no_such_use(const char *name, const char *wanted)
     for (size_t i = 0; i < NUM_USES; i++)
         strings_addf(&list, "\"%s\"", uses[i]);
     char *known = strings_join(&list, ", "), *line;
-    line = xformat("the use of %s is \"%s\", and what there is is %s", name, wanted, known);
+    line = xformat("the use of %s is \"%s\"; write one of %s", name, wanted, known);
     free(known);
     strings_finish(&list);
     return line;
@@ -229,11 +229,12 @@ static char *apply_one(struct rtl_ports *ports, json_t *item)
                        port->is_input ? "input" : "output", port->bits, port->bits > 1 ? "s" : "");
     bool is_of_bus = use == RTL_BUS || use == RTL_MASTER;
     if (is_of_bus && !signal)
-        return xformat("%s is of the %s, and no \"signal\" says which", name, wanted);
+        return xformat("%s belongs to the %s, and no \"signal\" says as what", name, wanted);
     if (period && (use != RTL_CLOCK || trestle_parse_time(period, &port->picoseconds) < 0 ||
                    port->picoseconds < 2))
-        return xformat("the \"period\" of %s is \"%s\"; write for example \"10ns\", of a clock",
-                       name, period);
+        return xformat(
+            "the \"period\" of %s is \"%s\"; write for example \"10ns\", and only for a clock",
+            name, period);
     free(port->period);
     port->period = period ? xstrdup(period) : NULL;
     bool takes_tie = use == RTL_TIED || (use == RTL_WIRE && tie);
@@ -241,7 +242,7 @@ static char *apply_one(struct rtl_ports *ports, json_t *item)
         port->tie = (uint64_t)json_integer_value(tie);
     else if (takes_tie &&
              (!json_is_string(tie) || !number_parse(json_string_value(tie), &port->tie)))
-        return xformat("%s is %s, and \"tie\" is no number", name, wanted);
+        return xformat("%s is %s, and \"tie\" is not a number", name, wanted);
     port->use = is_of_bus ? RTL_UNKNOWN : (enum rtl_use)use; /* until the bus is whole */
     free(port->signal);
     port->signal = is_of_bus ? xstrdup(signal) : NULL;
@@ -269,7 +270,7 @@ static char *apply(struct rtl_ports *ports, json_t *root)
     ports->slave.bus = named_bus(root, "bus", rtl_buses, &error);
     ports->master.bus = named_bus(root, "master", rtl_masters, &error);
     if (!error && !json_is_array(list))
-        return xstrdup("it has no list \"ports\", as trestle rtl ports prints it");
+        return xstrdup("it has no list \"ports\"; trestle rtl ports prints one");
     json_array_foreach(list, index, item)
     {
         if (!error)

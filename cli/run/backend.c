@@ -259,8 +259,8 @@ static void read_piece(struct backend *backend)
     ssize_t n = wait_and_read(backend->in_fd, at, least(size, PIECE_SIZE));
     pthread_mutex_lock(&backend->lock);
     if (n > 0 && !add_input(backend, (size_t)n)) {
-        log_line("trestle: warning: %s: its input is not made of frames, each behind its length "
-                 "of 4 bytes; the rest is not read",
+        log_line("trestle: warning: %s: its input is not frames, each after its length in 4 bytes; "
+                 "the rest is not read",
                  backend->name);
         end_input(backend);
     } else if (n <= 0 && !is_transient(n)) {

@@ -269,7 +269,7 @@ const struct command command_boards = {
     .options = options,
     .run = run_command,
     .help =
-        "Asks the QEMU that is installed: it makes the board, says what is on it, and ends before\n"
-        "a guest runs. ARCH is riscv32 (default), riscv64, arm, aarch64 or x86_64; of a CONFIG,\n"
-        "it is the machine. qemu-system-ARCH -M help lists the boards.\n",
+        "Asks the installed QEMU: it makes the board, says what is on it, and ends before a guest\n"
+        "runs. ARCH is riscv32 (default), riscv64, arm, aarch64 or x86_64. With a CONFIG, the\n"
+        "board is that of its machine. qemu-system-ARCH -M help lists the boards.\n",
 };

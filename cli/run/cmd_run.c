@@ -234,10 +234,11 @@ static void look_for_silence(struct guest_run *whole)
     char *names = is_quiet ? own_silent_inline(whole->run.own) : NULL;
     if (!names)
         return;
-    run_log(&whole->run, TRESTLE_LOG_ERROR,
-            "QEMU has ended without a word of the devices inside it (%s); a model may have called "
-            "_exit()",
-            names);
+    run_log(
+        &whole->run, TRESTLE_LOG_ERROR,
+        "QEMU has ended without a report from the devices inside it (%s); a model may have called "
+        "_exit()",
+        names);
     fail_run(whole);
     free(names);
 }
@@ -373,7 +374,7 @@ static int run_guest(struct guest_run *whole, char **ret_error)
     if (whole->launch.machine.gdb_port)
         say_gdb(whole, deadline_ns);
     else if (whole->options->launch.gdb)
-        log_line("trestle: the guest is halted, for a gdb that connects where -gdb says");
+        log_line("trestle: the guest is halted; connect gdb where -gdb says");
     serve(whole, deadline_ns, reason);
     guest_finish(&whole->guest);
     own_stop(run->own);

@@ -74,7 +74,7 @@ void guest_stop(struct guest *guest)
         trestle_machine_stop(guest->machine, (int)(GRACE_NS / NS_PER_MS));
     else if (!guest->has_ended && guest->run->signals_seen == signals_seen)
         run_log(guest->run, TRESTLE_LOG_WARNING,
-                "QEMU did not end within %d s of SIGTERM; it is killed",
+                "QEMU did not end within %d s of SIGTERM; Trestle kills it",
                 (int)(GRACE_NS / NS_PER_S));
     if (!guest->has_ended)
         trestle_machine_stop(guest->machine, 0);

@@ -140,9 +140,10 @@ static bool set_own_fault(const struct live *live, uint32_t index, enum trestle_
     const struct config_device *device = &live->run->config->devices[index];
     if (own_signal(live->run->own, index, signals[fault]))
         return true;
-    *ret_error = device->is_inline
-                     ? xformat("%s is in QEMU's process, where nothing reaches it", device->name)
-                     : xformat("%s has no process any more; reload gives it one", device->name);
+    *ret_error =
+        device->is_inline
+            ? xformat("%s runs in QEMU's process, and nothing can reach it there", device->name)
+            : xformat("%s has no process any more; reload gives it one", device->name);
     return false;
 }
 

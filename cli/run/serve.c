@@ -85,7 +85,7 @@ static int report(struct serving *serving)
         stats_print(&serving->run, &elsewhere);
     int status = options->say_fd ? trestle_process_tell(options->say_fd, serving->run.bridge) : 0;
     if (status < 0) /* a model may have closed it */
-        run_log(&serving->run, TRESTLE_LOG_WARNING, "what was served is not known: %s",
+        run_log(&serving->run, TRESTLE_LOG_WARNING, "the run does not know what was served: %s",
                 error_text(status));
     if (!options->stats || stats_write(&serving->run, &elsewhere, options->stats, &error) == 0)
         return 0;

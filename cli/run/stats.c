@@ -105,7 +105,7 @@ static const char *why_not_repeatable(const struct run *run, const struct stats_
     if (qemu->was_stopped)
         return "it was stopped at a moment that the host chose";
     if (trestle_bridge_run_hash(run->bridge, &hash, &has_times) && !has_times)
-        return "protocol 1 carries no time of the guest's";
+        return "protocol 1 carries no guest time";
     if (trestle_bridge_disturbance(run->bridge))
         return trestle_bridge_disturbance(run->bridge);
     for (uint32_t i = 0; i < trestle_bridge_num_devices(run->bridge); i++) {
@@ -113,9 +113,9 @@ static const char *why_not_repeatable(const struct run *run, const struct stats_
         if (own_disturbance(run->own, i))
             return own_disturbance(run->own, i);
         if (own_has_died(run->own, i))
-            return "the process of a device ended before its time";
+            return "the process of a device ended early";
         if (device->process && device->protocol == 1)
-            return "protocol 1 carries no time of the guest's";
+            return "protocol 1 carries no guest time";
     }
     return NULL;
 }

@@ -198,13 +198,12 @@ static char *describe_outside(const char *name, const char *meaning)
     char *what = last->device[0]
                      ? xformat("; the last was %s, in its %s()", last->device, last->callback_name)
                      : xstrdup("");
-    char *text =
-        is_fault(dog.crash)
-            ? xformat("SIG%s (%s) outside of all models%s; a model may have written beyond its "
-                      "memory, which a build with -fsanitize=address shows",
-                      name, meaning, what)
-            : xformat("SIG%s (%s), which a model may have asked for, ends %s%s", name, meaning,
-                      dog.options.ends, what);
+    char *text = is_fault(dog.crash)
+                     ? xformat("SIG%s (%s) outside of all models%s; a model may have written "
+                               "beyond its memory; a build with -fsanitize=address shows where",
+                               name, meaning, what)
+                     : xformat("SIG%s (%s), perhaps caused by a model, ends %s%s", name, meaning,
+                               dog.options.ends, what);
     free(what);
     return text;
 }

@@ -533,10 +533,10 @@ static int read_cluster(struct reader *reader, struct svd_node *node, uint64_t b
     uint64_t offset;
     struct array array;
     if (depth == CLUSTERS_MAX)
-        return fail(file, reader->ret_error, node,
-                    "cluster \"%s\" is the %dth in another; is it derived from one that it stands "
-                    "in?",
-                    name, CLUSTERS_MAX);
+        return fail(
+            file, reader->ret_error, node,
+            "cluster \"%s\" is nested %d deep; is it derived from a cluster that contains it?",
+            name, CLUSTERS_MAX);
     int status = inherit(file, reader->ret_error, node, &inherited);
     if (status == 0)
         status = read_number(file, reader->ret_error, node, SVD_ADDRESS_OFFSET, 0, &offset);

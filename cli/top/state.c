@@ -134,7 +134,7 @@ int state_get(struct attached *run, struct state *ret_state, char **ret_error)
         }
         status = read_view(&answer, run->processes[i].devices.count > 0, &state);
         if (status < 0)
-            *ret_error = xformat("that run is of another version of Trestle%s%s",
+            *ret_error = xformat("that run is from another version of Trestle%s%s",
                                  answer.error[0] ? ": " : "", answer.error);
         control_answer_finish(&answer);
     }

@@ -79,7 +79,7 @@ static int parse(const struct command *command, int argc, char **argv, struct tr
         return command_fail("--perfetto and --vcd cannot both write %s; name two files", vcd);
     bool has_registers = wanted->outputs[REGISTERS].path;
     if (wanted->at != TRESTLE_TIME_NEVER && !has_registers)
-        return command_fail("--at says when for --registers; add that");
+        return command_fail("--at belongs to --registers; add --registers");
     if (has_registers && wanted->hash)
         return command_fail("--hash is printed alone; leave --registers out");
     if (!perfetto && !vcd && !wanted->hash && !has_registers)
@@ -207,7 +207,6 @@ const struct command command_trace = {
     .summary = "Print a trace that --trace has written, or convert it",
     .options = options,
     .run = run_command,
-    .help =
-        "FILE may be - for standard input. What is there of a trace that is cut off or damaged\n"
-        "is printed; then one line says where it ends, and the exit code is 2.\n",
+    .help = "FILE may be - for standard input. If a trace is cut off or damaged, what is there is\n"
+            "printed. Then one line says where the trace ends, and the exit code is 2.\n",
 };

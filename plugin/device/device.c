@@ -277,7 +277,7 @@ static void check_properties(struct sst_device *dev)
         refuse_device(dev, "base_address is missing; add base_address=ADDRESS");
     enum region_flaw flaw = region_check(dev->base, dev->size);
     if (flaw == REGION_MISALIGNED)
-        refuse_device(dev, "base_address is no multiple of 8; use 0x%" PRIx64,
+        refuse_device(dev, "base_address is not a multiple of 8; use 0x%" PRIx64,
                       dev->base & ~UINT64_C(7));
     if (flaw == REGION_EMPTY)
         refuse_device(dev, "size is 0; it must be at least 1");

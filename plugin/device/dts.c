@@ -98,9 +98,9 @@ static int read_cell(struct reader *reader, struct dts_value *value)
         if ((is_path ? read_path(reader, name, sizeof(name)) : read_name(reader, name)) < 0)
             return -1;
         if (is_path && !reader->dts->resolve(name, &phandle))
-            return fail(reader, "&{%s} is no node of the board's that can be referred to", name);
+            return fail(reader, "the board has no node &{%s} that a property can refer to", name);
         if (!is_path && !reader->dts->resolve(name, &phandle))
-            return fail(reader, "&%s is no device with a node; use the dt_label of one, or &intc",
+            return fail(reader, "no device has the node &%s; use a device's dt_label, or &intc",
                         name);
         return add_cell(reader, value, phandle);
     }

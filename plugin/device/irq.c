@@ -165,7 +165,7 @@ static void find_controller(struct sst_device *dev)
     char found[128];
     unsigned count = look_for_controller(found, sizeof(found));
     if (count == 0)
-        refuse_device(dev, "irq needs an interrupt controller that is known (PLIC, APLIC, GICv2, "
+        refuse_device(dev, "irq needs a known interrupt controller (PLIC, APLIC, GICv2, "
                            "GICv3, NVIC, I/O APIC), and this machine has none; name one in "
                            "irq_controller, or leave irq out");
     if (count > 1)
@@ -243,7 +243,7 @@ void irq_find_controller(struct sst_device *dev)
         return;
     find_controller(dev);
     if (!count_inputs())
-        refuse_device(dev, "irq: the %s has no inputs that make sense", controller->name);
+        refuse_device(dev, "irq: the %s has no usable inputs", controller->name);
 }
 
 /* What may be a controller: it has eight inputs or more, and is no mere gate. */

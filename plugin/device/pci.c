@@ -244,7 +244,7 @@ static void check_regions(struct sst_device *dev)
             refuse_device(dev, "%s is given, but not size%u; number them without a gap", name,
                           dev->pci.num_regions - 1);
         if (dev->pci.are_memory[i] && dev->pci.bars[i] == PCI_BAR_IO)
-            refuse_device(dev, "region %u is memory, and its BAR one of I/O; make it mem or mem64",
+            refuse_device(dev, "region %u is memory, and its BAR is io; make the BAR mem or mem64",
                           i);
         if (bar_size(dev, i) > MAX[dev->pci.bars[i]])
             refuse_device(dev,
@@ -255,8 +255,8 @@ static void check_regions(struct sst_device *dev)
     bool has_table = dev->pci.vectors > 0 && !dev->pci.no_msix;
     if (next + has_table > BARS)
         refuse_device(dev,
-                      "its regions take %u BARs%s, and there are %u; a mem64 takes two: make fewer "
-                      "of them so, or leave MSI-X out",
+                      "its regions take %u BARs%s, and there are %u; a mem64 takes two: use fewer "
+                      "of those, or leave MSI-X out",
                       next, has_table ? ", MSI-X one" : "", BARS);
 }
 
@@ -325,7 +325,7 @@ static void add_messages(struct sst_device *dev)
 static void refuse_capability(const struct sst_device *dev, const char *name,
                               struct qemu_error *error)
 {
-    refuse_device(dev, "QEMU does not take its capability of %s: %s", name,
+    refuse_device(dev, "QEMU refuses its capability of %s: %s", name,
                   error ? qemu.error_get_pretty(error) : "it does not say why");
 }
 
@@ -387,7 +387,7 @@ static void add_vendor_capabilities(struct sst_device *dev)
     for (int at = 0; at < size; at += bytes[at] - VENDOR_LENGTH) {
         if (bytes[at] <= VENDOR_LENGTH || bytes[at] - VENDOR_LENGTH > size - at)
             refuse_device(dev,
-                          "vendor_capabilities has a length of %u, and %d bytes are left of it",
+                          "vendor_capabilities has a length of %u, where only %d bytes are left",
                           bytes[at], size - at + VENDOR_LENGTH);
         room -= (bytes[at] + 3) / 4 * 4;
         if (room < 0)
@@ -441,7 +441,8 @@ static void realize(struct qemu_object *object, struct qemu_error **errp)
     }
     check_properties(dev);
     if (!pci_abi_config(object, &dev->pci.config, &dev->pci.writable))
-        refuse_device(dev, "this QEMU has the configuration space where it is not known");
+        refuse_device(dev,
+                      "this plugin does not know where this QEMU keeps the configuration space");
     pci_abi.object_ref(object); /* for ever: see above */
     set_identity(dev);
     add_bars(dev);

@@ -77,7 +77,7 @@ static const struct property PROPERTIES[] = {
      .types = PROPERTY_MMIO},
     {"carrier", CHOICE, offsetof(struct sst_device, carrier), "auto, socket or shm",
      .choices = {"auto", "socket", "shm"},
-     .description = "what carries protocol 2: auto (default: shared memory where it is to be had), "
+     .description = "what carries protocol 2: auto (default: shared memory if it is available), "
                     "socket, shm"},
     {"irq", STRING, offsetof(struct sst_device, irq), "a number such as 40",
      .description = "input of the interrupt controller, or watchdog; several lines: 40:41:42",
@@ -106,7 +106,7 @@ static const struct property PROPERTIES[] = {
      .description = "on: a machine without a device tree is fine (default off)",
      .types = PROPERTY_MMIO},
     {"label", STRING, offsetof(struct sst_device, label), "a text",
-     .description = "where the device was configured, for the line that refuses it"},
+     .description = "where the device was configured, for error messages"},
     {"vendor", NUMBER, offsetof(struct sst_device, pci.vendor), "a number such as 0x1234",
      .description = "vendor id (default 0x1234)", .types = PROPERTY_PCI},
     {"device", NUMBER, offsetof(struct sst_device, pci.device), "a number such as 0x11e8",
@@ -142,7 +142,7 @@ static const struct property PROPERTIES[] = {
     {"no_msi", SWITCH, offsetof(struct sst_device, pci.no_msi), "on or off",
      .description = "on: without MSI (default off)", .types = PROPERTY_PCI},
     {"device_name", STRING, offsetof(struct sst_device, device_name), "a name",
-     .description = "what lines about the device call it"},
+     .description = "the device's name in lines about it"},
     {"inline", SWITCH, offsetof(struct sst_device, is_inline), "on or off",
      .description = "on: served inside this process, which trestle run arranges (default off)"},
     {"floor", SWITCH, offsetof(struct sst_device, floor), "on or off",

@@ -104,15 +104,15 @@ static void find_controller(struct sst_device *dev)
     if (intc == 0 && (irq_cells() == IRQ_CELLS_PLIC || irq_cells() == IRQ_CELLS_APLIC))
         intc = assume_riscv_controller();
     if (intc == 0)
-        refuse_device(dev, "dt: this board's interrupt controller has no node that is known; leave "
-                           "irq or dt out");
+        refuse_device(
+            dev, "dt: this board's interrupt controller has no known node; leave irq or dt out");
 }
 
 void tree_check(void)
 {
     if (is_assumed && find_riscv_controller() != intc)
-        refuse("the device tree numbers its interrupt controller otherwise than expected of QEMU "
-               "%d.%d; leave out the devices' dt, or their irq",
+        refuse("this plugin does not know how QEMU %d.%d numbers the interrupt controller in the "
+               "device tree; leave out the devices' dt, or their irq",
                (int)qemu.version->number->major, (int)qemu.version->number->minor);
 }
 

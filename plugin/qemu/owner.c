@@ -30,7 +30,7 @@ bool owner_set(const char *value)
 static void on_gone(void *opaque)
 {
     (void)opaque;
-    say("the run that started this QEMU is gone; it ends");
+    say("the run that started this QEMU is gone; this QEMU ends");
     _exit(EXIT_WITHOUT_OWNER);
 }
 

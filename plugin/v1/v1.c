@@ -98,7 +98,7 @@ static void exchange_failed(struct sst_device *dev, struct v1 *v1, int error)
     if (error == -ETIMEDOUT)
         recovery_overdue(&v1->recovery, dev);
     else if (error == -EPROTO)
-        connection_lost(dev, v1, "an answer that is none of the protocol's; connection closed");
+        connection_lost(dev, v1, "an answer that the protocol does not have; connection closed");
     else
         connection_lost(dev, v1, "the connection was closed");
 }

@@ -267,7 +267,7 @@ class Bad(BackendCase):
         self.refused("standard input is the run's own, and not its processes'; choose \"pty\" or "
                      '"unix:PATH"')
         self.uart("tap:tap0")
-        self.refused('a tap takes frames of a network, and ns16550 has none; choose "pty" or '
+        self.refused('a tap carries network frames, and ns16550 has none; choose "pty" or '
                      '"unix:PATH"')
 
     def test_two_for_one_standard_input(self):

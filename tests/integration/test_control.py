@@ -257,7 +257,7 @@ class Poke(ControlCase):
                  'own can be reloaded ("process": "own")', "reload timer"),
                 ("echo_device is in QEMU's process, which goes on; only a device with a process of "
                  'its own can be reloaded ("process": "own")', "reload echo_device"),
-                ("echo_device is in QEMU's process, where nothing reaches it", "kill echo_device"),
+                ("echo_device runs in QEMU's process, and nothing can reach it there", "kill echo_device"),
                 ('there is no device "tiner"; did you mean "timer"?', "reload tiner"),
                 ("write reload DEVICE", "reload")):
             with self.subTest(commands=commands):

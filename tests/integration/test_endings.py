@@ -30,7 +30,7 @@ def connect(host, port, seconds=30):
             time.sleep(0.02)
 
 class Endings(Case):
-    GRACE_IS_OVER = "trestle: warning: QEMU did not end within 3 s of SIGTERM; it is killed\n"
+    GRACE_IS_OVER = "trestle: warning: QEMU did not end within 3 s of SIGTERM; Trestle kills it\n"
 
     def test_the_guest_ends(self):
         guest = Guest(self)

@@ -143,7 +143,8 @@ class Inline(Case):
         """Nobody is asked; but the run has not heard what was served."""
         code, log = self.provoke("leave").end()
         self.assertEqual(code, 1, log)
-        self.assertIn("trestle: error: QEMU has ended without a word of the devices inside it (dut); "
+        self.assertIn("trestle: error: QEMU has ended without a report from the devices inside it "
+                      "(dut); "
                       "a model may have called _exit()\n", log)
 
     def test_closed_descriptors(self):
@@ -257,7 +258,7 @@ class Inline(Case):
         for key, value, why in (
                 ("protocol", 1, "protocol 1 always uses a socket"),
                 ("carrier", "socket", "a device inside QEMU needs no carrier"),
-                ("release_lock", True, "the device works under QEMU's lock itself"),
+                ("release_lock", True, "a device inside QEMU needs QEMU's lock"),
                 ("socket", "a.sock", "nobody else can connect to a device inside QEMU")):
             with self.subTest(key=key):
                 config = self.config({"machine": {"kernel": str(common.guest("probe"))},

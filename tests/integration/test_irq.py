@@ -103,7 +103,7 @@ class Refusals(common.TestCase):
         for arch, args in ("riscv32", ["-M", "spike"]), \
                 ("x86_64", ["-M", "isapc"]):
             with self.subTest(arch=arch, args=args):
-                self.refused(r"irq needs an interrupt controller that is known \(PLIC, APLIC, "
+                self.refused(r"irq needs a known interrupt controller \(PLIC, APLIC, "
                              r"GICv2, GICv3, NVIC, I/O APIC\), and this machine has none; name one in "
                              r"irq_controller, or leave irq out", 40, arch, args)
 
@@ -121,7 +121,7 @@ class Refusals(common.TestCase):
                      r"lists those that it has", 5, irq_controller="nobody")
         self.refused(r"irq_controller is 'virtio-mmio'; this machine has more than one of that name; "
                      r"'trestle boards' lists those that it has", 5, irq_controller="virtio-mmio")
-        self.refused(r"irq: the virt-machine has no inputs that make sense", 5,
+        self.refused(r"irq: the virt-machine has no usable inputs", 5,
                      irq_controller="/machine")
         devices = [{"socket": "none", "base_address": hex(0x10200000 + 4096 * i), "irq": 40,
                     "irq_controller": name} for i, name in enumerate(("riscv.sifive.plic", "x"))]

@@ -189,10 +189,10 @@ class New(common.TestCase):
             "<device><peripherals><peripheral><name>P</name></peripheral></peripherals></device>")
         for args, line in (
                 (["there"], "there exists already; choose another name, or remove it"),
-                (["a-b"], '"a-b" is not a name for a device; begin with a letter, and use letters, '
-                          "digits and _, 40 at most, but no word of C"),
-                (["int"], '"int" is not a name for a device; begin with a letter, and use letters, '
-                          "digits and _, 40 at most, but no word of C"),
+                (["a-b"], '"a-b" is not a name for a device; begin with a letter, use at most 40 letters, '
+                          "digits and _, and no keyword of C"),
+                (["int"], '"int" is not a name for a device; begin with a letter, use at most 40 letters, '
+                          "digits and _, and no keyword of C"),
                 (["a", "--lang", "rust"], "--lang rust is not a language here; write c, cxx, "
                                            "python or verilog"),
                 (["a", "--lang", "cxx", "--svd", CHIP, "--peripheral", "UART0"],

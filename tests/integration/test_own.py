@@ -117,7 +117,7 @@ class Own(Case):
         refuse("no device of soc has the command", {**program, "process": {"name": "soc"}})
         refuse("the command of soc serves this device; remove the key",
                {**program, "model": "echo", "process": {"name": "soc", "command": ["true"]}})
-        refuse("\"size\" is missing",
+        refuse("\"size\" or \"model\" is missing",
                {"base_addr": hex(BASE), "process": {"name": "soc", "command": ["true"]}})
         refuse("soc has another command already",
                {**program, "process": {"name": "soc", "command": ["true"]}},

@@ -309,7 +309,8 @@ class PciTest(common.TestCase):
 
     def test_memory_that_cannot_be(self):
         for properties, line in (
-                ("size1=256,bar1=io,memory1=on", "region 1 is memory, and its BAR one of I/O; make it mem "
+                ("size1=256,bar1=io,memory1=on", "region 1 is memory, and its BAR is io; make the "
+                                                 "BAR mem "
                                                  "or mem64"),):
             result = common.run([common.qemu("x86_64"), "-M", "q35", "-display", "none", "-plugin",
                                  common.PLUGIN, "-device", "sst-pci-device,socket=s," + properties])
@@ -513,7 +514,8 @@ class PciTest(common.TestCase):
                 ({"pci": {"bar": "rom"}}, r'pci.bar: "rom" is not a choice here; '),
                 ({"pci": {"bar": "io"}}, r"size is 0x100000; a BAR of this kind has at most 0x100 "
                                          r"bytes"),
-                ({"size": 0x180000}, r"size: 1572864 is no power of two, as a BAR's size is; write "
+                ({"size": 0x180000}, r"size: 1572864 is not a power of two, and a BAR's size must "
+                                     r"be one; write "
                                      r"2097152"),
                 ({"pci": {"slot": 4}}, r'pci.slot: '),
                 ({"pci": 4}, r"pci: 4 is not a place on a PCI bus; "),
@@ -538,8 +540,9 @@ class PciTest(common.TestCase):
         devices = [{**self.edu(), "name": f"d{i}", "pci": {}} for i in range(32)]
         result = common.run([common.TRESTLE, "check", self.config(devices)])
         self.assertEqual(result.code, 2, result)
-        self.assertRegex(result.err, r"\A\S+: devices: 32 devices choose a slot of a PCI bus, which has 31 "
-                                     r'for them; give some a function of another\'s slot, such as "addr": '
+        self.assertRegex(result.err, r"\A\S+: devices: 32 devices choose a slot of a PCI bus, and "
+                                     r"it has "
+                                     r'only 31 for them; give some a function in another\'s slot, such as "addr": '
                                      r'"02.1", or another "bus"\n\Z')
         devices[0]["pci"] = {"addr": "02.1"}
         result = common.run([common.TRESTLE, "check", self.config(devices)])
@@ -561,10 +564,11 @@ class PciTest(common.TestCase):
                 *((f"socket=s,vendor_capabilities={text}",
                    f"vendor_capabilities is '{text}'; it must be two hexadecimal digits for each of at "
                    "most 96 bytes") for text in ("abc", "0g", "00" * 97)),
-                ("socket=s,vendor_capabilities=02", "vendor_capabilities has a length of 2, and 3 bytes "
-                                                    "are left of it"),
-                ("socket=s,vendor_capabilities=040105", "vendor_capabilities has a length of 5, and 3 "
-                                                        "bytes are left of it"),
+                ("socket=s,vendor_capabilities=02", "vendor_capabilities has a length of 2, where only "
+                                                    "3 bytes are left"),
+                ("socket=s,vendor_capabilities=040105", "vendor_capabilities has a length of 5, "
+                                                        "where only "
+                                                        "3 bytes are left"),
                 (f"socket=s,vendor_capabilities={'0401' * 25}",
                  "vendor_capabilities takes more than the 96 bytes that there are")):
             with self.subTest(properties=properties):

@@ -218,7 +218,7 @@ class Failures(PluginTest):
         device = self.device(answer=lambda connection, request: b"\7" + response(7)[1:])
         probe = self.probe()
         self.assertEqual(self.fault(probe.read, BASE), 5)
-        probe.wait_err("an answer that is none of the protocol's; connection closed")
+        probe.wait_err("an answer that the protocol does not have; connection closed")
         device.answer = device.remember
         probe.until_back(BASE)
 
@@ -316,7 +316,7 @@ class Refusals(PluginTest):
                  {"carrier": "pigeon"}),
                 (at + "socket is missing; add socket=PATH$", {"socket": ""}),
                 (at + "socket has a path of 200 bytes, and at most 107 fit", {"socket": "x" * 200}),
-                ("device at 0x10200004: base_address is no multiple of 8; use 0x10200000$",
+                ("device at 0x10200004: base_address is not a multiple of 8; use 0x10200000$",
                  {"base_address": "0x10200004"}),
                 ("sst-device number 1: base_address cannot be read", {"base_address": "here"}),
                 ("0xfffffffffffffff8: size 0x10 goes beyond the end of the address space",

@@ -185,8 +185,8 @@ class Failures(PokeCase):
                 ("mem 0x80000000 257", "257 bytes; 1 to 256 are shown at a time"),
                 ("expect irq echo_device 1",
                  '"echo_device" names no interrupt line; echo_device has 0'),
-                ("kill echo_device", "there is no guest here that could notice; attach to a run"),
-                ("stats", "nobody counts here; attach to a run"),
+                ("kill echo_device", "there is no guest without a run; attach to one"),
+                ("stats", "there are no counts without a run; attach to one"),
                 ("send echo_device.irq 1",
                  '"echo_device.irq" names no port; write for example echo_device.peer')):
             with self.subTest(commands=commands):

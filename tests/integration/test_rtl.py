@@ -454,7 +454,7 @@ class Masters(RTLCase):
         path.write_text(text.replace("m_axi_wstrb", "m_axi_which"))
         result = self.build_core(path, "--top", "axil_copy")
         self.assertEqual((result.code, result.out), (2, ""), result)
-        self.assertRegex(result.err, r"^trestle: nothing is known of the inputs m_axi_awready \(1 bit\), .*: "
+        self.assertRegex(result.err, r"^trestle: no use is known for the inputs m_axi_awready \(1 bit\), .*: "
                          r"m_axi_awvalid looks like AXI4-Lite of a master, but \"m_axi_wstrb\" is missing; "
                          r"give each a value with --tie")
         ports = self.dir / "odd.json"
@@ -476,7 +476,7 @@ class Clocks(RTLCase):
                                                {"name": "tick_rst_n", "use": "reset, active low"}]}))
         result = self.build_core(CORES / "two_clocks.v")
         self.assertEqual(result.code, 2, result)
-        self.assertIn("nothing is known of the inputs tick_clk (1 bit; another clock?), tick_rst_n (1 bit; another "
+        self.assertIn("no use is known for the inputs tick_clk (1 bit; another clock?), tick_rst_n (1 bit; another "
                       "reset?)", result.err)
         out = self.assert_built(CORES / "two_clocks.v", "--ports", ports, output="two_clocks.so")
         self.assertRegex(out, r"(?m)^  input   1  tick_clk +clock of 7ns$")
@@ -494,12 +494,12 @@ class Clocks(RTLCase):
 
     def test_bad_periods(self):
         for first, second, sentence in (
-                ({"use": "clock"}, {"use": "clock"}, 'clk and tick_clk are both clocks without a "period", and '
-                                                     "there can be one"),
+                ({"use": "clock"}, {"use": "clock"}, 'clk and tick_clk are both clocks without a "period"; '
+                                                     "give one of them a period"),
                 ({"use": "clock"}, {"use": "clock", "period": "fast"},
-                 'the "period" of tick_clk is "fast"; write for example "10ns", of a clock'),
+                 'the "period" of tick_clk is "fast"; write for example "10ns", and only for a clock'),
                 ({"use": "clock"}, {"use": "tied", "tie": 1, "period": "7ns"},
-                 'the "period" of tick_clk is "7ns"; write for example "10ns", of a clock')):
+                 'the "period" of tick_clk is "7ns"; write for example "10ns", and only for a clock')):
             with self.subTest(sentence=sentence):
                 ports = self.dir / "bad.json"
                 ports.write_text(json.dumps({"ports": [{"name": "clk", **first},
@@ -787,7 +787,7 @@ class Ports(RTLCase):
         args = ("--top", "apb_blink")
         result = self.trestle("rtl", "ports", core, *args)
         self.assertEqual(result.code, 0, result)
-        self.assertEqual(result.err, 'trestle: before rtl build: no bus was found, of AXI4 (awvalid ...), '
+        self.assertEqual(result.err, 'trestle: before rtl build: no bus was found; known are AXI4 (awvalid ...), '
                                      'AXI4-Lite (awvalid ...), APB (psel ...), Wishbone (stb ...), '
                                      'TileLink-UL (a_valid ...), registers (req ...), register strobes '
                                      '(write ...)\n')
@@ -936,7 +936,7 @@ class Ports(RTLCase):
         inputs = "clk psel penable pwrite paddr:8 pwdata:32 pad_a:4 pad_b pad_c other"
         _, uses, err = self.ports_of(inputs, "prdata:32", "--tie", "pad_*=1", "--tie", "pad_b=0")
         self.assertEqual((uses["pad_a"], uses["pad_b"], uses["other"]), ("tied", "tied", "unknown"))
-        self.assertIn("nothing is known of the inputs other (1 bit); give", err)
+        self.assertIn("no use is known for the inputs other (1 bit); give", err)
         ports, uses, err = self.ports_of(inputs, "prdata:32", "--tie", "*=0", "--tie", "pad_b=1")
         self.assertEqual((uses["clk"], uses["psel"], uses["other"], err), ("clock", "bus", "tied", ""))
         self.assertEqual([p["tie"] for p in ports["ports"] if p["name"] in ("pad_a", "pad_b", "other")], [0, 1, 0])
@@ -946,25 +946,25 @@ class Ports(RTLCase):
     def test_bad_files(self):
         core = self.odd_core()
         for ports, sentence in (
-                ([], "odd.json: it has no list \"ports\", as trestle rtl ports prints it"),
+                ([], "odd.json: it has no list \"ports\"; trestle rtl ports prints one"),
                 ({"bus": "PCI", "ports": []}, "odd.json: there is no bus \"PCI\""),
                 ({"ports": [{"use": "irq"}]}, 'odd.json: a port has no "name"'),
                 ({"ports": [{"name": "x", "use": "irq"}]}, "odd.json: the core has no port x"),
                 ({"ports": [{"name": "go"}]}, 'odd.json: go has no "use"'),
                 ({"ports": [{"name": "go", "use": "irk"}]},
-                 'odd.json: the use of go is "irk", and what there is is "unknown", "bus", "master", "clock"'),
+                 'odd.json: the use of go is "irk"; write one of "unknown", "bus", "master", "clock"'),
                 ({"ports": [{"name": "go", "use": "irq"}]},
                  'odd.json: go cannot be "irq": it is an input of 1 bit'),
                 ({"ports": [{"name": "go", "use": "bus"}]},
-                 'odd.json: go is of the bus, and no "signal" says which'),
-                ({"ports": [{"name": "go", "use": "tied"}]}, 'odd.json: go is tied, and "tie" is no '
-                                                             'number'),
+                 'odd.json: go belongs to the bus, and no "signal" says as what'),
+                ({"ports": [{"name": "go", "use": "tied"}]}, 'odd.json: go is tied, and "tie" is not a \'
+                                                             \'number\'),
                 ({"ports": [{"name": "go", "use": "clock"}, {"name": "tick", "use": "clock"}]},
-                 'tick and go are both clocks without a "period", and there can be one'),
+                 'tick and go are both clocks without a "period"; give one of them a period'),
                 ({"ports": [{"name": "chosen", "use": "bus", "signal": "psel"},
                             {"name": "answer", "use": "bus", "signal": "prdata"},
                             {"name": "tick", "use": "bus", "signal": "stall"}]},
-                 "tick cannot be stall: APB has no such input, or another port is it")):
+                 "tick cannot be stall: APB has no such input, or another port is that already")):
             with self.subTest(sentence=sentence):
                 result = self.build_core(core, "--top", "apb_blink", "--ports", self.write_ports(ports))
                 self.assertEqual((result.code, result.out), (2, ""), result)
@@ -996,7 +996,8 @@ class Refused(RTLCase):
         for text, sentence, *args in (
                 ("module m (input clk); wire x\nendmodule\n", "verilator: %Error"),
                 ("module m (input clk, output reg q); always @(posedge clk) q <= !q; endmodule\n",
-                 "no bus was found, of AXI4 (awvalid ...), AXI4-Lite (awvalid ...), APB (psel ...), "),
+                 "no bus was found; known are AXI4 (awvalid ...), AXI4-Lite (awvalid ...), "
+                 "APB (psel ...), "),
                 ("module m (input clk); endmodule module n (input clk); endmodule\n",
                  "verilator: %Error-MULTITOP"),
                 ("module m (input clk, input psel); endmodule\n",
@@ -1005,8 +1006,8 @@ class Refused(RTLCase):
                 ("package p; endpackage\n", "verilator: %Error"),
                 (f"module m ({bus}); {body} endmodule\n", "no clock was found among the inputs"),
                 (f"module m (input clk, {bus}, input [2:0] foo, input bar); {body} endmodule\n",
-                 "nothing is known of the inputs foo (3 bits), bar (1 bit); give each a value with "
-                 "--tie PORT=NUMBER, or say in a file what they are (--ports)"),
+                 "no use is known for the inputs foo (3 bits), bar (1 bit); give each a value with "
+                 "--tie PORT=NUMBER, or say in a file what they are for (--ports)"),
                 (f"module m (input clk, {bus}, {bus.replace(' p', ' q_p')}); {body} "
                  "assign q_prdata = 0; endmodule\n",
                  "there are two buses, APB (psel ...) and APB (q_psel ...); tie the inputs of one of them"),
@@ -1035,7 +1036,7 @@ class Refused(RTLCase):
         (tools / "verilator").write_text("#!/bin/sh\necho Verilator 4.038 2020-07-11\n")
         (tools / "verilator").chmod(0o755)
         self.check_refused("module m (input clk); endmodule\n",
-                           "verilator 4.038 is too old; it takes 5.006")
+                           "verilator 4.038 is too old; install 5.006 or later")
 
     def test_unknown_at_the_start(self):
         path = self.dir / "hazy.v"

@@ -405,7 +405,7 @@ class Traces(Recorded):
     def test_own_process_over_protocol_1(self):
         _, stats = self.run_own(protocol=1)
         self.assertIs(stats["repeatable"], False)
-        self.assertIn("; not repeatable: protocol 1 carries no time of the guest's\n", self.result.err)
+        self.assertIn("; not repeatable: protocol 1 carries no guest time\n", self.result.err)
 
 
 def read_vcd(text):
@@ -479,7 +479,7 @@ class Conversions(Recorded):
         self.assertRegex(result.out, r"(?m)^dma +0x000c +INT_ENABLE +0x3 {done error} +written +[\d.]+$")
         begin = trestle("trace", self.trace, "--registers", "--at", "1ps").out
         self.assertEqual(len(begin.splitlines()), 1)
-        for args, line in ((("--at", "1us"), "--at says when for --registers; add that"),
+        for args, line in ((("--at", "1us"), "--at belongs to --registers; add --registers"),
                            (("--registers", "--at", "x"),
                             "--at x is not a time; write for example --at 10us")):
             result = trestle("trace", self.trace, *args)

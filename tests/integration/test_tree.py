@@ -216,9 +216,9 @@ class BadNodes(Case):
                            ("x = \"a", "\" is expected at ''"), ("x = [0]", "two hexadecimal .*"),
                            ("x = 1", "\", < or \\[ is expected at '1'"), ("{", "a name of up to .*"),
                            ("a {", "} is expected at ''"), ("x } y", "; is expected at '} y'"),
-                           ("x = <&y>", "&y is no device with a node; use .*"),
-                           ("x = <&{/nobody}>", "&{/nobody} is no node of the board's that can be "
-                                                "referred to"),
+                           ("x = <&y>", "no device has the node &y; use .*"),
+                           ("x = <&{/nobody}>", "the board has no node &{/nobody} that a property "
+                                                "can refer to"),
                            ("x = <&{y}>", "a path and } is expected at 'y}>'"),
                            ("x = <&{/y>", "a path and } is expected at '/y>'"),
                            ("a { } a { }", "node a: FDT_ERR_EXISTS"),

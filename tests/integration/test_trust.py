@@ -229,7 +229,8 @@ class Watchdog(Faulty):
         self.assertEqual(common.files(self.runtime), set())
         code, log = self.provoke("close", process="own").end()
         self.assertEqual(code, 0, log)
-        self.assertIn("trestle: warning: what was served is not known: Bad file descriptor\n", log)
+        self.assertIn("trestle: warning: the run does not know what was served: Bad file "
+                      "descriptor\n", log)
         self.assertNotIn("{", log)
 
     def test_fini(self):

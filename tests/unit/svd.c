@@ -461,11 +461,11 @@ static const struct {
                        "derivedFrom of the loop"},
     {PERIPHERAL(
          "<cluster><name>C</name>\n<cluster derivedFrom='C'><name>D</name></cluster></cluster>"),
-     "3: cluster \"D\" is the 16th in another; is it derived from one that it stands in?"},
+     "3: cluster \"D\" is nested 16 deep; is it derived from a cluster that contains it?"},
     {PERIPHERAL("<cluster><name>C</name>"
                 "\n<cluster derivedFrom='C'><dim>9</dim><name>D%s</name></cluster>"
                 "<cluster derivedFrom='C'><dim>9</dim><name>E%s</name></cluster></cluster>"),
-     "3: cluster \"D%s\" is the 16th in another; is it derived from one that it stands in?"},
+     "3: cluster \"D%s\" is nested 16 deep; is it derived from a cluster that contains it?"},
     {PERIPHERAL("\n<register>\n<dim>10000000</dim><dimIncrement>4</dimIncrement><name>R%s</name>"
                 "<addressOffset>0</addressOffset></register>"),
      "4: <dim> makes 10000000 of \"R%s\"; a peripheral may have 262144 registers in all"},
