@@ -43,6 +43,12 @@ ALLOWED = {
         "lib/front": "connection protocol",
         "lib/ipc": "channel fds",
     },
+    "lib/front/vfio": {
+        "include/trestle": "device le registers",
+        "lib/base": "clock error macros",
+        "lib/front": "connection protocol",
+        "lib/ipc": "fds",
+    },
     "lib/front": {
         "include/trestle": "registers",
         "lib/base": "clock error histogram listener macros rate_limit",
@@ -64,6 +70,7 @@ ALLOWED = {
         "lib/front": "connection front port",
         "lib/front/v1": "v1",
         "lib/front/v2": "v2",
+        "lib/front/vfio": "vfio",
         "lib/ipc": "barrier inline shm",
         "lib/sim": "activity lazy",
         "lib/trace": "hash writer",
@@ -118,6 +125,7 @@ ALLOWED = {
         "cli/rtl": "ports",
         "cli/svd": "stub svd",
         "include/trestle": "bridge models test trace wire",
+        "lib/front/vfio": "wire",
         "lib/ipc": "fds shm",
         "plugin/device": "device",
         "plugin/qemu": "memory say",

@@ -85,6 +85,9 @@ struct trestle_bridge_device {
      * trestle_bridge_input() later. NULL: there is no input. */
     void (*input_room)(void *ctx);
     void *input_ctx;
+    /* Not NULL: the device is on PCI, and its socket speaks vfio-user and nothing else. What it
+     * says of the device must outlive the bridge. base_addr is TRESTLE_NO_BASE. */
+    const struct trestle_pci *vfio_user;
 };
 
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_create(const struct trestle_bridge_options *options,

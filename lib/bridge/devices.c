@@ -12,6 +12,7 @@
 #include "base/sized.h"
 #include "bridge/bridge.h"
 #include "front/connection.h"
+#include "front/vfio/vfio.h"
 #include "trestle/registers.h"
 #include "trestle/wire.h"
 
@@ -40,6 +41,8 @@ static int device_dma(void *ctx, struct trestle_device *dev, bool write, uint64_
                       size_t size, uint64_t id)
 {
     struct connection *connection = ((struct port *)ctx)->connection;
+    if (connection->protocol && connection->protocol->begin_dma)
+        return connection->protocol->begin_dma(connection, write, addr, buf, size, id);
     if (!connection->protocol || !connection->protocol->dma)
         return -ENOTSUP;
     int r = connection->protocol->dma(connection, write, addr, buf, size);
@@ -74,6 +77,7 @@ void devices_free_port(struct port *port)
 {
     finish_device_socket(port);
     trestle_device_destroy(port->device);
+    vfio_destroy(port->vfio);
     bridge_trace_free_params(port);
     free(port->connection);
     free(port->model_file);
@@ -116,6 +120,9 @@ static int check_kind(const struct trestle_bridge *bridge,
 {
     if (!wanted->model && !wanted->external)
         return error_set(ret_error, -EINVAL, "%s: a device has a model", wanted->name);
+    if (wanted->vfio_user && (wanted->external || wanted->base_addr != TRESTLE_NO_BASE))
+        return error_set(ret_error, -EINVAL, "%s: a device of vfio-user has a model and no address",
+                         wanted->name);
     if (wanted->outside && !(bridge->options.advance && bridge->options.expect))
         return error_set(ret_error, -EINVAL,
                          "%s: an outside device needs the bridge's advance() and expect()",
@@ -134,6 +141,14 @@ static int copy_strings(struct port *port, const struct trestle_bridge_device *w
     return bridge_trace_keep_params(port, wanted->params, wanted->num_params);
 }
 
+static void count_regions(struct port *port)
+{
+    const struct trestle_model *model = trestle_device_model(port->device);
+    while (port->num_regions < TRESTLE_REGIONS_MAX &&
+           trestle_model_region_bytes(model, port->num_regions) > 0)
+        port->num_regions++;
+}
+
 static int create_model(struct trestle_bridge *bridge, const struct trestle_bridge_device *wanted,
                         struct port *port, char **ret_error)
 {
@@ -145,7 +160,20 @@ static int create_model(struct trestle_bridge *bridge, const struct trestle_brid
                                              .num_params = wanted->num_params,
                                              .ops = &host_ops,
                                              .ctx = port};
-    return trestle_device_create(bridge->sim, wanted->model, &options, &port->device, ret_error);
+    int error =
+        trestle_device_create(bridge->sim, wanted->model, &options, &port->device, ret_error);
+    if (!error)
+        count_regions(port);
+    return error;
+}
+
+static int make_vfio(struct port *port, const struct trestle_pci *pci, char **ret_error)
+{
+    int error = vfio_create(port, pci);
+    if (error == -EINVAL)
+        return error_set(ret_error, error,
+                         "%s: its regions do not fit into the BARs of a PCI device", port->name);
+    return error ? error_no_memory(ret_error) : 0;
 }
 
 static int create_port(struct trestle_bridge *bridge, const struct trestle_bridge_device *wanted,
@@ -176,6 +204,8 @@ static int create_port(struct trestle_bridge *bridge, const struct trestle_bridg
         error_set(ret_error, error, "%s: %s", wanted->name, error_text(error));
     else if (!wanted->external)
         error = create_model(bridge, wanted, port, ret_error);
+    if (!error && wanted->vfio_user)
+        error = make_vfio(port, wanted->vfio_user, ret_error);
     if (error) {
         devices_free_port(port);
         return error;
@@ -207,10 +237,8 @@ static void add_port(struct front *front, struct port *port)
     const struct trestle_model *model = trestle_device_model(port->device);
     front->has_irq |= model->irq_lines > 0;
     front->has_dma |= model->dma_done || model->uses_memory;
-    while (port->num_regions < TRESTLE_REGIONS_MAX &&
-           trestle_model_region_bytes(model, port->num_regions) > 0)
-        front->has_memory |=
-            trestle_device_region_memory(port->device, port->num_regions++) != NULL;
+    for (uint32_t i = 0; i < port->num_regions; i++)
+        front->has_memory |= trestle_device_region_memory(port->device, i) != NULL;
 }
 
 int trestle_bridge_add_device(struct trestle_bridge *bridge,

@@ -68,6 +68,15 @@ void connection_send(struct connection *connection, const uint8_t *bytes, size_t
 
 /* --- input ----------------------------------------------------------------------------------- */
 
+static void speak(struct connection *connection, const struct protocol *protocol)
+{
+    connection->protocol = protocol;
+    connection->port->answer = protocol->answer;
+    connection->port->asker = connection;
+    if (protocol->opened)
+        protocol->opened(connection);
+}
+
 /* The first bytes tell which protocol it speaks. */
 static void recognise(struct connection *connection)
 {
@@ -79,9 +88,7 @@ static void recognise(struct connection *connection)
             return;
         if (verdict < 0)
             continue;
-        connection->protocol = protocols[i];
-        connection->port->answer = protocols[i]->answer;
-        connection->port->asker = connection;
+        speak(connection, protocols[i]);
         return;
     }
 }
@@ -91,7 +98,11 @@ static size_t frame_size(struct connection *connection)
 {
     if (!connection->protocol && stream_buffered(&connection->stream) > 0)
         recognise(connection);
-    return connection->protocol ? connection->protocol->frame_size : 0;
+    const struct protocol *protocol = connection->protocol;
+    if (!protocol || !protocol->measure ||
+        stream_buffered(&connection->stream) < protocol->frame_size)
+        return protocol ? protocol->frame_size : 0;
+    return protocol->measure(connection->stream.in + connection->stream.in_start);
 }
 
 /* The next frame, if it is there whole; before it, what was put aside. */
@@ -103,6 +114,12 @@ static bool handle_next(struct connection *connection)
         connection->protocol->frame_aside(connection))
         return true;
     size_t size = frame_size(connection);
+    if (size > STREAM_BUFFER) {
+        front_log(connection->port->front, TRESTLE_LOG_WARNING,
+                  "%s: a message of a size that cannot be; disconnected", connection->port->name);
+        connection_close(connection);
+        return false;
+    }
     if (size == 0 || stream_buffered(&connection->stream) < size)
         return false;
     const uint8_t *frame = connection->stream.in + connection->stream.in_start;
@@ -142,11 +159,24 @@ static ssize_t receive_with_descriptor(struct connection *connection, uint8_t *b
     return n;
 }
 
+/* Where sizes differ, a frame is read by itself, so that a descriptor is that of the frame. */
+static uint8_t *room_for_input(struct connection *connection, size_t *ret_room)
+{
+    const struct protocol *protocol = connection->protocol;
+    uint8_t *bytes = stream_room(&connection->stream, ret_room);
+    if (!protocol || !protocol->measure)
+        return bytes;
+    size_t wanted = frame_size(connection) - stream_buffered(&connection->stream);
+    if (*ret_room > wanted)
+        *ret_room = wanted;
+    return bytes;
+}
+
 /* Reads once. Returns bytes read; 0 when there is nothing, or no room, or no connection left. */
 static size_t receive(struct connection *connection)
 {
     size_t room;
-    uint8_t *bytes = stream_room(&connection->stream, &room);
+    uint8_t *bytes = room_for_input(connection, &room);
     if (room == 0)
         return 0;
     ssize_t n = connection->takes_descriptors
@@ -248,6 +278,8 @@ static void start(struct connection *connection, int fd)
     }
     connection->interest = EPOLLIN | EPOLLRDHUP;
     stream_start(&connection->stream, fd);
+    if (port->protocol)
+        speak(connection, port->protocol);
     port->front->num_connected++;
     front_log(port->front, TRESTLE_LOG_INFO, "Device %s connected", port->name);
 }
@@ -339,8 +371,9 @@ void connection_close(struct connection *connection)
     if (front->last_active == connection)
         front->last_active = NULL;
     size_t size = frame_size(connection);
-    size_t rest =
-        size ? stream_buffered(&connection->stream) % size : stream_buffered(&connection->stream);
+    bool is_fixed = size > 0 && !connection->protocol->measure;
+    size_t buffered = stream_buffered(&connection->stream);
+    size_t rest = is_fixed ? buffered % size : buffered;
     if (rest)
         front_log(front, TRESTLE_LOG_WARNING,
                   "%s: the connection ended inside a request, after %zu bytes of it", port->name,

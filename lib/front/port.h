@@ -20,6 +20,9 @@ struct port {
     size_t num_params;
     char *model_file; /* or NULL; the same */
 
+    const struct protocol *protocol; /* its clients speak no other; NULL: their bytes tell */
+    struct vfio *vfio;               /* or NULL: what that protocol keeps */
+
     char *socket_path;
     struct listener listener;
     bool is_inherited; /* the listener is somebody else's */

@@ -11,9 +11,13 @@ struct connection;
 
 struct protocol {
     /* Do the first bytes of a connection belong to it? 1: yes, -1: no, 0: more of them will tell.
-     * (mandatory) */
+     * (mandatory, unless ports are made for it alone) */
     int (*recognises)(const uint8_t *bytes, size_t size);
-    size_t frame_size; /* bytes (mandatory) */
+    size_t frame_size; /* bytes, or with measure() those that it needs (mandatory) */
+    /* The bytes of the whole frame that begins so. SIZE_MAX: there is no such frame. (optional) */
+    size_t (*measure)(const uint8_t *bytes);
+    /* A client has come, to a port that speaks nothing else. (optional) */
+    void (*opened)(struct connection *connection);
     /* A whole frame has come, and no access of the connection is under way. (mandatory) */
     void (*frame)(struct connection *connection, const uint8_t *frame);
     /* The access that frame() gave to the port has ended; its request says how. Gets the
@@ -31,6 +35,10 @@ struct protocol {
     /* Copies between the guest's memory and buf. -EFAULT: that is no memory. -ENOTSUP: the client
      * has no transfers. -ENODEV: it has gone. (optional) */
     int (*dma)(struct connection *connection, bool write, uint64_t addr, uint8_t *buf, size_t size);
+    /* In place of dma(): the same, for protocols in which it may take time. It ends with
+     * trestle_device_dma_complete(id), from inside or later. (optional) */
+    int (*begin_dma)(struct connection *connection, bool write, uint64_t addr, void *buf,
+                     size_t size, uint64_t id);
 };
 
 #endif

@@ -3,8 +3,10 @@
 #include "ipc/fds.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -62,6 +64,14 @@ ssize_t fds_recv(int socket_fd, void *bytes, size_t size, int ret_fds[FDS_MAX], 
         *ret_num_fds += count;
     }
     return n;
+}
+
+bool fds_holds(int fd, uint64_t bytes)
+{
+    struct stat st;
+    int seals = fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & F_SEAL_SHRINK) && fstat(fd, &st) == 0 && st.st_size >= 0 &&
+           (uint64_t)st.st_size >= bytes;
 }
 
 void fds_close(const int *fds, size_t num_fds)

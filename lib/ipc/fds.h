@@ -3,7 +3,9 @@
 #ifndef TRESTLE_IPC_FDS_H
 #define TRESTLE_IPC_FDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "trestle/types.h"
@@ -20,5 +22,8 @@ TRESTLE_CHECK int fds_send(int socket_fd, const void *bytes, size_t size, const 
 TRESTLE_CHECK ssize_t fds_recv(int socket_fd, void *bytes, size_t size, int ret_fds[FDS_MAX],
                                size_t *ret_num_fds);
 void fds_close(const int *fds, size_t num_fds);
+/* Does the file have so many bytes, and has it promised to keep them? One that shrinks would kill
+ * whoever has it mapped. */
+bool fds_holds(int fd, uint64_t bytes);
 
 #endif

@@ -89,18 +89,23 @@ void timeline_at_host(struct timeline *timeline)
         trestle_sim_run_until(timeline->sim, (timeline->now_ns - timeline->start_ns) * TRESTLE_NS);
 }
 
+/* Otherwise nobody can see an event, and the engine catches up at the next access. */
+static bool is_seen(const struct timeline *timeline)
+{
+    return timeline->num_waiting > 0 || (timeline->kind == TIMELINE_HOST && timeline->num_watching);
+}
+
 static bool follow_host(struct timeline *timeline)
 {
     timeline_at_host(timeline);
     trestle_time next = trestle_sim_next(timeline->sim);
-    return timeline->num_waiting && next != TRESTLE_TIME_NEVER &&
+    return next != TRESTLE_TIME_NEVER &&
            next <= trestle_sim_now(timeline->sim) + SPIN_FOR_EVENT_NS * TRESTLE_NS;
 }
 
-/* Otherwise nobody can see an event, and the engine catches up at the next access. */
 uint64_t timeline_wake_ns(const struct timeline *timeline)
 {
-    if (timeline->kind != TIMELINE_HOST || !timeline->num_waiting || timeline->num_outside)
+    if (timeline->kind != TIMELINE_HOST || !is_seen(timeline) || timeline->num_outside)
         return UINT64_MAX;
     trestle_time next = trestle_sim_next(timeline->sim);
     if (next == TRESTLE_TIME_NEVER)
@@ -128,7 +133,7 @@ bool timeline_run_on(struct timeline *timeline)
 {
     for (unsigned i = 0; i < EVENTS_PER_TURN; i++) {
         /* The outside goes on by itself, and takes the engine along. */
-        if (!timeline->num_waiting || timeline->num_outside || timeline->is_asked)
+        if (!is_seen(timeline) || timeline->num_outside || timeline->is_asked)
             return false;
         if (timeline->kind == TIMELINE_HOST)
             return follow_host(timeline);

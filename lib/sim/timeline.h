@@ -51,6 +51,7 @@ struct timeline {
     uint64_t start_ns;               /* its time when the engine's was 0 */
     uint64_t now_ns;                 /* its time when last read */
     uint32_t num_waiting;            /* accesses that wait for a model in the engine */
+    uint32_t num_watching;           /* guests on the host's clock that see events unasked */
     uint32_t num_outside;            /* that wait for a device of the outside */
     bool is_asked;                   /* the outside is to advance */
     struct timeline_guest *asked_by; /* or NULL: the engine itself */
@@ -123,6 +124,17 @@ static inline trestle_time timeline_at_answer(const struct timeline *timeline,
     if (timeline->kind != TIMELINE_HOST && now > guest->time + guest->stall)
         guest->stall = now - guest->time;
     return now;
+}
+
+/* A guest on the host's clock takes interrupts and transfers, or does so no longer. */
+static inline void timeline_watch(struct timeline *timeline)
+{
+    timeline->num_watching++;
+}
+
+static inline void timeline_unwatch(struct timeline *timeline)
+{
+    timeline->num_watching--;
 }
 
 /* --- between accesses ------------------------------------------------------------------------ */

@@ -2,25 +2,16 @@
 /* What QEMU shares: guest RAM, mapped here range by range, and the memory of devices' regions. */
 #include "front/v2/ram.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-/* A file that shrinks would kill whoever has it mapped: a memfd can promise that it does not. */
-static bool holds(int fd, uint64_t end)
-{
-    struct stat st;
-    int seals = fcntl(fd, F_GET_SEALS);
-    return seals >= 0 && (seals & F_SEAL_SHRINK) && fstat(fd, &st) == 0 && st.st_size >= 0 &&
-           (uint64_t)st.st_size >= end;
-}
+#include "ipc/fds.h"
 
 static enum trestle_v2_status map(struct v2_ram *ram, const struct trestle_v2_message *m, int fd)
 {
     struct v2_ram_range *range = &ram->ranges[ram->num];
     uint64_t skipped = m->extra % (uint64_t)sysconf(_SC_PAGESIZE);
-    if (!holds(fd, m->extra + m->data))
+    if (!fds_holds(fd, m->extra + m->data))
         return TRESTLE_V2_NOT_RAM;
     if (ram->num == V2_RAM_RANGES_MAX)
         return TRESTLE_V2_NO_MEMORY;
@@ -69,7 +60,7 @@ enum trestle_v2_status v2_memory_replace(void *memory, uint64_t size,
                                          const struct trestle_v2_message *m, int fd)
 {
     enum trestle_v2_status status = TRESTLE_V2_OK;
-    if (m->data < size || !holds(fd, m->data))
+    if (m->data < size || !fds_holds(fd, m->data))
         status = TRESTLE_V2_NOT_RAM;
     else if (mmap(memory, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
              MAP_FAILED)
