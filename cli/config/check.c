@@ -324,6 +324,8 @@ int config_check(struct config_reader *reader)
     if (status == 0)
         status = config_check_pci_count(reader);
     if (status == 0)
+        status = config_check_vfio_alone(reader);
+    if (status == 0)
         status = check_links(reader);
     return status < 0 ? status : make_nodes(reader);
 }

@@ -30,6 +30,9 @@ struct config_pci {
 #define BACKEND_UNIX "unix:"
 #define BACKEND_TAP "tap:" /* a name of the host's, and no path */
 
+/* A protocol besides those of Trestle's own, which have the numbers 1 and 2. */
+#define PROTOCOL_VFIO_USER 3
+
 struct config_device {
     const char *name;
     const char *model_name; /* a bundled model, or a path with a '/' in it */
@@ -59,7 +62,7 @@ struct config_device {
     bool release_lock;                    /* other vCPUs go on while one waits for it */
     const char *carrier;                  /* "auto", "socket", "shm"; NULL: the plugin's default */
     const char *endian;                   /* "little", "big"; NULL: the guest's */
-    int64_t protocol;                     /* 1, 2; -1: the plugin's default */
+    int64_t protocol;                     /* 1, 2, PROTOCOL_VFIO_USER; -1: the plugin's default */
     const char *backend;                  /* where its output goes, and its input comes from */
     const char *input;                    /* where its input comes from, if not from there */
     const char *alias;                    /* in the device tree; NULL: none */
@@ -159,6 +162,10 @@ bool config_takes_stdin(const struct config_device *device);
 struct strings;
 /* What QEMU's side of a PCI device has to know, as properties of the plugin's. */
 void config_add_pci_properties(struct strings *parts, const struct config_device *device);
+/* For a device of vfio-user: what a guest sees of it, and the argument of QEMU's -device, which the
+ * caller frees. */
+void config_get_pci(const struct config_device *device, struct trestle_pci *ret_pci);
+char *config_vfio_argument(const struct config_device *device, const char *socket_path);
 /* "0x10200000", or "pci 04.0": where a device is; malloc'd. */
 char *config_place_text(const struct config_device *device);
 

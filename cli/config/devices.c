@@ -296,6 +296,16 @@ static char *const carrier_choices[] = {"auto", "socket", "shm", NULL};
 
 static char *const on_error_choices[] = {"fault", "ones", "zeros", NULL};
 
+static int set_protocol(struct config_reader *reader, const struct config_key *key,
+                        const struct json_place *where, const json_t *value, void *target)
+{
+    struct config_device *device = target;
+    if (!json_is_string(value) || strcmp(json_string_value(value), "vfio-user") != 0)
+        return config_set_count(reader, key, where, value, target);
+    device->protocol = PROTOCOL_VFIO_USER;
+    return 0;
+}
+
 /* A request to a device inside QEMU is a call of protocol 2. */
 static int check_inline(struct config_reader *reader, const struct json_place *where,
                         const struct config_device *device)
@@ -396,8 +406,8 @@ static const struct config_key device_keys[] = {
     {"release_lock", config_set_bool, DEVICE(release_lock), "true or false",
      "\"release_lock\": true"},
     {"carrier", config_set_choice, DEVICE(carrier), "a choice here", .choices = carrier_choices},
-    {"protocol", config_set_count, DEVICE(protocol), "a version of the protocol",
-     "\"protocol\": 2, or 1 for the older one", .max = 2},
+    {"protocol", set_protocol, DEVICE(protocol), "a version of the protocol",
+     "\"protocol\": 2, or 1 for the older one; or \"vfio-user\"", .max = 2},
     {"backend", set_backend, 0, "a place on the host",
      "\"backend\": \"stdio\", \"pty\", \"unix:uart.sock\", \"file:uart.txt\", \"tap:tap0\" or "
      "\"null\""},
@@ -457,6 +467,8 @@ int config_finish_device(struct config_reader *reader, const struct json_place *
     if (device->protocol == 0)
         return config_fail(reader, &protocol,
                            "0 is not a version of the protocol; write 2, or 1 for the older one");
+    if (device->protocol == PROTOCOL_VFIO_USER && config_check_vfio(reader, where, device) < 0)
+        return -EINVAL;
     if (device->restart && (!device->own_process || device->is_inline))
         return config_fail(reader, &restart,
                            "only a device in a process of its own is started again; add "

@@ -204,6 +204,93 @@ int config_finish_pci(struct config_reader *reader, const struct json_place *whe
     return check_regions(reader, where, device);
 }
 
+int config_check_vfio(struct config_reader *reader, const struct json_place *where,
+                      const struct config_device *device)
+{
+    struct json_place protocol = {where, "protocol", 0};
+    const char *wrong = device->on_error                         ? "on_error"
+                        : device->timeout_ms >= 0                ? "timeout_ms"
+                        : device->posted_writes                  ? "posted_writes"
+                        : device->release_lock                   ? "release_lock"
+                        : device->carrier                        ? "carrier"
+                        : device->endian                         ? "endian"
+                        : device->pci && device->pci->interrupts ? "pci"
+                                                                 : NULL;
+    struct json_place key = {where, wrong, 0};
+    if (!device->pci)
+        return config_fail(reader, &protocol,
+                           "vfio-user is for PCI devices; add \"pci\": {}, or remove the key");
+    if (wrong)
+        return config_fail(reader, &key,
+                           "a device of vfio-user has no %s; remove the key, or \"protocol\"",
+                           strcmp(wrong, "pci") == 0 ? "choice of \"interrupts\"" : wrong);
+    return 0;
+}
+
+int config_check_vfio_alone(struct config_reader *reader)
+{
+    const struct config *config = reader->config;
+    size_t count = 0;
+    for (size_t i = 0; i < config->num_devices; i++)
+        count += config->devices[i].protocol == PROTOCOL_VFIO_USER;
+    for (size_t i = 0; i < config->num_devices && count > 0; i++) {
+        struct json_place devices = {NULL, "devices", 0}, item = {&devices, NULL, i};
+        struct json_place protocol = {&item, "protocol", 0};
+        if (config->devices[i].protocol != PROTOCOL_VFIO_USER)
+            return config_fail(reader, &protocol,
+                               "the devices of a configuration speak vfio-user all or not at all; "
+                               "add \"protocol\": \"vfio-user\" to this one");
+        if (config->devices[i].process || config->devices[i].is_inline)
+            return config_fail(reader, &protocol,
+                               "a device of vfio-user is in the run's own process; remove the "
+                               "key, or \"process\"");
+        if (config->icount >= 0)
+            return config_fail(reader, &protocol,
+                               "vfio-user carries no time of the guest's; remove the key, or "
+                               "machine.icount");
+    }
+    return 0;
+}
+
+void config_get_pci(const struct config_device *device, struct trestle_pci *ret_pci)
+{
+    const struct config_pci *pci = device->pci;
+    *ret_pci = (struct trestle_pci){
+        .size = sizeof(*ret_pci),
+        .vendor = (uint16_t)either(pci->vendor, 0x1234),
+        .device = (uint16_t)either(pci->device, 0x5354),
+        .subsystem_vendor = (uint16_t)either(pci->subsystem_vendor, 0),
+        .subsystem = (uint16_t)either(pci->subsystem, 0),
+        .class_code = (uint32_t)either(pci->class_code, 0xff0000),
+        .revision = (uint8_t)either(pci->revision, 0),
+        .vendor_capabilities = vendor_capabilities(device->model),
+    };
+    for (size_t i = 0; i < TRESTLE_REGIONS_MAX; i++)
+        for (uint8_t kind = 0; pci->bars[i] && kind < BAR_KINDS; kind++)
+            if (strcmp(pci->bars[i], bar_choices[kind]) == 0)
+                *(i == 0 ? &ret_pci->bar : &ret_pci->more_bars[i - 1]) = kind;
+}
+
+char *config_vfio_argument(const struct config_device *device, const char *socket_path)
+{
+    const struct config_pci *pci = device->pci;
+    char addr[8];
+    json_t *argument = json_pack("{s:s, s:{s:s, s:s}}", "driver", "vfio-user-pci", "socket", "type",
+                                 "unix", "path", socket_path);
+    if (pci->addr >= 0) {
+        snprintf(addr, sizeof(addr), "%02x.%x", (unsigned)pci->addr >> 3 & 0x1f,
+                 (unsigned)pci->addr % 8);
+        json_object_set_new(argument, "addr", json_string(addr));
+    }
+    if (pci->bus)
+        json_object_set_new(argument, "bus", json_string(pci->bus));
+    if (pci->multifunction)
+        json_object_set_new(argument, "multifunction", json_true());
+    char *text = json_dumps(argument, JSON_COMPACT);
+    json_decref(argument);
+    return text ? text : xstrdup("{}"); /* QEMU says that it is nothing */
+}
+
 /* A bus has as many; one of them is its own bridge's. */
 #define SLOTS 32
 

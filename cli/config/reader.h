@@ -92,13 +92,17 @@ int config_finish_process(struct config_reader *reader, const struct json_place 
                           struct config_device *device);
 int config_make_processes(struct config_reader *reader);
 
-/* config/pci.c: "pci", what does not go with it, and two that have one place. */
+/* config/pci.c: a device of vfio-user, of which QEMU's plugin knows nothing. */
+int config_check_vfio(struct config_reader *reader, const struct json_place *where,
+                      const struct config_device *device);
+/* "pci", what does not go with it, and two that have one place. */
 int config_set_pci(struct config_reader *reader, const struct config_key *key,
                    const struct json_place *where, const json_t *value, void *target);
 int config_finish_pci(struct config_reader *reader, const struct json_place *where,
                       struct config_device *device);
 /* Those that choose no slot, and no bus, and more than there may be. */
 int config_check_pci_count(struct config_reader *reader);
+int config_check_vfio_alone(struct config_reader *reader);
 int config_order_pci(const struct config_device *a, const struct config_device *b);
 int config_check_pci_pair(struct config_reader *reader, const struct config_device *first,
                           const struct config_device *second);

@@ -170,6 +170,11 @@ int launch_check_outside(const struct config *config, char **ret_error)
     return 0;
 }
 
+static bool speaks_vfio(const struct config *config)
+{
+    return config->num_devices > 0 && config->devices[0].protocol == PROTOCOL_VFIO_USER;
+}
+
 static int choose_plugin(const struct config *config, const struct launch_options *options,
                          struct launch *launch, char **ret_error)
 {
@@ -182,6 +187,8 @@ static int choose_plugin(const struct config *config, const struct launch_option
         plugin = getenv("TRESTLE_PLUGIN");
         from = "TRESTLE_PLUGIN";
     }
+    if (speaks_vfio(config)) /* with QEMU's own client */
+        return 0;
     if (!plugin || !*plugin)
         return find_plugin(&launch->plugin, ret_error);
     if (strcmp(plugin, "none") == 0)
@@ -273,6 +280,8 @@ static int check_without_plugin(const struct config *config, const struct launch
                              "leave one of the two out");
         return -EINVAL;
     }
+    if (speaks_vfio(config))
+        return 0;
     if (config->icount >= 0) {
         *ret_error = config_complain_machine(config, "icount",
                                              "devices learn the guest's time from the plugin, and "
@@ -543,6 +552,28 @@ static void add_properties(struct launch *launch, const struct config *config,
     strings_finish(&parts);
 }
 
+/* All devices are QEMU's own client's, which it has without the plugin. */
+static void use_vfio(struct launch *launch, const struct config *config)
+{
+    size_t count = 0;
+    while (launch->args[count])
+        count++;
+    const char **args = xcalloc(count + 2 * config->num_devices + 1, sizeof(*args));
+    memcpy(args, launch->args, count * sizeof(*args));
+    for (size_t i = 0; i < config->num_devices; i++) {
+        char *text = config_vfio_argument(&config->devices[i], launch->devices[i].socket_path);
+        strings_add(&launch->vfio, text);
+        free(text);
+        args[count++] = "-device";
+        args[count++] = launch->vfio.items[i];
+    }
+    free(launch->args);
+    launch->args = args;
+    launch->machine.args = args;
+    launch->machine.plugin = NULL;
+    launch->machine.num_devices = 0;
+}
+
 void launch_set_sockets(struct launch *launch, const struct config *config,
                         const struct trestle_bridge *bridge)
 {
@@ -567,6 +598,8 @@ void launch_set_sockets(struct launch *launch, const struct config *config,
     }
     launch->machine.devices = launch->devices;
     launch->machine.num_devices = config->num_devices;
+    if (speaks_vfio(config))
+        use_vfio(launch, config);
 }
 
 void launch_set_inline(struct launch *launch, const struct own_processes *own)
@@ -597,6 +630,7 @@ void launch_finish(struct launch *launch)
 {
     strings_finish(&launch->labels);
     strings_finish(&launch->properties);
+    strings_finish(&launch->vfio);
     free(launch->devices);
     free(launch->plugin);
     free(launch->inline_module);

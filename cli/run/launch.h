@@ -22,6 +22,7 @@ struct launch {
     struct trestle_machine_options machine;
     struct trestle_machine_device *devices;
     struct strings labels; /* where the devices were configured */
+    struct strings vfio;   /* arguments of QEMU's own devices, of vfio-user */
     char *plugin;          /* where it was found */
     char *inline_module;   /* where it was found, for devices inside QEMU; NULL: there are none */
     char *inline_argument;

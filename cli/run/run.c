@@ -220,6 +220,10 @@ static int add_devices(struct run *run, char **ret_error)
         if (open_backend(run, i, ret_error) < 0)
             return -EINVAL;
         char model_file[PATH_MAX];
+        struct trestle_pci pci;
+        bool is_vfio = device->protocol == PROTOCOL_VFIO_USER;
+        if (is_vfio)
+            config_get_pci(device, &pci);
         if (device->library && !realpath(device->model_name, model_file))
             snprintf(model_file, sizeof(model_file), "%s", device->model_name);
         struct trestle_bridge_device added = {
@@ -234,6 +238,7 @@ static int add_devices(struct run *run, char **ret_error)
             .num_params = device->num_params,
             .socket_path = device->socket,
             .model_file = device->library ? model_file : NULL,
+            .vfio_user = is_vfio ? &pci : NULL,
         };
         char *error = NULL;
         host_end_join(&run->host_ends[i], run->bridge, &added);

@@ -151,11 +151,12 @@ def main():
     parser.add_argument("--short", action="store_true")
     parser.add_argument("suites", nargs="*", metavar="SUITE")
     options = parser.parse_args()
-    tests = [("test_plugin.py", "EveryTarget"), ("test_tree.py", "Nodes"), ("test_cli.py", "Boards")]
+    tests = [("test_plugin.py", "EveryTarget"), ("test_tree.py", "Nodes"), ("test_cli.py", "Boards"),
+             ("test_vfio.py", "Guests.test_edu")]
     if not options.short:  # Linux is skipped where tools/linux-guest has left none
         tests = [("test_plugin.py",), ("test_plugin_v2.py",), ("test_plugin_hostile.py",),
                  ("test_tree.py", "Nodes"), ("test_cli.py", "Boards"), ("test_pci.py",),
-                 ("test_linux.py",)]
+                 ("test_vfio.py",), ("test_linux.py",)]
     host = host_suite() if shutil.which("qemu-system-riscv32") else None
     suites = options.suites or [suite for suite in SUITES if not options.short or suite != host]
     rows = [["QEMU", *test_guests.ARCHES, "plugin"]]
