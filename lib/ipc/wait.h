@@ -23,8 +23,7 @@
  *   look at the clock, so that a machine with too little to do the work of both still does it.
  * - But where a yield has taken long, others have work for all processors. Whoever yields then
  * waits until they have used up their time, some milliseconds, while one that sleeps is woken at
- * once, since it has left the processor before its own time was up. So
- *   for a while nobody spins.
+ * once, since it has left the processor before its own time was up. So for a while nobody spins.
  * - On a single processor nobody spins, whatever was asked for: the peer could not run meanwhile.
  *
  * One wait goes like this; waits that end at the first look read no clock and teach nothing.

@@ -15,8 +15,6 @@
 #include "plugin/v2/ram.h"
 #include "plugin/v2/v2.h"
 
-/* Looks at a ring before the clock is read for the first time: most answers come by then. */
-#define FIRST_LOOKS 64u
 /* A spin without end looks for the other side's end, and for its own, every so many looks. */
 #define LOOKS_PER_CHECK 4096u
 /* A full ring empties without a sign: the socket is watched for so long between two looks. */
@@ -357,6 +355,8 @@ static int wait_inline(struct v2 *v2, uint64_t deadline_ns)
 static int wait_a_little(struct v2 *v2, struct ipc_spin *spin, uint64_t *ref_began_ns)
 {
     bool goes_on = ipc_spin_on(&v2->wait, spin);
+    if (spin->start_ns == 0)
+        return 0;
     if (*ref_began_ns == 0)
         *ref_began_ns = spin->start_ns;
     uint64_t deadline_ns = deadline_after(v2, *ref_began_ns);
@@ -393,11 +393,16 @@ static void expect_late(struct session *session)
     (void)channel_must_sleep(&session->ring); /* what has come is taken below */
 }
 
+static struct ipc_spin start_spin(const struct v2 *v2)
+{
+    bool is_apart = channel_is_shared(v2->channel) && !v2->session->is_inline;
+    return is_apart ? ipc_spin_start_quick(CLOCK_NEVER) : ipc_spin_start(CLOCK_NEVER);
+}
+
 static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_reply)
 {
-    struct ipc_spin spin = ipc_spin_start(CLOCK_NEVER);
-    bool is_apart = channel_is_shared(v2->channel) && !v2->session->is_inline;
-    unsigned first_looks = is_apart ? FIRST_LOOKS : 0, served = 0;
+    struct ipc_spin spin = start_spin(v2);
+    unsigned served = 0;
     uint64_t began_ns = 0, served_until_ns = 0;
     int r, over = 0;
     for (;;) {
@@ -410,10 +415,8 @@ static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_repl
         if (r > 0) {
             /* Each piece of a long transfer is waited for anew. */
             ipc_spin_end(&v2->wait, &spin);
-            spin = ipc_spin_start(CLOCK_NEVER);
+            spin = start_spin(v2);
             r = serve_among(v2, ret_reply, &served, &served_until_ns);
-        } else if (r == 0 && over == 0 && first_looks > 0) {
-            first_looks--;
         } else if (r == 0 && over == 0) {
             /* When it is over, what was left behind is taken first. */
             over = wait_a_little(v2, &spin, &began_ns);

@@ -198,11 +198,9 @@ void v2_send_irq(struct v2_client *client, uint32_t line, bool level)
     v2_send_unasked(client, &irq);
 }
 
-static enum trestle_v2_status status_of(int error)
+static cold enum trestle_v2_status status_of(int error)
 {
     switch (error) {
-    case 0:
-        return TRESTLE_V2_OK;
     case -EINVAL:
         return TRESTLE_V2_WIDTH;
     case -ERANGE:
@@ -217,12 +215,14 @@ static enum trestle_v2_status status_of(int error)
 static inline void answer_now(struct v2_client *client)
 {
     const struct trestle_request *request = &client->port->request;
-    v2_reply(client, client->port->index, client->request_id, status_of(request->status),
-             request->ret_data);
+    enum trestle_v2_status status = TRESTLE_V2_OK;
+    if (unlikely(request->status != 0))
+        status = status_of(request->status);
+    v2_reply(client, client->port->index, client->request_id, status, request->ret_data);
 }
 
 /* The client hears of it only when it has to come back at another time for it. */
-static void answer_posted(struct v2_client *client)
+__attribute__((noinline)) static void answer_posted(struct v2_client *client)
 {
     struct v2_session *session = client->session;
     if (likely(timeline_next_for_guest(&session->front->timeline, &session->guest) ==
