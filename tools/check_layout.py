@@ -152,7 +152,7 @@ ALLOWED = {
         "cli/trace": "replay",
         "include/trestle": "bridge device i2c le machine models peer pin registers sim test trace virtio wire",
         "lib/bridge": "inline",
-        "lib/base": "child handover histogram listener macros number rate_limit region sized socket_path vigil",
+        "lib/base": "child handover histogram image io listener macros number process rate_limit region sized socket_path vigil",
         "lib/ipc": "barrier channel fds shm stream wait",
         "lib/sim": "device lazy params sim timeline",
         "lib/trace": "hash record writer",

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The small rules that all rooms share: regions, socket paths, numbers, rates. */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/image.h"
+#include "base/io.h"
 #include "base/number.h"
+#include "base/process.h"
 #include "base/rate_limit.h"
 #include "base/region.h"
 #include "base/sized.h"
@@ -33,6 +40,85 @@ static void test_overlaps(void **state)
     assert_true(regions_overlap(8, 8, 0, 9));
     assert_true(regions_overlap(0, 64, 8, 8));
     assert_true(regions_overlap(UINT64_MAX - 7, 8, 0, UINT64_MAX));
+}
+
+static char file[] = "/tmp/trestle-base-XXXXXX";
+
+static void put(const void *bytes, size_t size)
+{
+    FILE *stream = fopen(file, "we");
+    assert_non_null(stream);
+    assert_int_equal(fwrite(bytes, 1, size, stream), size);
+    assert_int_equal(fclose(stream), 0);
+}
+
+static void test_files(void **state)
+{
+    char *text;
+    size_t size;
+    put("hello", 5);
+    assert_int_equal(io_read_file(file, 5, &text, &size), 0);
+    assert_int_equal(size, 5);
+    assert_string_equal(text, "hello");
+    free(text);
+    assert_int_equal(io_read_file(file, 4, &text, &size), -EFBIG);
+    assert_int_equal(io_read_file("/nowhere/at/all", 5, &text, &size), -ENOENT);
+    assert_int_equal(io_read_file("/", 5, &text, &size), -EISDIR);
+}
+
+/* Each form, told by its magic number, and the machines that it runs on. */
+static void test_images(void **state)
+{
+    static const struct {
+        size_t at;
+        const char *bytes;
+        size_t length;
+        const char *arch; /* NULL: not known */
+    } forms[] = {{0x38, "RSC\x05", 4, "riscv"},  {0x38, "ARM\x64", 4, "aarch64"},
+                 {0x24, "\x18(o\x01", 4, "arm"}, {0x202, "HdrS", 4, "x86_64"},
+                 {4, "zimg", 4, NULL},           {0, "\x1f\x8b", 2, NULL}};
+    uint8_t head[0x210] = {0};
+    const char *arch;
+    put(head, sizeof(head));
+    assert_int_equal(image_look(file, &arch), IMAGE_UNKNOWN);
+    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+        memset(head, 0, sizeof(head));
+        memcpy(head + forms[i].at, forms[i].bytes, forms[i].length);
+        put(head, forms[i].at + forms[i].length);
+        assert_int_equal(image_look(file, &arch), IMAGE_LINUX);
+        assert_string_equal(arch ? arch : "", forms[i].arch ? forms[i].arch : "");
+        put(head, forms[i].at + forms[i].length - 1);
+        assert_int_equal(image_look(file, &arch), IMAGE_UNKNOWN);
+    }
+    assert_int_equal(image_look("/nowhere/at/all", &arch), IMAGE_UNREADABLE);
+    assert_int_equal(image_look("/", &arch), IMAGE_UNREADABLE);
+    assert_true(image_runs_on(NULL, "arm"));
+    assert_true(image_runs_on("arm", "arm"));
+    assert_true(image_runs_on("arm", "aarch64"));
+    assert_false(image_runs_on("aarch64", "arm"));
+    assert_false(image_runs_on("x86_64", "aarch64"));
+    assert_true(image_runs_on("riscv", "riscv32"));
+    assert_true(image_runs_on("riscv", "riscv64"));
+    assert_false(image_runs_on("riscv", "arm"));
+}
+
+static void test_processes(void **state)
+{
+    struct process_info ours, child;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    siginfo_t ended;
+    assert_int_equal(waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT), 0);
+    assert_true(process_look(getpid(), &ours));
+    assert_true(process_look(pid, &child));
+    assert_int_equal(child.state, 'Z');
+    assert_int_equal(ours.parent, getppid());
+    assert_int_equal(child.parent, getpid());
+    assert_cmp(child.start, >=, ours.start);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_false(process_look(pid, &child));
+    assert_true(process_namespace());
 }
 
 static void test_socket_paths(void **state)
@@ -122,9 +208,17 @@ static void test_sized_structs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_regions),      cmocka_unit_test(test_overlaps),
-        cmocka_unit_test(test_socket_paths), cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_rates),        cmocka_unit_test(test_sized_structs),
+        cmocka_unit_test(test_regions),       cmocka_unit_test(test_overlaps),
+        cmocka_unit_test(test_socket_paths),  cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_files),         cmocka_unit_test(test_images),
+        cmocka_unit_test(test_processes),     cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_sized_structs),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int fd = mkstemp(file);
+    if (fd < 0)
+        return 1;
+    close(fd);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(file);
+    return failed;
 }

@@ -359,6 +359,8 @@ static void test_input_tells_the_next_event(void **state)
     expect_irq(f, 0, 1, 1, due);
     expect_reply(f, 0, id);
     assert_int_equal(trestle_bridge_input(f->bridge, 0, "ddd", 3), -ENOBUFS);
+    assert_int_equal(trestle_bridge_input(f->bridge, 0, "dd", 2), 0);
+    assert_int_equal(trestle_bridge_input(f->bridge, 0, "d", 1), -ENOBUFS);
     assert_string_equal(trestle_bridge_disturbance(f->bridge),
                         "its devices had input from outside");
 }

@@ -119,6 +119,18 @@ static void test_inherits_one_descriptor_only(void **state)
     close(kept[1]);
 }
 
+/* In sessions of their own, and without the parent that started them. */
+static void test_strays(void **state)
+{
+    char said[64];
+    child_adopt_strays();
+    run("setsid sleep 600 & setsid sh -c 'sleep 600; :' & echo started", -1, said);
+    assert_string_equal(said, "started\n");
+    child_end_strays(0); /* comes back once none is left */
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+}
+
 static void nothing(int signal)
 {
     (void)signal;
@@ -154,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_stop_kills_what_does_not_listen),
         cmocka_unit_test(test_inherits_one_descriptor_only),
         cmocka_unit_test(test_signals_as_they_were),
+        cmocka_unit_test(test_strays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

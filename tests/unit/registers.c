@@ -134,6 +134,8 @@ static void test_what_a_table_says_of_the_model(void **state)
     assert_int_equal(table->access_sizes, 1 | 2 | 4 | 8);
     assert_int_equal(table->irq_lines, 2);
     assert_int_equal(table->peer_ports, 2);
+    assert_int_equal(trestle_model_port(table, "tx", &port), 0);
+    assert_int_equal(port, 0);
     assert_int_equal(trestle_model_port(table, "rx", &port), 0);
     assert_int_equal(port, 1);
     assert_int_equal(trestle_model_bytes(&model), 0x68);
