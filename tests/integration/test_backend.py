@@ -9,7 +9,7 @@ import socket
 import subprocess
 
 import common
-from cli_case import Case, Guest, preloaded, read_until
+from cli_case import Case, Guest, preloaded, read_until, without_asan
 
 
 class BackendCase(Case):
@@ -150,6 +150,7 @@ class Input(BackendCase):
         self.assertEqual(run.wait(30), 0)
         self.assertFalse(path.exists())
 
+    @without_asan  # QEMU would have it, too
     def test_a_client_for_whom_no_descriptor_is_left(self):
         """It waits until one is, and one line says so."""
         common.qemu("riscv32")

@@ -184,7 +184,7 @@ class Endings(Case):
         read_until(process.stderr, rb"compute_device connected\n")
         cmdline = pathlib.Path(f"/proc/{pid}/cmdline").read_text()
         self.assertEqual(cmdline.count("timeout_ms=0"), 2)
-        port = int(re.search(rb"gdb-multiarch \S+ -ex 'target remote :(\d+)'\n", read_until(
+        port = int(re.search(rb"gdb-multiarch .* -ex 'target remote :(\d+)'\n", read_until(
             process.stderr, rb"the guest is halted; [^\n]*\n"))[1])
         with connect("127.0.0.1", port) as gdb:
             gdb.sendall(b"+$?#3f")

@@ -270,7 +270,7 @@ class Inline(Case):
         self.assert_refused_like(r"\S+: devices\[0\]\.restart: only a device in a process of its "
                                  r".*", "check", config)
         config = self.config({"devices": [{**ECHO, **INLINE}, COMPUTE], "links": [LINK]})
-        self.assert_refused_like(r"trestle: link end echo_device.peer: .* which no link reaches", "check",
+        self.assert_refused_like(r"trestle: link end echo_device.peer: .* no link can reach it", "check",
                                  config)
         config = self.config({"machine": {"kernel": str(common.guest("probe"))},
                               "devices": [{**ECHO, **INLINE}]})
