@@ -191,12 +191,14 @@ static void on_exit_of_model(int status, void *unused)
     _exit(EXIT_FAILURE);
 }
 
-/* QEMU's vCPUs block SIGBUS, and then the kernel asks no handler. */
+/* QEMU's vCPUs block them, and then the kernel asks no handler. From glibc 2.41 on abort() does not
+ * unblock its signal. */
 void guard_take_thread(void)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGBUS);
+    sigaddset(&set, SIGABRT);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     guard_has_thread = true;
 }
