@@ -205,10 +205,11 @@ TRESTLE_API void trestle_device_self_reset(struct trestle_device *dev);
 TRESTLE_API void trestle_device_set_access_latency(struct trestle_device *dev,
                                                    trestle_time latency);
 
-/* In init() and start(), which then return an error: gives the reason. In fini(): something that
- * the user asked for is not there, such as a file that could not be written; this is logged as an
- * error, and a run ends with exit code 1 instead of 0. In any other callback: the device no longer
- * works; this is logged as an error, and every access is a bus error until a reset. */
+/* In init() and start(): the device does not begin, for this reason, whatever the callback returns.
+ * In fini(): something that the user asked for is not there, such as a file that could not be
+ * written; this is logged as an error, and a run ends with exit code 1 instead of 0. In any other
+ * callback: the device no longer works; this is logged as an error, and every access is a bus error
+ * until a reset. */
 TRESTLE_API void trestle_device_fail(struct trestle_device *dev, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -154,8 +154,8 @@ int trestle_device_start(struct trestle_device *dev, char **ret_error)
         r = dev->model.start(dev);
         device_leave(dev);
     }
-    if (r != 0) {
-        r = fail_start(dev, r, &why);
+    if (r != 0 || dev->failure) {
+        r = fail_start(dev, r ? r : -EIO, &why);
         error_set(ret_error, r, "device '%s': %s", dev->name, why ? why : "out of memory");
         free(why);
         return r;
@@ -183,8 +183,8 @@ static int device_init(struct trestle_device *dev, const struct trestle_device_o
     int verdict = r == 0 || record.error ? params_verdict(&params, ret_error) : 0;
     if (verdict < 0) {
         r = verdict;
-    } else if (r != 0) {
-        r = fail_start(dev, r, ret_error);
+    } else if (r != 0 || dev->failure) {
+        r = fail_start(dev, r ? r : -EIO, ret_error);
     }
     params_record_finish(&record);
     if (started && r < 0 && dev->model.fini) {

@@ -515,6 +515,18 @@ static int refuse_start(struct trestle_device *of)
     return -EINVAL;
 }
 
+static int forget_to_return_it(struct trestle_device *of)
+{
+    trestle_device_fail(of, "the cable %s", "is missing");
+    return 0;
+}
+
+static int forget_in_init(struct trestle_device *of, const struct trestle_params *params)
+{
+    (void)params;
+    return forget_to_return_it(of);
+}
+
 static int fail_read(struct trestle_device *of, struct trestle_register_access *access)
 {
     trestle_device_fail(of, "it burns");
@@ -544,6 +556,16 @@ static void test_failure(void **state)
     dev = add(&table);
     assert_int_equal(trestle_device_start(dev, &error), -EINVAL);
     assert_string_equal(error, "device 'bank': model 'bank' did not start: the cable is missing");
+    free(error);
+    table.start = forget_to_return_it;
+    dev = add(&table);
+    assert_int_equal(trestle_device_start(dev, &error), -EIO);
+    assert_string_equal(error, "device 'bank': model 'bank' did not start: the cable is missing");
+    free(error);
+    table.init = forget_in_init;
+    const struct trestle_device_options options = {.size = sizeof(options), .name = "other"};
+    assert_int_equal(trestle_test_try_add(bench, &table, &options, &dev, &error), -EIO);
+    assert_string_equal(error, "device 'other': model 'bank' did not start: the cable is missing");
     free(error);
 }
 
