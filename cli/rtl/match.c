@@ -95,6 +95,7 @@ static bool find_place(const struct rtl_port *port, const struct rtl_signal *sig
 /* The bus that lacks the fewest signals, for people. */
 struct almost {
     char *sentence;
+    const struct rtl_port *port; /* that it begins with */
     size_t count;
 };
 
@@ -114,6 +115,7 @@ static bool find_one(const struct rtl_ports *ports, const struct rtl_bus *bus,
                 continue;
             free(ref_almost->sentence);
             ref_almost->count = count;
+            ref_almost->port = &ports->ports[i];
             ref_almost->sentence = xformat(
                 "%s looks like %s%s, but \"%.*s%s\" is missing", ports->ports[i].name, bus->name,
                 bus->is_master ? " of a master" : "", (int)place.length, place.text, missing);
@@ -133,8 +135,11 @@ static struct rtl_side find_side(const struct rtl_ports *ports, const struct rtl
     while (bus->name && ((named && named != bus) || !find_one(ports, bus, side.signals, &almost)))
         bus++;
     side.bus = bus->name ? bus : NULL;
-    *ret_almost = side.bus ? NULL : almost.sentence;
-    if (side.bus)
+    bool is_of_side = false;
+    for (size_t i = 0; side.bus && bus->signals[i].names[0]; i++)
+        is_of_side |= side.signals[i] && side.signals[i] == almost.port;
+    *ret_almost = is_of_side ? NULL : almost.sentence;
+    if (is_of_side)
         free(almost.sentence);
     return side;
 }
