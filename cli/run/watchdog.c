@@ -35,6 +35,8 @@ enum crash_place { IN_CALLBACK, IN_THREAD, OUTSIDE, FROM_ELSEWHERE };
 
 static struct {
     struct watchdog_options options;
+    pthread_mutex_t
+        looks; /* held by the thread while it looks at the sim, which must not go then */
     _Atomic(struct trestle_sim *) sim;
     pthread_t thread, served;
     pid_t pid; /* a model may fork: its child is not to end the run */
@@ -55,7 +57,7 @@ static struct {
     pid_t sender;     /* 0: none */
     atomic_int crash; /* the signal */
     atomic_bool crash_is_told;
-} dog = {.wake_fd = -1};
+} dog = {.looks = PTHREAD_MUTEX_INITIALIZER, .wake_fd = -1};
 
 static void say(enum trestle_log_level level, const char *sentence)
 {
@@ -275,8 +277,10 @@ static void *watch(void *unused)
         if (atomic_load(&dog.is_over))
             continue;
         uint64_t now_ns = clock_ns();
+        pthread_mutex_lock(&dog.looks);
         vigil_look(&vigil, dog.sim, now_ns);
         see_to_end(&vigil, &end_ns, now_ns);
+        pthread_mutex_unlock(&dog.looks);
     }
 }
 
@@ -440,7 +444,9 @@ int watchdog_start(const struct watchdog_options *options)
 
 void watchdog_watch(const struct trestle_sim *sim)
 {
+    pthread_mutex_lock(&dog.looks);
     atomic_store(&dog.sim, (struct trestle_sim *)(uintptr_t)sim);
+    pthread_mutex_unlock(&dog.looks);
 }
 
 void watchdog_set_deadline(uint64_t deadline_ns, const char *what, int exit_code)

@@ -22,6 +22,7 @@ struct watchdog_options {
 
 /* One at a time; from the thread that will serve. What is watched comes with watchdog_watch(). */
 int watchdog_start(const struct watchdog_options *options);
+/* When it returns, nobody looks any more at the one before, which may go. */
 void watchdog_watch(const struct trestle_sim *sim);
 /* When the run is to end, by clock_ns(), what says so, and its exit code then. */
 void watchdog_set_deadline(uint64_t deadline_ns, const char *what, int exit_code);
