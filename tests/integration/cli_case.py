@@ -1,18 +1,32 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the command share: a directory with configurations, and a guest to ask."""
+import atexit
 import json
 import os
 import re
 import select
 import shutil
 import subprocess
+import tempfile
 import time
 import unittest
 
 import common
 
 TRESTLE = common.TRESTLE
-FAILING = str(common.BUILD / "tests" / "integration" / "failing.so")
+
+
+def preloadable(path):
+    """LD_PRELOAD has no way to say a path with a space."""
+    if " " not in str(path):
+        return str(path)
+    directory = tempfile.mkdtemp(prefix="trestle-", dir="/tmp")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    os.symlink(path, f"{directory}/{path.name}")
+    return f"{directory}/{path.name}"
+
+
+FAILING = preloadable(common.BUILD / "tests" / "integration" / "failing.so")
 ECHO = {"name": "echo_device", "model": "echo", "base_addr": "0x10200000", "size": 4096}
 COMPUTE = {"name": "compute_device", "model": "compute", "base_addr": "0x10300000", "size": 4096}
 LINK = {"from": "compute_device.peer", "to": "echo_device.peer", "latency": "1ns"}

@@ -4,6 +4,7 @@ the guide shows, which a test compares with what there is to see."""
 import html
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -109,7 +110,7 @@ class Live(TopCase):
         self.addCleanup(subprocess.run, ["tmux", "-S", self.dir / "tmux", "kill-server"],
                         stderr=subprocess.DEVNULL)
         self.tmux("new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS),
-                  f"{common.TRESTLE} top --interval 0.2 ctl; echo ended with $?; read x")
+                  f"{shlex.quote(str(common.TRESTLE))} top --interval 0.2 ctl; echo ended with $?; read x")
 
     def screen(self, *args):
         return self.tmux("capture-pane", "-p", *args)
