@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "sim/event.h"
 #include "trestle/sim.h"
 
 #define RUNS 5

@@ -11,7 +11,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "sim/command.h"
 #include "trace/hash.h"
+#include "trace/trace.h"
 #include "trace/writer.h"
 
 #define RUNS 5

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "log.h"
 #include "run/launch.h"
+#include "sim/command.h"
 #include "svd/stub.h"
 #include "util.h"
 

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/vigil.h"
 #include "log.h"
+#include "sim/command.h"
 
 /* What the end after a crash may take: the model may have died with a lock that it needs. */
 #define LAST_WORDS_S 10

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/handover.h"
+#include "bridge/command.h"
 #include "bridge/inline.h"
 #include "guard.h"
 #include "log.h"

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bench_page.h" /* made of page.html */
+#include "machine/command.h"
 #include "table.h"
 #include "trestle/machine.h"
 #include "util.h"

@@ -6,6 +6,7 @@
 
 #include "base/region.h"
 #include "config/reader.h"
+#include "sim/command.h"
 #include "util.h"
 
 enum {

@@ -11,6 +11,8 @@
 #include "base/region.h"
 #include "base/socket_path.h"
 #include "config/reader.h"
+#include "sim/command.h"
+#include "sim/lookup.h"
 #include "svd/stub.h"
 #include "trestle/registers.h"
 #include "util.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/reader.h"
+#include "sim/lookup.h"
 #include "trestle/registers.h"
 #include "util.h"
 

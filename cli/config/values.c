@@ -6,6 +6,7 @@
 
 #include "base/number.h"
 #include "config/reader.h"
+#include "sim/command.h"
 #include "util.h"
 
 void *config_keep(struct config *config, void *memory)

@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "models/describe.h"
+#include "sim/lookup.h"
 #include "svd/export.h"
 #include "svd/stub.h"
 #include "table.h"

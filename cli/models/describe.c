@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/lookup.h"
 #include "table.h"
 #include "util.h"
 

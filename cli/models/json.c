@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "models/describe.h"
+#include "sim/lookup.h"
 #include "util.h"
 
 static json_t *hexadecimal(uint64_t value)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "run/watchdog.h"
+#include "sim/command.h"
 #include "trestle/test.h"
 
 /* Where the boards have their memory. It is only taken when it is touched. */

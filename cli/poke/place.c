@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/number.h"
+#include "sim/lookup.h"
 #include "trestle/registers.h"
 
 static uint64_t mask_of(uint32_t size)

@@ -11,6 +11,9 @@
 
 #include "base/number.h"
 #include "poke/place.h"
+#include "sim/command.h"
+#include "sim/lookup.h"
+#include "trace/trace.h"
 #include "trestle/registers.h"
 
 #define WORDS_MAX 40

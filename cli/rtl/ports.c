@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "sim/command.h"
 #include "trestle/sim.h"
 
 static const char *const uses[] = {

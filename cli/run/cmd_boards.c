@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "command.h"
+#include "machine/command.h"
 #include "run/launch.h"
 #include "table.h"
 #include "util.h"

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "command.h"
+#include "machine/command.h"
 #include "run/launch.h"
 #include "util.h"
 

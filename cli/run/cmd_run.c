@@ -12,6 +12,7 @@
 #include "base/number.h"
 #include "command.h"
 #include "log.h"
+#include "machine/command.h"
 #include "run/debug.h"
 #include "run/guest.h"
 #include "run/launch.h"

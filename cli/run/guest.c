@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "machine/command.h"
 #include "util.h"
 
 /* QEMU has this long to end in order; then it is killed. */

@@ -2,6 +2,7 @@
 /* Carries the output of a device to its backend, and what the backend reads to the device. */
 #include "run/host_end.h"
 
+#include "bridge/command.h"
 #include "log.h"
 
 static int take_output(void *ctx, const void *data, size_t size)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/image.h"
+#include "machine/command.h"
 #include "util.h"
 
 #define PLUGIN_FILE "trestle-qemu.so"

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/listener.h"
+#include "bridge/command.h"
 #include "control/server.h"
 #include "poke/place.h"
 #include "poke/poke.h"

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "bridge/command.h"
 #include "config/config.h"
 
 struct backend;

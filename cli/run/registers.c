@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bridge/command.h"
 #include "log.h"
 #include "run/run.h"
+#include "sim/lookup.h"
 #include "table.h"
 #include "trestle/registers.h"
 #include "util.h"

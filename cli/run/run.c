@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/socket_path.h"
+#include "bridge/command.h"
 #include "command.h"
 #include "json_file.h"
 #include "log.h"

@@ -11,7 +11,9 @@
 
 #include "base/error.h"
 #include "base/handover.h"
+#include "bridge/command.h"
 #include "command.h"
+#include "machine/command.h"
 #include "run/launch.h"
 #include "run/run.h"
 #include "table.h"

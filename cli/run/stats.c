@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "bridge/command.h"
 #include "json_file.h"
 #include "log.h"
 #include "run/run.h"

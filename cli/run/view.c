@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "bridge/command.h"
 #include "run/run.h"
+#include "sim/lookup.h"
+#include "trace/trace.h"
 #include "trestle/registers.h"
-#include "trestle/trace.h"
 #include "util.h"
 
 /* A power of two. */

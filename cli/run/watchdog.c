@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/vigil.h"
 #include "log.h"
+#include "sim/command.h"
 #include "util.h"
 
 /* A run that is to end, and whose thread is stuck for so long, is ended from here. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "sim/command.h"
 #include "trace/file.h"
 #include "trace/sinks.h"
 #include "util.h"

@@ -4,7 +4,7 @@
 #ifndef CLI_TRACE_FILE_H
 #define CLI_TRACE_FILE_H
 
-#include "trestle/trace.h"
+#include "trace/trace.h"
 
 #define TRACE_ALL_DEVICES UINT32_MAX
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "sim/lookup.h"
 #include "util.h"
 
 #define REMEMBERED 256

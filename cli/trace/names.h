@@ -3,7 +3,7 @@
 #ifndef CLI_TRACE_NAMES_H
 #define CLI_TRACE_NAMES_H
 
-#include "trestle/trace.h"
+#include "trace/trace.h"
 
 struct trace_names;
 

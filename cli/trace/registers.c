@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "sim/lookup.h"
 #include "table.h"
 #include "trace/names.h"
 #include "trace/sinks.h"

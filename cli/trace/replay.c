@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/command.h"
 #include "trace/names.h"
 #include "trace/sinks.h"
 #include "trace/stage.h"

@@ -4,7 +4,7 @@
 #define CLI_REPLAY_H
 
 #include "config/config.h"
-#include "trestle/trace.h"
+#include "trace/trace.h"
 
 struct replay {
     struct trestle_trace_reader *reader;

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "trestle/trace.h"
+#include "trace/trace.h"
 
 struct trace_sink {
     void (*record)(struct trace_sink *sink, const struct trestle_trace_record *record);

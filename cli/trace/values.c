@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/command.h"
 #include "trace/names.h"
 #include "trace/replay.h"
 #include "trace/sinks.h"

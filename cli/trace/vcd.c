@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/lookup.h"
 #include "trace/names.h"
 #include "trace/sinks.h"
 #include "util.h"

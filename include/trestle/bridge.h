@@ -103,7 +103,9 @@ TRESTLE_API TRESTLE_CHECK int trestle_bridge_add_device(struct trestle_bridge *b
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_link(struct trestle_bridge *bridge, const char *from,
                                                   const char *to, trestle_time latency,
                                                   char **ret_error);
-/* Sets the bandwidth of the link at this end: see trestle_link_set_bandwidth(). */
+/* Sets the bandwidth of the link at this end. In each direction messages then go one after the
+ * other: each takes time for its bytes, and then the latency. 0, as at first: bytes take no time.
+ * -EINVAL: above TRESTLE_BANDWIDTH_MAX. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_set_bandwidth(struct trestle_bridge *bridge,
                                                            const char *end,
                                                            uint64_t bits_per_second,
@@ -136,19 +138,9 @@ TRESTLE_API TRESTLE_CHECK int trestle_bridge_input(struct trestle_bridge *bridge
  * have gone. */
 TRESTLE_API int trestle_bridge_advanced(struct trestle_bridge *bridge, trestle_time now);
 
-/* Removes the files of the sockets, and nothing else, from any thread: for a process that is about
- * to end although a model does not return. */
-TRESTLE_API void trestle_bridge_remove_sockets(struct trestle_bridge *bridge);
-
-/* Closes and unlinks all sockets, and removes the devices, with their models' fini(). Only
- * trestle_bridge_destroy() may follow, which otherwise does the same: for a process that watches
- * its models (trestle_sim_look()) to their end. -EIO: a fini() has called trestle_device_fail(),
- * which was logged. */
-TRESTLE_API int trestle_bridge_remove_devices(struct trestle_bridge *bridge);
 /* Closes and unlinks all sockets. NULL and half-built bridges are fine. */
 TRESTLE_API void trestle_bridge_destroy(struct trestle_bridge *bridge);
 
-TRESTLE_API uint32_t trestle_bridge_num_devices(const struct trestle_bridge *bridge);
 TRESTLE_API uint32_t trestle_bridge_num_connected(const struct trestle_bridge *bridge);
 /* Valid after listen, until destroy. */
 TRESTLE_API const char *trestle_bridge_socket_path(const struct trestle_bridge *bridge,
@@ -159,8 +151,6 @@ TRESTLE_API int trestle_bridge_listen_fd(const struct trestle_bridge *bridge, ui
 TRESTLE_API struct trestle_device *trestle_bridge_device(const struct trestle_bridge *bridge,
                                                          uint32_t index);
 TRESTLE_API struct trestle_sim *trestle_bridge_sim(struct trestle_bridge *bridge);
-/* The guest's own time, as it last told. TRESTLE_TIME_NEVER: it tells none. */
-TRESTLE_API trestle_time trestle_bridge_guest_time(const struct trestle_bridge *bridge);
 
 /* What a device has served. Latency is the time from the last byte read of a request until the
  * kernel has its answer, in nanoseconds of the host's clock; percentiles are exact to 1 in 32. Over
@@ -189,21 +179,10 @@ TRESTLE_API void trestle_bridge_disturb(struct trestle_bridge *bridge, const cha
 /* Call this afterwards: it tells the guest when it now has to turn to the engine. */
 TRESTLE_API void trestle_bridge_settle(struct trestle_bridge *bridge);
 
-/* Calls observe() for everything that passes. Use this in place of trestle_sim_observe(), which the
- * bridge itself uses. record->device is the device's index, and guest_time is set. There is one
- * observer at a time; NULL removes it. */
-TRESTLE_API void trestle_bridge_observe(struct trestle_bridge *bridge, trestle_observe_fn observe,
-                                        void *ctx);
-
 /* From now on the device has this fault. A device is reset when it dies, and when it comes back.
  * -ENODEV: another process serves it. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_set_fault(struct trestle_bridge *bridge,
                                                        uint32_t index, enum trestle_fault fault);
-
-/* What disturbed guest and devices, so that the run is not repeatable: a debugger's access, an
- * access that QEMU gave up, or the reason given to trestle_bridge_disturb(). NULL: nothing. A
- * constant. */
-TRESTLE_API const char *trestle_bridge_disturbance(const struct trestle_bridge *bridge);
 
 /* --- trace and hash -------------------------------------------------------------------------- */
 

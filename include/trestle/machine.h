@@ -78,11 +78,6 @@ TRESTLE_API TRESTLE_CHECK int
 trestle_machine_find_qemu(const struct trestle_machine_options *options, char **ret_path,
                           char **ret_error);
 
-/* The whole command line, ended by NULL, in one malloc'd block: free() it. Checks that QEMU,
- * kernel and plugin are there: -ENOENT, -EACCES; -EINVAL: unknown arch. Starts nothing. */
-TRESTLE_API TRESTLE_CHECK int trestle_machine_args(const struct trestle_machine_options *options,
-                                                   char ***ret_argv, char **ret_error);
-
 /* Starts QEMU. Call it from the main thread: QEMU is killed when the thread that started it
  * ends (PR_SET_PDEATHSIG). QEMU inherits only descriptors 0, 1 and 2. The terminal's settings
  * are remembered and restored by trestle_machine_destroy(). */
@@ -94,37 +89,10 @@ TRESTLE_API pid_t trestle_machine_pid(const struct trestle_machine *machine);
 TRESTLE_API int trestle_machine_fd(const struct trestle_machine *machine);
 /* True once QEMU has ended; *ret_exit_code is then its exit code, or 128 + the signal. */
 TRESTLE_API bool trestle_machine_ended(struct trestle_machine *machine, int *ret_exit_code);
-/* The signal that ended QEMU, or 0: it runs, or exited by itself. */
-TRESTLE_API int trestle_machine_signal(const struct trestle_machine *machine);
-/* Asks QEMU to end (SIGTERM) and does not wait. */
-TRESTLE_API void trestle_machine_ask_to_end(const struct trestle_machine *machine);
 /* Asks QEMU to end, and kills it when it has not within grace_ms. Waits for it. */
 TRESTLE_API void trestle_machine_stop(struct trestle_machine *machine, int grace_ms);
 /* Stops QEMU if it still runs, and puts the terminal back in order. NULL is fine. */
 TRESTLE_API void trestle_machine_destroy(struct trestle_machine *machine);
-
-/* "7.2.22", from `qemu_path --version`. -EPROTO: it printed something else. *ret_version is
- * malloc'd. */
-TRESTLE_API TRESTLE_CHECK int trestle_machine_version(const char *qemu_path, char **ret_version,
-                                                      char **ret_error);
-
-/* The names that -M takes, one per line, as this QEMU lists them. -EPROTO: it listed none.
- * *ret_names is malloc'd. */
-TRESTLE_API TRESTLE_CHECK int trestle_machine_boards(const char *qemu_path, char **ret_names,
-                                                     char **ret_error);
-
-/* What the board of these options has. Asks its QEMU with the plugin, before any guest runs; needs
- * no devices. Lines, in this order: board NAME VERSION               of the board, and of QEMU tree
- * yes|no                      the board makes a device tree interrupts FIRST LAST NAME       inputs
- * of the interrupt controller; or "interrupts none", and what there is more than one of candidate
- * FIRST LAST NAME        behind "none": an object with inputs, by its path and its type used INPUT
- * NAME                  of the controller or candidate before it: one that a device of the board's
- * is at memory FIRST LAST NAME           a range of addresses that answers, both ends included end
- *   note TEXT                        what Trestle knows of such boards, and QEMU does not say
- * Addresses are hexadecimal with 0x, inputs decimal, names QEMU's. -EPROTO: QEMU has not said it,
- * but why not, on standard error. *ret_report is malloc'd. */
-TRESTLE_API TRESTLE_CHECK int trestle_machine_report(const struct trestle_machine_options *options,
-                                                     char **ret_report, char **ret_error);
 
 #ifdef __cplusplus
 }

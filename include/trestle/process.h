@@ -64,10 +64,6 @@ TRESTLE_API TRESTLE_CHECK int trestle_process_serve(struct trestle_process *proc
  * ends. */
 TRESTLE_API void trestle_process_refuse(struct trestle_process *process, const char *sentence);
 
-/* For a program that makes its own bridge: tells a run that listens on out_fd what the bridge has
- * served. */
-TRESTLE_API int trestle_process_tell(int out_fd, const struct trestle_bridge *bridge);
-
 #ifdef __cplusplus
 }
 #endif

@@ -12,8 +12,6 @@
 #ifndef TRESTLE_SIM_H
 #define TRESTLE_SIM_H
 
-#include <stdarg.h>
-
 #include "trestle/device.h"
 
 #ifdef __cplusplus
@@ -32,71 +30,11 @@ TRESTLE_API void trestle_sim_destroy(struct trestle_sim *sim);
 TRESTLE_API trestle_time trestle_sim_now(const struct trestle_sim *sim);
 /* Time of the next event, or TRESTLE_TIME_NEVER. */
 TRESTLE_API trestle_time trestle_sim_next(const struct trestle_sim *sim);
-/* The number of pending events. */
-TRESTLE_API size_t trestle_sim_pending(const struct trestle_sim *sim);
 /* Runs every event up to and including `until` in order, then sets now to `until`. A time in
  * the past runs nothing. TRESTLE_TIME_NEVER: until nothing is pending; now is then the time of
  * the last event. Returns the number of events run. Not re-entrant: from inside an event it
  * returns 0. */
 TRESTLE_API uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time until);
-
-/* --- seen from another thread --------------------------------------------------------------- */
-
-enum trestle_callback {
-    TRESTLE_CALLBACK_NONE,
-    TRESTLE_CALLBACK_INIT,
-    TRESTLE_CALLBACK_START,
-    TRESTLE_CALLBACK_READ,
-    TRESTLE_CALLBACK_WRITE,
-    TRESTLE_CALLBACK_WAKE,
-    TRESTLE_CALLBACK_MESSAGE,
-    TRESTLE_CALLBACK_DMA_DONE,
-    TRESTLE_CALLBACK_RESET,
-    TRESTLE_CALLBACK_FINI,
-    TRESTLE_CALLBACK_INPUT,
-};
-
-/* What a sim is doing. If two looks show the same number of callbacks, or of runs, they have seen
- * the same one. */
-struct trestle_activity {
-    uint64_t callbacks; /* of models, begun so far */
-    uint64_t runs;      /* of the engine (trestle_sim_run_until()), begun so far */
-    bool is_running;    /* the engine runs */
-    bool is_waiting;    /* the engine or a callback waits for the file of a trace */
-    trestle_time now;
-    enum trestle_callback callback; /* the one that runs, or NONE */
-    const char *callback_name;      /* "write"; of the latest, if none runs */
-    char device[64];                /* its device, cut to fit; empty: not known */
-    uint64_t offset;                /* of the access in read() and write(); size 0: none */
-    uint32_t size;
-};
-/* From any thread, and from signal handlers, while the sim exists. */
-TRESTLE_API void trestle_sim_look(const struct trestle_sim *sim,
-                                  struct trestle_activity *ret_activity);
-/* From any thread: the engine returns after the current event, and runs no other from then on. For
- * ending a run whose engine does not get past one moment. If the run waits for the reader of a
- * trace, it gives the trace up two seconds after the reader has last taken something. */
-TRESTLE_API void trestle_sim_interrupt(struct trestle_sim *sim);
-
-/* An event is embedded in its owner: scheduling never allocates beyond the growth of the
- * queue. The fields are the engine's. */
-struct trestle_event {
-    void (*fire)(struct trestle_event *event, trestle_time now);
-    size_t slot; /* place in the queue, SIZE_MAX when idle */
-    bool is_lazy;
-};
-TRESTLE_API void trestle_event_init(struct trestle_event *event,
-                                    void (*fire)(struct trestle_event *, trestle_time));
-/* Schedules, or moves, an event: after all others that are scheduled for that time. A time
- * in the past means now. TRESTLE_TIME_NEVER cancels. The event must stay in place until it fired
- * or was cancelled; while it fires it is idle and may be scheduled again or freed. -ENOMEM;
- * never when moving. */
-TRESTLE_API TRESTLE_CHECK int trestle_sim_schedule(struct trestle_sim *sim,
-                                                   struct trestle_event *event, trestle_time when);
-static inline bool trestle_event_pending(const struct trestle_event *event)
-{
-    return event->slot != SIZE_MAX;
-}
 
 /* --- components and links ----------------------------------------------------------------- */
 
@@ -116,34 +54,11 @@ TRESTLE_API TRESTLE_CHECK int trestle_link_create(struct trestle_component *a, u
                                                   struct trestle_component *b, uint32_t b_port,
                                                   trestle_time latency,
                                                   struct trestle_link **ret_link);
-/* In each direction messages go one after the other: each takes time for its bytes, and then the
- * latency. 0: bytes take no time. For messages that are sent from now on. -EINVAL: above
- * TRESTLE_BANDWIDTH_MAX.
- */
-#define TRESTLE_BANDWIDTH_MAX (UINT64_C(1000) * 1000 * 1000 * 1000 * 1000)
-TRESTLE_API TRESTLE_CHECK int trestle_link_set_bandwidth(struct trestle_link *link,
-                                                         uint64_t bits_per_second);
-/* The link of a port, or NULL. */
-TRESTLE_API struct trestle_link *trestle_component_link(const struct trestle_component *component,
-                                                        uint32_t port);
+#define TRESTLE_BANDWIDTH_MAX (UINT64_C(1000) * 1000 * 1000 * 1000 * 1000) /* bits per second */
 /* Sends a copy of data out of a port. -ENOTCONN, -EINVAL, -EMSGSIZE, -ENOMEM. -ENOBUFS: the link
  * has TRESTLE_LINK_MESSAGES_MAX or TRESTLE_LINK_BYTES_MAX on their way. */
 TRESTLE_API TRESTLE_CHECK int trestle_component_send(struct trestle_component *component,
                                                      uint32_t port, const void *data, size_t size);
-
-/* --- what passes ---------------------------------------------------------------------------- */
-
-struct trestle_trace_record; /* see trestle/trace.h */
-
-/* Calls observe() for everything that passes between the sim's devices and the world outside: each
- * access and its answer, interrupt, reset, message and transfer, in the order in which they happen
- * and with the engine's time. The observer sets record->device and guest_time. The record and
- * its bytes are valid during the call. It comes from inside a device's callbacks: call nothing here
- * on a device. NULL removes the observer. */
-typedef void (*trestle_observe_fn)(void *ctx, const struct trestle_device *dev,
-                                   struct trestle_trace_record *record);
-TRESTLE_API void trestle_sim_observe(struct trestle_sim *sim, trestle_observe_fn observe,
-                                     void *ctx);
 
 /* --- hosting a model ------------------------------------------------------------------------ */
 
@@ -243,9 +158,6 @@ TRESTLE_API TRESTLE_CHECK int trestle_device_cancel(struct trestle_device *dev,
 /* Cancels timers, drops lines, and forgets DMA under way and messages on their way to the device.
  * Then calls the model's reset(), then done() with -ECANCELED for a request under way. */
 TRESTLE_API void trestle_device_reset(struct trestle_device *dev);
-/* The same if the guest has reset only this device; an observer can tell this from a reset of the
- * whole guest. */
-TRESTLE_API void trestle_device_reset_alone(struct trestle_device *dev);
 /* True while a request is under way: until then the engine's events matter to the guest. */
 TRESTLE_API bool trestle_device_busy(const struct trestle_device *dev);
 TRESTLE_API bool trestle_device_irq_level(const struct trestle_device *dev, uint32_t line);
@@ -267,20 +179,6 @@ TRESTLE_API size_t trestle_device_input_room(const struct trestle_device *dev);
  */
 TRESTLE_API TRESTLE_CHECK int trestle_device_input(struct trestle_device *dev, const void *data,
                                                    size_t size);
-
-/* The port number of "name" in the form the configuration uses ("peer" or "peer0" is 0, "peer1"
- * is 1, ...). -ENOENT: not a port of this model. */
-TRESTLE_API TRESTLE_CHECK int trestle_model_port(const struct trestle_model *model,
-                                                 const char *name, uint32_t *ret_port);
-
-/* Parses "10ns" into picoseconds. -EINVAL: it does not parse, is finer than a picosecond or does
- * not fit. */
-TRESTLE_API TRESTLE_CHECK int trestle_parse_time(const char *text, trestle_time *ret_time);
-/* Parses "1Gbit/s" or "12.5MB/s" into bits per second: units bit/s and B/s, with k, M, G, T for
- * powers of 1000. -EINVAL: it does not parse, is no whole number of bits, 0, or above
- * TRESTLE_BANDWIDTH_MAX. */
-TRESTLE_API TRESTLE_CHECK int trestle_parse_bandwidth(const char *text,
-                                                      uint64_t *ret_bits_per_second);
 
 #ifdef __cplusplus
 }

@@ -101,9 +101,6 @@ TRESTLE_API TRESTLE_CHECK int trestle_virtio_create(struct trestle_device *dev,
 TRESTLE_API void trestle_virtio_reset(struct trestle_device *dev);
 TRESTLE_API void trestle_virtio_fini(struct trestle_device *dev);
 
-/* The features that driver and device have agreed on. */
-TRESTLE_API uint64_t trestle_virtio_features(const struct trestle_device *dev);
-
 /* The configuration space: TRESTLE_VIRTIO_CONFIG_MAX bytes, little-endian, zeroed. The model fills
  * it. The driver can read it, but not write it. */
 TRESTLE_API uint8_t *trestle_virtio_config(struct trestle_device *dev);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "activity.h"
 #include "base/clock.h"
 
 /* A callback that takes so long is said once, if the host had time for it. */

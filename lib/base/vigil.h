@@ -4,6 +4,7 @@
 #ifndef TRESTLE_BASE_VIGIL_H
 #define TRESTLE_BASE_VIGIL_H
 
+#include "activity.h"
 #include "trestle/sim.h"
 
 /* Between two looks. */

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/sized.h"
 #include "bridge/devices.h"
+#include "command.h"
 #include "front/connection.h"
 #include "front/v1/v1.h"
 #include "front/v2/v2.h"
@@ -19,6 +20,7 @@
 #include "ipc/shm.h"
 #include "sim/activity.h"
 #include "sim/lazy.h"
+#include "trace/trace.h"
 
 /* Protocol 1 has nothing to be recognised by. */
 static const struct protocol *const protocols[] = {&v2_protocol, &v1_protocol, NULL};

@@ -13,6 +13,9 @@
 #include "bridge/bridge.h"
 #include "front/connection.h"
 #include "front/vfio/vfio.h"
+#include "sim/command.h"
+#include "sim/lookup.h"
+#include "trace/trace.h"
 #include "trestle/registers.h"
 #include "trestle/wire.h"
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/handover.h"
 #include "base/sized.h"
+#include "command.h"
 
 struct trestle_process {
     struct trestle_process_options options;

@@ -12,8 +12,12 @@
 #include "base/error.h"
 #include "base/macros.h"
 #include "bridge/bridge.h"
+#include "command.h"
 #include "sim/activity.h"
+#include "sim/lookup.h"
+#include "trace/trace.h"
 #include "trestle/registers.h"
+#include "sim/command.h"
 
 /* 64 MiB: about a second of accesses as fast as they come. */
 #define TRACE_BLOCKS 512

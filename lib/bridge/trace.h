@@ -5,7 +5,9 @@
 #define TRESTLE_BRIDGE_TRACE_H
 
 #include "front/port.h"
+#include "sim/command.h"
 #include "trace/hash.h"
+#include "trace/trace.h"
 #include "trace/writer.h"
 
 struct bridge_trace {

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/macros.h"
+#include "sim/lookup.h"
 #include "trestle/registers.h"
 
 static void measure(struct port *port)

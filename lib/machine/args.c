@@ -14,6 +14,7 @@
 #include "base/image.h"
 #include "base/process.h"
 #include "base/sized.h"
+#include "command.h"
 #include "machine/args.h"
 #include "machine/boards.h"
 

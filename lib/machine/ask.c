@@ -11,6 +11,7 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "command.h"
 #include "machine/args.h"
 #include "machine/boards.h"
 

@@ -2,6 +2,7 @@
 /* Where models come from: the bundled ones, and those in shared objects. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,19 +80,32 @@ static int import_entry(struct trestle_model_library *library, const char *path,
 
 /* --- models in Python ------------------------------------------------------------------------ */
 
+/* The file that this library is in. The loader does not know the path of a program. */
+static bool find_own_object(char *path, size_t size)
+{
+    Dl_info here;
+    struct link_map *object;
+    if (dladdr1((void *)trestle_model_load, &here, (void **)&object, RTLD_DL_LINKMAP) == 0)
+        return false;
+    if (object->l_name[0])
+        return snprintf(path, size, "%s", object->l_name) < (int)size;
+    ssize_t length = readlink("/proc/self/exe", path, size - 1);
+    path[length > 0 ? length : 0] = '\0';
+    return length > 0;
+}
+
 /* The module lies beside this library, as installed or as built, and stays once it is loaded: an
  * interpreter cannot be taken away. */
 static void *open_python(void)
 {
     static const char *const places[] = {
         "trestle", "..", "../adapters/python", "../lib/trestle", "adapters/python", "."};
-    Dl_info here;
-    char path[4096];
-    if (dladdr((void *)trestle_model_load, &here) == 0 || !here.dli_fname)
+    char own[4096], path[4096];
+    if (!find_own_object(own, sizeof(own)))
         return NULL;
-    const char *slash = strrchr(here.dli_fname, '/');
-    int length = slash ? (int)(slash - here.dli_fname) : 1;
-    const char *directory = slash ? here.dli_fname : ".";
+    const char *slash = strrchr(own, '/');
+    int length = slash ? (int)(slash - own) : 1;
+    const char *directory = slash ? own : ".";
     for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
         snprintf(path, sizeof(path), "%.*s/%s/trestle-python.so", length, directory, places[i]);
         if (access(path, R_OK) < 0)

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "command.h"
 #include "device.h"
 
 const char *activity_name(enum trestle_callback callback)

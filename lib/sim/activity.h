@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "base/activity.h"
 #include "trestle/sim.h"
 
 struct activity {

@@ -6,7 +6,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "command.h"
+#include "lookup.h"
 #include "registers.h"
+#include "trace/trace.h"
 
 void *trestle_device_state(struct trestle_device *dev)
 {

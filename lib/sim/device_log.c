@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Lines of the log on behalf of a device. */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "device.h"

@@ -2,7 +2,7 @@
 /* What passes between a device and the world, made into records for whoever looks. */
 #include "device.h"
 
-#include "trestle/trace.h"
+#include "trace/trace.h"
 
 static void observe(struct trestle_device *dev, struct trestle_trace_record *record)
 {

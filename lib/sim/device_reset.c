@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a reset undoes, of the guest or by a bit in a register. */
+#include "command.h"
 #include "device.h"
 #include "registers.h"
 

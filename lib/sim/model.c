@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "base/sized.h"
+#include "command.h"
+#include "lookup.h"
 #include "registers.h"
 
 /* The data at the beginning of the table was there from the first version on. */

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/number.h"
+#include "command.h"
 
 int params_record_init(struct params_record *record, size_t num)
 {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "event.h"
 #include "queue.h"
 
 void queue_finish(struct queue *queue)

@@ -7,6 +7,7 @@
 #ifndef TRESTLE_SIM_QUEUE_H
 #define TRESTLE_SIM_QUEUE_H
 
+#include "event.h"
 #include "trestle/sim.h"
 
 #define QUEUE_IDLE SIZE_MAX

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "lookup.h"
 #include "registers.h"
 
 static void describe(const struct register_bank *bank, const struct register_slot *slot,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "lookup.h"
 #include "registers.h"
 
 /* Registers of one region, those of arrays each for itself. More is a mistake in a table. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lookup.h"
 #include "registers.h"
 #include "trestle/sim.h"
 

@@ -8,6 +8,7 @@
 
 #include "base/macros.h"
 #include "device.h"
+#include "lookup.h"
 
 /* --- lookup ---------------------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/macros.h"
+#include "command.h"
 #include "sim.h"
 
 void trestle_sim_observe(struct trestle_sim *sim, trestle_observe_fn observe, void *ctx)

@@ -5,6 +5,7 @@
 
 #include "activity.h"
 #include "base/macros.h"
+#include "command.h"
 #include "queue.h"
 #include "trestle/sim.h"
 

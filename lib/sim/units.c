@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "command.h"
 #include "params.h"
 
 /* So that digits and unit fit 128 bits with room to spare. */

@@ -3,6 +3,7 @@
 #include "trestle/test.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "trace.h"
 #include "trestle/le.h"
 
 /* --- XXH64, seed 0, of whole stripes --------------------------------------------------------- */

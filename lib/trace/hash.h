@@ -10,7 +10,7 @@
 #ifndef TRESTLE_TRACE_HASH_H
 #define TRESTLE_TRACE_HASH_H
 
-#include "trestle/trace.h"
+#include "trace/trace.h"
 
 struct xxh64 {
     uint64_t lanes[4];

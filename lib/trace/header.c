@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace.h"
 #include "trace/record.h"
 #include "trestle/le.h"
 

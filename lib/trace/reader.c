@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "trace.h"
 #include "trace/hash.h"
 #include "trace/record.h"
 

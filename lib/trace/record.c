@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "trace.h"
 #include "trace/hash.h"
 #include "trestle/le.h"
 

@@ -3,7 +3,7 @@
 #ifndef TRESTLE_TRACE_RECORD_H
 #define TRESTLE_TRACE_RECORD_H
 
-#include "trestle/trace.h"
+#include "trace/trace.h"
 
 #define TRACE_MAGIC "TRSTRACE"
 #define TRACE_VERSION 1             /* without tables of registers */

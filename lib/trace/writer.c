@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/macros.h"
+#include "trace.h"
 #include "trace/record.h"
 
 #define BLOCK_SIZE (128u * 1024)

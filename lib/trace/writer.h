@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-#include "trestle/trace.h"
+#include "trace/trace.h"
 
 struct trace_writer;
 

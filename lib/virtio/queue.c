@@ -101,7 +101,7 @@ static int walk_indirect(struct trestle_device *dev, const struct desc *table,
 {
     uint8_t bytes[TRESTLE_VIRTIO_SEGMENTS_MAX * DESC_SIZE];
     uint32_t count = table->size / DESC_SIZE, index = 0;
-    if (!(trestle_virtio_features(dev) & FEATURE_INDIRECT))
+    if (!(virtio_features(dev) & FEATURE_INDIRECT))
         return refuse(dev, "has a table, which the driver has not asked for");
     if (table->flags & (DESC_NEXT | DESC_WRITE))
         return refuse(dev, "goes on after its table");

@@ -62,6 +62,7 @@ bool virtio_queue_is_sound(const struct virtio_queue *queue);
 void virtio_interrupt(struct trestle_device *dev, uint32_t why, uint16_t vector);
 
 /* What the driver's registers do, whatever they look like. The features are 32 at a time. */
+uint64_t virtio_features(const struct trestle_device *dev); /* agreed on */
 uint32_t virtio_offered(const struct trestle_virtio *virtio);
 uint32_t virtio_accepted(const struct trestle_virtio *virtio);
 void virtio_accept(struct trestle_virtio *virtio, uint32_t features);

@@ -93,7 +93,7 @@ void trestle_virtio_refuse(struct trestle_device *dev, const char *format, ...)
 
 /* --- features and status --------------------------------------------------------------------- */
 
-uint64_t trestle_virtio_features(const struct trestle_device *dev)
+uint64_t virtio_features(const struct trestle_device *dev)
 {
     return virtio_of(dev)->accepted & virtio_of(dev)->offered;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The reader of traces: any bytes give records whose fields can be trusted, and then their end or
  * an error of one line. */
-#include "trestle/trace.h"
+#include "trace/trace.h"
 
 #include <errno.h>
 

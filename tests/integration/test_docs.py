@@ -26,7 +26,7 @@ BLOCK = re.compile(r"^(?:[ \t]*<!-- (?P<marker>not [a-z]+):(?P<reason>[^\n]*?)--
                    re.MULTILINE | re.DOTALL)
 PRELUDE = ("#include <errno.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n"
            "#include <trestle/bridge.h>\n#include <trestle/device.h>\n"
-           "#include <trestle/machine.h>\n#include <trestle/sim.h>\n#include <trestle/trace.h>\n"
+           "#include <trestle/machine.h>\n#include <trestle/sim.h>\n"
            "#include <trestle/wire.h>\n")
 
 

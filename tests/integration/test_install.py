@@ -22,7 +22,6 @@ CONSUMER = """
 #include <trestle/peer.h>
 #include <trestle/sim.h>
 #include <trestle/test.h>
-#include <trestle/trace.h>
 #include <trestle/wire.h>
 
 int main(void)

@@ -3,7 +3,8 @@
 #include <sys/mman.h>
 
 #include "bridge_fixture.h"
-#include "trestle/trace.h"
+#include "trace/trace.h"
+#include "bridge/command.h"
 
 static struct fixture fixture;
 

@@ -7,6 +7,7 @@
 
 #include "bridge/inline.h"
 #include "v2_client.h"
+#include "bridge/command.h"
 
 /* --- the suite for both carriers ------------------------------------------------------------- */
 

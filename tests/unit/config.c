@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "trestle/registers.h"
 #include "util.h"
+#include "sim/lookup.h"
 
 static int parse(const char *file, const char *text, struct config **ret_config, char **ret_error)
 {

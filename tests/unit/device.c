@@ -10,6 +10,7 @@
 #include "check.h"
 #include "sim/device.h"
 #include "trestle/sim.h"
+#include "sim/command.h"
 
 /* --- a model whose every callback the test can direct ----------------------------------------- */
 

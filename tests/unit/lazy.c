@@ -5,6 +5,7 @@
 #include "check.h"
 #include "sim/lazy.h"
 #include "sim/sim.h"
+#include "sim/event.h"
 
 static struct trestle_sim *sim;
 

@@ -6,6 +6,7 @@
 #include "check.h"
 #include "sim/sim.h"
 #include "trestle/sim.h"
+#include "sim/command.h"
 
 struct end {
     struct trestle_sim *sim;

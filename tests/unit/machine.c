@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "trestle/machine.h"
+#include "machine/command.h"
 
 /* Of a program that was compiled against a newer header. */
 struct newer {

@@ -3,6 +3,7 @@
  * puts the __wrap functions in the place of the allocator's (-Wl,--wrap). */
 #include "rig.h"
 #include "sim/sim.h"
+#include "sim/event.h"
 
 static unsigned allocations; /* so far */
 static unsigned fail_at;     /* the number of the allocation that fails; 0: none */

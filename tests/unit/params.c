@@ -8,6 +8,7 @@
 #include "check.h"
 #include "sim/params.h"
 #include "trestle/sim.h"
+#include "sim/command.h"
 
 static struct {
     uint64_t count;

@@ -8,6 +8,8 @@
 
 #include "check.h"
 #include "trestle/test.h"
+#include "sim/command.h"
+#include "sim/lookup.h"
 
 struct bank {
     uint32_t ctrl, status, flags, fifo_reads;

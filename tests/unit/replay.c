@@ -9,6 +9,8 @@
 #include "trace/replay.h"
 #include "trace/writer.h"
 #include "trace_unit.h"
+#include "sim/command.h"
+#include "trace/trace.h"
 
 /* --- recording ------------------------------------------------------------------------------- */
 

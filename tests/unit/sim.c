@@ -7,6 +7,7 @@
 #include "check.h"
 #include "sim/sim.h"
 #include "trestle/sim.h"
+#include "sim/event.h"
 
 /* An event that writes its id and the time into a log. */
 struct probe {

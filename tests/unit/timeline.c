@@ -2,6 +2,7 @@
 /* Timelines: how far the engine goes for the host's clock, for one guest and for several. */
 #include "sim/timeline.h"
 #include "check.h"
+#include "sim/event.h"
 
 static struct trestle_sim *sim;
 static struct timeline timeline;

@@ -18,6 +18,7 @@
 #include "trace/hash.h"
 #include "trace/record.h"
 #include "trace/writer.h"
+#include "trace/trace.h"
 
 #define NEVER TRESTLE_TIME_NEVER
 

@@ -3,7 +3,7 @@
 #ifndef TRESTLE_TESTS_TRACE_UNIT_H
 #define TRESTLE_TESTS_TRACE_UNIT_H
 
-#include "trestle/trace.h"
+#include "trace/trace.h"
 
 /* Registers of the test's model. */
 enum {

@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "base/macros.h"
+#include "sim/command.h"
+#include "sim/lookup.h"
 #include "trestle/registers.h"
 
 /* Messages that one turn may take from the ring: then the sockets are looked at. */

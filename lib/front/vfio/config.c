@@ -3,6 +3,8 @@
 #include <errno.h>
 
 #include "front/vfio/state.h"
+#include "sim/command.h"
+#include "sim/lookup.h"
 #include "trestle/le.h"
 
 #define VENDOR 0x00

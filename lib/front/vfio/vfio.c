@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "front/vfio/state.h"
+#include "sim/command.h"
 
 /* Kept for later: the answer comes from elsewhere. */
 #define LATER 1

@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trestle/trace.h: records of what passed between devices and the rest of the world, and the
- * reader of trace files. docs/trace.md is the normative text of the format.
+ * Records of what passed between devices and the rest of the world, and the reader of trace files.
+ * docs/trace.md is the normative text of the format.
  *
  * Errors: 0 or negative errno. Where a function takes ret_error (may be NULL), a failure also
  * gives a malloc'd one-line sentence for the user; the caller frees it.
  */
-#ifndef TRESTLE_TRACE_H
-#define TRESTLE_TRACE_H
+#ifndef TRESTLE_TRACE_TRACE_H
+#define TRESTLE_TRACE_TRACE_H
 
 #include <stdio.h>
 
 #include "trestle/registers.h"
 #include "trestle/sim.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 enum trestle_trace_kind {
     /* An access begins. number: region; addr: offset in the region; size: bytes; data: what a write
@@ -103,27 +99,22 @@ struct trestle_trace_reader;
 /* Reads the header. The file may be a pipe. The caller keeps it, and leaves it alone until the
  * reader is closed. -EPROTO: the file is not a trace, or a damaged one. -ENODATA: the file is cut
  * off. -EIO, -ENOMEM. */
-TRESTLE_API TRESTLE_CHECK int
-trestle_trace_open(FILE *file, struct trestle_trace_reader **ret_reader, char **ret_error);
+TRESTLE_CHECK int trestle_trace_open(FILE *file, struct trestle_trace_reader **ret_reader,
+                                     char **ret_error);
 /* Valid as long as the reader. */
-TRESTLE_API const struct trestle_trace_header *
-trestle_trace_header(const struct trestle_trace_reader *reader);
+const struct trestle_trace_header *trestle_trace_header(const struct trestle_trace_reader *reader);
 /* 1: a record, whose bytes are valid until the next call. 0: the trace has ended in good order.
  * Errors as above; *ret_error names the byte. After 0 or an error, further calls return the same,
  * without a sentence. */
-TRESTLE_API TRESTLE_CHECK int trestle_trace_next(struct trestle_trace_reader *reader,
-                                                 struct trestle_trace_record *ret_record,
-                                                 char **ret_error);
+TRESTLE_CHECK int trestle_trace_next(struct trestle_trace_reader *reader,
+                                     struct trestle_trace_record *ret_record, char **ret_error);
 /* The number of records read so far, and their hash. */
-TRESTLE_API uint64_t trestle_trace_count(const struct trestle_trace_reader *reader);
-TRESTLE_API uint64_t trestle_trace_hash(const struct trestle_trace_reader *reader);
+uint64_t trestle_trace_count(const struct trestle_trace_reader *reader);
+uint64_t trestle_trace_hash(const struct trestle_trace_reader *reader);
 /* NULL is fine. */
-TRESTLE_API void trestle_trace_close(struct trestle_trace_reader *reader);
+void trestle_trace_close(struct trestle_trace_reader *reader);
 
 /* "read", "dma write"; never NULL. */
-TRESTLE_API const char *trestle_trace_kind_name(enum trestle_trace_kind kind);
+const char *trestle_trace_kind_name(enum trestle_trace_kind kind);
 
-#ifdef __cplusplus
-}
-#endif
 #endif
