@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Standard error, in a way that never holds up who writes to it: what its reader does not take at
- * once waits in a buffer, and what does not fit there is counted and said once there is room. From
- * any thread.
+ * Standard error that never holds up a writer. What its reader does not take at once waits in a
+ * buffer. What does not fit there is counted, and a line says so once there is room. From any
+ * thread.
  */
 #ifndef CLI_LOG_H
 #define CLI_LOG_H
@@ -20,8 +20,8 @@ bool log_shows_time(void);
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Whole lines, with theirs. */
 void log_text(const char *text);
-/* Waits for a reader that still takes what was written, for as long as it does. Then whatever it
- * has not taken is lost with the process. */
+/* Waits as long as a reader still takes what was written. What it has not taken then is lost with
+ * the process. */
 void log_end(void);
 
 #endif

@@ -50,7 +50,7 @@ char *shell_quote(char *const *words);
 const char *suggest(const char *text, char *const *candidates);
 /* `; did you mean "echo"?`, or `; <listed as> a, b, c` when nothing is near; malloc'd. */
 char *suggest_or_list(const char *text, const struct strings *candidates, const char *listed_as);
-/* Keeps a message on its line whatever a file or a guest put into it. */
+/* Keeps a message on its line, with anything that a file or a guest has put into it. */
 void replace_control_characters(char *text);
 
 /* path as seen from the directory that `file` stands in; malloc'd. file NULL: from here. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * panel: switches and lamps at the other ends of wires, for whoever plays the world around a board:
- * a test, "trestle poke", or the guest itself.
+ * panel: switches and lamps at the other ends of wires. A test, "trestle poke", or the guest itself
+ * can be the world around a board with it.
  *
  * A pin is a port that speaks trestle/pin.h. A reset of the guest keeps the switches.
  *

@@ -2,9 +2,9 @@
 /*
  * sunxi-wdt: the watchdog of Allwinner's A31 and later chips, as Linux's sunxi_wdt drives it.
  *
- * While MODE.en is set it counts the interval. CTRL with its key begins anew. At the end line 1
- * goes high where CFG says so: say "watchdog" for it in the configuration, and the guest is reset;
- * or line 0, as an interrupt.
+ * While MODE.en is set it counts the interval. A write of CTRL with its key restarts the count. At
+ * the end, CFG decides which line goes high. Line 1 is the reset: give it "watchdog" in the
+ * configuration, and the guest is reset. Line 0 is an interrupt.
  *
  * Parameters: none.
  */
@@ -20,7 +20,7 @@ struct wdt {
     uint32_t irq_enable, irq_status, cfg, mode;
 };
 
-/* Brings the count in step with MODE, and begins anew. */
+/* Brings the count in step with MODE, and restarts it. */
 static void begin(struct trestle_device *dev)
 {
     static const trestle_time intervals[16] = {

@@ -56,7 +56,7 @@ static bool output(struct trestle_device *dev, const struct trestle_virtio_chain
         int64_t n = trestle_virtio_read(dev, chain, done, bytes, sizeof(bytes));
         if (n < 0)
             return false;
-        (void)trestle_device_output(dev, bytes, (size_t)n); /* whoever does not listen misses it */
+        (void)trestle_device_output(dev, bytes, (size_t)n); /* without a listener it is lost */
     }
     return true;
 }

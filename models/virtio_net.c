@@ -2,10 +2,10 @@
 /*
  * virtio-net: a network card, as virtio's device 1 with one pair of queues.
  *
- * A frame that the driver sends goes to whoever is linked to port "wire", as one message, and to
- * the host: there behind its length, 4 bytes, the highest first, as QEMU's -netdev stream and passt
- * have it. Frames come from both sides in the same way. One from the wire for which the driver has
- * no buffer is lost, as on any card; one from the host waits. Frames take no time here: links have
+ * A frame that the driver sends goes to the peer of port "wire", as one message, and to the host:
+ * there after its length, 4 bytes, the highest first, as with QEMU's -netdev stream and passt.
+ * Frames come from both sides in the same way. If the driver has no buffer, a frame from the wire
+ * is lost, as on any card, and a frame from the host waits. Frames take no time here: links have
  * latency and bandwidth.
  *
  * Parameters: mac (02:00 and a hash of its name), mtu (1500).
@@ -37,8 +37,8 @@ struct net {
     struct trestle_virtio_chain buffer; /* of RECEIVE: the next to be filled */
     bool has_buffer;
     uint8_t sent[LENGTH_SIZE + FRAME_MAX];
-    /* What has come from the host and is not the driver's yet. A reset of the guest is nothing to
-     * whoever sends it. */
+    /* What has come from the host and is not the driver's yet. A reset of the guest does not touch
+     * it: the sender does not know of the reset. */
     uint8_t heard[LENGTH_SIZE + FRAME_MAX + TRESTLE_INPUT_MAX];
     size_t num_heard;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes that compute for ever, for measuring beside other work. */
+/* Processes that compute for ever, so that a bench can measure on a busy machine. */
 #ifndef CLI_BENCH_NEIGHBOURS_H
 #define CLI_BENCH_NEIGHBOURS_H
 

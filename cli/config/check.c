@@ -237,7 +237,8 @@ static int check_links(struct config_reader *reader)
     return status;
 }
 
-/* Who waits without QEMU's big lock shares nothing with devices that others wait for. */
+/* A vCPU that waits without QEMU's big lock must not share a session with devices of other vCPUs.
+ */
 static int check_release_locks(struct config_reader *reader)
 {
     const struct config *config = reader->config;

@@ -43,7 +43,7 @@ struct config_device {
     struct trestle_param *params;
     size_t num_params;
     const char *socket;   /* NULL: a private one */
-    int listen_fd;        /* not 0: a socket that whoever started us has opened */
+    int listen_fd;        /* not 0: a socket that our parent has opened */
     const char *on_error; /* NULL: the plugin's default */
     int64_t timeout_ms;   /* -1: the plugin's default */
     bool shadow;          /* may cover what the machine has there */
@@ -73,7 +73,8 @@ struct config_device {
     struct trestle_model_library *library; /* of a model from a .so */
 };
 
-/* A process that serves devices beside the run's: trestle itself with their models, or a program.
+/* A process other than the run's that serves devices: trestle itself with their models, or a
+ * program.
  */
 struct config_process {
     const char *name;     /* that of its device where it is that one's own */
@@ -149,7 +150,7 @@ char *config_complain_device(const struct config *config, size_t index, const ch
 char *config_complain_params(const struct config *config, size_t index, const char *sentence);
 
 struct strings;
-/* What "model" may say beside a path: the library's models, and the one that makes stubs. */
+/* What "model" may say other than a path: the library's models, and the one that makes stubs. */
 void config_list_models(struct strings *ret_names);
 bool config_has_model(const char *name);
 

@@ -42,8 +42,8 @@ int config_set_name(struct config_reader *reader, const struct config_key *key,
     return 0;
 }
 
-/* In a process of its own first: the loader does not check what it reads, and a damaged file ends
- * whoever loads it. False: so does this one. */
+/* Loads the file in another process first: the loader does not check what it reads, and a damaged
+ * file ends the process that loads it. False: this file does. */
 static bool survives_loading(const char *path)
 {
     struct trestle_model_library *library;

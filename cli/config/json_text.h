@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A value in a document, named by the way to it: usually on the stack of whoever walks there. */
+/* A value in a document, named by the way to it. Usually it lies on the stack of the code that
+ * walks through the document. */
 struct json_place {
     const struct json_place *parent; /* NULL: the value belongs to the outermost object */
     const char *key;                 /* a member of an object; NULL: */

@@ -27,7 +27,7 @@ static const struct command_option options[] = {
     {0},
 };
 
-/* A model, or a configuration: whatever the operand is, as a configuration. */
+/* The operand is a model or a configuration. Gives a configuration in both cases. */
 static int load(const char *operand, struct config **ret_config)
 {
     size_t length = strlen(operand);

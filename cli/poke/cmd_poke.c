@@ -34,7 +34,7 @@ static int exit_code(enum poke_status status)
     return status == POKE_OK ? EXIT_SUCCESS : status == POKE_FAILED ? EXIT_FAILURE : EXIT_BAD_INPUT;
 }
 
-/* Who does the lines: a poke of ours, or a run at the other end of sockets. */
+/* What executes the lines: a poke of our own, or a run at the other end of sockets. */
 struct doer {
     struct poke *poke; /* or NULL */
     struct attached attached;

@@ -108,7 +108,7 @@ static void add_links(struct offline *offline, const struct config *config)
     }
 }
 
-/* As in a run: before the first command, whatever it is. */
+/* As in a run: before the first command. */
 static int start_devices(struct offline *offline, const struct config *config, char **ret_error)
 {
     char *error = NULL;

@@ -26,7 +26,7 @@ struct poke_target {
     const struct strings *elsewhere;
     char *(*complain_elsewhere)(void *ctx, const char *name);
     struct trestle_sim *sim;
-    /* Around whatever acts on devices. (NULL where nobody else does) */
+    /* Called before and after an action on devices. (NULL if nobody else acts on them) */
     void (*begin)(void *ctx);
     void (*end)(void *ctx);
     /* An access as the guest's. 0 or a negative errno. -ETIME: it never answers. (mandatory) */

@@ -37,7 +37,7 @@
 #define LENGTH_SIZE ((size_t)4)
 #define FRAME_MAX (BUFFER_SIZE - LENGTH_SIZE)
 
-/* Who adds and who takes may be two threads: a piece that the one has found, the other leaves. */
+/* One thread may add and another take: each leaves alone the piece that the other has found. */
 struct ring {
     size_t start, used;
     size_t begun; /* behind those: the beginning of a frame whose rest is still to come */
@@ -385,7 +385,7 @@ static int open_output_file(struct backend *backend, const char *path)
     return r;
 }
 
-/* A FIFO has no end, whoever leaves: we are one of its writers. */
+/* A FIFO does not end when its writers leave: we are one of them. */
 static int open_input_file(struct backend *backend, const char *path)
 {
     struct stat st;

@@ -2,7 +2,7 @@
 /*
  * A host end: where the output of a device goes, and where its input comes from. Nothing here
  * waits: a thread of its own does, with a buffer in each direction. Output that does not fit is
- * lost, counted and said; input that does not fit is not taken from whoever sends it.
+ * lost, counted and said. Input that does not fit stays with its sender.
  */
 #ifndef CLI_BACKEND_H
 #define CLI_BACKEND_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A QEMU that runs beside a run's devices. */
+/* The QEMU of a run. */
 #ifndef CLI_GUEST_H
 #define CLI_GUEST_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waits for the end of its parent, and then kills whatever carries the parent's mark. */
+/* Waits for the end of its parent, and then kills all processes that carry the parent's mark. */
 #include "run/keeper.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A process beside this one that kills what this one has started, should this one be killed. */
+/* Another process, which kills what this one has started if this one is killed. */
 #ifndef CLI_RUN_KEEPER_H
 #define CLI_RUN_KEEPER_H
 

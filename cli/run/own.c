@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Starts the processes that serve devices beside the run's, and restarts those that die. */
+/* Starts the processes that serve devices for the run, and restarts those that die. */
 #include "run/own.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes that serve devices beside the run's ("process"): trestle itself or a program, started
- * and supervised by the run, which owns the listening sockets. */
+/* Processes other than the run's that serve devices ("process"): trestle itself, or a program. The
+ * run starts and supervises them, and owns the listening sockets. */
 #ifndef CLI_OWN_H
 #define CLI_OWN_H
 

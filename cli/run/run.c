@@ -387,7 +387,7 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
     return status;
 }
 
-/* Processes of their own write files of their own beside the run's, if that is one. */
+/* Processes of their own write traces of their own, next to the run's if that is a file. */
 static const char *own_trace(struct run *run)
 {
     struct stat st;

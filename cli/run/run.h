@@ -72,7 +72,7 @@ void run_complain_poll(struct run *run, int status);
 void run_abandon(struct run *run);
 /* Nothing of what comes is traced any more; once is enough. */
 void run_end_trace(struct run *run);
-/* Removes the sockets, and ends whatever process is left of the run. A run of zeroes is fine. */
+/* Removes the sockets, and ends all processes that are left of the run. A run of zeroes is fine. */
 void run_finish(struct run *run);
 
 /* $XDG_RUNTIME_DIR or $TMPDIR where they can be used, or NULL, and a line if one cannot. */

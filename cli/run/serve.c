@@ -152,7 +152,7 @@ int serve_config(const struct config *config, const struct serve_options *option
         print_sockets(run);
         print_qemu(run, options);
     }
-    fflush(stdout); /* whoever waits for the sockets may read from a pipe */
+    fflush(stdout); /* a pipe may lead to a program that waits for the sockets */
     if (options->say_fd) {
         status = handover_say(options->say_fd, "serves", "");
         if (status == 0)

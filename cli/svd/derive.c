@@ -193,7 +193,7 @@ int svd_derive(const char *file, struct svd_node *node, char **ret_error)
             status = -ENOENT;
         }
     }
-    /* A loop is found again whoever asks next; nobody else sees half a chain. */
+    /* The next question about a loop finds the loop again, and nobody sees half a chain. */
     while (length > 0) {
         chain[--length]->base_state = status < 0 ? SVD_BASE_UNKNOWN : SVD_BASE_KNOWN;
         if (status < 0)

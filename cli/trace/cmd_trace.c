@@ -124,7 +124,7 @@ static int close_output(struct output *output)
         is_whole = false;
     if (output->file != stdout && fclose(output->file) != 0)
         is_whole = false;
-    bool has_enough = output->file == stdout && errno == EPIPE; /* whoever reads, "head" say */
+    bool has_enough = output->file == stdout && errno == EPIPE; /* the reader, such as head */
     if (is_whole || has_enough)
         return 0;
     fail_output(output, errno ? errno : EIO);

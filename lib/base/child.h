@@ -20,31 +20,32 @@ struct child_options {
     char *const *argv;   /* ended by NULL */
     char *const *env;    /* ended by NULL; NULL: ours */
     int stdio_fds[2];    /* what its standard input and output become; -1: ours */
-    const int *kept_fds; /* inherited beside 0, 1 and 2 */
+    const int *kept_fds; /* inherited in addition to 0, 1 and 2 */
     size_t num_kept_fds;
     bool has_own_group; /* a Ctrl-C at the terminal does not reach it */
 };
 
-/* Returns once the program runs: -ENOENT and the like are execve()'s. Signals that are ignored here
- * are ignored there; none is blocked there. */
+/* Returns once the program runs. -ENOENT and the like come from execve(). The program ignores the
+ * signals that this process ignores, and blocks none. */
 int child_start(const struct child_options *options, struct child *ret_child);
-/* True once it has ended, and then it is reaped. Does not wait. */
+/* True once the child has ended; it is then reaped. Does not wait. */
 bool child_ended(struct child *child);
-/* Of one that has ended: its exit code, or 128 + the signal that ended it. */
+/* The exit code of a child that has ended, or 128 + the signal that ended it. */
 int child_exit_code(const struct child *child);
-/* Sends a signal to it and to all that descends from it: it may be a script that started another
- * program as its child. */
+/* Sends a signal to the child and to its descendants: it may be a script that has started another
+ * program. */
 void child_signal(const struct child *child, int number);
 /* Asks it and its descendants to end (SIGTERM), even while they are stopped. */
 void child_ask_to_end(const struct child *child);
-/* The same, then kills what has not ended within grace_ms. It has ended afterwards. */
+/* The same. Then kills what has not ended within grace_ms. The child has ended afterwards. */
 void child_stop(struct child *child, int grace_ms);
 /* Kills it if it still runs. Fine on CHILD_NONE. */
 void child_finish(struct child *child);
 
-/* From now on what descends from this process stays its descendant, whatever ends in between. */
+/* From now on the descendants of this process stay its descendants, even if processes in between
+ * end. */
 void child_adopt_strays(void);
-/* Ends whatever descends from this process: asks it, and kills it after grace_ms. */
+/* Ends all descendants of this process: asks them to end, and kills them after grace_ms. */
 void child_end_strays(int grace_ms);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One-line sentences for the user beside a negative errno. */
+/* A negative errno comes with a sentence of one line for the user. */
 #ifndef TRESTLE_BASE_ERROR_H
 #define TRESTLE_BASE_ERROR_H
 

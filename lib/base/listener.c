@@ -211,7 +211,7 @@ static struct dirent *next_entry(DIR *dir)
     return entry;
 }
 
-/* And at least one: whoever has just made it has no lock yet, and no sockets. */
+/* And at least one: a directory that was just made has no lock yet, and no sockets. */
 static bool has_only_sockets(DIR *dir)
 {
     struct stat st;
@@ -292,7 +292,7 @@ int private_dir_create(struct private_dir *dir, const char *base, char **ret_err
                              ? ""
                              : "; set XDG_RUNTIME_DIR to a directory that you may write to");
     }
-    (void)!chmod(path, 0700); /* whatever the umask */
+    (void)!chmod(path, 0700); /* with any umask */
     /* Another run that looks for stale ones may have the lock for a moment. Where there is none to
      * be had, it works as well: that run looks at the sockets, too. */
     dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -16,8 +16,8 @@ struct listener {
 
 #define LISTENER_NONE ((struct listener){.fd = -1, .lock_fd = -1})
 
-/* Listens at path with mode 0600, whatever the umask. A stale socket there is replaced, but only
- * under the lock; a live one, or a file that is no socket, is -EADDRINUSE and stays untouched.
+/* Listens at path with mode 0600, with any umask. A stale socket there is replaced, but only
+ * under the lock. A live one, or a file that is not a socket, is -EADDRINUSE and stays untouched.
  * `is_private`: the directory is ours alone, so that nobody else's socket can be there. */
 int listener_open(struct listener *listener, const char *path, bool is_private, char **ret_error);
 /* Removes socket and lock file, and nothing else. */

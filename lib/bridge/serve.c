@@ -57,7 +57,7 @@ static void arm_timer(struct trestle_bridge *bridge)
 /* --- requests ----------------------------------------------------------------------------------
  */
 
-/* Serves whatever can be seen without the kernel's help, or with little of it. */
+/* Serves what can be seen without the kernel, or with little help from it. */
 static bool look(struct trestle_bridge *bridge)
 {
     struct front *front = &bridge->front;

@@ -14,10 +14,10 @@
 #include "bridge/bridge.h"
 #include "command.h"
 #include "sim/activity.h"
+#include "sim/command.h"
 #include "sim/lookup.h"
 #include "trace/trace.h"
 #include "trestle/registers.h"
-#include "sim/command.h"
 
 /* 64 MiB: about a second of accesses as fast as they come. */
 #define TRACE_BLOCKS 512
@@ -213,8 +213,8 @@ void bridge_trace_init(struct bridge_trace *trace, struct front *front)
     trace_hash_init(&trace->hash);
 }
 
-/* What is no file may have a reader, whom the run does not wait for at its end. The description is
- * ours alone, whatever the path leads to. */
+/* If it is not a regular file, it may have a reader; the run does not wait for that reader at its
+ * end. The open file description is ours alone, so nobody else gets O_NONBLOCK. */
 static int look_at_file(struct bridge_trace *trace, int fd)
 {
     struct stat st;

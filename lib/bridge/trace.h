@@ -33,7 +33,7 @@ TRESTLE_CHECK int bridge_trace_keep_params(struct port *port, const struct trest
 void bridge_trace_free_params(struct port *port);
 TRESTLE_CHECK int bridge_trace_keep_link(struct bridge_trace *trace,
                                          const struct trestle_trace_link *link);
-/* The guest does nothing at the moment: whoever reads along sees all that there was. */
+/* The guest does nothing at the moment: a reader of the file now sees all records so far. */
 void bridge_trace_rest(struct bridge_trace *trace);
 /* From here on it looks at what passes; what devices did while they were made is no part of a run.
  */

@@ -397,7 +397,8 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 
 /* --- listen ---------------------------------------------------------------------------------- */
 
-/* The descriptor's flags are shared with its owner, to whom they do no harm: it never accepts. */
+/* The owner of the descriptor shares its flags. They do the owner no harm, since it never accepts.
+ */
 static int take_inherited_listener(struct port *port, char **ret_error)
 {
     int fd = port->listener.fd, is_listening = 0;

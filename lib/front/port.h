@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A port: one device as its guest sees it, at an address, with what was asked of it so far. It
- * lasts as long as the bridge, whoever is connected. */
+/* A port: one device as its guest sees it, at an address, and what the guest has asked of it so
+ * far. It lasts as long as the bridge, while clients come and go. */
 #ifndef TRESTLE_FRONT_PORT_H
 #define TRESTLE_FRONT_PORT_H
 

@@ -94,8 +94,8 @@ static bool find_own_object(char *path, size_t size)
     return length > 0;
 }
 
-/* The module lies beside this library, as installed or as built, and stays once it is loaded: an
- * interpreter cannot be taken away. */
+/* The module lies next to this library, as installed or as built. It stays once it is loaded: an
+ * interpreter cannot be unloaded. */
 static void *open_python(void)
 {
     static const char *const places[] = {

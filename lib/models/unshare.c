@@ -9,9 +9,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Who overwrites the file, as cp does, would overwrite them, or take them away: also those that
- * were written to, since a file that is cut off takes even private pages along. The addresses stay,
- * and with them all that the loader, a debugger or perf knows. */
+/* Without this, overwriting the file, as cp does, would overwrite the pages or take them away. That
+ * includes pages that were written to: if a file is cut off, Linux drops even its private pages.
+ * The addresses stay, and with them all that the loader, a debugger or perf knows. */
 
 struct span {
     uintptr_t start, end;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A loaded shared object that its file can do nothing to any more. */
+/* Makes a loaded shared object independent of its file. */
 #ifndef TRESTLE_MODELS_UNSHARE_H
 #define TRESTLE_MODELS_UNSHARE_H
 
-/* handle: of dlopen(), and nothing runs in it yet. What cannot be copied stays as it is. */
+/* handle comes from dlopen(), and nothing in the object runs yet. A page that cannot be copied
+ * stays as it is. */
 void object_unshare(void *handle);
 
 #endif

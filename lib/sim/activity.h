@@ -25,7 +25,7 @@ struct activity {
 /* Whether one of its models has failed in its fini(). */
 bool activity_has_lost(const struct trestle_sim *sim);
 
-/* For whoever has the sim's thread wait: what to set meanwhile, and what ends the wait. */
+/* For code that makes the sim's thread wait: what to set meanwhile, and what ends the wait. */
 void activity_of_waiting(struct trestle_sim *sim, atomic_bool **ret_is_waiting,
                          const atomic_bool **ret_is_over);
 

@@ -97,7 +97,7 @@ static cold void request_warn(struct trestle_device *dev, const struct trestle_r
                        name[0] ? " (" : "", name, name[0] ? ")" : "", why ? why : "unknown error");
 }
 
-/* Its status is known: the user hears of an error. */
+/* The request has its status: logs an error. */
 static inline void request_tell(struct trestle_device *dev, const struct trestle_request *req,
                                 const char *why)
 {
@@ -143,8 +143,8 @@ void trestle_request_complete(struct trestle_request *req, int status, uint64_t 
     dev->completed = true;
     if (dev->depth > 0)
         return; /* the end of its callback answers */
-    /* A callback of another device: whoever hears of it may come back with an access to that one.
-     */
+    /* Another device's callback completes it. The answer could lead to an access to that device, so
+     * it waits until the callback is over. */
     if (atomic_load_explicit(&dev->sim->activity.device, memory_order_relaxed))
         sim_schedule_reserved(dev->sim, &dev->delayed, dev->sim->now);
     else

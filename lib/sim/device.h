@@ -113,12 +113,11 @@ static inline bool device_is_elsewhere(struct trestle_device *dev, const char *f
            device_refuse_thread(dev, function);
 }
 void device_leave(struct trestle_device *dev);
-/* Nobody waits for the request under way any more: it is -ECANCELED, and returned; NULL: there is
- * none. */
+/* Ends the request under way with -ECANCELED, since nobody waits for it any more, and returns it.
+ * NULL: there is none. */
 struct trestle_request *device_give_up(struct trestle_device *dev);
 
-/* device_observe.c: somebody may look at what passes. Off the path of those whom nobody looks at.
- */
+/* device_observe.c: an observer may see what passes. Without one, the hot path stays as it is. */
 static inline bool device_is_observed(const struct trestle_device *dev)
 {
     return unlikely(dev->sim->observe);

@@ -6,7 +6,7 @@
 #include "device.h"
 #include "trestle/le.h"
 
-/* Under way at a time, of one device: whoever carries them out may take long. */
+/* How many may be under way in one device: the host may take long for each. */
 #define TRANSFERS_MAX 4096u
 
 struct transfer {

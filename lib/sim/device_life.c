@@ -131,7 +131,7 @@ void trestle_device_fail(struct trestle_device *dev, const char *format, ...)
     free(dev->failure);
     dev->failure = text;
     if (!dev->has_started)
-        return; /* whoever makes the device says it */
+        return; /* the creator of the device reports it */
     if (dev->is_ending) {
         dev->sim->activity.has_lost = true;
         trestle_device_log(dev, TRESTLE_LOG_ERROR, "%s", text ? text : "it has failed");

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Regions that are plain memory: the model's until whoever has the guest puts shared memory there.
- */
+/* Regions that are plain memory: the model's own, until the bridge puts shared memory there. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -35,7 +34,7 @@ void *trestle_device_region_memory(const struct trestle_device *dev, uint32_t re
     return region < TRESTLE_REGIONS_MAX ? dev->memory[region] : NULL;
 }
 
-/* Of an access that lies in it, from whoever has to ask. */
+/* An access to such memory that comes as a message. */
 void device_memory_access(struct trestle_device *dev, const struct trestle_access *access,
                           bool write, uint64_t *ret_data)
 {

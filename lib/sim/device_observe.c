@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What passes between a device and the world, made into records for whoever looks. */
+/* What passes between a device and the world, made into records for an observer. */
 #include "device.h"
 
 #include "trace/trace.h"

@@ -62,7 +62,7 @@ static inline trestle_time time_add(trestle_time now, trestle_time delay)
 void sim_cancel(struct trestle_sim *sim, struct trestle_event *event);
 
 bool component_is_linked(const struct trestle_component *component, uint32_t port);
-/* Whether a message is being received by it, and sending that on as it is: no byte is copied.
+/* Whether the component is receiving a message, and how to send this message on: no byte is copied.
  * Errors as trestle_component_send(). */
 bool component_is_receiving(const struct trestle_component *component);
 TRESTLE_CHECK int component_forward(struct trestle_component *component, uint32_t port);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hash of a run: XXH64 over a stream of bytes that docs/trace.md defines. XXH64 because it is
- * widely known, so that anybody can compute it anew; because its four independent lanes take 32
+ * widely known, so that anybody can check it; because its four independent lanes take 32
  * bytes in the time of one multiplication or two; and because, unlike FNV-1a over words, no two
  * changes of a high bit cancel each other. It is no protection against those who want a collision.
  *

@@ -20,11 +20,11 @@
 #include "plugin/v2/v2.h"
 
 #define TIMEOUT_MS_MAX UINT32_MAX
-/* A line for each failed access that a guest without bus faults cannot notice, up to so many. */
+/* A guest without bus faults cannot notice a failed access: so many of them get a line each. */
 #define TOLD_FAULTS_MAX 8
-/* Above whatever the machine has at the same place, when the user said shadow=on. */
+/* Above all that the machine has at the same place, if the user said shadow=on. */
 #define REGION_PRIORITY 10000
-/* Below whatever it has, but above QEMU's placeholders ("unimplemented-device", at -1000). */
+/* Below all that it has, but above QEMU's placeholders ("unimplemented-device", at -1000). */
 #define REGION_PRIORITY_BEHIND (-500)
 
 static const char *target;

@@ -44,19 +44,19 @@ void irq_report(irq_used *used);
 /* One of its lines goes to the controller. */
 bool irq_is_wired(const struct sst_device *dev);
 
-/* Before the guest starts: finds the controller and checks the device's inputs. Ends QEMU on those
- * that cannot be. */
+/* Before the guest starts: finds the controller and checks the device's inputs. Ends QEMU if an
+ * input does not exist or is taken. */
 void irq_connect(struct sst_device *dev);
 
 /* A line of the device has another level than before: the controller hears of it. */
 void irq_line_changed(struct sst_device *dev, uint32_t line, bool level);
-/* While the machine is being reset, lines change but the controller does not hear of it; what it
- * has forgotten it is told anew at the end. In between a line may go up and down: the PLIC, reset
- * already, would keep that as an interrupt for the guest's next life. */
+/* While the machine is being reset, the controller does not hear of changes of lines. At the end it
+ * is told the lines that are high again. In between a line may go up and down, and the PLIC, which
+ * is reset already, would keep that as an interrupt for the guest's next life. */
 void irq_hold(void);
 void irq_release(void);
-/* Those that are high, once more: the device was away for a while, and what the guest made of its
- * interrupt meanwhile may have been lost. */
+/* Raises the high lines once more: the device was away for a while, and what the guest did about
+ * its interrupt meanwhile may have been lost. */
 void irq_set_anew(struct sst_device *dev);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How a device that is lost comes back, whatever protocol it speaks.
+ * How a device that is lost comes back, with any protocol.
  *
  *            +------------------- connect, after a back-off -------------+
  *            v                                                           |
@@ -8,10 +8,10 @@
  *     ^               |                          |
  *     +--- closed ----+                          +-- back-off over --> (closed)
  *
- * All this happens at accesses of the guest: until the device is back they fail at once, so that
- * a polling guest does not stall at each. The user hears once that a device is lost and once that
- * it is back: not at the connection but at the first answer, for a peer that accepts and closes is
- * not back.
+ * All this happens at accesses of the guest. Until the device is back they fail at once, so that
+ * a polling guest does not stall at each. The user hears once that a device is lost, and once that
+ * it is back. It is back at the first answer, not at the connection: a peer that accepts and closes
+ * is not back.
  */
 #ifndef TRESTLE_PLUGIN_RECOVERY_H
 #define TRESTLE_PLUGIN_RECOVERY_H

@@ -19,12 +19,12 @@ struct transport_access {
 };
 
 struct transport {
-    /* Before the guest starts: sets dev->connection. A device that is not there yet is no error,
-     * but is said. Ends QEMU only for lack of memory. */
+    /* Before the guest starts: sets dev->connection. A device that is not there yet is not an
+     * error, but gets a line. Ends QEMU only for lack of memory. */
     void (*open)(struct sst_device *dev);
     /* On a vCPU's thread, which waits, under QEMU's big lock. 0, with the data of a read in
-     * *ret_data; any negative errno: the access failed, and whatever the user has to know about it
-     * was said. Without malloc, and without a line of log while all is well. */
+     * *ret_data; any negative errno: the access failed, and the user has been told what to know
+     * about it. Does no malloc, and writes no line while all is well. */
     int (*perform)(struct sst_device *dev, const struct transport_access *access,
                    uint64_t *ret_data);
     /* A debugger is about to access the device: says so, and gives the widths that the device has,

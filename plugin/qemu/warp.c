@@ -4,19 +4,19 @@
  *
  * Under -icount sleep=off, guest time leaps to the next timer once every vCPU is halted: QEMU's
  * main loop adds what is missing to the clock ("warp"). A vCPU says that it is halted in the middle
- * of its wfi, without the big lock, and only afterwards are the instructions since the last look at
- * the clock added as well. When the main loop comes round in between, for whatever reason, both are
- * added, and the guest wakes as many nanoseconds late.
+ * of its wfi, without the big lock. Only afterwards it adds the instructions since the last look at
+ * the clock. If the main loop comes round in between, both add to the clock, and the guest wakes as
+ * many nanoseconds late.
  *
- * Where a timer is due already, there is no leap. So the main loop finds one, whatever the vCPUs
- * say, from the moment it wakes up until it goes to wait again: of a list of timers that nobody
- * runs. The vCPUs do not notice, who look for their next timer when they have the big lock, or come
- * back for it when they found one due.
+ * If a timer is due already, there is no leap. So this file shows the main loop a timer that is
+ * due, from the moment the loop wakes up until it goes to wait again. The timer belongs to a list
+ * that nobody runs. The vCPUs do not notice: they look for their next timer when they have the big
+ * lock, and if they have found one due, they come back for it.
  *
- * Whether the guest is halted for good the vCPU's own thread can tell: work in its queue is done
- * where nothing is left to be added. When that saw every vCPU halted, and no timer due that the
+ * The vCPU's own thread can tell whether the guest is halted for good: when it does the work in its
+ * queue, nothing is left to be added. If that work saw every vCPU halted, and no due timer that the
  * thread is about to run, the next turn of the main loop may leap. The guest cannot run on before
- * that turn is over, since only the main loop can wake it, and holds the big lock then.
+ * that turn is over: only the main loop can wake it, and the main loop then holds the big lock.
  */
 #include "plugin/qemu/warp.h"
 

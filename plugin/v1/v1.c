@@ -2,10 +2,10 @@
 /*
  * Wire version 1 over the device's socket: one request, one answer, no ids.
  *
- * An answer that comes after its time-out would be taken for the answer to the next request, so
- * a connection that timed out is never used again. It is kept all the same: whatever arrives on
- * it, the late answer or its end, tells that the device is back. Only then, or when the back-off
- * is over, is it closed and another one made.
+ * An answer after its time-out would look like the answer to the next request. So a connection that
+ * timed out is never used again. The plugin keeps it all the same: the late answer, or the end of
+ * the connection, says that the device is back. Then, or when the back-off is over, the plugin
+ * closes the connection and makes another.
  */
 #include <errno.h>
 #include <stdlib.h>
