@@ -153,8 +153,11 @@ TRESTLE_API extern const struct trestle_model *const trestle_model_entry;
 
 /* --- what a model may ask for, in any callback unless noted ------------------------------ */
 
-/* The state struct, state_size bytes. */
-TRESTLE_API void *trestle_device_state(struct trestle_device *dev);
+/* The state struct, state_size bytes. Each device begins with the pointer to it. */
+static inline void *trestle_device_state(struct trestle_device *dev)
+{
+    return *(void **)dev;
+}
 /* The configured name and region (TRESTLE_NO_BASE: where the guest puts it). The string lives as
  * long as the device. */
 TRESTLE_API const char *trestle_device_name(const struct trestle_device *dev);
@@ -167,8 +170,12 @@ TRESTLE_API trestle_time trestle_device_now(const struct trestle_device *dev);
 TRESTLE_API void trestle_device_wake_at(struct trestle_device *dev, uint32_t timer,
                                         trestle_time when);
 /* The same, `delay` from now. A sum beyond the end of time is its last picosecond. */
-TRESTLE_API void trestle_device_wake_after(struct trestle_device *dev, uint32_t timer,
-                                           trestle_time delay);
+static inline void trestle_device_wake_after(struct trestle_device *dev, uint32_t timer,
+                                             trestle_time delay)
+{
+    trestle_time now = trestle_device_now(dev), last = TRESTLE_TIME_NEVER - 1;
+    trestle_device_wake_at(dev, timer, delay > last - now ? last : now + delay);
+}
 
 /* Ends a request that read() or write() answers with -EINPROGRESS, from inside that call or
  * later. status: 0, or a negative errno for a bus error. data is ignored for writes. A second
@@ -231,30 +238,46 @@ static inline void trestle_device_pulse(struct trestle_device *dev, uint32_t lin
     trestle_device_irq(dev, line, false);
 }
 
-/* Starts a copy of size bytes between guest memory at addr and buf, which the model keeps
- * valid until dma_done(tag) or reset. tag is the model's own, any value. -ENOTSUP: this run has
- * no DMA. -EINVAL: size is 0, or addr + size wraps. -ENOBUFS: 4096 are under way. -ENOMEM. On an
- * error dma_done() is not called. */
-TRESTLE_API TRESTLE_CHECK int trestle_device_dma_read(struct trestle_device *dev, uint64_t addr,
-                                                      void *buf, size_t size, uint64_t tag);
-TRESTLE_API TRESTLE_CHECK int trestle_device_dma_write(struct trestle_device *dev, uint64_t addr,
-                                                       const void *buf, size_t size, uint64_t tag);
-
-/* Several places of guest memory as one transfer: dma_done() comes once, after the last place, with
- * the first error if there was one. The places are copied in the order of the list; the list itself
- * is copied by the call. -EINVAL also: count is 0, or a place is invalid. On an error nothing has
- * been copied. */
+/* A place in guest memory, and a buffer of the model's. */
 struct trestle_segment {
     uint64_t addr;
     void *buf; /* only a read writes to it */
     size_t size;
 };
-TRESTLE_API TRESTLE_CHECK int trestle_device_dma_read_list(struct trestle_device *dev,
-                                                           const struct trestle_segment *segments,
-                                                           size_t count, uint64_t tag);
-TRESTLE_API TRESTLE_CHECK int trestle_device_dma_write_list(struct trestle_device *dev,
-                                                            const struct trestle_segment *segments,
-                                                            size_t count, uint64_t tag);
+
+/* Starts copying from guest memory to buffers or, with write, from buffers to guest memory. The
+ * buffers stay valid until dma_done(tag) or reset. tag is the model's own, any value. The places
+ * are copied in the order of the list. dma_done() comes once, after the last place, with the first
+ * error if there was one. The call copies the list itself. -ENOTSUP: this run has no DMA. -EINVAL:
+ * count is 0, or a place has size 0 or wraps. -ENOBUFS: 4096 places are under way. -ENOMEM. On an
+ * error nothing has been copied, and dma_done() is not called. */
+TRESTLE_API TRESTLE_CHECK int trestle_device_dma(struct trestle_device *dev, bool write,
+                                                 const struct trestle_segment *segments,
+                                                 size_t count, uint64_t tag);
+TRESTLE_CHECK static inline int trestle_device_dma_read(struct trestle_device *dev, uint64_t addr,
+                                                        void *buf, size_t size, uint64_t tag)
+{
+    struct trestle_segment segment = {addr, buf, size};
+    return trestle_device_dma(dev, false, &segment, 1, tag);
+}
+TRESTLE_CHECK static inline int trestle_device_dma_write(struct trestle_device *dev, uint64_t addr,
+                                                         const void *buf, size_t size, uint64_t tag)
+{
+    struct trestle_segment segment = {addr, (void *)buf, size};
+    return trestle_device_dma(dev, true, &segment, 1, tag);
+}
+TRESTLE_CHECK static inline int trestle_device_dma_read_list(struct trestle_device *dev,
+                                                             const struct trestle_segment *segments,
+                                                             size_t count, uint64_t tag)
+{
+    return trestle_device_dma(dev, false, segments, count, tag);
+}
+TRESTLE_CHECK static inline int
+trestle_device_dma_write_list(struct trestle_device *dev, const struct trestle_segment *segments,
+                              size_t count, uint64_t tag)
+{
+    return trestle_device_dma(dev, true, segments, count, tag);
+}
 /* Forgets all transfers of the device that are under way: there is no dma_done(), and their buffers
  * are the model's again. Bytes of some may have been copied. */
 TRESTLE_API void trestle_device_dma_cancel(struct trestle_device *dev);
@@ -264,10 +287,18 @@ TRESTLE_API void trestle_device_dma_cancel(struct trestle_device *dev);
  * in the order of their calls, and before the guest sees an interrupt or an answer that comes after
  * them. -ENOTSUP: this run has no DMA, or none that ends at once (under SST). -EINVAL, -ENOMEM as
  * above. */
-TRESTLE_API TRESTLE_CHECK int trestle_device_memory_read(struct trestle_device *dev, uint64_t addr,
-                                                         void *buf, size_t size);
-TRESTLE_API TRESTLE_CHECK int trestle_device_memory_write(struct trestle_device *dev, uint64_t addr,
-                                                          const void *buf, size_t size);
+TRESTLE_API TRESTLE_CHECK int trestle_device_memory(struct trestle_device *dev, bool write,
+                                                    uint64_t addr, void *buf, size_t size);
+TRESTLE_CHECK static inline int trestle_device_memory_read(struct trestle_device *dev,
+                                                           uint64_t addr, void *buf, size_t size)
+{
+    return trestle_device_memory(dev, false, addr, buf, size);
+}
+TRESTLE_CHECK static inline int
+trestle_device_memory_write(struct trestle_device *dev, uint64_t addr, const void *buf, size_t size)
+{
+    return trestle_device_memory(dev, true, addr, (void *)buf, size);
+}
 
 /* Changes a little-endian number of 2, 4 or 8 bytes at an aligned address: the bits of mask become
  * those of value. *ret_old (not NULL) gets the previous number. Nothing in the session comes
@@ -292,22 +323,31 @@ TRESTLE_API void trestle_device_log(struct trestle_device *dev, enum trestle_log
  * u64: decimal or 0x hexadecimal. period: a frequency such as "1GHz" or "2.5MHz", given as its
  * period in picoseconds (1 Hz to 1 THz; a period such as "1ns" is taken too). time: "10ns",
  * "1.5us", "2s"; units ps, ns, us, ms, s. string: lives until init() returns. */
-TRESTLE_API TRESTLE_CHECK int trestle_params_u64(const struct trestle_params *params,
-                                                 const char *key, uint64_t fallback,
-                                                 uint64_t *ret_value);
-TRESTLE_API TRESTLE_CHECK int trestle_params_period(const struct trestle_params *params,
-                                                    const char *key, trestle_time fallback,
-                                                    trestle_time *ret_period);
-TRESTLE_API TRESTLE_CHECK int trestle_params_time(const struct trestle_params *params,
-                                                  const char *key, trestle_time fallback,
-                                                  trestle_time *ret_time);
+enum trestle_number { TRESTLE_NUMBER_U64, TRESTLE_NUMBER_PERIOD, TRESTLE_NUMBER_TIME };
+TRESTLE_API TRESTLE_CHECK int trestle_params_number(const struct trestle_params *params,
+                                                    const char *key, enum trestle_number kind,
+                                                    uint64_t fallback, uint64_t *ret_value);
 TRESTLE_API TRESTLE_CHECK int trestle_params_string(const struct trestle_params *params,
                                                     const char *key, const char *fallback,
                                                     const char **ret_value);
-/* A number of cycles of a clock with that period, given as a time. */
-TRESTLE_API TRESTLE_CHECK int trestle_params_cycles(const struct trestle_params *params,
-                                                    const char *key, uint64_t fallback,
-                                                    trestle_time period, trestle_time *ret_time);
+TRESTLE_CHECK static inline int trestle_params_u64(const struct trestle_params *params,
+                                                   const char *key, uint64_t fallback,
+                                                   uint64_t *ret_value)
+{
+    return trestle_params_number(params, key, TRESTLE_NUMBER_U64, fallback, ret_value);
+}
+TRESTLE_CHECK static inline int trestle_params_period(const struct trestle_params *params,
+                                                      const char *key, trestle_time fallback,
+                                                      trestle_time *ret_period)
+{
+    return trestle_params_number(params, key, TRESTLE_NUMBER_PERIOD, fallback, ret_period);
+}
+TRESTLE_CHECK static inline int trestle_params_time(const struct trestle_params *params,
+                                                    const char *key, trestle_time fallback,
+                                                    trestle_time *ret_time)
+{
+    return trestle_params_number(params, key, TRESTLE_NUMBER_TIME, fallback, ret_time);
+}
 /* The index-th configured parameter, for models whose users choose the keys; it counts as asked
  * for. Both strings live until init() returns. -ENOENT: there are fewer. */
 TRESTLE_API TRESTLE_CHECK int trestle_params_item(const struct trestle_params *params, size_t index,
@@ -316,6 +356,20 @@ TRESTLE_API TRESTLE_CHECK int trestle_params_item(const struct trestle_params *p
  * ("a multiple of 8"), and returns -EINVAL, for init() to return. */
 TRESTLE_API TRESTLE_CHECK int trestle_params_refuse(const struct trestle_params *params,
                                                     const char *key, const char *expected);
+/* A number of cycles of a clock with that period, given as a time. */
+TRESTLE_CHECK static inline int trestle_params_cycles(const struct trestle_params *params,
+                                                      const char *key, uint64_t fallback,
+                                                      trestle_time period, trestle_time *ret_time)
+{
+    uint64_t cycles;
+    int r = trestle_params_u64(params, key, fallback, &cycles);
+    if (r < 0)
+        return r;
+    if (period && cycles > TRESTLE_TIME_NEVER / period)
+        return trestle_params_refuse(params, key, "as many cycles as simulated time can hold");
+    *ret_time = cycles * period;
+    return 0;
+}
 
 #ifdef __cplusplus
 }

@@ -43,13 +43,14 @@ TRESTLE_API TRESTLE_CHECK int trestle_process_create(const char *variable,
 /* Closes the sockets. NULL is fine. */
 TRESTLE_API void trestle_process_destroy(struct trestle_process *process);
 
-/* The devices to serve: names and sizes as in the configuration. They live as long as the process.
- */
-TRESTLE_API uint32_t trestle_process_num_devices(const struct trestle_process *process);
-TRESTLE_API const char *trestle_process_device_name(const struct trestle_process *process,
-                                                    uint32_t index);
-TRESTLE_API uint64_t trestle_process_device_size(const struct trestle_process *process,
-                                                 uint32_t index);
+/* A device to serve, as in the configuration. */
+struct trestle_process_device {
+    const char *name;
+    uint64_t size;
+};
+/* The devices to serve, *ret_num of them. They live as long as the process. */
+TRESTLE_API const struct trestle_process_device *
+trestle_process_devices(const struct trestle_process *process, uint32_t *ret_num);
 
 /* Gives the next device, from 0 on, its model, which outlives the process. *ret_device (if wanted)
  * is as from trestle_bridge_add_device(). -ENOENT: all devices have a model. */

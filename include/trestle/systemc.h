@@ -958,8 +958,10 @@ struct simulator {
     // In the order of the configuration. Returns why that failed, or nothing.
     static std::string add_devices(struct trestle_process *process, std::list<served> &models)
     {
-        for (uint32_t i = 0; i < trestle_process_num_devices(process); i++) {
-            const char *name = trestle_process_device_name(process, i);
+        uint32_t count;
+        const struct trestle_process_device *wanted = trestle_process_devices(process, &count);
+        for (uint32_t i = 0; i < count; i++) {
+            const char *name = wanted[i].name;
             port *made = find(name);
             if (!made)
                 return std::string("the simulator has no trestle::device called ") + name +
@@ -967,8 +969,7 @@ struct simulator {
             models.emplace_back();
             served &added = models.back();
             added.regions[0] = made->options().registers;
-            added.model =
-                model_of("systemc", trestle_process_device_size(process, i), made->options().irqs);
+            added.model = model_of("systemc", wanted[i].size, made->options().irqs);
             added.model.regions = added.regions[0] ? added.regions : nullptr;
             added.model.init = init;
             added.model.fini = fini;

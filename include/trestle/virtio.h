@@ -115,12 +115,21 @@ TRESTLE_API int trestle_virtio_pop(struct trestle_device *dev, uint32_t queue,
 /* Copies from the buffers that the device reads, or to those that it writes, from `offset` bytes
  * on. Returns the number of bytes, which is less than size if the chain ends before; negative: the
  * device needs a reset. */
-TRESTLE_API int64_t trestle_virtio_read(struct trestle_device *dev,
+TRESTLE_API int64_t trestle_virtio_copy(struct trestle_device *dev, bool write,
                                         const struct trestle_virtio_chain *chain, uint64_t offset,
                                         void *buf, size_t size);
-TRESTLE_API int64_t trestle_virtio_write(struct trestle_device *dev,
-                                         const struct trestle_virtio_chain *chain, uint64_t offset,
-                                         const void *buf, size_t size);
+static inline int64_t trestle_virtio_read(struct trestle_device *dev,
+                                          const struct trestle_virtio_chain *chain, uint64_t offset,
+                                          void *buf, size_t size)
+{
+    return trestle_virtio_copy(dev, false, chain, offset, buf, size);
+}
+static inline int64_t trestle_virtio_write(struct trestle_device *dev,
+                                           const struct trestle_virtio_chain *chain,
+                                           uint64_t offset, const void *buf, size_t size)
+{
+    return trestle_virtio_copy(dev, true, chain, offset, (void *)buf, size);
+}
 /* Gives the chain back. written: how many bytes the device has written. */
 TRESTLE_API void trestle_virtio_push(struct trestle_device *dev, uint32_t queue,
                                      const struct trestle_virtio_chain *chain, uint32_t written);

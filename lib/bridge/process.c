@@ -16,6 +16,7 @@
 struct trestle_process {
     struct trestle_process_options options;
     struct handover *given;
+    struct trestle_process_device *devices; /* of those */
     int in_fd, out_fd;
     struct trestle_bridge *bridge;
     uint32_t num_added;
@@ -32,12 +33,19 @@ static void log_level(void *ctx, enum trestle_log_level level, const char *text)
 
 static int create_bridge(struct trestle_process *process, char **ret_error)
 {
+    const struct handover *given = process->given;
+    process->devices = calloc(given->num_devices + 1, sizeof(*process->devices));
+    if (!process->devices)
+        return error_no_memory(ret_error);
+    for (size_t i = 0; i < given->num_devices; i++)
+        process->devices[i] =
+            (struct trestle_process_device){given->devices[i].name, given->devices[i].size};
     const struct trestle_bridge_options options = {.size = sizeof(options),
                                                    .log = log_level,
                                                    .ctx = process,
-                                                   .log_debug = process->given->verbosity >= 2,
-                                                   .run_hash = process->given->run_hash,
-                                                   .without_shm = process->given->without_shm};
+                                                   .log_debug = given->verbosity >= 2,
+                                                   .run_hash = given->run_hash,
+                                                   .without_shm = given->without_shm};
     return trestle_bridge_create(&options, &process->bridge, ret_error);
 }
 
@@ -79,6 +87,7 @@ void trestle_process_destroy(struct trestle_process *process)
     if (process->bridge && trestle_bridge_remove_devices(process->bridge) < 0)
         (void)handover_say(process->out_fd, "lost", "");
     trestle_bridge_destroy(process->bridge);
+    free(process->devices);
     handover_free(process->given);
     if (process->in_fd >= 0)
         close(process->in_fd);
@@ -87,19 +96,11 @@ void trestle_process_destroy(struct trestle_process *process)
     free(process);
 }
 
-uint32_t trestle_process_num_devices(const struct trestle_process *process)
+const struct trestle_process_device *trestle_process_devices(const struct trestle_process *process,
+                                                             uint32_t *ret_num)
 {
-    return (uint32_t)process->given->num_devices;
-}
-
-const char *trestle_process_device_name(const struct trestle_process *process, uint32_t index)
-{
-    return process->given->devices[index].name;
-}
-
-uint64_t trestle_process_device_size(const struct trestle_process *process, uint32_t index)
-{
-    return process->given->devices[index].size;
+    *ret_num = (uint32_t)process->given->num_devices;
+    return process->devices;
 }
 
 int trestle_process_add_device(struct trestle_process *process, const struct trestle_model *model,

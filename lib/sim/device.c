@@ -11,11 +11,6 @@
 #include "registers.h"
 #include "trace/trace.h"
 
-void *trestle_device_state(struct trestle_device *dev)
-{
-    return dev->state;
-}
-
 const char *trestle_device_name(const struct trestle_device *dev)
 {
     return dev->name;
@@ -349,11 +344,6 @@ void trestle_device_wake_at(struct trestle_device *dev, uint32_t timer, trestle_
     else
         trestle_device_log(dev, TRESTLE_LOG_ERROR, "model '%s' has no timer %" PRIu32,
                            dev->model.name, timer);
-}
-
-void trestle_device_wake_after(struct trestle_device *dev, uint32_t timer, trestle_time delay)
-{
-    trestle_device_wake_at(dev, timer, time_add(dev->sim->now, delay));
 }
 
 trestle_time device_wake_time(const struct trestle_device *dev, uint32_t timer)

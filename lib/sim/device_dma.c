@@ -139,22 +139,6 @@ static int dma_one(struct trestle_device *dev, bool write, uint64_t addr, void *
     return r;
 }
 
-int trestle_device_dma_read(struct trestle_device *dev, uint64_t addr, void *buf, size_t size,
-                            uint64_t tag)
-{
-    if (device_is_elsewhere(dev, "trestle_device_dma_read"))
-        return -EPERM;
-    return dma_one(dev, false, addr, buf, size, tag);
-}
-
-int trestle_device_dma_write(struct trestle_device *dev, uint64_t addr, const void *buf,
-                             size_t size, uint64_t tag)
-{
-    if (device_is_elsewhere(dev, "trestle_device_dma_write"))
-        return -EPERM;
-    return dma_one(dev, true, addr, (void *)buf, size, tag);
-}
-
 /* --- lists ----------------------------------------------------------------------------------- */
 
 static int reserve_transfers(struct trestle_device *dev, size_t count)
@@ -198,21 +182,14 @@ static int dma_list(struct trestle_device *dev, bool write, const struct trestle
     return first ? 0 : r;
 }
 
-int trestle_device_dma_read_list(struct trestle_device *dev, const struct trestle_segment *segments,
-                                 size_t count, uint64_t tag)
+int trestle_device_dma(struct trestle_device *dev, bool write,
+                       const struct trestle_segment *segments, size_t count, uint64_t tag)
 {
-    if (device_is_elsewhere(dev, "trestle_device_dma_read_list"))
+    if (device_is_elsewhere(dev, write ? "trestle_device_dma_write" : "trestle_device_dma_read"))
         return -EPERM;
-    return dma_list(dev, false, segments, count, tag);
-}
-
-int trestle_device_dma_write_list(struct trestle_device *dev,
-                                  const struct trestle_segment *segments, size_t count,
-                                  uint64_t tag)
-{
-    if (device_is_elsewhere(dev, "trestle_device_dma_write_list"))
-        return -EPERM;
-    return dma_list(dev, true, segments, count, tag);
+    if (count == 1)
+        return dma_one(dev, write, segments->addr, segments->buf, segments->size, tag);
+    return dma_list(dev, write, segments, count, tag);
 }
 
 void trestle_device_dma_cancel(struct trestle_device *dev)
@@ -237,19 +214,13 @@ static int memory_move(struct trestle_device *dev, bool write, uint64_t addr, vo
     return r;
 }
 
-int trestle_device_memory_read(struct trestle_device *dev, uint64_t addr, void *buf, size_t size)
+int trestle_device_memory(struct trestle_device *dev, bool write, uint64_t addr, void *buf,
+                          size_t size)
 {
-    if (device_is_elsewhere(dev, "trestle_device_memory_read"))
+    if (device_is_elsewhere(dev,
+                            write ? "trestle_device_memory_write" : "trestle_device_memory_read"))
         return -EPERM;
-    return memory_move(dev, false, addr, buf, size);
-}
-
-int trestle_device_memory_write(struct trestle_device *dev, uint64_t addr, const void *buf,
-                                size_t size)
-{
-    if (device_is_elsewhere(dev, "trestle_device_memory_write"))
-        return -EPERM;
-    return memory_move(dev, true, addr, (void *)buf, size);
+    return memory_move(dev, write, addr, buf, size);
 }
 
 int trestle_device_memory_update(struct trestle_device *dev, uint64_t addr, size_t size,

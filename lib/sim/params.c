@@ -79,52 +79,30 @@ int trestle_params_refuse(const struct trestle_params *params, const char *key,
     return error_set(&params->record->error, -EINVAL, "parameter '%s' is not %s", key, expected);
 }
 
-int trestle_params_u64(const struct trestle_params *params, const char *key, uint64_t fallback,
-                       uint64_t *ret_value)
+static bool parse_number(const char *text, enum trestle_number kind, uint64_t *ret_value)
 {
+    switch (kind) {
+    case TRESTLE_NUMBER_PERIOD:
+        return params_parse_frequency(text, ret_value) == 0;
+    case TRESTLE_NUMBER_TIME:
+        return trestle_parse_time(text, ret_value) == 0;
+    default:
+        return number_parse(text, ret_value);
+    }
+}
+
+int trestle_params_number(const struct trestle_params *params, const char *key,
+                          enum trestle_number kind, uint64_t fallback, uint64_t *ret_value)
+{
+    static const char *const expected[] = {
+        [TRESTLE_NUMBER_U64] = "a whole number of 64 bits (decimal or 0x hexadecimal)",
+        [TRESTLE_NUMBER_PERIOD] = "a frequency such as 1GHz (1Hz to 1THz) or its period",
+        [TRESTLE_NUMBER_TIME] = "a time such as 10ns (ps, ns, us, ms, s)"};
     const char *text = params_find(params, key);
     uint64_t value = fallback;
-    if (text && !number_parse(text, &value))
-        return trestle_params_refuse(params, key,
-                                     "a whole number of 64 bits (decimal or 0x hexadecimal)");
+    if (text && !parse_number(text, kind, &value))
+        return trestle_params_refuse(params, key, expected[kind]);
     *ret_value = value;
-    return 0;
-}
-
-int trestle_params_period(const struct trestle_params *params, const char *key,
-                          trestle_time fallback, trestle_time *ret_period)
-{
-    const char *text = params_find(params, key);
-    trestle_time period = fallback;
-    if (text && params_parse_frequency(text, &period) < 0)
-        return trestle_params_refuse(params, key,
-                                     "a frequency such as 1GHz (1Hz to 1THz) or its period");
-    *ret_period = period;
-    return 0;
-}
-
-int trestle_params_cycles(const struct trestle_params *params, const char *key, uint64_t fallback,
-                          trestle_time period, trestle_time *ret_time)
-{
-    uint64_t cycles;
-    trestle_time time;
-    int r = trestle_params_u64(params, key, fallback, &cycles);
-    if (r < 0)
-        return r;
-    if (__builtin_mul_overflow(cycles, period, &time))
-        return trestle_params_refuse(params, key, "as many cycles as simulated time can hold");
-    *ret_time = time;
-    return 0;
-}
-
-int trestle_params_time(const struct trestle_params *params, const char *key, trestle_time fallback,
-                        trestle_time *ret_time)
-{
-    const char *text = params_find(params, key);
-    trestle_time time = fallback;
-    if (text && trestle_parse_time(text, &time) < 0)
-        return trestle_params_refuse(params, key, "a time such as 10ns (ps, ns, us, ms, s)");
-    *ret_time = time;
     return 0;
 }
 

@@ -218,16 +218,13 @@ static int64_t copy(struct trestle_device *dev, const struct trestle_virtio_chai
     return (int64_t)done;
 }
 
-int64_t trestle_virtio_read(struct trestle_device *dev, const struct trestle_virtio_chain *chain,
-                            uint64_t offset, void *buf, size_t size)
+int64_t trestle_virtio_copy(struct trestle_device *dev, bool write,
+                            const struct trestle_virtio_chain *chain, uint64_t offset, void *buf,
+                            size_t size)
 {
-    return copy(dev, chain, 0, chain->num_out, offset, buf, size, false);
-}
-
-int64_t trestle_virtio_write(struct trestle_device *dev, const struct trestle_virtio_chain *chain,
-                             uint64_t offset, const void *buf, size_t size)
-{
-    return copy(dev, chain, chain->num_out, chain->num_in, offset, (uint8_t *)buf, size, true);
+    unsigned first = write ? chain->num_out : 0;
+    unsigned count = write ? chain->num_in : chain->num_out;
+    return copy(dev, chain, first, count, offset, buf, size, write);
 }
 
 /* --- used ------------------------------------------------------------------------------------ */
