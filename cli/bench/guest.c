@@ -65,7 +65,7 @@ static void parse_line(const char *line, struct bench_output *output)
         output->has_ended = true;
 }
 
-/* Of a batch between two looks at the clock, the share of one access. */
+/* The share of one access in a batch between two looks at the clock. */
 static double per_access(const struct bench_output *output, double part)
 {
     double time = quantile(&output->latency, part) - quantile(&output->overhead, 0.5);

@@ -79,7 +79,7 @@ double bench_median_of(double *ref_values, size_t count)
     return (ref_values[(count - 1) / 2] + ref_values[count / 2]) / 2;
 }
 
-/* Of the double at this offset in each result. */
+/* The median of the double at this offset in each result. */
 static double median_at(const struct bench_result *results, size_t count, size_t offset)
 {
     double *values = xcalloc(count, sizeof(*values));

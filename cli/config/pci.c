@@ -59,7 +59,7 @@ static char *const bar_choices[] = {"mem", "mem64", "io", NULL};
 #define BAR_KINDS 3
 static char *const interrupt_choices[] = {"msix", "msi", "intx", NULL};
 
-/* Of the first region, or a list of all regions'. */
+/* The kind of the first region's BAR, or a list of the kinds of all. */
 static int set_bar(struct config_reader *reader, const struct config_key *key,
                    const struct json_place *where, const json_t *value, void *target)
 {
@@ -316,7 +316,7 @@ int config_check_pci_count(struct config_reader *reader)
         wanted, SLOTS - taken);
 }
 
-/* Those that are nowhere in particular come last. */
+/* Devices without an address of their own come last. */
 int config_order_pci(const struct config_device *a, const struct config_device *b)
 {
     unsigned a_addr = a->pci ? (unsigned)a->pci->addr : UINT_MAX;

@@ -72,7 +72,7 @@ static void map_side(const struct rtl_side *side, unsigned unit, FILE *out)
     fprintf(out, "#include \"%s\"\n", bus->header);
 }
 
-/* That of the bus, which any parameter or file may say the period of, and the others. */
+/* The clock of the bus, whose period a parameter or a file may give, and the other clocks. */
 static void map_clocks(const struct rtl_ports *ports, FILE *out)
 {
     const uint64_t usual = 10000; /* picoseconds: 100 MHz */

@@ -325,7 +325,7 @@ static bool is_irq(const char *plain)
            (is_one_of(name.words[0], first_names) && !is_one_of(last, others));
 }
 
-/* Those that a file has named come first. The bus's clock is the one without a period. */
+/* Ports that a file has named come first. The bus's clock is the one without a period. */
 static int match_named(struct rtl_ports *ports, char **ret_error)
 {
     for (size_t i = 0; i < ports->count; i++) {

@@ -440,7 +440,7 @@ static int open_tap(struct backend *backend, const char *name)
     return r;
 }
 
-/* Of backend_lend(). A client of a socket was the other process's. */
+/* Takes the descriptors of backend_lend(). A client of a socket belonged to the other process. */
 static int take_over(struct backend *backend, const char *fds)
 {
     int is_tap = 0;

@@ -111,7 +111,7 @@ struct interrupts {
     bool used[UINT16_MAX + 1];
 };
 
-/* Those of a controller, when all lines about it have been read. */
+/* The inputs of a controller, when all lines about it have been read. */
 static void print_interrupts(struct interrupts *interrupts)
 {
     if (!*interrupts->name)

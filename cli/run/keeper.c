@@ -27,7 +27,7 @@
 
 /* --- the mark -------------------------------------------------------------------------------- */
 
-/* Of this process and no other, even once its number is another's. */
+/* A mark of this process and no other, even when another process has its number later. */
 static int set_mark(char *ret_mark, size_t size)
 {
     struct process_info info;

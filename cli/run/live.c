@@ -229,8 +229,8 @@ static enum control_status complete(struct live *live, const char *line, FILE *o
     return CONTROL_OK;
 }
 
-/* Who takes commands: for each device that can be reached "PROCESS:DEVICE", the run's own process
- * having no name. */
+/* Prints who takes commands: "PROCESS:DEVICE" for each device that can be reached. The run's own
+ * process has no name. */
 static void print_places(const struct live *live, FILE *out)
 {
     const struct config *config = live->run->config;

@@ -373,7 +373,7 @@ static void add_counts(struct trestle_device_stats *stats, const struct trestle_
     stats->writes += more->writes;
     stats->bytes += more->bytes;
     stats->errors += more->errors;
-    /* Of the process that saw the most, roughly: percentiles do not add up. */
+    /* Percentiles do not add up: takes those of the slowest process. */
     stats->latency_p50_ns = larger(stats->latency_p50_ns, more->latency_p50_ns);
     stats->latency_p99_ns = larger(stats->latency_p99_ns, more->latency_p99_ns);
     stats->latency_max_ns = larger(stats->latency_max_ns, more->latency_max_ns);

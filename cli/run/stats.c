@@ -134,7 +134,7 @@ static const char *find_hash(const struct run *run, char digits[17])
     return digits;
 }
 
-/* Of a QEMU that somebody else has started, nobody here knows whether it repeats. */
+/* If somebody else has started QEMU, this run does not know whether QEMU repeats. */
 static void print_hash(const struct run *run, const struct stats_qemu *qemu, FILE *file)
 {
     char digits[17];
@@ -174,8 +174,8 @@ static void print_trace(const struct run *run, FILE *file)
     fputs(trace->is_whole ? "\n" : "; cut off by an error\n", file);
 }
 
-/* Of more devices than fit a screen, those that were used most are shown, unless -v asks for all.
- */
+/* If there are more devices than fit a screen, shows those that were used most, unless -v asks for
+ * all. */
 enum { ROWS_MAX = 32, ROWS_SHOWN = 16 };
 
 /* The least number of requests that gives a device a row. */

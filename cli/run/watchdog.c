@@ -28,7 +28,7 @@
 /* What a clean-up may take before the process ends all the same. */
 #define CLEAN_UP_S 10
 #define FRAMES_MAX 24
-/* Of the handler, with care, and the system's way into it. */
+/* Frames of the handler and of the system's way into it, with some to spare. */
 #define FRAMES_OURS 4
 
 /* Where a signal came that ends the process. */
@@ -49,7 +49,7 @@ static struct {
     _Atomic(const char *) deadline_what;
     atomic_int deadline_code;
 
-    /* Of a crash: set by the handler, in this order, the number last. */
+    /* What the handler of a crash sets, in this order, the number last. */
     void *frames[FRAMES_MAX];
     int num_frames;
     struct trestle_activity crashed_in;

@@ -357,7 +357,7 @@ struct fields {
     size_t count;
 };
 
-/* Of a field outside of its register there is nothing to keep. */
+/* Drops a field that lies outside of its register. */
 static int add_field(struct reader *reader, const struct svd_register *reg, struct svd_node *node,
                      struct fields *fields)
 {

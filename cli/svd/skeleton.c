@@ -194,7 +194,7 @@ static void print_check(FILE *out, const struct trestle_register *row,
                 row->offset, row->size, row->reset, row->name);
 }
 
-/* Those that are not 0 say more. */
+/* Prefers registers whose reset value is not 0, since they say more. */
 char *svd_skeleton_checks(const struct svd_stub *stub, enum svd_skeleton_check where,
                           const char *name)
 {

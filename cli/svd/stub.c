@@ -20,7 +20,7 @@ static int stub_init(struct trestle_device *dev, const struct trestle_params *pa
     return 0;
 }
 
-/* Of a peripheral that has addresses but no registers in the file. */
+/* For a peripheral that has addresses but no registers in the file. */
 static int read_nothing(struct trestle_device *dev, struct trestle_request *req,
                         const struct trestle_access *access, uint64_t *ret_data)
 {

@@ -96,7 +96,7 @@ static int by_offset(const void *left, const void *right)
     return a->element < b->element ? -1 : a->element > b->element;
 }
 
-/* Of what overlaps, keeps what begins first, and there the widest. */
+/* If pieces overlap, keeps the one that begins first; if several do, the widest. */
 static void keep_one_of_each(struct maker *maker)
 {
     size_t kept = 0;
@@ -163,7 +163,7 @@ static int by_name(const void *left, const void *right)
     return order ? order : (a > b) - (a < b);
 }
 
-/* Of rows that are called the same, the later ones get their offset into the name. */
+/* If several rows have the same name, the later ones get their offset into the name. */
 static void tell_apart(struct maker *maker)
 {
     size_t count = maker->table.num_rows;
@@ -202,7 +202,7 @@ static enum trestle_rights rights_of(const struct svd_rights *rights)
     return rights->access & SVD_WRITE ? writes[rights->on_write] : TRESTLE_RO;
 }
 
-/* Of a register with fields that may do more than it may. */
+/* The rights of a register whose fields may do more than it may. */
 static enum trestle_rights row_rights(const struct source *source)
 {
     if (source->rights.access == source->reg->rights.access)

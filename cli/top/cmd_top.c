@@ -22,7 +22,7 @@ static const struct command_option options[] = {
     {0},
 };
 
-/* Of a page that is printed. */
+/* Rows of a page that --once prints. */
 #define ROWS_ONCE 40
 /* The first page has rates, too. */
 #define FIRST_MS 200

@@ -55,7 +55,7 @@ static void print_value(const struct trestle_trace_record *access, uint64_t valu
     fputc('"', file);
 }
 
-/* Of an access: its name, and the beginning of its arguments. */
+/* An access's name, and the beginning of its arguments. */
 static void print_access(const struct trestle_trace_record *access, struct trace_names *names,
                          FILE *file)
 {

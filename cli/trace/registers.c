@@ -16,7 +16,7 @@ struct seen {
     bool is_written;
 };
 
-/* Of one row of a table: those that were seen, by index. */
+/* What was seen of one row of a table: its registers, by index. */
 struct row_seen {
     struct seen *seen;
     size_t count;

@@ -83,7 +83,7 @@ static bool is_ready(const char *thread)
     return state && strncmp(state, ") R", 3) == 0;
 }
 
-/* That the other threads wait for a processor is the host's fault and not the model's. */
+/* If the other threads wait for a processor, the host is at fault and not the model. */
 static bool waits_for_processor(uint64_t ran_ns)
 {
     if (ran_ns >= VIGIL_TICK_MS * NS_PER_MS / 4)

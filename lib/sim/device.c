@@ -53,7 +53,7 @@ bool trestle_device_busy(const struct trestle_device *dev)
 
 /* --- accesses -------------------------------------------------------------------------------- */
 
-/* Of any other width than 1 to 8, some mask. */
+/* For a width that is not 1 to 8, the mask has no meaning. */
 static uint64_t size_mask(uint32_t size)
 {
     return UINT64_MAX >> ((64 - 8 * size) & 63);

@@ -20,11 +20,11 @@ struct transfer {
     void *buf;
     size_t size;
     int status;
-    struct transfer *first; /* of a list, which tells of its end; of no list: itself */
-    /* Of the first. */
+    struct transfer *first; /* of its list, which tells of the end; without a list: itself */
+    /* These three count in the first only. */
     uint64_t tag;
     size_t num_left; /* of the list, not ended */
-    int error;       /* that there was first */
+    int error;       /* the first one */
 };
 
 static void transfer_release(struct transfer *transfer)

@@ -167,7 +167,7 @@ static int import_row(const struct trestle_model *model, const struct trestle_re
     if (why)
         return fail_row(ret_error, reg, why);
     int r = import_fields(row, region->field_size, ret_error);
-    /* Those of another version are obeyed, but have no names. */
+    /* Fields of another version still act, but have no names. */
     if (region->field_size != sizeof(struct trestle_field) ||
         region->value_size != sizeof(struct trestle_value))
         reg->fields = NULL;

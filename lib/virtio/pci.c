@@ -51,7 +51,7 @@ static uint64_t *place_of(struct virtio_queue *queue, uint64_t offset)
                                     : &queue->device;
 }
 
-/* Of the selected queue; 0 where there is none. */
+/* A register of the selected queue; 0 if there is no such queue. */
 static uint64_t read_queue(struct trestle_virtio *virtio, uint64_t offset)
 {
     struct virtio_queue *queue = virtio_selected(virtio);

@@ -29,7 +29,7 @@ static const struct controller {
 };
 #define NUM_CONTROLLERS (sizeof(CONTROLLERS) / sizeof(CONTROLLERS[0]))
 
-/* Of the controller: the lines of ours that are connected to it, and those of them that are up. */
+/* An input of the controller: how many of our lines are connected to it, and how many are up. */
 struct input {
     uint16_t num_lines, num_high;
     const char *owner; /* the board's own device at it, by QEMU's name of its kind; NULL: none */
@@ -77,7 +77,7 @@ int irq_parse(const char *text, uint32_t ret_inputs[IRQ_LINES_MAX], uint32_t *re
 /* --- the controller ----------------------------------------------------------------------------
  */
 
-/* Of two APLICs, the machine's wires end at the one that is the machine mode's. */
+/* If there are two APLICs, the machine's wires end at the APLIC of machine mode. */
 static int find_root_aplic(struct qemu_object *candidate, void *ret_object)
 {
     if (qemu.object_dynamic_cast(candidate, "riscv.aplic") &&

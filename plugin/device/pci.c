@@ -45,9 +45,9 @@
 #define PM_STATE 0x3 /* D0 to D3; without a soft reset's exemption: from D3 to D0 it is reset */
 #define PM_D3 3
 
-/* Those of the vendor's. */
+/* A vendor's capability. */
 #define VENDOR_ID 0x09
-#define VENDOR_LENGTH 2 /* where its length stands, which counts all of it */
+#define VENDOR_LENGTH 2 /* offset of its length, which counts all of its bytes */
 #define VENDOR_MAX 96   /* bytes that all others leave of the configuration space */
 
 /* Types of a BAR. */
@@ -217,7 +217,7 @@ static unsigned number_bars(const struct sst_device *dev, unsigned ret_numbers[R
     return next;
 }
 
-/* Of the table of MSI-X. */
+/* The BAR of MSI-X's table. */
 static unsigned table_bar(const struct sst_device *dev)
 {
     unsigned numbers[REGIONS_MAX], next = number_bars(dev, numbers);

@@ -19,7 +19,7 @@
 #define CLASS_OTHERS 0x00ff
 #define CLASS_BYTES 512 /* to look through */
 
-/* Of QEMU's own devices, those whose identity is known. */
+/* QEMU's own devices whose identity is known. */
 static const struct known {
     const char *type;
     uint16_t vendor, device;
