@@ -35,8 +35,8 @@ static void panel_message(struct trestle_device *dev, uint32_t port, const void 
 {
     struct panel *panel = trestle_device_state(dev);
     if (!trestle_pins_heard(dev, &panel->pins, port, data, size))
-        trestle_device_log(dev, TRESTLE_LOG_WARNING, "pin%u: a message that is no level; ignored",
-                           port);
+        trestle_device_log(dev, TRESTLE_LOG_WARNING,
+                           "pin%u: a message that is not a level; ignored", port);
 }
 
 static void panel_reset(struct trestle_device *dev)

@@ -82,7 +82,7 @@ static void line_message(struct trestle_device *dev, uint32_t port, const void *
 {
     struct line *line = trestle_device_state(dev);
     if (!trestle_pins_heard(dev, &line->pins, port, data, size)) {
-        trestle_device_log(dev, TRESTLE_LOG_WARNING, "a message that is no level; ignored");
+        trestle_device_log(dev, TRESTLE_LOG_WARNING, "a message that is not a level; ignored");
     } else if (port == PORT_RX && is_high(line)) {
         if (line->listening == BROKEN)
             line->listening = IDLE;

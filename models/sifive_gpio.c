@@ -44,8 +44,8 @@ static void gpio_message(struct trestle_device *dev, uint32_t port, const void *
 {
     struct gpio *gpio = trestle_device_state(dev);
     if (!trestle_pins_heard(dev, &gpio->pins, port, data, size))
-        trestle_device_log(dev, TRESTLE_LOG_WARNING, "pin%u: a message that is no level; ignored",
-                           port);
+        trestle_device_log(dev, TRESTLE_LOG_WARNING,
+                           "pin%u: a message that is not a level; ignored", port);
     update(dev);
 }
 

@@ -175,7 +175,7 @@ static const struct trestle_virtio_kind kind = {
 static const char *complaint(const struct blk *blk, const struct stat *st)
 {
     if (!S_ISREG(st->st_mode))
-        return "it is no file";
+        return "it is not a file";
     if (st->st_size == 0)
         return "it is empty";
     if (st->st_size % SECTOR)

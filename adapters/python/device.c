@@ -16,7 +16,7 @@ static struct trestle_device *device_of(PyObject *self)
 {
     struct trestle_device *dev = ((struct device_object *)self)->dev;
     if (!dev)
-        PyErr_SetString(PyExc_RuntimeError, "this is no device of a run yet; do it in init()");
+        PyErr_SetString(PyExc_RuntimeError, "this is not a device of a run yet; do it in init()");
     return dev;
 }
 
@@ -24,7 +24,7 @@ struct trestle_device *device_from(PyObject *object)
 {
     if (PyObject_TypeCheck(object, (PyTypeObject *)model_type))
         return device_of(object);
-    PyErr_Format(PyExc_TypeError, "%R is no trestle.Model", object);
+    PyErr_Format(PyExc_TypeError, "%R is not a trestle.Model", object);
     return NULL;
 }
 

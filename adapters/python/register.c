@@ -105,7 +105,7 @@ static int on_write(struct trestle_device *dev, struct trestle_register_access *
 static PyObject *set_hook(PyObject **hook, PyObject *function)
 {
     if (!PyCallable_Check(function))
-        return PyErr_Format(PyExc_TypeError, "%R is no method", function);
+        return PyErr_Format(PyExc_TypeError, "%R is not a method", function);
     Py_INCREF(function);
     Py_XSETREF(*hook, function);
     Py_INCREF(function);
@@ -139,7 +139,7 @@ static void *find_value(const struct register_object *self, PyObject *object, ui
         return PyErr_Format(PyExc_AttributeError, "%s is not stored", self->name);
     uint64_t at = row->storage + (uint64_t)index * row->storage_stride;
     if (at + row->storage_size > trestle_device_model(dev)->state_size)
-        return PyErr_Format(PyExc_AttributeError, "%s is no register of %s",
+        return PyErr_Format(PyExc_AttributeError, "%s is not a register of %s",
                             self->name[0] ? self->name : "it", trestle_device_model(dev)->name);
     return (char *)trestle_device_state(dev) + at;
 }

@@ -528,8 +528,8 @@ template <class Map> class rtl
     void heard(uint32_t port, const void *data, size_t size)
     {
         if (!trestle_pins_heard(dev_, &pins_, port, data, size)) {
-            trestle_device_log(dev_, TRESTLE_LOG_WARNING, "%s: a message that is no level; ignored",
-                               Map::pins[port]);
+            trestle_device_log(dev_, TRESTLE_LOG_WARNING,
+                               "%s: a message that is not a level; ignored", Map::pins[port]);
         } else if (!request_) {
             sync(trestle_device_now(dev_));
             serve();

@@ -27,7 +27,7 @@ static const char *unreadable(const char *path)
     if (S_ISDIR(st.st_mode))
         return "it is a directory";
     if (!S_ISREG(st.st_mode))
-        return "it is no file";
+        return "it is not a file";
     return access(path, R_OK) < 0 ? strerror(errno) : NULL;
 }
 

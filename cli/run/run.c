@@ -114,7 +114,7 @@ static const char *unusable(const char *directory)
     if (stat(directory, &st) < 0)
         return strerror(errno);
     if (!S_ISDIR(st.st_mode))
-        return "it is no directory";
+        return "it is not a directory";
     if (st.st_uid != geteuid() && !(st.st_mode & S_ISVTX))
         return "it belongs to another user";
     return access(directory, W_OK | X_OK) < 0 ? strerror(errno) : NULL;
@@ -175,7 +175,7 @@ static int open_backend(struct run *run, size_t index, char **ret_error)
             run->config, index, device->backend ? "backend" : "input", "cannot open %s%s%s: %s%s",
             device->backend ? device->backend : "", device->backend && device->input ? " and " : "",
             device->input ? device->input : "",
-            is_tap && status == -EINVAL ? "that is no tap" : error_text(status),
+            is_tap && status == -EINVAL ? "that is not a tap" : error_text(status),
             error_is_limit(status) ? ""
             : is_tap ? "; name another place, or let root make it yours: ip tuntap add NAME mode "
                        "tap user YOU"

@@ -174,7 +174,7 @@ int trestle_model_load(const char *path, struct trestle_model_library **ret_libr
     }
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* nothing to wait for */
-        return error_set(ret_error, -ENOEXEC, "%s: it is no file", path);
+        return error_set(ret_error, -ENOEXEC, "%s: it is not a file", path);
     struct trestle_model_library *library = calloc(1, sizeof(*library));
     if (!library)
         return error_set(ret_error, -ENOMEM, "%s: out of memory", path);

@@ -242,7 +242,7 @@ class Bad(BackendCase):
         self.config({"machine": {"kernel": str(common.guest("shout"))}, "devices": [
             {"name": "card", "model": "virtio-net", "base_addr": 0x10200000, "backend": "tap:lo"}]})
         self.assert_refused_like(
-            r"two\.json:\d+: devices\[0\]\.backend: cannot open tap:lo: (that is no tap|.*not permitted); name "
+            r"two\.json:\d+: devices\[0\]\.backend: cannot open tap:lo: (that is not a tap|.*not permitted); name "
             "another place, or let root make it yours: ip tuntap add NAME mode tap user YOU", "run", "two.json")
 
     def test_what_is_no_backend(self):

@@ -133,7 +133,7 @@ class BadConfiguration(Case):
         for key in "kernel", "initrd", "dtb", "bios":
             machine = {"kernel": str(common.guest("probe")), key: "./fifo"}
             config = self.config({"machine": machine, "devices": [ECHO]})
-            self.assert_refused_like(rf"{config}:\d+: machine\.{key}: cannot read \S*fifo: it is no file; .*", "check",
+            self.assert_refused_like(rf"{config}:\d+: machine\.{key}: cannot read \S*fifo: it is not a file; .*", "check",
                                      config)
 
     def test_kernel_of_another_architecture(self):

@@ -427,7 +427,7 @@ class Registers(PythonCase):
                             "        self.late = 1")
         result = self.trestle("poke", self.moody(text), "-c", "write moody0.COMMAND 1")
         self.assertEqual(result.code, 1, result)
-        self.assertIn("go() raised AttributeError: it is no register of Desk", result.err)
+        self.assertIn("go() raised AttributeError: it is not a register of Desk", result.err)
 
 
 class Outside(PythonCase):

@@ -404,7 +404,7 @@ class Objects(Case):
         (self.dir / "folder.py").mkdir()
         for model in "./fifo.so", "./fifo.py", "./folder.py", "/dev/zero":
             config = self.config({"devices": [{"model": model, "base_addr": "0x10200000"}]})
-            self.assert_refused_like(rf"{config}:4: devices\[0\].model: \S*: it is no file", "check", config)
+            self.assert_refused_like(rf"{config}:4: devices\[0\].model: \S*: it is not a file", "check", config)
 
     def test_for_another_machine(self):
         whole = pathlib.Path(FAULTY).read_bytes()
@@ -592,7 +592,7 @@ class Inherited(Faulty):
         long.mkdir()
         (self.dir / "tmp").mkdir()
         for value, why in ((long, "its path is too long for sockets"),
-                           ("/nowhere", "No such file or directory"), (config, "it is no directory"),
+                           ("/nowhere", "No such file or directory"), (config, "it is not a directory"),
                            *([] if os.geteuid() else [("/proc/1", "belongs|denied|.")])):
             result = self.trestle("run", "-v", "--timeout", "0.3", config, env={
                 **self.env, "XDG_RUNTIME_DIR": str(value), "TMPDIR": str(self.dir / "tmp")})

@@ -237,7 +237,7 @@ static void test_files_that_cannot_be(void **state)
 {
     assert_no_disk(NULL, "it needs the parameter \"file\"");
     assert_no_disk("/no/such/file", "/no/such/file cannot be its disk: No such file or directory");
-    assert_no_disk("/dev/null", "/dev/null cannot be its disk: it is no file");
+    assert_no_disk("/dev/null", "/dev/null cannot be its disk: it is not a file");
     assert_no_disk(file, "another device uses it");
     char other[] = "/tmp/trestle-virtio-XXXXXX";
     int fd = mkostemp(other, O_CLOEXEC);
