@@ -162,11 +162,11 @@ int command_param(json_t *params, const char *text)
                             "echo_latency=10",
                             text);
     char *key = xformat("%.*s", (int)(equals - text), text);
-    int status = 0;
+    int code = 0;
     if (json_object_get(params, key))
-        status = command_fail("--param %s is given twice; remove one", key);
+        code = command_fail("--param %s is given twice; remove one", key);
     else if (json_object_set_new(params, key, json_string(equals + 1)) < 0)
-        status = command_fail("--param %s is not UTF-8; write another", key);
+        code = command_fail("--param %s is not UTF-8; write another", key);
     free(key);
-    return status;
+    return code;
 }

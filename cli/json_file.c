@@ -97,17 +97,17 @@ static int write_patiently(int fd, const char *text)
 {
     struct pollfd room = {.fd = fd, .events = POLLOUT};
     size_t size = strlen(text);
-    int status = 0, ready = 1;
-    while (size > 0 && status == 0 && (ready = poll(&room, 1, PATIENCE_MS)) != 0) {
+    int r = 0, ready = 1;
+    while (size > 0 && r == 0 && (ready = poll(&room, 1, PATIENCE_MS)) != 0) {
         size_t piece = size < PIECE_SIZE ? size : PIECE_SIZE;
         if (ready > 0)
-            status = io_write_all(fd, text, piece);
+            r = io_write_all(fd, text, piece);
         else
             piece = 0;
         text += piece;
         size -= piece;
     }
-    return ready == 0 ? -ETIMEDOUT : status;
+    return ready == 0 ? -ETIMEDOUT : r;
 }
 
 /* A FIFO without a reader may get one in a moment. */
@@ -129,32 +129,32 @@ static int write_in_place(const char *path, const char *text)
     int fd = open_special(path);
     if (fd < 0)
         return fd;
-    int status = write_patiently(fd, text);
+    int r = write_patiently(fd, text);
     close(fd);
-    return status;
+    return r;
 }
 
 int text_file_write(const char *text, const char *option, const char *path, char **ret_error)
 {
     char *target = target_of(path);
-    int status;
+    int r;
     if (strcmp(path, "-") == 0)
-        status = write_patiently(STDOUT_FILENO, text);
+        r = write_patiently(STDOUT_FILENO, text);
     else
-        status = is_special(target) ? write_in_place(target, text) : replace_file(target, text);
-    if (status < 0)
+        r = is_special(target) ? write_in_place(target, text) : replace_file(target, text);
+    if (r < 0)
         *ret_error = xformat("trestle: cannot write %s %s: %s", option, path,
-                             status == -ETIMEDOUT ? "nobody reads it" : strerror(-status));
+                             r == -ETIMEDOUT ? "nobody reads it" : strerror(-r));
     free(target);
-    return status;
+    return r;
 }
 
 int json_file_write(const json_t *document, const char *option, const char *path, char **ret_error)
 {
     char *json = json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     char *text = xformat("%s\n", json ? json : "");
-    int status = text_file_write(text, option, path, ret_error);
+    int r = text_file_write(text, option, path, ret_error);
     free(text);
     free(json);
-    return status;
+    return r;
 }

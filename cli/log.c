@@ -256,11 +256,11 @@ void log_line(const char *format, ...)
 
 void log_end(void)
 {
-    int result = 0;
+    int r = 0;
     pthread_mutex_lock(&state.lock);
-    while (state.has_thread && (state.used > 0 || state.left_out > 0) && result == 0) {
+    while (state.has_thread && (state.used > 0 || state.left_out > 0) && r == 0) {
         struct timespec until = clock_timespec(clock_ns() + END_PATIENCE_NS);
-        result = pthread_cond_clockwait(&state.emptied, &state.lock, CLOCK_MONOTONIC, &until);
+        r = pthread_cond_clockwait(&state.emptied, &state.lock, CLOCK_MONOTONIC, &until);
     }
     pthread_mutex_unlock(&state.lock);
 }

@@ -45,10 +45,10 @@ static int fail_unknown(const char *name)
     for (const struct command *const *command = commands; *command; command++)
         strings_add(&names, (*command)->name);
     char *help = suggest_or_list(name, &names, "the commands are");
-    int status = command_fail("there is no command \"%s\"%s", name, help);
+    int code = command_fail("there is no command \"%s\"%s", name, help);
     free(help);
     strings_finish(&names);
-    return status;
+    return code;
 }
 
 static void outlive(int signal)
@@ -100,9 +100,9 @@ int main(int argc, char **argv)
     const struct command *command = find(name);
     if (!command)
         return fail_unknown(name);
-    int status = command->run(command, argc - 1, argv + 1);
+    int code = command->run(command, argc - 1, argv + 1);
     log_end();
-    if (fflush(stdout) != 0 && status == EXIT_SUCCESS)
-        status = EXIT_FAILURE;
-    return status;
+    if (fflush(stdout) != 0 && code == EXIT_SUCCESS)
+        code = EXIT_FAILURE;
+    return code;
 }

@@ -1063,9 +1063,9 @@ static int open_blocks(struct trestle_device *dev, const char *path, uint64_t by
     nvme->fd = *path ? open(path, (nvme->is_readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC)
                      : memfd_create("nvme", MFD_CLOEXEC);
     if (nvme->fd < 0) {
-        int error = -errno;
-        trestle_device_fail(dev, "%s: %s", *path ? path : "its memory", strerror(-error));
-        return error;
+        int r = -errno;
+        trestle_device_fail(dev, "%s: %s", *path ? path : "its memory", strerror(-r));
+        return r;
     }
     if (*path)
         bytes = fstat(nvme->fd, &stat) == 0 && S_ISREG(stat.st_mode) ? (uint64_t)stat.st_size : 0;

@@ -145,13 +145,13 @@ static bool handle(struct trestle_device *dev, uint32_t queue,
     }
     if (trestle_virtio_read(dev, chain, 0, header, sizeof(header)) < 0)
         return false;
-    int status = do_request(dev, chain, header);
-    if (status < 0)
+    int r = do_request(dev, chain, header);
+    if (r < 0)
         return false;
-    uint8_t byte = (uint8_t)status;
+    uint8_t byte = (uint8_t)r;
     if (trestle_virtio_write(dev, chain, chain->in_bytes - 1, &byte, 1) < 0)
         return false;
-    uint64_t written = trestle_get_le32(header) == IN && status == OK ? chain->in_bytes : 1;
+    uint64_t written = trestle_get_le32(header) == IN && r == OK ? chain->in_bytes : 1;
     trestle_virtio_push(dev, queue, chain, (uint32_t)written);
     return true;
 }

@@ -231,6 +231,17 @@ def check_licence(path, name):
         yield f"{name}: wants one line with SPDX-License-Identifier: {wanted}"
 
 
+OTHER_RESULT = re.compile(r" +int (error|err|result|res|ret|rc|status) = .*\(")
+
+
+def check_result(path, name):
+    """What a function has returned is called r."""
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        match = OTHER_RESULT.match(line)
+        if match and path.suffix == ".c":
+            yield f"{name}:{number}: a variable for a result is called r, not {match[1]}"
+
+
 def check_opening(path, name):
     """A .c file opens with what it is, in a sentence of its own."""
     if path.suffix not in {".c", ".cc"}:
@@ -299,6 +310,7 @@ def check(source, build):
             problems += check_includes(source, path, name)
         problems += check_licence(path, name)
         problems += check_opening(path, name)
+        problems += check_result(path, name)
     return problems
 
 

@@ -129,10 +129,10 @@ static PyObject *send_message(PyObject *self, PyObject *args)
     Py_buffer data;
     if (!dev || !PyArg_ParseTuple(args, "Iy*", &port, &data))
         return NULL;
-    int status = trestle_device_send(dev, port, data.buf, (size_t)data.len);
+    int r = trestle_device_send(dev, port, data.buf, (size_t)data.len);
     PyBuffer_Release(&data);
-    if (status < 0)
-        return raise_errno(status, "send");
+    if (r < 0)
+        return raise_errno(r, "send");
     Py_RETURN_NONE;
 }
 
@@ -142,9 +142,9 @@ static PyObject *forward(PyObject *self, PyObject *args)
     unsigned port;
     if (!dev || !PyArg_ParseTuple(args, "I", &port))
         return NULL;
-    int status = trestle_device_forward(dev, port);
-    if (status < 0)
-        return raise_errno(status, "forward");
+    int r = trestle_device_forward(dev, port);
+    if (r < 0)
+        return raise_errno(r, "forward");
     Py_RETURN_NONE;
 }
 
@@ -185,20 +185,19 @@ static PyObject *start_transfer(struct device_object *self, bool is_read, unsign
 {
     PyObject *id = PyLong_FromUnsignedLongLong(++self->last_transfer);
     PyObject *kept = Py_BuildValue("OOO", buffer, tag, is_read ? Py_True : Py_False);
-    int status = -ENOMEM;
+    int r = -ENOMEM;
     if (id && kept && PyDict_SetItem(self->transfers, id, kept) == 0) {
         void *bytes = PyByteArray_AS_STRING(buffer);
         size_t size = (size_t)PyByteArray_GET_SIZE(buffer);
-        status = is_read
-                     ? trestle_device_dma_read(self->dev, addr, bytes, size, self->last_transfer)
-                     : trestle_device_dma_write(self->dev, addr, bytes, size, self->last_transfer);
-        if (status < 0)
+        r = is_read ? trestle_device_dma_read(self->dev, addr, bytes, size, self->last_transfer)
+                    : trestle_device_dma_write(self->dev, addr, bytes, size, self->last_transfer);
+        if (r < 0)
             (void)PyDict_DelItem(self->transfers, id);
     }
     Py_XDECREF(id);
     Py_XDECREF(kept);
-    if (status < 0)
-        return raise_errno(status, is_read ? "dma_read" : "dma_write");
+    if (r < 0)
+        return raise_errno(r, is_read ? "dma_read" : "dma_write");
     Py_RETURN_NONE;
 }
 
@@ -241,12 +240,12 @@ static PyObject *memory_read(PyObject *self, PyObject *args)
     if (!dev || !PyArg_ParseTuple(args, "Kn", &addr, &size))
         return NULL;
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, size);
-    int status =
+    int r =
         bytes ? trestle_device_memory_read(dev, addr, PyBytes_AS_STRING(bytes), (size_t)size) : 0;
-    if (status == 0)
+    if (r == 0)
         return bytes;
     Py_DECREF(bytes);
-    return raise_errno(status, "memory_read");
+    return raise_errno(r, "memory_read");
 }
 
 static PyObject *memory_write(PyObject *self, PyObject *args)
@@ -256,10 +255,10 @@ static PyObject *memory_write(PyObject *self, PyObject *args)
     Py_buffer data;
     if (!dev || !PyArg_ParseTuple(args, "Ky*", &addr, &data))
         return NULL;
-    int status = trestle_device_memory_write(dev, addr, data.buf, (size_t)data.len);
+    int r = trestle_device_memory_write(dev, addr, data.buf, (size_t)data.len);
     PyBuffer_Release(&data);
-    if (status < 0)
-        return raise_errno(status, "memory_write");
+    if (r < 0)
+        return raise_errno(r, "memory_write");
     Py_RETURN_NONE;
 }
 
@@ -267,8 +266,8 @@ static PyObject *complete(PyObject *self, PyObject *args)
 {
     struct device_object *object = (struct device_object *)self;
     PyObject *data = NULL;
-    int error = 0;
-    if (!device_of(self) || !PyArg_ParseTuple(args, "|Op", &data, &error))
+    int r = 0;
+    if (!device_of(self) || !PyArg_ParseTuple(args, "|Op", &data, &r))
         return NULL;
     if (!object->waiting) {
         PyErr_SetString(PyExc_RuntimeError, "no access waits for an answer");
@@ -282,7 +281,7 @@ static PyObject *complete(PyObject *self, PyObject *args)
     }
     struct trestle_request *req = object->waiting;
     object->waiting = NULL;
-    trestle_request_complete(req, error ? -EIO : 0, value);
+    trestle_request_complete(req, r ? -EIO : 0, value);
     Py_RETURN_NONE;
 }
 

@@ -144,10 +144,10 @@ static int on_read(struct trestle_device *dev, struct trestle_request *req,
     const uint64_t numbers[] = {access->offset, access->size};
     PyGILState_STATE lock = PyGILState_Ensure();
     PyObject *result = call_with(dev, name_read, numbers, 2);
-    int status = device_take_answer(dev, req, result, "read", ret_data);
+    int r = device_take_answer(dev, req, result, "read", ret_data);
     Py_XDECREF(result);
     PyGILState_Release(lock);
-    return status;
+    return r;
 }
 
 static int on_write(struct trestle_device *dev, struct trestle_request *req,
@@ -156,10 +156,10 @@ static int on_write(struct trestle_device *dev, struct trestle_request *req,
     const uint64_t numbers[] = {access->offset, access->size, access->data};
     PyGILState_STATE lock = PyGILState_Ensure();
     PyObject *result = call_with(dev, name_write, numbers, 3);
-    int status = device_take_answer(dev, req, result, "write", NULL);
+    int r = device_take_answer(dev, req, result, "write", NULL);
     Py_XDECREF(result);
     PyGILState_Release(lock);
-    return status;
+    return r;
 }
 
 static void on_wake(struct trestle_device *dev, uint32_t timer, trestle_time now)
@@ -222,7 +222,7 @@ static int on_init(struct trestle_device *dev, const struct trestle_params *para
 {
     struct python_model *model = model_of(dev);
     struct python_state *state = trestle_device_state(dev);
-    int status = 0;
+    int r = 0;
     PyGILState_STATE lock = PyGILState_Ensure();
     PyObject *object = model ? PyObject_CallObject(model->class, NULL) : NULL;
     state->self = (struct device_object *)object;
@@ -238,16 +238,16 @@ static int on_init(struct trestle_device *dev, const struct trestle_params *para
             PyErr_Clear();
         else if (!result)
             (void)error_fail(dev, "init");
-        status = result ? 0 : -EINVAL;
+        r = result ? 0 : -EINVAL;
         Py_XDECREF(result);
     } else {
         (void)error_fail(dev, "__init__");
-        status = -EINVAL;
+        r = -EINVAL;
     }
-    if (status < 0)
+    if (r < 0)
         Py_CLEAR(state->self);
     PyGILState_Release(lock);
-    return status;
+    return r;
 }
 
 static int on_start(struct trestle_device *dev)
@@ -256,10 +256,10 @@ static int on_start(struct trestle_device *dev)
     PyObject *result = has_method(dev, "start")
                            ? PyObject_CallMethod((PyObject *)device_object_of(dev), "start", NULL)
                            : PyLong_FromLong(0);
-    int status = result ? 0 : error_fail(dev, "start");
+    int r = result ? 0 : error_fail(dev, "start");
     Py_XDECREF(result);
     PyGILState_Release(lock);
-    return status;
+    return r;
 }
 
 static void on_fini(struct trestle_device *dev)

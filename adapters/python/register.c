@@ -75,10 +75,10 @@ static int call_hook(struct trestle_device *dev, const struct trestle_register_a
     PyObject *argument = make_access(access), *result = NULL;
     if (argument)
         result = PyObject_CallFunctionObjArgs(hook, device_object_of(dev), argument, NULL);
-    int status = device_take_answer(dev, access->req, result, name_of(hook), ret_data);
+    int r = device_take_answer(dev, access->req, result, name_of(hook), ret_data);
     Py_XDECREF(result);
     Py_XDECREF(argument);
-    return status;
+    return r;
 }
 
 static const struct register_object *object_of_row(const struct trestle_register *row)
@@ -89,17 +89,17 @@ static const struct register_object *object_of_row(const struct trestle_register
 static int on_read(struct trestle_device *dev, struct trestle_register_access *access)
 {
     PyGILState_STATE lock = PyGILState_Ensure();
-    int status = call_hook(dev, access, object_of_row(access->reg)->on_read, &access->value);
+    int r = call_hook(dev, access, object_of_row(access->reg)->on_read, &access->value);
     PyGILState_Release(lock);
-    return status;
+    return r;
 }
 
 static int on_write(struct trestle_device *dev, struct trestle_register_access *access)
 {
     PyGILState_STATE lock = PyGILState_Ensure();
-    int status = call_hook(dev, access, object_of_row(access->reg)->on_write, NULL);
+    int r = call_hook(dev, access, object_of_row(access->reg)->on_write, NULL);
     PyGILState_Release(lock);
-    return status;
+    return r;
 }
 
 static PyObject *set_hook(PyObject **hook, PyObject *function)
@@ -599,15 +599,15 @@ static int fill_table(struct python_table *table)
 int registers_collect(PyObject *class, struct python_table *table, char **ret_error)
 {
     PyObject *classes = ((PyTypeObject *)class)->tp_mro;
-    int status = 0;
+    int r = 0;
     table->state_size = sizeof(struct python_state);
     table->registers = PyList_New(0);
     if (!table->registers)
         return -ENOMEM;
-    for (Py_ssize_t i = PyTuple_GET_SIZE(classes); i > 0 && status == 0; i--)
-        status = collect_from(class, ((PyTypeObject *)PyTuple_GET_ITEM(classes, i - 1))->tp_dict,
-                              table->registers, ret_error);
-    return status ? status : fill_table(table);
+    for (Py_ssize_t i = PyTuple_GET_SIZE(classes); i > 0 && r == 0; i--)
+        r = collect_from(class, ((PyTypeObject *)PyTuple_GET_ITEM(classes, i - 1))->tp_dict,
+                         table->registers, ret_error);
+    return r ? r : fill_table(table);
 }
 
 void registers_finish(struct python_table *table)

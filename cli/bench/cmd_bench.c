@@ -68,8 +68,8 @@ static int parse_number(const char *option, const char *text, uint64_t max, uint
 static int parse(const struct command *command, int argc, char **argv, struct bench *bench)
 {
     const char *argument;
-    int letter, status = 0;
-    while (status == 0 && (letter = command_next_option(command, argc, argv, &argument)) != 0) {
+    int letter, code = 0;
+    while (code == 0 && (letter = command_next_option(command, argc, argv, &argument)) != 0) {
         switch (letter) {
         case 'j':
             bench->json = argument;
@@ -84,16 +84,16 @@ static int parse(const struct command *command, int argc, char **argv, struct be
             bench->only = argument;
             break;
         case 'r':
-            status = parse_number("rounds", argument, ROUNDS_MAX, &bench->rounds);
+            code = parse_number("rounds", argument, ROUNDS_MAX, &bench->rounds);
             break;
         case 'c':
-            status = parse_number("count", argument, UINT32_MAX, &bench->setup.count);
+            code = parse_number("count", argument, UINT32_MAX, &bench->setup.count);
             break;
         case 'b':
-            status = parse_number("busy", argument, NEIGHBOURS_MAX, &bench->busy);
+            code = parse_number("busy", argument, NEIGHBOURS_MAX, &bench->busy);
             break;
         case 'J':
-            status = parse_number("jobs", argument, JOBS_MAX, &bench->jobs);
+            code = parse_number("jobs", argument, JOBS_MAX, &bench->jobs);
             break;
         case 'k':
             bench->setup.launch.kernel = argument;
@@ -108,17 +108,16 @@ static int parse(const struct command *command, int argc, char **argv, struct be
             bench->setup.verbosity++;
             break;
         default:
-            status = EXIT_BAD_INPUT;
+            code = EXIT_BAD_INPUT;
             break;
         }
     }
-    if (status == 0 && optind < argc)
+    if (code == 0 && optind < argc)
         return command_fail("bench takes no \"%s\"; see trestle bench --help", argv[optind]);
-    if (status == 0 && bench->setup.launch.plugin &&
-        strcmp(bench->setup.launch.plugin, "none") == 0)
+    if (code == 0 && bench->setup.launch.plugin && strcmp(bench->setup.launch.plugin, "none") == 0)
         return command_fail("--plugin none cannot be measured: the guest's clock is read through "
                             "the plugin; name a trestle-qemu.so");
-    return status;
+    return code;
 }
 
 static int find_guest(struct bench *bench)
@@ -222,18 +221,18 @@ static int measure_all(struct bench *bench)
 static int write_files(const struct bench *bench, const struct bench_report *report)
 {
     char *error = NULL;
-    int status = 0;
+    int r = 0;
     if (bench->json) {
         json_t *document = bench_json(report);
-        status = json_file_write(document, "--json", bench->json, &error);
+        r = json_file_write(document, "--json", bench->json, &error);
         json_decref(document);
     }
-    if (bench->html && status == 0) {
+    if (bench->html && r == 0) {
         char *page = bench_html(report);
-        status = text_file_write(page, "--html", bench->html, &error);
+        r = text_file_write(page, "--html", bench->html, &error);
         free(page);
     }
-    if (status == 0)
+    if (r == 0)
         return EXIT_SUCCESS;
     command_fail_line(error);
     return EXIT_FAILURE;

@@ -42,13 +42,13 @@ static int start(struct job *job, const struct bench_setup *setup, const struct 
     pid_t pid = fork();
     if (pid == 0)
         measure(setup, side, self, fds[1]);
-    int error = pid < 0 ? -errno : 0;
+    int r = pid < 0 ? -errno : 0;
     close(fds[1]);
-    if (error)
+    if (r)
         close(fds[0]);
     else
         *job = (struct job){.pid = pid, .result_fd = fds[0]};
-    return error;
+    return r;
 }
 
 /* Waits for its end. False: it has no result. */
@@ -73,19 +73,19 @@ int bench_measure_jobs(const struct bench_setup *setup, const struct bench_side 
     struct bench_result *results = xcalloc(count, sizeof(*results));
     double per_second = 0;
     unsigned failed = 0;
-    int status = 0;
-    for (unsigned i = 0; i < count && status == 0; i++)
-        status = start(&jobs[i], setup, side);
-    if (status < 0)
-        command_fail("--jobs %u: a process could not be started: %s", count, error_text(status));
-    for (unsigned i = 0; i < count && status < 0; i++)
+    int r = 0;
+    for (unsigned i = 0; i < count && r == 0; i++)
+        r = start(&jobs[i], setup, side);
+    if (r < 0)
+        command_fail("--jobs %u: a process could not be started: %s", count, error_text(r));
+    for (unsigned i = 0; i < count && r < 0; i++)
         if (jobs[i].pid)
             kill(jobs[i].pid, SIGTERM);
     for (unsigned i = 0; i < count; i++) {
         failed += !finish(&jobs[i], &results[i]);
         per_second += results[i].per_second;
     }
-    if (failed > 0 && status == 0)
+    if (failed > 0 && r == 0)
         command_fail("--jobs %u: %u of them ended without a result", count, failed);
     *ret_result = bench_median(results, count);
     ret_result->per_second = per_second;

@@ -104,28 +104,28 @@ static int run_qemu(struct measurement *measurement)
         return EXIT_FAILURE;
     }
     own_launched(run->own);
-    int status = guest_serve(guest, clock_ns() + MEASUREMENT_S * NS_PER_S);
+    int r = guest_serve(guest, clock_ns() + MEASUREMENT_S * NS_PER_S);
     measurement->signal = run->signal;
-    if (status == 0 && !run->signal && !guest->has_ended) {
+    if (r == 0 && !run->signal && !guest->has_ended) {
         char *text = bench_side_text(measurement->side);
         command_fail("%s: no result within %d s; stop other work on the machine, or try a smaller "
                      "--count",
                      text, MEASUREMENT_S);
         free(text);
-        status = -ETIMEDOUT;
+        r = -ETIMEDOUT;
     }
     guest_stop(guest);
     guest_finish(guest);
-    return status < 0 ? EXIT_FAILURE : 0;
+    return r < 0 ? EXIT_FAILURE : 0;
 }
 
 static int read_result(struct measurement *measurement, struct bench_result *ret_result)
 {
     char *text = NULL;
     size_t size;
-    int status = io_read_file(measurement->console, 1 << 24, &text, &size);
-    if (status < 0) {
-        command_fail("cannot read what the guest printed: %s", strerror(-status));
+    int r = io_read_file(measurement->console, 1 << 24, &text, &size);
+    if (r < 0) {
+        command_fail("cannot read what the guest printed: %s", strerror(-r));
         return EXIT_FAILURE;
     }
     if (measurement->guest.exit_code == 0 && bench_guest_parse(text, ret_result)) {
@@ -148,10 +148,10 @@ static int measure_with(struct measurement *measurement, const struct config *co
     const struct run_options run_options = {.verbosity = measurement->setup->verbosity,
                                             .wait = side->wait};
     char *error = NULL;
-    int status = run_init(&measurement->run, config, &run_options, &error);
-    if (status == 0)
-        status = run_listen(&measurement->run, &error);
-    if (status < 0) {
+    int r = run_init(&measurement->run, config, &run_options, &error);
+    if (r == 0)
+        r = run_listen(&measurement->run, &error);
+    if (r < 0) {
         run_finish(&measurement->run);
         return command_fail_line(error);
     }
@@ -162,12 +162,12 @@ static int measure_with(struct measurement *measurement, const struct config *co
         measurement->launch.devices[i].properties = properties;
     machine->num_devices = properties ? config->num_devices : 0;
     launch_set_inline(&measurement->launch, measurement->run.own);
-    status = run_qemu(measurement);
+    r = run_qemu(measurement);
     free(properties);
     run_finish(&measurement->run);
-    if (status == 0 && !measurement->signal)
-        status = read_result(measurement, ret_result);
-    return status;
+    if (r == 0 && !measurement->signal)
+        r = read_result(measurement, ret_result);
+    return r;
 }
 
 int bench_measure(const struct bench_setup *setup, const struct bench_side *side,

@@ -29,11 +29,11 @@ int neighbours_start(struct neighbours *neighbours, unsigned count)
             compute(self);
         int fd = pid < 0 ? -1 : pidfd_open(pid, 0);
         if (fd < 0) {
-            int error = errno;
+            int r = errno;
             if (pid > 0)
                 kill(pid, SIGKILL);
             neighbours_end(neighbours);
-            return -error;
+            return -r;
         }
         neighbours->fds[neighbours->count++] = fd;
     }

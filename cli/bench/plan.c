@@ -128,12 +128,12 @@ int bench_plan_init(struct bench_plan *plan, bool quick, const char *only, char 
     if (!quick)
         add_vcpus(plan);
     char *words = only ? xstrdup(only) : NULL, *rest = words;
-    int status = 0;
-    for (char *word; status == 0 && (word = strsep(&rest, ","));)
+    int r = 0;
+    for (char *word; r == 0 && (word = strsep(&rest, ","));)
         if (!keep(plan, word))
-            status = -EINVAL;
+            r = -EINVAL;
     free(words);
-    if (status < 0) {
+    if (r < 0) {
         *ret_error =
             xformat("trestle: --only %s leaves nothing to measure; name a path (floor, "
                     "v1, v2-socket, v2-shm, inline), a wait (sleep, spin, adaptive), an access "
@@ -141,7 +141,7 @@ int bench_plan_init(struct bench_plan *plan, bool quick, const char *only, char 
                     only, quick ? ", perhaps without --quick" : "");
         bench_plan_finish(plan);
     }
-    return status;
+    return r;
 }
 
 void bench_plan_finish(struct bench_plan *plan)

@@ -35,9 +35,9 @@ static int fail_device(struct config_reader *reader, size_t index, const char *k
     va_start(args, format);
     char *sentence = xvformat(format, args);
     va_end(args);
-    int status = config_fail(reader, &place, "%s", sentence);
+    int r = config_fail(reader, &place, "%s", sentence);
     free(sentence);
-    return status;
+    return r;
 }
 
 /* Sorting finds what two devices have in common without comparing each with each. Devices that
@@ -132,11 +132,11 @@ static int check_pairs(struct config_reader *reader, int (*order)(const void *, 
     for (size_t i = 0; i < count; i++)
         sorted[i] = &reader->config->devices[i];
     qsort(sorted, count, sizeof(*sorted), order);
-    int status = 0;
-    for (size_t i = 1; i < count && status == 0; i++)
-        status = check(reader, sorted[i - 1], sorted[i]);
+    int r = 0;
+    for (size_t i = 1; i < count && r == 0; i++)
+        r = check(reader, sorted[i - 1], sorted[i]);
     free(sorted);
-    return status;
+    return r;
 }
 
 static int fail_device_of_link(struct config_reader *reader, const struct json_place *where,
@@ -149,10 +149,10 @@ static int fail_device_of_link(struct config_reader *reader, const struct json_p
     char *help = names.count <= 8 || suggest(name, names.items)
                      ? suggest_or_list(name, &names, "the devices are")
                      : xstrdup("; write \"device.port\" with the name of a device");
-    int status = config_fail(reader, where, "there is no device \"%s\"%s", name, help);
+    int r = config_fail(reader, where, "there is no device \"%s\"%s", name, help);
     free(help);
     strings_finish(&names);
-    return status;
+    return r;
 }
 
 static int fail_port_of_link(struct config_reader *reader, const struct json_place *where,
@@ -168,11 +168,11 @@ static int fail_port_of_link(struct config_reader *reader, const struct json_pla
     for (uint32_t i = 0; ports > 1 && i < ports; i++)
         strings_addf(&names, "peer%u", i);
     char *all = strings_join(&names, ", ");
-    int status = config_fail(reader, where, "the model %s has no port \"%s\"; its %s %s",
-                             device->model->name, port, ports == 1 ? "port is" : "ports are", all);
+    int r = config_fail(reader, where, "the model %s has no port \"%s\"; its %s %s",
+                        device->model->name, port, ports == 1 ? "port is" : "ports are", all);
     free(all);
     strings_finish(&names);
-    return status;
+    return r;
 }
 
 /* One end of a link: which device. taken holds 1 + the link of each port of each device. */
@@ -192,9 +192,9 @@ static int check_end(struct config_reader *reader, size_t index, const char *key
     while (i < config->num_devices && strcmp(config->devices[i].name, name) != 0)
         i++;
     if (i == config->num_devices) {
-        int status = fail_device_of_link(reader, &where, name);
+        int r = fail_device_of_link(reader, &where, name);
         free(name);
-        return status;
+        return r;
     }
     free(name);
 
@@ -219,22 +219,22 @@ static int check_links(struct config_reader *reader)
 {
     const struct config *config = reader->config;
     size_t *taken = xcalloc(config->num_devices * PORTS_MAX, sizeof(*taken));
-    int status = 0;
-    for (size_t i = 0; i < config->num_links && status == 0; i++) {
+    int r = 0;
+    for (size_t i = 0; i < config->num_links && r == 0; i++) {
         const struct config_device *from = NULL, *to = NULL;
-        status = check_end(reader, i, "from", config->links[i].from, taken, &from);
-        if (status == 0)
-            status = check_end(reader, i, "to", config->links[i].to, taken, &to);
-        if (status == 0 && from == to) {
+        r = check_end(reader, i, "from", config->links[i].from, taken, &from);
+        if (r == 0)
+            r = check_end(reader, i, "to", config->links[i].to, taken, &to);
+        if (r == 0 && from == to) {
             struct json_place link = {&links_place, NULL, i}, where = {&link, "to", 0};
-            status = config_fail(reader, &where, "%s is linked to itself; a link joins two devices",
-                                 to->name);
+            r = config_fail(reader, &where, "%s is linked to itself; a link joins two devices",
+                            to->name);
         }
-        if (status == 0 && from->process == to->process)
+        if (r == 0 && from->process == to->process)
             config->links[i].process = from->process;
     }
     free(taken);
-    return status;
+    return r;
 }
 
 /* A vCPU that waits without QEMU's big lock must not share a session with devices of other vCPUs.
@@ -299,35 +299,35 @@ static int make_nodes(struct config_reader *reader)
         struct json_place where = {&devices_place, NULL, config->devices[i].item};
         if (config->devices[i].pci)
             continue; /* its bus is what the tree has */
-        int status = config_make_node(reader, &where, &config->devices[i]);
-        if (status < 0)
-            return status;
+        int r = config_make_node(reader, &where, &config->devices[i]);
+        if (r < 0)
+            return r;
     }
     return 0;
 }
 
 int config_check(struct config_reader *reader)
 {
-    int status = check_count(reader);
-    if (status == 0)
-        status = check_stdin(reader);
-    if (status == 0)
-        status = check_pairs(reader, by_name, check_pair_name);
-    if (status == 0)
-        status = config_make_processes(reader);
-    if (status == 0)
-        status = check_release_locks(reader);
-    if (status == 0)
-        status = check_pairs(reader, by_socket, check_pair_socket);
-    if (status == 0)
-        status = check_pairs(reader, by_base, check_pair_region);
-    if (status == 0)
-        status = check_pairs(reader, by_pci, config_check_pci_pair);
-    if (status == 0)
-        status = config_check_pci_count(reader);
-    if (status == 0)
-        status = config_check_vfio_alone(reader);
-    if (status == 0)
-        status = check_links(reader);
-    return status < 0 ? status : make_nodes(reader);
+    int r = check_count(reader);
+    if (r == 0)
+        r = check_stdin(reader);
+    if (r == 0)
+        r = check_pairs(reader, by_name, check_pair_name);
+    if (r == 0)
+        r = config_make_processes(reader);
+    if (r == 0)
+        r = check_release_locks(reader);
+    if (r == 0)
+        r = check_pairs(reader, by_socket, check_pair_socket);
+    if (r == 0)
+        r = check_pairs(reader, by_base, check_pair_region);
+    if (r == 0)
+        r = check_pairs(reader, by_pci, config_check_pci_pair);
+    if (r == 0)
+        r = config_check_pci_count(reader);
+    if (r == 0)
+        r = config_check_vfio_alone(reader);
+    if (r == 0)
+        r = check_links(reader);
+    return r < 0 ? r : make_nodes(reader);
 }

@@ -137,9 +137,9 @@ static int set_machine(struct config_reader *reader, const struct config_key *ke
     if (!json_is_object(value))
         return config_fail_type(reader, key, where, value);
     struct config *config = reader->config;
-    int status = config_read_object(reader, where, value, machine_keys, config);
-    if (status < 0)
-        return status;
+    int r = config_read_object(reader, where, value, machine_keys, config);
+    if (r < 0)
+        return r;
     if (config->icount >= 0 && config->cpus > 1) {
         struct json_place here = {where, "cpus", 0};
         return config_fail(reader, &here,
@@ -173,12 +173,12 @@ static int set_stop_at(struct config_reader *reader, const struct config_key *ke
                        const struct json_place *where, const json_t *value, void *target)
 {
     trestle_time stop_at;
-    int status = config_set_time(reader, key, where, value, &stop_at);
-    if (status == 0 && stop_at == 0)
+    int r = config_set_time(reader, key, where, value, &stop_at);
+    if (r == 0 && stop_at == 0)
         return config_fail_type(reader, key, where, value);
-    if (status == 0)
+    if (r == 0)
         reader->config->stop_at = stop_at;
-    return status;
+    return r;
 }
 
 #define DEVICE(name) offsetof(struct config_device, name)
@@ -220,9 +220,9 @@ static int read_single(struct config_reader *reader)
     config->devices = xcalloc(1, sizeof(*config->devices));
     config->num_devices = 1;
     config_init_device(config->devices);
-    int status = config_read_object(reader, NULL, config->document, top_keys, config->devices);
-    if (status < 0)
-        return status;
+    int r = config_read_object(reader, NULL, config->document, top_keys, config->devices);
+    if (r < 0)
+        return r;
     if (!json_object_get(config->document, "device_base"))
         return config_fail(reader, NULL, "\"device_base\" is missing; add for example %s",
                            "\"device_base\": \"0x10200000\"");
@@ -237,7 +237,7 @@ static int read_document(struct config_reader *reader)
 {
     const json_t *document = reader->config->document;
     const char *single = single_key(document);
-    int status;
+    int r;
     if (single && json_object_get(document, "devices")) {
         struct json_place here = {NULL, single, 0};
         return config_fail(reader, &here,
@@ -245,14 +245,14 @@ static int read_document(struct config_reader *reader)
                            "or remove it");
     }
     if (single) {
-        status = read_single(reader);
+        r = read_single(reader);
     } else {
-        status = config_read_object(reader, NULL, document, top_keys, NULL);
-        if (status == 0 && !reader->config->devices)
-            status = config_fail(reader, NULL, "\"devices\" is missing; add for example %s",
-                                 top_keys[1].example);
+        r = config_read_object(reader, NULL, document, top_keys, NULL);
+        if (r == 0 && !reader->config->devices)
+            r = config_fail(reader, NULL, "\"devices\" is missing; add for example %s",
+                            top_keys[1].example);
     }
-    return status < 0 ? status : config_check(reader);
+    return r < 0 ? r : config_check(reader);
 }
 
 /* What people write who do not write JSON every day. found is in the parser's message. */
@@ -373,20 +373,20 @@ int config_load(const char *path, struct config **ret_config, char **ret_error)
 {
     char *text;
     size_t size;
-    int status = io_read_file(path, FILE_LIMIT, &text, &size);
-    if (status == -EFBIG)
+    int r = io_read_file(path, FILE_LIMIT, &text, &size);
+    if (r == -EFBIG)
         *ret_error =
             xformat("%s: larger than %zu MB; name a configuration file", path, FILE_LIMIT >> 20);
-    else if (status == -EISDIR)
+    else if (r == -EISDIR)
         *ret_error = xformat("%s: is a directory; name a configuration file in it", path);
-    else if (status < 0)
-        *ret_error = xformat("%s: cannot read the configuration: %s; check the path", path,
-                             strerror(-status));
-    if (status < 0)
-        return status;
-    status = config_parse(path, text, size, ret_config, ret_error);
+    else if (r < 0)
+        *ret_error =
+            xformat("%s: cannot read the configuration: %s; check the path", path, strerror(-r));
+    if (r < 0)
+        return r;
+    r = config_parse(path, text, size, ret_config, ret_error);
     free(text);
-    return status;
+    return r;
 }
 
 /* What the run reads of it, or NULL. */

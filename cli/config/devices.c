@@ -29,9 +29,9 @@ int config_set_name(struct config_reader *reader, const struct config_key *key,
                     const struct json_place *where, const json_t *value, void *target)
 {
     const char *name = json_string_value(value);
-    int status = config_set_string(reader, key, where, value, target);
-    if (status < 0)
-        return status;
+    int r = config_set_string(reader, key, where, value, target);
+    if (r < 0)
+        return r;
     /* A dot would be ambiguous in "device.port". */
     if (name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")])
         return config_fail(reader, where, "\"%s\" is not a name; use letters, digits, _ and - only",
@@ -81,9 +81,9 @@ static int load_model(struct config_reader *reader, const struct json_place *whe
                            path);
     if (trestle_model_load(path, &device->library, &device->model, &error) == 0)
         return 0;
-    int status = config_fail(reader, where, "%s", error);
+    int r = config_fail(reader, where, "%s", error);
     free(error);
-    return status;
+    return r;
 }
 
 bool config_has_model(const char *name)
@@ -109,13 +109,13 @@ static int find_model(struct config_reader *reader, const struct json_place *whe
     config_list_models(&names);
     char *all = strings_join(&names, ", ");
     const char *near = suggest(name, names.items);
-    int status =
+    int r =
         config_fail(reader, where,
                     "there is no model \"%s\"; %s%s%sthe models are %s, or a path to a .so or .py",
                     name, near ? "did you mean \"" : "", near ? near : "", near ? "\"? " : "", all);
     free(all);
     strings_finish(&names);
-    return status;
+    return r;
 }
 
 int config_set_model(struct config_reader *reader, const struct config_key *key,
@@ -157,10 +157,10 @@ static int set_component(struct config_reader *reader, const struct config_key *
         return 0;
     }
     char *help = suggest_or_list(name, &names, "the components are");
-    int status = config_fail(reader, where, "there is no component \"%s\"%s", name, help);
+    int r = config_fail(reader, where, "there is no component \"%s\"%s", name, help);
     free(help);
     strings_finish(&names);
-    return status;
+    return r;
 }
 
 int config_set_base(struct config_reader *reader, const struct config_key *key,
@@ -169,9 +169,9 @@ int config_set_base(struct config_reader *reader, const struct config_key *key,
     uint64_t base;
     struct config_key local = *key;
     local.offset = 0;
-    int status = config_set_u64(reader, &local, where, value, &base);
-    if (status < 0)
-        return status;
+    int r = config_set_u64(reader, &local, where, value, &base);
+    if (r < 0)
+        return r;
     if (base % REGION_ALIGN)
         return config_fail(reader, where,
                            "0x%llx is not a multiple of 8; choose an aligned base address",
@@ -184,19 +184,19 @@ int config_set_size(struct config_reader *reader, const struct config_key *key,
                     const struct json_place *where, const json_t *value, void *target)
 {
     uint64_t *size = (uint64_t *)((char *)target + key->offset);
-    int status = config_set_u64(reader, key, where, value, target);
-    if (status == 0 && *size == 0)
+    int r = config_set_u64(reader, key, where, value, target);
+    if (r == 0 && *size == 0)
         return config_fail(reader, where,
                            "a region of size 0 holds no register; write for example 4096");
-    return status;
+    return r;
 }
 
 int config_set_socket(struct config_reader *reader, const struct config_key *key,
                       const struct json_place *where, const json_t *value, void *target)
 {
-    int status = config_set_path(reader, key, where, value, target);
-    if (status < 0)
-        return status;
+    int r = config_set_path(reader, key, where, value, target);
+    if (r < 0)
+        return r;
     const char *path = *(const char **)((char *)target + key->offset);
     if (strlen(path) > SOCKET_PATH_MAX)
         return config_fail(reader, where,
@@ -269,10 +269,10 @@ static int set_irq(struct config_reader *reader, const struct config_key *key,
     struct config_device *device = target;
     size_t count = json_is_array(value) ? json_array_size(value) : 1;
     struct strings inputs = {0};
-    int status = 0;
+    int r = 0;
     if (count == 0)
         return config_fail_type(reader, key, where, value);
-    for (size_t i = 0; i < count && status == 0; i++) {
+    for (size_t i = 0; i < count && r == 0; i++) {
         const json_t *input = json_is_array(value) ? json_array_get(value, i) : value;
         struct json_place item = {where, NULL, i};
         json_int_t number = json_integer_value(input);
@@ -280,16 +280,16 @@ static int set_irq(struct config_reader *reader, const struct config_key *key,
         if (text && strcmp(text, "watchdog") == 0)
             strings_add(&inputs, text);
         else if (!json_is_integer(input) || number < 0 || number > INPUT_MAX)
-            status = config_fail_type(reader, key, json_is_array(value) ? &item : where, input);
+            r = config_fail_type(reader, key, json_is_array(value) ? &item : where, input);
         else
             strings_addf(&inputs, "%d", (int)number);
     }
-    if (status == 0) {
+    if (r == 0) {
         device->irq = config_keep(reader->config, strings_join(&inputs, ":"));
         device->num_irqs = count;
     }
     strings_finish(&inputs);
-    return status;
+    return r;
 }
 
 static char *const restart_choices[] = {"never", "on-failure", "always", NULL};
@@ -521,8 +521,8 @@ static int read_device(struct config_reader *reader, const struct json_place *wh
         struct json_place here = {where, "component", 0};
         return config_fail(reader, &here, "\"model\" says it already; remove one of the two");
     }
-    int status = config_read_object(reader, where, value, device_keys, device);
-    return status < 0 ? status : config_finish_device(reader, where, index, "base_addr", device);
+    int r = config_read_object(reader, where, value, device_keys, device);
+    return r < 0 ? r : config_finish_device(reader, where, index, "base_addr", device);
 }
 
 int config_set_devices(struct config_reader *reader, const struct config_key *key,
@@ -542,10 +542,10 @@ int config_set_devices(struct config_reader *reader, const struct config_key *ke
             const json_t *item = json_array_get(value, i);
             if (config_is_chip(item) != chips)
                 continue;
-            int status = chips ? config_read_chip(reader, &here, i, item)
-                               : read_device(reader, &here, i, item);
-            if (status < 0)
-                return status;
+            int r = chips ? config_read_chip(reader, &here, i, item)
+                          : read_device(reader, &here, i, item);
+            if (r < 0)
+                return r;
         }
     return 0;
 }
@@ -588,9 +588,9 @@ int config_set_links(struct config_reader *reader, const struct config_key *key,
         const json_t *link = json_array_get(value, i);
         if (!json_is_object(link))
             return config_fail_type(reader, &link_row, &here, link);
-        int status = config_read_object(reader, &here, link, link_keys, &config->links[i]);
-        if (status < 0)
-            return status;
+        int r = config_read_object(reader, &here, link, link_keys, &config->links[i]);
+        if (r < 0)
+            return r;
         const struct config_link *made = &config->links[i];
         size_t length = strcspn(made->from, ".");
         /* A trace has latencies only, and replay has to make such a link by itself. */

@@ -45,9 +45,9 @@ static int set_id(struct config_reader *reader, const struct config_key *key,
     uint64_t number = 0;
     struct config_key plain = *key;
     plain.offset = 0;
-    int status = config_set_u64(reader, &plain, where, value, &number);
-    if (status < 0)
-        return status;
+    int r = config_set_u64(reader, &plain, where, value, &number);
+    if (r < 0)
+        return r;
     bool is_vendor = key->offset == offsetof(struct config_pci, vendor);
     if (number > key->max || (is_vendor && (number == 0 || number == UINT16_MAX)))
         return config_fail_type(reader, key, where, value);
@@ -65,18 +65,18 @@ static int set_bar(struct config_reader *reader, const struct config_key *key,
 {
     struct config_pci *pci = target;
     size_t count = json_is_array(value) ? json_array_size(value) : 1;
-    int status = 0;
+    int r = 0;
     if (count == 0 || count > TRESTLE_REGIONS_MAX)
         return config_fail(reader, where, "%zu kinds are given; there are 1 to %d BARs", count,
                            TRESTLE_REGIONS_MAX);
-    for (size_t i = 0; i < count && status == 0; i++) {
+    for (size_t i = 0; i < count && r == 0; i++) {
         struct json_place item = {where, NULL, i};
-        status = json_is_array(value) ? config_set_choice(reader, key, &item,
-                                                          json_array_get(value, i), &pci->bars[i])
-                                      : config_set_choice(reader, key, where, value, &pci->bars[i]);
+        r = json_is_array(value)
+                ? config_set_choice(reader, key, &item, json_array_get(value, i), &pci->bars[i])
+                : config_set_choice(reader, key, where, value, &pci->bars[i]);
     }
     pci->num_bars = count;
-    return status;
+    return r;
 }
 
 #define PCI(name) offsetof(struct config_pci, name)

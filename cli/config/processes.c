@@ -62,14 +62,14 @@ int config_set_process(struct config_reader *reader, const struct config_key *ke
         device->own_process = true;
         return config_read_object(reader, where, value, process_keys, device);
     }
-    int status = config_set_choice(reader, &word, where, value, &process);
-    if (status == 0) {
+    int r = config_set_choice(reader, &word, where, value, &process);
+    if (r == 0) {
         device->is_inline = strcmp(process, "inline") == 0;
         device->own_process = device->is_inline || strcmp(process, "own") == 0;
         if (device->is_inline)
             device->process_name = "inline";
     }
-    return status;
+    return r;
 }
 
 /* What the program is to the rest of the configuration: registers that anything may be. */
@@ -118,9 +118,9 @@ static int fail_at(struct config_reader *reader, const struct config_device *dev
 static int fail_and_free(struct config_reader *reader, const struct config_device *device,
                          const char *key, char *sentence)
 {
-    int status = fail_at(reader, device, key, sentence);
+    int r = fail_at(reader, device, key, sentence);
     free(sentence);
-    return status;
+    return r;
 }
 
 static struct config_process *find_process(const struct config *config, const char *name)
@@ -204,14 +204,14 @@ static int check_model(struct config_reader *reader, const struct config_device 
 int config_make_processes(struct config_reader *reader)
 {
     struct config *config = reader->config;
-    int status = 0;
-    for (size_t i = 0; i < config->num_devices && status == 0; i++)
+    int r = 0;
+    for (size_t i = 0; i < config->num_devices && r == 0; i++)
         if (config->devices[i].own_process)
-            status = enter(reader, &config->devices[i]);
-    for (size_t i = 0; i < config->num_devices && status == 0; i++)
+            r = enter(reader, &config->devices[i]);
+    for (size_t i = 0; i < config->num_devices && r == 0; i++)
         if (config->devices[i].own_process)
-            status = check_model(reader, &config->devices[i]);
+            r = check_model(reader, &config->devices[i]);
     config->is_all_inline = config->num_processes == 1 && config->processes[0]->is_inline &&
                             config->processes[0]->num_devices == config->num_devices;
-    return status;
+    return r;
 }

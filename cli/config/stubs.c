@@ -20,9 +20,9 @@ static int load(struct config_reader *reader, const struct json_place *where, co
         }
     char *error = NULL;
     if (svd_load(path, ret_file, &error) < 0) {
-        int status = config_fail(reader, where, "%s", error);
+        int r = config_fail(reader, where, "%s", error);
         free(error);
-        return status;
+        return r;
     }
     config->svds = xrealloc(config->svds, config->num_svds + 1, sizeof(*config->svds));
     config->svds[config->num_svds++] = *ret_file;
@@ -43,9 +43,9 @@ static int fail_param(struct config_reader *reader, const struct json_place *par
                       const char *key, char *error)
 {
     struct json_place here = {params, key, 0};
-    int status = config_fail(reader, &here, "%s", error);
+    int r = config_fail(reader, &here, "%s", error);
     free(error);
-    return status;
+    return r;
 }
 
 static int preset(struct config_reader *reader, const struct json_place *params,
@@ -88,15 +88,15 @@ int config_make_stub(struct config_reader *reader, const struct json_place *wher
         return config_fail(reader, device->num_params ? &params : where,
                            "the model svd needs to know what it stands for; add \"params\": "
                            "{ \"file\": \"nrf51.svd\", \"peripheral\": \"UART0\" }");
-    int status = load(reader, &file_place, file->value, &svd);
-    if (status < 0)
-        return status;
+    int r = load(reader, &file_place, file->value, &svd);
+    if (r < 0)
+        return r;
     if (svd_stub_make(svd, peripheral->value, &stub, &error) < 0)
         return fail_param(reader, &params, "peripheral", error);
-    status = preset(reader, &params, device, stub);
-    if (status == 0)
+    r = preset(reader, &params, device, stub);
+    if (r == 0)
         use_stub(reader->config, device, stub);
-    return status;
+    return r;
 }
 
 /* --- "svd": FILE, "all": true ---------------------------------------------------------------- */
@@ -143,9 +143,9 @@ static int check_except(struct config_reader *reader, const struct json_place *w
         char *error = NULL;
         if (svd_find(svd, chip->except[i], &index, &error) == 0)
             continue;
-        int status = config_fail(reader, &here, "%s", error);
+        int r = config_fail(reader, &here, "%s", error);
         free(error);
-        return status;
+        return r;
     }
     return 0;
 }
@@ -192,17 +192,17 @@ int config_read_chip(struct config_reader *reader, const struct json_place *wher
     struct svd_file *svd;
     struct json_place file_place = {where, "svd", 0};
     static char *const none[] = {NULL};
-    int status = config_read_object(reader, where, value, chip_keys, &chip);
-    if (status == 0 && !chip.all)
-        status = config_fail(reader, where,
-                             "add \"all\": true for all peripherals of the file; for one of "
-                             "them, write \"model\": \"svd\"");
-    if (status == 0)
-        status = load(reader, &file_place, chip.file, &svd);
-    if (status == 0)
-        status = check_except(reader, where, &chip, svd);
-    if (status < 0)
-        return status;
+    int r = config_read_object(reader, where, value, chip_keys, &chip);
+    if (r == 0 && !chip.all)
+        r = config_fail(reader, where,
+                        "add \"all\": true for all peripherals of the file; for one of "
+                        "them, write \"model\": \"svd\"");
+    if (r == 0)
+        r = load(reader, &file_place, chip.file, &svd);
+    if (r == 0)
+        r = check_except(reader, where, &chip, svd);
+    if (r < 0)
+        return r;
     struct svd_taken *taken = xcalloc(config->num_devices, sizeof(*taken));
     for (size_t i = 0; i < config->num_devices; i++)
         taken[i] = (struct svd_taken){config->devices[i].base_addr, config->devices[i].size};
@@ -211,12 +211,12 @@ int config_read_chip(struct config_reader *reader, const struct json_place *wher
     char *error = NULL;
     if (svd_stubs_make(svd, chip.except ? chip.except : none, taken, config->num_devices, &stubs,
                        &count, &error) < 0) {
-        status = config_fail(reader, &file_place, "%s", error);
+        r = config_fail(reader, &file_place, "%s", error);
         free(error);
     }
     free(taken);
     for (size_t i = 0; i < count; i++)
         add_stub(config, item, chip.file, stubs[i]);
     free(stubs);
-    return status;
+    return r;
 }

@@ -117,10 +117,10 @@ static int write_wide(struct config_reader *reader, const struct json_place *whe
     static const struct config_key key = {.what = "a number",
                                           .example = "\"u64\": \"0x100000000\""};
     uint64_t number;
-    int status = config_set_u64(reader, &key, where, value, &number);
-    if (status == 0)
+    int r = config_set_u64(reader, &key, where, value, &number);
+    if (r == 0)
         strings_addf(text, "<0x%" PRIx64 " 0x%" PRIx64 ">", number >> 32, number & UINT32_MAX);
-    return status;
+    return r;
 }
 
 static int write_bytes(struct config_reader *reader, const struct json_place *where,
@@ -179,9 +179,9 @@ static int write_list(struct config_reader *reader, const struct json_place *whe
         struct json_place here = {where, NULL, i};
         if (i > 0)
             strings_add(text, ", ");
-        int status = write_item(reader, &here, json_array_get(value, i), text);
-        if (status < 0)
-            return status;
+        int r = write_item(reader, &here, json_array_get(value, i), text);
+        if (r < 0)
+            return r;
     }
     return 0;
 }
@@ -194,18 +194,18 @@ static int write_member(struct config_reader *reader, const struct json_place *w
 {
     bool is_node = json_is_object(value) && !is_wide(value) && !is_bytes(value);
     bool is_list = json_is_array(value) && json_array_size(value) > 0;
-    int status = 0;
+    int r = 0;
     strings_add(text, where->key);
     if (is_node) {
         strings_add(text, " { ");
-        status = write_body(reader, where, value, text);
+        r = write_body(reader, where, value, text);
         strings_add(text, "}");
     } else if (!json_is_true(value)) {
         strings_add(text, " = ");
-        status = (is_list ? write_list : write_item)(reader, where, value, text);
+        r = (is_list ? write_list : write_item)(reader, where, value, text);
     }
     strings_add(text, "; ");
-    return status;
+    return r;
 }
 
 static int write_body(struct config_reader *reader, const struct json_place *where,
@@ -222,9 +222,9 @@ static int write_body(struct config_reader *reader, const struct json_place *whe
                 "\"%s\" is not a name in a device tree; use up to %d letters, digits "
                 "and ,._+?#@-",
                 name, NAME_MAX);
-        int status = write_member(reader, &here, member, text);
-        if (status < 0)
-            return status;
+        int r = write_member(reader, &here, member, text);
+        if (r < 0)
+            return r;
     }
     return 0;
 }
@@ -249,20 +249,20 @@ static int write_node(struct config_reader *reader, const struct json_place *whe
                       struct config_device *device, struct strings *text)
 {
     struct json_place compatible = {where, "compatible", 0}, dt = {where, "dt", 0};
-    int status = 0;
+    int r = 0;
     strings_add(text, "compatible = ");
     if (!device->compatible)
         write_string(device->model->compatible, text);
     else if (json_is_array(device->compatible))
-        status = write_list(reader, &compatible, device->compatible, text);
+        r = write_list(reader, &compatible, device->compatible, text);
     else
-        status = write_item(reader, &compatible, device->compatible, text);
+        r = write_item(reader, &compatible, device->compatible, text);
     strings_add(text, "; ");
-    if (status == 0 && device->dt)
-        status = check_own_properties(reader, &dt, device->dt);
-    if (status == 0 && device->dt)
-        status = write_body(reader, &dt, device->dt, text);
-    return status;
+    if (r == 0 && device->dt)
+        r = check_own_properties(reader, &dt, device->dt);
+    if (r == 0 && device->dt)
+        r = write_body(reader, &dt, device->dt, text);
+    return r;
 }
 
 int config_make_node(struct config_reader *reader, const struct json_place *where,
@@ -276,9 +276,9 @@ int config_make_node(struct config_reader *reader, const struct json_place *wher
                                  "a node needs a compatible; add for example \"compatible\": "
                                  "\"ns16550a\"")
                    : 0;
-    int status = write_node(reader, where, device, &text);
-    if (status == 0)
+    int r = write_node(reader, where, device, &text);
+    if (r == 0)
         device->node = config_keep(reader->config, strings_join(&text, ""));
     strings_finish(&text);
-    return status;
+    return r;
 }

@@ -144,10 +144,10 @@ int config_fail_type(struct config_reader *reader, const struct config_key *key,
                      const struct json_place *where, const json_t *value)
 {
     char *found = describe(value);
-    int status = config_fail(reader, where, "%s is not %s; write for example %s", found, key->what,
-                             key->example);
+    int r = config_fail(reader, where, "%s is not %s; write for example %s", found, key->what,
+                        key->example);
     free(found);
-    return status;
+    return r;
 }
 
 static int fail_unknown_key(struct config_reader *reader, const struct json_place *where,
@@ -157,10 +157,10 @@ static int fail_unknown_key(struct config_reader *reader, const struct json_plac
     for (; keys->name; keys++)
         strings_add(&names, keys->name);
     char *help = suggest_or_list(where->key, &names, "the keys here are");
-    int status = config_fail(reader, where, "unknown key%s", help);
+    int r = config_fail(reader, where, "unknown key%s", help);
     free(help);
     strings_finish(&names);
-    return status;
+    return r;
 }
 
 int config_read_object(struct config_reader *reader, const struct json_place *where,
@@ -174,10 +174,10 @@ int config_read_object(struct config_reader *reader, const struct json_place *wh
         const struct config_key *key = keys;
         while (key->name && strcmp(key->name, name) != 0)
             key++;
-        int status = key->name ? key->set(reader, key, &here, member, target)
-                               : fail_unknown_key(reader, &here, keys);
-        if (status < 0)
-            return status;
+        int r = key->name ? key->set(reader, key, &here, member, target)
+                          : fail_unknown_key(reader, &here, keys);
+        if (r < 0)
+            return r;
     }
     for (const struct config_key *key = keys; key->name; key++)
         if (key->required && !json_object_get(value, key->name))
@@ -227,11 +227,11 @@ int config_set_choice(struct config_reader *reader, const struct config_key *key
     }
     char *found = describe(value);
     char *help = suggest_or_list(text ? text : "", &choices, "choose one of");
-    int status = config_fail(reader, where, "%s is not %s%s", found, key->what, help);
+    int r = config_fail(reader, where, "%s is not %s%s", found, key->what, help);
     free(found);
     free(help);
     strings_finish(&choices);
-    return status;
+    return r;
 }
 
 int config_set_u64(struct config_reader *reader, const struct config_key *key,

@@ -33,23 +33,23 @@ static bool is_connected(const struct attached_process *process)
 static int ask(const struct attached *attached, struct attached_process *process, const char *verb,
                const char *rest, struct control_answer *ret_answer, char **ret_error)
 {
-    int status = process->is_late ? control_take_late(process->fd) : 0;
-    process->is_late = status == -ETIMEDOUT;
+    int r = process->is_late ? control_take_late(process->fd) : 0;
+    process->is_late = r == -ETIMEDOUT;
     if (process->is_late)
-        return status;
+        return r;
     if (!is_connected(process)) {
         char *path = xformat("%s.%s", attached->path, process->name);
         hang_up(process);
-        status = control_connect(path, PATIENCE_S, &process->fd, ret_error);
+        r = control_connect(path, PATIENCE_S, &process->fd, ret_error);
         free(path);
-        if (status < 0)
-            return status == -ETIMEDOUT ? status : -ENOTCONN;
+        if (r < 0)
+            return r == -ETIMEDOUT ? r : -ENOTCONN;
     }
-    status = control_ask(process->fd, verb, rest, ret_answer, ret_error);
-    process->is_late = status == -ETIMEDOUT;
-    if (status == -ECONNRESET)
+    r = control_ask(process->fd, verb, rest, ret_answer, ret_error);
+    process->is_late = r == -ETIMEDOUT;
+    if (r == -ECONNRESET)
         hang_up(process);
-    return status;
+    return r;
 }
 
 int attached_ask(struct attached *attached, struct attached_process *process, const char *verb,
@@ -58,19 +58,19 @@ int attached_ask(struct attached *attached, struct attached_process *process, co
     if (!process->name)
         return control_ask(process->fd, verb, rest, ret_answer, ret_error);
     char *error = NULL;
-    int status = ask(attached, process, verb, rest, ret_answer, &error);
-    if (status == -ETIMEDOUT)
+    int r = ask(attached, process, verb, rest, ret_answer, &error);
+    if (r == -ETIMEDOUT)
         *ret_error = xformat("the process of %s does not answer: it was stopped, or a callback of "
                              "a model does not return; it obeys later if it goes on",
                              process->name);
-    else if (status == -ECONNRESET)
+    else if (r == -ECONNRESET)
         *ret_error = xformat("the process of %s has ended meanwhile", process->name);
-    else if (status == -ENOTCONN)
+    else if (r == -ENOTCONN)
         *ret_error = xformat("%s has no process any more; reload gives it one", process->name);
-    else if (status < 0)
+    else if (r < 0)
         *ret_error = xstrdup(error);
     free(error);
-    return status == -ECONNRESET ? -ENOTCONN : status;
+    return r == -ECONNRESET ? -ENOTCONN : r;
 }
 
 /* --- all of them ----------------------------------------------------------------------------- */
@@ -105,12 +105,12 @@ int attached_open(const char *path, struct attached *ret_attached, char **ret_er
     struct control_answer answer;
     *ret_attached = (struct attached){.path = path};
     struct attached_process *run = add_process(ret_attached, "");
-    int status = control_connect(path, 0, &run->fd, ret_error);
-    if (status == 0)
-        status = control_ask(run->fd, "places", NULL, &answer, ret_error);
-    if (status < 0) {
+    int r = control_connect(path, 0, &run->fd, ret_error);
+    if (r == 0)
+        r = control_ask(run->fd, "places", NULL, &answer, ret_error);
+    if (r < 0) {
         attached_close(ret_attached);
-        return status;
+        return r;
     }
     read_places(ret_attached, answer.out);
     control_answer_finish(&answer);
@@ -158,9 +158,9 @@ struct errand {
 static int send_to(struct errand *errand, struct attached_process *process, const char *text)
 {
     struct control_answer answer;
-    int status = attached_ask(errand->attached, process, "do", text, &answer, errand->ret_error);
-    if (status < 0)
-        return status;
+    int r = attached_ask(errand->attached, process, "do", text, &answer, errand->ret_error);
+    if (r < 0)
+        return r;
     fputs(answer.out, errand->out);
     errand->status = answer.status;
     if (answer.status == CONTROL_FAILED || answer.status == CONTROL_WRONG)
@@ -171,25 +171,25 @@ static int send_to(struct errand *errand, struct attached_process *process, cons
 
 static int send_to_all(struct errand *errand, const char *text)
 {
-    int status = 0;
-    for (size_t i = 0; i < errand->attached->count && status == 0; i++)
+    int r = 0;
+    for (size_t i = 0; i < errand->attached->count && r == 0; i++)
         if (errand->attached->processes[i].devices.count > 0 && errand->status == CONTROL_OK)
-            status = send_to(errand, &errand->attached->processes[i], text);
-    return status;
+            r = send_to(errand, &errand->attached->processes[i], text);
+    return r;
 }
 
 static int send_command(struct errand *errand, const char *text)
 {
     char *device;
     enum poke_scope scope = poke_scope(text, &device);
-    int status = scope == POKE_ALL ? send_to_all(errand, text)
-                                   : send_to(errand,
-                                             device ? process_of(errand->attached, device)
-                                             : scope == POKE_ANY ? any_process(errand->attached)
-                                                                 : errand->attached->processes,
-                                             text);
+    int r = scope == POKE_ALL ? send_to_all(errand, text)
+                              : send_to(errand,
+                                        device              ? process_of(errand->attached, device)
+                                        : scope == POKE_ANY ? any_process(errand->attached)
+                                                            : errand->attached->processes,
+                                        text);
     free(device);
-    return status;
+    return r;
 }
 
 int attached_do(struct attached *attached, const char *line, FILE *out,
@@ -197,16 +197,16 @@ int attached_do(struct attached *attached, const char *line, FILE *out,
 {
     struct errand errand = {.attached = attached, .out = out, .ret_error = ret_error};
     char *copy = xstrdup(line), *rest = copy, *command;
-    int status = 0;
+    int r = 0;
     if (attached->count == 1) /* all at once: nothing comes between them */
-        status = send_to(&errand, attached->processes, line);
+        r = send_to(&errand, attached->processes, line);
     else
-        while (status == 0 && errand.status == CONTROL_OK &&
+        while (r == 0 && errand.status == CONTROL_OK &&
                (command = poke_next_command(&rest)) != NULL)
-            status = send_command(&errand, command);
+            r = send_command(&errand, command);
     free(copy);
     *ret_status = errand.status;
-    return status;
+    return r;
 }
 
 static bool contains(const struct strings *list, const char *text)

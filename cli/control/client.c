@@ -30,21 +30,21 @@ static int be_patient(int fd, unsigned seconds)
 int control_connect(const char *path, unsigned patience_s, int *ret_fd, char **ret_error)
 {
     struct sockaddr_un address;
-    int status = socket_path_address(path, &address);
-    int fd = status < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (status == 0)
-        status = fd < 0 ? -errno : be_patient(fd, patience_s);
-    if (status == 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-        status = errno == EAGAIN ? -ETIMEDOUT : -errno;
-    if (status == 0) {
+    int r = socket_path_address(path, &address);
+    int fd = r < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (r == 0)
+        r = fd < 0 ? -errno : be_patient(fd, patience_s);
+    if (r == 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        r = errno == EAGAIN ? -ETIMEDOUT : -errno;
+    if (r == 0) {
         *ret_fd = fd;
         return 0;
     }
     if (fd >= 0)
         close(fd);
     *ret_error = xformat("trestle: no run is at %s: %s; start one with trestle run --control=%s",
-                         path, error_text(status), path);
-    return status;
+                         path, error_text(r), path);
+    return r;
 }
 
 static int receive(int fd, char *bytes, size_t size)
@@ -65,22 +65,21 @@ static int receive(int fd, char *bytes, size_t size)
 static int receive_head(int fd, char *line, size_t room)
 {
     size_t length = 0;
-    int status = 0;
-    while (length + 1 < room && (status = receive(fd, line + length, 1)) == 0 &&
-           line[length] != '\n')
+    int r = 0;
+    while (length + 1 < room && (r = receive(fd, line + length, 1)) == 0 && line[length] != '\n')
         length++;
     bool is_whole = line[length] == '\n';
     line[length] = '\0';
-    return is_whole ? 0 : status ? status : -ECONNRESET;
+    return is_whole ? 0 : r ? r : -ECONNRESET;
 }
 
 static int receive_answer(int fd, struct control_answer *ret_answer)
 {
     char head[80] = "", name[16];
     size_t out_size, error_size;
-    int named = 0, status = receive_head(fd, head, sizeof(head));
-    if (status < 0)
-        return head[0] ? -ECONNRESET : status;
+    int named = 0, r = receive_head(fd, head, sizeof(head));
+    if (r < 0)
+        return head[0] ? -ECONNRESET : r;
     if (sscanf(head, "%15s %zu %zu", name, &out_size, &error_size) != 3 || out_size > ANSWER_MAX ||
         error_size > ANSWER_MAX)
         return -ECONNRESET;
@@ -91,12 +90,12 @@ static int receive_answer(int fd, struct control_answer *ret_answer)
     ret_answer->status = (enum control_status)named;
     ret_answer->out = xcalloc(out_size + 1, 1);
     ret_answer->error = xcalloc(error_size + 1, 1);
-    status = receive(fd, ret_answer->out, out_size);
-    if (status == 0)
-        status = receive(fd, ret_answer->error, error_size);
-    if (status < 0)
+    r = receive(fd, ret_answer->out, out_size);
+    if (r == 0)
+        r = receive(fd, ret_answer->error, error_size);
+    if (r < 0)
         control_answer_finish(ret_answer);
-    return status < 0 ? -ECONNRESET : 0;
+    return r < 0 ? -ECONNRESET : 0;
 }
 
 int control_take_late(int fd)
@@ -105,10 +104,10 @@ int control_take_late(int fd)
     struct control_answer answer;
     if (poll(&ready, 1, 0) == 0)
         return -ETIMEDOUT;
-    int status = receive_answer(fd, &answer);
-    if (status == 0)
+    int r = receive_answer(fd, &answer);
+    if (r == 0)
         control_answer_finish(&answer);
-    return status;
+    return r;
 }
 
 int control_ask(int fd, const char *verb, const char *rest, struct control_answer *ret_answer,
@@ -119,20 +118,20 @@ int control_ask(int fd, const char *verb, const char *rest, struct control_answe
     for (size_t i = 0; i + 1 < length; i++)
         if (line[i] == '\n')
             line[i] = ' ';
-    int status = 0;
+    int r = 0;
     if (length > CONTROL_LINE_MAX) {
-        status = -E2BIG;
+        r = -E2BIG;
         *ret_error =
             xformat("a line has at most %d bytes, this one has %zu", CONTROL_LINE_MAX, length);
     } else {
         /* A run that has hung up may have said why. */
         (void)!send(fd, line, length, MSG_NOSIGNAL);
-        status = receive_answer(fd, ret_answer);
-        if (status < 0)
-            *ret_error = xstrdup(status == -ETIMEDOUT ? "there is no answer" : "the run has ended");
+        r = receive_answer(fd, ret_answer);
+        if (r < 0)
+            *ret_error = xstrdup(r == -ETIMEDOUT ? "there is no answer" : "the run has ended");
     }
     free(line);
-    return status;
+    return r;
 }
 
 void control_answer_finish(struct control_answer *answer)

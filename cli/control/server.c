@@ -171,10 +171,10 @@ static void turn_away(int fd)
 
 static void accept_peer(struct control_server *server)
 {
-    int fd, error = listener_accept(server->listener.fd, &fd);
-    if (error_is_limit(error))
-        let_wait(server, error);
-    if (error < 0)
+    int fd, r = listener_accept(server->listener.fd, &fd);
+    if (error_is_limit(r))
+        let_wait(server, r);
+    if (r < 0)
         return;
     server->is_starved = false;
     struct peer *peer = server->peers;
@@ -238,23 +238,23 @@ int control_server_create(struct listener *listener, control_answer_fn answer, v
     server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     server->listener = *listener;
     *listener = LISTENER_NONE;
-    int status = server->epoll_fd < 0 ? -errno : open_timer(server);
+    int r = server->epoll_fd < 0 ? -errno : open_timer(server);
     struct epoll_event event = {.events = EPOLLIN};
-    if (status == 0 && epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->listener.fd, &event) < 0)
-        status = -errno;
-    if (status < 0)
+    if (r == 0 && epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->listener.fd, &event) < 0)
+        r = -errno;
+    if (r < 0)
         control_server_close(server);
     else
         *ret_server = server;
-    return status;
+    return r;
 }
 
 int control_server_open(const char *path, control_answer_fn answer, void *ctx,
                         struct control_server **ret_server, char **ret_error)
 {
     struct listener listener;
-    int status = listener_open(&listener, path, false, ret_error);
-    return status < 0 ? status : control_server_create(&listener, answer, ctx, ret_server);
+    int r = listener_open(&listener, path, false, ret_error);
+    return r < 0 ? r : control_server_create(&listener, answer, ctx, ret_server);
 }
 
 int control_server_fd(const struct control_server *server)

@@ -33,21 +33,21 @@ static int load(const char *operand, struct config **ret_config)
     size_t length = strlen(operand);
     const char *end = length > 3 ? operand + length - 3 : "";
     char *error = NULL;
-    int status;
+    int r;
     bool is_name = config_has_model(operand) || !strpbrk(operand, "./");
     if (is_name || strcmp(end, ".so") == 0 || strcmp(end, ".py") == 0) {
         const char *slash = strrchr(operand, '/');
         char *name = xstrdup(slash ? slash + 1 : operand), *dot = strchr(name, '.');
         if (dot)
             *dot = 0;
-        status = config_from_document(json_pack("{s:[{s:s, s:s, s:i}]}", "devices", "name", name,
-                                                "model", operand, "base_addr", 0),
-                                      ret_config, &error);
+        r = config_from_document(json_pack("{s:[{s:s, s:s, s:i}]}", "devices", "name", name,
+                                           "model", operand, "base_addr", 0),
+                                 ret_config, &error);
         free(name);
     } else {
-        status = config_load(operand, ret_config, &error);
+        r = config_load(operand, ret_config, &error);
     }
-    return status < 0 ? command_fail_line(error) : 0;
+    return r < 0 ? command_fail_line(error) : 0;
 }
 
 static void print_svd(const char *operand, const struct config *config)

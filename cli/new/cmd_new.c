@@ -152,16 +152,16 @@ static int read_template(const char *name, char **ret_text)
     size_t size;
     char *built = xformat("cli/%s", name), *installed = xformat(TRESTLE_DATA_DIR "/new/%s", name);
     char *places = NULL, *path = find_own_file(built, installed, &places);
-    int status = path ? io_read_file(path, 1 << 20, ret_text, &size) : -ENOENT;
+    int r = path ? io_read_file(path, 1 << 20, ret_text, &size) : -ENOENT;
     if (!path)
         command_fail("%s, a part of Trestle, is %s; install Trestle again", name, places);
-    else if (status < 0)
-        command_fail("cannot read %s: %s", path, strerror(-status));
+    else if (r < 0)
+        command_fail("cannot read %s: %s", path, strerror(-r));
     free(built);
     free(installed);
     free(places);
     free(path);
-    return status;
+    return r;
 }
 
 static int write_part(const char *folder, const struct part *part, const struct words *words)
@@ -240,13 +240,13 @@ static int add_stub(struct words *words, const char *name, const char *path, con
     char *error = NULL;
     if (svd_load(path, &file, &error) < 0)
         return command_fail_line(error);
-    int status = svd_stub_make(file, peripheral, &stub, &error);
-    if (status == 0 && stub->table.num_rows == 0) {
+    int r = svd_stub_make(file, peripheral, &stub, &error);
+    if (r == 0 && stub->table.num_rows == 0) {
         error =
             xformat("%s describes no registers of %s; choose another peripheral", path, peripheral);
-        status = -EINVAL;
+        r = -EINVAL;
     }
-    if (status < 0) {
+    if (r < 0) {
         svd_destroy(file);
         int code = command_fail("--peripheral: %s", error);
         free(error);

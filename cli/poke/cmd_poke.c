@@ -53,10 +53,10 @@ static enum poke_status do_here(struct doer *doer, const char *line, char **ret_
 static enum poke_status do_there(struct doer *doer, const char *line, char **ret_error)
 {
     enum control_status done;
-    int status = attached_do(&doer->attached, line, stdout, &done, ret_error);
-    doer->quits = status == -ECONNRESET || (status == 0 && done == CONTROL_QUIT);
-    if (status < 0)
-        return status == -E2BIG ? POKE_WRONG : POKE_FAILED;
+    int r = attached_do(&doer->attached, line, stdout, &done, ret_error);
+    doer->quits = r == -ECONNRESET || (r == 0 && done == CONTROL_QUIT);
+    if (r < 0)
+        return r == -E2BIG ? POKE_WRONG : POKE_FAILED;
     return done == CONTROL_FAILED ? POKE_FAILED : done == CONTROL_WRONG ? POKE_WRONG : POKE_OK;
 }
 

@@ -66,10 +66,10 @@ static int add_devices(struct offline *offline, const struct config *config, cha
                                                 "use a configuration without this device");
             return -EINVAL;
         }
-        int status = trestle_test_try_add(offline->test, device->model, &options,
-                                          &offline->devices[i], &error);
-        if (status < 0) {
-            *ret_error = config_complain_params(config, i, error ? error : strerror(-status));
+        int r = trestle_test_try_add(offline->test, device->model, &options, &offline->devices[i],
+                                     &error);
+        if (r < 0) {
+            *ret_error = config_complain_params(config, i, error ? error : strerror(-r));
             free(error);
             return -EINVAL;
         }
@@ -112,13 +112,13 @@ static void add_links(struct offline *offline, const struct config *config)
 static int start_devices(struct offline *offline, const struct config *config, char **ret_error)
 {
     char *error = NULL;
-    int status = 0;
-    for (size_t i = 0; i < config->num_devices && status == 0; i++)
-        status = trestle_device_start(offline->devices[i], &error);
-    if (status < 0)
-        *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
+    int r = 0;
+    for (size_t i = 0; i < config->num_devices && r == 0; i++)
+        r = trestle_device_start(offline->devices[i], &error);
+    if (r < 0)
+        *ret_error = xformat("trestle: %s", error ? error : strerror(-r));
     free(error);
-    return status;
+    return r;
 }
 
 int offline_init(struct offline *offline, const struct config *config, bool verbose,
@@ -129,14 +129,14 @@ int offline_init(struct offline *offline, const struct config *config, bool verb
     watchdog_watch(trestle_test_sim(offline->test));
     trestle_test_on_log(offline->test, log_line, offline);
     (void)trestle_test_ram(offline->test, ram_of(config->arch), RAM_SIZE);
-    int status = add_devices(offline, config, ret_error);
-    if (status == 0) {
+    int r = add_devices(offline, config, ret_error);
+    if (r == 0) {
         add_links(offline, config);
-        status = start_devices(offline, config, ret_error);
+        r = start_devices(offline, config, ret_error);
     }
-    if (status < 0) {
+    if (r < 0) {
         (void)offline_finish(offline);
-        return status;
+        return r;
     }
     offline->target = (struct poke_target){.ctx = offline,
                                            .num_devices = config->num_devices,
@@ -157,8 +157,8 @@ int offline_finish(struct offline *offline)
     }
     watchdog_watch(NULL);
     trestle_test_destroy(offline->test);
-    int status = offline->has_lost ? -EIO : 0;
+    int r = offline->has_lost ? -EIO : 0;
     free(offline->devices);
     *offline = (struct offline){0};
-    return status;
+    return r;
 }

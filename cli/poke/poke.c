@@ -131,14 +131,14 @@ static enum poke_status access_place(struct poke *poke, const struct place *plac
                                      uint64_t *ref_data)
 {
     begin(poke);
-    int status = poke->target->access(poke->target->ctx, place->dev, write, place->offset,
-                                      place->size, ref_data);
+    int r = poke->target->access(poke->target->ctx, place->dev, write, place->offset, place->size,
+                                 ref_data);
     end(poke);
-    if (status == 0)
+    if (r == 0)
         return POKE_OK;
     char *where = place_text(place);
-    enum poke_status failed = fail(poke, POKE_FAILED, "%s of %s: bus error: %s",
-                                   write ? "write" : "read", where, why(status));
+    enum poke_status failed =
+        fail(poke, POKE_FAILED, "%s of %s: bus error: %s", write ? "write" : "read", where, why(r));
     free(where);
     return failed;
 }
@@ -262,10 +262,10 @@ static enum poke_status copy(struct poke *poke, bool write, uint64_t addr, void 
         return fail(poke, POKE_WRONG,
                     "guest memory cannot be reached here: no device is in the run's process, or in "
                     "one that takes commands");
-    int status = poke->target->copy(poke->target->ctx, write, addr, buf, size);
-    if (status == 0)
+    int r = poke->target->copy(poke->target->ctx, write, addr, buf, size);
+    if (r == 0)
         return POKE_OK;
-    if (status != -EFAULT)
+    if (r != -EFAULT)
         return fail(poke, POKE_FAILED, "no guest is connected that gives access to its memory");
     return fail(poke, POKE_FAILED, "0x%" PRIx64 " and %zu bytes from there are not memory", addr,
                 size);

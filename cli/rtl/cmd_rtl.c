@@ -97,9 +97,9 @@ static int run_program(const struct rtl_build *build, const char *what, struct s
     const struct child_options child_options = {
         .path = "/bin/sh", .argv = argv.items, .stdio_fds = {-1, -1}};
     struct child child = CHILD_NONE;
-    int status = child_start(&child_options, &child);
-    if (status < 0) {
-        *ret_error = xformat("cannot start %s: %s", what, strerror(-status));
+    int r = child_start(&child_options, &child);
+    if (r < 0) {
+        *ret_error = xformat("cannot start %s: %s", what, strerror(-r));
     } else {
         struct pollfd ended = {.fd = child.fd, .events = POLLIN};
         while (!child_ended(&child))
@@ -110,14 +110,14 @@ static int run_program(const struct rtl_build *build, const char *what, struct s
             *ret_error = xformat("%s is not installed (Debian: verilator, g++)", what);
         else if (code)
             *ret_error = xformat("%s: %s", what, why ? why : "failed, and did not say why");
-        status = code ? -EINVAL : 0;
+        r = code ? -EINVAL : 0;
         free(why);
         child_finish(&child);
     }
     strings_finish(&argv);
     strings_finish(words);
     free(log);
-    return status;
+    return r;
 }
 
 /* --- steps ----------------------------------------------------------------------------------- */
@@ -142,17 +142,17 @@ static int check_version(const struct rtl_build *build, char **ret_error)
 {
     struct strings words = {0};
     strings_all(&words, (const char *const[]){"verilator", "--version", NULL});
-    int status = run_program(build, "verilator", &words, ret_error);
-    char *path = xformat("%s/log", build->dir), *text = status == 0 ? read_file(path) : NULL;
+    int r = run_program(build, "verilator", &words, ret_error);
+    char *path = xformat("%s/log", build->dir), *text = r == 0 ? read_file(path) : NULL;
     unsigned major = 0, minor = 0;
     if (text && sscanf(text, "Verilator %u.%u", &major, &minor) == 2 &&
         (major < 5 || (major == 5 && minor < 6))) {
         *ret_error = xformat("verilator %u.%03u is too old; install 5.006 or later", major, minor);
-        status = -EINVAL;
+        r = -EINVAL;
     }
     free(text);
     free(path);
-    return status;
+    return r;
 }
 
 /* Cores of OpenCores include a timescale.v that each of them has elsewhere, if at all. */
@@ -162,11 +162,11 @@ static int write_timescale(const struct rtl_build *build, char **ret_error)
     FILE *file = fopen(path, "we");
     if (file)
         fputs("`timescale 1ns / 1ps\n", file);
-    int status = file && fclose(file) == 0 ? 0 : -errno;
-    if (status < 0)
-        *ret_error = xformat("cannot write %s: %s", path, strerror(-status));
+    int r = file && fclose(file) == 0 ? 0 : -errno;
+    if (r < 0)
+        *ret_error = xformat("cannot write %s: %s", path, strerror(-r));
     free(path);
-    return status;
+    return r;
 }
 
 static int verilate_as(const struct rtl_build *build, const char *language, char **ret_error)
@@ -201,19 +201,19 @@ static int verilate_as(const struct rtl_build *build, const char *language, char
 /* What is no SystemVerilog may be Verilog, in which "int" or "do" are names. */
 static int verilate(const struct rtl_build *build, char **ret_error)
 {
-    int status = write_timescale(build, ret_error);
-    if (status == 0)
-        status = verilate_as(build, NULL, ret_error);
-    if (status < 0 && strstr(*ret_error, "syntax error")) {
+    int r = write_timescale(build, ret_error);
+    if (r == 0)
+        r = verilate_as(build, NULL, ret_error);
+    if (r < 0 && strstr(*ret_error, "syntax error")) {
         char *again = NULL;
         if (verilate_as(build, "1364-2005", &again) == 0) {
             free(*ret_error);
             *ret_error = NULL;
-            status = 0;
+            r = 0;
         }
         free(again);
     }
-    return status;
+    return r;
 }
 
 /* What gives away that a state is not plain bytes, and what people call it. */
@@ -272,19 +272,19 @@ static int check_state_of(const char *path, const char **ret_why)
     char *text = read_file(path);
     bool is_header = strcmp(path + strlen(path) - 2, ".h") == 0;
     bool is_root = strcmp(slash, "Vcore___024root.h") == 0;
-    int status = 0;
+    int r = 0;
     if (text && is_header &&
         (is_root || strncmp(slash, "Vcore__", 7) != 0 || strstr(slash, "_024"))) {
         char *members = members_of(text);
         if (!members && is_root)
-            status = -EINVAL;
+            r = -EINVAL;
         else if (members && !*ret_why)
             *ret_why = find_one_of(members, is_root ? not_plain : any);
     } else if (text && !is_header && !*ret_why) {
         *ret_why = find_one_of(text, outside);
     }
     free(text);
-    return status;
+    return r;
 }
 
 /* Copying the state back takes members that are plain bytes, all in one object, and nothing that
@@ -293,45 +293,45 @@ static int check_state(struct rtl_build *build, char **ret_error)
 {
     char *pattern = xformat("%s/Vcore*", build->dir);
     glob_t files = {0};
-    int status = glob(pattern, 0, NULL, &files) == 0 ? 0 : -EINVAL;
-    for (size_t i = 0; i < files.gl_pathc && status == 0; i++)
-        status = check_state_of(files.gl_pathv[i], &build->layout.not_plain);
-    if (status < 0)
+    int r = glob(pattern, 0, NULL, &files) == 0 ? 0 : -EINVAL;
+    for (size_t i = 0; i < files.gl_pathc && r == 0; i++)
+        r = check_state_of(files.gl_pathv[i], &build->layout.not_plain);
+    if (r < 0)
         *ret_error = xstrdup("this Verilator's headers are unknown; use version 5.006");
     globfree(&files);
     free(pattern);
-    return status;
+    return r;
 }
 
 /* Reads the ports and applies the file. */
 static int read_ports(const struct rtl_build *build, struct rtl_ports *ret_ports, char **ret_error)
 {
     char *path = xformat("%s/Vcore.h", build->dir), *text = read_file(path);
-    int status = text && rtl_ports_read(text, ret_ports) ? 0 : -EINVAL;
-    if (status < 0)
+    int r = text && rtl_ports_read(text, ret_ports) ? 0 : -EINVAL;
+    if (r < 0)
         *ret_error = xstrdup("the top module has no ports");
     else if (build->ports_file)
-        status = rtl_ports_apply(ret_ports, build->ports_file, ret_error);
+        r = rtl_ports_apply(ret_ports, build->ports_file, ret_error);
     free(text);
     free(path);
-    return status;
+    return r;
 }
 
 static int write_map(const struct rtl_build *build, const struct rtl_ports *ports, char **ret_error)
 {
     char *path = xformat("%s/map.cpp", build->dir);
     FILE *file = fopen(path, "we");
-    int status = file ? 0 : -errno;
+    int r = file ? 0 : -errno;
     if (file)
         rtl_registers_map(&build->registers, file);
     if (file)
         rtl_ports_map(ports, &build->layout, file);
     if (file && fclose(file) != 0)
-        status = -errno;
-    if (status < 0)
-        *ret_error = xformat("cannot write %s: %s", path, strerror(-status));
+        r = -errno;
+    if (r < 0)
+        *ret_error = xformat("cannot write %s: %s", path, strerror(-r));
     free(path);
-    return status;
+    return r;
 }
 
 static int write_json(const struct rtl_ports *ports, const char *name, const char *output,
@@ -342,15 +342,15 @@ static int write_json(const struct rtl_ports *ports, const char *name, const cha
         length -= 3;
     char *path = xformat("%.*s.ports.json", (int)length, output);
     FILE *file = fopen(path, "we");
-    int status = file ? 0 : -errno;
+    int r = file ? 0 : -errno;
     if (file)
         rtl_ports_json(ports, name, file);
     if (file && fclose(file) != 0)
-        status = -errno;
-    if (status < 0)
-        *ret_error = xformat("cannot write %s: %s", path, strerror(-status));
+        r = -errno;
+    if (r < 0)
+        *ret_error = xformat("cannot write %s: %s", path, strerror(-r));
     free(path);
-    return status;
+    return r;
 }
 
 /* $0: work, $1: runtime, $2: include, $3: output, $4: "", or with waves, and from $5 on sources of
@@ -400,18 +400,18 @@ static int check_model(const struct rtl_build *build, char **ret_error)
     char *path =
         strchr(build->output, '/') ? xstrdup(build->output) : xformat("./%s", build->output);
     char *error = NULL, *symbol;
-    int status = trestle_model_load(path, &library, &model, &error);
-    if (status < 0 && error && (symbol = strstr(error, "undefined symbol: ")))
+    int r = trestle_model_load(path, &library, &model, &error);
+    if (r < 0 && error && (symbol = strstr(error, "undefined symbol: ")))
         *ret_error =
             xformat("the core calls %s(), which none of its files has; name a file in C or "
                     "C++ that does (DPI)",
                     symbol + strlen("undefined symbol: "));
-    else if (status < 0)
-        *ret_error = xformat("%s", error ? error : strerror(-status));
+    else if (r < 0)
+        *ret_error = xformat("%s", error ? error : strerror(-r));
     trestle_model_unload(library);
     free(error);
     free(path);
-    return status;
+    return r;
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
@@ -465,14 +465,14 @@ static char *base_name(const char *path)
 /* From the files to the ports. */
 static int find_ports(struct rtl_build *build, struct rtl_ports *ret_ports, char **ret_error)
 {
-    int status = prepare(build, ret_error);
-    if (status == 0)
-        status = check_version(build, ret_error);
-    if (status == 0)
-        status = verilate(build, ret_error);
-    if (status == 0)
-        status = read_ports(build, ret_ports, ret_error);
-    return status;
+    int r = prepare(build, ret_error);
+    if (r == 0)
+        r = check_version(build, ret_error);
+    if (r == 0)
+        r = verilate(build, ret_error);
+    if (r == 0)
+        r = read_ports(build, ret_ports, ret_error);
+    return r;
 }
 
 static int find_registers(struct rtl_build *build, char **ret_error)
@@ -484,42 +484,42 @@ static int find_registers(struct rtl_build *build, char **ret_error)
 
 static int do_build(struct rtl_build *build, struct rtl_ports *ports, char **ret_error)
 {
-    int status = find_registers(build, ret_error);
-    if (status == 0)
-        status = find_ports(build, ports, ret_error);
-    if (status == 0)
-        status = check_state(build, ret_error);
-    if (status == 0)
-        status = rtl_ports_match(ports, build->ties.items, ret_error);
-    if (status == 0)
-        status = write_map(build, ports, ret_error);
-    if (status == 0) {
-        status = compile(build, ret_error);
-        if (status == 0)
-            status = check_model(build, ret_error);
-        if (status == 0)
-            status = write_json(ports, build->layout.name, build->output, ret_error);
-        if (status < 0)
+    int r = find_registers(build, ret_error);
+    if (r == 0)
+        r = find_ports(build, ports, ret_error);
+    if (r == 0)
+        r = check_state(build, ret_error);
+    if (r == 0)
+        r = rtl_ports_match(ports, build->ties.items, ret_error);
+    if (r == 0)
+        r = write_map(build, ports, ret_error);
+    if (r == 0) {
+        r = compile(build, ret_error);
+        if (r == 0)
+            r = check_model(build, ret_error);
+        if (r == 0)
+            r = write_json(ports, build->layout.name, build->output, ret_error);
+        if (r < 0)
             unlink(build->output);
     }
-    if (status == 0)
+    if (r == 0)
         rtl_ports_show(ports, stdout);
-    if (status == 0 && build->layout.not_plain)
+    if (r == 0 && build->layout.not_plain)
         printf("it ticks late: its state is not only plain bytes (%s)\n", build->layout.not_plain);
-    return status;
+    return r;
 }
 
 /* What is not known yet is no error here: the list is made to be completed. */
 static int do_ports(struct rtl_build *build, struct rtl_ports *ports, char **ret_error)
 {
     char *missing = NULL;
-    int status = find_ports(build, ports, ret_error);
-    if (status == 0 && rtl_ports_match(ports, build->ties.items, &missing) < 0)
+    int r = find_ports(build, ports, ret_error);
+    if (r == 0 && rtl_ports_match(ports, build->ties.items, &missing) < 0)
         fprintf(stderr, "trestle: before rtl build: %s\n", missing);
-    if (status == 0)
+    if (r == 0)
         rtl_ports_json(ports, build->layout.name, stdout);
     free(missing);
-    return status;
+    return r;
 }
 
 static int work(struct rtl_build *build)
@@ -529,8 +529,7 @@ static int work(struct rtl_build *build)
     char *output = build->output ? xstrdup(build->output) : xformat("%s.so", name), *error = NULL;
     build->output = output;
     build->layout.name = name;
-    int status =
-        build->only_ports ? do_ports(build, &ports, &error) : do_build(build, &ports, &error);
+    int r = build->only_ports ? do_ports(build, &ports, &error) : do_build(build, &ports, &error);
     if (build->dir)
         nftw(build->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     rtl_ports_finish(&ports);
@@ -539,7 +538,7 @@ static int work(struct rtl_build *build)
     free(build->include);
     free(output);
     free(name);
-    if (status == 0)
+    if (r == 0)
         return EXIT_SUCCESS;
     replace_control_characters(error);
     char *line = xformat("trestle: %s", error);

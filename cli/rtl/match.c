@@ -482,25 +482,25 @@ static int check_others(const struct rtl_ports *ports, const char *almost, char 
 int rtl_ports_match(struct rtl_ports *ports, char *const *ties, char **ret_error)
 {
     *ret_error = NULL;
-    int status = set_ties(ports, ties, false, ret_error);
-    if (status == 0)
-        status = match_named(ports, ret_error);
-    if (status < 0)
-        return status;
+    int r = set_ties(ports, ties, false, ret_error);
+    if (r == 0)
+        r = match_named(ports, ret_error);
+    if (r < 0)
+        return r;
     char *almost = NULL;
-    status = match_buses(ports, &almost, ret_error);
+    r = match_buses(ports, &almost, ret_error);
     match_others(ports);
     for (size_t i = 0; i < ports->count && !ports->clock; i++)
         if (ports->ports[i].use == RTL_CLOCK)
             ports->clock = &ports->ports[i];
-    if (status == 0 && !ports->clock) {
+    if (r == 0 && !ports->clock) {
         *ret_error = xstrdup("no clock was found among the inputs (clk, aclk, ...)");
-        status = -EINVAL;
+        r = -EINVAL;
     }
-    if (status == 0)
-        status = set_ties(ports, ties, true, ret_error);
-    if (status == 0)
-        status = check_others(ports, almost, ret_error);
+    if (r == 0)
+        r = set_ties(ports, ties, true, ret_error);
+    if (r == 0)
+        r = check_others(ports, almost, ret_error);
     free(almost);
-    return status;
+    return r;
 }

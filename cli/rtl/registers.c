@@ -17,23 +17,23 @@ int rtl_registers_from_svd(struct rtl_registers *registers, const char *path,
                            const char *peripheral, char **ret_error)
 {
     struct svd_stub *stub;
-    int status = svd_load(path, &registers->svd, ret_error);
-    if (status == 0)
-        status = svd_stub_make(registers->svd, peripheral, &stub, ret_error);
-    if (status == 0)
+    int r = svd_load(path, &registers->svd, ret_error);
+    if (r == 0)
+        r = svd_stub_make(registers->svd, peripheral, &stub, ret_error);
+    if (r == 0)
         registers->model = &stub->model;
-    return status;
+    return r;
 }
 
 int rtl_registers_from_model(struct rtl_registers *registers, const char *name, char **ret_error)
 {
-    int status = 0;
+    int r = 0;
     if (strchr(name, '/'))
-        status = trestle_model_load(name, &registers->library, &registers->model, ret_error);
+        r = trestle_model_load(name, &registers->library, &registers->model, ret_error);
     else
         registers->model = trestle_model_find(name);
-    if (status < 0)
-        return status;
+    if (r < 0)
+        return r;
     if (!registers->model)
         *ret_error =
             xformat("there is no model %s; trestle models lists them, and one in a file has a "

@@ -163,18 +163,18 @@ static ssize_t wait_and_write(int fd, const void *bytes, size_t size)
 {
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
     ssize_t n = write(fd, bytes, size);
-    int error = errno;
+    int r = errno;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-    return n < 0 ? -error : n;
+    return n < 0 ? -r : n;
 }
 
 static ssize_t wait_and_read(int fd, void *bytes, size_t size)
 {
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
     ssize_t n = read(fd, bytes, size);
-    int error = errno;
+    int r = errno;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-    return n < 0 ? -error : n;
+    return n < 0 ? -r : n;
 }
 
 static void wait_for_any(struct pollfd *fds, size_t count, int timeout_ms)
@@ -201,14 +201,13 @@ static void hang_up(struct backend *backend)
 
 static void accept_client(struct backend *backend)
 {
-    int fd, error = listener_accept(backend->listener.fd, &fd);
-    if (error_is_limit(error)) {
+    int fd, r = listener_accept(backend->listener.fd, &fd);
+    if (error_is_limit(r)) {
         if (!backend->is_starved)
-            log_line("trestle: warning: %s: a client must wait: %s", backend->name,
-                     error_text(error));
+            log_line("trestle: warning: %s: a client must wait: %s", backend->name, error_text(r));
         backend->is_starved = backend->is_resting = true;
     }
-    if (error < 0)
+    if (r < 0)
         return;
     backend->is_starved = false;
     backend->out_fd = fd;
@@ -360,10 +359,10 @@ static int start_thread(struct backend *backend)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&backend->thread, NULL, carry, backend);
+    int r = pthread_create(&backend->thread, NULL, carry, backend);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    backend->has_thread = error == 0;
-    return -error;
+    backend->has_thread = r == 0;
+    return -r;
 }
 
 /* --- opening --------------------------------------------------------------------------------- */
@@ -628,13 +627,13 @@ void backend_ask(struct backend *backend)
 /* Until all is written, or nobody takes it. */
 static bool wait_for_reader(struct backend *backend)
 {
-    int result = 0;
+    int r = 0;
     pthread_mutex_lock(&backend->lock);
     backend->is_ending = true;
     ring_bell(backend->wake_fd);
-    while (backend->output.used > 0 && backend->out_fd >= 0 && result == 0) {
+    while (backend->output.used > 0 && backend->out_fd >= 0 && r == 0) {
         struct timespec until = clock_timespec(clock_ns() + END_PATIENCE_NS);
-        result = pthread_cond_clockwait(&backend->emptied, &backend->lock, CLOCK_MONOTONIC, &until);
+        r = pthread_cond_clockwait(&backend->emptied, &backend->lock, CLOCK_MONOTONIC, &until);
     }
     bool is_stuck = backend->output.used > 0 && backend->out_fd >= 0;
     pthread_mutex_unlock(&backend->lock);

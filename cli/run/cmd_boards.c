@@ -206,15 +206,15 @@ static int report(struct config *config, const struct launch_options *launch_opt
         return command_fail_line(error);
     if (!launch.machine.plugin || strcmp(launch.machine.plugin, "in-tree") == 0)
         error = xstrdup("trestle: boards needs QEMU's plugin; name it with --plugin");
-    int status = error ? -1 : trestle_machine_report(&launch.machine, &text, &sentence);
-    if (status < 0 && !error)
-        error = xformat("trestle: %s", sentence ? sentence : error_text(status));
+    int r = error ? -1 : trestle_machine_report(&launch.machine, &text, &sentence);
+    if (r < 0 && !error)
+        error = xformat("trestle: %s", sentence ? sentence : error_text(r));
     free(sentence);
-    if (status == 0)
+    if (r == 0)
         print_report(text, launch.machine.arch);
     free(text);
     launch_finish(&launch);
-    return status < 0 ? command_fail_line(error) : EXIT_SUCCESS;
+    return r < 0 ? command_fail_line(error) : EXIT_SUCCESS;
 }
 
 /* --- the command ----------------------------------------------------------------------------- */

@@ -74,17 +74,17 @@ static void print_links(const struct config *config)
 /* What they refuse when they see each other. */
 static int start_models(const struct run *run, char **ret_error)
 {
-    int status = 0;
+    int r = 0;
     char *error = NULL;
-    for (size_t i = 0; i < run->config->num_devices && status == 0; i++) {
+    for (size_t i = 0; i < run->config->num_devices && r == 0; i++) {
         struct trestle_device *dev = trestle_bridge_device(run->bridge, (uint32_t)i);
         if (dev)
-            status = trestle_device_start(dev, &error);
+            r = trestle_device_start(dev, &error);
     }
-    if (status < 0)
-        *ret_error = xformat("trestle: %s", error ? error : strerror(-status));
+    if (r < 0)
+        *ret_error = xformat("trestle: %s", error ? error : strerror(-r));
     free(error);
-    return status;
+    return r;
 }
 
 static int check(const struct config *config)
@@ -95,14 +95,14 @@ static int check(const struct config *config)
     struct run run;
     char *error = NULL;
     /* The models see their parameters, and refuse what they do not know. */
-    int status = run_init(&run, config, &quiet, &error);
-    if (status == 0) {
-        status = start_models(&run, &error);
+    int r = run_init(&run, config, &quiet, &error);
+    if (r == 0) {
+        r = start_models(&run, &error);
         run_finish(&run);
     }
-    if (status == 0)
-        status = launch_init(&launch, config, &as_configured, &error);
-    if (status < 0)
+    if (r == 0)
+        r = launch_init(&launch, config, &as_configured, &error);
+    if (r < 0)
         return command_fail_line(error);
     launch_finish(&launch);
     print_devices(config);

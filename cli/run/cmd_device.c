@@ -88,29 +88,29 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
     json_t *params = json_object();
     json_object_set_new(device, "params", params);
     const char *argument;
-    int letter, status = 0;
-    while (status == 0 && (letter = command_next_option(command, argc, argv, &argument)) != 0) {
+    int letter, code = 0;
+    while (code == 0 && (letter = command_next_option(command, argc, argv, &argument)) != 0) {
         switch (letter) {
         case 'S':
-            status = set_text(device, "socket", "--socket", argument);
+            code = set_text(device, "socket", "--socket", argument);
             break;
         case 'F':
-            status = set_listen_fd(argument, serve);
+            code = set_listen_fd(argument, serve);
             break;
         case 'b':
-            status = set_number(device, "base_addr", "--base", argument, "an address");
+            code = set_number(device, "base_addr", "--base", argument, "an address");
             break;
         case 'p':
             json_object_set_new(device, "pci", json_object());
             break;
         case 'z':
-            status = set_number(device, "size", "--size", argument, "a size");
+            code = set_number(device, "size", "--size", argument, "a size");
             break;
         case 'n':
-            status = set_text(device, "name", "--name", argument);
+            code = set_text(device, "name", "--name", argument);
             break;
         case 'P':
-            status = command_param(params, argument);
+            code = command_param(params, argument);
             break;
         case 'v':
             serve->verbosity++;
@@ -125,18 +125,18 @@ static int parse(const struct command *command, int argc, char **argv, json_t *d
             serve->trace = argument;
             break;
         case 'W':
-            status = set_watchdog(argument, serve);
+            code = set_watchdog(argument, serve);
             break;
         case 'H':
             serve->run_hash = true;
             break;
         default:
-            status = EXIT_BAD_INPUT;
+            code = EXIT_BAD_INPUT;
             break;
         }
     }
-    if (status)
-        return status;
+    if (code)
+        return code;
     *ret_variable = optind == argc ? getenv(HANDOVER_VARIABLE) : NULL;
     if (*ret_variable)
         return 0;

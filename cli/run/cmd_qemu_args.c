@@ -45,24 +45,24 @@ static int print_args(struct config *config, const struct launch_options *launch
     struct launch launch;
     struct strings paths = {0};
     char *error = NULL, *sentence = NULL, **argv = NULL;
-    int status = launch_check_outside(config, &error);
-    if (status == 0)
-        status = launch_init(&launch, config, launch_options, &error);
-    if (status == 0) {
-        status = fill_sockets(config, socket_dir, &paths, &error);
-        if (status < 0)
+    int r = launch_check_outside(config, &error);
+    if (r == 0)
+        r = launch_init(&launch, config, launch_options, &error);
+    if (r == 0) {
+        r = fill_sockets(config, socket_dir, &paths, &error);
+        if (r < 0)
             launch_finish(&launch);
     }
-    if (status == 0) {
+    if (r == 0) {
         launch_set_sockets(&launch, config, NULL);
-        status = trestle_machine_args(&launch.machine, &argv, &sentence);
-        if (status < 0)
-            error = xformat("trestle: %s", sentence ? sentence : error_text(status));
+        r = trestle_machine_args(&launch.machine, &argv, &sentence);
+        if (r < 0)
+            error = xformat("trestle: %s", sentence ? sentence : error_text(r));
         free(sentence);
         launch_finish(&launch);
     }
     strings_finish(&paths);
-    if (status < 0)
+    if (r < 0)
         return command_fail_line(error);
     char *line = shell_quote(argv);
     puts(line);

@@ -355,15 +355,15 @@ static void abandon(void *ctx)
 static int run_guest(struct guest_run *whole, char **ret_error)
 {
     struct run *run = &whole->run;
-    int status = run_listen(run, ret_error);
-    if (status < 0)
-        return status;
+    int r = run_listen(run, ret_error);
+    if (r < 0)
+        return r;
     launch_set_sockets(&whole->launch, run->config, run->bridge);
     launch_set_labels(&whole->launch, run->config);
     launch_set_inline(&whole->launch, run->own);
-    status = guest_start(&whole->guest, run, &whole->launch.machine, ret_error);
-    if (status < 0)
-        return status;
+    r = guest_start(&whole->guest, run, &whole->launch.machine, ret_error);
+    if (r < 0)
+        return r;
     own_launched(run->own);
     run_log(run, TRESTLE_LOG_INFO, "QEMU PID: %d", (int)trestle_machine_pid(whole->guest.machine));
     run_log(run, TRESTLE_LOG_INFO, "Waiting for %zu device connections...",
@@ -399,15 +399,15 @@ static int run_config(const struct run_arguments *given, const struct config *co
     char *error = NULL;
     if (check_debug(config, given->launch.debug) < 0)
         return EXIT_BAD_INPUT;
-    int status = run_check_outputs(config, given->stats, given->trace, &error);
-    if (status == 0)
-        status = launch_init(&whole.launch, config, &given->launch, &error);
-    if (status == 0 && given->launch.gdb && !names_gdb(whole.launch.machine.args)) {
-        status = debug_choose_port(given->launch.gdb_port, &whole.launch.machine.gdb_port, &error);
-        if (status < 0)
+    int r = run_check_outputs(config, given->stats, given->trace, &error);
+    if (r == 0)
+        r = launch_init(&whole.launch, config, &given->launch, &error);
+    if (r == 0 && given->launch.gdb && !names_gdb(whole.launch.machine.args)) {
+        r = debug_choose_port(given->launch.gdb_port, &whole.launch.machine.gdb_port, &error);
+        if (r < 0)
             launch_finish(&whole.launch);
     }
-    if (status < 0)
+    if (r < 0)
         return command_fail_line(error);
     const char *reason;
     uint64_t deadline_ns = first_deadline(given, config, &reason);
@@ -419,14 +419,14 @@ static int run_config(const struct run_arguments *given, const struct config *co
                                        .deadline_what = reason,
                                        .clean_up = abandon,
                                        .ctx = &whole};
-    status = run_init(&whole.run, config, &shared, &error);
-    if (status == 0)
-        status = run_guest(&whole, &error);
+    r = run_init(&whole.run, config, &shared, &error);
+    if (r == 0)
+        r = run_guest(&whole, &error);
     run_finish(&whole.run);
     if (whole.run.has_lost)
         fail_run(&whole);
     launch_finish(&whole.launch);
-    if (status < 0)
+    if (r < 0)
         return command_fail_line(error);
     return whole.exit_code ? whole.exit_code : whole.guest.exit_code;
 }
@@ -435,12 +435,12 @@ static int run_command(const struct command *command, int argc, char **argv)
 {
     struct run_arguments given;
     struct config *config = NULL;
-    int status = parse(command, argc, argv, &given, &config);
-    if (status)
-        return status;
-    status = run_config(&given, config);
+    int r = parse(command, argc, argv, &given, &config);
+    if (r)
+        return r;
+    r = run_config(&given, config);
     config_destroy(config);
-    return status;
+    return r;
 }
 
 const struct command command_run = {

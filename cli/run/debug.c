@@ -25,27 +25,27 @@ static int try_port(uint16_t port, uint16_t *ret_port)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), reuse = 1;
     if (fd < 0)
         return -errno;
-    int error = 0;
+    int r = 0;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
     if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0 ||
         getsockname(fd, (struct sockaddr *)&address, &size) < 0)
-        error = -errno;
+        r = -errno;
     close(fd);
     *ret_port = ntohs(address.sin_port);
-    return error;
+    return r;
 }
 
 int debug_choose_port(uint16_t wanted, uint16_t *ret_port, char **ret_error)
 {
-    int error = try_port(wanted ? wanted : USUAL_PORT, ret_port);
-    if (error && !wanted)
-        error = try_port(0, ret_port);
-    if (error)
+    int r = try_port(wanted ? wanted : USUAL_PORT, ret_port);
+    if (r && !wanted)
+        r = try_port(0, ret_port);
+    if (r)
         *ret_error =
             xformat("trestle: --gdb=%u: that port cannot be used: %s; name another, or none "
                     "to have a free one",
-                    wanted, error_text(error));
-    return error;
+                    wanted, error_text(r));
+    return r;
 }
 
 bool debug_is_open(uint16_t port)

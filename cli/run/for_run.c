@@ -59,10 +59,10 @@ int serve_for_run(const char *variable)
     struct serve_options serve = {.quiet = true};
     struct config *config;
     char *error = NULL;
-    int status = handover_take(variable, &serve.given_fd, &serve.say_fd, &given);
-    if (status < 0)
+    int r = handover_take(variable, &serve.given_fd, &serve.say_fd, &given);
+    if (r < 0)
         return command_fail(HANDOVER_VARIABLE "=%s does not come from a run: %s; name a model",
-                            variable, error_text(status));
+                            variable, error_text(r));
     serve.process = given->name;
     serve.verbosity = given->verbosity;
     serve.trace = given->trace;

@@ -26,38 +26,38 @@ int guest_start(struct guest *guest, struct run *run, const struct trestle_machi
 {
     *guest = (struct guest){.run = run};
     char *error = NULL;
-    int status = trestle_machine_launch(options, &guest->machine, &error);
-    if (status == 0)
-        status = trestle_bridge_watch(run->bridge, trestle_machine_fd(guest->machine), look_for_end,
-                                      guest);
-    if (status < 0) {
-        *ret_error = xformat("trestle: %s", error ? error : error_text(status));
+    int r = trestle_machine_launch(options, &guest->machine, &error);
+    if (r == 0)
+        r = trestle_bridge_watch(run->bridge, trestle_machine_fd(guest->machine), look_for_end,
+                                 guest);
+    if (r < 0) {
+        *ret_error = xformat("trestle: %s", error ? error : error_text(r));
         free(error);
         trestle_machine_destroy(guest->machine);
         guest->machine = NULL;
     }
-    return status;
+    return r;
 }
 
 static int poll_bridge(struct guest *guest, uint64_t until_ns)
 {
-    int status = trestle_bridge_poll(guest->run->bridge, clock_ms_until(until_ns));
-    if (status == 0 || status == -EINTR)
+    int r = trestle_bridge_poll(guest->run->bridge, clock_ms_until(until_ns));
+    if (r == 0 || r == -EINTR)
         return 0;
     if (!guest->is_forsaken)
-        run_complain_poll(guest->run, status);
+        run_complain_poll(guest->run, r);
     guest->is_forsaken = true;
-    return status;
+    return r;
 }
 
 int guest_serve(struct guest *guest, uint64_t until_ns)
 {
-    int status = 0;
-    while (status == 0 && !guest->has_ended && !guest->run->signal && clock_ns() < until_ns)
-        status = poll_bridge(guest, until_ns);
+    int r = 0;
+    while (r == 0 && !guest->has_ended && !guest->run->signal && clock_ns() < until_ns)
+        r = poll_bridge(guest, until_ns);
     /* A Ctrl-C outside a terminal reaches QEMU too, and its end may be seen first. */
     run_read_signals(guest->run);
-    return status;
+    return r;
 }
 
 /* The devices are served until QEMU has ended: an access under way would hold it up. */

@@ -43,8 +43,8 @@ void host_end_join(struct host_end *end, struct trestle_bridge *bridge,
 
 int host_end_start(struct host_end *end)
 {
-    int status = backend_start(end->backend);
-    return status == 0 && end->backend
+    int r = backend_start(end->backend);
+    return r == 0 && end->backend
                ? trestle_bridge_watch(end->bridge, backend_fd(end->backend), give_input, end)
-               : status;
+               : r;
 }

@@ -100,9 +100,9 @@ int keeper_start(pid_t *ret_pid)
 {
     char mark[64];
     pid_t parent = getpid();
-    int error = set_mark(mark, sizeof(mark));
-    if (error)
-        return error;
+    int r = set_mark(mark, sizeof(mark));
+    if (r)
+        return r;
     pid_t pid = fork();
     if (pid == 0)
         keep(parent, mark);

@@ -258,18 +258,18 @@ static int check_qemu(const struct config *config, const struct launch_options *
         return -EINVAL;
     }
     launch->machine.search_path = getenv("PATH");
-    int status = trestle_machine_find_qemu(&launch->machine, &path, &error);
-    if (status == 0)
-        status = check_board(config, path, ret_error);
+    int r = trestle_machine_find_qemu(&launch->machine, &path, &error);
+    if (r == 0)
+        r = check_board(config, path, ret_error);
     free(path);
     if (!error)
-        return status;
-    if (status < 0 && config->qemu && !options->qemu)
+        return r;
+    if (r < 0 && config->qemu && !options->qemu)
         *ret_error = config_complain_machine(config, "qemu", "%s with --qemu", error);
-    else if (status < 0)
+    else if (r < 0)
         *ret_error = xformat("trestle: %s with machine.qemu or --qemu", error);
     free(error);
-    return status;
+    return r;
 }
 
 /* An sst-device that QEMU contains has no properties of ours. */
@@ -456,28 +456,28 @@ int launch_init(struct launch *launch, const struct config *config,
     launch->machine.append = config->append;
     launch->machine.dtb = config->dtb;
     join_args(config, options, launch);
-    int status = check_icount(config, ret_error);
-    if (status == 0)
-        status = check_kernel(config, options, launch, ret_error);
-    if (status == 0)
-        status = check_machine_files(config, ret_error);
-    if (status == 0)
-        status = choose_plugin(config, options, launch, ret_error);
-    if (status == 0)
-        status = find_inline(config, &launch->inline_module, ret_error);
-    if (status == 0 && !launch->plugin)
-        status = check_without_plugin(config, options, ret_error);
-    if (status == 0)
-        status = check_qemu(config, options, launch, ret_error);
-    if (status == 0)
-        status = check_accel(config, options, launch, ret_error);
-    if (status == 0)
-        status = check_kernel_kind(config, options, launch, ret_error);
-    if (status == 0)
-        status = check_initrd_fits(config, launch, ret_error);
-    if (status == 0)
-        status = check_guest(config, options, launch, ret_error);
-    if (status < 0) {
+    int r = check_icount(config, ret_error);
+    if (r == 0)
+        r = check_kernel(config, options, launch, ret_error);
+    if (r == 0)
+        r = check_machine_files(config, ret_error);
+    if (r == 0)
+        r = choose_plugin(config, options, launch, ret_error);
+    if (r == 0)
+        r = find_inline(config, &launch->inline_module, ret_error);
+    if (r == 0 && !launch->plugin)
+        r = check_without_plugin(config, options, ret_error);
+    if (r == 0)
+        r = check_qemu(config, options, launch, ret_error);
+    if (r == 0)
+        r = check_accel(config, options, launch, ret_error);
+    if (r == 0)
+        r = check_kernel_kind(config, options, launch, ret_error);
+    if (r == 0)
+        r = check_initrd_fits(config, launch, ret_error);
+    if (r == 0)
+        r = check_guest(config, options, launch, ret_error);
+    if (r < 0) {
         launch_finish(launch);
         return -EINVAL;
     }

@@ -62,14 +62,14 @@ static int do_access(void *ctx, struct trestle_device *dev, bool write, uint64_t
     const struct live *live = ctx;
     struct trestle_request req = {.write = write,
                                   .access = {.offset = offset, .size = size, .data = *ref_data}};
-    int status = trestle_device_submit(dev, &req);
-    if (status == 0)
-        status = req.status;
-    else if (status == -EINPROGRESS)
-        status = await(live->target.sim, dev, &req);
-    if (status == 0 && !write)
+    int r = trestle_device_submit(dev, &req);
+    if (r == 0)
+        r = req.status;
+    else if (r == -EINPROGRESS)
+        r = await(live->target.sim, dev, &req);
+    if (r == 0 && !write)
         *ref_data = req.ret_data;
-    return status;
+    return r;
 }
 
 static void do_run(void *ctx, trestle_time until)
@@ -93,10 +93,10 @@ static int do_copy(void *ctx, bool write, uint64_t addr, void *buf, size_t size)
             break;
         }
     begin(ctx);
-    int status = write ? trestle_device_memory_write(dev, addr, buf, size)
-                       : trestle_device_memory_read(dev, addr, buf, size);
+    int r = write ? trestle_device_memory_write(dev, addr, buf, size)
+                  : trestle_device_memory_read(dev, addr, buf, size);
     end(ctx);
-    return status;
+    return r;
 }
 
 /* Why a device of the run cannot be reached from here; malloc'd. */
@@ -179,8 +179,8 @@ static enum poke_status reload(void *ctx, const char *name, FILE *out, char **re
     uint32_t index;
     if (!find_device(live, name, &index, ret_error))
         return POKE_WRONG;
-    int status = own_reload(live->run->own, index, &why);
-    if (status == -ENOTSUP) {
+    int r = own_reload(live->run->own, index, &why);
+    if (r == -ENOTSUP) {
         *ret_error = xformat("%s is in %s, which goes on; only a device with a process of its own "
                              "can be reloaded (\"process\": \"own\")",
                              name,
@@ -188,7 +188,7 @@ static enum poke_status reload(void *ctx, const char *name, FILE *out, char **re
                                                                          : "the run's process");
         return POKE_WRONG;
     }
-    if (status < 0) {
+    if (r < 0) {
         *ret_error = xformat("%s goes on as it was: %s", name, why);
         free(why);
         return POKE_FAILED;
@@ -316,24 +316,24 @@ int live_start(struct run *run, const char *path, int listen_fd, struct live **r
     struct live *live = xcalloc(1, sizeof(*live));
     struct listener listener = {.fd = listen_fd, .lock_fd = -1};
     char *error = NULL;
-    int status;
+    int r;
     live->run = run;
     find_devices(live);
     if (path)
-        status = control_server_open(path, answer, live, &live->server, &error);
+        r = control_server_open(path, answer, live, &live->server, &error);
     else if (fcntl(listen_fd, F_SETFD, FD_CLOEXEC) < 0)
-        status = -errno;
+        r = -errno;
     else
-        status = control_server_create(&listener, answer, live, &live->server);
-    if (status == 0)
-        status = trestle_bridge_watch(run->bridge, control_server_fd(live->server), serve, live);
-    if (status == 0) {
+        r = control_server_create(&listener, answer, live, &live->server);
+    if (r == 0)
+        r = trestle_bridge_watch(run->bridge, control_server_fd(live->server), serve, live);
+    if (r == 0) {
         *ret_live = live;
         return 0;
     }
     *ret_error = error ? xformat("trestle: --control %s", error)
                        : xformat("trestle: --control %s: cannot listen there: %s", path ? path : "",
-                                 error_text(status));
+                                 error_text(r));
     free(error);
     live_finish(live);
     return -EINVAL;

@@ -143,7 +143,7 @@ static int describe(const struct own_process *process, char **ret_bytes, size_t 
         given.num_devices++;
     }
     describe_links(process, &given);
-    int status = handover_write(&given, ret_bytes, ret_size);
+    int r = handover_write(&given, ret_bytes, ret_size);
     *ret_num_fds = num_fds;
     for (size_t i = 0; i < given.num_devices; i++) {
         free(given.devices[i].params);
@@ -152,7 +152,7 @@ static int describe(const struct own_process *process, char **ret_bytes, size_t 
     free(given.devices);
     free(given.links);
     free(given.trace);
-    return status;
+    return r;
 }
 
 static int widen(int fd, size_t size)
@@ -165,19 +165,19 @@ static int open_pipes(struct own_process *process, const char *bytes, size_t siz
                       int ret_theirs[2])
 {
     int given[2] = {-1, -1}, report[2] = {-1, -1};
-    int status = pipe2(given, O_CLOEXEC) < 0 || pipe2(report, O_CLOEXEC) < 0 ? -errno : 0;
+    int r = pipe2(given, O_CLOEXEC) < 0 || pipe2(report, O_CLOEXEC) < 0 ? -errno : 0;
     process->given_fd = given[1];
     process->report_fd = report[0];
     ret_theirs[0] = given[0];
     ret_theirs[1] = report[1];
-    if (status == 0 &&
+    if (r == 0 &&
         (fcntl(given[1], F_SETFL, O_NONBLOCK) < 0 || fcntl(report[0], F_SETFL, O_NONBLOCK) < 0))
-        status = -errno;
-    if (status == 0)
-        status = widen(given[1], size);
-    if (status == 0)
-        status = widen(report[0], REPORT_SIZE(process->configured->num_devices));
-    return status < 0 ? status : io_write_all(given[1], bytes, size);
+        r = -errno;
+    if (r == 0)
+        r = widen(given[1], size);
+    if (r == 0)
+        r = widen(report[0], REPORT_SIZE(process->configured->num_devices));
+    return r < 0 ? r : io_write_all(given[1], bytes, size);
 }
 
 static void on_end(void *ctx);
@@ -210,13 +210,13 @@ static int start_child(struct own_process *process, const int theirs[2], const i
                                           /* Ctrl-C is for the run, which ends its devices after
                                            * the guest. */
                                           .has_own_group = true};
-    int status = null_fd < 0 ? -errno : !path ? -ENOENT : child_start(&options, &process->child);
+    int r = null_fd < 0 ? -errno : !path ? -ENOENT : child_start(&options, &process->child);
     if (null_fd >= 0)
         close(null_fd);
     *ret_program = path;
     strings_finish(&own);
     strings_finish(&env);
-    return status;
+    return r;
 }
 
 /* Programs, and QEMU, take no commands. */
@@ -227,12 +227,12 @@ static int listen_for_commands(struct own_process *process, char **ret_error)
         process->configured->is_inline)
         return 0;
     char *path = xformat("%s.%s", control, process->configured->name), *error = NULL;
-    int status = listener_open(&process->control, path, false, &error);
-    if (status < 0)
-        *ret_error = xformat("--control %s", error ? error : error_text(status));
+    int r = listener_open(&process->control, path, false, &error);
+    if (r < 0)
+        *ret_error = xformat("--control %s", error ? error : error_text(r));
     free(error);
     free(path);
-    return status;
+    return r;
 }
 
 static int start(struct own_process *process, char **ret_error)
@@ -240,38 +240,38 @@ static int start(struct own_process *process, char **ret_error)
     size_t num_devices = process->configured->num_devices, size = 0, num_fds = 0;
     int *fds = xcalloc(PROCESS_FDS_MAX(num_devices), sizeof(*fds)), theirs[2] = {-1, -1};
     char *bytes = NULL, *program = NULL;
-    int status = listen_for_commands(process, ret_error);
-    if (status < 0) {
+    int r = listen_for_commands(process, ret_error);
+    if (r < 0) {
         free(fds);
-        return status;
+        return r;
     }
-    status = describe(process, &bytes, &size, fds, &num_fds);
-    if (status == 0)
-        status = open_pipes(process, bytes, size, theirs);
+    r = describe(process, &bytes, &size, fds, &num_fds);
+    if (r == 0)
+        r = open_pipes(process, bytes, size, theirs);
     fds[num_fds++] = theirs[0];
     fds[num_fds++] = theirs[1];
-    if (status == 0 && process->configured->is_inline) {
+    if (r == 0 && process->configured->is_inline) {
         process->fds = fds;
         process->num_fds = num_fds;
         free(bytes);
         return 0;
     }
-    if (status == 0)
-        status = start_child(process, theirs, fds, num_fds, &program);
-    if (status == 0)
-        status = trestle_bridge_watch(process->all->bridge, process->child.fd, on_end, process);
+    if (r == 0)
+        r = start_child(process, theirs, fds, num_fds, &program);
+    if (r == 0)
+        r = trestle_bridge_watch(process->all->bridge, process->child.fd, on_end, process);
     process->started_ns = clock_ns();
-    if (status < 0)
-        *ret_error = xformat("%s: cannot start %s for it: %s", process->configured->name,
-                             program && process->configured->command ? program : "a process",
-                             error_text(status));
+    if (r < 0)
+        *ret_error =
+            xformat("%s: cannot start %s for it: %s", process->configured->name,
+                    program && process->configured->command ? program : "a process", error_text(r));
     for (int i = 0; i < 2; i++)
         if (theirs[i] >= 0)
             close(theirs[i]);
     free(program);
     free(bytes);
     free(fds);
-    return status;
+    return r;
 }
 
 /* How it ended: "signal 11", "exit code 2 (why)"; malloc'd. */
@@ -333,22 +333,22 @@ static int judge(struct own_process *process, int grace_ms)
 {
     struct handover_report report = {0};
     listen_to(process);
-    int status = handover_read_report(process->said, process->num_said, &report);
-    if (status == 0 && !report.serves) {
-        status = -EINVAL;
+    int r = handover_read_report(process->said, process->num_said, &report);
+    if (r == 0 && !report.serves) {
+        r = -EINVAL;
         finish(process, grace_ms);
     }
     handover_finish_report(&report);
-    return status;
+    return r;
 }
 
 static int await_ready(struct own_process *process, char **ret_error)
 {
     if (!await_word(process))
         return 0;
-    int status = judge(process, STOP_GRACE_MS);
-    if (status != -EINVAL)
-        return status;
+    int r = judge(process, STOP_GRACE_MS);
+    if (r != -EINVAL)
+        return r;
     char *how = describe_end(process);
     size_t at = 0;
     (void)device_of(process, &at);
@@ -357,7 +357,7 @@ static int await_ready(struct own_process *process, char **ret_error)
                      : config_complain_device(process->all->config, at, NULL,
                                               "its process ended with %s before it served", how);
     free(how);
-    return status;
+    return r;
 }
 
 /* --- end ------------------------------------------------------------------------------------- */
@@ -487,23 +487,23 @@ static void on_end(void *ctx)
 /* Starts it, and waits until it serves. */
 static int begin_anew(struct own_process *process, char **ret_error)
 {
-    int status = start(process, ret_error);
-    if (status < 0)
-        return status;
+    int r = start(process, ret_error);
+    if (r < 0)
+        return r;
     if (!is_ready_within(process->report_fd, RELOAD_START_MS)) {
         finish(process, 0);
         *ret_error = xformat("a new process did not serve within %d ms", RELOAD_START_MS);
         return -ETIME;
     }
-    status = judge(process, RELOAD_STOP_MS);
-    if (status < 0 && process->failure) {
+    r = judge(process, RELOAD_STOP_MS);
+    if (r < 0 && process->failure) {
         *ret_error = xstrdup(process->failure);
-    } else if (status < 0) {
+    } else if (r < 0) {
         char *how = describe_end(process);
         *ret_error = xformat("a new process ended with %s before it served", how);
         free(how);
     }
-    return status;
+    return r;
 }
 
 static struct own_process *find(struct own_processes *own, size_t index)
@@ -526,15 +526,15 @@ int own_reload(struct own_processes *own, size_t index, char **ret_error)
     process->said = process->failure = NULL;
     process->num_said = 0;
     process->restarts++;
-    int status = begin_anew(process, ret_error);
-    if (status < 0) {
+    int r = begin_anew(process, ret_error);
+    if (r < 0) {
         close_pipes(process);
         free(process->failure);
         old.control = process->control;
         *process = old;
         if (process->child.pid <= 0)
             listener_close(&process->control);
-        return status;
+        return r;
     }
     if (old.child.pid > 0) {
         ask_to_end(&old);
@@ -615,7 +615,7 @@ int own_start(const struct config *config, struct trestle_bridge *bridge,
     size_t count = config->num_processes;
     struct own_processes *own = xcalloc(1, sizeof(*own) + count * sizeof(own->processes[0]));
     char *error = NULL;
-    int status = 0;
+    int r = 0;
     *own =
         (struct own_processes){.config = config,
                                .bridge = bridge,
@@ -633,19 +633,19 @@ int own_start(const struct config *config, struct trestle_bridge *bridge,
             .report_fd = -1,
             .stats = xcalloc(configured->num_devices, sizeof(struct trestle_device_stats))};
     }
-    for (size_t i = 0; i < count && status == 0; i++)
-        status = start(&own->processes[i], &error);
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = start(&own->processes[i], &error);
     if (error)
         *ret_error = xformat("trestle: %s", error);
     free(error);
-    for (size_t i = 0; i < count && status == 0; i++)
+    for (size_t i = 0; i < count && r == 0; i++)
         if (!config->processes[i]->is_inline)
-            status = await_ready(&own->processes[i], ret_error);
-    if (status < 0)
+            r = await_ready(&own->processes[i], ret_error);
+    if (r < 0)
         own_finish(own);
     else
         *ret_own = own;
-    return status;
+    return r;
 }
 
 /* --- what is known of them --------------------------------------------------------------------

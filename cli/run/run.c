@@ -146,16 +146,16 @@ static int try_model(const struct config_device *device, const struct trestle_si
                                                    .region_size = device->size,
                                                    .params = device->params,
                                                    .num_params = device->num_params};
-    int status = trestle_sim_create(&sim);
-    if (status < 0)
-        return status;
+    int r = trestle_sim_create(&sim);
+    if (r < 0)
+        return r;
     watchdog_watch(sim);
-    status = trestle_device_create(sim, device->model, &options, &dev, ret_error);
-    if (status == 0)
+    r = trestle_device_create(sim, device->model, &options, &dev, ret_error);
+    if (r == 0)
         trestle_device_destroy(dev);
     watchdog_watch(bridge_sim);
     trestle_sim_destroy(sim);
-    return status;
+    return r;
 }
 
 /* --- host ends ------------------------------------------------------------------------------- */
@@ -165,22 +165,22 @@ static int open_backend(struct run *run, size_t index, char **ret_error)
     const struct config_device *device = &run->config->devices[index];
     if (!device->backend && !device->input)
         return 0;
-    int status = backend_open(device->backend, device->input, device->model, device->name,
-                              &run->backends[index]);
+    int r = backend_open(device->backend, device->input, device->model, device->name,
+                         &run->backends[index]);
     run->host_ends[index].backend = run->backends[index];
     bool is_tap =
         device->backend && strncmp(device->backend, BACKEND_TAP, strlen(BACKEND_TAP)) == 0;
-    if (status < 0)
+    if (r < 0)
         *ret_error = config_complain_device(
             run->config, index, device->backend ? "backend" : "input", "cannot open %s%s%s: %s%s",
             device->backend ? device->backend : "", device->backend && device->input ? " and " : "",
             device->input ? device->input : "",
-            is_tap && status == -EINVAL ? "that is not a tap" : error_text(status),
-            error_is_limit(status) ? ""
+            is_tap && r == -EINVAL ? "that is not a tap" : error_text(r),
+            error_is_limit(r) ? ""
             : is_tap ? "; name another place, or let root make it yours: ip tuntap add NAME mode "
                        "tap user YOU"
                      : "; name another place");
-    return status < 0 ? -EINVAL : 0;
+    return r < 0 ? -EINVAL : 0;
 }
 
 /* Nothing can fail the run any more but QEMU. */
@@ -188,12 +188,11 @@ static int start_backends(struct run *run, char **ret_error)
 {
     for (size_t i = 0; i < run->config->num_devices; i++) {
         bool is_lent = run->config->devices[i].process;
-        int status =
-            is_lent ? backend_prepare(run->backends[i]) : host_end_start(&run->host_ends[i]);
-        if (status < 0) {
+        int r = is_lent ? backend_prepare(run->backends[i]) : host_end_start(&run->host_ends[i]);
+        if (r < 0) {
             *ret_error = config_complain_device(run->config, i, "backend", "cannot use it: %s",
-                                                error_text(status));
-            return status;
+                                                error_text(r));
+            return r;
         }
     }
     return 0;
@@ -289,10 +288,10 @@ static int begin_trace(struct run *run, const char *path, char **ret_error)
     int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
     if (fd < 0 && errno == ENXIO)
         log_line("trestle: the run waits until somebody reads %s", path);
-    int status = trestle_bridge_trace(run->bridge, path, &error);
+    int r = trestle_bridge_trace(run->bridge, path, &error);
     if (fd >= 0)
         close(fd);
-    if (status < 0) {
+    if (r < 0) {
         *ret_error = xformat("trestle: %s; name a file that can be written",
                              error ? error : "no memory for a trace");
         free(error);
@@ -313,17 +312,17 @@ void run_end_trace(struct run *run)
 int run_check_outputs(const struct config *config, const char *stats, const char *trace,
                       char **ret_error)
 {
-    int status = stats ? json_file_check("--stats", stats, ret_error) : 0;
-    if (status == 0)
-        status = config_check_output(config, "--stats", stats, ret_error);
-    if (status == 0)
-        status = config_check_output(config, "--trace", trace, ret_error);
+    int r = stats ? json_file_check("--stats", stats, ret_error) : 0;
+    if (r == 0)
+        r = config_check_output(config, "--stats", stats, ret_error);
+    if (r == 0)
+        r = config_check_output(config, "--trace", trace, ret_error);
     bool are_new = stats && trace && strcmp(stats, trace) == 0 && access(stats, F_OK) < 0;
-    if (status == 0 && (are_new || is_same_file(stats, trace))) {
+    if (r == 0 && (are_new || is_same_file(stats, trace))) {
         *ret_error = xformat("trestle: --stats and --trace both name %s; name two files", stats);
-        status = -EINVAL;
+        r = -EINVAL;
     }
-    return status;
+    return r;
 }
 
 int run_init(struct run *run, const struct config *config, const struct run_options *wanted,
@@ -356,35 +355,35 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
                                               .clean_up = wanted->clean_up,
                                               .ctx = wanted->ctx};
     char *error = NULL;
-    int status = watchdog_start(&watchdog);
-    if (status == 0)
-        status = trestle_bridge_create(&options, &run->bridge, &error);
-    if (status < 0) {
+    int r = watchdog_start(&watchdog);
+    if (r == 0)
+        r = trestle_bridge_create(&options, &run->bridge, &error);
+    if (r < 0) {
         watchdog_stop();
         *ret_error = error ? xformat("trestle: %s", error)
-                           : xformat("trestle: cannot watch over the run: %s", error_text(status));
+                           : xformat("trestle: cannot watch over the run: %s", error_text(r));
         free(error);
-        return status;
+        return r;
     }
     run->deadline_ns = wanted->deadline_ns ? wanted->deadline_ns : CLOCK_NEVER;
     watchdog_set_deadline(run->deadline_ns, wanted->deadline_what, EXIT_OUT_OF_TIME);
     watchdog_watch(trestle_bridge_sim(run->bridge));
-    status = add_devices(run, ret_error);
-    if (status == 0)
-        status = add_links(run, ret_error);
-    if (status == 0 && wanted->trace && config->is_all_inline)
+    r = add_devices(run, ret_error);
+    if (r == 0)
+        r = add_links(run, ret_error);
+    if (r == 0 && wanted->trace && config->is_all_inline)
         run->trace_path = wanted->trace;
-    else if (status == 0 && wanted->trace)
-        status = begin_trace(run, wanted->trace, ret_error);
+    else if (r == 0 && wanted->trace)
+        r = begin_trace(run, wanted->trace, ret_error);
     /* Only now: Ctrl-C ends the wait for a FIFO's reader. */
-    if (status == 0 && (status = watch_signals(run)) < 0)
-        *ret_error = xformat("trestle: cannot watch signals: %s", error_text(status));
+    if (r == 0 && (r = watch_signals(run)) < 0)
+        *ret_error = xformat("trestle: cannot watch signals: %s", error_text(r));
     run->control_path = wanted->control;
-    if (status == 0 && (wanted->control || wanted->control_fd))
-        status = live_start(run, wanted->control, wanted->control_fd, &run->live, ret_error);
-    if (status < 0)
+    if (r == 0 && (wanted->control || wanted->control_fd))
+        r = live_start(run, wanted->control, wanted->control_fd, &run->live, ret_error);
+    if (r < 0)
         run_finish(run);
-    return status;
+    return r;
 }
 
 /* Processes of their own write traces of their own, next to the run's if that is a file. */
@@ -414,13 +413,13 @@ static char *complain_socket(const struct config *config, const char *sentence)
 int run_listen(struct run *run, char **ret_error)
 {
     char *error = NULL;
-    int status = trestle_bridge_listen(run->bridge, &error);
-    if (status < 0) {
-        if (status == -ENOTSUP)
+    int r = trestle_bridge_listen(run->bridge, &error);
+    if (r < 0) {
+        if (r == -ENOTSUP)
             *ret_error = config_complain_device(run->config, needs_shm(run->config), "carrier",
                                                 "%s; use \"auto\"", error);
         else
-            *ret_error = complain_socket(run->config, error ? error : error_text(status));
+            *ret_error = complain_socket(run->config, error ? error : error_text(r));
         free(error);
     }
     const struct own_options own = {.backends = run->backends,
@@ -430,9 +429,9 @@ int run_listen(struct run *run, char **ret_error)
                                     .control = run->control_path,
                                     .signal_fd = run->signal_fd,
                                     .deadline_ns = run->deadline_ns};
-    if (status == 0 && run->config->num_processes > 0)
-        status = own_start(run->config, run->bridge, &own, &run->own, ret_error);
-    return status < 0 ? status : start_backends(run, ret_error);
+    if (r == 0 && run->config->num_processes > 0)
+        r = own_start(run->config, run->bridge, &own, &run->own, ret_error);
+    return r < 0 ? r : start_backends(run, ret_error);
 }
 
 void run_complain_poll(struct run *run, int status)

@@ -42,11 +42,11 @@ static void print_qemu(struct run *run, const struct serve_options *options)
     struct launch launch;
     const struct launch_options launch_options = {.plugin = options->plugin};
     char *error = NULL, **argv = NULL;
-    int status = launch_init(&launch, run->config, &launch_options, &error);
-    if (status == 0) {
+    int r = launch_init(&launch, run->config, &launch_options, &error);
+    if (r == 0) {
         launch_set_sockets(&launch, run->config, run->bridge);
-        status = trestle_machine_args(&launch.machine, &argv, &error);
-        if (status == 0) {
+        r = trestle_machine_args(&launch.machine, &argv, &error);
+        if (r == 0) {
             char *line = shell_quote(argv);
             printf("\nstart QEMU with:\n%s\n", line);
             free(line);
@@ -54,9 +54,9 @@ static void print_qemu(struct run *run, const struct serve_options *options)
         }
         launch_finish(&launch);
     }
-    if (status < 0) {
+    if (r < 0) {
         run_log(run, TRESTLE_LOG_WARNING, "no QEMU command line to show: %s",
-                error ? error : error_text(status));
+                error ? error : error_text(r));
         free(error);
     }
 }
@@ -64,9 +64,9 @@ static void print_qemu(struct run *run, const struct serve_options *options)
 static int serve_until_signal(struct run *run)
 {
     while (!run->signal) {
-        int status = trestle_bridge_poll(run->bridge, -1);
-        if (status < 0 && status != -EINTR) {
-            run_complain_poll(run, status);
+        int r = trestle_bridge_poll(run->bridge, -1);
+        if (r < 0 && r != -EINTR) {
+            run_complain_poll(run, r);
             return EXIT_FAILURE;
         }
     }
@@ -85,10 +85,10 @@ static int report(struct serving *serving)
     char *error = NULL;
     if (!options->quiet)
         stats_print(&serving->run, &elsewhere);
-    int status = options->say_fd ? trestle_process_tell(options->say_fd, serving->run.bridge) : 0;
-    if (status < 0) /* a model may have closed it */
+    int r = options->say_fd ? trestle_process_tell(options->say_fd, serving->run.bridge) : 0;
+    if (r < 0) /* a model may have closed it */
         run_log(&serving->run, TRESTLE_LOG_WARNING, "the run does not know what was served: %s",
-                error_text(status));
+                error_text(r));
     if (!options->stats || stats_write(&serving->run, &elsewhere, options->stats, &error) == 0)
         return 0;
     command_fail_line(error);
@@ -137,14 +137,14 @@ int serve_config(const struct config *config, const struct serve_options *option
                                             .without_shm = options->without_shm};
     struct run *run = &serving.run;
     char *error = NULL;
-    int status = launch_check_outside(config, &error);
-    if (status == 0)
-        status = run_check_outputs(config, options->stats, options->trace, &error);
-    if (status == 0)
-        status = run_init(run, config, &run_options, &error);
-    if (status == 0)
-        status = run_listen(run, &error);
-    if (status < 0) {
+    int r = launch_check_outside(config, &error);
+    if (r == 0)
+        r = run_check_outputs(config, options->stats, options->trace, &error);
+    if (r == 0)
+        r = run_init(run, config, &run_options, &error);
+    if (r == 0)
+        r = run_listen(run, &error);
+    if (r < 0) {
         run_finish(run);
         return serve_refuse(options, error);
     }
@@ -154,13 +154,12 @@ int serve_config(const struct config *config, const struct serve_options *option
     }
     fflush(stdout); /* a pipe may lead to a program that waits for the sockets */
     if (options->say_fd) {
-        status = handover_say(options->say_fd, "serves", "");
-        if (status == 0)
-            status = trestle_bridge_watch(run->bridge, options->given_fd, run_has_ended, run);
+        r = handover_say(options->say_fd, "serves", "");
+        if (r == 0)
+            r = trestle_bridge_watch(run->bridge, options->given_fd, run_has_ended, run);
     }
-    if (status < 0) { /* and who waits for it would wait for ever */
-        run_log(run, TRESTLE_LOG_ERROR, "cannot say that the device is served: %s",
-                error_text(status));
+    if (r < 0) { /* and who waits for it would wait for ever */
+        run_log(run, TRESTLE_LOG_ERROR, "cannot say that the device is served: %s", error_text(r));
         run_finish(run);
         return EXIT_FAILURE;
     }

@@ -346,7 +346,7 @@ int stats_write(const struct run *run, const struct stats_qemu *qemu, const char
                 char **ret_error)
 {
     json_t *root = document(run, qemu);
-    int status = json_file_write(root, "--stats", path, ret_error);
+    int r = json_file_write(root, "--stats", path, ret_error);
     json_decref(root);
-    return status;
+    return r;
 }

@@ -435,12 +435,12 @@ int watchdog_start(const struct watchdog_options *options)
     handle_crashes();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&dog.thread, NULL, watch, NULL);
+    int r = pthread_create(&dog.thread, NULL, watch, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    dog.is_started = error == 0;
-    if (error)
+    dog.is_started = r == 0;
+    if (r)
         watchdog_stop();
-    return -error;
+    return -r;
 }
 
 void watchdog_watch(const struct trestle_sim *sim)

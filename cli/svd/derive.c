@@ -170,15 +170,15 @@ int svd_derive(const char *file, struct svd_node *node, char **ret_error)
 {
     struct svd_node *chain[CHAIN_MAX];
     size_t length = 0;
-    int status = 0;
-    for (; status == 0 && node && node->base_state != SVD_BASE_KNOWN; node = node->base) {
+    int r = 0;
+    for (; r == 0 && node && node->base_state != SVD_BASE_KNOWN; node = node->base) {
         if (node->base_state == SVD_BASE_SOUGHT || length == CHAIN_MAX) {
             *ret_error =
                 xformat("%s:%u: %s \"%s\" is derived from itself, by way of \"%s\"; remove "
                         "one derivedFrom of the loop",
                         file, node->line, svd_element_name(node->element), name_of(node),
                         node->derived_from);
-            status = -ELOOP;
+            r = -ELOOP;
             break;
         }
         chain[length++] = node;
@@ -190,14 +190,14 @@ int svd_derive(const char *file, struct svd_node *node, char **ret_error)
             *ret_error = xformat(
                 "%s:%u: %s \"%s\" is derived from \"%s\", which is not in the file", file,
                 node->line, svd_element_name(node->element), name_of(node), node->derived_from);
-            status = -ENOENT;
+            r = -ENOENT;
         }
     }
     /* The next question about a loop finds the loop again, and nobody sees half a chain. */
     while (length > 0) {
-        chain[--length]->base_state = status < 0 ? SVD_BASE_UNKNOWN : SVD_BASE_KNOWN;
-        if (status < 0)
+        chain[--length]->base_state = r < 0 ? SVD_BASE_UNKNOWN : SVD_BASE_KNOWN;
+        if (r < 0)
             chain[length]->base = NULL;
     }
-    return status;
+    return r;
 }

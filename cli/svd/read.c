@@ -148,11 +148,11 @@ static int read_array(const struct svd_file *file, char **ret_error, const struc
     struct array array = {.count = 1};
     if (dim) {
         array.is = true;
-        int status = read_number(file, ret_error, node, SVD_DIM, 1, &array.count);
-        if (status == 0)
-            status = read_number(file, ret_error, node, SVD_DIM_INCREMENT, 0, &array.increment);
-        if (status < 0)
-            return status;
+        int r = read_number(file, ret_error, node, SVD_DIM, 1, &array.count);
+        if (r == 0)
+            r = read_number(file, ret_error, node, SVD_DIM_INCREMENT, 0, &array.increment);
+        if (r < 0)
+            return r;
         if (array.count > max)
             return fail(file, ret_error, dim,
                         "<dim> makes %llu of \"%s\"; a peripheral may have %llu registers in all",
@@ -298,18 +298,18 @@ static int read_values(struct reader *reader, struct svd_node *node, struct svd_
     if (!from)
         return 0;
     for (struct svd_node *list = from->first; list; list = list->next) {
-        int status = list->element == SVD_ENUMERATED_VALUES
-                         ? svd_derive(file->path, list, reader->ret_error)
-                         : 0;
-        if (status == -ELOOP)
-            return status;
-        if (status < 0)
+        int r = list->element == SVD_ENUMERATED_VALUES
+                    ? svd_derive(file->path, list, reader->ret_error)
+                    : 0;
+        if (r == -ELOOP)
+            return r;
+        if (r < 0)
             free(*reader->ret_error); /* values without names are still values */
     }
     size_t count = count_values(from);
-    int status = count_parts(reader, node, count);
-    if (status < 0)
-        return status;
+    int r = count_parts(reader, node, count);
+    if (r < 0)
+        return r;
     if (count > VALUES_MAX)
         count = VALUES_MAX;
     field->values = svd_tree_alloc(&file->tree, count * sizeof(*field->values));
@@ -326,7 +326,7 @@ static int read_bits(const struct svd_file *file, char **ret_error, const struct
                      uint64_t *ret_lsb, uint64_t *ret_width)
 {
     uint64_t msb;
-    int status;
+    int r;
     const struct svd_node *range = svd_get(node, SVD_BIT_RANGE);
     if (range) {
         if (!svd_bit_range(range->text, &msb, ret_lsb))
@@ -335,21 +335,21 @@ static int read_bits(const struct svd_file *file, char **ret_error, const struct
         return 0;
     }
     if (svd_get(node, SVD_LSB) || svd_get(node, SVD_MSB)) {
-        status = read_number(file, ret_error, node, SVD_LSB, 0, ret_lsb);
-        if (status == 0)
-            status = read_number(file, ret_error, node, SVD_MSB, *ret_lsb, &msb);
-        if (status == 0 && msb < *ret_lsb) {
+        r = read_number(file, ret_error, node, SVD_LSB, 0, ret_lsb);
+        if (r == 0)
+            r = read_number(file, ret_error, node, SVD_MSB, *ret_lsb, &msb);
+        if (r == 0 && msb < *ret_lsb) {
             uint64_t swap = msb;
             msb = *ret_lsb;
             *ret_lsb = swap;
         }
         *ret_width = msb - *ret_lsb + 1;
-        return status;
+        return r;
     }
-    status = read_number(file, ret_error, node, SVD_BIT_OFFSET, 0, ret_lsb);
-    if (status == 0)
-        status = read_number(file, ret_error, node, SVD_BIT_WIDTH, 1, ret_width);
-    return status;
+    r = read_number(file, ret_error, node, SVD_BIT_OFFSET, 0, ret_lsb);
+    if (r == 0)
+        r = read_number(file, ret_error, node, SVD_BIT_WIDTH, 1, ret_width);
+    return r;
 }
 
 struct fields {
@@ -366,17 +366,17 @@ static int add_field(struct reader *reader, const struct svd_register *reg, stru
     struct array array;
     uint64_t lsb, width;
     struct svd_field field = {.doc = NULL, .rights = reg->rights};
-    int status = read_array(file, reader->ret_error, node, name, FIELDS_MAX, &array);
-    if (status == 0)
-        status = read_bits(file, reader->ret_error, node, &lsb, &width);
-    if (status < 0)
-        return status;
+    int r = read_array(file, reader->ret_error, node, name, FIELDS_MAX, &array);
+    if (r == 0)
+        r = read_bits(file, reader->ret_error, node, &lsb, &width);
+    if (r < 0)
+        return r;
     inherit_rights(node, &field.rights);
     field.doc = read_doc(file, node);
     field.width = width < reg->bits ? (unsigned)width : reg->bits;
     if (width > 0 && lsb < reg->bits)
-        status = read_values(reader, node, &field);
-    for (uint64_t i = 0; i < array.count && status == 0; i++) {
+        r = read_values(reader, node, &field);
+    for (uint64_t i = 0; i < array.count && r == 0; i++) {
         uint64_t at = lsb + i * (array.increment ? array.increment : width);
         if (width == 0 || at >= reg->bits)
             continue;
@@ -389,30 +389,30 @@ static int add_field(struct reader *reader, const struct svd_register *reg, stru
             field.width = (unsigned)(reg->bits - at);
         fields->items[fields->count++] = field;
     }
-    return status;
+    return r;
 }
 
 static int read_fields(struct reader *reader, const struct svd_node *node, struct svd_register *reg)
 {
     struct fields *fields = xcalloc(1, sizeof(*fields));
     struct members members = members_of(node);
-    int status = 0;
-    for (struct svd_node *member; status == 0 && (member = next_member(&members));) {
+    int r = 0;
+    for (struct svd_node *member; r == 0 && (member = next_member(&members));) {
         if (member->element != SVD_FIELD)
             continue;
-        status = svd_derive(reader->file->path, member, reader->ret_error);
-        if (status == -ENOENT) {
+        r = svd_derive(reader->file->path, member, reader->ret_error);
+        if (r == -ENOENT) {
             free(*reader->ret_error); /* it is described well enough by itself, or is left out */
-            status = 0;
+            r = 0;
         }
-        if (status == 0)
-            status = add_field(reader, reg, member, fields);
+        if (r == 0)
+            r = add_field(reader, reg, member, fields);
     }
-    if (status == 0)
-        status = count_parts(reader, node, fields->count);
-    if (status < 0) {
+    if (r == 0)
+        r = count_parts(reader, node, fields->count);
+    if (r < 0) {
         free(fields);
-        return status;
+        return r;
     }
     reg->num_fields = fields->count;
     reg->fields = svd_tree_alloc(&reader->file->tree, fields->count * sizeof(*reg->fields));
@@ -460,16 +460,16 @@ static int read_register(struct reader *reader, struct svd_node *node, uint64_t 
     struct svd_file *file = reader->file;
     uint64_t offset;
     struct array array;
-    int status = inherit(file, reader->ret_error, node, &inherited);
+    int r = inherit(file, reader->ret_error, node, &inherited);
     const char *name = name_of(node);
-    if (status == 0)
-        status = read_number(file, reader->ret_error, node, SVD_ADDRESS_OFFSET, 0, &offset);
-    if (status == 0)
-        status = read_array(file, reader->ret_error, node, name, REGISTERS_MAX, &array);
-    if (status == 0)
-        status = count_elements(reader, node, array.count * ((inherited.bits + 63) / 64));
-    if (status < 0)
-        return status;
+    if (r == 0)
+        r = read_number(file, reader->ret_error, node, SVD_ADDRESS_OFFSET, 0, &offset);
+    if (r == 0)
+        r = read_array(file, reader->ret_error, node, name, REGISTERS_MAX, &array);
+    if (r == 0)
+        r = count_elements(reader, node, array.count * ((inherited.bits + 63) / 64));
+    if (r < 0)
+        return r;
     struct svd_register reg = {
         .doc = read_doc(file, node),
         .line = node->line,
@@ -479,9 +479,9 @@ static int read_register(struct reader *reader, struct svd_node *node, uint64_t 
         .rights = inherited.rights,
         .stride = array.increment ? array.increment : (inherited.bits + 7) / 8,
     };
-    status = read_fields(reader, node, &reg);
-    if (status < 0)
-        return status;
+    r = read_fields(reader, node, &reg);
+    if (r < 0)
+        return r;
     if (array.is && !array.index) {
         char *whole = array_name(name);
         reg.name = keep(file, xformat("%s%s", prefix, whole));
@@ -537,46 +537,46 @@ static int read_cluster(struct reader *reader, struct svd_node *node, uint64_t b
             file, reader->ret_error, node,
             "cluster \"%s\" is nested %d deep; is it derived from a cluster that contains it?",
             name, CLUSTERS_MAX);
-    int status = inherit(file, reader->ret_error, node, &inherited);
-    if (status == 0)
-        status = read_number(file, reader->ret_error, node, SVD_ADDRESS_OFFSET, 0, &offset);
-    if (status == 0)
-        status = read_array(file, reader->ret_error, node, name, REGISTERS_MAX, &array);
-    for (uint64_t i = 0; status == 0 && i < array.count; i++) {
+    int r = inherit(file, reader->ret_error, node, &inherited);
+    if (r == 0)
+        r = read_number(file, reader->ret_error, node, SVD_ADDRESS_OFFSET, 0, &offset);
+    if (r == 0)
+        r = read_array(file, reader->ret_error, node, name, REGISTERS_MAX, &array);
+    for (uint64_t i = 0; r == 0 && i < array.count; i++) {
         size_t first = reader->peripheral->num_registers;
         char *element = array.is ? element_name(name, &array, i) : xstrdup(name);
         char *inner = xformat("%s%s%s", prefix, element, *element ? "_" : "");
-        status = read_members(reader, node, base + offset, inner, depth + 1, &inherited);
+        r = read_members(reader, node, base + offset, inner, depth + 1, &inherited);
         free(inner);
         free(element);
         if (!array.increment)
             array.increment = extent(reader->peripheral, first, base + offset);
         offset += array.increment;
     }
-    return status;
+    return r;
 }
 
 static int read_members(struct reader *reader, struct svd_node *node, uint64_t base,
                         const char *prefix, unsigned depth, const struct inherited *inherited)
 {
     struct members members = members_of(node);
-    int status = 0;
-    for (struct svd_node *member; status == 0 && (member = next_member(&members));) {
+    int r = 0;
+    for (struct svd_node *member; r == 0 && (member = next_member(&members));) {
         if (member->element == SVD_FIELD)
             continue;
         if (++reader->visits > VISITS_MAX)
             return fail(reader->file, reader->ret_error, member,
                         "the clusters of the peripheral %s make more than %d registers",
                         reader->peripheral->name, VISITS_MAX);
-        status = svd_derive(reader->file->path, member, reader->ret_error);
-        if (status == 0)
-            status = check_name(reader, member, prefix);
-        if (status == 0)
-            status = (member->element == SVD_CLUSTER
-                          ? read_cluster(reader, member, base, prefix, depth, *inherited)
-                          : read_register(reader, member, base, prefix, *inherited));
+        r = svd_derive(reader->file->path, member, reader->ret_error);
+        if (r == 0)
+            r = check_name(reader, member, prefix);
+        if (r == 0)
+            r = (member->element == SVD_CLUSTER
+                     ? read_cluster(reader, member, base, prefix, depth, *inherited)
+                     : read_register(reader, member, base, prefix, *inherited));
     }
-    return status;
+    return r;
 }
 
 /* --- peripherals -------------------------------------------------------------------------- */
@@ -590,11 +590,11 @@ static int read_blocks(const struct svd_file *file, char **ret_error, const stru
         uint64_t offset, size;
         if (block->element != SVD_ADDRESS_BLOCK)
             continue;
-        int status = read_number(file, ret_error, block, SVD_OFFSET, 0, &offset);
-        if (status == 0)
-            status = read_number(file, ret_error, block, SVD_SIZE, 0, &size);
-        if (status < 0)
-            return status;
+        int r = read_number(file, ret_error, block, SVD_OFFSET, 0, &offset);
+        if (r == 0)
+            r = read_number(file, ret_error, block, SVD_SIZE, 0, &size);
+        if (r < 0)
+            return r;
         if (offset + size < offset)
             return fail(file, ret_error, block,
                         "the address block runs past the end of the address space");
@@ -628,18 +628,18 @@ static int read_entry(struct reader *reader, const struct entry *entry)
     struct inherited inherited = {.bits = 32, .rights = {.access = SVD_READ | SVD_WRITE}};
     peripheral->name = entry->name;
     peripheral->line = entry->node->line;
-    int status = svd_derive(file->path, entry->node, reader->ret_error);
-    if (status == 0)
-        status = read_number(file, reader->ret_error, entry->node, SVD_BASE_ADDRESS, 0,
-                             &peripheral->base);
-    if (status == 0)
-        status = read_blocks(file, reader->ret_error, entry->node, peripheral);
-    if (status == 0)
-        status = inherit(file, reader->ret_error, file->tree.root, &inherited);
-    if (status == 0)
-        status = inherit(file, reader->ret_error, entry->node, &inherited);
-    if (status < 0)
-        return status;
+    int r = svd_derive(file->path, entry->node, reader->ret_error);
+    if (r == 0)
+        r = read_number(file, reader->ret_error, entry->node, SVD_BASE_ADDRESS, 0,
+                        &peripheral->base);
+    if (r == 0)
+        r = read_blocks(file, reader->ret_error, entry->node, peripheral);
+    if (r == 0)
+        r = inherit(file, reader->ret_error, file->tree.root, &inherited);
+    if (r == 0)
+        r = inherit(file, reader->ret_error, entry->node, &inherited);
+    if (r < 0)
+        return r;
     peripheral->base += entry->offset;
     peripheral->doc = read_doc(file, entry->node);
     read_interrupts(file, entry->node, peripheral);
@@ -651,9 +651,9 @@ int svd_read(struct svd_file *file, size_t index, struct svd_peripheral *ret_per
 {
     struct svd_peripheral peripheral = {0};
     struct reader reader = {.file = file, .ret_error = ret_error, .peripheral = &peripheral};
-    int status = read_entry(&reader, &file->entries[index]);
+    int r = read_entry(&reader, &file->entries[index]);
     size_t size = peripheral.num_registers * sizeof(*peripheral.registers);
-    if (status == 0) {
+    if (r == 0) {
         struct svd_register *registers = peripheral.registers;
         peripheral.registers = svd_tree_alloc(&file->tree, size);
         if (size > 0)
@@ -687,9 +687,9 @@ static int list_peripherals(struct svd_file *file, char **ret_error)
         if (!*name || strlen(name) > NAME_LENGTH_MAX)
             return fail(file, ret_error, node, "a <peripheral> has %s",
                         *name ? "too long a <name>" : "no <name>");
-        int status = read_array(file, ret_error, node, name, PERIPHERALS_MAX, &array);
-        if (status < 0)
-            return status;
+        int r = read_array(file, ret_error, node, name, PERIPHERALS_MAX, &array);
+        if (r < 0)
+            return r;
         for (uint64_t i = 0; i < array.count; i++) {
             if (file->num_entries == PERIPHERALS_MAX)
                 return fail(file, ret_error, node, "more than %d peripherals", PERIPHERALS_MAX);
@@ -707,12 +707,12 @@ int svd_parse(const char *path, const char *text, size_t size, struct svd_file *
 {
     struct svd_file *file = xcalloc(1, sizeof(*file));
     file->path = xstrdup(path);
-    int status = svd_tree_parse(path, text, size, &file->tree, ret_error);
-    if (status == 0)
-        status = list_peripherals(file, ret_error);
-    if (status < 0) {
+    int r = svd_tree_parse(path, text, size, &file->tree, ret_error);
+    if (r == 0)
+        r = list_peripherals(file, ret_error);
+    if (r < 0) {
         svd_destroy(file);
-        return status;
+        return r;
     }
     *ret_file = file;
     return 0;
@@ -722,14 +722,14 @@ int svd_load(const char *path, struct svd_file **ret_file, char **ret_error)
 {
     char *text;
     size_t size;
-    int status = io_read_file(path, FILE_MAX, &text, &size);
-    if (status < 0) {
-        *ret_error = xformat("%s: %s", path, strerror(-status));
-        return status;
+    int r = io_read_file(path, FILE_MAX, &text, &size);
+    if (r < 0) {
+        *ret_error = xformat("%s: %s", path, strerror(-r));
+        return r;
     }
-    status = svd_parse(path, text, size, ret_file, ret_error);
+    r = svd_parse(path, text, size, ret_file, ret_error);
     free(text);
-    return status;
+    return r;
 }
 
 void svd_destroy(struct svd_file *file)

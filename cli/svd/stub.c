@@ -144,22 +144,22 @@ int svd_stub_make(struct svd_file *file, const char *names, struct svd_stub **re
     for (const char *at = names; *at; at++)
         room += *at == '+';
     struct svd_peripheral *peripherals = xcalloc(room, sizeof(*peripherals));
-    int status = 0;
-    for (const char *rest = names; status == 0 && rest;) {
+    int r = 0;
+    for (const char *rest = names; r == 0 && rest;) {
         size_t length = strcspn(rest, "+"), index;
         char *name = xformat("%.*s", (int)length, rest);
-        status = svd_find(file, name, &index, ret_error);
+        r = svd_find(file, name, &index, ret_error);
         free(name);
-        if (status == 0)
-            status = svd_read(file, index, &peripherals[count++], ret_error);
+        if (r == 0)
+            r = svd_read(file, index, &peripherals[count++], ret_error);
         rest = rest[length] ? rest + length + 1 : NULL;
     }
-    if (status == 0) {
+    if (r == 0) {
         qsort(peripherals, count, sizeof(*peripherals), by_base);
-        status = make(file, peripherals, count, ret_stub, ret_error);
+        r = make(file, peripherals, count, ret_stub, ret_error);
     }
     free(peripherals);
-    return status;
+    return r;
 }
 
 /* --- other values after a reset -------------------------------------------------------------- */
@@ -217,18 +217,18 @@ int svd_stub_preset(struct svd_stub *stub, const char *key, const char *value, c
     char *name = xformat("%.*s", (int)length, key);
     struct trestle_register *row = svd_table_find(&stub->table, name);
     const struct trestle_field *field = NULL;
-    int status = row ? 0 : fail_register(stub, name, ret_error);
+    int r = row ? 0 : fail_register(stub, name, ret_error);
     free(name);
-    if (status == 0 && key[length])
-        status = find_field(row, key + length + 1, &field, ret_error);
-    if (status < 0)
-        return status;
+    if (r == 0 && key[length])
+        r = find_field(row, key + length + 1, &field, ret_error);
+    if (r < 0)
+        return r;
     uint64_t mask = field ? field->mask : UINT64_MAX >> (64 - 8 * row->size), number;
     unsigned shift = (unsigned)__builtin_ctzll(mask);
-    status = parse_value(value, field ? field->values : NULL, mask >> shift, &number, ret_error);
-    if (status == 0)
+    r = parse_value(value, field ? field->values : NULL, mask >> shift, &number, ret_error);
+    if (r == 0)
         row->reset = (row->reset & ~mask) | number << shift;
-    return status;
+    return r;
 }
 
 /* --- all of a file --------------------------------------------------------------------------- */
@@ -287,9 +287,9 @@ static int read_all(struct svd_file *file, char *const *except, const struct svd
         struct svd_peripheral *peripheral = &ret_peripherals[count];
         if (is_listed(except, svd_peripheral_name(file, i)))
             continue;
-        int status = svd_read(file, i, peripheral, ret_error);
-        if (status < 0)
-            return status;
+        int r = svd_read(file, i, peripheral, ret_error);
+        if (r < 0)
+            return r;
         uint64_t end = registers_end(peripheral);
         if (end > peripheral->base && !is_taken(taken, num_taken, peripheral->base, end))
             count++;
@@ -320,13 +320,13 @@ int svd_stubs_make(struct svd_file *file, char *const *except, const struct svd_
     struct svd_peripheral *peripherals = xcalloc(svd_num_peripherals(file), sizeof(*peripherals));
     struct svd_stub **stubs = NULL;
     size_t count = 0, num = 0;
-    int status = read_all(file, except, taken, num_taken, peripherals, &count, ret_error);
+    int r = read_all(file, except, taken, num_taken, peripherals, &count, ret_error);
     stubs = xcalloc(count, sizeof(struct svd_stub *));
-    for (size_t i = 0, size; status == 0 && i < count; i += size) {
+    for (size_t i = 0, size; r == 0 && i < count; i += size) {
         uint64_t end;
         size = group(&peripherals[i], count - i, &end);
-        status = make(file, &peripherals[i], size, &stubs[num], ret_error);
-        if (status < 0)
+        r = make(file, &peripherals[i], size, &stubs[num], ret_error);
+        if (r < 0)
             break;
         struct svd_stub *stub = stubs[num++];
         uint64_t next = room_behind(taken, num_taken, end);
@@ -336,9 +336,9 @@ int svd_stubs_make(struct svd_file *file, char *const *except, const struct svd_
             stub->size = next - stub->base;
     }
     free(peripherals);
-    if (status < 0) {
+    if (r < 0) {
         free(stubs);
-        return status;
+        return r;
     }
     *ret_stubs = stubs;
     *ret_num = num;

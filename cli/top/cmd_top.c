@@ -49,13 +49,13 @@ static int look_at_registers(struct top *top, char **ret_error)
         return 0;
     char *line = xformat("registers %s", top->now.devices[top->selected].name);
     printed_begin(&printed);
-    int status = attached_do(&top->run, line, printed.file, &done, &error);
+    int r = attached_do(&top->run, line, printed.file, &done, &error);
     char *text = printed_end(&printed);
     free(line);
-    if (status == -ECONNRESET) {
+    if (r == -ECONNRESET) {
         *ret_error = error;
         free(text);
-        return status;
+        return r;
     }
     top->registers = error ? error : text;
     if (error)
@@ -66,9 +66,9 @@ static int look_at_registers(struct top *top, char **ret_error)
 static int look(struct top *top, char **ret_error)
 {
     struct state state;
-    int status = state_get(&top->run, &state, ret_error);
-    if (status < 0)
-        return status;
+    int r = state_get(&top->run, &state, ret_error);
+    if (r < 0)
+        return r;
     state_finish(&top->before);
     top->before = top->now;
     top->now = state;
@@ -90,9 +90,9 @@ static int print_once(struct top *top, char **ret_error)
 {
     struct page_lines lines;
     poll(NULL, 0, top->interval_ms);
-    int status = look(top, ret_error);
-    if (status < 0)
-        return status;
+    int r = look(top, ret_error);
+    if (r < 0)
+        return r;
     make_page(top, ROWS_ONCE, &lines);
     for (size_t i = 0; i < lines.lines.count; i++)
         puts(lines.lines.items[i]);
@@ -140,7 +140,7 @@ static bool take_key(struct top *top, int key)
 
 static int show(struct top *top, char **ret_error)
 {
-    int status = 0;
+    int r = 0;
     setlocale(LC_CTYPE, "");
     SCREEN *screen = newterm(NULL, stdout, stdin);
     if (!screen) {
@@ -153,17 +153,17 @@ static int show(struct top *top, char **ret_error)
     curs_set(0);
     timeout(top->interval_ms);
     poll(NULL, 0, top->interval_ms < FIRST_MS ? top->interval_ms : FIRST_MS);
-    for (int key = ERR; status == 0 && take_key(top, key);) {
+    for (int key = ERR; r == 0 && take_key(top, key);) {
         /* A key changes what is chosen at once, and the rates stay. */
-        status = key == ERR ? look(top, ret_error) : look_at_registers(top, ret_error);
-        if (status == 0) {
+        r = key == ERR ? look(top, ret_error) : look_at_registers(top, ret_error);
+        if (r == 0) {
             draw(top);
             key = getch();
         }
     }
     endwin();
     delscreen(screen);
-    return status;
+    return r;
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
@@ -173,18 +173,18 @@ static int watch(struct top *top, bool is_once)
     char *error = NULL;
     if (attached_open(top->path, &top->run, &error) < 0)
         return command_fail_line(error);
-    int status = look(top, &error);
-    if (status == 0)
-        status = is_once ? print_once(top, &error) : show(top, &error);
+    int r = look(top, &error);
+    if (r == 0)
+        r = is_once ? print_once(top, &error) : show(top, &error);
     attached_close(&top->run);
     state_finish(&top->before);
     state_finish(&top->now);
     free(top->registers);
-    if (status == 0)
+    if (r == 0)
         return EXIT_SUCCESS;
     fprintf(stderr, "trestle: %s\n", error);
     free(error);
-    return status == -ECONNRESET ? EXIT_SUCCESS : EXIT_BAD_INPUT;
+    return r == -ECONNRESET ? EXIT_SUCCESS : EXIT_BAD_INPUT;
 }
 
 static bool parse_interval(const char *text, int *ret_ms)

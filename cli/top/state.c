@@ -117,30 +117,30 @@ static int read_view(const struct control_answer *answer, bool has_devices, stru
 int state_get(struct attached *run, struct state *ret_state, char **ret_error)
 {
     struct state state = {.engine = STATE_UNKNOWN, .guest = STATE_UNKNOWN, .next = STATE_UNKNOWN};
-    int status = 0;
-    for (size_t i = 0; i < run->count && status == 0; i++) {
+    int r = 0;
+    for (size_t i = 0; i < run->count && r == 0; i++) {
         struct control_answer answer;
         bool is_run = i == 0;
         char *error = NULL;
-        status = attached_ask(run, &run->processes[i], "view", NULL, &answer, &error);
-        if (status < 0 && is_run) {
+        r = attached_ask(run, &run->processes[i], "view", NULL, &answer, &error);
+        if (r < 0 && is_run) {
             *ret_error = error;
-            return status;
+            return r;
         }
         free(error);
-        if (status < 0) { /* its devices stay unknown */
-            status = 0;
+        if (r < 0) { /* its devices stay unknown */
+            r = 0;
             continue;
         }
-        status = read_view(&answer, run->processes[i].devices.count > 0, &state);
-        if (status < 0)
+        r = read_view(&answer, run->processes[i].devices.count > 0, &state);
+        if (r < 0)
             *ret_error = xformat("that run is from another version of Trestle%s%s",
                                  answer.error[0] ? ": " : "", answer.error);
         control_answer_finish(&answer);
     }
-    if (status < 0) {
+    if (r < 0) {
         state_finish(&state);
-        return status;
+        return r;
     }
     if (run->count > 1 && state.num_accesses > 1)
         qsort(state.accesses, state.num_accesses, sizeof(*state.accesses), later_first);

@@ -37,8 +37,8 @@ static int parse(const struct command *command, int argc, char **argv,
                  struct replay_options *wanted)
 {
     const char *argument;
-    int letter, status = 0;
-    while (status == 0 && (letter = command_next_option(command, argc, argv, &argument)) != 0) {
+    int letter, code = 0;
+    while (code == 0 && (letter = command_next_option(command, argc, argv, &argument)) != 0) {
         switch (letter) {
         case 'm':
             wanted->model = argument;
@@ -47,7 +47,7 @@ static int parse(const struct command *command, int argc, char **argv,
             wanted->device = argument;
             break;
         case 'P':
-            status = command_param(wanted->params, argument);
+            code = command_param(wanted->params, argument);
             break;
         case 'V':
             wanted->by_values = true;
@@ -56,11 +56,11 @@ static int parse(const struct command *command, int argc, char **argv,
             wanted->is_verbose = true;
             break;
         default:
-            status = EXIT_BAD_INPUT;
+            code = EXIT_BAD_INPUT;
             break;
         }
     }
-    return status;
+    return code;
 }
 
 /* The bundled model that is wanted; NULL: none is, or one from a file, which may have any name. */

@@ -41,15 +41,15 @@ static void exec_child(const struct child_options *options, pid_t parent, int re
         is_ready &= fcntl(options->kept_fds[i], F_SETFD, 0) >= 0;
     if (is_ready)
         execve(options->path, options->argv, options->env ? options->env : environ);
-    int error = errno;
-    (void)!write(report_fd, &error, sizeof(error));
+    int r = errno;
+    (void)!write(report_fd, &r, sizeof(r));
     _exit(127);
 }
 
 static int start_reporting(const struct child_options *options, const int report[2],
                            struct child *child)
 {
-    int error = 0;
+    int r = 0;
     pid_t parent = getpid();
     child->pid = fork();
     if (child->pid == 0)
@@ -62,9 +62,9 @@ static int start_reporting(const struct child_options *options, const int report
     close(report[1]);
     ssize_t n;
     do
-        n = read(report[0], &error, sizeof(error));
+        n = read(report[0], &r, sizeof(r));
     while (n < 0 && errno == EINTR);
-    return n == (ssize_t)sizeof(error) ? -error : 0;
+    return n == (ssize_t)sizeof(r) ? -r : 0;
 }
 
 int child_start(const struct child_options *options, struct child *ret_child)
@@ -73,15 +73,15 @@ int child_start(const struct child_options *options, struct child *ret_child)
     int report[2];
     if (pipe2(report, O_CLOEXEC) < 0)
         return -errno;
-    int error = start_reporting(options, report, &child);
+    int r = start_reporting(options, report, &child);
     if (child.fd < 0)
         close(report[1]);
     close(report[0]);
-    if (error)
+    if (r)
         child_finish(&child);
     else
         *ret_child = child;
-    return error;
+    return r;
 }
 
 static bool reap(struct child *child, int flags)

@@ -124,7 +124,7 @@ static int parse_device_field(struct handover_device *device, const char *field)
     struct handover_param *param =
         device->num_params ? &device->params[device->num_params - 1] : NULL;
     uint64_t number;
-    int status = 0;
+    int r = 0;
     if ((value = value_of(field, "model")))
         return set_text(&device->model, value);
     if ((value = value_of(field, "backend")))
@@ -139,12 +139,12 @@ static int parse_device_field(struct handover_device *device, const char *field)
         return parse_number(value, UINT64_MAX, &device->base_addr);
     if ((value = value_of(field, "size")))
         return parse_number(value, UINT64_MAX, &device->size);
-    if ((value = value_of(field, "pci")) && (status = parse_number(value, 1, &number)) == 0)
+    if ((value = value_of(field, "pci")) && (r = parse_number(value, 1, &number)) == 0)
         device->is_pci = number;
     else if ((value = value_of(field, "listen")) &&
-             (status = parse_number(value, INT_MAX, &number)) == 0)
+             (r = parse_number(value, INT_MAX, &number)) == 0)
         device->listen_fd = (int)number;
-    return status; /* what an older process does not know, it leaves out */
+    return r; /* what an older process does not know, it leaves out */
 }
 
 static int parse_link_field(struct handover_link *link, const char *field)
@@ -163,7 +163,7 @@ static int parse_field(struct handover *handover, const char *field)
 {
     const char *value;
     uint64_t number;
-    int status = 0;
+    int r = 0;
     if ((value = value_of(field, "device"))) {
         struct handover_device *device =
             grow(&handover->devices, &handover->num_devices, sizeof(*device));
@@ -181,21 +181,20 @@ static int parse_field(struct handover *handover, const char *field)
         return set_text(&handover->name, value);
     if ((value = value_of(field, "trace")))
         return set_text(&handover->trace, value);
-    if ((value = value_of(field, "hash")) && (status = parse_number(value, 1, &number)) == 0)
+    if ((value = value_of(field, "hash")) && (r = parse_number(value, 1, &number)) == 0)
         handover->run_hash = number;
-    else if ((value = value_of(field, "without-shm")) &&
-             (status = parse_number(value, 1, &number)) == 0)
+    else if ((value = value_of(field, "without-shm")) && (r = parse_number(value, 1, &number)) == 0)
         handover->without_shm = number;
     else if ((value = value_of(field, "watchdog")) &&
-             (status = parse_number(value, INT64_MAX, &number)) == 0)
+             (r = parse_number(value, INT64_MAX, &number)) == 0)
         handover->watchdog_ms = (int64_t)number;
     else if ((value = value_of(field, "verbosity")) &&
-             (status = parse_number(value, INT_MAX, &number)) == 0)
+             (r = parse_number(value, INT_MAX, &number)) == 0)
         handover->verbosity = (int)number;
     else if ((value = value_of(field, "control")) &&
-             (status = parse_number(value, INT_MAX, &number)) == 0)
+             (r = parse_number(value, INT_MAX, &number)) == 0)
         handover->control_fd = (int)number;
-    return status;
+    return r;
 }
 
 static bool is_whole(const struct handover *handover)
@@ -216,16 +215,16 @@ static int parse(const char *bytes, size_t size, struct handover **ret_handover)
 {
     struct handover *handover = calloc(1, sizeof(*handover));
     const char *at = bytes, *field;
-    int status = handover ? 0 : -ENOMEM;
-    while (status == 0 && (field = next_field(&at, bytes + size)) && *field)
-        status = parse_field(handover, field);
-    if (status == 0 && !is_whole(handover))
-        status = -EINVAL;
-    if (status < 0)
+    int r = handover ? 0 : -ENOMEM;
+    while (r == 0 && (field = next_field(&at, bytes + size)) && *field)
+        r = parse_field(handover, field);
+    if (r == 0 && !is_whole(handover))
+        r = -EINVAL;
+    if (r < 0)
         handover_free(handover);
     else
         *ret_handover = handover;
-    return status;
+    return r;
 }
 
 /* Up to the empty field: what comes later is the end. */
@@ -255,12 +254,12 @@ int handover_take(const char *variable, int *ret_in_fd, int *ret_out_fd,
         return -errno;
     size_t size = 0;
     char *bytes = malloc(SIZE_LIMIT);
-    int status = bytes ? read_fields(in_fd, bytes, &size) : -ENOMEM;
-    if (status == 0)
-        status = parse(bytes, size, ret_handover);
+    int r = bytes ? read_fields(in_fd, bytes, &size) : -ENOMEM;
+    if (r == 0)
+        r = parse(bytes, size, ret_handover);
     free(bytes);
-    if (status < 0)
-        return status;
+    if (r < 0)
+        return r;
     *ret_in_fd = in_fd;
     *ret_out_fd = out_fd;
     return 0;
@@ -301,9 +300,9 @@ int handover_say(int out_fd, const char *key, const char *value)
     int length = asprintf(&field, "%s=%s", key, value);
     if (length < 0)
         return -ENOMEM;
-    int status = io_write_all(out_fd, field, (size_t)length + 1);
+    int r = io_write_all(out_fd, field, (size_t)length + 1);
     free(field);
-    return status;
+    return r;
 }
 
 #define COUNTS(verb) "%" verb " %" verb " %" verb " %" verb " %" verb " %" verb " %" verb
@@ -368,14 +367,14 @@ int handover_read_report(const char *bytes, size_t size, struct handover_report 
 {
     struct handover_report report = {0};
     const char *at = bytes, *field;
-    int status = 0;
-    while (status == 0 && (field = next_field(&at, bytes + size)))
-        status = parse_report_field(&report, field);
-    if (status < 0)
+    int r = 0;
+    while (r == 0 && (field = next_field(&at, bytes + size)))
+        r = parse_report_field(&report, field);
+    if (r < 0)
         handover_finish_report(&report);
     else
         *ret_report = report;
-    return status;
+    return r;
 }
 
 void handover_finish_report(struct handover_report *report)

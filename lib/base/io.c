@@ -57,11 +57,11 @@ int io_read_file(const char *path, size_t limit, char **ret_text, size_t *ret_si
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int status = read_to_end(fd, limit, &text, &size);
+    int r = read_to_end(fd, limit, &text, &size);
     close(fd);
-    if (status < 0) {
+    if (r < 0) {
         free(text);
-        return status;
+        return r;
     }
     text[size] = '\0';
     *ret_text = text;

@@ -21,9 +21,9 @@
 static int address_set(struct sockaddr_un *address, const char *path, char **ret_error)
 {
     size_t length = strlen(path);
-    int error = socket_path_address(path, address);
-    if (error)
-        return error_set(ret_error, error,
+    int r = socket_path_address(path, address);
+    if (r)
+        return error_set(ret_error, r,
                          "%s: the path of a socket has at most %zu bytes, this one has %zu; choose "
                          "a shorter one",
                          path, SOCKET_PATH_MAX, length);
@@ -49,15 +49,15 @@ static int lock_try(const char *path, const char *lock_path, int *ret_fd, char *
     /* The umask may have taken bits away. Somebody else's file stays as it is. */
     (void)!fchmod(fd, 0600);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        int error = -errno;
+        int r = -errno;
         close(fd);
-        if (error == -EWOULDBLOCK)
+        if (r == -EWOULDBLOCK)
             return error_set(ret_error, -EADDRINUSE,
                              "%s: another Trestle serves this socket; end it, or choose another "
                              "path",
                              path);
         unlink(lock_path); /* of no use to anybody */
-        return error_set(ret_error, error, "cannot lock %s: %s", lock_path, strerror(-error));
+        return error_set(ret_error, r, "cannot lock %s: %s", lock_path, strerror(-r));
     }
     if (!lock_is_current(fd, lock_path)) {
         close(fd);
@@ -70,14 +70,14 @@ static int lock_try(const char *path, const char *lock_path, int *ret_fd, char *
 static int lock_take(const char *path, int *ret_fd, char **ret_error)
 {
     char *lock_path;
-    int error;
+    int r;
     if (asprintf(&lock_path, "%s.lock", path) < 0)
         return error_no_memory(ret_error);
     do
-        error = lock_try(path, lock_path, ret_fd, ret_error);
-    while (error == -EAGAIN);
+        r = lock_try(path, lock_path, ret_fd, ret_error);
+    while (r == -EAGAIN);
     free(lock_path);
-    return error;
+    return r;
 }
 
 /* Removes a socket that nobody listens on any more. */
@@ -123,12 +123,12 @@ static int bind_and_listen(const struct sockaddr_un *address, int *ret_fd, char 
         fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
     if (!is_bound || fchmodat(AT_FDCWD, address->sun_path, 0600, AT_SYMLINK_NOFOLLOW) < 0 ||
         listen(fd, BACKLOG) < 0) {
-        int error = -errno;
+        int r = -errno;
         close(fd);
         if (is_bound)
             unlink(address->sun_path);
-        return error_set(ret_error, error, "%s: cannot listen there: %s%s", address->sun_path,
-                         error_text(error), error_is_limit(error) ? "" : "; choose another path");
+        return error_set(ret_error, r, "%s: cannot listen there: %s%s", address->sun_path,
+                         error_text(r), error_is_limit(r) ? "" : "; choose another path");
     }
     *ret_fd = fd;
     return 0;
@@ -137,23 +137,23 @@ static int bind_and_listen(const struct sockaddr_un *address, int *ret_fd, char 
 int listener_open(struct listener *listener, const char *path, bool is_private, char **ret_error)
 {
     struct sockaddr_un address;
-    int error = address_set(&address, path, ret_error);
+    int r = address_set(&address, path, ret_error);
     *listener = LISTENER_NONE;
-    if (error)
-        return error;
+    if (r)
+        return r;
     listener->path = strdup(path);
     if (!listener->path)
         return error_no_memory(ret_error);
     if (!is_private) {
-        error = lock_take(path, &listener->lock_fd, ret_error);
-        if (!error)
-            error = stale_socket_remove(&address, ret_error);
+        r = lock_take(path, &listener->lock_fd, ret_error);
+        if (!r)
+            r = stale_socket_remove(&address, ret_error);
     }
-    if (!error)
-        error = bind_and_listen(&address, &listener->fd, ret_error);
-    if (error)
+    if (!r)
+        r = bind_and_listen(&address, &listener->fd, ret_error);
+    if (r)
         listener_close(listener);
-    return error;
+    return r;
 }
 
 void listener_unlink(const struct listener *listener)
@@ -233,9 +233,9 @@ static bool remove_stale_sockets(DIR *dir, const char *path)
         char *socket_path;
         if (asprintf(&socket_path, "%s/%s", path, entry->d_name) < 0)
             return false;
-        int error = socket_path_address(socket_path, &address);
+        int r = socket_path_address(socket_path, &address);
         free(socket_path);
-        if (error || stale_socket_remove(&address, NULL) < 0)
+        if (r || stale_socket_remove(&address, NULL) < 0)
             return false;
     }
     return true;
@@ -284,13 +284,12 @@ int private_dir_create(struct private_dir *dir, const char *base, char **ret_err
     if (asprintf(&path, "%s/" PRIVATE_PREFIX PRIVATE_RANDOM, base) < 0)
         return error_no_memory(ret_error);
     if (!mkdtemp(path)) {
-        int error = -errno;
+        int r = -errno;
         free(path);
-        return error_set(ret_error, error, "cannot make a directory for the sockets under %s: %s%s",
-                         base, error_text(error),
-                         error_is_limit(error)
-                             ? ""
-                             : "; set XDG_RUNTIME_DIR to a directory that you may write to");
+        return error_set(
+            ret_error, r, "cannot make a directory for the sockets under %s: %s%s", base,
+            error_text(r),
+            error_is_limit(r) ? "" : "; set XDG_RUNTIME_DIR to a directory that you may write to");
     }
     (void)!chmod(path, 0700); /* with any umask */
     /* Another run that looks for stale ones may have the lock for a moment. Where there is none to

@@ -58,24 +58,24 @@ int trestle_bridge_create(const struct trestle_bridge_options *options,
     bridge->timer_ns = CLOCK_NEVER;
     bridge->own_dir = PRIVATE_DIR_NONE;
     bridge_trace_init(&bridge->trace, &bridge->front);
-    int error =
+    int r =
         sized_import(own, sizeof(*own), offsetof(struct trestle_bridge_options, advance), options);
-    if (!error)
-        error = copy_string(own->socket_dir, &bridge->socket_dir);
-    if (!error)
-        error = copy_string(own->runtime_dir, &bridge->runtime_dir);
-    if (!error)
-        error = trestle_sim_create(&bridge->sim);
-    if (!error)
+    if (!r)
+        r = copy_string(own->socket_dir, &bridge->socket_dir);
+    if (!r)
+        r = copy_string(own->runtime_dir, &bridge->runtime_dir);
+    if (!r)
+        r = trestle_sim_create(&bridge->sim);
+    if (!r)
         timeline_init(&bridge->front.timeline, bridge->sim, clock_ns,
                       &(struct timeline_outside){own->advance, own->expect, own->ctx});
-    if (!error)
-        error = front_init(&bridge->front, own);
-    if (!error)
-        error = serve_create_timer(bridge);
-    if (error) {
+    if (!r)
+        r = front_init(&bridge->front, own);
+    if (!r)
+        r = serve_create_timer(bridge);
+    if (r) {
         trestle_bridge_destroy(bridge);
-        return error_set(ret_error, error, "cannot create the bridge: %s", error_text(error));
+        return error_set(ret_error, r, "cannot create the bridge: %s", error_text(r));
     }
     *ret_bridge = bridge;
     return 0;
@@ -114,15 +114,15 @@ static int name_sockets(struct trestle_bridge *bridge, char **ret_error)
 {
     for (uint32_t i = 0; i < bridge->front.num_ports; i++) {
         struct port *port = bridge->front.ports[i];
-        int error = 0;
+        int r = 0;
         if (port->socket_path || port->is_inherited)
             continue;
         if (!bridge->socket_dir) {
-            error = private_dir_create(&bridge->own_dir, bridge->runtime_dir, ret_error);
+            r = private_dir_create(&bridge->own_dir, bridge->runtime_dir, ret_error);
             bridge->socket_dir = bridge->own_dir.path;
         }
-        if (error)
-            return error;
+        if (r)
+            return r;
         if (asprintf(&port->socket_path, "%s/device%u.sock", bridge->socket_dir, i) < 0) {
             port->socket_path = NULL;
             return error_set(ret_error, -ENOMEM, "%s: out of memory", port->name);
@@ -151,10 +151,10 @@ static int check_shm(char **ret_error)
 {
     struct shm shm;
     const char *what;
-    int error = shm_create(&shm, &what);
-    if (error)
+    int r = shm_create(&shm, &what);
+    if (r)
         return error_set(ret_error, -ENOTSUP, "there is no shared memory here (%s: %s)", what,
-                         error_text(error));
+                         error_text(r));
     shm_close(&shm);
     return 0;
 }
@@ -164,9 +164,9 @@ bool trestle_bridge_try_shm(struct trestle_bridge *bridge)
     struct front *front = &bridge->front;
     struct shm shm;
     const char *what;
-    int error = front->has_no_shm ? 0 : shm_create(&shm, &what);
-    if (error)
-        front_say_no_shm(front, what, error);
+    int r = front->has_no_shm ? 0 : shm_create(&shm, &what);
+    if (r)
+        front_say_no_shm(front, what, r);
     else if (!front->has_no_shm)
         shm_close(&shm);
     return !front->has_no_shm;
@@ -175,29 +175,29 @@ bool trestle_bridge_try_shm(struct trestle_bridge *bridge)
 /* Models may look for their peers now. */
 static int start_devices(struct front *front, char **ret_error)
 {
-    int error = 0;
-    for (uint32_t i = 0; i < front->num_ports && !error; i++)
+    int r = 0;
+    for (uint32_t i = 0; i < front->num_ports && !r; i++)
         if (front->ports[i]->device)
-            error = trestle_device_start(front->ports[i]->device, ret_error);
-    return error;
+            r = trestle_device_start(front->ports[i]->device, ret_error);
+    return r;
 }
 
 int trestle_bridge_listen(struct trestle_bridge *bridge, char **ret_error)
 {
     struct front *front = &bridge->front;
-    int error = start_devices(front, ret_error);
-    if (!error)
-        error = find_lazy_devices(front, ret_error);
-    if (!error && bridge->options.needs_shm)
-        error = check_shm(ret_error);
-    if (!error)
-        error = name_sockets(bridge, ret_error);
-    for (uint32_t i = 0; i < front->num_ports && !error; i++)
-        error = setup_device_socket(front->ports[i], ret_error);
-    if (error) {
+    int r = start_devices(front, ret_error);
+    if (!r)
+        r = find_lazy_devices(front, ret_error);
+    if (!r && bridge->options.needs_shm)
+        r = check_shm(ret_error);
+    if (!r)
+        r = name_sockets(bridge, ret_error);
+    for (uint32_t i = 0; i < front->num_ports && !r; i++)
+        r = setup_device_socket(front->ports[i], ret_error);
+    if (r) {
         for (uint32_t i = 0; i < front->num_ports; i++)
             finish_device_socket(front->ports[i]);
-        return error;
+        return r;
     }
     if (bridge->trace.writer || bridge->options.run_hash)
         bridge_trace_begin(&bridge->trace);

@@ -163,20 +163,19 @@ static int create_model(struct trestle_bridge *bridge, const struct trestle_brid
                                              .num_params = wanted->num_params,
                                              .ops = &host_ops,
                                              .ctx = port};
-    int error =
-        trestle_device_create(bridge->sim, wanted->model, &options, &port->device, ret_error);
-    if (!error)
+    int r = trestle_device_create(bridge->sim, wanted->model, &options, &port->device, ret_error);
+    if (!r)
         count_regions(port);
-    return error;
+    return r;
 }
 
 static int make_vfio(struct port *port, const struct trestle_pci *pci, char **ret_error)
 {
-    int error = vfio_create(port, pci);
-    if (error == -EINVAL)
-        return error_set(ret_error, error,
-                         "%s: its regions do not fit into the BARs of a PCI device", port->name);
-    return error ? error_no_memory(ret_error) : 0;
+    int r = vfio_create(port, pci);
+    if (r == -EINVAL)
+        return error_set(ret_error, r, "%s: its regions do not fit into the BARs of a PCI device",
+                         port->name);
+    return r ? error_no_memory(ret_error) : 0;
 }
 
 static int create_port(struct trestle_bridge *bridge, const struct trestle_bridge_device *wanted,
@@ -200,18 +199,18 @@ static int create_port(struct trestle_bridge *bridge, const struct trestle_bridg
     if (port->is_inherited)
         port->listener.fd = wanted->listen_fd;
     port_init(port);
-    int error = copy_strings(port, wanted);
-    if (!error)
-        error = connection_create(port);
-    if (error)
-        error_set(ret_error, error, "%s: %s", wanted->name, error_text(error));
+    int r = copy_strings(port, wanted);
+    if (!r)
+        r = connection_create(port);
+    if (r)
+        error_set(ret_error, r, "%s: %s", wanted->name, error_text(r));
     else if (!wanted->external)
-        error = create_model(bridge, wanted, port, ret_error);
-    if (!error && wanted->vfio_user)
-        error = make_vfio(port, wanted->vfio_user, ret_error);
-    if (error) {
+        r = create_model(bridge, wanted, port, ret_error);
+    if (!r && wanted->vfio_user)
+        r = make_vfio(port, wanted->vfio_user, ret_error);
+    if (r) {
         devices_free_port(port);
-        return error;
+        return r;
     }
     *ret_port = port;
     return 0;
@@ -228,8 +227,8 @@ static int check_device(struct trestle_bridge *bridge, const struct trestle_brid
                          TRESTLE_V2_DEVICES_MAX);
     if (port_by_name(bridge, wanted->name, strlen(wanted->name)))
         return error_set(ret_error, -EEXIST, "two devices are called %s", wanted->name);
-    int error = check_kind(bridge, wanted, ret_error);
-    return error ? error : check_region(bridge, wanted, size, ret_error);
+    int r = check_kind(bridge, wanted, ret_error);
+    return r ? r : check_region(bridge, wanted, size, ret_error);
 }
 
 static void add_port(struct front *front, struct port *port)
@@ -252,22 +251,22 @@ int trestle_bridge_add_device(struct trestle_bridge *bridge,
     const struct trestle_bridge_device *wanted = &own;
     struct front *front = &bridge->front;
     struct port *port = NULL;
-    int error = sized_import(&own, sizeof(own), DEVICE_MIN_SIZE, theirs);
-    if (error)
-        return error_set(ret_error, error, "the size of struct trestle_bridge_device is %zu: %s",
-                         theirs->size, error_text(error));
+    int r = sized_import(&own, sizeof(own), DEVICE_MIN_SIZE, theirs);
+    if (r)
+        return error_set(ret_error, r, "the size of struct trestle_bridge_device is %zu: %s",
+                         theirs->size, error_text(r));
     bool needs_size = !wanted->region_size && wanted->model;
     uint64_t size = needs_size ? trestle_model_bytes(wanted->model) : wanted->region_size;
-    error = check_device(bridge, wanted, size, ret_error);
-    if (error)
-        return error;
+    r = check_device(bridge, wanted, size, ret_error);
+    if (r)
+        return r;
     struct port **ports = reallocarray(front->ports, front->num_ports + 1, sizeof(struct port *));
     if (!ports)
         return error_set(ret_error, -ENOMEM, "%s: out of memory", wanted->name);
     front->ports = ports;
-    error = create_port(bridge, wanted, size, &port, ret_error);
-    if (error)
-        return error;
+    r = create_port(bridge, wanted, size, &port, ret_error);
+    if (r)
+        return r;
     add_port(front, port);
     if (ret_device)
         *ret_device = port->device;
@@ -304,16 +303,16 @@ int trestle_bridge_link(struct trestle_bridge *bridge, const char *from, const c
 {
     struct port *a, *b;
     uint32_t a_port, b_port;
-    int error = resolve_port(bridge, from, &a, &a_port, ret_error);
-    if (!error)
-        error = resolve_port(bridge, to, &b, &b_port, ret_error);
-    if (error)
-        return error;
-    error = trestle_link_create(trestle_device_component(a->device), a_port,
-                                trestle_device_component(b->device), b_port, latency, NULL);
-    if (error)
-        return error_set(ret_error, error, "cannot link %s to %s: %s", from, to,
-                         error == -EBUSY ? "a port can have only one link" : error_text(error));
+    int r = resolve_port(bridge, from, &a, &a_port, ret_error);
+    if (!r)
+        r = resolve_port(bridge, to, &b, &b_port, ret_error);
+    if (r)
+        return r;
+    r = trestle_link_create(trestle_device_component(a->device), a_port,
+                            trestle_device_component(b->device), b_port, latency, NULL);
+    if (r)
+        return error_set(ret_error, r, "cannot link %s to %s: %s", from, to,
+                         r == -EBUSY ? "a port can have only one link" : error_text(r));
     const struct trestle_trace_link kept = {
         .devices = {a->index, b->index}, .ports = {a_port, b_port}, .latency = latency};
     return bridge_trace_keep_link(&bridge->trace, &kept) < 0 ? error_no_memory(ret_error) : 0;
@@ -324,11 +323,11 @@ int trestle_bridge_set_bandwidth(struct trestle_bridge *bridge, const char *end,
 {
     struct port *port;
     uint32_t number;
-    int error = resolve_port(bridge, end, &port, &number, ret_error);
-    if (error)
-        return error;
+    int r = resolve_port(bridge, end, &port, &number, ret_error);
+    if (r)
+        return r;
     struct trestle_link *link =
         trestle_component_link(trestle_device_component(port->device), number);
-    error = link ? trestle_link_set_bandwidth(link, bits_per_second) : -ENOTCONN;
-    return error ? error_set(ret_error, error, "the link at %s: %s", end, error_text(error)) : 0;
+    r = link ? trestle_link_set_bandwidth(link, bits_per_second) : -ENOTCONN;
+    return r ? error_set(ret_error, r, "the link at %s: %s", end, error_text(r)) : 0;
 }

@@ -60,24 +60,24 @@ int trestle_process_create(const char *variable, const struct trestle_process_op
     if (!process)
         return error_no_memory(ret_error);
     process->in_fd = process->out_fd = -1;
-    int error = sized_import(&process->options, sizeof(process->options), sizeof(process->options),
-                             options);
-    if (error)
-        error_set(ret_error, error, "the size of struct trestle_process_options is %zu: %s",
-                  options->size, error_text(error));
-    if (!error) {
-        error = handover_take(variable, &process->in_fd, &process->out_fd, &process->given);
-        if (error)
-            error_set(ret_error, error, HANDOVER_VARIABLE "=%s does not come from a run: %s",
-                      variable, error_text(error));
+    int r = sized_import(&process->options, sizeof(process->options), sizeof(process->options),
+                         options);
+    if (r)
+        error_set(ret_error, r, "the size of struct trestle_process_options is %zu: %s",
+                  options->size, error_text(r));
+    if (!r) {
+        r = handover_take(variable, &process->in_fd, &process->out_fd, &process->given);
+        if (r)
+            error_set(ret_error, r, HANDOVER_VARIABLE "=%s does not come from a run: %s", variable,
+                      error_text(r));
     }
-    if (!error)
-        error = create_bridge(process, ret_error);
-    if (error)
+    if (!r)
+        r = create_bridge(process, ret_error);
+    if (r)
         trestle_process_destroy(process);
     else
         *ret_process = process;
-    return error;
+    return r;
 }
 
 void trestle_process_destroy(struct trestle_process *process)
@@ -123,10 +123,10 @@ int trestle_process_add_device(struct trestle_process *process, const struct tre
                                                  .params = params,
                                                  .num_params = given->num_params,
                                                  .listen_fd = given->listen_fd};
-    int error = trestle_bridge_add_device(process->bridge, &device, ret_device, ret_error);
+    int r = trestle_bridge_add_device(process->bridge, &device, ret_device, ret_error);
     free(params);
-    process->num_added += error == 0;
-    return error;
+    process->num_added += r == 0;
+    return r;
 }
 
 static void run_is_over(void *ctx)
@@ -140,15 +140,15 @@ static int begin(struct trestle_process *process, char **ret_error)
     if (process->num_added < given->num_devices)
         return error_set(ret_error, -EINVAL, "%s has no model",
                          given->devices[process->num_added].name);
-    int error = given->trace ? trestle_bridge_trace(process->bridge, given->trace, ret_error) : 0;
-    if (!error)
-        error = trestle_bridge_listen(process->bridge, ret_error);
-    if (error)
-        return error;
-    error = trestle_bridge_watch(process->bridge, process->in_fd, run_is_over, process);
-    if (!error)
-        error = handover_say(process->out_fd, "serves", "");
-    return error ? error_set(ret_error, error, "cannot tell the run: %s", error_text(error)) : 0;
+    int r = given->trace ? trestle_bridge_trace(process->bridge, given->trace, ret_error) : 0;
+    if (!r)
+        r = trestle_bridge_listen(process->bridge, ret_error);
+    if (r)
+        return r;
+    r = trestle_bridge_watch(process->bridge, process->in_fd, run_is_over, process);
+    if (!r)
+        r = handover_say(process->out_fd, "serves", "");
+    return r ? error_set(ret_error, r, "cannot tell the run: %s", error_text(r)) : 0;
 }
 
 int trestle_process_tell(int out_fd, const struct trestle_bridge *bridge)
@@ -156,34 +156,34 @@ int trestle_process_tell(int out_fd, const struct trestle_bridge *bridge)
     uint64_t hash;
     bool has_times;
     const char *disturbance = trestle_bridge_disturbance(bridge);
-    int error = 0;
-    for (uint32_t i = 0; i < trestle_bridge_num_devices(bridge) && !error; i++) {
+    int r = 0;
+    for (uint32_t i = 0; i < trestle_bridge_num_devices(bridge) && !r; i++) {
         struct trestle_device_stats stats;
         trestle_bridge_stats(bridge, i, &stats);
-        error = handover_say_counts(out_fd, &stats);
+        r = handover_say_counts(out_fd, &stats);
     }
-    if (!error && trestle_bridge_run_hash(bridge, &hash, &has_times)) {
+    if (!r && trestle_bridge_run_hash(bridge, &hash, &has_times)) {
         char text[17];
         snprintf(text, sizeof(text), "%016" PRIx64, hash);
-        error = handover_say(out_fd, "hash", text);
+        r = handover_say(out_fd, "hash", text);
     }
-    return !error && disturbance ? handover_say(out_fd, "disturbance", disturbance) : error;
+    return !r && disturbance ? handover_say(out_fd, "disturbance", disturbance) : r;
 }
 
 int trestle_process_serve(struct trestle_process *process, char **ret_error)
 {
     struct trestle_bridge_trace_stats trace;
-    int error = begin(process, ret_error);
-    if (error)
-        return error;
-    while (!process->is_over && (error == 0 || error == -EINTR))
-        error = trestle_bridge_poll(process->bridge, -1);
+    int r = begin(process, ret_error);
+    if (r)
+        return r;
+    while (!process->is_over && (r == 0 || r == -EINTR))
+        r = trestle_bridge_poll(process->bridge, -1);
     trestle_bridge_unwatch(process->bridge, process->in_fd);
     (void)trestle_bridge_trace_end(process->bridge, &trace);
     (void)trestle_process_tell(process->out_fd, process->bridge); /* the run may have gone */
     return process->is_over
                ? 0
-               : error_set(ret_error, error, "cannot serve the devices: %s", error_text(error));
+               : error_set(ret_error, r, "cannot serve the devices: %s", error_text(r));
 }
 
 void trestle_process_refuse(struct trestle_process *process, const char *sentence)

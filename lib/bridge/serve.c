@@ -36,10 +36,10 @@ int serve_create_timer(struct trestle_bridge *bridge)
     if (fd < 0)
         return -errno;
     bridge->timer.ready = timer_ready;
-    int error = loop_add(&bridge->front.loop, &bridge->timer, fd, EPOLLIN);
-    if (error)
+    int r = loop_add(&bridge->front.loop, &bridge->timer, fd, EPOLLIN);
+    if (r)
         close(fd);
-    return error;
+    return r;
 }
 
 static void arm_timer(struct trestle_bridge *bridge)
@@ -181,10 +181,10 @@ int trestle_bridge_watch(struct trestle_bridge *bridge, int fd, void (*ready)(vo
     watch->source.ready = watch_ready;
     watch->ready = ready;
     watch->ctx = ctx;
-    int error = loop_add(&bridge->front.loop, &watch->source, fd, EPOLLIN);
-    if (error) {
+    int r = loop_add(&bridge->front.loop, &watch->source, fd, EPOLLIN);
+    if (r) {
         free(watch);
-        return error;
+        return r;
     }
     watch->next = bridge->watches;
     bridge->watches = watch;

@@ -43,9 +43,9 @@ static void keep(struct bridge_trace *trace, const struct trestle_trace_record *
     trace_hash_add(&trace->hash, record);
     if (unlikely(trace->writer)) {
         trace_writer_put(trace->writer, record);
-        int error = trace_writer_error(trace->writer);
-        if (error && !trace->has_failed)
-            say_failure(trace, error);
+        int r = trace_writer_error(trace->writer);
+        if (r && !trace->has_failed)
+            say_failure(trace, r);
     }
 }
 
@@ -174,8 +174,8 @@ static int create_writer(struct bridge_trace *trace, int fd)
 {
     const struct front *front = trace->front;
     struct trestle_trace_device *devices = calloc(front->num_ports + 1, sizeof(*devices));
-    int error = devices ? 0 : -ENOMEM;
-    for (uint32_t i = 0; i < front->num_ports && error == 0; i++) {
+    int r = devices ? 0 : -ENOMEM;
+    for (uint32_t i = 0; i < front->num_ports && r == 0; i++) {
         const struct port *port = front->ports[i];
         devices[i] = (struct trestle_trace_device){.name = port->name,
                                                    .model = name_model(port),
@@ -183,15 +183,15 @@ static int create_writer(struct bridge_trace *trace, int fd)
                                                    .size = port->size,
                                                    .params = port->params,
                                                    .num_params = port->num_params};
-        error = keep_registers(port, &devices[i]);
+        r = keep_registers(port, &devices[i]);
     }
     const struct trestle_trace_header header = {.devices = devices,
                                                 .num_devices = front->num_ports,
                                                 .links = trace->links,
                                                 .num_links = trace->num_links};
-    if (error == 0)
-        error = trace_writer_create(fd, &header, TRACE_BLOCKS, &trace->writer);
-    if (error == 0) {
+    if (r == 0)
+        r = trace_writer_create(fd, &header, TRACE_BLOCKS, &trace->writer);
+    if (r == 0) {
         atomic_bool *is_waiting;
         const atomic_bool *is_over;
         activity_of_waiting(front->timeline.sim, &is_waiting, &is_over);
@@ -202,7 +202,7 @@ static int create_writer(struct bridge_trace *trace, int fd)
         free((void *)devices[i].row_regions);
     }
     free(devices);
-    return error;
+    return r;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -229,17 +229,16 @@ int trestle_bridge_trace(struct trestle_bridge *bridge, const char *path, char *
         return error_set(ret_error, -EBUSY, "begin one trace only, before the bridge listens");
     char *copy = strdup(path);
     int fd = copy ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
-    int error = !copy ? -ENOMEM : fd < 0 ? -errno : 0;
-    if (!error)
-        error = look_at_file(trace, fd);
-    if (!error)
-        error = create_writer(trace, fd);
-    if (error) {
+    int r = !copy ? -ENOMEM : fd < 0 ? -errno : 0;
+    if (!r)
+        r = look_at_file(trace, fd);
+    if (!r)
+        r = create_writer(trace, fd);
+    if (r) {
         if (fd >= 0)
             close(fd);
         free(copy);
-        return error_set(ret_error, error, "cannot write the trace %s: %s", path,
-                         error_text(error));
+        return error_set(ret_error, r, "cannot write the trace %s: %s", path, error_text(r));
     }
     trace->path = copy;
     return 0;

@@ -269,10 +269,10 @@ static void start(struct connection *connection, int fd)
 {
     struct port *port = connection->port;
     connection->source.ready = client_ready;
-    int error = loop_add(&port->front->loop, &connection->source, fd, EPOLLIN | EPOLLRDHUP);
-    if (error) {
+    int r = loop_add(&port->front->loop, &connection->source, fd, EPOLLIN | EPOLLRDHUP);
+    if (r) {
         front_log(port->front, TRESTLE_LOG_WARNING, "%s: cannot serve a connection: %s", port->name,
-                  error_text(error));
+                  error_text(r));
         close(fd);
         return;
     }
@@ -319,17 +319,17 @@ int connection_listen_again(struct front *front, int timeout_ms)
 void accept_device_connection(struct port *port)
 {
     struct connection *connection = port->connection;
-    int fd, error = listener_accept(port->listener.fd, &fd);
-    if (error == -EAGAIN)
+    int fd, r = listener_accept(port->listener.fd, &fd);
+    if (r == -EAGAIN)
         return;
-    if (error_is_limit(error)) {
-        let_wait(port, error);
+    if (error_is_limit(r)) {
+        let_wait(port, r);
         return;
     }
     port->front->is_starved = false;
-    if (error) {
+    if (r) {
         front_log(port->front, TRESTLE_LOG_WARNING, "%s: a connection was turned away: %s",
-                  port->name, error == -EPERM ? "it came from another user" : error_text(error));
+                  port->name, r == -EPERM ? "it came from another user" : error_text(r));
         return;
     }
     /* A client that reconnects may be seen here before its old connection's end was. */
@@ -412,11 +412,11 @@ static int take_inherited_listener(struct port *port, char **ret_error)
 
 int setup_device_socket(struct port *port, char **ret_error)
 {
-    int error = port->is_inherited ? take_inherited_listener(port, ret_error)
-                                   : listener_open(&port->listener, port->socket_path,
-                                                   port->is_private, ret_error);
-    if (error)
-        return error;
+    int r = port->is_inherited
+                ? take_inherited_listener(port, ret_error)
+                : listener_open(&port->listener, port->socket_path, port->is_private, ret_error);
+    if (r)
+        return r;
     if (!port->is_inherited)
         front_log(port->front, TRESTLE_LOG_INFO, "Device %s socket listening at %s", port->name,
                   port->socket_path);

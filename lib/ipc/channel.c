@@ -16,9 +16,9 @@ void channel_open_stream(struct channel *channel, struct stream *stream)
 int channel_create_ring(struct channel *channel, bool needs_fence, const char **ret_what)
 {
     *channel = CHANNEL_CLOSED;
-    int error = shm_create(&channel->shm, ret_what);
-    if (error)
-        return error;
+    int r = shm_create(&channel->shm, ret_what);
+    if (r)
+        return r;
     channel->kind = CHANNEL_RING;
     shm_server_rings(&channel->shm, needs_fence, &channel->in, &channel->out);
     return 0;
@@ -27,9 +27,9 @@ int channel_create_ring(struct channel *channel, bool needs_fence, const char **
 int channel_open_ring(struct channel *channel, bool needs_fence, const int fds[SHM_NUM_FDS])
 {
     *channel = CHANNEL_CLOSED;
-    int error = shm_open_received(&channel->shm, fds);
-    if (error)
-        return error;
+    int r = shm_open_received(&channel->shm, fds);
+    if (r)
+        return r;
     channel->kind = CHANNEL_RING;
     shm_client_rings(&channel->shm, needs_fence, &channel->out, &channel->in);
     return 0;

@@ -78,12 +78,12 @@ static int create_doorbell(struct shm *shm, const char **ret_what)
 int shm_create(struct shm *shm, const char **ret_what)
 {
     *shm = SHM_NONE;
-    int error = create_memory(shm, ret_what);
-    if (!error)
-        error = create_doorbell(shm, ret_what);
-    if (error)
+    int r = create_memory(shm, ret_what);
+    if (!r)
+        r = create_doorbell(shm, ret_what);
+    if (r)
         shm_close(shm);
-    return error;
+    return r;
 }
 
 static bool is_option(int fd, int option, int expected)
@@ -116,13 +116,13 @@ int shm_open_received(struct shm *shm, const int fds[SHM_NUM_FDS])
 {
     *shm = SHM_NONE;
     shm->doorbell_fd = fds[SHM_FD_DOORBELL];
-    int error = check_fds(fds);
-    if (!error)
-        error = map(shm, fds[SHM_FD_MEMORY]);
+    int r = check_fds(fds);
+    if (!r)
+        r = map(shm, fds[SHM_FD_MEMORY]);
     close(fds[SHM_FD_MEMORY]);
-    if (error)
+    if (r)
         shm_close(shm);
-    return error;
+    return r;
 }
 
 void shm_handed_over(struct shm *shm)

@@ -256,11 +256,11 @@ static bool is_program(const char *path)
 int machine_import(const struct trestle_machine_options *theirs,
                    struct trestle_machine_options *ret_options, char **ret_error)
 {
-    int error = sized_import(ret_options, sizeof(*ret_options),
-                             offsetof(struct trestle_machine_options, is_repeatable), theirs);
-    if (error)
-        return error_set(ret_error, error, "the size of struct trestle_machine_options is %zu: %s",
-                         theirs->size, strerror(-error));
+    int r = sized_import(ret_options, sizeof(*ret_options),
+                         offsetof(struct trestle_machine_options, is_repeatable), theirs);
+    if (r)
+        return error_set(ret_error, r, "the size of struct trestle_machine_options is %zu: %s",
+                         theirs->size, strerror(-r));
     return 0;
 }
 
@@ -268,9 +268,9 @@ static int find_qemu(const struct trestle_machine_options *options, char **ret_p
                      char **ret_error)
 {
     const struct board *board = NULL;
-    int error = board_find(options, &board, ret_error);
-    if (error)
-        return error;
+    int r = board_find(options, &board, ret_error);
+    if (r)
+        return r;
     const char *name = options->qemu ? options->qemu : board->qemu;
     if (strchr(name, '/')) {
         if (!is_program(name))
@@ -302,8 +302,8 @@ int trestle_machine_find_qemu(const struct trestle_machine_options *options, cha
                               char **ret_error)
 {
     struct trestle_machine_options ours;
-    int error = machine_import(options, &ours, ret_error);
-    return error ? error : find_qemu(&ours, ret_path, ret_error);
+    int r = machine_import(options, &ours, ret_error);
+    return r ? r : find_qemu(&ours, ret_path, ret_error);
 }
 
 static int check_files(const struct trestle_machine_options *options, char **ret_error)
@@ -316,11 +316,11 @@ static int check_files(const struct trestle_machine_options *options, char **ret
         {"device tree", options->dtb, "correct the path, or name another"},
         {"plugin", has_plugin(options) ? options->plugin : NULL, "build it, or name another"},
     };
-    int error = 0;
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && !error; i++)
+    int r = 0;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && !r; i++)
         if (files[i].path)
-            error = check_file(files[i].what, files[i].path, files[i].remedy, ret_error);
-    return error;
+            r = check_file(files[i].what, files[i].path, files[i].remedy, ret_error);
+    return r;
 }
 
 static void add_gdb(struct arg_list *list, const struct trestle_machine_options *options)
@@ -383,13 +383,13 @@ int machine_args(const struct trestle_machine_options *options, enum machine_pur
     struct arg_list list = {0};
     const struct board *board = NULL;
     char *qemu;
-    int error = board_find(options, &board, ret_error);
-    if (!error)
-        error = check_files(options, ret_error);
-    if (!error)
-        error = find_qemu(options, &qemu, ret_error);
-    if (error)
-        return error;
+    int r = board_find(options, &board, ret_error);
+    if (!r)
+        r = check_files(options, ret_error);
+    if (!r)
+        r = find_qemu(options, &qemu, ret_error);
+    if (r)
+        return r;
     arg_add(&list, "%s", qemu);
     free(qemu);
     add_machine(&list, options, board);
@@ -406,15 +406,15 @@ int machine_args(const struct trestle_machine_options *options, enum machine_pur
     /* Behind the bridges of PCI that the user has added: a device may hang on one's bus. */
     for (size_t i = 0; i < options->num_devices; i++)
         add_device(&list, options, &options->devices[i]);
-    error = list.failed ? -ENOMEM : pack(&list, ret_argv);
+    r = list.failed ? -ENOMEM : pack(&list, ret_argv);
     args_free(&list);
-    return error ? error_no_memory(ret_error) : 0;
+    return r ? error_no_memory(ret_error) : 0;
 }
 
 int trestle_machine_args(const struct trestle_machine_options *options, char ***ret_argv,
                          char **ret_error)
 {
     struct trestle_machine_options ours;
-    int error = machine_import(options, &ours, ret_error);
-    return error ? error : machine_args(&ours, MACHINE_IS_SHOWN, ret_argv, ret_error);
+    int r = machine_import(options, &ours, ret_error);
+    return r ? r : machine_args(&ours, MACHINE_IS_SHOWN, ret_argv, ret_error);
 }

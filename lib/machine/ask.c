@@ -42,20 +42,20 @@ static int ask(char *const *argv, char **ret_output, char **ret_error)
     struct child child = CHILD_NONE;
     char *output = malloc(OUTPUT_MAX);
     if (!output || pipe2(out, O_CLOEXEC) < 0) {
-        int error = output ? -errno : -ENOMEM;
+        int r = output ? -errno : -ENOMEM;
         free(output);
-        return error_set(ret_error, error, "cannot run %s: %s", qemu_path, error_text(error));
+        return error_set(ret_error, r, "cannot run %s: %s", qemu_path, error_text(r));
     }
     const struct child_options options = {
         .path = qemu_path, .argv = argv, .stdio_fds = {-1, out[1]}};
-    int error = child_start(&options, &child);
+    int r = child_start(&options, &child);
     close(out[1]);
-    output[error ? 0 : read_output(out[0], output, OUTPUT_MAX - 1)] = '\0';
+    output[r ? 0 : read_output(out[0], output, OUTPUT_MAX - 1)] = '\0';
     child_finish(&child);
     close(out[0]);
-    if (error) {
+    if (r) {
         free(output);
-        return error_set(ret_error, error, "cannot run %s: %s", qemu_path, error_text(error));
+        return error_set(ret_error, r, "cannot run %s: %s", qemu_path, error_text(r));
     }
     *ret_output = output;
     return 0;
@@ -66,9 +66,9 @@ int trestle_machine_version(const char *qemu_path, char **ret_version, char **re
     static const char prefix[] = "QEMU emulator version ";
     char *const argv[] = {(char *)qemu_path, (char *)"--version", NULL};
     char *output;
-    int error = ask(argv, &output, ret_error);
-    if (error)
-        return error;
+    int r = ask(argv, &output, ret_error);
+    if (r)
+        return r;
     const char *version = strstr(output, prefix);
     if (version)
         version += sizeof(prefix) - 1;
@@ -86,9 +86,9 @@ int trestle_machine_boards(const char *qemu_path, char **ret_names, char **ret_e
     static const char head[] = "Supported machines are:\n";
     char *const argv[] = {(char *)qemu_path, (char *)"-M", (char *)"help", NULL};
     char *output;
-    int error = ask(argv, &output, ret_error);
-    if (error)
-        return error;
+    int r = ask(argv, &output, ret_error);
+    if (r)
+        return r;
     if (strncmp(output, head, strlen(head)) != 0) {
         free(output);
         return error_set(ret_error, -EPROTO, "%s -M help lists no machines", qemu_path);
@@ -114,26 +114,26 @@ int trestle_machine_report(const struct trestle_machine_options *options, char *
     struct trestle_machine_options ours;
     const struct board *board = NULL;
     char **argv = NULL, *output = NULL;
-    int error = machine_import(options, &ours, ret_error);
-    if (!error)
-        error = machine_args(&ours, MACHINE_REPORTS, &argv, ret_error);
-    if (!error)
-        error = ask(argv, &output, ret_error);
+    int r = machine_import(options, &ours, ret_error);
+    if (!r)
+        r = machine_args(&ours, MACHINE_REPORTS, &argv, ret_error);
+    if (!r)
+        r = ask(argv, &output, ret_error);
     free(argv);
-    if (!error)
-        error = board_find(&ours, &board, ret_error);
-    if (error)
-        return error;
+    if (!r)
+        r = board_find(&ours, &board, ret_error);
+    if (r)
+        return r;
     size_t length = strlen(output);
     if (length < strlen(tail) || strcmp(output + length - strlen(tail), tail) != 0) {
         free(output);
         return error_set(ret_error, -EPROTO, "QEMU has not said what its board has");
     }
     if (board->note && asprintf(ret_report, "%snote %s\n", output, board->note) < 0)
-        error = error_no_memory(ret_error);
+        r = error_no_memory(ret_error);
     if (board->note)
         free(output);
     else
         *ret_report = output;
-    return error;
+    return r;
 }

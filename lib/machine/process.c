@@ -84,13 +84,13 @@ static int launch_qemu(const struct trestle_machine_options *options, char **arg
                                        .stdio_fds = {input_fd, -1},
                                        .kept_fds = options->kept_fds,
                                        .num_kept_fds = options->num_kept_fds};
-    int error = options->no_input && input_fd < 0 ? -errno : child_start(&qemu, &machine->qemu);
+    int r = options->no_input && input_fd < 0 ? -errno : child_start(&qemu, &machine->qemu);
     if (input_fd >= 0)
         close(input_fd);
     if (env != environ)
         environment_free(env, own);
-    if (error)
-        return error_set(ret_error, error, "cannot start %s: %s", argv[0], error_text(error));
+    if (r)
+        return error_set(ret_error, r, "cannot start %s: %s", argv[0], error_text(r));
     return 0;
 }
 
@@ -99,22 +99,22 @@ int trestle_machine_launch(const struct trestle_machine_options *options,
 {
     struct trestle_machine_options ours;
     char **argv;
-    int error = machine_import(options, &ours, ret_error);
-    if (!error)
-        error = machine_args(&ours, MACHINE_IS_OWNED, &argv, ret_error);
-    if (error)
-        return error;
+    int r = machine_import(options, &ours, ret_error);
+    if (!r)
+        r = machine_args(&ours, MACHINE_IS_OWNED, &argv, ret_error);
+    if (r)
+        return r;
     struct trestle_machine *machine = calloc(1, sizeof(*machine));
     if (machine) {
         machine->qemu = CHILD_NONE;
-        error = launch_qemu(&ours, argv, machine, ret_error);
+        r = launch_qemu(&ours, argv, machine, ret_error);
     } else {
-        error = error_no_memory(ret_error);
+        r = error_no_memory(ret_error);
     }
     free(argv);
-    if (error) {
+    if (r) {
         trestle_machine_destroy(machine);
-        return error;
+        return r;
     }
     *ret_machine = machine;
     return 0;

@@ -168,17 +168,16 @@ int trestle_model_load(const char *path, struct trestle_model_library **ret_libr
         return error_set(ret_error, -ENOENT,
                          "no model is called '%s'; a model in a file needs a '/': ./%s", path,
                          path);
-    if (access(path, R_OK) < 0) {
-        int error = -errno;
-        return error_set(ret_error, error, "%s: %s", path, error_text(error));
-    }
+    int r = access(path, R_OK) < 0 ? -errno : 0;
+    if (r < 0)
+        return error_set(ret_error, r, "%s: %s", path, error_text(r));
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* nothing to wait for */
         return error_set(ret_error, -ENOEXEC, "%s: it is not a file", path);
     struct trestle_model_library *library = calloc(1, sizeof(*library));
     if (!library)
         return error_set(ret_error, -ENOMEM, "%s: out of memory", path);
-    int r = (is_python(path) ? load_python : load_object)(library, path, ret_error);
+    r = (is_python(path) ? load_python : load_object)(library, path, ret_error);
     if (r < 0) {
         trestle_model_unload(library);
         return r;

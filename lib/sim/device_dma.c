@@ -49,12 +49,12 @@ static void transfer_fire(struct trestle_event *event, trestle_time now)
     if (--first->num_left > 0)
         return;
     uint64_t tag = first->tag;
-    int status = first->error;
+    int r = first->error;
     transfer_release(first);
     if (!dev->model.dma_done)
         return;
     device_enter(dev, TRESTLE_CALLBACK_DMA_DONE);
-    dev->model.dma_done(dev, tag, status);
+    dev->model.dma_done(dev, tag, r);
     device_leave(dev);
 }
 

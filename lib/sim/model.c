@@ -63,17 +63,17 @@ int model_import(const struct trestle_model *model, struct trestle_model *ret_mo
     struct trestle_model copy;
     if (!model)
         return error_set(ret_error, -EINVAL, "there is no model table");
-    int error = sized_import(&copy, sizeof(copy), MODEL_MIN_SIZE, model);
-    if (error == -E2BIG)
-        return error_set(ret_error, error, "the model was built for a newer Trestle");
-    if (error)
-        return error_set(ret_error, error,
+    int r = sized_import(&copy, sizeof(copy), MODEL_MIN_SIZE, model);
+    if (r == -E2BIG)
+        return error_set(ret_error, r, "the model was built for a newer Trestle");
+    if (r < 0)
+        return error_set(ret_error, r,
                          "the model table's size is %zu; it is sizeof(struct trestle_model)",
                          model->size);
     if (!name_is_valid(copy.name))
         return error_set(ret_error, -EINVAL,
                          "the model's name is not made of letters, digits, '_' and '-'");
-    int r = import_descriptions(&copy, ret_error);
+    r = import_descriptions(&copy, ret_error);
     if (r < 0)
         return r;
     if (copy.region_size == 0)

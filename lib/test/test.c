@@ -99,8 +99,8 @@ static int on_dma(void *ctx, struct trestle_device *dev, bool write, uint64_t ad
                   size_t size, uint64_t id)
 {
     struct bench_device *device = ctx;
-    int status = trestle_test_copy(device->test, write, addr, buf, size);
-    return trestle_device_dma_complete(dev, id, status);
+    int r = trestle_test_copy(device->test, write, addr, buf, size);
+    return trestle_device_dma_complete(dev, id, r);
 }
 
 static int on_output(void *ctx, struct trestle_device *dev, const void *data, size_t size)
@@ -192,10 +192,10 @@ int trestle_test_try_add(struct trestle_test *test, const struct trestle_model *
     device->test = test;
     mine.ops = &test->ops;
     mine.ctx = device;
-    int status = trestle_device_create(test->sim, model, &mine, &device->dev, ret_error);
-    if (status < 0) {
+    int r = trestle_device_create(test->sim, model, &mine, &device->dev, ret_error);
+    if (r < 0) {
         free(device);
-        return status;
+        return r;
     }
     device->next = test->devices;
     test->devices = device;
@@ -259,10 +259,10 @@ struct trestle_device *trestle_test_load(struct trestle_test *test, const char *
 void trestle_test_link(struct trestle_device *a, uint32_t a_port, struct trestle_device *b,
                        uint32_t b_port, trestle_time latency)
 {
-    int status = trestle_link_create(trestle_device_component(a), a_port,
-                                     trestle_device_component(b), b_port, latency, NULL);
-    if (status < 0)
-        give_up("link", strerror(-status));
+    int r = trestle_link_create(trestle_device_component(a), a_port, trestle_device_component(b),
+                                b_port, latency, NULL);
+    if (r < 0)
+        give_up("link", strerror(-r));
 }
 
 void trestle_test_reset(struct trestle_device *dev)
@@ -290,9 +290,9 @@ static int perform(struct trestle_device *dev, struct trestle_request *req)
     struct trestle_sim *sim = bench_of(dev)->test->sim;
     start_all(bench_of(dev)->test);
     req->done = on_done;
-    int status = trestle_device_submit(dev, req);
-    if (status == -EBUSY)
-        return status;
+    int r = trestle_device_submit(dev, req);
+    if (r == -EBUSY)
+        return r;
     while (req->device) {
         if (trestle_sim_next(sim) == TRESTLE_TIME_NEVER) {
             trestle_device_reset(dev); /* which ends the request: it must not outlive this call */
@@ -307,10 +307,10 @@ int trestle_test_try_read(struct trestle_device *dev, uint64_t offset, uint32_t 
                           uint64_t *ret_data)
 {
     struct trestle_request req = {.access = {.offset = offset, .size = size}};
-    int status = perform(dev, &req);
-    if (status == 0)
+    int r = perform(dev, &req);
+    if (r == 0)
         *ret_data = req.ret_data;
-    return status;
+    return r;
 }
 
 int trestle_test_try_write(struct trestle_device *dev, uint64_t offset, uint32_t size,
@@ -333,17 +333,17 @@ static _Noreturn void give_up_access(const struct trestle_device *dev, const cha
 uint64_t trestle_test_read(struct trestle_device *dev, uint64_t offset, uint32_t size)
 {
     uint64_t data = 0;
-    int status = trestle_test_try_read(dev, offset, size, &data);
-    if (status < 0)
-        give_up_access(dev, "read", offset, size, status);
+    int r = trestle_test_try_read(dev, offset, size, &data);
+    if (r < 0)
+        give_up_access(dev, "read", offset, size, r);
     return data;
 }
 
 void trestle_test_write(struct trestle_device *dev, uint64_t offset, uint32_t size, uint64_t data)
 {
-    int status = trestle_test_try_write(dev, offset, size, data);
-    if (status < 0)
-        give_up_access(dev, "write", offset, size, status);
+    int r = trestle_test_try_write(dev, offset, size, data);
+    if (r < 0)
+        give_up_access(dev, "write", offset, size, r);
 }
 
 /* --- time ------------------------------------------------------------------------------------ */
@@ -412,12 +412,12 @@ struct trestle_test_peer *trestle_test_peer(struct trestle_device *dev, uint32_t
 {
     struct trestle_test *test = bench_of(dev)->test;
     struct trestle_test_peer *peer = allocate(sizeof(*peer));
-    int status = trestle_component_create(test->sim, 1, hear, peer, &peer->component);
-    if (status == 0)
-        status = trestle_link_create(peer->component, 0, trestle_device_component(dev), port,
-                                     latency, NULL);
-    if (status < 0)
-        give_up(trestle_device_name(dev), strerror(-status));
+    int r = trestle_component_create(test->sim, 1, hear, peer, &peer->component);
+    if (r == 0)
+        r = trestle_link_create(peer->component, 0, trestle_device_component(dev), port, latency,
+                                NULL);
+    if (r < 0)
+        give_up(trestle_device_name(dev), strerror(-r));
     peer->next = test->peers;
     test->peers = peer;
     return peer;
@@ -425,9 +425,9 @@ struct trestle_test_peer *trestle_test_peer(struct trestle_device *dev, uint32_t
 
 void trestle_test_send(struct trestle_test_peer *peer, const void *data, size_t size)
 {
-    int status = trestle_component_send(peer->component, 0, data, size);
-    if (status < 0)
-        give_up("message", strerror(-status));
+    int r = trestle_component_send(peer->component, 0, data, size);
+    if (r < 0)
+        give_up("message", strerror(-r));
 }
 
 unsigned trestle_test_heard(const struct trestle_test_peer *peer)
@@ -453,9 +453,9 @@ size_t trestle_test_input(struct trestle_device *dev, const void *data, size_t s
     start_all(bench_of(dev)->test);
     size_t room = trestle_device_input_room(dev);
     size = size < room ? size : room;
-    int status = size > 0 ? trestle_device_input(dev, data, size) : 0;
-    if (status < 0)
-        give_up(trestle_device_name(dev), strerror(-status));
+    int r = size > 0 ? trestle_device_input(dev, data, size) : 0;
+    if (r < 0)
+        give_up(trestle_device_name(dev), strerror(-r));
     return size;
 }
 

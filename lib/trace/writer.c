@@ -116,10 +116,10 @@ static int write_block(struct trace_writer *writer, const struct block *block, s
     struct pollfd room = {.fd = writer->fd, .events = POLLOUT};
     uint64_t progress_ns = clock_ns();
     size_t piece;
-    int error;
+    int r;
     *ret_written = 0;
-    while ((error = io_write_counted(writer->fd, block->bytes + *ret_written,
-                                     block->used - *ret_written, &piece)) == -EAGAIN) {
+    while ((r = io_write_counted(writer->fd, block->bytes + *ret_written,
+                                 block->used - *ret_written, &piece)) == -EAGAIN) {
         *ret_written += piece;
         if (piece > 0 || !has_ended(writer))
             progress_ns = clock_ns();
@@ -128,21 +128,21 @@ static int write_block(struct trace_writer *writer, const struct block *block, s
         poll(&room, 1, LOOK_MS);
     }
     *ret_written += piece;
-    return error;
+    return r;
 }
 
 static void *write_blocks(void *ctx)
 {
     struct trace_writer *writer = ctx;
     struct block *block;
-    int error = 0;
+    int r = 0;
     while ((block = take_full(writer))) {
-        if (error == 0) {
+        if (r == 0) {
             size_t written;
-            error = write_block(writer, block, &written);
+            r = write_block(writer, block, &written);
             writer->written_records += whole_records(block, written);
             writer->written_bytes += written;
-            atomic_store_explicit(&writer->error, error, memory_order_relaxed);
+            atomic_store_explicit(&writer->error, r, memory_order_relaxed);
         }
         give_free(writer, block);
     }
@@ -155,9 +155,9 @@ static int start_thread(struct trace_writer *writer)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&writer->thread, NULL, write_blocks, writer);
+    int r = pthread_create(&writer->thread, NULL, write_blocks, writer);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -error;
+    return -r;
 }
 
 /* --- the other side -------------------------------------------------------------------------- */
@@ -283,9 +283,9 @@ int trace_writer_create(int fd, const struct trestle_trace_header *header, size_
 {
     uint8_t *bytes;
     size_t size;
-    int error = trace_encode_header(header, &bytes, &size);
-    if (error)
-        return error;
+    int r = trace_encode_header(header, &bytes, &size);
+    if (r)
+        return r;
     struct trace_writer *writer = calloc(1, sizeof(*writer));
     struct block *block = malloc(sizeof(*block));
     if (!writer || !block) {
@@ -304,8 +304,8 @@ int trace_writer_create(int fd, const struct trestle_trace_header *header, size_
     block->num_records = 0;
     block->next = NULL;
     writer->free_blocks = block;
-    error = start_thread(writer);
-    if (error) {
+    r = start_thread(writer);
+    if (r) {
         writer_free(writer);
     } else {
         writer->current = take_free(writer);
@@ -313,7 +313,7 @@ int trace_writer_create(int fd, const struct trestle_trace_header *header, size_
         *ret_writer = writer;
     }
     free(bytes);
-    return error;
+    return r;
 }
 
 void trace_writer_belong(struct trace_writer *writer, atomic_bool *is_waiting,
@@ -332,13 +332,13 @@ void trace_writer_finish(struct trace_writer *writer, uint64_t hash,
     put_bytes(writer, end, trace_encode_end(end, writer->num_records, hash));
     hand_over(writer, writer->current);
     end_thread(writer);
-    int error = trace_writer_error(writer);
+    int r = trace_writer_error(writer);
     /* Some file systems say only now that there was no room. */
-    if (close(writer->fd) < 0 && !error)
-        error = -errno;
+    if (close(writer->fd) < 0 && !r)
+        r = -errno;
     *ret_result = (struct trace_writer_result){.num_records = writer->written_records,
                                                .num_bytes = writer->written_bytes,
                                                .waited_ns = writer->waited_ns,
-                                               .error = error};
+                                               .error = r};
     writer_free(writer);
 }

@@ -122,9 +122,9 @@ void tree_check(void)
 static void set_property(const struct sst_device *dev, int node, const char *name,
                          const void *bytes, size_t length)
 {
-    int error = fdt.fdt_setprop(tree, node, name, bytes, (int)length);
-    if (error < 0)
-        refuse_device(dev, "dt: property %s: %s", name, fdt.fdt_strerror(error));
+    int r = fdt.fdt_setprop(tree, node, name, bytes, (int)length);
+    if (r < 0)
+        refuse_device(dev, "dt: property %s: %s", name, fdt.fdt_strerror(r));
 }
 
 static void set_cells(const struct sst_device *dev, int node, const char *name,
@@ -201,8 +201,8 @@ static void set_alias(struct sst_device *dev, const char *node_name)
 
 static const char *put_property(void *to, int node, const char *name, const struct dts_value *value)
 {
-    int error = fdt.fdt_setprop(to, node, name, value->bytes, value->length);
-    return error < 0 ? fdt.fdt_strerror(error) : NULL;
+    int r = fdt.fdt_setprop(to, node, name, value->bytes, value->length);
+    return r < 0 ? fdt.fdt_strerror(r) : NULL;
 }
 
 static const char *add_child(void *to, int parent, const char *name, int *ret_node)

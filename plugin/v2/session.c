@@ -208,8 +208,8 @@ int session_drain(struct v2 *v2)
 
 static int hear(struct session *session, struct channel *channel)
 {
-    int error = channel_hear(channel);
-    return error == -EPROTO ? broken(session, "rings without a message") : error;
+    int r = channel_hear(channel);
+    return r == -EPROTO ? broken(session, "rings without a message") : r;
 }
 
 static uint32_t socket_events(const struct session *session)
@@ -331,9 +331,9 @@ static int sleep_for_message(struct v2 *v2, uint64_t deadline_ns)
     }
     if (!session->expects_late)
         channel_awake(v2->channel);
-    int error = hear(session, v2->channel);
+    int r = hear(session, v2->channel);
     watch_change(&session->doorbell, EPOLLIN);
-    return error != -EPROTO && is_end ? end_of_socket(v2) : error;
+    return r != -EPROTO && is_end ? end_of_socket(v2) : r;
 }
 
 /* What a spin without end has to look at now and then. */

@@ -62,14 +62,14 @@ static void access_register(struct bench *bench, struct fuzz_input *in, enum op 
 {
     uint64_t offset = fuzz_number(in, 2) % region_size(bench), data = 0;
     uint32_t size = 1u << (fuzz_byte(in) & 3);
-    int status;
+    int r;
     if (op == READ) {
-        status = trestle_test_try_read(bench->dev, offset, size, &data);
+        r = trestle_test_try_read(bench->dev, offset, size, &data);
     } else {
         data = op == WRITE ? fuzz_number(in, size) : RAM_BASE + fuzz_number(in, 2);
-        status = trestle_test_try_write(bench->dev, offset, size, data);
+        r = trestle_test_try_write(bench->dev, offset, size, data);
     }
-    FUZZ_REQUIRE(status <= 0);
+    FUZZ_REQUIRE(r <= 0);
 }
 
 static void fill(struct bench *bench, struct fuzz_input *in)

@@ -9,12 +9,12 @@ static void check_v1(const uint8_t *bytes)
     uint8_t again[TRESTLE_V1_REQUEST_SIZE];
     struct trestle_v1_request request;
     struct trestle_v1_response response;
-    int error = trestle_v1_decode_request(bytes, &request);
+    int r = trestle_v1_decode_request(bytes, &request);
     trestle_v1_encode_request(again, &request);
     FUZZ_REQUIRE(again[0] == bytes[0] && again[1] == bytes[1]);
     FUZZ_REQUIRE(memcmp(again + 4, bytes + 4, TRESTLE_V1_REQUEST_SIZE - 4) == 0);
-    FUZZ_REQUIRE((error == 0) == (bytes[0] <= 1 && (bytes[1] == 1 || bytes[1] == 2 ||
-                                                    bytes[1] == 4 || bytes[1] == 8)));
+    FUZZ_REQUIRE((r == 0) == (bytes[0] <= 1 &&
+                              (bytes[1] == 1 || bytes[1] == 2 || bytes[1] == 4 || bytes[1] == 8)));
     if (trestle_v1_decode_response(bytes, &response) < 0)
         return;
     trestle_v1_encode_response(again, &response);

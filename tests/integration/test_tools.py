@@ -65,6 +65,12 @@ class Layout(common.TestCase):
         self.assertEqual((result.code, result.out), (
             1, "lib/ipc/a.c:2: wants a sentence that says what this file is\n"))
 
+    def test_results(self):
+        result = self.check({"lib/ipc/a.c": "/* SPDX-License-Identifier: MIT */\n/* A file of a test. */\n"
+                             "void a(int error)\n{\n    int r = b();\n    int status;\n    int error = b();\n}\n"})
+        self.assertEqual((result.code, result.out), (
+            1, "lib/ipc/a.c:7: a variable for a result is called r, not error\n"))
+
     def test_circles(self):
         """Files call each other in a circle, through a third one or through a table; another only
         calls them."""

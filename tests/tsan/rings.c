@@ -39,10 +39,10 @@ static void take(struct ring_consumer *ring, struct trestle_v2_message *ret_mess
 
 static void post(struct ring_producer *ring, const struct trestle_v2_message *message)
 {
-    int error;
-    while ((error = ring_post(ring, message)) == -EAGAIN)
+    int r;
+    while ((r = ring_post(ring, message)) == -EAGAIN)
         poll(NULL, 0, 1);
-    REQUIRE(error == 0);
+    REQUIRE(r == 0);
 }
 
 static uint8_t *bulk_of(uint64_t id)

@@ -5,9 +5,9 @@
 #include <poll.h>
 #include <sys/mman.h>
 
+#include "bridge/command.h"
 #include "bridge/inline.h"
 #include "v2_client.h"
-#include "bridge/command.h"
 
 /* --- the suite for both carriers ------------------------------------------------------------- */
 
@@ -19,9 +19,9 @@ static int open_client_with_quiet(void **state)
     quiet.irq_lines = 0;
     quiet.dma_done = NULL;
     last_model = &quiet;
-    int error = open_client(state);
+    int r = open_client(state);
     last_model = &memory_model;
-    return error;
+    return r;
 }
 
 static void test_read_and_write(void **state)

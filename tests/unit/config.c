@@ -7,9 +7,9 @@
 
 #include "check.h"
 #include "config/config.h"
+#include "sim/lookup.h"
 #include "trestle/registers.h"
 #include "util.h"
-#include "sim/lookup.h"
 
 static int parse(const char *file, const char *text, struct config **ret_config, char **ret_error)
 {
@@ -17,17 +17,17 @@ static int parse(const char *file, const char *text, struct config **ret_config,
     for (char *p = json; *p; p++)
         if (*p == '\'')
             *p = '"';
-    int status = config_parse(file, json, strlen(json), ret_config, ret_error);
+    int r = config_parse(file, json, strlen(json), ret_config, ret_error);
     free(json);
-    return status;
+    return r;
 }
 
 static struct config *accepted(const char *text)
 {
     struct config *config = NULL;
     char *error = NULL;
-    int status = parse("dir/two.json", text, &config, &error);
-    if (status < 0)
+    int r = parse("dir/two.json", text, &config, &error);
+    if (r < 0)
         fail_msg("refused: %s", error);
     return config;
 }
@@ -319,12 +319,12 @@ static void mistakes_give_their_line(void **state)
     for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
         struct config *config = NULL;
         char *error = NULL;
-        int status = parse("t.json", mistakes[i].text, &config, &error);
-        if (status == 0)
+        int r = parse("t.json", mistakes[i].text, &config, &error);
+        if (r == 0)
             fail_msg("accepted: %s", mistakes[i].text);
         char *line = expected_line(mistakes[i].line);
         assert_string_equal(error, line);
-        assert_int_equal(status, -EINVAL);
+        assert_int_equal(r, -EINVAL);
         assert_null(config);
         free(line);
         free(error);

@@ -20,11 +20,11 @@ static int pass(const char *bytes, size_t size, struct handover **ret_given)
     assert_int_equal(write(in[1], bytes, size), (ssize_t)size);
     close(in[1]);
     snprintf(variable, sizeof(variable), "%d,%d", in[0], out[1]);
-    int status = handover_take(variable, &in_fd, &out_fd, ret_given);
+    int r = handover_take(variable, &in_fd, &out_fd, ret_given);
     close(in[0]);
     close(out[0]);
     close(out[1]);
-    return status;
+    return r;
 }
 
 static void test_all_of_it(void **state)

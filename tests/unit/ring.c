@@ -148,14 +148,14 @@ static void test_doorbell_rings_only_for_a_sleeper(void **state)
 static void test_doorbell_without_messages(void **state)
 {
     struct pair *pair = *state;
-    int error = 0;
+    int r = 0;
     unsigned rings = 0;
-    while (!error && rings < 2000) {
+    while (!r && rings < 2000) {
         ring_wake(&pair->requests_out);
         rings++;
-        error = ring_hear(&pair->requests_in);
+        r = ring_hear(&pair->requests_in);
     }
-    assert_int_equal(error, -EPROTO);
+    assert_int_equal(r, -EPROTO);
     assert_int_equal(rings, 1001);
 }
 
@@ -213,13 +213,13 @@ static void test_peer_cannot_make_a_doorbell_block(void **state)
     while (send(pair->server.doorbell_fd, rings, sizeof(rings), MSG_DONTWAIT) > 0)
         ;
     ring_wake(&pair->events_out);
-    int error = 0; /* who rings without end is heard, a bounded while at a time, and given up */
-    for (unsigned heard = 0; !error; heard++) {
+    int r = 0; /* who rings without end is heard, a bounded while at a time, and given up */
+    for (unsigned heard = 0; !r; heard++) {
         assert_in_range(heard, 0, 1000);
         send(pair->server.doorbell_fd, rings, sizeof(rings), MSG_DONTWAIT);
-        error = ring_hear(&pair->events_in);
+        r = ring_hear(&pair->events_in);
     }
-    assert_int_equal(error, -EPROTO);
+    assert_int_equal(r, -EPROTO);
     alarm(0);
 }
 

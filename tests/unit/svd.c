@@ -27,9 +27,9 @@ static int parse(const char *text, struct svd_file **ret_file, char **ret_error)
     for (char *p = xml; *p; p++)
         if (*p == '\'')
             *p = '"';
-    int status = svd_parse("t.svd", xml, strlen(xml), ret_file, ret_error);
+    int r = svd_parse("t.svd", xml, strlen(xml), ret_file, ret_error);
     free(xml);
-    return status;
+    return r;
 }
 
 /* --- a peripheral as text, which the tests compare ------------------------------------------ */

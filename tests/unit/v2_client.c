@@ -131,13 +131,13 @@ struct trestle_v2_message write_at(uint64_t addr, uint64_t data, trestle_time ti
 
 int open_client(void **state)
 {
-    int error = open_fixture(state);
+    int r = open_fixture(state);
     client = (struct client){.fds = {-1, -1, -1}, .shm = SHM_NONE};
     barrier_register();
-    if (!error && features)
+    if (!r && features)
         for (uint32_t i = 0; i < 3; i++)
             join(*state, &client, i, features);
-    return error;
+    return r;
 }
 
 int close_client(void **state)

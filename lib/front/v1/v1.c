@@ -44,17 +44,17 @@ static void handle_mmio_request(struct connection *connection, const uint8_t *fr
 {
     struct port *port = connection->port;
     struct trestle_v1_request v1;
-    int error = trestle_v1_decode_request(frame, &v1);
+    int r = trestle_v1_decode_request(frame, &v1);
 
     timeline_at_host(&port->front->timeline);
     port->request_ns = port->front->timeline.now_ns;
-    if (!error && v1.addr >= port->base_addr && v1.addr - port->base_addr < port->size) {
+    if (!r && v1.addr >= port->base_addr && v1.addr - port->base_addr < port->size) {
         port_access(port, v1.type == TRESTLE_V1_WRITE,
                     &(struct trestle_access){
                         .offset = v1.addr - port->base_addr, .data = v1.data, .size = v1.size});
         return;
     }
-    log_bad_request(port, &v1, error ? "malformed request" : "address outside the device");
+    log_bad_request(port, &v1, r ? "malformed request" : "address outside the device");
     send_mmio_response(connection, false, 0);
     port_count_error(port);
 }

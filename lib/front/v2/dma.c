@@ -46,8 +46,8 @@ static int sleep_for_request(struct v2_client *via, uint64_t deadline_ns)
         is_end = channel_sleep(channel, (struct channel_end){via->connection->stream.fd, POLLRDHUP},
                                deadline_ns);
     channel_awake(channel);
-    int error = channel_hear(channel);
-    return !error && is_end ? -ECONNRESET : error;
+    int r = channel_hear(channel);
+    return !r && is_end ? -ECONNRESET : r;
 }
 
 /* Who waits for an answer of ours sends nothing else; who only posts may. */

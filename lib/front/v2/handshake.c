@@ -102,12 +102,12 @@ static int session_create(struct front *front, const struct trestle_v2_hello *he
     session->features = features_for(front, hello);
     memcpy(session->client_id, hello->client_id, sizeof(session->client_id));
     session->clients = calloc(front->num_ports, sizeof(struct v2_client *));
-    int error = session->clients ? 0 : -ENOMEM;
-    if (!error && getrandom(session->id, sizeof(session->id), 0) != sizeof(session->id))
-        error = -EIO;
-    if (error) {
+    int r = session->clients ? 0 : -ENOMEM;
+    if (!r && getrandom(session->id, sizeof(session->id), 0) != sizeof(session->id))
+        r = -EIO;
+    if (r) {
         v2_session_free(session);
-        return error;
+        return r;
     }
     if (session->features & TRESTLE_V2_FEATURE_SHM)
         v2_open_ring(session);
@@ -155,15 +155,15 @@ static int find_session(struct connection *connection, const struct trestle_v2_h
 {
     struct front *front = connection->port->front;
     struct v2_session *session = front->session;
-    int error = session ? 0 : session_create(front, hello, &session);
-    if (error)
-        return error;
-    error = session_join(session, connection, hello);
-    if (error && !front->session)
+    int r = session ? 0 : session_create(front, hello, &session);
+    if (r)
+        return r;
+    r = session_join(session, connection, hello);
+    if (r && !front->session)
         v2_session_free(session);
-    if (!error && !front->session)
+    if (!r && !front->session)
         session_start(session, hello->time);
-    return error;
+    return r;
 }
 
 /* --- answer ---------------------------------------------------------------------------------- */
@@ -186,13 +186,13 @@ static bool send_welcome(struct connection *connection)
                                          .next = v2_tell_next(session)};
     memcpy(welcome.session_id, session->id, sizeof(welcome.session_id));
     trestle_v2_encode_welcome(bytes, &welcome);
-    int error = fds_send(connection->source.fd, bytes, sizeof(bytes), shm->fds,
-                         with_memory ? SHM_NUM_FDS : 0);
+    int r = fds_send(connection->source.fd, bytes, sizeof(bytes), shm->fds,
+                     with_memory ? SHM_NUM_FDS : 0);
     shm_handed_over(shm);
-    if (!error)
+    if (!r)
         return true;
     front_log(session->front, TRESTLE_LOG_WARNING, "%s: cannot answer a client: %s", port->name,
-              error_text(error));
+              error_text(r));
     connection_close(connection);
     return false;
 }
@@ -202,8 +202,8 @@ void v2_handle_hello(struct connection *connection, const uint8_t *frame)
     struct port *port = connection->port;
     struct front *front = port->front;
     struct trestle_v2_hello hello = {0};
-    int error = trestle_v2_decode_hello(frame, &hello);
-    enum trestle_v2_status status = check_hello(port, error, &hello);
+    int r = trestle_v2_decode_hello(frame, &hello);
+    enum trestle_v2_status status = check_hello(port, r, &hello);
     bool is_first = !front->session;
     if (status == TRESTLE_V2_OK && find_session(connection, &hello) < 0)
         status = TRESTLE_V2_NO_MEMORY;

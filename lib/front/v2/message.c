@@ -352,12 +352,12 @@ static void doorbell_ready(struct loop_source *source, uint32_t events)
 {
     struct v2_session *session = container_of(source, struct v2_session, doorbell);
     (void)events;
-    int error = channel_hear(&session->ring.channel);
-    if (error == -ECONNRESET) {
+    int r = channel_hear(&session->ring.channel);
+    if (r == -ECONNRESET) {
         hung_up(session);
         return;
     }
-    if (error)
+    if (r)
         v2_session_end(session, "QEMU rings without a message");
     v2_session_end_if_broken(session);
 }
@@ -414,17 +414,17 @@ void v2_open_ring(struct v2_session *session)
     struct front *front = session->front;
     const char *what;
     struct channel *ring = &session->ring.channel;
-    int error = channel_create_ring(ring, front->needs_fence, &what);
-    if (!error) {
+    int r = channel_create_ring(ring, front->needs_fence, &what);
+    if (!r) {
         session->intake =
             (struct front_intake){intake_serve, intake_prepare_sleep, intake_awake, intake_call};
         session->doorbell.ready = doorbell_ready;
         what = "epoll";
-        error = loop_add(&front->loop, &session->doorbell, ring->shm.doorbell_fd, EPOLLIN);
+        r = loop_add(&front->loop, &session->doorbell, ring->shm.doorbell_fd, EPOLLIN);
     }
-    if (!error)
+    if (!r)
         return;
     channel_close(ring);
     session->features &= ~(uint32_t)TRESTLE_V2_FEATURE_SHM;
-    front_say_no_shm(front, what, error);
+    front_say_no_shm(front, what, r);
 }

@@ -91,8 +91,8 @@ trestle_time v2_tell_next(struct v2_session *session)
 static void post_event(struct v2_session *session, const struct trestle_v2_message *message)
 {
     uint64_t give_up_ns = 0;
-    int error;
-    while ((error = channel_post(&session->ring.channel, message)) == -EAGAIN) {
+    int r;
+    while ((r = channel_post(&session->ring.channel, message)) == -EAGAIN) {
         if (session->front->client_turn)
             session->front->client_turn();
         uint64_t now_ns = clock_ns();
@@ -101,9 +101,9 @@ static void post_event(struct v2_session *session, const struct trestle_v2_messa
         if (now_ns > give_up_ns)
             break;
     }
-    if (error)
-        v2_session_end(session, error == -EAGAIN ? "QEMU does not take its answers"
-                                                 : "QEMU wrote nonsense into the event ring");
+    if (r)
+        v2_session_end(session, r == -EAGAIN ? "QEMU does not take its answers"
+                                             : "QEMU wrote nonsense into the event ring");
 }
 
 static void send_event(struct v2_client *via, const struct trestle_v2_message *message)
