@@ -29,7 +29,7 @@ struct trestle_device {
     /* What each access touches, in one cache line or two. */
     void *state; /* first: trestle_device_state() */
     struct trestle_sim *sim;
-    struct register_banks *banks; /* or NULL */
+    struct register_banks *banks;           /* or NULL */
     const void *fence;                      /* behind the state, which need not be aligned */
     struct trestle_request *request;        /* under way, or NULL */
     struct trestle_device *outer;           /* from inside whose callback it was called, or NULL */

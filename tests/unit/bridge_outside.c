@@ -3,9 +3,9 @@
  * own. */
 #include "base/macros.h"
 #include "bridge_fixture.h"
+#include "sim/command.h"
 #include "trace/trace.h"
 #include "trestle/sim.h"
-#include "sim/command.h"
 
 #define LATER (10 * TRESTLE_US)
 

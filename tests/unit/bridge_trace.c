@@ -2,9 +2,9 @@
 /* The hash and the trace of runs on a live bridge. */
 #include <sys/mman.h>
 
+#include "bridge/command.h"
 #include "bridge_fixture.h"
 #include "trace/trace.h"
-#include "bridge/command.h"
 
 static struct fixture fixture;
 

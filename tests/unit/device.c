@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "check.h"
+#include "sim/command.h"
 #include "sim/device.h"
 #include "trestle/sim.h"
-#include "sim/command.h"
 
 /* --- a model whose every callback the test can direct ----------------------------------------- */
 

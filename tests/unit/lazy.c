@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "sim/event.h"
 #include "sim/lazy.h"
 #include "sim/sim.h"
-#include "sim/event.h"
 
 static struct trestle_sim *sim;
 

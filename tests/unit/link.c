@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "check.h"
+#include "sim/command.h"
 #include "sim/sim.h"
 #include "trestle/sim.h"
-#include "sim/command.h"
 
 struct end {
     struct trestle_sim *sim;

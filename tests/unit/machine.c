@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "check.h"
-#include "trestle/machine.h"
 #include "machine/command.h"
+#include "trestle/machine.h"
 
 /* Of a program that was compiled against a newer header. */
 struct newer {

@@ -2,8 +2,8 @@
 /* The engine when memory runs out, and the promise that a running engine asks for none. The linker
  * puts the __wrap functions in the place of the allocator's (-Wl,--wrap). */
 #include "rig.h"
-#include "sim/sim.h"
 #include "sim/event.h"
+#include "sim/sim.h"
 
 static unsigned allocations; /* so far */
 static unsigned fail_at;     /* the number of the allocation that fails; 0: none */

@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "machine/command.h"
 #include "trestle/bridge.h"
 #include "trestle/machine.h"
 #include "trestle/models.h"
-#include "machine/command.h"
 
 static unsigned allocations; /* so far */
 static unsigned fail_at;     /* the number of the allocation that fails; 0: none */

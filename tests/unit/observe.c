@@ -2,9 +2,9 @@
 /* What an observer of the engine sees, and in which order. */
 #include "rig.h"
 
+#include "sim/command.h"
 #include "trace/trace.h"
 #include "trace_unit.h"
-#include "sim/command.h"
 
 /* One line for each record. */
 static char seen[4096];

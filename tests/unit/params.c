@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "check.h"
+#include "sim/command.h"
 #include "sim/params.h"
 #include "trestle/sim.h"
-#include "sim/command.h"
 
 static struct {
     uint64_t count;

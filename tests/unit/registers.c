@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "check.h"
-#include "trestle/test.h"
 #include "sim/command.h"
 #include "sim/lookup.h"
+#include "trestle/test.h"
 
 struct bank {
     uint32_t ctrl, status, flags, fifo_reads;

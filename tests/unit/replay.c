@@ -5,12 +5,12 @@
 #include <unistd.h>
 
 #include "rig.h"
+#include "sim/command.h"
 #include "trace/hash.h"
 #include "trace/replay.h"
+#include "trace/trace.h"
 #include "trace/writer.h"
 #include "trace_unit.h"
-#include "sim/command.h"
-#include "trace/trace.h"
 
 /* --- recording ------------------------------------------------------------------------------- */
 

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "check.h"
+#include "sim/event.h"
 #include "sim/sim.h"
 #include "trestle/sim.h"
-#include "sim/event.h"
 
 /* An event that writes its id and the time into a log. */
 struct probe {

@@ -17,8 +17,8 @@
 #include "check.h"
 #include "trace/hash.h"
 #include "trace/record.h"
-#include "trace/writer.h"
 #include "trace/trace.h"
+#include "trace/writer.h"
 
 #define NEVER TRESTLE_TIME_NEVER
 

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "check.h"
+#include "sim/lookup.h"
 #include "trestle/le.h"
 #include "trestle/models.h"
 #include "trestle/virtio.h"
 #include "virtio_driver.h"
-#include "sim/lookup.h"
 
 enum { FEATURE_SELECT = 0x00, FEATURE = 0x04, ACCEPT_SELECT = 0x08, ACCEPT = 0x0c };
 enum { CONFIG_VECTOR = 0x10, NUM_QUEUES = 0x12, STATUS = 0x14, GENERATION = 0x15 };
