@@ -177,9 +177,10 @@ ram.addParam("base", "0x10200000")
         if kernel == "guest.elf":  # built beside the example, of what is installed
             kernel = f"{source.stem}-{config['machine']['arch']}.elf"
         config["machine"]["kernel"] = str(common.BUILD / "firmware" / kernel)
-        for model in set(source.parent.glob("*.c")) - {source.parent / "guest.c"}:
-            built = common.run(["cc", "-shared", "-fPIC", f"-I{common.SOURCE}/include", model, "-o",
-                                self.dir / f"{model.stem}.so"])
+        for name in {pathlib.Path(device["model"]).stem for device in config["devices"]
+                     if device["model"].endswith(".so")}:
+            built = common.run(["cc", "-shared", "-fPIC", f"-I{common.SOURCE}/include",
+                                source.with_name(f"{name}.c"), "-o", self.dir / f"{name}.so"])
             self.assertEqual(built.code, 0, built)
         path = self.dir / source.name
         path.write_text(json.dumps(config))
