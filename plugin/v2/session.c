@@ -209,7 +209,20 @@ int session_drain(struct v2 *v2)
 static int hear(struct session *session, struct channel *channel)
 {
     int r = channel_hear(channel);
+    session->has_heard |= channel_is_shared(channel);
     return r == -EPROTO ? broken(session, "rings without a message") : r;
+}
+
+/* At most a full ring. */
+static int take_what_has_rung(struct session *session)
+{
+    int r = 1;
+    session->has_heard = false;
+    for (unsigned i = 0; r > 0 && i < RING_SLOTS / DRAIN_MAX; i++)
+        r = session_drain(session->devices);
+    if (r == -ETIMEDOUT)
+        return broken(session, "DMA without end, and no answer is taken");
+    return r < 0 ? r : 0;
 }
 
 static uint32_t socket_events(const struct session *session)
@@ -249,13 +262,10 @@ static void doorbell_ready(struct watched *watched, uint32_t events)
         return; /* there may be more; not emptied, the doorbell calls again in another turn */
     if (r == 0) {
         heard = hear(session, &session->ring);
-        r = heard == -EPROTO ? heard : 1;
-    }
-    /* What was posted before it was emptied does not ring again: at most a full ring. */
-    for (unsigned i = 0; r > 0 && i < RING_SLOTS / DRAIN_MAX; i++)
-        r = session_drain(session->devices);
-    if (r == -ETIMEDOUT)
+        r = heard == -EPROTO ? heard : take_what_has_rung(session);
+    } else if (r == -ETIMEDOUT) {
         r = broken(session, "DMA without end, and no answer is taken");
+    }
     if (r < 0)
         v2_failed(session->devices, 0, r);
     else if (heard == -ECONNRESET)
@@ -440,7 +450,8 @@ int session_await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_rep
     int r = await(v2, id, ret_reply);
     if (is_heard)
         watch_change(&v2->watched, socket_events(v2->session));
-    return r;
+    /* The answer has come, perhaps not alone. */
+    return unlikely(r == 0 && v2->session->has_heard) ? take_what_has_rung(v2->session) : r;
 }
 
 /* --- sending -------------------------------------------------------------------------------------
@@ -540,7 +551,11 @@ int session_send(struct v2 *v2, struct trestle_v2_message *message)
             flush_posted(session->posted_on);
         session->posted_on = message->flags & TRESTLE_V2_FLAG_POSTED ? v2 : NULL;
     }
-    return send_message(v2, message);
+    int r = send_message(v2, message);
+    /* Nobody waits for an answer, which would be among it. */
+    if (unlikely(r == 0 && session->has_heard && (message->flags & TRESTLE_V2_FLAG_POSTED)))
+        return take_what_has_rung(session);
+    return r;
 }
 
 int session_ask(struct v2 *v2, struct trestle_v2_message *message,

@@ -57,6 +57,7 @@ struct session {
     bool is_inline; /* the other side is in this process, and works when it is let */
     bool has_kept;
     struct trestle_v2_message kept; /* inline: an answer that nobody has waited for yet */
+    bool has_heard;      /* the doorbell was emptied: what has come does not ring again */
     bool expects_late;   /* the answer to an access that was given up rings the doorbell */
     bool listens;        /* the other side may have something to say that nobody has asked for */
     struct channel ring; /* closed: each device has its own channel */

@@ -404,6 +404,26 @@ class Suite:
                                                         data=1)))
         self.until(lambda: probe.read(PLIC_PENDING + 4) == 1 << 8)
 
+    def test_an_interrupt_behind_an_answer(self):
+        """One ring for both, heard by the access that waits: the guest, which does nothing, is told."""
+        device = self.device()
+        device.irq_lines = 1
+
+        def answer(device, request):
+            memory = self.server.memory
+            if memory:
+                memory.ring = lambda: None
+            device.reply(request)
+            device.send(v2.message(v2.IRQ, device=device.index, addr=0, data=1))
+            if memory:
+                del memory.ring
+                memory.ring()
+        device.answer = answer
+        probe = self.probe(self.properties(irq="watchdog", wait="sleep"))
+        probe.send(f"r 4 {BASE:x}")
+        while not probe.line().endswith("probe"):  # the reset may come before the guest says what it has read
+            pass
+
     def test_reset_asks_all_sessions_at_once(self):
         """Each answers when the other one has been asked as well."""
         both = threading.Barrier(2)
