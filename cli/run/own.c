@@ -19,7 +19,7 @@
 #include "base/io.h"
 #include "base/listener.h"
 #include "log.h"
-#include "run/backend.h"
+#include "run/host_end.h"
 #include "run/run.h"
 #include "util.h"
 
@@ -137,9 +137,9 @@ static int describe(const struct own_process *process, char **ret_bytes, size_t 
     for (size_t at = 0; (device = device_of(process, &at)); at++) {
         describe_device(process, at, device, &given.devices[given.num_devices]);
         fds[num_fds++] = given.devices[given.num_devices].listen_fd;
-        if (all->options.backends[at])
+        if (all->options.host_ends[at].backend)
             given.devices[given.num_devices].backend =
-                backend_lend(all->options.backends[at], fds, &num_fds);
+                backend_lend(all->options.host_ends[at].backend, fds, &num_fds);
         given.num_devices++;
     }
     describe_links(process, &given);

@@ -10,11 +10,11 @@
 #include "bridge/command.h"
 #include "config/config.h"
 
-struct backend;
+struct host_end;
 struct own_processes;
 
 struct own_options {
-    struct backend *const *backends; /* of each device, or NULL: its host end */
+    const struct host_end *host_ends; /* of each device */
     int verbosity;
     int64_t watchdog_ms; /* of theirs; 0: never */
     const char *trace;   /* they write to trace.NAME, and those started again to trace.NAME.1 and so

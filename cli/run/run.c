@@ -166,8 +166,7 @@ static int open_backend(struct run *run, size_t index, char **ret_error)
     if (!device->backend && !device->input)
         return 0;
     int r = backend_open(device->backend, device->input, device->model, device->name,
-                         &run->backends[index]);
-    run->host_ends[index].backend = run->backends[index];
+                         &run->host_ends[index].backend);
     bool is_tap =
         device->backend && strncmp(device->backend, BACKEND_TAP, strlen(BACKEND_TAP)) == 0;
     if (r < 0)
@@ -188,7 +187,8 @@ static int start_backends(struct run *run, char **ret_error)
 {
     for (size_t i = 0; i < run->config->num_devices; i++) {
         bool is_lent = run->config->devices[i].process;
-        int r = is_lent ? backend_prepare(run->backends[i]) : host_end_start(&run->host_ends[i]);
+        int r = is_lent ? backend_prepare(run->host_ends[i].backend)
+                        : host_end_start(&run->host_ends[i]);
         if (r < 0) {
             *ret_error = config_complain_device(run->config, i, "backend", "cannot use it: %s",
                                                 error_text(r));
@@ -200,11 +200,9 @@ static int start_backends(struct run *run, char **ret_error)
 
 static void close_backends(struct run *run)
 {
-    for (size_t i = 0; run->backends && i < run->config->num_devices; i++)
-        backend_close(run->backends[i]);
-    free(run->backends);
+    for (size_t i = 0; run->host_ends && i < run->config->num_devices; i++)
+        backend_close(run->host_ends[i].backend);
     free(run->host_ends);
-    run->backends = NULL;
     run->host_ends = NULL;
 }
 
@@ -214,7 +212,6 @@ static int add_devices(struct run *run, char **ret_error)
 {
     const struct config *config = run->config;
     run->host_ends = xcalloc(config->num_devices, sizeof(*run->host_ends));
-    run->backends = xcalloc(config->num_devices, sizeof(struct backend *));
     for (size_t i = 0; i < config->num_devices; i++) {
         const struct config_device *device = &config->devices[i];
         if (open_backend(run, i, ret_error) < 0)
@@ -422,7 +419,7 @@ int run_listen(struct run *run, char **ret_error)
             *ret_error = complain_socket(run->config, error ? error : error_text(r));
         free(error);
     }
-    const struct own_options own = {.backends = run->backends,
+    const struct own_options own = {.host_ends = run->host_ends,
                                     .verbosity = run->verbosity,
                                     .watchdog_ms = run->watchdog_ms,
                                     .trace = own_trace(run),
@@ -454,8 +451,8 @@ void run_abandon(struct run *run)
     run_end_trace(run);
     trestle_bridge_remove_sockets(run->bridge);
     live_unlink(run->live);
-    for (size_t i = 0; run->backends && i < run->config->num_devices; i++)
-        backend_abandon(run->backends[i]);
+    for (size_t i = 0; run->host_ends && i < run->config->num_devices; i++)
+        backend_abandon(run->host_ends[i].backend);
     child_end_strays(0);
 }
 

@@ -42,7 +42,6 @@ struct run {
     const char *trace_path;                  /* or NULL */
     struct trestle_bridge_trace_stats trace; /* once it has ended */
     struct host_end *host_ends;              /* of each device */
-    struct backend **backends;               /* of each device, or NULL */
     pid_t keeper;                            /* 0: none */
     int verbosity;
     int64_t watchdog_ms;  /* of all processes; 0: none */
