@@ -219,12 +219,16 @@ static int start_child(struct own_process *process, const int theirs[2], const i
     return r;
 }
 
-/* Programs, and QEMU, take no commands. */
+/* Programs, and QEMU, take none. */
+static bool takes_commands(const struct own_process *process)
+{
+    return !process->configured->command && !process->configured->is_inline;
+}
+
 static int listen_for_commands(struct own_process *process, char **ret_error)
 {
     const char *control = process->all->options.control;
-    if (!control || process->control.fd >= 0 || process->configured->command ||
-        process->configured->is_inline)
+    if (!control || process->control.fd >= 0 || !takes_commands(process))
         return 0;
     char *path = xformat("%s.%s", control, process->configured->name), *error = NULL;
     int r = listener_open(&process->control, path, false, &error);
@@ -736,8 +740,7 @@ pid_t own_pid(const struct own_processes *own, size_t index)
 const char *own_listens(const struct own_processes *own, size_t index)
 {
     const struct own_process *process = process_of_device(own, index);
-    bool may_listen = process && !process->configured->command && !process->configured->is_inline;
-    return may_listen ? process->configured->name : NULL;
+    return process && takes_commands(process) ? process->configured->name : NULL;
 }
 
 bool own_signal(const struct own_processes *own, size_t index, int number)

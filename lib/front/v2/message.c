@@ -259,6 +259,12 @@ void v2_handle_message(struct v2_client *client, const uint8_t *frame)
 
 /* --- shared memory --------------------------------------------------------------------------- */
 
+/* Messages taken from the ring that wait for their turn. */
+static bool has_aside(const struct v2_session *session)
+{
+    return session->has_held || session->ring.stash.start != session->ring.stash.end;
+}
+
 /* The next message: what waited, then what came during a DMA, then the ring's. */
 static int take_message(struct v2_session *session)
 {
@@ -373,8 +379,7 @@ static unsigned intake_serve(struct front_intake *intake)
 static bool intake_prepare_sleep(struct front_intake *intake)
 {
     struct v2_session *session = container_of(intake, struct v2_session, intake);
-    return !session->has_held && session->ring.stash.start == session->ring.stash.end &&
-           channel_must_sleep(&session->ring.channel);
+    return !has_aside(session) && channel_must_sleep(&session->ring.channel);
 }
 
 static void intake_awake(struct front_intake *intake)
@@ -385,8 +390,7 @@ static void intake_awake(struct front_intake *intake)
 /* What is in the ring was there before. */
 static bool has_backlog(const struct v2_session *session)
 {
-    return session->has_held || session->ring.stash.start != session->ring.stash.end ||
-           ring_has_next(&session->ring.channel.in);
+    return has_aside(session) || ring_has_next(&session->ring.channel.in);
 }
 
 static int intake_call(struct front_intake *intake, const struct trestle_v2_message *request,

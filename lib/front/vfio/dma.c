@@ -101,6 +101,11 @@ static size_t piece_of(const struct vfio *vfio, const struct vfio_transfer *tran
     return left < vfio->data_max ? left : vfio->data_max;
 }
 
+static void drop_first(struct vfio *vfio)
+{
+    memmove(vfio->transfers, vfio->transfers + 1, --vfio->num_transfers * sizeof(*vfio->transfers));
+}
+
 /* The next piece of the first transfer. Transfers that a reset has ended are left out. */
 static void send_piece(struct connection *connection)
 {
@@ -109,7 +114,7 @@ static void send_piece(struct connection *connection)
     uint8_t bytes[VFIO_HEADER_SIZE + 16 + VFIO_DATA_MAX], *buf = NULL;
     while (vfio->num_transfers > 0 &&
            !(buf = trestle_device_dma_buffer(vfio->port->device, transfer->id, NULL)))
-        memmove(transfer, transfer + 1, --vfio->num_transfers * sizeof(*transfer));
+        drop_first(vfio);
     if (vfio->num_transfers == 0)
         return;
     size_t piece = piece_of(vfio, transfer), data = transfer->is_write ? piece : 0;
@@ -126,7 +131,7 @@ static void send_piece(struct connection *connection)
 static void end_transfer(struct vfio *vfio, int status)
 {
     uint64_t id = vfio->transfers[0].id;
-    memmove(vfio->transfers, vfio->transfers + 1, --vfio->num_transfers * sizeof(*vfio->transfers));
+    drop_first(vfio);
     (void)!trestle_device_dma_complete(vfio->port->device, id, status);
 }
 
