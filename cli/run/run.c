@@ -328,10 +328,11 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
     *run = (struct run){.config = config, .verbosity = wanted->verbosity, .signal_fd = -1};
     run->watchdog_ms = wanted->has_no_watchdog ? 0 : config->watchdog_ms;
     raise_descriptor_limit();
-    /* Where it cannot be had, only a run that is killed is worse off. */
+    /* Where they cannot be had, only a run that is killed is worse off, and one whose programs
+     * leave their family. */
     if (!wanted->process)
         (void)keeper_start(&run->keeper);
-    child_adopt_strays();
+    (void)child_adopt_strays();
     struct trestle_bridge_options options = {
         .size = sizeof(options),
         .socket_dir = wanted->socket_dir,

@@ -166,9 +166,9 @@ void child_signal(const struct child *child, int number)
     kill(child->pid, number);
 }
 
-void child_adopt_strays(void)
+int child_adopt_strays(void)
 {
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    return prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ? -errno : 0;
 }
 
 void child_end_strays(int grace_ms)

@@ -43,8 +43,8 @@ void child_stop(struct child *child, int grace_ms);
 void child_finish(struct child *child);
 
 /* From now on the descendants of this process stay its descendants, even if processes in between
- * end. */
-void child_adopt_strays(void);
+ * end. -EINVAL where the system has no such thing (qemu-user has none). */
+int child_adopt_strays(void);
 /* Ends all descendants of this process: asks them to end, and kills them after grace_ms. */
 void child_end_strays(int grace_ms);
 

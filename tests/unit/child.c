@@ -123,7 +123,11 @@ static void test_inherits_one_descriptor_only(void **state)
 static void test_strays(void **state)
 {
     char said[64];
-    child_adopt_strays();
+    (void)state;
+    if (child_adopt_strays() < 0) {
+        print_message("skipped: test_strays: this system (qemu-user?) lets no process adopt\n");
+        skip();
+    }
     run("setsid sleep 600 & setsid sh -c 'sleep 600; :' & echo started", -1, said);
     assert_string_equal(said, "started\n");
     child_end_strays(0); /* comes back once none is left */
