@@ -47,7 +47,7 @@ ALLOWED = {
     },
     "lib/front/vfio": {
         "include/trestle": "device le registers",
-        "lib/base": "clock error macros",
+        "lib/base": "clock error macros pci_window",
         "lib/front": "connection protocol",
         "lib/ipc": "fds",
         "lib/sim": "command lookup",
@@ -96,7 +96,7 @@ ALLOWED = {
     },
     "plugin": {
         "include/trestle": "le wire",
-        "lib/base": "clock macros process region socket_path",
+        "lib/base": "clock macros pci_window process region socket_path",
         "lib/ipc": "barrier channel fds inline stream wait",
     },
     "sst": {

@@ -226,11 +226,12 @@ const struct trestle_region virtio_pci_region = {TRESTLE_REGION(rows), .name = "
 #define LE32(value) (value) & 0xff, (value) >> 8 & 0xff, (value) >> 16 & 0xff, (value) >> 24
 #define SIZE 16
 #define NOTIFY_SIZE 20 /* with how far a queue's place is from the next one's */
+#define PCI_SIZE 20    /* with the data: the driver says what it is of, and reads or writes it */
 /* cfg_type, the BAR, an id and padding, where in the BAR. */
 #define STRUCTURE(type, bar, offset, length) (type), (bar), 0, 0, 0, LE32(offset), LE32(length)
 
 enum { BAR_MMIO, BAR_PCI };
-enum { COMMON_CFG = 1, NOTIFY_CFG = 2, ISR_CFG = 3, DEVICE_CFG = 4 };
+enum { COMMON_CFG = 1, NOTIFY_CFG = 2, ISR_CFG = 3, DEVICE_CFG = 4, PCI_CFG = 5 };
 
 const uint8_t trestle_virtio_capabilities[] = {
     SIZE,
@@ -242,4 +243,7 @@ const uint8_t trestle_virtio_capabilities[] = {
     STRUCTURE(ISR_CFG, BAR_PCI, ISR, 1),
     SIZE,
     STRUCTURE(DEVICE_CFG, BAR_MMIO, VIRTIO_MMIO_CONFIG, TRESTLE_VIRTIO_CONFIG_MAX),
+    PCI_SIZE,
+    STRUCTURE(PCI_CFG, 0, 0, 0),
+    LE32(0),
     0};

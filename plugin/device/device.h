@@ -52,11 +52,12 @@ struct pci_function {
     bool are_memory[REGIONS_MAX]; /* plain memory, which the guest reaches by itself */
     int memory_fds[REGIONS_MAX];  /* of those, the file */
     unsigned num_regions;
+    unsigned numbers[REGIONS_MAX], table; /* of the regions' BARs, and of MSI-X's */
     bool no_msix, no_msi;
     char *vendor_capabilities; /* in hexadecimal, each from its length on; NULL: none */
 
     uint8_t *config, *writable; /* QEMU's: the configuration space, and what the guest may write */
-    unsigned pm;                /* where power management is in it */
+    unsigned pm, window; /* where power management is in it, and the window (window.h), or 0 */
     bool has_msix, has_msi, is_express;
     bool is_gone; /* ejected by the guest */
     /* It may be the bus's master, and the bus leads to the guest's memory as it is. */
@@ -110,6 +111,10 @@ struct qemu_region *device_make_region(struct sst_device *dev, uint64_t size);
 /* The same for a further region. */
 struct qemu_region *device_make_other_region(struct sst_device *dev, uint8_t number, uint64_t size);
 bool device_is_late(void);
+/* Under the big lock: an access that comes by another way than memory. A read that fails gives what
+ * the device's on_error says. */
+void device_access(struct sst_device *dev, const struct transport_access *access,
+                   uint64_t *ret_data);
 
 /* Sets a line of the device, under the big lock. Setting it to what it is does nothing. */
 static inline void device_set_line(struct sst_device *dev, uint32_t line, bool level)

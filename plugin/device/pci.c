@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "plugin/device/device.h"
+#include "plugin/device/window.h"
 #include "plugin/qemu/memory.h"
 #include "plugin/qemu/pci_abi.h"
 #include "plugin/qemu/say.h"
@@ -174,6 +175,12 @@ static void change_power(struct sst_device *dev)
 
 /* --- the configuration space ----------------------------------------------------------------- */
 
+static uint32_t read_config(struct qemu_object *object, uint32_t address, int length)
+{
+    window_access(device_of(object), false, address, length);
+    return pci_abi.pci_default_read_config(object, address, length);
+}
+
 /* Lines that are high when the guest changes from one kind to the other are not lost. */
 static void write_config(struct qemu_object *object, uint32_t address, uint32_t value, int length)
 {
@@ -184,6 +191,7 @@ static void write_config(struct qemu_object *object, uint32_t address, uint32_t 
         pci_abi.pcie_cap_flr_write_config(object, address, value, length);
     change_power(dev);
     look_at_bus(dev);
+    window_access(dev, true, address, length);
     bool sends = sends_messages(dev);
     if (sent == sends)
         return;
@@ -207,21 +215,14 @@ static uint64_t bar_size(const struct sst_device *dev, unsigned region)
 
 /* Which BAR each region is, in their order: one of 64 bits takes two. Returns the number of the
  * first that is free behind them. */
-static unsigned number_bars(const struct sst_device *dev, unsigned ret_numbers[REGIONS_MAX])
+static unsigned number_bars(struct sst_device *dev)
 {
     unsigned next = 0;
     for (unsigned i = 0; i < dev->pci.num_regions; i++) {
-        ret_numbers[i] = next;
+        dev->pci.numbers[i] = next;
         next += dev->pci.bars[i] == PCI_BAR_MEM64 ? 2 : 1;
     }
     return next;
-}
-
-/* The BAR of MSI-X's table. */
-static unsigned table_bar(const struct sst_device *dev)
-{
-    unsigned numbers[REGIONS_MAX], next = number_bars(dev, numbers);
-    return next > BAR_MSIX ? next : BAR_MSIX;
 }
 
 static void check_regions(struct sst_device *dev)
@@ -229,7 +230,6 @@ static void check_regions(struct sst_device *dev)
     static const uint64_t MAX[] = {[PCI_BAR_MEM] = BAR_MEMORY_MAX,
                                    [PCI_BAR_MEM64] = BAR_MEMORY_64_MAX,
                                    [PCI_BAR_IO] = BAR_IO_MAX};
-    unsigned numbers[REGIONS_MAX];
     dev->pci.sizes[0] = dev->size;
     dev->pci.num_regions = 0;
     for (unsigned i = 0; i < REGIONS_MAX; i++) {
@@ -251,8 +251,9 @@ static void check_regions(struct sst_device *dev)
                           "%s is 0x%" PRIx64 "; a BAR of this kind has at most 0x%" PRIx64 " bytes",
                           name, dev->pci.sizes[i], MAX[dev->pci.bars[i]]);
     }
-    unsigned next = number_bars(dev, numbers);
+    unsigned next = number_bars(dev);
     bool has_table = dev->pci.vectors > 0 && !dev->pci.no_msix;
+    dev->pci.table = next > BAR_MSIX ? next : BAR_MSIX;
     if (next + has_table > BARS)
         refuse_device(dev,
                       "its regions take %u BARs%s, and there are %u; a mem64 takes two: use fewer "
@@ -310,7 +311,7 @@ static void add_messages(struct sst_device *dev)
     unsigned count = dev->num_irqs;
     if (count > 0 && !dev->pci.no_msix)
         dev->pci.has_msix = pci_abi.msix_init_exclusive_bar(dev->object, (unsigned short)count,
-                                                            (uint8_t)table_bar(dev), &error) == 0;
+                                                            (uint8_t)dev->pci.table, &error) == 0;
     if (error)
         qemu.error_free(error);
     error = NULL;
@@ -359,6 +360,7 @@ static void add_vendor_capability(struct sst_device *dev, const uint8_t *bytes)
     if (at < 0)
         refuse_capability(dev, "the vendor", error);
     memcpy(dev->pci.config + at + VENDOR_LENGTH, bytes, bytes[0] - VENDOR_LENGTH);
+    window_add(dev, (unsigned)at, bytes);
 }
 
 /* Returns how many bytes the digits are, or -1. */
@@ -421,14 +423,13 @@ static void add_bars(struct sst_device *dev)
 {
     static const uint8_t TYPES[] = {
         [PCI_BAR_MEM] = BAR_MEMORY, [PCI_BAR_MEM64] = BAR_MEMORY_64, [PCI_BAR_IO] = BAR_IO};
-    unsigned numbers[REGIONS_MAX];
-    number_bars(dev, numbers);
     for (unsigned i = 0; i < dev->pci.num_regions; i++) {
         uint64_t size = bar_size(dev, i);
         struct qemu_region *region = dev->pci.are_memory[i] ? make_memory(dev, i, size)
                                      : i == 0               ? device_make_region(dev, size)
                                               : device_make_other_region(dev, (uint8_t)i, size);
-        pci_abi.pci_register_bar(dev->object, (int)numbers[i], TYPES[dev->pci.bars[i]], region);
+        pci_abi.pci_register_bar(dev->object, (int)dev->pci.numbers[i], TYPES[dev->pci.bars[i]],
+                                 region);
     }
 }
 
@@ -478,8 +479,11 @@ static void init_instance(struct qemu_object *object)
 
 static void init_class(struct qemu_class *class, const void *data)
 {
-    static const struct pci_class CLASS = {
-        .realize = realize, .exit = unrealize, .config_write = write_config, .reset = reset};
+    static const struct pci_class CLASS = {.realize = realize,
+                                           .exit = unrealize,
+                                           .config_read = read_config,
+                                           .config_write = write_config,
+                                           .reset = reset};
     (void)data;
     properties_register(class, PROPERTY_PCI);
     pci_abi_set_class(class, &CLASS);

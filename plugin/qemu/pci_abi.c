@@ -14,6 +14,7 @@
  * 16 bits vendor, 16 device, 8 revision, 16 class. */
 #define IDENTITY_BEHIND_REALIZE 32
 #define EXIT_BEHIND_REALIZE 8
+#define CONFIG_READ_BEHIND_REALIZE 16
 #define CONFIG_WRITE_BEHIND_REALIZE 24
 #define CLASS_BEHIND_IDENTITY 6
 #define CLASS_OTHERS 0x00ff
@@ -105,6 +106,7 @@ void pci_abi_set_class(struct qemu_class *class, const struct pci_class *wanted)
     uint8_t *at = (uint8_t *)class + realize_offset;
     memcpy(at, &wanted->realize, sizeof(wanted->realize));
     memcpy(at + EXIT_BEHIND_REALIZE, &wanted->exit, sizeof(wanted->exit));
+    memcpy(at + CONFIG_READ_BEHIND_REALIZE, &wanted->config_read, sizeof(wanted->config_read));
     memcpy(at + CONFIG_WRITE_BEHIND_REALIZE, &wanted->config_write, sizeof(wanted->config_write));
     trestle_put_le16(at + IDENTITY_BEHIND_REALIZE, MARK_VENDOR);
     trestle_put_le16(at + IDENTITY_BEHIND_REALIZE + 2, MARK_DEVICE);

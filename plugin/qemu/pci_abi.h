@@ -39,6 +39,7 @@ struct qemu_reset_phases {
     F(void, memory_region_init_ram_ptr,                                                           \
       (struct qemu_region *, struct qemu_object *, const char *, uint64_t, void *))               \
     F(void, pci_register_bar, (struct qemu_object *, int, uint8_t, struct qemu_region *))         \
+    F(uint32_t, pci_default_read_config, (struct qemu_object *, uint32_t, int))                   \
     F(void, pci_default_write_config, (struct qemu_object *, uint32_t, uint32_t, int))            \
     F(void *, pci_device_iommu_address_space, (struct qemu_object *))                             \
     F(void, pci_set_irq, (struct qemu_object *, int))                                             \
@@ -66,6 +67,7 @@ extern struct pci_abi pci_abi;
 struct pci_class {
     void (*realize)(struct qemu_object *object, struct qemu_error **errp);
     void (*exit)(struct qemu_object *object);
+    uint32_t (*config_read)(struct qemu_object *object, uint32_t address, int length);
     void (*config_write)(struct qemu_object *object, uint32_t address, uint32_t value, int length);
     void (*reset)(struct qemu_object *object); /* with the machine, with its bus, or alone */
 };

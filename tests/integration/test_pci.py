@@ -338,6 +338,16 @@ class PciTest(common.TestCase):
              f"sst-pci-device,socket={device.path},size1=4K"], stdin="quit\n")
         self.assertIn("the other side is older and knows one region of a device", result.err)
 
+    def test_window_in_the_configuration_space(self):
+        """A virtio device's registers are there for a driver that cannot reach its BARs, too."""
+        for arch in "riscv64", "x86_64":
+            with self.subTest(arch=arch):
+                config = self.config([{"name": "rng", "model": "virtio-rng", "pci": {}}], arch)
+                config.write_text(config.read_text().replace("/edu-", "/virtio_config-"))
+                result = common.run([common.TRESTLE, "run", config], timeout=80)
+                self.assertEqual(result.code, 0, result)
+                self.assertRegex(result.out, r"virtio_config: \d\d passed, 0 failed")
+
     def test_released_lock(self):
         self.run_edu("x86_64", "msix", self.edu(release_lock=True))
 

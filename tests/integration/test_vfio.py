@@ -152,6 +152,33 @@ class Messages(Case):
             at = client.read(CONFIG, at + 1, 1)
         self.assertEqual(sorted(set(found)), [0x01, 0x05, 0x09, 0x11])
 
+    def test_window_in_the_configuration_space(self):
+        """Reads and writes of the data there are those of a BAR."""
+        self.serve_model("virtio-rng")
+        client = self.agreed()
+        at = client.read(CONFIG, 0x34, 1)
+        while (client.read(CONFIG, at, 1), client.read(CONFIG, at + 3, 1)) != (9, 5):
+            at = client.read(CONFIG, at + 1, 1)
+        status = 0x14  # of the common configuration, which is in the second region
+
+        def aim(bar, offset, length):
+            client.write(CONFIG, at + 4, 1, bar)
+            client.write(CONFIG, at + 8, 4, offset)
+            client.write(CONFIG, at + 12, 4, length)
+        aim(1, status, 1)
+        client.write(CONFIG, at + 16, 1, 3)
+        self.assertEqual(client.read(1, status, 1), 3)
+        client.write(1, status, 1, 1)
+        self.assertEqual(client.read(CONFIG, at + 16, 1), 1)
+        self.assertEqual(client.read(CONFIG, at, 20) >> 128, 1)
+        for bar, offset, length in (6, 0, 4), (4, 0, 4), (255, 0, 4), (1, 0, 3), (1, 1, 2):
+            aim(bar, offset, length)
+            client.write(CONFIG, at + 16, 4, 0x12345678)
+            self.assertEqual(client.read(CONFIG, at + 16, 4), 0x12345678)
+        aim(1, 2**32 - 4, 4)
+        self.assertEqual(client.read(CONFIG, at + 16, 4), 2**32 - 1)
+        self.assertEqual(client.read(1, status, 1), 1)
+
     def start_dma(self, client, src, dst, count=64, command=1):
         for offset, value in (0x80, src), (0x88, dst), (0x90, count), (0x98, command):
             client.write(0, offset, 8, value)

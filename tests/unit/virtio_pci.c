@@ -210,7 +210,7 @@ static void test_a_driver_that_errs(void **state)
 /* What the configuration space says leads to what is there. */
 static void test_capabilities(void **state)
 {
-    static const uint32_t sizes[] = {0x38, 2, 1, TRESTLE_VIRTIO_CONFIG_MAX};
+    static const uint32_t sizes[] = {0x38, 2, 1, TRESTLE_VIRTIO_CONFIG_MAX, 0};
     const struct trestle_model *model = trestle_device_model(driver.dev);
     const uint8_t *at = model->pci->vendor_capabilities;
     unsigned count = 0;
@@ -221,7 +221,7 @@ static void test_capabilities(void **state)
         assert_int_equal(length, sizes[type - 1]);
         assert_cmp(offset + length, <=, trestle_model_region_bytes(model, bar));
     }
-    assert_int_equal(count, 4);
+    assert_int_equal(count, 5);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -2,6 +2,7 @@
 /* The configuration space of a device of vfio-user: its header, BARs and capabilities. */
 #include <errno.h>
 
+#include "base/pci_window.h"
 #include "front/vfio/state.h"
 #include "sim/command.h"
 #include "sim/lookup.h"
@@ -146,6 +147,10 @@ static int add_vendor_capabilities(struct vfio *vfio, unsigned *ref_next)
         if (at == 0 || bytes[0] <= VENDOR_LENGTH)
             return -EINVAL;
         memcpy(vfio->initial + at + VENDOR_LENGTH, bytes, bytes[0] - VENDOR_LENGTH);
+        if (pci_window_is(vfio->pci.vendor, bytes)) {
+            vfio->window = at;
+            pci_window_allow(vfio->writable + at);
+        }
         bytes += bytes[0] - VENDOR_LENGTH;
     }
     return 0;

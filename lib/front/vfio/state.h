@@ -51,7 +51,8 @@ struct vfio {
     uint32_t num_lines;
     struct vfio_bar bars[VFIO_BARS];
     uint8_t config[VFIO_CONFIG_SIZE], initial[VFIO_CONFIG_SIZE], writable[VFIO_CONFIG_SIZE];
-    unsigned power; /* where its state is in the configuration space */
+    unsigned power;  /* where its state is in the configuration space */
+    unsigned window; /* and the capability of pci_window.h, or 0 */
     struct vfio_access access;
 
     /* The client's. */

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/pci_window.h"
 #include "front/vfio/state.h"
 #include "sim/command.h"
 
@@ -182,18 +183,15 @@ static int do_reset(struct connection *connection, const struct request *request
 }
 
 /* The client hears of it in access_ended(), perhaps at once. */
-static void access_model(struct vfio *vfio, const struct request *request, bool is_write)
+static void access_model(struct vfio *vfio, bool is_write, struct trestle_access *wanted,
+                         const uint8_t *data)
 {
-    const struct vfio_access *access = &vfio->access;
     struct port *port = vfio->port;
-    struct trestle_access wanted = {.offset = access->offset,
-                                    .size = access->count,
-                                    .region = (uint32_t)vfio->bars[access->region].region};
     if (is_write)
-        memcpy(&wanted.data, request->payload + 16, access->count);
+        memcpy(&wanted->data, data, wanted->size);
     timeline_at_host(&port->front->timeline);
     port->request_ns = port->front->timeline.now_ns;
-    port_access(port, is_write, &wanted);
+    port_access(port, is_write, wanted);
 }
 
 static bool is_word(uint32_t count)
@@ -206,6 +204,30 @@ static void write_config(struct vfio *vfio, uint32_t offset, const uint8_t *data
 {
     vfio_config_write(vfio, offset, data, count);
     vfio_look_at_intx(vfio);
+}
+
+static bool is_model(const struct vfio *vfio, uint32_t region)
+{
+    return region < VFIO_BARS && vfio->bars[region].region >= 0;
+}
+
+/* True when the access to the configuration space is one to a BAR as well, whose end answers it. */
+static bool through_window(struct vfio *vfio, bool is_write)
+{
+    struct pci_window window;
+    uint8_t *capability = vfio->config + vfio->window, *data = capability + PCI_WINDOW_DATA;
+    if (!pci_window_is_data(vfio->window, (uint32_t)vfio->access.offset, vfio->access.count) ||
+        !pci_window_get(capability, &window) || !is_model(vfio, window.bar))
+        return false;
+    if (vfio_is_asleep(vfio)) {
+        memset(data, 0xff, is_write ? 0 : window.length);
+        return false;
+    }
+    struct trestle_access wanted = {.offset = window.offset,
+                                    .size = window.length,
+                                    .region = (uint32_t)vfio->bars[window.bar].region};
+    access_model(vfio, is_write, &wanted, data);
+    return true;
 }
 
 /* What is read of the table of MSI-X the client has itself; there are no pending bits. */
@@ -221,21 +243,24 @@ static int do_region_access(struct connection *connection, const struct request 
     if (count == 0 || count > VFIO_DATA_MAX || offset > size || count > size - offset ||
         (is_write && request->size - 16 < count))
         return -EINVAL;
-    bool is_model = region != VFIO_REGION_CONFIG && vfio->bars[region].region >= 0;
-    if (is_model && !is_word(count))
+    if (is_model(vfio, region) && !is_word(count))
         return -EINVAL;
     vfio->access = (struct vfio_access){request->header, offset, region, count};
-    if (is_model && !vfio_is_asleep(vfio)) {
-        access_model(vfio, request, is_write);
+    if (is_model(vfio, region) && !vfio_is_asleep(vfio)) {
+        struct trestle_access wanted = {
+            .offset = offset, .size = count, .region = (uint32_t)vfio->bars[region].region};
+        access_model(vfio, is_write, &wanted, request->payload + 16);
         return LATER;
     }
+    if (region == VFIO_REGION_CONFIG && is_write)
+        write_config(vfio, (uint32_t)offset, request->payload + 16, count);
+    if (region == VFIO_REGION_CONFIG && through_window(vfio, is_write))
+        return LATER;
     memcpy(payload, request->payload, 16);
     ret_answer->size = is_write ? 16 : 16 + count;
     if (region != VFIO_REGION_CONFIG)
-        memset(payload + 16, is_model ? 0xff : 0, count);
-    else if (is_write)
-        write_config(vfio, (uint32_t)offset, request->payload + 16, count);
-    else
+        memset(payload + 16, is_model(vfio, region) ? 0xff : 0, count);
+    else if (!is_write)
         memcpy(payload + 16, vfio->config + offset, count);
     return 0;
 }
@@ -244,7 +269,7 @@ static int do_region_access(struct connection *connection, const struct request 
 static void access_ended(void *asker)
 {
     struct connection *connection = asker;
-    const struct vfio *vfio = connection->state;
+    struct vfio *vfio = connection->state;
     const struct vfio_access *access = &vfio->access;
     const struct trestle_request *request = &connection->port->request;
     uint64_t data = request->status == 0 ? request->ret_data : UINT64_MAX;
@@ -253,7 +278,12 @@ static void access_ended(void *asker)
     vfio_put64(payload, access->offset);
     vfio_put32(payload + 8, access->region);
     vfio_put32(payload + 12, access->count);
-    memcpy(payload + 16, &data, access->count);
+    if (access->region != VFIO_REGION_CONFIG) {
+        memcpy(payload + 16, &data, access->count);
+    } else if (!request->write) {
+        memcpy(vfio->config + vfio->window + PCI_WINDOW_DATA, &data, request->access.size);
+        memcpy(payload + 16, vfio->config + access->offset, access->count);
+    }
     send_answer(connection, &access->header, 0, &answer);
 }
 
