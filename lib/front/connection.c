@@ -143,16 +143,32 @@ static void hang_up(struct connection *connection)
     connection_close(connection);
 }
 
-/* At most one descriptor is kept, until the message that it came with has been handled. */
-static ssize_t receive_with_descriptor(struct connection *connection, uint8_t *bytes, size_t size)
+void connection_drop_fds(struct connection *connection)
+{
+    fds_close(connection->in_fds, connection->num_in_fds);
+    connection->num_in_fds = 0;
+}
+
+int connection_take_fd(struct connection *connection)
+{
+    if (connection->num_in_fds == 0)
+        return -1;
+    int fd = connection->in_fds[0];
+    fds_close(connection->in_fds + 1, connection->num_in_fds - 1);
+    connection->num_in_fds = 0;
+    return fd;
+}
+
+/* The latest are kept, until the message that they came with has been handled. */
+static ssize_t receive_with_descriptors(struct connection *connection, uint8_t *bytes, size_t size)
 {
     int fds[FDS_MAX];
     size_t num_fds;
     ssize_t n = fds_recv(connection->source.fd, bytes, size, fds, &num_fds);
-    for (size_t i = 0; i < num_fds; i++) {
-        if (connection->in_fd >= 0)
-            close(connection->in_fd);
-        connection->in_fd = fds[i];
+    if (num_fds > 0) {
+        connection_drop_fds(connection);
+        memcpy(connection->in_fds, fds, num_fds * sizeof(*fds));
+        connection->num_in_fds = num_fds;
     }
     if (n < 0)
         errno = (int)-n;
@@ -180,7 +196,7 @@ static size_t receive(struct connection *connection)
     if (room == 0)
         return 0;
     ssize_t n = connection->takes_descriptors
-                    ? receive_with_descriptor(connection, bytes, room)
+                    ? receive_with_descriptors(connection, bytes, room)
                     : recv(connection->source.fd, bytes, room, MSG_DONTWAIT);
     if (n < 0 && is_transient(errno))
         return 0;
@@ -251,7 +267,7 @@ int connection_create(struct port *port)
     if (!connection)
         return -ENOMEM;
     connection->port = port;
-    connection->source.fd = connection->in_fd = -1;
+    connection->source.fd = -1;
     stream_start(&connection->stream, -1);
     port->connection = connection;
     port->resume = connection_resume;
@@ -362,9 +378,7 @@ void connection_close(struct connection *connection)
         return;
     loop_remove(&front->loop, &connection->source);
     close(fd);
-    if (connection->in_fd >= 0)
-        close(connection->in_fd);
-    connection->in_fd = -1;
+    connection_drop_fds(connection);
     front->num_connected--;
     if (front->listen_again_ns)
         front->listen_again_ns = 1; /* at once: here is a descriptor */

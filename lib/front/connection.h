@@ -6,6 +6,7 @@
 
 #include "front/port.h"
 #include "front/protocol.h"
+#include "ipc/fds.h"
 #include "ipc/stream.h"
 
 struct connection {
@@ -14,10 +15,11 @@ struct connection {
     struct stream stream;            /* the same socket's bytes, both ways */
     const struct protocol *protocol; /* NULL: its first bytes have not told yet */
     void *state;                     /* the protocol's */
-    bool takes_descriptors;          /* one may come with a frame; in_fd */
-    int in_fd;                       /* came with the latest bytes; -1: none */
-    bool is_lost;                    /* to be closed as soon as no model is being called */
-    uint32_t interest;               /* epoll events asked for */
+    bool takes_descriptors;          /* some may come with a frame */
+    int in_fds[FDS_MAX];             /* came with the latest bytes */
+    size_t num_in_fds;
+    bool is_lost;      /* to be closed as soon as no model is being called */
+    uint32_t interest; /* epoll events asked for */
     struct connection *next_resumed;
     bool is_resumed; /* on the front's list: buffered frames may go on */
 };
@@ -47,6 +49,11 @@ void connection_close(struct connection *connection);
 unsigned connection_serve(struct connection *connection);
 /* Frames that waited for an answer under way go on. */
 void connection_serve_resumed(struct front *front);
+/* The first of the descriptors that came, which is the caller's; the others are closed. -1: none.
+ */
+int connection_take_fd(struct connection *connection);
+/* Closes those that nobody has taken. */
+void connection_drop_fds(struct connection *connection);
 /* Writes an answer, now or as soon as the socket takes it. */
 void connection_send(struct connection *connection, const uint8_t *bytes, size_t size);
 /* After stream_put() on its stream, with its result: sees to what the socket has not taken. */

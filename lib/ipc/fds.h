@@ -10,7 +10,7 @@
 
 #include "trestle/types.h"
 
-#define FDS_MAX 8
+#define FDS_MAX 16 /* as many as QEMU and cloud-hypervisor send at a time */
 
 /* Sends bytes with descriptors, which stay the caller's. All or nothing: -EAGAIN when the socket
  * does not take them whole. */

@@ -104,6 +104,7 @@ class Case(common.TestCase):
         self.addCleanup(server.stdout.close)
         while "dev" not in server.stdout.readline():
             self.assertIsNone(server.poll())
+        return server
 
     def setUp(self):
         super().setUp()
@@ -129,7 +130,7 @@ class Messages(Case):
         client = self.client()
         reply = client.agree(b'{"capabilities":{"max_data_xfer_size":1048576}}\0')
         self.assertEqual(struct.unpack("=HH", reply[:4]), (0, 0))
-        self.assertEqual(json.loads(reply[4:-1])["capabilities"]["max_msg_fds"], 1)
+        self.assertEqual(json.loads(reply[4:-1])["capabilities"]["max_msg_fds"], 16)
         self.assertEqual(struct.unpack("=IIII", client.ask(INFO, struct.pack("=IIII", 16, 0, 0, 0))),
                          (16, 3, 9, 5))
         self.assertEqual([client.region_size(region) for region in range(9)],
@@ -251,6 +252,25 @@ class Messages(Case):
         client.set_irqs(0, 0, 1, flags=1 | 16)
         self.assertRaises(BlockingIOError, os.eventfd_read, event)
 
+    def test_many_descriptors_in_a_message(self):
+        """One for each vector, as cloud-hypervisor sends them."""
+        server = self.serve_model("nvme")
+        client = self.agreed()
+        events = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(17)]
+        for event in events:
+            self.addCleanup(os.close, event)
+        held = len(os.listdir(f"/proc/{server.pid}/fd"))
+        for count, given in (9, 8), (8, 9), (9, 17), (0, 1):
+            self.assertEqual(client.set_irqs(MSIX, 0, count, fds=events[:given]), EINVAL)
+        self.assertEqual(len(os.listdir(f"/proc/{server.pid}/fd")), held)
+        self.assertEqual(client.set_irqs(MSIX, 0, 9, fds=events[:9]), b"")
+        for vector in range(9):
+            client.set_irqs(MSIX, vector, 1, flags=1 | 32)
+            self.assertEqual(told(events[vector]), 1)
+            self.assertEqual([i for i, event in enumerate(events) if select.select([event], [], [], 0)[0]], [])
+        self.assertEqual(client.set_irqs(MSIX, 0, 9), b"")
+        self.assertEqual(len(os.listdir(f"/proc/{server.pid}/fd")), held)
+
     def test_power_and_reset(self):
         self.serve_model("edu")
         client = self.agreed()
@@ -340,18 +360,30 @@ class Hostile(Case):
         self.assertTrue(client.closed())
 
     def test_memory_that_shrinks(self):
-        """It is not mapped, and the bridge lives on."""
+        """It is not mapped, but read and written, and the bridge lives on."""
         self.serve_model("edu")
         client = self.agreed()
-        memory = os.memfd_create("ram", os.MFD_ALLOW_SEALING)
+        memory, event = os.memfd_create("ram"), os.eventfd(0)
         self.addCleanup(os.close, memory)
-        os.ftruncate(memory, 0x1000)
-        self.assertEqual(client.map(0, 0x1000, [memory]), b"")
-        os.ftruncate(memory, 0)
+        self.addCleanup(os.close, event)
+        os.ftruncate(memory, 0x3000)
+        os.pwrite(memory, b"trestle!" * 8, 0x1000)
+        self.assertEqual(client.map(0x100000, 0x2000, [memory], 0x1000), b"")
+        client.set_irqs(MSIX, 0, 1, fds=[event])
         client.write(CONFIG, 4, 2, 6)
-        for offset, value in (0x80, 0), (0x88, 0x40000), (0x90, 64), (0x98, 1):
-            client.write(0, offset, 8, value)
-        self.assertEqual(client.receive()[1], DMA_READ)
+
+        def move(src, dst, command):
+            for offset, value in (0x80, src), (0x88, dst), (0x90, 64), (0x98, command | 5):
+                client.write(0, offset, 8, value)
+            self.assertEqual(told(event), 1)
+            client.write(0, 0x64, 4, 0x100)
+        move(0x100000, 0x40000, 0)
+        move(0x40000, 0x100fe0, 2)
+        self.assertEqual(os.pread(memory, 0x2000, 0x1000)[0xfe0:0x1020], b"trestle!" * 8)
+        for size in 0x2000, 0:
+            os.ftruncate(memory, size)
+            move(0x100fe0, 0x40000, 0)
+        self.assertEqual(client.unmap(0x100000, 0x2000), struct.pack("=IIQQ", 24, 0, 0x100000, 0x2000))
 
     def test_noise(self):
         self.serve_model("edu")

@@ -229,8 +229,7 @@ static void take_memory(struct v2_session *session, struct v2_client *via,
 {
     bool is_ram = m->type == TRESTLE_V2_RAM;
     uint32_t feature = is_ram ? TRESTLE_V2_FEATURE_RAM : TRESTLE_V2_FEATURE_MEMORY;
-    int fd = via->connection->in_fd;
-    via->connection->in_fd = -1;
+    int fd = connection_take_fd(via->connection);
     if (!(session->features & feature) || !trestle_v2_request_is_valid(m) || fd < 0) {
         if (fd >= 0)
             close(fd);

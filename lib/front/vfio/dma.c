@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Guest memory over vfio-user: mapped where the client has given a file that cannot shrink, and by
- * messages elsewhere. A message is answered after the access under way, which the client waits
- * for: such transfers end later. */
+/* Guest memory over vfio-user: mapped where the client has given a file that cannot shrink, read
+ * and written where the file lies in the host's memory, and by messages elsewhere. A message is
+ * answered after the access under way, which the client waits for: such transfers end later. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/macros.h"
@@ -28,6 +29,13 @@ static void map_file(struct vfio_map *map, uint64_t offset, int fd)
         map->memory = (uint8_t *)map->mapping + skipped;
 }
 
+/* Reading and writing it ends at once, however long the file is then: nobody is waited for. */
+static bool is_in_memory(int fd)
+{
+    struct statfs st;
+    return fstatfs(fd, &st) == 0 && st.f_type == TMPFS_MAGIC;
+}
+
 static bool is_mapped(const struct vfio *vfio, uint64_t addr, uint64_t size)
 {
     for (uint32_t i = 0; i < vfio->num_maps; i++) {
@@ -45,7 +53,9 @@ int vfio_map(struct vfio *vfio, const uint8_t *payload, int fd)
     struct vfio_map map = {.addr = vfio_get64(payload + ADDRESS),
                            .size = vfio_get64(payload + SIZE),
                            .may_read = flags & VFIO_MAP_READABLE,
-                           .may_write = flags & VFIO_MAP_WRITEABLE};
+                           .may_write = flags & VFIO_MAP_WRITEABLE,
+                           .fd = -1,
+                           .fd_offset = vfio_get64(payload + OFFSET)};
     if ((flags & ~(VFIO_MAP_READABLE | VFIO_MAP_WRITEABLE)) || map.size == 0 ||
         map.size > UINT64_MAX - map.addr)
         return -EINVAL;
@@ -54,13 +64,15 @@ int vfio_map(struct vfio *vfio, const uint8_t *payload, int fd)
     if (vfio->num_maps == VFIO_MAPS_MAX)
         return -ENOSPC;
     if (fd >= 0)
-        map_file(&map, vfio_get64(payload + OFFSET), fd);
+        map_file(&map, map.fd_offset, fd);
+    if (fd >= 0 && !map.memory && is_in_memory(fd))
+        map.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     front_log(vfio->port->front, TRESTLE_LOG_INFO,
               "%s: guest memory of 0x%" PRIx64 " bytes at 0x%" PRIx64 " %s", vfio->port->name,
               map.size, map.addr,
-              map.memory ? "is shared"
-              : fd >= 0  ? "may become shorter (no memfd with seal=on), and is reached by messages"
-                         : "is reached by messages");
+              map.memory    ? "is shared"
+              : map.fd >= 0 ? "may become shorter (it is not sealed), and is read and written"
+                            : "is reached by messages");
     vfio->maps[vfio->num_maps++] = map;
     return 0;
 }
@@ -70,6 +82,8 @@ static void remove_map(struct vfio *vfio, uint32_t index)
     const struct vfio_map *map = &vfio->maps[index];
     if (map->memory)
         munmap(map->mapping, map->mapping_size);
+    if (map->fd >= 0)
+        close(map->fd);
     vfio->maps[index] = vfio->maps[--vfio->num_maps];
 }
 
@@ -192,25 +206,39 @@ static bool find_range(const struct vfio *vfio, bool write, uint64_t addr, size_
             return false;
         uint64_t left = map->size - (addr - map->addr);
         size_t piece = left < size ? (size_t)left : size;
-        *ret_is_shared &= map->memory != NULL;
+        *ret_is_shared &= map->memory || map->fd >= 0;
         addr += piece;
         size -= piece;
     }
     return true;
 }
 
-static void copy(const struct vfio *vfio, bool write, uint64_t addr, uint8_t *buf, size_t size)
+static int copy_piece(const struct vfio_map *map, bool write, uint64_t at, uint8_t *buf,
+                      size_t size)
 {
-    while (size > 0) {
+    uint64_t offset = map->fd_offset + at;
+    ssize_t n = (ssize_t)size;
+    if (map->memory)
+        memcpy(write ? map->memory + at : buf, write ? buf : map->memory + at, size);
+    else
+        n = write ? pwrite(map->fd, buf, size, (off_t)offset)
+                  : pread(map->fd, buf, size, (off_t)offset);
+    return n == (ssize_t)size ? 0 : -EFAULT;
+}
+
+static int copy(const struct vfio *vfio, bool write, uint64_t addr, uint8_t *buf, size_t size)
+{
+    int r = 0;
+    while (size > 0 && r == 0) {
         const struct vfio_map *map = map_at(vfio, write, addr);
         uint64_t left = map->size - (addr - map->addr);
         size_t piece = left < size ? (size_t)left : size;
-        uint8_t *memory = map->memory + (addr - map->addr);
-        memcpy(write ? memory : buf, write ? buf : memory, piece);
+        r = copy_piece(map, write, addr - map->addr, buf, piece);
         addr += piece;
         buf += piece;
         size -= piece;
     }
+    return r;
 }
 
 int vfio_begin_dma(struct connection *connection, bool write, uint64_t addr, void *buf, size_t size,
@@ -225,8 +253,7 @@ int vfio_begin_dma(struct connection *connection, bool write, uint64_t addr, voi
     if (!is_shared)
         return enqueue(connection, &(struct vfio_transfer){
                                        .id = id, .addr = addr, .size = size, .is_write = write});
-    copy(vfio, write, addr, buf, size);
-    return trestle_device_dma_complete(vfio->port->device, id, 0);
+    return trestle_device_dma_complete(vfio->port->device, id, copy(vfio, write, addr, buf, size));
 }
 
 void vfio_dma_close(struct vfio *vfio)

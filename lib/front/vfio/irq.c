@@ -105,19 +105,25 @@ static void begin(struct vfio *vfio, uint32_t index, uint32_t sub)
         signal_fd(vfio->msix_fds[sub]);
 }
 
+/* One for each, or none, which takes away what is there. */
 static int set_eventfds(struct vfio *vfio, uint32_t index, uint32_t start, uint32_t count,
-                        int *ref_fd)
+                        const int *given, size_t *ref_num_given)
 {
     int *fds = fds_of(vfio, index);
-    if (*ref_fd >= 0 && (count != 1 || !is_eventfd(*ref_fd)))
+    if (*ref_num_given != 0 && *ref_num_given != count)
         return -EINVAL;
+    for (size_t i = 0; i < *ref_num_given; i++)
+        if (!is_eventfd(given[i]))
+            return -EINVAL;
     if (!fds)
         return 0; /* it is never signalled */
-    for (uint32_t i = start; i < start + count; i++)
-        set_fd(&fds[i], *ref_fd);
-    if (*ref_fd >= 0 && fcntl(*ref_fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0)
-        begin(vfio, index, start);
-    *ref_fd = -1;
+    for (uint32_t i = 0; i < count; i++) {
+        int fd = *ref_num_given > 0 ? given[i] : -1;
+        set_fd(&fds[start + i], fd);
+        if (fd >= 0 && fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0)
+            begin(vfio, index, start + i);
+    }
+    *ref_num_given = 0;
     return 0;
 }
 
@@ -141,7 +147,8 @@ static bool is_one_bit(uint32_t bits)
     return bits != 0 && (bits & (bits - 1)) == 0;
 }
 
-int vfio_set_irqs(struct vfio *vfio, const uint8_t *payload, size_t size, int *ref_fd)
+int vfio_set_irqs(struct vfio *vfio, const uint8_t *payload, size_t size, const int *given,
+                  size_t *ref_num_given)
 {
     enum { FLAGS = 4, INDEX = 8, START = 12, COUNT = 16, DATA = 20 };
     uint32_t flags = vfio_get32(payload + FLAGS), index = vfio_get32(payload + INDEX);
@@ -157,8 +164,9 @@ int vfio_set_irqs(struct vfio *vfio, const uint8_t *payload, size_t size, int *r
         return 0;
     }
     if (data == VFIO_SET_EVENTFD)
-        return action == VFIO_SET_TRIGGER ? set_eventfds(vfio, index, start, count, ref_fd)
-                                          : -ENOTSUP;
+        return action == VFIO_SET_TRIGGER
+                   ? set_eventfds(vfio, index, start, count, given, ref_num_given)
+                   : -ENOTSUP;
     if (data == VFIO_SET_BOOL && size - DATA < count)
         return -EINVAL;
     int r = 0;

@@ -28,7 +28,9 @@ struct vfio_map {
     bool may_read, may_write;
     void *mapping;
     size_t mapping_size;
-    uint8_t *memory; /* NULL: transfers go by messages */
+    uint8_t *memory; /* NULL: not mapped */
+    int fd;          /* of one that could shrink, to be read and written; -1: by messages */
+    uint64_t fd_offset;
 };
 
 /* A transfer by messages; the first is under way. */
@@ -83,9 +85,10 @@ bool vfio_allows_intx(const struct vfio *vfio);
 /* --- irq.c ----------------------------------------------------------------------------------- */
 
 uint32_t vfio_irq_count(const struct vfio *vfio, uint32_t index);
-/* The payload of SET_IRQS, at least 20 bytes; *ref_fd becomes -1 if it is kept. Returns 0 or a
- * negative errno for the client. */
-int vfio_set_irqs(struct vfio *vfio, const uint8_t *payload, size_t size, int *ref_fd);
+/* The payload of SET_IRQS, at least 20 bytes; *ref_num_given becomes 0 if the descriptors are kept.
+ * Returns 0 or a negative errno for the client. */
+int vfio_set_irqs(struct vfio *vfio, const uint8_t *payload, size_t size, const int *given,
+                  size_t *ref_num_given);
 void vfio_line_changed(struct vfio *vfio, uint32_t line, bool level);
 /* The guest may have let INTx through, or held it back. */
 void vfio_look_at_intx(struct vfio *vfio);
@@ -93,7 +96,7 @@ void vfio_irq_close(struct vfio *vfio);
 
 /* --- dma.c ----------------------------------------------------------------------------------- */
 
-/* The payloads of DMA_MAP and DMA_UNMAP. fd: -1, or the caller's. */
+/* The payloads of DMA_MAP and DMA_UNMAP. fd: -1, or the caller's, who keeps it. */
 int vfio_map(struct vfio *vfio, const uint8_t *payload, int fd);
 int vfio_unmap(struct vfio *vfio, const uint8_t *payload);
 /* Ends at once, or with messages. */

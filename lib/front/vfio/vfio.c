@@ -66,10 +66,10 @@ static uint64_t find_number(const struct request *request, const char *name, uin
 static int do_version(struct connection *connection, const struct request *request,
                       struct answer *ret_answer)
 {
-    static const char capabilities[] = "{\"capabilities\":{\"max_msg_fds\":1,"
+    static const char capabilities[] = "{\"capabilities\":{\"max_msg_fds\":16,"
                                        "\"max_data_xfer_size\":256,\"max_dma_maps\":64,"
                                        "\"pgsizes\":4096}}";
-    static_assert(VFIO_DATA_MAX == 256 && VFIO_MAPS_MAX == 64, "as the text says");
+    static_assert(FDS_MAX == 16 && VFIO_DATA_MAX == 256 && VFIO_MAPS_MAX == 64, "as it says");
     struct vfio *vfio = connection->state;
     uint64_t data_max = find_number(request, "\"max_data_xfer_size\"", VFIO_DATA_MAX);
     if (vfio->is_agreed || data_max == 0)
@@ -155,7 +155,10 @@ static int do_get_irq_info(struct connection *connection, const struct request *
 static int do_dma_map(struct connection *connection, const struct request *request,
                       struct answer *ret_answer)
 {
-    return vfio_map(connection->state, request->payload, connection->in_fd);
+    int fd = connection_take_fd(connection), r = vfio_map(connection->state, request->payload, fd);
+    if (fd >= 0)
+        close(fd);
+    return r;
 }
 
 static int do_dma_unmap(struct connection *connection, const struct request *request,
@@ -169,7 +172,8 @@ static int do_dma_unmap(struct connection *connection, const struct request *req
 static int do_set_irqs(struct connection *connection, const struct request *request,
                        struct answer *ret_answer)
 {
-    return vfio_set_irqs(connection->state, request->payload, request->size, &connection->in_fd);
+    return vfio_set_irqs(connection->state, request->payload, request->size, connection->in_fds,
+                         &connection->num_in_fds);
 }
 
 static int do_reset(struct connection *connection, const struct request *request,
@@ -359,9 +363,7 @@ static void frame(struct connection *connection, const uint8_t *bytes)
         return;
     }
     int r = type == VFIO_TYPE_COMMAND ? perform(connection, &request, &answer) : -EINVAL;
-    if (connection->in_fd >= 0)
-        close(connection->in_fd);
-    connection->in_fd = -1;
+    connection_drop_fds(connection);
     if (r < 0)
         log_refusal(connection->port, &request.header, r);
     if (r != LATER)
