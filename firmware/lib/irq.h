@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * irq.h: interrupts from the machine's controller (the PLIC on riscv, a GICv2 or GICv3 on arm and
- * aarch64, the NVIC on Cortex-M, the I/O APIC on x86), and waiting for them.
+ * irq.h: interrupts from the machine's controller (the PLIC or an IMSIC on riscv, a GICv2 or GICv3
+ * on arm and aarch64, the NVIC on Cortex-M, the I/O APIC on x86), and waiting for them.
  *
  * An input is a number as QEMU's -device sst-device,irq= has it: a source of the PLIC, an SPI of
- * the GIC, an interrupt of the NVIC, a pin of the I/O APIC.
+ * the GIC, an interrupt of the NVIC, a pin of the I/O APIC. Of an IMSIC it is a message's number.
  */
 #ifndef IRQ_H
 #define IRQ_H
@@ -54,5 +54,8 @@ void arch_irq_start(void);
 void arch_wake_after(uint32_t us);
 void arch_wait_for_interrupt(void);
 extern irq_handler *arch_irq_handler;
+/* On riscv, before irq_start(): where messages go, each with its input as data; from then on no
+ * other interrupts come. 0: this machine has no messages. */
+uintptr_t arch_message_place(void);
 
 #endif

@@ -109,14 +109,16 @@ bool pci_message(uint32_t *ret_addr, uint32_t *ret_data, unsigned *ret_input)
 #define IO 0x03000000
 #define FIRST_INTX 32
 
+#define MESSAGE_INPUT 50
+
 static uintptr_t next_place = 0x40000000;
 
+/* With aia=aplic-imsic. */
 bool pci_message(uint32_t *ret_addr, uint32_t *ret_data, unsigned *ret_input)
 {
-    (void)ret_addr;
-    (void)ret_data;
-    (void)ret_input;
-    return false;
+    *ret_addr = (uint32_t)arch_message_place();
+    *ret_data = *ret_input = MESSAGE_INPUT;
+    return *ret_addr != 0;
 }
 
 #endif

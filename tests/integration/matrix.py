@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """usage: matrix.py [--short] [SUITE ...]
 
-The plugin in the QEMUs of several Debian releases, on all targets: a table of what passed. They come
+The plugin in the QEMUs of several Debian releases, on all targets: a table of what passed, with a row
+for devices at addresses and one for PCI devices of each QEMU. They come
 from their own releases' packages (tools/other-qemu) and stay in ~/.cache/trestle/qemu; the host's
 own release is tested as it is installed. A QEMU that cannot be had is a line in the table, and the
 exit code is 77 then, and 1 for anything that failed.
@@ -17,6 +18,7 @@ import sys
 
 import common
 import test_guests
+import test_pci
 
 SUITES = "bookworm", "trixie", "sid"
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache",
@@ -94,34 +96,48 @@ def dma(case, arch, base, irq):
                  {"model": "id", "base_addr": hex(base + 0x1000), "size": 4096}])
 
 
-def pci(case, arch, base, irq):
-    """Registers, interrupts, DMA and resets; regions; and memory without exits."""
-    models = common.BUILD / "tests/integration"
+def edu(case, arch, way, args=()):
+    """Registers, interrupts, DMA and resets."""
     check_guest(case, "edu", arch, [{"name": "edu", "model": "edu", "pci": {"addr": "04.0"}}],
-                args=["-M", "highmem=off"] if arch == "arm" else [])
-    if arch in ("aarch64", "riscv64", "x86_64"):
-        for guest in "regions", "window":
-            check_guest(case, {"regions": "bars"}.get(guest, guest), arch,
-                        [{"name": guest, "pci": {}, "model": str(models / f"{guest}_model.so")}])
+                args=[*args, "-append", f"irq={way}"])
 
 
-GUESTS = two_devices, many_devices, interrupts, dma, pci
+def pci_line(case, arch, base, irq):
+    edu(case, arch, "intx", ["-M", "highmem=off"] if arch == "arm" else [])
 
 
-def run_guests(arch):
+def pci_messages(case, arch, base, irq):
+    """MSI-X, to the GIC's v2m, an IMSIC or the local APIC."""
+    args = {"arm": ["-M", "highmem=off"], "riscv32": test_pci.IMSIC, "riscv64": test_pci.IMSIC}
+    edu(case, arch, "msix", args.get(arch, []))
+
+
+def pci_regions(case, arch, base, irq):
+    """Several BARs, memory without exits, and virtio through the configuration space."""
+    models = common.BUILD / "tests/integration"
+    for guest, model in (("bars", models / "regions_model.so"), ("window", models / "window_model.so"),
+                         ("virtio_config", "virtio-rng")):
+        if arch in ("aarch64", "riscv64", "x86_64"):
+            check_guest(case, guest, arch, [{"name": guest, "pci": {}, "model": str(model)}])
+
+
+GUESTS = {"at addresses": (two_devices, many_devices, interrupts, dma),
+          "PCI": (pci_line, pci_messages, pci_regions)}
+
+
+def run_guests(arch, guests):
     """A cell of the table, and what went wrong."""
-    failed, passed = [], 0
-    for guest in GUESTS:
+    failed = []
+    for guest in guests:
         case = test_guests.Guests()
         case.setUp()
         try:
             guest(case, arch, test_guests.ARCHES[arch][0], test_guests.INPUTS[arch])
-            passed += 1
         except AssertionError as error:
             failed.append(f"{guest.__name__} on {arch}: {error}")
         finally:
             case.doCleanups()
-    return "passed" if not failed else f"{len(failed)} of {len(GUESTS)} FAILED", failed
+    return "passed" if not failed else f"{len(failed)} of {len(guests)} FAILED", failed
 
 
 def run_tests(arguments):
@@ -137,13 +153,17 @@ def run_tests(arguments):
 
 
 def run_suite(suite, is_host, tests):
-    """The cells of a row, and what went wrong."""
+    """The rows of a QEMU, and what went wrong."""
     os.environ["PATH"] = PATH if is_host else f"{fetch(suite)}:{PATH}"
-    cells, failed = [f"{version()} ({suite})"], []
-    for cell, problems in [*map(run_guests, test_guests.ARCHES), run_tests(tests)]:
-        cells.append(cell)
-        failed += problems
-    return cells, failed
+    rows, failed = [], []
+    for kind, guests in GUESTS.items():
+        cells = [f"{version()} ({suite})", kind]
+        for cell, problems in [*(run_guests(arch, guests) for arch in test_guests.ARCHES),
+                               run_tests(tests[kind])]:
+            cells.append(cell)
+            failed += problems
+        rows.append(cells)
+    return rows, failed
 
 
 def main():
@@ -151,20 +171,22 @@ def main():
     parser.add_argument("--short", action="store_true")
     parser.add_argument("suites", nargs="*", metavar="SUITE")
     options = parser.parse_args()
-    tests = [("test_plugin.py", "EveryTarget"), ("test_tree.py", "Nodes"), ("test_cli.py", "Boards"),
-             ("test_vfio.py", "Guests.test_edu")]
+    tests = {"at addresses": [("test_plugin.py", "EveryTarget"), ("test_tree.py", "Nodes"),
+                              ("test_cli.py", "Boards")],
+             "PCI": [("test_vfio.py", "Guests.test_edu")]}
     if not options.short:  # Linux is skipped where tools/linux-guest has left none
-        tests = [("test_plugin.py",), ("test_plugin_v2.py",), ("test_plugin_hostile.py",),
-                 ("test_tree.py", "Nodes"), ("test_cli.py", "Boards"), ("test_pci.py",),
-                 ("test_vfio.py",), ("test_linux.py",)]
+        tests = {"at addresses": [("test_plugin.py",), ("test_plugin_v2.py",), ("test_plugin_hostile.py",),
+                                  ("test_tree.py", "Nodes"), ("test_cli.py", "Boards"),
+                                  ("test_linux.py",)],
+                 "PCI": [("test_pci.py",), ("test_vfio.py",)]}
     host = host_suite() if shutil.which("qemu-system-riscv32") else None
     suites = options.suites or [suite for suite in SUITES if not options.short or suite != host]
-    rows = [["QEMU", *test_guests.ARCHES, "plugin"]]
+    rows = [["QEMU", "devices", *test_guests.ARCHES, "tests"]]
     failed, missing = [], []
     for suite in suites:
         try:
-            cells, problems = run_suite(suite, suite == host, tests)
-            rows.append(cells)
+            of_suite, problems = run_suite(suite, suite == host, tests)
+            rows += of_suite
             failed += problems
         except Missing as reason:
             missing.append(f"skipped: {suite}: not tested, since its QEMU cannot be had: {reason}")

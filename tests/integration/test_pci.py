@@ -12,7 +12,9 @@ import v2_device
 
 ARGS = {arch: args for arch, (_, args) in test_guests.ARCHES.items()}
 ARGS["arm"] = [*ARGS["arm"], "-M", "highmem=off"]
-# How its guest is interrupted: riscv's board has no controller for messages.
+# riscv's board has a controller for messages only so.
+IMSIC = ["-M", "aia=aplic-imsic"]
+# How its guest is interrupted.
 WAYS = [("riscv32", "intx"), ("riscv64", "intx"), ("arm", "intx"), ("arm", "msix")] + [
     (arch, way) for arch in ("aarch64", "x86_64") for way in ("intx", "msi", "msix")]
 
@@ -30,8 +32,8 @@ class PciTest(common.TestCase):
     def edu(self, **more):
         return {"name": "edu", "model": "edu", "pci": {"addr": "04.0"}, "timeout_ms": 0, **more}
 
-    def run_edu(self, arch, way, device=None, args=(), more="", **machine):
-        config = self.config([device or self.edu()], arch, f"irq={way} {more}", **machine)
+    def run_edu(self, arch, way, device=None, args=(), more="", board=(), **machine):
+        config = self.config([device or self.edu()], arch, f"irq={way} {more}", board, **machine)
         stats = self.dir / "stats.json"
         result = common.run([common.TRESTLE, "run", "--stats", stats, *args, config], timeout=80)
         self.assertEqual(result.code, 0, result)
@@ -46,6 +48,12 @@ class PciTest(common.TestCase):
                 self.assertIn("edu: slot 4,", result.out)
                 self.assertIsNone(stats["devices"][0]["base_addr"])
                 self.assertEqual(stats["devices"][0]["errors"], 0)
+
+    def test_messages_on_riscv(self):
+        for arch, way in ("riscv32", "msix"), ("riscv64", "msi"), ("riscv64", "msix"):
+            with self.subTest(arch=arch, way=way):
+                result, _ = self.run_edu(arch, way, more="interrupts=1000", board=IMSIC)
+                self.assertIn("PASS interrupt: 1000 of 1000 that were raised", result.out)
 
     def test_repeatable(self):
         """Runs are the same, over both carriers and with direct transfers, and a replay is, too."""

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Interrupts of QEMU's riscv virt board: the PLIC, and the CLINT's timer for the limits of waits.
- */
+/* Interrupts of QEMU's riscv virt board: the PLIC, or with aia=aplic-imsic messages alone, and the
+ * CLINT's timer for the limits of waits. */
 #include "irq.h"
 #include "arch.h"
 
@@ -9,6 +9,9 @@
 #define PLIC_ENABLE 0x002000 /* of hart 0, machine mode */
 #define PLIC_THRESHOLD 0x200000
 #define PLIC_CLAIM 0x200004
+#define IMSIC 0x24000000 /* of hart 0, machine mode */
+#define IMSIC_DELIVERY 0x70
+#define IMSIC_ENABLE 0xc0
 #define MTIMECMP 0x2004000
 #define TICKS_PER_US 10
 #define MIE_MTIE (1 << 7)
@@ -31,15 +34,38 @@ static volatile uint32_t *plic(uintptr_t offset)
     return (volatile uint32_t *)(PLIC + offset);
 }
 
+/* A register of the IMSIC: miselect says which one mireg is. */
+static void imsic_set_bits(uintptr_t number, uintptr_t bits)
+{
+    __asm__ volatile("csrw 0x350, %0\n\tcsrs 0x351, %1" ::"r"(number), "r"(bits));
+}
+
+static bool has_imsic;
+
+uintptr_t arch_message_place(void)
+{
+    uint64_t value;
+    has_imsic = mmio_read(IMSIC, 4, &value);
+    return has_imsic ? IMSIC : 0;
+}
+
 void arch_irq_start(void)
 {
-    *plic(PLIC_THRESHOLD) = 0;
+    if (has_imsic)
+        imsic_set_bits(IMSIC_DELIVERY, 1); /* with threshold 0: all of them */
+    else
+        *plic(PLIC_THRESHOLD) = 0;
     arch_wake_after(UINT32_MAX);
     __asm__ volatile("csrs mie, %0" ::"r"(MIE_MEIE | MIE_MTIE));
 }
 
 void irq_enable(unsigned input)
 {
+    if (has_imsic) {
+        imsic_set_bits(IMSIC_ENABLE + input / 32 / (__riscv_xlen / 32) * (__riscv_xlen / 32),
+                       (uintptr_t)1 << input % __riscv_xlen);
+        return;
+    }
     *plic(PLIC_PRIORITY + 4 * input) = 1;
     *plic(PLIC_ENABLE + input / 32 * 4) |= 1U << input % 32;
 }
@@ -118,6 +144,17 @@ static void on_own_timer(void)
     ++*ticks_count;
 }
 
+/* Reading mtopei claims what comes next, writing completes it. */
+static void on_message(void)
+{
+    uintptr_t top;
+    __asm__ volatile("csrrw %0, 0x35c, zero" : "=r"(top));
+    if (top == 0)
+        return;
+    irq_taken_at = trap_cycles;
+    arch_irq_handler((unsigned)(top >> 16));
+}
+
 /* From arch_trap(). */
 void arch_interrupt(uintptr_t cause)
 {
@@ -126,6 +163,10 @@ void arch_interrupt(uintptr_t cause)
         on_own_timer();
     if (cause != CAUSE_EXTERNAL)
         return;
+    if (has_imsic) {
+        on_message();
+        return;
+    }
     uint32_t input = *plic(PLIC_CLAIM);
     if (input == 0)
         return;
