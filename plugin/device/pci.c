@@ -489,8 +489,22 @@ static void init_class(struct qemu_class *class, const void *data)
     pci_abi_set_class(class, &CLASS);
 }
 
+static const char *why_not;
+
+/* Somebody wants one, or in a running QEMU perhaps only its properties. */
+static void refuse_instance(struct qemu_object *object)
+{
+    (void)object;
+    if (device_is_late())
+        say("this QEMU has no sst-pci-device: %s", why_not);
+    else
+        refuse("this QEMU has no sst-pci-device: %s; devices at addresses work", why_not);
+}
+
 void pci_register(void)
 {
+    static const struct qemu_type_info MISSING = {
+        .name = "sst-pci-device", .parent = "device", .instance_init = refuse_instance};
     static const struct {
         const char *type;
     } INTERFACES[] = {{"pci-express-device"}, {NULL}}; /* other buses take these as well */
@@ -502,8 +516,10 @@ void pci_register(void)
         .class_init = init_class,
         .interfaces = INTERFACES,
     };
-    if (!pci_abi_resolve())
+    if (!pci_abi_resolve(&why_not)) {
+        qemu.type_register_static(&MISSING);
         return;
+    }
     qemu.type_register_static(&TYPE);
     qemu.qemu_register_reset(begin_whole_reset, NULL); /* before all others */
 }

@@ -80,16 +80,20 @@ static size_t find_identity(void)
     return found % sizeof(void *) == 0 ? found : 0;
 }
 
-bool pci_abi_resolve(void)
+bool pci_abi_resolve(const char **ret_why_not)
 {
-#define PCI_FIND(type, name, params)              \
-    if (!symbol_set(&pci_abi.name, SYMBOL(name))) \
-        return false;
+#define PCI_FIND(type, name, params)                \
+    if (!symbol_set(&pci_abi.name, SYMBOL(name))) { \
+        *ret_why_not = "it does not export " #name; \
+        return false;                               \
+    }
     PCI_FUNCTIONS(PCI_FIND)
 #undef PCI_FIND
     size_t identity = find_identity();
-    if (identity == 0)
+    if (identity == 0) {
+        *ret_why_not = "it has no edu and pci-testdev that look alike";
         return false;
+    }
     realize_offset = identity - IDENTITY_BEHIND_REALIZE;
     return true;
 }

@@ -73,8 +73,8 @@ struct pci_class {
 };
 
 /* Looks everything up, once QEMU's own types are there. False: this QEMU has no PCI devices that
- * the plugin could add to. */
-bool pci_abi_resolve(void);
+ * the plugin could add to; *ret_why_not says it. */
+bool pci_abi_resolve(const char **ret_why_not);
 /* In the init of a class whose parent is pci-device. */
 void pci_abi_set_class(struct qemu_class *class, const struct pci_class *wanted);
 /* The configuration space of a device that is being realized, 256 bytes, and which of its bits the

@@ -597,6 +597,14 @@ class PciTest(common.TestCase):
                 self.assertEqual((result.code, last),
                                  (2, f"trestle-qemu: sst-pci-device number 1: {line}"))
 
+    def test_qemu_without_pci(self):
+        """It says why there are none; devices at addresses work there (test_plugin.py, EveryTarget)."""
+        result = common.run([common.qemu("avr"), "-M", "uno", "-display", "none", "-S", "-plugin",
+                             common.PLUGIN, "-device", "sst-pci-device,socket=s"])
+        self.assertEqual(result.code, 2, result)
+        self.assertRegex(result.err, r"\Atrestle-qemu: this QEMU has no sst-pci-device: it [^;]*; devices at "
+                                     r"addresses work\n\Z")
+
     def test_old_servers_and_mmio_devices_are_told_apart(self):
         """A device with an address is no PCI device, whatever its size."""
         device = {"name": "edu", "model": "edu", "base_addr": "0xd0200000",
