@@ -42,7 +42,8 @@ static int front_init(struct front *front, const struct trestle_bridge_options *
     front->wait_policy = options->wait;
     front->has_dma = options->uses_memory;
     front->has_no_shm = options->without_shm;
-    ipc_wait_init(&front->wait, options->wait);
+    ipc_wait_init(&front->wait, options->wait, &front->crowd);
+    front->wait.may_go_elsewhere = true;
     front->needs_fence = !barrier_register();
     return loop_init(&front->loop);
 }

@@ -35,6 +35,7 @@ struct front {
     struct loop loop;
     struct timeline timeline;
     enum trestle_wait wait_policy;
+    struct ipc_crowd crowd;
     struct ipc_wait wait; /* for requests */
     bool needs_fence;
 

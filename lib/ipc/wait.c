@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Decides how long a wait spins before it sleeps, and learns from each wait. */
+/* Decides how long a wait spins before it sleeps, and on which processor, and learns from each. */
 #include "ipc/wait.h"
 
 #include <sched.h>
@@ -17,10 +17,23 @@
 #define YIELD_AFTER_NS 1000u
 #define LONG_YIELD_AFTER_NS 10000u
 
-/* A yield that takes so long has let somebody work. What that tells holds for a while: then one
- * more yield finds out whether it still is so, and costs at most a few milliseconds. */
-#define CROWDED_YIELD_NS 100000u
+/* A yield that takes so long has let somebody work who would not stop by himself: the kernel took
+ * the processor from him, at a tick of some milliseconds. What that tells holds for a while; then
+ * one more yield finds out whether it still is so. A peer that copies for its DMA, or QEMU's main
+ * loop, has done its work in less. */
+#define CROWDED_YIELD_NS NS_PER_MS
 #define CROWDED_FOR_NS (NS_PER_S / 5)
+
+/* Then this is long enough for an answer of a peer that runs. One that does not run is not worth
+ * waiting for. */
+#define CROWDED_SPIN_NS 5000u
+
+/* Both sides seem to share a processor when so many waits within so much time were longer than that
+ * spin, yet as short as if the peer had been let in at once. Another try comes a good deal later:
+ * where the thread goes, it may have to wait for others, some milliseconds. */
+#define SHARED_WAITS 32u
+#define SHARED_WITHIN_NS (2 * NS_PER_MS)
+#define STAY_NS (50 * NS_PER_MS)
 
 /* Halving ends here: what is shorter than one look at a socket is no spin. */
 #define SPIN_MIN_NS 1000u
@@ -31,12 +44,12 @@ static bool have_one_processor(void)
     return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) == 1;
 }
 
-void ipc_wait_init(struct ipc_wait *wait, enum trestle_wait policy)
+void ipc_wait_init(struct ipc_wait *wait, enum trestle_wait policy, struct ipc_crowd *crowd)
 {
-    wait->policy = have_one_processor() ? TRESTLE_WAIT_SLEEP : policy;
-    wait->spin_ns = wait->policy == TRESTLE_WAIT_ADAPTIVE ? IPC_SPIN_LIMIT_NS : 0;
-    wait->may_spin_long = wait->spins_long = false;
-    wait->crowded_until_ns = 0;
+    *wait = (struct ipc_wait){.crowd = crowd,
+                              .policy = have_one_processor() ? TRESTLE_WAIT_SLEEP : policy};
+    if (wait->policy == TRESTLE_WAIT_ADAPTIVE)
+        wait->spin_ns = IPC_SPIN_LIMIT_NS;
 }
 
 static inline void relax_processor(void)
@@ -65,15 +78,31 @@ static bool is_long(const struct ipc_wait *wait)
     return wait->policy == TRESTLE_WAIT_ADAPTIVE && wait->may_spin_long && wait->spins_long;
 }
 
+/* Beside others a wait of any kind is short, and ends in a sleep. */
+static uint64_t longest_spin_ns(const struct ipc_wait *wait, bool is_crowded)
+{
+    uint64_t ns = is_long(wait) ? IPC_LONG_SPIN_NS : wait->spin_ns;
+    return is_crowded ? earlier(ns, CROWDED_SPIN_NS) : ns;
+}
+
+static uint64_t crowded_until_ns(struct ipc_crowd *crowd)
+{
+    return atomic_load_explicit(&crowd->until_ns, memory_order_relaxed);
+}
+
 static void begin(const struct ipc_wait *wait, struct ipc_spin *spin)
 {
     spin->start_ns = clock_ns();
-    bool is_crowded = spin->start_ns < wait->crowded_until_ns;
-    uint64_t longest_ns = is_crowded ? 0 : is_long(wait) ? IPC_LONG_SPIN_NS : wait->spin_ns;
-    spin->until_ns = wait->policy == TRESTLE_WAIT_SPIN
-                         ? spin->deadline_ns
-                         : earlier(spin->deadline_ns, spin->start_ns + longest_ns);
-    spin->yield_ns = spin->start_ns + (is_long(wait) ? LONG_YIELD_AFTER_NS : YIELD_AFTER_NS);
+    if (wait->policy == TRESTLE_WAIT_SPIN) {
+        spin->until_ns = spin->deadline_ns;
+    } else {
+        spin->is_crowded = spin->start_ns < crowded_until_ns(wait->crowd);
+        uint64_t end_ns = spin->start_ns + longest_spin_ns(wait, spin->is_crowded);
+        spin->until_ns = earlier(spin->deadline_ns, end_ns);
+    }
+    spin->yield_ns = spin->is_crowded ? UINT64_MAX
+                     : is_long(wait)  ? spin->start_ns + LONG_YIELD_AFTER_NS
+                                      : spin->start_ns + YIELD_AFTER_NS;
 }
 
 static void yield(struct ipc_wait *wait, uint64_t now_ns)
@@ -81,7 +110,8 @@ static void yield(struct ipc_wait *wait, uint64_t now_ns)
     sched_yield();
     uint64_t back_ns = clock_ns();
     if (back_ns - now_ns > CROWDED_YIELD_NS)
-        wait->crowded_until_ns = back_ns + CROWDED_FOR_NS;
+        atomic_store_explicit(&wait->crowd->until_ns, back_ns + CROWDED_FOR_NS,
+                              memory_order_relaxed);
 }
 
 bool ipc_spin_on(struct ipc_wait *wait, struct ipc_spin *spin)
@@ -103,11 +133,37 @@ bool ipc_spin_on(struct ipc_wait *wait, struct ipc_spin *spin)
     return now_ns < spin->until_ns;
 }
 
+static void go_elsewhere(void)
+{
+    cpu_set_t set, others;
+    int here = sched_getcpu();
+    if (here < 0 || sched_getaffinity(0, sizeof(set), &set) < 0)
+        return;
+    others = set;
+    CPU_CLR((size_t)here, &others);
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof(others), &others) == 0)
+        sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* A peer that runs elsewhere is seen by a spin, and one that others keep from running stays away
+ * for milliseconds. */
+static void note_sleep_beside_others(struct ipc_wait *wait, uint64_t now_ns)
+{
+    if (now_ns - wait->shared_since_ns > SHARED_WITHIN_NS) {
+        wait->shared_since_ns = now_ns;
+        wait->num_shared = 0;
+    }
+    if (++wait->num_shared < SHARED_WAITS || now_ns - wait->went_ns < STAY_NS)
+        return;
+    wait->went_ns = now_ns;
+    go_elsewhere();
+}
+
 void ipc_spin_end(struct ipc_wait *wait, const struct ipc_spin *spin)
 {
     if (spin->start_ns == 0 || wait->policy != TRESTLE_WAIT_ADAPTIVE)
         return;
-    uint64_t waited_ns = clock_ns() - spin->start_ns;
+    uint64_t now_ns = clock_ns(), waited_ns = now_ns - spin->start_ns;
     if (waited_ns > IPC_SPIN_LIMIT_NS)
         wait->spins_long = waited_ns <= IPC_LONG_SPIN_NS;
     /* A sleep makes a wait look longer by the time it takes to wake up. */
@@ -115,4 +171,7 @@ void ipc_spin_end(struct ipc_wait *wait, const struct ipc_spin *spin)
         wait->spin_ns = IPC_SPIN_LIMIT_NS;
     else
         wait->spin_ns = wait->spin_ns / 2 < SPIN_MIN_NS ? 0 : wait->spin_ns / 2;
+    if (spin->is_crowded && wait->may_go_elsewhere && waited_ns > CROWDED_SPIN_NS &&
+        waited_ns < IPC_SPIN_LIMIT_NS)
+        note_sleep_beside_others(wait, now_ns);
 }

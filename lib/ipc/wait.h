@@ -21,9 +21,15 @@
  * answers ended within that.
  * - A spin that lasts longer than an answer does while both sides run yields the processor at each
  *   look at the clock, so that a machine with too little to do the work of both still does it.
- * - But where a yield has taken long, others have work for all processors. Whoever yields then
- * waits until they have used up their time, some milliseconds, while one that sleeps is woken at
- * once, since it has left the processor before its own time was up. So for a while nobody spins.
+ * - But where a yield has taken milliseconds, others have work for all processors. Whoever yields
+ * then waits until the kernel takes the processor from them, while one that sleeps is woken at
+ * once, since it has left the processor before its own time was up. So for a while nobody yields:
+ * a spin is as short as an answer of a peer that runs, and then a sleep keeps the rest of one's
+ * time for when the peer runs again. Both then work at the same time, thousands of accesses long.
+ * - Beside others the kernel may keep both sides on one processor, and sees nothing wrong with it.
+ * Then nobody's spin ever ends with the answer, and each access costs two changes of threads. The
+ * side that may (the bridge) leaves the processor when it has seen that for a while: it takes it
+ * out of its set of processors, which moves it, and puts it in again.
  * - On a single processor nobody spins, whatever was asked for: the peer could not run meanwhile.
  *
  * One wait goes like this; waits that end at the first look read no clock and teach nothing.
@@ -38,6 +44,7 @@
 #ifndef TRESTLE_IPC_WAIT_H
 #define TRESTLE_IPC_WAIT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,13 +55,22 @@
 #define IPC_LONG_SPIN_NS 400000u
 #define IPC_QUICK_LOOKS 64u
 
+/* What a process has learnt of others on its processors. One for all its threads that wait. */
+struct ipc_crowd {
+    atomic_uint_least64_t until_ns; /* they were seen to want the processors; host clock */
+};
+
 /* What a side has learnt. One per place that waits, since places differ. */
 struct ipc_wait {
-    enum trestle_wait policy;  /* as it is followed, which may not be what was asked for */
-    uint32_t spin_ns;          /* how long the next wait may spin */
-    bool may_spin_long;        /* as the place has it; changes with what is waited for */
-    bool spins_long;           /* the latest long wait was not too long for that */
-    uint64_t crowded_until_ns; /* others were seen to want the processors; host clock */
+    struct ipc_crowd *crowd;
+    enum trestle_wait policy; /* as it is followed, which may not be what was asked for */
+    uint32_t spin_ns;         /* how long the next wait may spin */
+    bool may_spin_long;       /* as the place has it; changes with what is waited for */
+    bool spins_long;          /* the latest long wait was not too long for that */
+    bool may_go_elsewhere;    /* as the place has it: its thread may change the processor */
+    uint32_t num_shared;      /* waits since then that looked like one processor for both sides */
+    uint64_t shared_since_ns; /* host clock, as the next */
+    uint64_t went_ns;
 };
 
 /* One wait under way. */
@@ -62,12 +78,14 @@ struct ipc_spin {
     uint64_t deadline_ns;
     uint64_t start_ns;           /* 0: the first look has not failed yet */
     uint64_t until_ns, yield_ns; /* the end; when to let others have the processor, too */
+    bool is_crowded;
     uint32_t looks;
     uint32_t quick_looks; /* that come before all that, with neither the clock nor a pause */
 };
 
-/* Counts the processors that the calling thread may run on. */
-void ipc_wait_init(struct ipc_wait *wait, enum trestle_wait policy);
+/* Counts the processors that the calling thread may run on. The crowd lives at least as long, and
+ * is zero at first. */
+void ipc_wait_init(struct ipc_wait *wait, enum trestle_wait policy, struct ipc_crowd *crowd);
 
 static inline struct ipc_spin ipc_spin_start(uint64_t deadline_ns)
 {

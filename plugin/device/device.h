@@ -141,6 +141,8 @@ void device_finalize(struct qemu_object *object);
 struct sst_device *device_first(void);
 /* The state behind an object. */
 struct sst_device *device_of(const struct qemu_object *object);
+/* A wait for the device's other side, by the device's policy. */
+void device_init_wait(const struct sst_device *dev, struct ipc_wait *wait);
 
 /* --- properties.c --- */
 

@@ -8,6 +8,7 @@
 
 static struct sst_device *first, **last = &first;
 static unsigned created;
+static struct ipc_crowd crowd;
 
 struct sst_device *device_first(void)
 {
@@ -20,6 +21,11 @@ struct sst_device *device_of(const struct qemu_object *object)
     while (dev->object != object)
         dev = dev->next;
     return dev;
+}
+
+void device_init_wait(const struct sst_device *dev, struct ipc_wait *wait)
+{
+    ipc_wait_init(wait, (enum trestle_wait)dev->wait, &crowd);
 }
 
 struct sst_device *device_init(struct qemu_object *object, const struct device_bus *bus)

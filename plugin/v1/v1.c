@@ -134,7 +134,7 @@ static void open_v1(struct sst_device *dev)
     dev->connection = v1;
     v1->fd = -1;
     recovery_init(&v1->recovery, dev);
-    ipc_wait_init(&v1->wait, (enum trestle_wait)dev->wait);
+    device_init_wait(dev, &v1->wait);
     int r = connect_now(dev, v1);
     if (r < 0) {
         say_device(dev, "nobody listens at %s (%s); its accesses fail until somebody does",

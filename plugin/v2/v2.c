@@ -223,7 +223,7 @@ static void open_v2(struct sst_device *dev)
     stream_start(&v2->socket, -1);
     dev->connection = v2;
     recovery_init(&v2->recovery, dev);
-    ipc_wait_init(&v2->wait, (enum trestle_wait)dev->wait);
+    device_init_wait(dev, &v2->wait);
 }
 
 void v2_start_all(void)

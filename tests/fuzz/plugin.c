@@ -55,12 +55,19 @@ static int copy(struct sst_device *dev, bool write, uint64_t addr, void *buf, si
     return memory_copy(qemu.address_space_memory, write, addr, buf, size);
 }
 
+static struct ipc_crowd crowd;
+
 static const struct device_bus bus = {
     .type = "sst-device", .line_changed = irq_line_changed, .set_anew = irq_set_anew, .copy = copy};
 
 struct sst_device *device_first(void)
 {
     return devices;
+}
+
+void device_init_wait(const struct sst_device *dev, struct ipc_wait *wait)
+{
+    ipc_wait_init(wait, (enum trestle_wait)dev->wait, &crowd);
 }
 
 static void ignore(const char *format, va_list args)

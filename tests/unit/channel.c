@@ -16,12 +16,13 @@ static struct fixture {
     int sockets[2]; /* the server's, and the client's */
     struct stream streams[2];
     struct channel server, client;
+    struct ipc_crowd crowd;
     struct ipc_wait wait;
 } f;
 
 static int open_sockets(void)
 {
-    ipc_wait_init(&f.wait, TRESTLE_WAIT_ADAPTIVE);
+    ipc_wait_init(&f.wait, TRESTLE_WAIT_ADAPTIVE, &f.crowd);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, f.sockets) < 0)
         return -1;
     for (int i = 0; i < 2; i++)

@@ -13,13 +13,14 @@
 #include "ipc/stream.h"
 
 static int pair[2];
+static struct ipc_crowd crowd_;
 static struct ipc_wait wait_;
 static char dir[] = "/tmp/trestle-unit-XXXXXX";
 
 static int open_pair(void **state)
 {
     (void)state;
-    ipc_wait_init(&wait_, TRESTLE_WAIT_ADAPTIVE);
+    ipc_wait_init(&wait_, TRESTLE_WAIT_ADAPTIVE, &crowd_);
     return socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
 }
 
@@ -62,7 +63,7 @@ static void test_deadlines(void **state)
     for (int policy = TRESTLE_WAIT_ADAPTIVE; policy <= TRESTLE_WAIT_SPIN; policy++) {
         struct ipc_wait wait;
         char buf[2];
-        ipc_wait_init(&wait, (enum trestle_wait)policy);
+        ipc_wait_init(&wait, (enum trestle_wait)policy, &crowd_);
         uint64_t deadline = clock_ns() + 2000000;
         assert_int_equal(ipc_send_all(pair[1], "a", 1, CLOCK_NEVER), 0);
         assert_int_equal(ipc_recv_exact(pair[0], buf, 2, deadline, &wait), -ETIMEDOUT);

@@ -2,16 +2,39 @@
 /* What a wait learns. No test here waits: the beginnings of waits are written by hand, and the
  * clock is that of fuzz/clock.h, which goes on by 20 us at each look. */
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "ipc/wait.h"
 
 #define MS 1000000u
 
+static struct ipc_crowd crowd;
+
+/* In place of the C library's: the sets that the thread was given, and the processor it is said to
+ * run on. */
+static cpu_set_t given[4];
+static unsigned num_given;
+static int here;
+
+int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set)
+{
+    if (num_given < sizeof(given) / sizeof(given[0]))
+        given[num_given++] = *set;
+    return (int)syscall(SYS_sched_setaffinity, pid, size, set);
+}
+
+int sched_getcpu(void)
+{
+    return here;
+}
+
 /* A wait with a policy of its own, as on a machine with several processors. */
 static struct ipc_wait wait_with(enum trestle_wait policy)
 {
-    return (struct ipc_wait){.policy = policy,
+    return (struct ipc_wait){.crowd = &crowd,
+                             .policy = policy,
                              .spin_ns = policy == TRESTLE_WAIT_ADAPTIVE ? IPC_SPIN_LIMIT_NS : 0};
 }
 
@@ -31,6 +54,14 @@ static unsigned count_looks(struct ipc_wait *wait, uint64_t deadline_ns, unsigne
     return looks;
 }
 
+/* How long the next wait would spin. */
+static uint64_t spin_of(struct ipc_wait *wait)
+{
+    struct ipc_spin spin = ipc_spin_start(CLOCK_NEVER);
+    ipc_spin_on(wait, &spin);
+    return spin.until_ns - spin.start_ns;
+}
+
 static void test_one_processor_never_spins(void **state)
 {
     (void)state;
@@ -43,7 +74,7 @@ static void test_one_processor_never_spins(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
     for (int policy = TRESTLE_WAIT_ADAPTIVE; policy <= TRESTLE_WAIT_SPIN; policy++) {
         struct ipc_wait wait;
-        ipc_wait_init(&wait, (enum trestle_wait)policy);
+        ipc_wait_init(&wait, (enum trestle_wait)policy, &crowd);
         assert_int_equal(wait.policy, TRESTLE_WAIT_SLEEP);
         assert_int_equal(count_looks(&wait, CLOCK_NEVER, 10), 0);
     }
@@ -73,12 +104,55 @@ static void test_crowded(void **state)
     struct ipc_wait adaptive = wait_with(TRESTLE_WAIT_ADAPTIVE);
     struct ipc_wait spin = wait_with(TRESTLE_WAIT_SPIN);
     unsigned alone = count_looks(&adaptive, CLOCK_NEVER, UINT32_MAX);
-    assert_int_equal(adaptive.crowded_until_ns, 0); /* no yield has taken long */
-    adaptive.crowded_until_ns = spin.crowded_until_ns = clock_ns() + 1000 * MS;
-    assert_int_equal(count_looks(&adaptive, CLOCK_NEVER, UINT32_MAX), 0);
+    assert_int_equal(crowd.until_ns, 0); /* no yield has taken long */
+    crowd.until_ns = clock_ns() + 1000 * MS;
+    assert_cmp(spin_of(&adaptive), >, 0); /* the peer may run */
+    assert_cmp(spin_of(&adaptive), <, IPC_SPIN_LIMIT_NS / 2);
+    adaptive.may_spin_long = adaptive.spins_long = true;
+    assert_cmp(spin_of(&adaptive), <, IPC_SPIN_LIMIT_NS / 2);
+    adaptive.may_spin_long = false;
     assert_int_equal(count_looks(&spin, CLOCK_NEVER, 10000), 10000);
-    adaptive.crowded_until_ns = clock_ns();
+    crowd.until_ns = 0;
     assert_int_equal(count_looks(&adaptive, CLOCK_NEVER, UINT32_MAX), alone);
+}
+
+/* A wait of the bridge that a sleep has ended soon, beside others or not. */
+static void sleep_soon(struct ipc_wait *wait, bool is_crowded)
+{
+    struct ipc_spin spin = {.start_ns = clock_ns(), .is_crowded = is_crowded};
+    ipc_spin_end(wait, &spin);
+}
+
+static void test_leaves_the_peers_processor(void **state)
+{
+    (void)state;
+    cpu_set_t all;
+    struct ipc_wait stays = wait_with(TRESTLE_WAIT_ADAPTIVE);
+    struct ipc_wait wait = stays;
+    wait.may_go_elsewhere = true;
+    assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+    for (here = 0; !CPU_ISSET((size_t)here, &all); here++)
+        ;
+    num_given = 0;
+    for (unsigned i = 0; i < 1000; i++) {
+        sleep_soon(&stays, true);
+        sleep_soon(&wait, false);
+        if (i % 10 == 0)
+            sleep_soon(&wait, true); /* now and then: the kernel let somebody in */
+    }
+    assert_int_equal(num_given, 0);
+    for (unsigned i = 0; i < 100; i++)
+        sleep_soon(&wait, true);
+    if (CPU_COUNT(&all) == 1) {
+        assert_int_equal(num_given, 0);
+        return;
+    }
+    assert_int_equal(num_given, 2); /* once: another try comes later */
+    assert_false(CPU_ISSET((size_t)here, &given[0]));
+    assert_true(CPU_EQUAL(&given[1], &all));
+    for (unsigned i = 0; i < 2000; i++)
+        sleep_soon(&wait, true);
+    assert_int_equal(num_given, 4);
 }
 
 static void test_spin_ends(void **state)
@@ -117,14 +191,6 @@ static void test_short_wait_brings_spinning_back(void **state)
     assert_int_equal(wait.spin_ns, IPC_SPIN_LIMIT_NS);
 }
 
-/* How long the next wait would spin. */
-static uint64_t spin_of(struct ipc_wait *wait)
-{
-    struct ipc_spin spin = ipc_spin_start(CLOCK_NEVER);
-    ipc_spin_on(wait, &spin);
-    return spin.until_ns - spin.start_ns;
-}
-
 static void test_long_spins(void **state)
 {
     (void)state;
@@ -161,6 +227,7 @@ int main(void)
         cmocka_unit_test(test_one_processor_never_spins),
         cmocka_unit_test(test_quick_looks),
         cmocka_unit_test(test_crowded),
+        cmocka_unit_test(test_leaves_the_peers_processor),
         cmocka_unit_test(test_spin_ends),
         cmocka_unit_test(test_long_waits_end_spinning),
         cmocka_unit_test(test_short_wait_brings_spinning_back),

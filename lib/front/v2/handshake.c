@@ -97,7 +97,7 @@ static int session_create(struct front *front, const struct trestle_v2_hello *he
         return -ENOMEM;
     session->front = front;
     session->ring.channel = CHANNEL_CLOSED;
-    ipc_wait_init(&session->dma_wait, front->wait_policy);
+    ipc_wait_init(&session->dma_wait, front->wait_policy, &front->crowd);
     session->doorbell.fd = -1;
     session->features = features_for(front, hello);
     memcpy(session->client_id, hello->client_id, sizeof(session->client_id));
