@@ -131,10 +131,13 @@ static int create(struct inline_run *run, char **ret_error)
     for (size_t i = 0; i < given->num_devices && r == 0; i++)
         r = add_device(run, i, ret_error);
     for (size_t i = 0; i < given->num_links && r == 0; i++) {
-        const struct handover_link *link = &given->links[i];
-        r = trestle_bridge_link(run->bridge, link->from, link->to, link->latency, ret_error);
-        if (r == 0)
-            r = trestle_bridge_set_bandwidth(run->bridge, link->from, link->bandwidth, ret_error);
+        const struct handover_link *wanted = &given->links[i];
+        const struct trestle_bridge_link link = {.size = sizeof(link),
+                                                 .from = wanted->from,
+                                                 .to = wanted->to,
+                                                 .latency = wanted->latency,
+                                                 .bandwidth = wanted->bandwidth};
+        r = trestle_bridge_link(run->bridge, &link, ret_error);
     }
     if (r == 0 && given->trace)
         r = trestle_bridge_trace(run->bridge, given->trace, ret_error);

@@ -75,7 +75,7 @@ static const struct trestle_register registers[] = {
      .on_write = irq_written,
      .fields = TRESTLE_FIELDS({"pend", 1, .doc = "it has come to the end"})},
     {"CTRL", 0x10, .access = TRESTLE_TRIGGER, .on_write = ctrl_written,
-     .doc = "0x14af begins to count anew"},
+     .doc = "0x14af restarts the count"},
     {"CFG", 0x14, TRESTLE_AT(struct wdt, cfg), .reset = CFG_RESET,
      .fields = TRESTLE_FIELDS(
          {"config", 3, .values = TRESTLE_VALUES({"reset", CFG_RESET}, {"interrupt", CFG_INTERRUPT}),

@@ -37,9 +37,9 @@ bool QEMUHost::waitForAccess(uint64_t start)
     for (uint64_t time = start; time < end; time = clockNs()) {
         if (hasEnded_ || isInterrupted())
             return false;
-        int status = trestle_bridge_poll(bridge_, static_cast<int>((end - time) / 1000000u));
-        if (status < 0 && status != -EINTR)
-            fatalError("cannot serve the devices: ", nullptr, status);
+        int r = trestle_bridge_poll(bridge_, static_cast<int>((end - time) / 1000000u));
+        if (r < 0 && r != -EINTR)
+            fatalError("cannot serve the devices: ", nullptr, r);
         if (underWay_ > 0) {
             crowdedSliceNs_ = firstSliceNs;
             return true;
@@ -120,7 +120,7 @@ struct trestle_model QEMUHost::face()
 // The bridge's engine follows SST's time, and is ahead of it with an access that is to come.
 void QEMUHost::bringEngine()
 {
-    struct trestle_sim *engine = trestle_bridge_sim(bridge_);
+    struct trestle_sim *engine = trestle_device_facts(devices_[0].device)->sim;
     trestle_sim_run_until(engine, std::max<trestle_time>(now(), trestle_sim_now(engine)));
 }
 
@@ -264,11 +264,11 @@ bool QEMUHost::move(Device &device, DmaEvent &dma)
     if (!bridge_ || isOver_ || dma.size != dma.bytes.size())
         return false;
     bringEngine();
-    int status = dma.write ? trestle_device_dma_write(device.device, dma.address, dma.bytes.data(),
-                                                      dma.bytes.size(), 0)
-                           : trestle_device_dma_read(device.device, dma.address, dma.bytes.data(),
-                                                     dma.bytes.size(), 0);
-    if (status < 0)
+    int r = dma.write ? trestle_device_dma_write(device.device, dma.address, dma.bytes.data(),
+                                                 dma.bytes.size(), 0)
+                      : trestle_device_dma_read(device.device, dma.address, dma.bytes.data(),
+                                                dma.bytes.size(), 0);
+    if (r < 0)
         return false;
     bringEngine(); // it has ended: dma_done() is due
     return device.copyStatus == 0;

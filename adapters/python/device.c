@@ -142,7 +142,10 @@ static PyObject *forward(PyObject *self, PyObject *args)
     unsigned port;
     if (!dev || !PyArg_ParseTuple(args, "I", &port))
         return NULL;
-    int r = trestle_device_forward(dev, port);
+    const struct device_object *device = (struct device_object *)self;
+    int r = device->received
+                ? trestle_device_send(dev, port, device->received, device->received_size)
+                : -EINVAL;
     if (r < 0)
         return raise_errno(r, "forward");
     Py_RETURN_NONE;

@@ -14,7 +14,9 @@ struct device_object {
     const struct trestle_params *params; /* in init() only */
     bool bad_param;                      /* one that trestle_params_*() has complained of */
     struct trestle_request *waiting;     /* answered later */
-    PyObject *transfers;                 /* {id: (buffer, tag, is_read)} */
+    const void *received;                /* in message() only */
+    size_t received_size;
+    PyObject *transfers; /* {id: (buffer, tag, is_read)} */
     unsigned long long last_transfer;
     PyObject *dict;
 };

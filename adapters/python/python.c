@@ -169,7 +169,11 @@ static void on_wake(struct trestle_device *dev, uint32_t timer, trestle_time now
 
 static void on_message(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
 {
+    struct device_object *self = device_object_of(dev);
+    self->received = data;
+    self->received_size = size;
     call(dev, "message", "(Iy#)", port, (const char *)data, (Py_ssize_t)size);
+    self->received = NULL;
 }
 
 static void on_input(struct trestle_device *dev, const void *data, size_t size)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/region.h"
+#include "bridge/command.h"
 #include "command.h"
 #include "run/launch.h"
 #include "run/run.h"
@@ -71,7 +72,7 @@ static void print_links(const struct config *config)
     table_finish(&table);
 }
 
-/* What they refuse when they see each other. */
+/* Has each model look at its peers, which it may refuse. */
 static int start_models(const struct run *run, char **ret_error)
 {
     int r = 0;
@@ -94,7 +95,7 @@ static int check(const struct config *config)
     struct launch launch;
     struct run run;
     char *error = NULL;
-    /* The models see their parameters, and refuse what they do not know. */
+    /* Gives the models their parameters. They refuse what they do not know. */
     int r = run_init(&run, config, &quiet, &error);
     if (r == 0) {
         r = start_models(&run, &error);

@@ -18,20 +18,21 @@
 #include "base/handover.h"
 #include "base/io.h"
 #include "base/listener.h"
+#include "bridge/command.h"
 #include "log.h"
 #include "run/host_end.h"
 #include "run/run.h"
 #include "util.h"
 
 #define STOP_GRACE_MS 2000
-/* While a new process begins, and the old one ends, the devices of the run's own process wait: for
- * less than the usual time-out of an access. */
+/* While a new process begins and the old one ends, the devices of the run's own process wait. The
+ * wait is shorter than the usual time-out of an access. */
 #define RELOAD_START_MS 700
 #define RELOAD_STOP_MS 200
-/* What a process has to say: more than a pipe holds by itself where it serves many devices. */
+/* How much a process may report. With many devices this is more than a pipe usually holds. */
 #define REPORT_SIZE(devices) (65536 + 192 * (devices))
-/* A model that dies at each access would be started for ever. One that served for a while before
- * it died is no such model. */
+/* Without a limit, a process that dies at each access would be restarted for ever. A death after a
+ * while of service does not count. */
 #define QUICK_DEATHS_MAX 10
 #define QUICK_DEATH_NS NS_PER_S
 
@@ -183,7 +184,7 @@ static int open_pipes(struct own_process *process, const char *bytes, size_t siz
 static void on_end(void *ctx);
 static void finish(struct own_process *process, int grace_ms);
 
-/* Beside our environment; for children only, one at a time. */
+/* The child has our environment and one variable more. One child starts at a time. */
 static int start_child(struct own_process *process, const int theirs[2], const int *fds,
                        size_t num_fds, char **ret_program)
 {
@@ -203,7 +204,7 @@ static int start_child(struct own_process *process, const int theirs[2], const i
     const struct child_options options = {.path = path,
                                           .argv = command ? (char *const *)command : own.items,
                                           .env = env.items,
-                                          /* Standard output is the guest's console. */
+                                          /* Standard output is for the guest's console. */
                                           .stdio_fds = {null_fd, STDERR_FILENO},
                                           .kept_fds = fds,
                                           .num_kept_fds = num_fds,

@@ -258,8 +258,12 @@ static int add_links(struct run *run, char **ret_error)
         char *error = NULL;
         if (link->process)
             continue;
-        if (trestle_bridge_link(run->bridge, link->from, link->to, link->latency, &error) == 0 &&
-            trestle_bridge_set_bandwidth(run->bridge, link->from, link->bandwidth, &error) == 0)
+        const struct trestle_bridge_link options = {.size = sizeof(options),
+                                                    .from = link->from,
+                                                    .to = link->to,
+                                                    .latency = link->latency,
+                                                    .bandwidth = link->bandwidth};
+        if (trestle_bridge_link(run->bridge, &options, &error) == 0)
             continue;
         *ret_error = xformat("trestle: %s", error ? error : "no memory");
         free(error);

@@ -46,7 +46,7 @@ struct trestle_bridge_options {
     /* Some device accepts nothing but shared memory. If there is none, listen() fails with
      * -ENOTSUP, so that QEMU does not run without that device. */
     bool needs_shm;
-    /* Messages go over sockets, without a word: trestle_bridge_try_shm() has said why elsewhere. */
+    /* Messages go over sockets, without a word: why has been said elsewhere. */
     bool without_shm;
     /* The program itself uses trestle_device_memory_read() and _write() on its devices: guests
      * take part in transfers even if no model makes any. */
@@ -63,8 +63,7 @@ struct trestle_bridge_device {
     size_t num_params;
     const char *socket_path; /* NULL: device<index>.sock in the socket directory */
     /* Another process serves the device: this bridge only owns the listening socket, and the
-     * process inherits its descriptor (trestle_bridge_listen_fd()). model is NULL, region_size is
-     * not 0. */
+     * process inherits its descriptor. model is NULL, region_size is not 0. */
     bool external;
     /* Not 0: serve this listening socket, which the caller owns, in place of a new one. The bridge
      * does not close or remove it. socket_path then only names it. */
@@ -90,33 +89,32 @@ struct trestle_bridge_device {
     const struct trestle_pci *vfio_user;
 };
 
+struct trestle_bridge_link {
+    size_t size;           /* sizeof(struct trestle_bridge_link) */
+    const char *from, *to; /* "device.port", for example "compute_device.peer" */
+    trestle_time latency;
+    /* Bits per second. In each direction messages then go one after the other: each takes time for
+     * its bytes, and then the latency. 0: bytes take no time. */
+    uint64_t bandwidth;
+};
+
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_create(const struct trestle_bridge_options *options,
                                                     struct trestle_bridge **ret_bridge,
                                                     char **ret_error);
-/* Everything is copied. *ret_device (if wanted): the device, NULL for an external one. -EEXIST: the
- * name is taken or the region overlaps another device's. */
+/* Everything is copied. *ret_device (if wanted): the device, which lives as long as the bridge;
+ * NULL for an external one. -EEXIST: the name is taken or the region overlaps another device's. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_add_device(struct trestle_bridge *bridge,
                                                         const struct trestle_bridge_device *device,
                                                         struct trestle_device **ret_device,
                                                         char **ret_error);
-/* Joins "device.port" to "device.port", for example "compute_device.peer". */
-TRESTLE_API TRESTLE_CHECK int trestle_bridge_link(struct trestle_bridge *bridge, const char *from,
-                                                  const char *to, trestle_time latency,
+/* Joins two ports. -EINVAL: the bandwidth is above TRESTLE_BANDWIDTH_MAX. */
+TRESTLE_API TRESTLE_CHECK int trestle_bridge_link(struct trestle_bridge *bridge,
+                                                  const struct trestle_bridge_link *link,
                                                   char **ret_error);
-/* Sets the bandwidth of the link at this end. In each direction messages then go one after the
- * other: each takes time for its bytes, and then the latency. 0, as at first: bytes take no time.
- * -EINVAL: above TRESTLE_BANDWIDTH_MAX. */
-TRESTLE_API TRESTLE_CHECK int trestle_bridge_set_bandwidth(struct trestle_bridge *bridge,
-                                                           const char *end,
-                                                           uint64_t bits_per_second,
-                                                           char **ret_error);
 /* Opens every socket, or none. The engine's clock starts here. -EADDRINUSE: a live server, or a
  * file that is not a socket, is there. -ENAMETOOLONG: the path does not fit a socket address. */
 TRESTLE_API TRESTLE_CHECK int trestle_bridge_listen(struct trestle_bridge *bridge,
                                                     char **ret_error);
-/* False, with a line in the log the first time: there is no shared memory. For a program that has
- * other processes serve devices, each of which would find out for itself, and say so. */
-TRESTLE_API bool trestle_bridge_try_shm(struct trestle_bridge *bridge);
 
 /* Serves what is ready, and waits at most timeout_ms for it (-1: without limit).
  * Returns 0 or a negative errno for failures that concern the whole bridge. */
@@ -145,12 +143,6 @@ TRESTLE_API uint32_t trestle_bridge_num_connected(const struct trestle_bridge *b
 /* Valid after listen, until destroy. */
 TRESTLE_API const char *trestle_bridge_socket_path(const struct trestle_bridge *bridge,
                                                    uint32_t index);
-/* The listening socket of a device, for the process that serves it. */
-TRESTLE_API int trestle_bridge_listen_fd(const struct trestle_bridge *bridge, uint32_t index);
-/* NULL: another process serves it. It lives as long as the bridge. */
-TRESTLE_API struct trestle_device *trestle_bridge_device(const struct trestle_bridge *bridge,
-                                                         uint32_t index);
-TRESTLE_API struct trestle_sim *trestle_bridge_sim(struct trestle_bridge *bridge);
 
 /* What a device has served. Latency is the time from the last byte read of a request until the
  * kernel has its answer, in nanoseconds of the host's clock; percentiles are exact to 1 in 32. Over

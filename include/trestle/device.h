@@ -41,10 +41,12 @@ extern "C" {
 #define TRESTLE_TIMERS_MAX 32
 #define TRESTLE_REGIONS_MAX 6 /* as many BARs as a PCI device has */
 
-struct trestle_device;  /* one instance of a model; owned by the library */
-struct trestle_params;  /* the user's parameters for it; valid during init() only */
-struct trestle_request; /* one access under way; see trestle_request_complete() */
-struct trestle_region;  /* a table of registers; see trestle/registers.h */
+struct trestle_device;    /* one instance of a model; owned by the library */
+struct trestle_params;    /* the user's parameters for it; valid during init() only */
+struct trestle_request;   /* one access under way; see trestle_request_complete() */
+struct trestle_region;    /* a table of registers; see trestle/registers.h */
+struct trestle_component; /* what has ports; see trestle/sim.h */
+struct trestle_sim;       /* the engine; see trestle/sim.h */
 
 /* One access of the guest. size is one of the model's access_sizes, offset is a multiple of
  * it, and the access lies inside the region. data holds the value of a write in its low
@@ -153,17 +155,44 @@ TRESTLE_API extern const struct trestle_model *const trestle_model_entry;
 
 /* --- what a model may ask for, in any callback unless noted ------------------------------ */
 
-/* The state struct, state_size bytes. Each device begins with the pointer to it. */
+/* What a device is. Each device begins with this; the library writes it, others only read it. */
+struct trestle_device_facts {
+    void *state;                         /* state_size bytes */
+    struct trestle_request *request;     /* under way, or NULL */
+    struct trestle_sim *sim;             /* its engine, which begins with its time */
+    const struct trestle_model *model;   /* a copy of the model's table, in this library's size */
+    void *ctx;                           /* the embedder's pointer from the options */
+    struct trestle_component *component; /* its ports; trestle/sim.h */
+    const char *name;                    /* lives as long as the device */
+    uint64_t irq_levels;                 /* bit n: line n is high */
+    size_t input_room;                   /* bytes of input that the model takes */
+    uint64_t base_addr, size;            /* as configured; TRESTLE_NO_BASE: the guest places it */
+};
+static inline const struct trestle_device_facts *
+trestle_device_facts(const struct trestle_device *dev)
+{
+    return (const struct trestle_device_facts *)dev;
+}
 static inline void *trestle_device_state(struct trestle_device *dev)
 {
-    return *(void **)dev;
+    return trestle_device_facts(dev)->state;
 }
-/* The configured name and region (TRESTLE_NO_BASE: where the guest puts it). The string lives as
- * long as the device. */
-TRESTLE_API const char *trestle_device_name(const struct trestle_device *dev);
-TRESTLE_API uint64_t trestle_device_base(const struct trestle_device *dev);
-TRESTLE_API uint64_t trestle_device_size(const struct trestle_device *dev);
-TRESTLE_API trestle_time trestle_device_now(const struct trestle_device *dev);
+static inline const char *trestle_device_name(const struct trestle_device *dev)
+{
+    return trestle_device_facts(dev)->name;
+}
+static inline uint64_t trestle_device_base(const struct trestle_device *dev)
+{
+    return trestle_device_facts(dev)->base_addr;
+}
+static inline uint64_t trestle_device_size(const struct trestle_device *dev)
+{
+    return trestle_device_facts(dev)->size;
+}
+static inline trestle_time trestle_device_now(const struct trestle_device *dev)
+{
+    return *(const trestle_time *)trestle_device_facts(dev)->sim;
+}
 
 /* Calls wake(dev, timer, when) when time has come to `when`; replaces the timer's previous
  * setting. A time in the past means now, after the current callback. TRESTLE_TIME_NEVER cancels. */
@@ -182,14 +211,12 @@ static inline void trestle_device_wake_after(struct trestle_device *dev, uint32_
  * completion, or one of a request that a reset has cancelled, is logged and ignored. */
 TRESTLE_API void trestle_request_complete(struct trestle_request *req, int status, uint64_t data);
 
-/* Sends a copy of data to the peer linked to port. -ENOTCONN: no link there. -EINVAL: no such
- * port. -EMSGSIZE: size is 0 or above TRESTLE_MESSAGE_MAX. -ENOBUFS: the link is full, which the
- * library logs. */
+/* Sends a copy of data to the peer linked to port. A model that sends on what message() got, whole
+ * and from inside message(), makes no copy: no byte is moved between links of one engine.
+ * -ENOTCONN: no link there. -EINVAL: no such port. -EMSGSIZE: size is 0 or above
+ * TRESTLE_MESSAGE_MAX. -ENOBUFS: the link is full, which the library logs. */
 TRESTLE_API TRESTLE_CHECK int trestle_device_send(struct trestle_device *dev, uint32_t port,
                                                   const void *data, size_t size);
-/* In message() only: sends the received message on, unchanged. Between links of one engine no byte
- * is copied. -EINVAL: outside of message(); otherwise as trestle_device_send(). */
-TRESTLE_API TRESTLE_CHECK int trestle_device_forward(struct trestle_device *dev, uint32_t port);
 TRESTLE_API bool trestle_device_linked(const struct trestle_device *dev, uint32_t port);
 
 /* Bytes for the host, as of a serial port. They go to the place that the user has configured for

@@ -84,9 +84,19 @@ trestle_machine_find_qemu(const struct trestle_machine_options *options, char **
 TRESTLE_API TRESTLE_CHECK int trestle_machine_launch(const struct trestle_machine_options *options,
                                                      struct trestle_machine **ret_machine,
                                                      char **ret_error);
-TRESTLE_API pid_t trestle_machine_pid(const struct trestle_machine *machine);
-/* Readable once QEMU has ended. */
-TRESTLE_API int trestle_machine_fd(const struct trestle_machine *machine);
+/* Each machine begins with this; the library writes it, others only read it. */
+struct trestle_machine_facts {
+    pid_t pid; /* QEMU's; -1 once it has ended */
+    int fd;    /* readable once it has ended */
+};
+static inline pid_t trestle_machine_pid(const struct trestle_machine *machine)
+{
+    return ((const struct trestle_machine_facts *)machine)->pid;
+}
+static inline int trestle_machine_fd(const struct trestle_machine *machine)
+{
+    return ((const struct trestle_machine_facts *)machine)->fd;
+}
 /* True once QEMU has ended; *ret_exit_code is then its exit code, or 128 + the signal. */
 TRESTLE_API bool trestle_machine_ended(struct trestle_machine *machine, int *ret_exit_code);
 /* Asks QEMU to end, and kills it when it has not within grace_ms. Waits for it. */

@@ -48,9 +48,18 @@ struct trestle_process_device {
     const char *name;
     uint64_t size;
 };
-/* The devices to serve, *ret_num of them. They live as long as the process. */
-TRESTLE_API const struct trestle_process_device *
-trestle_process_devices(const struct trestle_process *process, uint32_t *ret_num);
+/* Each process begins with this; the library writes it, others only read it. */
+struct trestle_process_facts {
+    const struct trestle_process_device *devices; /* to serve; they live as long as the process */
+    uint32_t num_devices;
+};
+static inline const struct trestle_process_device *
+trestle_process_devices(const struct trestle_process *process, uint32_t *ret_num)
+{
+    const struct trestle_process_facts *facts = (const struct trestle_process_facts *)process;
+    *ret_num = facts->num_devices;
+    return facts->devices;
+}
 
 /* Gives the next device, from 0 on, its model, which outlives the process. *ret_device (if wanted)
  * is as from trestle_bridge_add_device(). -ENOENT: all devices have a model. */

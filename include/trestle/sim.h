@@ -20,14 +20,16 @@ extern "C" {
 
 /* --- engine ------------------------------------------------------------------------------- */
 
-struct trestle_sim;
-
 TRESTLE_API TRESTLE_CHECK int trestle_sim_create(struct trestle_sim **ret_sim);
 /* Forgets pending events without touching them, and frees components and links. Destroy the devices
  * first. NULL is fine. */
 TRESTLE_API void trestle_sim_destroy(struct trestle_sim *sim);
 
-TRESTLE_API trestle_time trestle_sim_now(const struct trestle_sim *sim);
+/* Each engine begins with its time. */
+static inline trestle_time trestle_sim_now(const struct trestle_sim *sim)
+{
+    return *(const trestle_time *)sim;
+}
 /* Time of the next event, or TRESTLE_TIME_NEVER. */
 TRESTLE_API trestle_time trestle_sim_next(const struct trestle_sim *sim);
 /* Runs every event up to and including `until` in order, then sets now to `until`. A time in
@@ -38,8 +40,8 @@ TRESTLE_API uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time
 
 /* --- components and links ----------------------------------------------------------------- */
 
-/* A component owns numbered ports; a link joins two ports with a latency in each direction. */
-struct trestle_component;
+/* A component (struct trestle_component) owns numbered ports; a link joins two ports with a latency
+ * in each direction. */
 struct trestle_link;
 
 typedef void (*trestle_receive_fn)(void *ctx, uint32_t port, const void *data, size_t size);
@@ -55,8 +57,9 @@ TRESTLE_API TRESTLE_CHECK int trestle_link_create(struct trestle_component *a, u
                                                   trestle_time latency,
                                                   struct trestle_link **ret_link);
 #define TRESTLE_BANDWIDTH_MAX (UINT64_C(1000) * 1000 * 1000 * 1000 * 1000) /* bits per second */
-/* Sends a copy of data out of a port. -ENOTCONN, -EINVAL, -EMSGSIZE, -ENOMEM. -ENOBUFS: the link
- * has TRESTLE_LINK_MESSAGES_MAX or TRESTLE_LINK_BYTES_MAX on their way. */
+/* Sends a copy of data out of a port; of what receive() got, whole and from inside it, without a
+ * copy. -ENOTCONN, -EINVAL, -EMSGSIZE, -ENOMEM. -ENOBUFS: the link has TRESTLE_LINK_MESSAGES_MAX or
+ * TRESTLE_LINK_BYTES_MAX on their way. */
 TRESTLE_API TRESTLE_CHECK int trestle_component_send(struct trestle_component *component,
                                                      uint32_t port, const void *data, size_t size);
 
@@ -135,11 +138,28 @@ TRESTLE_API TRESTLE_CHECK int trestle_device_start(struct trestle_device *dev, c
  * cut: peers that send get -ENOTCONN. */
 TRESTLE_API void trestle_device_destroy(struct trestle_device *dev);
 
-/* A copy of the model's table, in this library's size. */
-TRESTLE_API const struct trestle_model *trestle_device_model(const struct trestle_device *dev);
-TRESTLE_API struct trestle_component *trestle_device_component(struct trestle_device *dev);
-/* The embedder's pointer from the options. */
-TRESTLE_API void *trestle_device_ctx(const struct trestle_device *dev);
+/* More facts of a device. */
+static inline const struct trestle_model *trestle_device_model(const struct trestle_device *dev)
+{
+    return trestle_device_facts(dev)->model;
+}
+static inline struct trestle_component *trestle_device_component(struct trestle_device *dev)
+{
+    return trestle_device_facts(dev)->component;
+}
+static inline void *trestle_device_ctx(const struct trestle_device *dev)
+{
+    return trestle_device_facts(dev)->ctx;
+}
+/* True while a request is under way: until then the engine's events matter to the guest. */
+static inline bool trestle_device_busy(const struct trestle_device *dev)
+{
+    return trestle_device_facts(dev)->request;
+}
+static inline bool trestle_device_irq_level(const struct trestle_device *dev, uint32_t line)
+{
+    return line < TRESTLE_IRQ_LINES_MAX && (trestle_device_facts(dev)->irq_levels >> line & 1);
+}
 
 /* Checks the access against the model's table and performs it at the sim's current time.
  * 0: done, status and ret_data are set (status tells whether it succeeded). -EINPROGRESS: done()
@@ -158,9 +178,6 @@ TRESTLE_API TRESTLE_CHECK int trestle_device_cancel(struct trestle_device *dev,
 /* Cancels timers, drops lines, and forgets DMA under way and messages on their way to the device.
  * Then calls the model's reset(), then done() with -ECANCELED for a request under way. */
 TRESTLE_API void trestle_device_reset(struct trestle_device *dev);
-/* True while a request is under way: until then the engine's events matter to the guest. */
-TRESTLE_API bool trestle_device_busy(const struct trestle_device *dev);
-TRESTLE_API bool trestle_device_irq_level(const struct trestle_device *dev, uint32_t line);
 /* Where a transfer's bytes are, or NULL when it is over or a reset has ended it. */
 TRESTLE_API void *trestle_device_dma_buffer(struct trestle_device *dev, uint64_t id,
                                             size_t *ret_size);
@@ -173,7 +190,11 @@ TRESTLE_API TRESTLE_CHECK int trestle_device_deliver(struct trestle_device *dev,
                                                      const void *data, size_t size);
 
 /* How many bytes of input the model takes now, at most TRESTLE_INPUT_MAX. */
-TRESTLE_API size_t trestle_device_input_room(const struct trestle_device *dev);
+static inline size_t trestle_device_input_room(const struct trestle_device *dev)
+{
+    size_t room = trestle_device_facts(dev)->input_room;
+    return room < TRESTLE_INPUT_MAX ? room : TRESTLE_INPUT_MAX;
+}
 /* Gives input to the model at once. -EINVAL: size is 0, or the model has no input(). -ENOBUFS: it
  * is more than trestle_device_input_room(); nothing was given. -EBUSY: inside one of its callbacks.
  */

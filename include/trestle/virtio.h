@@ -102,10 +102,11 @@ TRESTLE_API void trestle_virtio_reset(struct trestle_device *dev);
 TRESTLE_API void trestle_virtio_fini(struct trestle_device *dev);
 
 /* The configuration space: TRESTLE_VIRTIO_CONFIG_MAX bytes, little-endian, zeroed. The model fills
- * it. The driver can read it, but not write it. */
-TRESTLE_API uint8_t *trestle_virtio_config(struct trestle_device *dev);
-/* Call it after a change of the configuration space that a driver could see. */
-TRESTLE_API void trestle_virtio_config_changed(struct trestle_device *dev);
+ * it. The driver can read it, but not write it. The common part begins with it. */
+static inline uint8_t *trestle_virtio_config(struct trestle_device *dev)
+{
+    return *(uint8_t **)trestle_device_state(dev);
+}
 
 /* Takes the next chain that the driver has made available. 1: it is in *ret_chain; give it back
  * with trestle_virtio_push(), now or later. 0: there is none, or the driver is not ready. Negative:
@@ -135,6 +136,12 @@ TRESTLE_API void trestle_virtio_push(struct trestle_device *dev, uint32_t queue,
                                      const struct trestle_virtio_chain *chain, uint32_t written);
 /* Call it after one or more pushes. It raises the interrupt, unless the driver does not want it. */
 TRESTLE_API void trestle_virtio_signal(struct trestle_device *dev, uint32_t queue);
+#define TRESTLE_VIRTIO_CONFIG UINT32_MAX
+/* Call it after a change of the configuration space that a driver could see. */
+static inline void trestle_virtio_config_changed(struct trestle_device *dev)
+{
+    trestle_virtio_signal(dev, TRESTLE_VIRTIO_CONFIG);
+}
 
 /* Call it when the driver has broken a rule of the kind. It logs that, and the device then needs a
  * reset. */

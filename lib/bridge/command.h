@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a bridge does for Trestle's own programs only: acting on devices besides the guest, watching
- * them, and ending them. They have the library in them; it exports none of this. */
+/* What a bridge does for Trestle's own programs only: watching its devices, having other processes
+ * serve them, and ending them. They have the library in them; it exports none of this. */
 #ifndef TRESTLE_BRIDGE_COMMAND_H
 #define TRESTLE_BRIDGE_COMMAND_H
 
@@ -8,6 +8,14 @@
 #include "trestle/bridge.h"
 
 uint32_t trestle_bridge_num_devices(const struct trestle_bridge *bridge);
+/* NULL: another process serves it. */
+struct trestle_device *trestle_bridge_device(const struct trestle_bridge *bridge, uint32_t index);
+/* The listening socket of a device, for the process that serves it. */
+int trestle_bridge_listen_fd(const struct trestle_bridge *bridge, uint32_t index);
+struct trestle_sim *trestle_bridge_sim(struct trestle_bridge *bridge);
+/* False, with a line in the log the first time: there is no shared memory. For a program that has
+ * other processes serve devices, each of which would find out for itself, and say so. */
+bool trestle_bridge_try_shm(struct trestle_bridge *bridge);
 /* The guest's own time, as it last told. TRESTLE_TIME_NEVER: it tells none. */
 trestle_time trestle_bridge_guest_time(const struct trestle_bridge *bridge);
 

@@ -298,36 +298,35 @@ static int resolve_port(struct trestle_bridge *bridge, const char *text, struct 
     return 0;
 }
 
-int trestle_bridge_link(struct trestle_bridge *bridge, const char *from, const char *to,
-                        trestle_time latency, char **ret_error)
+static int link_ports(const struct trestle_bridge_link *link, struct trestle_device *from,
+                      uint32_t from_port, struct trestle_device *to, uint32_t to_port)
 {
-    struct port *a, *b;
-    uint32_t a_port, b_port;
-    int r = resolve_port(bridge, from, &a, &a_port, ret_error);
-    if (!r)
-        r = resolve_port(bridge, to, &b, &b_port, ret_error);
-    if (r)
-        return r;
-    r = trestle_link_create(trestle_device_component(a->device), a_port,
-                            trestle_device_component(b->device), b_port, latency, NULL);
-    if (r)
-        return error_set(ret_error, r, "cannot link %s to %s: %s", from, to,
-                         r == -EBUSY ? "a port can have only one link" : error_text(r));
-    const struct trestle_trace_link kept = {
-        .devices = {a->index, b->index}, .ports = {a_port, b_port}, .latency = latency};
-    return bridge_trace_keep_link(&bridge->trace, &kept) < 0 ? error_no_memory(ret_error) : 0;
+    struct trestle_link *made;
+    int r = trestle_link_create(trestle_device_component(from), from_port,
+                                trestle_device_component(to), to_port, link->latency, &made);
+    return r ? r : trestle_link_set_bandwidth(made, link->bandwidth);
 }
 
-int trestle_bridge_set_bandwidth(struct trestle_bridge *bridge, const char *end,
-                                 uint64_t bits_per_second, char **ret_error)
+int trestle_bridge_link(struct trestle_bridge *bridge, const struct trestle_bridge_link *theirs,
+                        char **ret_error)
 {
-    struct port *port;
-    uint32_t number;
-    int r = resolve_port(bridge, end, &port, &number, ret_error);
+    struct trestle_bridge_link link;
+    struct port *a, *b;
+    uint32_t a_port, b_port;
+    int r = sized_import(&link, sizeof(link), sizeof(link), theirs);
+    if (r)
+        return error_set(ret_error, r, "the size of struct trestle_bridge_link is %zu: %s",
+                         theirs->size, error_text(r));
+    r = resolve_port(bridge, link.from, &a, &a_port, ret_error);
+    if (!r)
+        r = resolve_port(bridge, link.to, &b, &b_port, ret_error);
     if (r)
         return r;
-    struct trestle_link *link =
-        trestle_component_link(trestle_device_component(port->device), number);
-    r = link ? trestle_link_set_bandwidth(link, bits_per_second) : -ENOTCONN;
-    return r ? error_set(ret_error, r, "the link at %s: %s", end, error_text(r)) : 0;
+    r = link_ports(&link, a->device, a_port, b->device, b_port);
+    if (r)
+        return error_set(ret_error, r, "cannot link %s to %s: %s", link.from, link.to,
+                         r == -EBUSY ? "a port can have only one link" : error_text(r));
+    const struct trestle_trace_link kept = {
+        .devices = {a->index, b->index}, .ports = {a_port, b_port}, .latency = link.latency};
+    return bridge_trace_keep_link(&bridge->trace, &kept) < 0 ? error_no_memory(ret_error) : 0;
 }

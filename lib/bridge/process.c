@@ -14,9 +14,9 @@
 #include "command.h"
 
 struct trestle_process {
+    struct trestle_process_facts facts; /* first: trestle_process_devices() */
     struct trestle_process_options options;
     struct handover *given;
-    struct trestle_process_device *devices; /* of those */
     int in_fd, out_fd;
     struct trestle_bridge *bridge;
     uint32_t num_added;
@@ -34,12 +34,13 @@ static void log_level(void *ctx, enum trestle_log_level level, const char *text)
 static int create_bridge(struct trestle_process *process, char **ret_error)
 {
     const struct handover *given = process->given;
-    process->devices = calloc(given->num_devices + 1, sizeof(*process->devices));
-    if (!process->devices)
+    struct trestle_process_device *devices = calloc(given->num_devices + 1, sizeof(*devices));
+    if (!devices)
         return error_no_memory(ret_error);
     for (size_t i = 0; i < given->num_devices; i++)
-        process->devices[i] =
+        devices[i] =
             (struct trestle_process_device){given->devices[i].name, given->devices[i].size};
+    process->facts = (struct trestle_process_facts){devices, (uint32_t)given->num_devices};
     const struct trestle_bridge_options options = {.size = sizeof(options),
                                                    .log = log_level,
                                                    .ctx = process,
@@ -87,20 +88,13 @@ void trestle_process_destroy(struct trestle_process *process)
     if (process->bridge && trestle_bridge_remove_devices(process->bridge) < 0)
         (void)handover_say(process->out_fd, "lost", "");
     trestle_bridge_destroy(process->bridge);
-    free(process->devices);
+    free((void *)process->facts.devices);
     handover_free(process->given);
     if (process->in_fd >= 0)
         close(process->in_fd);
     if (process->out_fd >= 0)
         close(process->out_fd);
     free(process);
-}
-
-const struct trestle_process_device *trestle_process_devices(const struct trestle_process *process,
-                                                             uint32_t *ret_num)
-{
-    *ret_num = (uint32_t)process->given->num_devices;
-    return process->devices;
 }
 
 int trestle_process_add_device(struct trestle_process *process, const struct trestle_model *model,

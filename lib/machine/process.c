@@ -18,7 +18,10 @@
 #define GRACE_MS 1000
 
 struct trestle_machine {
-    struct child qemu;
+    union {
+        struct trestle_machine_facts facts; /* the first two of the child's */
+        struct child qemu;
+    };
     struct terminal terminal;
     bool has_terminal; /* terminal is to be restored */
 };
@@ -122,16 +125,6 @@ int trestle_machine_launch(const struct trestle_machine_options *options,
 
 /* --- watch and stop ------------------------------------------------------------------------------
  */
-
-pid_t trestle_machine_pid(const struct trestle_machine *machine)
-{
-    return machine->qemu.pid;
-}
-
-int trestle_machine_fd(const struct trestle_machine *machine)
-{
-    return machine->qemu.fd;
-}
 
 bool trestle_machine_ended(struct trestle_machine *machine, int *ret_exit_code)
 {

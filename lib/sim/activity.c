@@ -25,11 +25,11 @@ const char *activity_name(enum trestle_callback callback)
 static void look_at_device(const struct trestle_device *dev, bool runs,
                            struct trestle_activity *ret)
 {
-    const struct trestle_request *request = dev->request;
+    const struct trestle_request *request = dev->facts.request;
     enum trestle_callback callback = atomic_load_explicit(&dev->callback, memory_order_relaxed);
     ret->callback = runs ? callback : TRESTLE_CALLBACK_NONE;
     ret->callback_name = activity_name(callback);
-    strncpy(ret->device, dev->name ? dev->name : "", sizeof(ret->device) - 1);
+    strncpy(ret->device, dev->facts.name ? dev->facts.name : "", sizeof(ret->device) - 1);
     if (request &&
         (ret->callback == TRESTLE_CALLBACK_READ || ret->callback == TRESTLE_CALLBACK_WRITE)) {
         ret->offset = request->access.offset;

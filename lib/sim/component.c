@@ -255,32 +255,30 @@ static int send_payload(struct trestle_component *component, uint32_t port, stru
     return 0;
 }
 
+/* The payload that holds these bytes already, since they are those of the message that arrives. */
+static struct payload *payload_arriving(const struct trestle_sim *sim, const void *data,
+                                        size_t size)
+{
+    struct payload *payload = sim->arriving ? sim->arriving->payload : NULL;
+    return payload && data == payload->data && size == payload->size ? payload : NULL;
+}
+
 int trestle_component_send(struct trestle_component *component, uint32_t port, const void *data,
                            size_t size)
 {
-    struct payload *payload;
     int r = check_room(component, port, size);
-    if (r == 0)
-        r = payload_take(component->sim, size, &payload);
+    if (r < 0)
+        return r;
+    struct payload *payload = payload_arriving(component->sim, data, size);
+    if (payload)
+        return send_payload(component, port, payload);
+    r = payload_take(component->sim, size, &payload);
     if (r < 0)
         return r;
     memcpy(payload->data, data, size);
     r = send_payload(component, port, payload);
     payload_leave(component->sim, payload);
     return r;
-}
-
-bool component_is_receiving(const struct trestle_component *component)
-{
-    const struct message *arriving = component->sim->arriving;
-    return arriving && arriving->to == component;
-}
-
-int component_forward(struct trestle_component *component, uint32_t port)
-{
-    struct payload *payload = component->sim->arriving->payload;
-    int r = check_room(component, port, payload->size);
-    return r < 0 ? r : send_payload(component, port, payload);
 }
 
 void component_set_lazy(struct trestle_component *component, bool is_lazy)

@@ -11,46 +11,6 @@
 #include "registers.h"
 #include "trace/trace.h"
 
-const char *trestle_device_name(const struct trestle_device *dev)
-{
-    return dev->name;
-}
-
-uint64_t trestle_device_base(const struct trestle_device *dev)
-{
-    return dev->base_addr;
-}
-
-uint64_t trestle_device_size(const struct trestle_device *dev)
-{
-    return dev->region_size;
-}
-
-trestle_time trestle_device_now(const struct trestle_device *dev)
-{
-    return dev->sim->now;
-}
-
-const struct trestle_model *trestle_device_model(const struct trestle_device *dev)
-{
-    return &dev->model;
-}
-
-struct trestle_component *trestle_device_component(struct trestle_device *dev)
-{
-    return dev->component;
-}
-
-void *trestle_device_ctx(const struct trestle_device *dev)
-{
-    return dev->ctx;
-}
-
-bool trestle_device_busy(const struct trestle_device *dev)
-{
-    return dev->request != NULL;
-}
-
 /* --- accesses -------------------------------------------------------------------------------- */
 
 /* For a width that is not 1 to 8, the mask has no meaning. */
@@ -69,8 +29,8 @@ static void request_set(struct trestle_request *req, int status, uint64_t data)
 /* Nothing is under way any more: what the model still holds of it is out of date. */
 static struct trestle_request *request_take(struct trestle_device *dev)
 {
-    struct trestle_request *req = dev->request;
-    dev->request = NULL;
+    struct trestle_request *req = dev->facts.request;
+    dev->facts.request = NULL;
     dev->completed = false;
     dev->ticket = (dev->ticket + 1) % DEVICE_TICKETS;
     req->device = NULL;
@@ -105,7 +65,7 @@ static void request_finish(struct trestle_device *dev)
 {
     struct trestle_request *req = request_take(dev);
     if (trestle_event_pending(&dev->delayed))
-        sim_cancel(dev->sim, &dev->delayed);
+        sim_cancel(dev->facts.sim, &dev->delayed);
     request_tell(dev, req, NULL);
     if (device_is_observed(dev))
         observe_answer(dev, req);
@@ -125,7 +85,7 @@ void trestle_request_complete(struct trestle_request *req, int status, uint64_t 
     struct trestle_device *dev = req->device;
     if (device_is_elsewhere(dev, "trestle_request_complete"))
         return;
-    if (!dev->request || dev->completed || req != &dev->tickets[dev->ticket]) {
+    if (!dev->facts.request || dev->completed || req != &dev->tickets[dev->ticket]) {
         if (req->status == -ECANCELED) { /* the answer that trestle_device_cancel() left owing */
             req->status = 0;
             return;
@@ -134,14 +94,14 @@ void trestle_request_complete(struct trestle_request *req, int status, uint64_t 
                            "model '%s' completed a request that is not under way", dev->model.name);
         return;
     }
-    request_set(dev->request, status <= 0 ? status : -EIO, data);
+    request_set(dev->facts.request, status <= 0 ? status : -EIO, data);
     dev->completed = true;
     if (dev->depth > 0)
         return; /* the end of its callback answers */
     /* Another device's callback completes it. The answer could lead to an access to that device, so
      * it waits until the callback is over. */
-    if (atomic_load_explicit(&dev->sim->activity.device, memory_order_relaxed))
-        sim_schedule_reserved(dev->sim, &dev->delayed, dev->sim->now);
+    if (atomic_load_explicit(&dev->facts.sim->activity.device, memory_order_relaxed))
+        sim_schedule_reserved(dev->facts.sim, &dev->delayed, dev->facts.sim->now);
     else
         request_finish(dev);
 }
@@ -188,7 +148,7 @@ static int access_check(const struct trestle_device *dev, const struct trestle_a
 /* Gives the request under way to the model. 0: its status is set. Or -EINPROGRESS. */
 static inline int access_perform(struct trestle_device *dev, const struct register_slot *slot)
 {
-    struct trestle_request *req = dev->request, *ticket = &dev->tickets[dev->ticket];
+    struct trestle_request *req = dev->facts.request, *ticket = &dev->tickets[dev->ticket];
     const struct trestle_access *access = &req->access;
     uint64_t data = 0;
     int r;
@@ -238,11 +198,11 @@ static __attribute__((noinline)) int submit_closely(struct trestle_device *dev,
     }
     if (!req->write)
         req->access.data = 0;
-    dev->request = req;
+    dev->facts.request = req;
     req->device = dev;
     if (unlikely(dev->hindrance)) {
-        sim_schedule_reserved(dev->sim, &dev->delayed,
-                              time_add(dev->sim->now, dev->access_latency));
+        sim_schedule_reserved(dev->facts.sim, &dev->delayed,
+                              time_add(dev->facts.sim->now, dev->access_latency));
         return -EINPROGRESS;
     }
     r = access_perform(dev, slot);
@@ -255,7 +215,7 @@ static inline int submit(struct trestle_device *dev, struct trestle_request *req
 {
     const struct register_slot *from = registers_from(dev->banks, &req->access);
     if (from && likely(!dev->hindrance) &&
-        registers_try_plain(from, dev->state, &req->access, req->write, &req->ret_data)) {
+        registers_try_plain(from, dev->facts.state, &req->access, req->write, &req->ret_data)) {
         req->status = 0;
         return 0;
     }
@@ -274,8 +234,8 @@ static __attribute__((noinline)) int submit_observed(struct trestle_device *dev,
 
 int trestle_device_submit(struct trestle_device *dev, struct trestle_request *req)
 {
-    activity_here(&dev->sim->activity);
-    if (unlikely(dev->request || dev->depth > 0))
+    activity_here(&dev->facts.sim->activity);
+    if (unlikely(dev->facts.request || dev->depth > 0))
         return -EBUSY;
     if (req->write)
         req->access.data &= size_mask(req->access.size);
@@ -298,27 +258,27 @@ void device_delayed_fire(struct trestle_event *event, trestle_time now)
         return;
     }
     if (device_has_failed(dev))
-        request_set(dev->request, -EIO, 0);
+        request_set(dev->facts.request, -EIO, 0);
     if (device_has_failed(dev) || access_perform(dev, NULL) == 0)
         request_finish(dev);
 }
 
 struct trestle_request *device_give_up(struct trestle_device *dev)
 {
-    if (!dev->request)
+    if (!dev->facts.request)
         return NULL;
     struct trestle_request *req = request_take(dev);
     request_set(req, -ECANCELED, 0);
-    sim_cancel(dev->sim, &dev->delayed);
+    sim_cancel(dev->facts.sim, &dev->delayed);
     return req;
 }
 
 int trestle_device_cancel(struct trestle_device *dev, struct trestle_request *req)
 {
-    activity_here(&dev->sim->activity);
+    activity_here(&dev->facts.sim->activity);
     if (dev->depth > 0)
         return -EBUSY;
-    if (!req || dev->request != req)
+    if (!req || dev->facts.request != req)
         return -ENOENT;
     if (!trestle_event_pending(&dev->delayed)) /* else the model knows nothing of it */
         dev->tickets[dev->ticket].status = -ECANCELED;
@@ -340,7 +300,7 @@ void trestle_device_wake_at(struct trestle_device *dev, uint32_t timer, trestle_
     if (device_is_elsewhere(dev, "trestle_device_wake_at"))
         return;
     if (timer_exists(dev, timer))
-        sim_schedule_reserved(dev->sim, &dev->timers[timer].event, when);
+        sim_schedule_reserved(dev->facts.sim, &dev->timers[timer].event, when);
     else
         trestle_device_log(dev, TRESTLE_LOG_ERROR, "model '%s' has no timer %" PRIu32,
                            dev->model.name, timer);
@@ -350,7 +310,7 @@ trestle_time device_wake_time(const struct trestle_device *dev, uint32_t timer)
 {
     if (!timer_exists(dev, timer))
         return TRESTLE_TIME_NEVER;
-    return queue_when(&dev->sim->queue, &dev->timers[timer].event);
+    return queue_when(&dev->facts.sim->queue, &dev->timers[timer].event);
 }
 
 void device_timer_fire(struct trestle_event *event, trestle_time now)
@@ -367,7 +327,7 @@ void device_timer_fire(struct trestle_event *event, trestle_time now)
 void device_cancel_timers(struct trestle_device *dev)
 {
     for (uint32_t i = 0; i < dev->model.timers; i++)
-        sim_cancel(dev->sim, &dev->timers[i].event);
+        sim_cancel(dev->facts.sim, &dev->timers[i].event);
 }
 
 /* --- interrupt lines ------------------------------------------------------------------------- */
@@ -383,16 +343,11 @@ void trestle_device_irq(struct trestle_device *dev, uint32_t line, bool level)
     }
     if (trestle_device_irq_level(dev, line) == level)
         return;
-    dev->irq_levels ^= UINT64_C(1) << line;
+    dev->facts.irq_levels ^= UINT64_C(1) << line;
     if (device_is_observed(dev))
         observe_irq(dev, line, level);
     if (dev->ops.irq)
-        dev->ops.irq(dev->ctx, dev, line, level);
-}
-
-bool trestle_device_irq_level(const struct trestle_device *dev, uint32_t line)
-{
-    return line < dev->model.irq_lines && (dev->irq_levels >> line & 1);
+        dev->ops.irq(dev->facts.ctx, dev, line, level);
 }
 
 /* --- messages -------------------------------------------------------------------------------- */
@@ -405,16 +360,13 @@ void device_receive(void *ctx, uint32_t port, const void *data, size_t size)
     if (!dev->model.message)
         return;
     device_enter(dev, TRESTLE_CALLBACK_MESSAGE);
-    dev->received = data;
-    dev->received_size = size;
     dev->model.message(dev, port, data, size);
-    dev->received = NULL;
     device_leave(dev);
 }
 
 int trestle_device_deliver(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
 {
-    activity_here(&dev->sim->activity);
+    activity_here(&dev->facts.sim->activity);
     if (port >= dev->model.peer_ports)
         return -EINVAL;
     if (size == 0 || size > TRESTLE_MESSAGE_MAX)
@@ -425,13 +377,13 @@ int trestle_device_deliver(struct trestle_device *dev, uint32_t port, const void
     return 0;
 }
 
-/* component: what the engine's own links made of it. */
-static int finish_send(struct trestle_device *dev, int component, uint32_t port, const void *data,
-                       size_t size)
+int trestle_device_send(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
 {
-    int r = component;
+    if (device_is_elsewhere(dev, "trestle_device_send"))
+        return -EPERM;
+    int r = trestle_component_send(dev->facts.component, port, data, size);
     if (r == -ENOTCONN && dev->ops.send)
-        r = dev->ops.send(dev->ctx, dev, port, data, size);
+        r = dev->ops.send(dev->facts.ctx, dev, port, data, size);
     if (r == 0 && device_is_observed(dev))
         observe_message(dev, true, port, data, size);
     if (r == -ENOBUFS)
@@ -443,34 +395,12 @@ static int finish_send(struct trestle_device *dev, int component, uint32_t port,
     return r;
 }
 
-int trestle_device_send(struct trestle_device *dev, uint32_t port, const void *data, size_t size)
-{
-    if (device_is_elsewhere(dev, "trestle_device_send"))
-        return -EPERM;
-    return finish_send(dev, trestle_component_send(dev->component, port, data, size), port, data,
-                       size);
-}
-
-int trestle_device_forward(struct trestle_device *dev, uint32_t port)
-{
-    const void *data = dev->received;
-    size_t size = dev->received_size;
-    if (device_is_elsewhere(dev, "trestle_device_forward"))
-        return -EPERM;
-    if (!data)
-        return -EINVAL;
-    int r = component_is_receiving(dev->component)
-                ? component_forward(dev->component, port)
-                : trestle_component_send(dev->component, port, data, size);
-    return finish_send(dev, r, port, data, size);
-}
-
 bool trestle_device_linked(const struct trestle_device *dev, uint32_t port)
 {
     if (port >= dev->model.peer_ports)
         return false;
-    return component_is_linked(dev->component, port) ||
-           (dev->ops.linked && dev->ops.linked(dev->ctx, dev, port));
+    return component_is_linked(dev->facts.component, port) ||
+           (dev->ops.linked && dev->ops.linked(dev->facts.ctx, dev, port));
 }
 
 /* --- the world outside ----------------------------------------------------------------------- */
@@ -479,36 +409,31 @@ int trestle_device_output(struct trestle_device *dev, const void *data, size_t s
 {
     if (device_is_elsewhere(dev, "trestle_device_output"))
         return -EPERM;
-    return dev->ops.output ? dev->ops.output(dev->ctx, dev, data, size) : -ENOTCONN;
+    return dev->ops.output ? dev->ops.output(dev->facts.ctx, dev, data, size) : -ENOTCONN;
 }
 
 void trestle_device_accept_input(struct trestle_device *dev, size_t bytes)
 {
     if (device_is_elsewhere(dev, "trestle_device_accept_input"))
         return;
-    bool is_new = dev->input_room == 0 && bytes > 0;
-    dev->input_room = bytes;
+    if (!dev->model.input || device_has_failed(dev))
+        return;
+    bool is_new = dev->facts.input_room == 0 && bytes > 0;
+    dev->facts.input_room = bytes;
     if (is_new && dev->ops.input_room)
-        dev->ops.input_room(dev->ctx, dev);
-}
-
-size_t trestle_device_input_room(const struct trestle_device *dev)
-{
-    bool takes_any = dev->model.input && !device_has_failed(dev);
-    size_t room = takes_any ? dev->input_room : 0;
-    return room < TRESTLE_INPUT_MAX ? room : TRESTLE_INPUT_MAX;
+        dev->ops.input_room(dev->facts.ctx, dev);
 }
 
 int trestle_device_input(struct trestle_device *dev, const void *data, size_t size)
 {
-    activity_here(&dev->sim->activity);
+    activity_here(&dev->facts.sim->activity);
     if (!dev->model.input || size == 0)
         return -EINVAL;
     if (size > trestle_device_input_room(dev))
         return -ENOBUFS;
     if (dev->depth > 0)
         return -EBUSY;
-    dev->input_room -= size;
+    dev->facts.input_room -= size;
     if (device_is_observed(dev))
         observe_input(dev, data, size);
     device_enter(dev, TRESTLE_CALLBACK_INPUT);

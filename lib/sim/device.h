@@ -26,12 +26,10 @@ enum device_hindrance {
 };
 
 struct trestle_device {
-    /* What each access touches, in one cache line or two. */
-    void *state; /* first: trestle_device_state() */
-    struct trestle_sim *sim;
+    struct trestle_device_facts facts; /* first: trestle_device_facts() */
+    /* What else each access touches, close to it. */
     struct register_banks *banks;           /* or NULL */
     const void *fence;                      /* behind the state, which need not be aligned */
-    struct trestle_request *request;        /* under way, or NULL */
     struct trestle_device *outer;           /* from inside whose callback it was called, or NULL */
     unsigned depth;                         /* callbacks of the model that are under way */
     _Atomic enum trestle_callback callback; /* the latest */
@@ -44,19 +42,11 @@ struct trestle_device {
 
     struct trestle_model model;
     struct trestle_host_ops ops;
-    void *ctx;
-    char *name;
-    uint64_t base_addr, region_size;
     void *memory[TRESTLE_REGIONS_MAX]; /* of regions that are; otherwise NULL */
     char *failure;                     /* what trestle_device_fail() said */
-    struct trestle_component *component;
-    const void *received; /* while its message() runs */
-    size_t received_size;
-    uint64_t irq_levels;
     trestle_time access_latency;
     /* The model gets the request under way, or has completed it in another device's callback. */
     struct trestle_event delayed;
-    size_t input_room; /* bytes that the model takes */
     struct trestle_request tickets[DEVICE_TICKETS];
 
     bool log_debug;
@@ -78,7 +68,7 @@ static inline bool device_has_failed(const struct trestle_device *dev)
 /* Around every callback of the model. What the callback completed is answered after it. */
 static inline void device_enter(struct trestle_device *dev, enum trestle_callback callback)
 {
-    struct activity *activity = &dev->sim->activity;
+    struct activity *activity = &dev->facts.sim->activity;
     dev->depth++;
     dev->outer = atomic_load_explicit(&activity->device, memory_order_relaxed);
     atomic_store_explicit(&dev->callback, callback, memory_order_relaxed);
@@ -99,7 +89,7 @@ void device_say_overflow(struct trestle_device *dev);
 static inline void device_exit(struct trestle_device *dev)
 {
     dev->depth--;
-    atomic_store_explicit(&dev->sim->activity.device, dev->outer, memory_order_relaxed);
+    atomic_store_explicit(&dev->facts.sim->activity.device, dev->outer, memory_order_relaxed);
     if (!device_is_intact(dev))
         device_say_overflow(dev);
 }
@@ -108,7 +98,7 @@ static inline void device_exit(struct trestle_device *dev)
 bool device_refuse_thread(struct trestle_device *dev, const char *function);
 static inline bool device_is_elsewhere(struct trestle_device *dev, const char *function)
 {
-    return unlikely(atomic_load_explicit(&dev->sim->activity.thread, memory_order_relaxed) !=
+    return unlikely(atomic_load_explicit(&dev->facts.sim->activity.thread, memory_order_relaxed) !=
                     activity_this_thread()) &&
            device_refuse_thread(dev, function);
 }
@@ -120,7 +110,7 @@ struct trestle_request *device_give_up(struct trestle_device *dev);
 /* device_observe.c: an observer may see what passes. Without one, the hot path stays as it is. */
 static inline bool device_is_observed(const struct trestle_device *dev)
 {
-    return unlikely(dev->sim->observe);
+    return unlikely(dev->facts.sim->observe);
 }
 void observe_access(struct trestle_device *dev, const struct trestle_request *req);
 void observe_answer(struct trestle_device *dev, const struct trestle_request *req);

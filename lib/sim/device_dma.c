@@ -71,7 +71,7 @@ static int transfer_add(struct trestle_device *dev)
     if (!transfer)
         return -ENOMEM;
     /* Its end must not fail to be heard of. */
-    int r = queue_reserve(&dev->sim->queue, 1);
+    int r = queue_reserve(&dev->facts.sim->queue, 1);
     if (r < 0) {
         free(transfer);
         return r;
@@ -118,11 +118,11 @@ static int dma_start(struct trestle_device *dev, bool write, uint64_t addr, void
     uint64_t id = (uint64_t)transfer->generation << 32 | transfer->index;
     if (device_is_observed(dev))
         observe_dma(dev, write, transfer->index, addr, buf, size);
-    int r = dev->ops.dma(dev->ctx, dev, write, addr, buf, size, id);
+    int r = dev->ops.dma(dev->facts.ctx, dev, write, addr, buf, size, id);
     if (r < 0) {
         if (device_is_observed(dev))
             observe_dma_refused(dev, transfer->index, r);
-        sim_cancel(dev->sim, &transfer->event);
+        sim_cancel(dev->facts.sim, &transfer->event);
         transfer_release(transfer);
     }
     *ret_transfer = transfer;
@@ -209,7 +209,7 @@ static int memory_move(struct trestle_device *dev, bool write, uint64_t addr, vo
     if (r < 0)
         return r;
     r = transfer->active ? -ENOTSUP : transfer->status;
-    sim_cancel(dev->sim, &transfer->event);
+    sim_cancel(dev->facts.sim, &transfer->event);
     transfer_release(transfer);
     return r;
 }
@@ -262,7 +262,7 @@ int trestle_device_dma_complete(struct trestle_device *dev, uint64_t id, int sta
     if (device_is_observed(dev))
         observe_dma_end(dev, transfer->index, transfer->status,
                         transfer->is_read && status == 0 ? transfer->buf : NULL, transfer->size);
-    sim_schedule_reserved(dev->sim, &transfer->event, dev->sim->now);
+    sim_schedule_reserved(dev->facts.sim, &transfer->event, dev->facts.sim->now);
     return 0;
 }
 
@@ -272,7 +272,7 @@ void device_forget_transfers(struct trestle_device *dev)
         struct transfer *transfer = dev->transfers[i];
         if (!transfer->is_taken)
             continue;
-        sim_cancel(dev->sim, &transfer->event);
+        sim_cancel(dev->facts.sim, &transfer->event);
         transfer_release(transfer);
     }
 }
@@ -280,7 +280,7 @@ void device_forget_transfers(struct trestle_device *dev)
 void device_free_transfers(struct trestle_device *dev)
 {
     device_forget_transfers(dev);
-    queue_unreserve(&dev->sim->queue, dev->num_transfers);
+    queue_unreserve(&dev->facts.sim->queue, dev->num_transfers);
     for (uint32_t i = 0; i < dev->num_transfers; i++)
         free(dev->transfers[i]);
     free(dev->transfers);

@@ -36,30 +36,30 @@ static int place_region(struct trestle_device *dev, const struct trestle_device_
                         char **ret_error)
 {
     const struct trestle_model *model = &dev->model;
-    dev->base_addr = options->base_addr;
-    dev->region_size = options->region_size ? options->region_size : model->region_size;
-    if (dev->region_size < model->region_size)
+    dev->facts.base_addr = options->base_addr;
+    dev->facts.size = options->region_size ? options->region_size : model->region_size;
+    if (dev->facts.size < model->region_size)
         return error_set(ret_error, -EINVAL,
                          "size %" PRIu64 " is smaller than the %" PRIu64
                          " bytes of registers of model '%s'",
-                         dev->region_size, model->region_size, model->name);
-    const char *complaint = region_complaint(dev->base_addr, dev->region_size);
+                         dev->facts.size, model->region_size, model->name);
+    const char *complaint = region_complaint(dev->facts.base_addr, dev->facts.size);
     if (complaint)
         return error_set(ret_error, -EINVAL, "0x%" PRIx64 " bytes at 0x%" PRIx64 ": %s",
-                         dev->region_size, dev->base_addr, complaint);
+                         dev->facts.size, dev->facts.base_addr, complaint);
     return 0;
 }
 
 static void device_free(struct trestle_device *dev)
 {
-    if (dev->component)
-        component_close(dev->component);
-    queue_unreserve(&dev->sim->queue, dev->model.timers + 1);
+    if (dev->facts.component)
+        component_close(dev->facts.component);
+    queue_unreserve(&dev->facts.sim->queue, dev->model.timers + 1);
     device_memory_free(dev);
-    registers_release(&dev->sim->banks, dev->banks);
+    registers_release(&dev->facts.sim->banks, dev->banks);
     free(dev->failure);
-    free(dev->state);
-    free(dev->name);
+    free(dev->facts.state);
+    free((char *)dev->facts.name);
     free(dev);
 }
 
@@ -78,10 +78,11 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
         return error_set(ret_error, r, "out of memory");
     }
     activity_here(&sim->activity);
-    dev->sim = sim;
+    dev->facts.sim = sim;
     dev->model = *model;
+    dev->facts.model = &dev->model;
     dev->ops = *ops;
-    dev->ctx = options->ctx;
+    dev->facts.ctx = options->ctx;
     dev->log_debug = options->log_debug;
     for (size_t i = 0; i < DEVICE_TICKETS; i++)
         dev->tickets[i].device = dev;
@@ -90,16 +91,17 @@ static int device_new(struct trestle_sim *sim, const struct trestle_model *model
         trestle_event_init(&dev->timers[i].event, device_timer_fire);
     }
     trestle_event_init(&dev->delayed, device_delayed_fire);
-    dev->name = strdup(options->name);
+    dev->facts.name = strdup(options->name);
     const uint64_t fence[2] = {DEVICE_FENCE, DEVICE_FENCE};
-    dev->state = calloc(1, model->state_size + sizeof(fence));
-    if (!dev->name || !dev->state ||
-        trestle_component_create(sim, model->peer_ports, device_receive, dev, &dev->component) < 0)
+    dev->facts.state = calloc(1, model->state_size + sizeof(fence));
+    if (!dev->facts.name || !dev->facts.state ||
+        trestle_component_create(sim, model->peer_ports, device_receive, dev,
+                                 &dev->facts.component) < 0)
         r = error_no_memory(ret_error);
     else
         r = place_region(dev, options, ret_error);
-    if (dev->state)
-        dev->fence = memcpy((char *)dev->state + model->state_size, fence, sizeof(fence));
+    if (dev->facts.state)
+        dev->fence = memcpy((char *)dev->facts.state + model->state_size, fence, sizeof(fence));
     if (r == 0)
         r = registers_take(&sim->banks, &dev->model, &dev->banks, ret_error);
     if (r == 0 && device_memory_create(dev) < 0)
@@ -133,18 +135,19 @@ void trestle_device_fail(struct trestle_device *dev, const char *format, ...)
     if (!dev->has_started)
         return; /* the creator of the device reports it */
     if (dev->is_ending) {
-        dev->sim->activity.has_lost = true;
+        dev->facts.sim->activity.has_lost = true;
         trestle_device_log(dev, TRESTLE_LOG_ERROR, "%s", text ? text : "it has failed");
         return;
     }
     dev->hindrance |= DEVICE_FAILED;
+    dev->facts.input_room = 0;
     trestle_device_log(dev, TRESTLE_LOG_ERROR, "%s; every access is a bus error until a reset",
                        text ? text : "it has failed");
 }
 
 int trestle_device_start(struct trestle_device *dev, char **ret_error)
 {
-    activity_here(&dev->sim->activity);
+    activity_here(&dev->facts.sim->activity);
     char *why = NULL;
     int r = 0;
     if (dev->has_started)
@@ -156,7 +159,7 @@ int trestle_device_start(struct trestle_device *dev, char **ret_error)
     }
     if (r != 0 || dev->failure) {
         r = fail_start(dev, r ? r : -EIO, &why);
-        error_set(ret_error, r, "device '%s': %s", dev->name, why ? why : "out of memory");
+        error_set(ret_error, r, "device '%s': %s", dev->facts.name, why ? why : "out of memory");
         free(why);
         return r;
     }
@@ -172,7 +175,7 @@ static int device_init(struct trestle_device *dev, const struct trestle_device_o
     if (params_record_init(&record, params.num) < 0)
         return error_no_memory(ret_error);
     int r = 0;
-    registers_reset(dev->banks, dev->state, true);
+    registers_reset(dev->banks, dev->facts.state, true);
     if (dev->model.init) {
         device_enter(dev, TRESTLE_CALLBACK_INIT);
         r = dev->model.init(dev, &params);
@@ -198,7 +201,7 @@ static int device_init(struct trestle_device *dev, const struct trestle_device_o
 static void device_stop(struct trestle_device *dev)
 {
     /* Other threads find it there. */
-    atomic_store_explicit(&dev->sim->activity.latest, NULL, memory_order_relaxed);
+    atomic_store_explicit(&dev->facts.sim->activity.latest, NULL, memory_order_relaxed);
     device_cancel_timers(dev);
     device_free_transfers(dev);
     device_log_finish(dev);
@@ -249,11 +252,11 @@ void trestle_device_destroy(struct trestle_device *dev)
 {
     if (!dev)
         return;
-    activity_here(&dev->sim->activity);
-    if (dev->request)
-        dev->request->device = NULL;
-    dev->request = NULL;
-    sim_cancel(dev->sim, &dev->delayed);
+    activity_here(&dev->facts.sim->activity);
+    if (dev->facts.request)
+        dev->facts.request->device = NULL;
+    dev->facts.request = NULL;
+    sim_cancel(dev->facts.sim, &dev->delayed);
     /* Nothing reaches the model any more but fini(). */
     device_enter(dev, TRESTLE_CALLBACK_FINI);
     dev->is_ending = true;

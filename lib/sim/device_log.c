@@ -14,7 +14,7 @@ static void emit(struct trestle_device *dev, enum trestle_log_level level, char 
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = ' ';
     }
-    dev->ops.log(dev->ctx, dev, level, line);
+    dev->ops.log(dev->facts.ctx, dev, level, line);
 }
 
 bool device_refuse_thread(struct trestle_device *dev, const char *function)
@@ -25,7 +25,7 @@ bool device_refuse_thread(struct trestle_device *dev, const char *function)
     snprintf(line, sizeof(line),
              "%s: model '%s' calls %s() from a thread of its own, so the call does nothing; call "
              "it from the model's callbacks only",
-             dev->name, dev->model.name, function);
+             dev->facts.name, dev->model.name, function);
     emit(dev, TRESTLE_LOG_ERROR, line);
     return true;
 }
@@ -35,7 +35,7 @@ static void emit_left_out(struct trestle_device *dev, enum trestle_log_level lev
     char line[LINE_SIZE];
     if (count == 0)
         return;
-    snprintf(line, sizeof(line), "%s: %" PRIu64 " more %s left out", dev->name, count,
+    snprintf(line, sizeof(line), "%s: %" PRIu64 " more %s left out", dev->facts.name, count,
              level == TRESTLE_LOG_ERROR ? "errors" : "warnings");
     emit(dev, level, line);
 }
@@ -46,7 +46,8 @@ static bool limit_allows(struct trestle_device *dev, enum trestle_log_level leve
     uint64_t left_out;
     if (level > TRESTLE_LOG_WARNING)
         return true;
-    bool allows = rate_limit_allows(&dev->log_limits[level], dev->sim->now, TRESTLE_S, &left_out);
+    bool allows =
+        rate_limit_allows(&dev->log_limits[level], dev->facts.sim->now, TRESTLE_S, &left_out);
     emit_left_out(dev, level, left_out);
     return allows;
 }
@@ -58,7 +59,7 @@ void trestle_device_log(struct trestle_device *dev, enum trestle_log_level level
         (level == TRESTLE_LOG_DEBUG && !dev->log_debug) || !limit_allows(dev, level))
         return;
     char line[LINE_SIZE];
-    int n = snprintf(line, sizeof(line), "%s: ", dev->name);
+    int n = snprintf(line, sizeof(line), "%s: ", dev->facts.name);
     if (n >= 0 && (size_t)n < sizeof(line)) {
         va_list args;
         va_start(args, format);

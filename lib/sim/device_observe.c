@@ -6,8 +6,8 @@
 
 static void observe(struct trestle_device *dev, struct trestle_trace_record *record)
 {
-    record->time = dev->sim->now;
-    dev->sim->observe(dev->sim->observe_ctx, dev, record);
+    record->time = dev->facts.sim->now;
+    dev->facts.sim->observe(dev->facts.sim->observe_ctx, dev, record);
 }
 
 void observe_access(struct trestle_device *dev, const struct trestle_request *req)

@@ -8,12 +8,12 @@
 static void forget(struct trestle_device *dev)
 {
     device_cancel_timers(dev);
-    component_forget_messages(dev->component);
+    component_forget_messages(dev->facts.component);
     device_forget_transfers(dev);
     for (uint32_t line = 0; line < dev->model.irq_lines; line++)
         trestle_device_irq(dev, line, false);
-    registers_reset(dev->banks, dev->state, false);
-    dev->input_room = 0;
+    registers_reset(dev->banks, dev->facts.state, false);
+    dev->facts.input_room = 0;
     dev->hindrance &= ~(unsigned)DEVICE_FAILED;
     if (dev->model.reset)
         dev->model.reset(dev);
@@ -27,7 +27,7 @@ void trestle_device_self_reset(struct trestle_device *dev)
 
 static void reset(struct trestle_device *dev, bool is_alone)
 {
-    activity_here(&dev->sim->activity);
+    activity_here(&dev->facts.sim->activity);
     if (dev->depth > 0)
         return;
     if (device_is_observed(dev))

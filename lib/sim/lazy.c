@@ -18,7 +18,7 @@ static bool can_be_seen(const struct trestle_device *dev)
 
 static void set_lazy(struct trestle_device *dev, bool is_lazy)
 {
-    component_set_lazy(dev->component, is_lazy);
+    component_set_lazy(dev->facts.component, is_lazy);
     for (uint32_t i = 0; i < dev->model.timers; i++)
         dev->timers[i].event.is_lazy = is_lazy;
     dev->delayed.is_lazy = is_lazy;
@@ -27,7 +27,7 @@ static void set_lazy(struct trestle_device *dev, bool is_lazy)
 static bool has_visible_peer(const struct trestle_device *dev)
 {
     for (uint32_t port = 0; port < dev->model.peer_ports; port++)
-        if (component_has_visible_peer(dev->component, port))
+        if (component_has_visible_peer(dev->facts.component, port))
             return true;
     return false;
 }
@@ -39,7 +39,7 @@ void lazy_find(struct trestle_device *const *devs, size_t count)
     for (bool has_changed = true; has_changed;) {
         has_changed = false;
         for (size_t i = 0; i < count; i++) {
-            if (!component_is_lazy(devs[i]->component) || !has_visible_peer(devs[i]))
+            if (!component_is_lazy(devs[i]->facts.component) || !has_visible_peer(devs[i]))
                 continue;
             set_lazy(devs[i], false);
             has_changed = true;

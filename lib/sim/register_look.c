@@ -74,7 +74,7 @@ bool trestle_device_stored(const struct trestle_device *dev, const struct trestl
         return false;
     const struct register_slot slot = {.row = container_of(reg, struct register_row, reg),
                                        .storage = reg->storage + at->index * reg->storage_stride};
-    *ret_value = register_load(&slot, dev->state);
+    *ret_value = register_load(&slot, dev->facts.state);
     return true;
 }
 

@@ -98,7 +98,7 @@ static inline int read_slot(const struct register_slot *slot, struct trestle_dev
                             uint64_t *ret_value)
 {
     const struct register_row *row = slot->row;
-    uint64_t stored = register_load(slot, dev->state), mask = covered(slot, access);
+    uint64_t stored = register_load(slot, dev->facts.state), mask = covered(slot, access);
     struct trestle_register_access on = {.reg = &row->reg,
                                          .index = slot->index,
                                          .value = stored & row->readable,
@@ -110,8 +110,8 @@ static inline int read_slot(const struct register_slot *slot, struct trestle_dev
         warn(dev, slot, "read of reserved register");
     int r = row->reg.on_read ? row->reg.on_read(dev, &on) : 0;
     if ((row->rc | row->rs) && r == 0) {
-        uint64_t left = register_load(slot, dev->state) & ~(row->rc & mask);
-        register_store(slot, dev->state, left | (row->rs & mask));
+        uint64_t left = register_load(slot, dev->facts.state) & ~(row->rc & mask);
+        register_store(slot, dev->facts.state, left | (row->rs & mask));
     }
     *ret_value = on.value & row->all;
     return r;
@@ -136,7 +136,7 @@ static inline int write_slot(const struct register_slot *slot, struct trestle_de
                              uint64_t value)
 {
     const struct register_row *row = slot->row;
-    uint64_t old = register_load(slot, dev->state), mask = covered(slot, access);
+    uint64_t old = register_load(slot, dev->facts.state), mask = covered(slot, access);
     if (unlikely(!row->is_simple_write)) {
         if (row->reg.access == TRESTLE_RESERVED) {
             warn(dev, slot, "write to reserved register");
@@ -151,7 +151,7 @@ static inline int write_slot(const struct register_slot *slot, struct trestle_de
         uint64_t new = (old & ~(row->plain & mask)) | (value & row->plain & mask);
         if (!row->is_simple_write)
             new = with_effects(row, new, value, mask);
-        register_store(slot, dev->state, new);
+        register_store(slot, dev->facts.state, new);
     }
     if (!row->reg.on_write)
         return 0;

@@ -13,11 +13,6 @@ void trestle_sim_observe(struct trestle_sim *sim, trestle_observe_fn observe, vo
     sim->observe_ctx = ctx;
 }
 
-trestle_time trestle_sim_now(const struct trestle_sim *sim)
-{
-    return sim->now;
-}
-
 trestle_time trestle_sim_next(const struct trestle_sim *sim)
 {
     return queue_next(&sim->queue);

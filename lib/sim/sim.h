@@ -17,7 +17,7 @@ struct register_banks;
 #define MESSAGE_CLASSES 3
 
 struct trestle_sim {
-    trestle_time now;
+    trestle_time now; /* first: trestle_sim_now() */
     struct queue queue;
     struct activity activity;
     trestle_observe_fn observe; /* or NULL */
@@ -62,10 +62,6 @@ static inline trestle_time time_add(trestle_time now, trestle_time delay)
 void sim_cancel(struct trestle_sim *sim, struct trestle_event *event);
 
 bool component_is_linked(const struct trestle_component *component, uint32_t port);
-/* Whether the component is receiving a message, and how to send this message on: no byte is copied.
- * Errors as trestle_component_send(). */
-bool component_is_receiving(const struct trestle_component *component);
-TRESTLE_CHECK int component_forward(struct trestle_component *component, uint32_t port);
 /* Whether messages to it are lazy: lazy.h. */
 void component_set_lazy(struct trestle_component *component, bool is_lazy);
 bool component_is_lazy(const struct trestle_component *component);

@@ -249,7 +249,7 @@ void trestle_virtio_push(struct trestle_device *dev, uint32_t number,
         queue->owes_interrupt = true;
 }
 
-void trestle_virtio_signal(struct trestle_device *dev, uint32_t number)
+static void signal_queue(struct trestle_device *dev, uint32_t number)
 {
     struct trestle_virtio *virtio = virtio_of(dev);
     struct virtio_queue *queue = &virtio->queues[number];
@@ -261,4 +261,12 @@ void trestle_virtio_signal(struct trestle_device *dev, uint32_t number)
     if (fetch(dev, queue->driver, flags, sizeof(flags), "the ring of available buffers") == 0 &&
         !(trestle_get_le16(flags) & AVAIL_NO_INTERRUPT))
         virtio_interrupt(dev, INTERRUPT_USED, queue->vector);
+}
+
+void trestle_virtio_signal(struct trestle_device *dev, uint32_t queue)
+{
+    if (queue == TRESTLE_VIRTIO_CONFIG)
+        virtio_config_changed(dev);
+    else
+        signal_queue(dev, queue);
 }

@@ -30,6 +30,7 @@ struct virtio_queue {
 };
 
 struct trestle_virtio {
+    uint8_t config[TRESTLE_VIRTIO_CONFIG_MAX]; /* first: trestle_virtio_config() */
     const struct trestle_virtio_kind *kind;
     uint64_t offered, accepted; /* features */
     uint32_t device_sel, driver_sel, queue_sel;
@@ -37,7 +38,6 @@ struct trestle_virtio {
     uint16_t config_vector; /* as a queue's */
     int num_vectors;        /* how many vectors the driver has set; 0: it waits for the line */
     struct virtio_queue queues[TRESTLE_VIRTIO_QUEUES_MAX];
-    uint8_t config[TRESTLE_VIRTIO_CONFIG_MAX];
 };
 
 static inline struct trestle_virtio *virtio_of(const struct trestle_device *dev)
@@ -60,6 +60,7 @@ bool virtio_queue_is_sound(const struct virtio_queue *queue);
 
 /* vector: of the queue, or of changes of the configuration. */
 void virtio_interrupt(struct trestle_device *dev, uint32_t why, uint16_t vector);
+void virtio_config_changed(struct trestle_device *dev);
 
 /* What the driver's registers do, whatever they look like. The features are 32 at a time. */
 uint64_t virtio_features(const struct trestle_device *dev); /* agreed on */

@@ -48,11 +48,6 @@ void trestle_virtio_reset(struct trestle_device *dev)
         virtio->kind->reset(dev);
 }
 
-uint8_t *trestle_virtio_config(struct trestle_device *dev)
-{
-    return virtio_of(dev)->config;
-}
-
 /* --- interrupts ------------------------------------------------------------------------------ */
 
 /* Messages need no acknowledgement; the line is high until there is one. */
@@ -67,7 +62,7 @@ void virtio_interrupt(struct trestle_device *dev, uint32_t why, uint16_t vector)
     }
 }
 
-void trestle_virtio_config_changed(struct trestle_device *dev)
+void virtio_config_changed(struct trestle_device *dev)
 {
     struct trestle_virtio *virtio = virtio_of(dev);
     virtio->generation++;

@@ -2,6 +2,7 @@
 /* Devices of the outside: a simulator gets their accesses with their time, and answers them in its
  * own. */
 #include "base/macros.h"
+#include "bridge/command.h"
 #include "bridge_fixture.h"
 #include "sim/command.h"
 #include "trace/trace.h"

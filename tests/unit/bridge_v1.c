@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#include "bridge/command.h"
 #include "bridge_fixture.h"
 
 static void send_request(int fd, uint8_t type, uint8_t size, uint64_t addr, uint64_t data)
@@ -292,6 +293,13 @@ static void test_answers_wait_for_a_slow_reader(void **state)
     close(other);
 }
 
+static int link_ports(struct fixture *f, const char *from, const char *to, char **ret_error)
+{
+    const struct trestle_bridge_link link = {
+        .size = sizeof(link), .from = from, .to = to, .latency = 1};
+    return trestle_bridge_link(f->bridge, &link, ret_error);
+}
+
 /* The parent owns the socket and a child serves it: here both are in one process. */
 static void test_external_device(void **state)
 {
@@ -307,7 +315,7 @@ static void test_external_device(void **state)
     trestle_bridge_destroy(f->bridge);
     assert_int_equal(trestle_bridge_create(&options, &f->bridge, NULL), 0);
     assert_int_equal(trestle_bridge_add_device(f->bridge, &device, NULL, NULL), 0);
-    assert_int_equal(trestle_bridge_link(f->bridge, "own.peer", "own.peer", 1, &error), -EINVAL);
+    assert_int_equal(link_ports(f, "own.peer", "own.peer", &error), -EINVAL);
     assert_non_null(strstr(error, "runs in a process of its own"));
     free(error);
     assert_int_equal(trestle_bridge_listen(f->bridge, NULL), 0);
@@ -368,7 +376,7 @@ static void test_start_comes_last(void **state)
             assert_int_equal(trestle_bridge_add_device(f->bridge, &device, NULL, NULL), 0);
         }
         if (linked)
-            assert_int_equal(trestle_bridge_link(f->bridge, "a.peer", "b.peer", 1, NULL), 0);
+            assert_int_equal(link_ports(f, "a.peer", "b.peer", NULL), 0);
         assert_int_equal(trestle_bridge_listen(f->bridge, &error), linked ? 0 : -EINVAL);
     }
     assert_string_equal(error, "device 'a': model 'memory' did not start: nothing is at its port");

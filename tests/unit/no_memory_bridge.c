@@ -54,15 +54,18 @@ static int serve(char **ret_error)
 {
     const struct trestle_bridge_options options = {
         .size = sizeof(options), .socket_dir = directory, .run_hash = true};
+    const struct trestle_bridge_link link = {.size = sizeof(link),
+                                             .from = "a.peer",
+                                             .to = "b.peer",
+                                             .latency = TRESTLE_NS,
+                                             .bandwidth = 1000000000};
     char path[64];
     snprintf(path, sizeof(path), "%s/trace", directory);
     int r = trestle_bridge_create(&options, &bridge, ret_error);
     if (r == 0)
         r = add_devices(ret_error);
     if (r == 0)
-        r = trestle_bridge_link(bridge, "a.peer", "b.peer", TRESTLE_NS, ret_error);
-    if (r == 0)
-        r = trestle_bridge_set_bandwidth(bridge, "a.peer", 1000000000, ret_error);
+        r = trestle_bridge_link(bridge, &link, ret_error);
     if (r == 0)
         r = trestle_bridge_trace(bridge, path, ret_error);
     if (r == 0)
