@@ -38,9 +38,11 @@ def preloaded():
     return " ".join(re.findall(r"/\S*/libasan\S*", libraries.stdout) + [FAILING])
 
 
-# "make test" runs these tests in the plain build.
-without_asan = unittest.skipIf(" " in preloaded(), "AddressSanitizer is in the way; make test-crashes "
-                               "runs it without")
+def without_asan(test):
+    """For a test, or a class of them, that "make test" runs in the plain build."""
+    test.is_without_asan = True
+    return unittest.skipIf(" " in preloaded(), "AddressSanitizer is in the way; make test-crashes runs it "
+                           "without")(test)
 
 
 class Case(common.TestCase):

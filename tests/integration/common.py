@@ -211,12 +211,21 @@ class TestCase(unittest.TestCase):
         return process
 
 
+class WithoutASan(unittest.TestLoader):
+    """Only the tests that AddressSanitizer is in the way of: the build that has it runs the others."""
+
+    def getTestCaseNames(self, case):
+        return [name for name in super().getTestCaseNames(case)
+                if getattr(getattr(case, name), "is_without_asan", getattr(case, "is_without_asan", False))]
+
+
 def main():
     # What nohup or a shell's "&" ignores, trestle would ignore as well, and the tests send it.
     for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM:
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
-    program = unittest.main(verbosity=2, exit=False)
+    loader = WithoutASan() if os.environ.get("TRESTLE_ONLY_WITHOUT_ASAN") else unittest.defaultTestLoader
+    program = unittest.main(verbosity=2, exit=False, testLoader=loader)
     result = program.result
     for test, reason in result.skipped:
         print(f"skipped: {test.id()}: {reason}")
