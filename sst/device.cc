@@ -271,11 +271,10 @@ void ModelDevice::onPeer(SST::Event *event, uint32_t port)
         out_.fatal(CALL_INFO, 1, "an event on a peer port that is no Trestle::MessageEvent\n");
     catchUp();
     received_->addData(1);
-    int status =
-        trestle_device_deliver(device_, port, message->bytes.data(), message->bytes.size());
-    if (status < 0)
+    int r = trestle_device_deliver(device_, port, message->bytes.data(), message->bytes.size());
+    if (r < 0)
         out_.output("WARNING: a message of %zu bytes to peer port %" PRIu32 " was dropped: %s\n",
-                    message->bytes.size(), port, strerror(-status));
+                    message->bytes.size(), port, strerror(-r));
     delete event;
     settle();
 }

@@ -283,9 +283,9 @@ void QEMUHost::createBridge()
         static_cast<QEMUHost *>(ctx)->onAdvance(until);
     };
     options.expect = [](void *ctx) { return static_cast<QEMUHost *>(ctx)->expected_; };
-    int status = trestle_bridge_create(&options, &bridge_, &error);
-    if (status < 0)
-        fatalError("", error, status);
+    int r = trestle_bridge_create(&options, &bridge_, &error);
+    if (r < 0)
+        fatalError("", error, r);
     for (uint32_t i = 0; i < devices_.size(); i++) {
         Device &device = devices_[i];
         struct trestle_model model = face();
@@ -300,9 +300,9 @@ void QEMUHost::createBridge()
         added.base_addr = device.base;
         added.socket_path = device.socket.empty() ? nullptr : device.socket.c_str();
         added.outside = true;
-        status = trestle_bridge_add_device(bridge_, &added, &device.device, &error);
-        if (status < 0)
-            fatalError("", error, status);
+        r = trestle_bridge_add_device(bridge_, &added, &device.device, &error);
+        if (r < 0)
+            fatalError("", error, r);
         *static_cast<Face *>(trestle_device_state(device.device)) = {this, i};
     }
 }
@@ -373,10 +373,10 @@ void QEMUHost::checkFiles()
     options.arch = arch_.c_str();
     options.qemu = qemuPath_.c_str();
     options.search_path = getenv("PATH");
-    int status = trestle_machine_find_qemu(&options, &path, &error);
+    int r = trestle_machine_find_qemu(&options, &path, &error);
     free(path);
-    if (status < 0)
-        fatalError(status == -ENOENT ? "qemu_path: " : "", error, status);
+    if (r < 0)
+        fatalError(r == -ENOENT ? "qemu_path: " : "", error, r);
 }
 
 void QEMUHost::launch()
@@ -385,9 +385,9 @@ void QEMUHost::launch()
     std::vector<const char *> args;
 
     char *error = nullptr;
-    int status = trestle_bridge_listen(bridge_, &error);
-    if (status < 0)
-        fatalError("", error, status);
+    int r = trestle_bridge_listen(bridge_, &error);
+    if (r < 0)
+        fatalError("", error, r);
     for (uint32_t i = 0; i < devices_.size(); i++) {
         struct trestle_machine_device device = {};
         device.name = devices_[i].name.c_str();
@@ -419,14 +419,14 @@ void QEMUHost::launch()
     options.is_repeatable = icount_ >= 0;
     options.icount_shift = icount_ >= 0 ? static_cast<uint32_t>(icount_) : 0;
     watchForSignals();
-    status = trestle_machine_launch(&options, &machine_, &error);
-    if (status < 0)
-        fatalError("", error, status);
-    status = trestle_bridge_watch(
+    r = trestle_machine_launch(&options, &machine_, &error);
+    if (r < 0)
+        fatalError("", error, r);
+    r = trestle_bridge_watch(
         bridge_, trestle_machine_fd(machine_),
         [](void *ctx) { static_cast<QEMUHost *>(ctx)->hasEnded_ = true; }, this);
-    if (status < 0)
-        fatalError("cannot watch QEMU: ", nullptr, status);
+    if (r < 0)
+        fatalError("cannot watch QEMU: ", nullptr, r);
     out_.verbose(CALL_INFO, 1, 0, "QEMU PID: %d\n",
                  static_cast<int>(trestle_machine_pid(machine_)));
     out_.verbose(CALL_INFO, 1, 0, "Waiting for %zu device connections...\n", devices_.size());
@@ -481,8 +481,8 @@ void QEMUHost::emergencyShutdown()
         stop();
         return;
     }
-    // Another thread failed, while this component's may be waiting for QEMU: only what is safe
-    // beside that. The process ends next.
+    // Another thread failed, while this component's own may be waiting for QEMU: do only what is
+    // safe meanwhile. The process ends next.
     if (!machine_)
         return;
     kill(trestle_machine_pid(machine_), SIGKILL);

@@ -231,14 +231,14 @@ def check_licence(path, name):
         yield f"{name}: wants one line with SPDX-License-Identifier: {wanted}"
 
 
-OTHER_RESULT = re.compile(r" +int (error|err|result|res|ret|rc|status) = .*\(")
+OTHER_RESULT = re.compile(r" +int (error|err|result|res|ret|rc|status) =(?: .*\(|$)")
 
 
 def check_result(path, name):
     """What a function has returned is called r."""
     for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
         match = OTHER_RESULT.match(line)
-        if match and path.suffix == ".c":
+        if match and path.suffix in SOURCES:
             yield f"{name}:{number}: a variable for a result is called r, not {match[1]}"
 
 

@@ -597,9 +597,9 @@ template <class Map> class rtl
 
     int guarded_access(struct trestle_request *req, const struct trestle_access &wanted, bool write)
     {
-        int status = -EIO;
-        guarded([&] { status = access(req, wanted, write); });
-        return status;
+        int r = -EIO;
+        guarded([&] { r = access(req, wanted, write); });
+        return r;
     }
 
     int access(struct trestle_request *req, const struct trestle_access &wanted, bool write)

@@ -573,13 +573,13 @@ class port : public sc_core::sc_module
             delay = SC_ZERO_TIME;
         }
         bool write = payload.get_command() == tlm::TLM_WRITE_COMMAND;
-        int status = move_all(payload, write, waits);
-        if (status == -ENOTSUP && !waits)
+        int r = move_all(payload, write, waits);
+        if (r == -ENOTSUP && !waits)
             warn_once(said_method_, "guest memory was asked for outside of an SC_THREAD, which "
                                     "cannot wait for it here: TLM_GENERIC_ERROR_RESPONSE");
-        payload.set_response_status(status == 0         ? tlm::TLM_OK_RESPONSE
-                                    : status == -EFAULT ? tlm::TLM_ADDRESS_ERROR_RESPONSE
-                                                        : tlm::TLM_GENERIC_ERROR_RESPONSE);
+        payload.set_response_status(r == 0         ? tlm::TLM_OK_RESPONSE
+                                    : r == -EFAULT ? tlm::TLM_ADDRESS_ERROR_RESPONSE
+                                                   : tlm::TLM_GENERIC_ERROR_RESPONSE);
     }
 
     // At once, and in no time. Returns the number of bytes moved: all or none.
@@ -645,10 +645,10 @@ class port : public sc_core::sc_module
             } else {
                 run = end;
             }
-            int status = move_part(payload.get_address() + at % width, payload.get_data_ptr() + at,
-                                   run - at, write, waits);
-            if (status < 0)
-                return status;
+            int r = move_part(payload.get_address() + at % width, payload.get_data_ptr() + at,
+                              run - at, write, waits);
+            if (r < 0)
+                return r;
             at = run;
         }
         return 0;
@@ -668,15 +668,15 @@ class port : public sc_core::sc_module
         transfers_.emplace_back();
         auto self = std::prev(transfers_.end());
         self->tag = ++last_tag_;
-        int status = write ? trestle_device_dma_write(dev_, addr, data, size, self->tag)
-                           : trestle_device_dma_read(dev_, addr, data, size, self->tag);
-        if (status == 0) {
+        int r = write ? trestle_device_dma_write(dev_, addr, data, size, self->tag)
+                      : trestle_device_dma_read(dev_, addr, data, size, self->tag);
+        if (r == 0) {
             while (!self->is_over)
                 sc_core::wait(self->over);
-            status = self->status;
+            r = self->status;
         }
         transfers_.erase(self);
-        return status;
+        return r;
     }
 
     // --- accesses ---
@@ -691,18 +691,18 @@ class port : public sc_core::sc_module
             uint64_t turn = turn_;
             struct asked todo = asked_;
             uint64_t data = 0;
-            int status = perform(todo, &data);
+            int r = perform(todo, &data);
             // The guest may have been reset meanwhile. Even another request may have come.
             if (turn != turn_)
                 continue;
             request_ = nullptr;
             if (is_inside_) {
                 is_answered_ = true;
-                status_ = status;
+                status_ = r;
                 answer_ = data;
             } else {
                 kernel_->forget(mine);
-                trestle_request_complete(mine, status, data);
+                trestle_request_complete(mine, r, data);
             }
         }
     }

@@ -59,9 +59,9 @@ static inline int ring_post(struct ring_producer *ring, const struct trestle_v2_
 {
     uint64_t seq = ring->seq + 1;
     if (unlikely(seq - ring->seen > RING_SLOTS)) {
-        int error = ring_refresh(ring);
-        if (error)
-            return error;
+        int r = ring_refresh(ring);
+        if (r)
+            return r;
     }
     _Atomic uint64_t *slot_seq = ring_slot_seq(ring->slots, seq);
     trestle_v2_encode_body((uint8_t *)slot_seq, message);
