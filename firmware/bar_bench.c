@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a read of a PCI device's BAR costs, beside a read of a device at an address: two devices of
- * the model id, in turns. And a BAR that is memory beside RAM, if there is a device that has one.
+ * What a read of a PCI device's BAR costs, compared with a read of a device at an address: two
+ * devices of the model id, in turns. If a device has a BAR that is memory, it is compared with RAM.
  *
  * Command line: rounds=N (default 20), reads=N of a round (default 20000).
  */

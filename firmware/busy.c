@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Computes, and touches no device: what must not become slower with devices beside it.
+/* Computes, and touches no device: it must not become slower when there are devices.
  *
  * Command line: rounds=1000, of 100,000 steps each. */
 #include "check.h"

@@ -138,7 +138,7 @@ static bool devices_answer(void)
 
 /* --- the time between two glances ----------------------------------------------------------- */
 
-/* A look is an access itself, and makes the one beside it slower. */
+/* A look is an access itself, and makes the one next to it slower. */
 static bool has_ticks;
 
 static void measure_ticks(void)
@@ -238,7 +238,7 @@ static void measure_latency(void)
 /* QEMU keeps the pages that it has found in a table, whose room it adapts to what is in use when
  * the guest flushes it. Kernels flush all the time. A guest that never did would stay with the
  * first 256: with more devices than that, or a few that share their places with its own code, QEMU
- * would look for a page anew at most accesses. */
+ * would look for a page again at most accesses. */
 static void have_pages_kept(void)
 {
     const volatile uint8_t *memory = (const volatile uint8_t *)slots;

@@ -10,8 +10,8 @@
  * its disk.
  *
  * Where transfers end at once a guest may keep its doorbells in memory (Doorbell Buffer Config): it
- * rings only when a doorbell passes what the controller has put beside it. Then the controller
- * reads there whether more has come before it rests.
+ * rings only when a doorbell passes the value that the controller has put next to it. Before the
+ * controller rests, it reads there whether more has come.
  *
  * What a guest puts into queues is checked: a command that cannot be is completed with the status
  * that the standard gives it; a queue that is not in memory is the controller's fatal status, which

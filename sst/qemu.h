@@ -35,7 +35,8 @@ class QEMUHost : public SST::Component
         {"arch", "riscv32, riscv64, arm, aarch64 or x86_64; empty: from the name of qemu_path", ""},
         {"qemu_args", "Further arguments of QEMU: a list, or words in one string", ""},
         {"plugin",
-         "trestle-qemu.so; empty: found beside this library; in-tree: this QEMU was built with it; "
+         "trestle-qemu.so; empty: found next to this library; in-tree: this QEMU was built with "
+         "it; "
          "none: it has an older sst-device, which speaks protocol 1 and gets the older environment",
          ""},
         {"num_devices", "How many devices; 1 uses the port device_port, more use device_port_%d",

@@ -354,8 +354,8 @@ static int write_json(const struct rtl_ports *ports, const char *name, const cha
 }
 
 /* $0: work, $1: runtime, $2: include, $3: output, $4: "", or with waves, and from $5 on sources of
- * the user's. The core's files are one, since each would read the same headers again; Verilator's
- * own are compiled beside it. */
+ * the user's. The core's files are compiled as one, since each would read the same headers again;
+ * Verilator's own are compiled at the same time. */
 static const char compile_script[] =
     "root=$(verilator --getenv VERILATOR_ROOT) || exit 1\n"
     "compiler=${CXX:-g++}\n"

@@ -259,8 +259,8 @@ static bool is_beside(const struct rtl_side *side, const char *plain, size_t *re
     return *ret_prefix > 0;
 }
 
-/* How much a name speaks for the clock of the bus; 0: it is none. "wb_clk" beside "wb_stb" first,
- * then "aclk" or "pclk", a name that ends as one, and last "clk_100" or "sysclk". */
+/* How much a name speaks for the clock of the bus; 0: it is none. "wb_clk" next to "wb_stb" speaks
+ * most, then "aclk" or "pclk", then a name that ends so, and last "clk_100" or "sysclk". */
 static unsigned clock_likeness(const struct rtl_side *side, const char *plain)
 {
     static const char *const of_buses[] = {"aclk", "pclk", "hclk", NULL};
@@ -366,7 +366,7 @@ static void find_clock(struct rtl_ports *ports)
     ports->clock = best;
 }
 
-/* That beside the bus, or the first. */
+/* The reset next to the bus, or the first one. */
 static void find_reset(struct rtl_ports *ports)
 {
     struct rtl_port *best = NULL;

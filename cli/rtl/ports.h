@@ -32,7 +32,7 @@ struct rtl_port {
     enum rtl_use use;
     char *signal; /* that it is of the bus, or of the master's, as a file says; or NULL */
     bool is_of_master;
-    char *period;         /* of a clock beside that of the bus, as a file says; or NULL */
+    char *period;         /* of a clock other than that of the bus, as a file says; or NULL */
     uint64_t picoseconds; /* the same */
     uint64_t tie;         /* the value of an input that is tied, or of a wire that nobody drives */
 };

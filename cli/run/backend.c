@@ -30,14 +30,14 @@
 #define BUFFER_SIZE ((size_t)64 * 1024)
 #define PIECE_SIZE ((size_t)4096)
 #define LENT "fds:" /* what another process has opened */
-/* At the end, a reader that takes nothing for so long will not take anything any more. */
+/* At the end of a run, a reader that takes nothing for this long is given up. */
 #define END_PATIENCE_NS (2 * NS_PER_S)
 
-/* Frames stand in rings behind their length, 4 bytes, the highest first. */
+/* In a ring, each frame has its length in front of it: 4 bytes, the highest first. */
 #define LENGTH_SIZE ((size_t)4)
 #define FRAME_MAX (BUFFER_SIZE - LENGTH_SIZE)
 
-/* One thread may add and another take: each leaves alone the piece that the other has found. */
+/* One thread may add while another takes. Neither touches the piece that the other has found. */
 struct ring {
     size_t start, used;
     size_t begun; /* behind those: the beginning of a frame whose rest is still to come */
@@ -112,7 +112,7 @@ static void ring_add(struct ring *ring, const uint8_t *data, size_t size)
     }
 }
 
-/* size bytes that stand `skip` bytes behind the first. */
+/* Copies size bytes, from `skip` bytes behind the first on. */
 static void ring_look(const struct ring *ring, size_t skip, uint8_t *ret_data, size_t size)
 {
     for (size_t i = 0; i < size; i++)
@@ -126,7 +126,7 @@ static size_t frame_length(const struct ring *ring, size_t skip)
     return (size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3];
 }
 
-/* n more bytes have come: those of frames that are whole count as used. False: they are none. */
+/* n more bytes have come. Those of whole frames now count as used. False: they are not frames. */
 static bool ring_end_frames(struct ring *ring, size_t n)
 {
     ring->begun += n;
@@ -189,7 +189,8 @@ static bool is_transient(ssize_t n)
     return n == -EAGAIN || n == -EINTR;
 }
 
-/* The client has gone, and the next one may come. It begins with a frame, where there are any. */
+/* The client has gone, and the next one may come. If there are frames, it begins with a whole one.
+ */
 static void hang_up(struct backend *backend)
 {
     close(backend->out_fd);
@@ -281,7 +282,7 @@ static void write_piece(struct backend *backend)
     pthread_cond_signal(&backend->emptied);
 }
 
-/* One that does not fit is lost, which needs a frame longer than half of the buffer. */
+/* A frame that does not fit is lost. It would have to be longer than half of the buffer. */
 static void read_frame(struct backend *backend)
 {
     pthread_mutex_unlock(&backend->lock);
@@ -298,7 +299,8 @@ static void read_frame(struct backend *backend)
     ring_bell(backend->ready_fd);
 }
 
-/* What the interface does not take, since it is down or the frame is too short, is lost. */
+/* If the interface does not take a frame, since it is down or the frame is too short, the frame is
+ * lost. */
 static void write_frame(struct backend *backend)
 {
     size_t length = frame_length(&backend->output, 0);
@@ -353,7 +355,7 @@ static void *carry(void *argument)
     return NULL;
 }
 
-/* Signals are for the threads that wait for them. */
+/* Other threads wait for signals. */
 static int start_thread(struct backend *backend)
 {
     sigset_t all, before;
@@ -424,7 +426,8 @@ static int open_pty(struct backend *backend)
     return 0;
 }
 
-/* An interface that is not there is made, for those who may, and goes with the descriptor. */
+/* If the interface is not there, and the user may do so, it is made. It goes when the descriptor is
+ * closed. */
 static int open_tap(struct backend *backend, const char *name)
 {
     struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI};
@@ -450,7 +453,7 @@ static int take_over(struct backend *backend, const char *fds)
     return 0;
 }
 
-/* What stands behind the kind, or NULL: it is of another kind. */
+/* Returns the text after the kind, or NULL if it is of another kind. */
 static const char *path_of(const char *text, const char *kind)
 {
     size_t length = strlen(kind);
@@ -624,7 +627,7 @@ void backend_ask(struct backend *backend)
     pthread_mutex_unlock(&backend->lock);
 }
 
-/* Until all is written, or nobody takes it. */
+/* Waits until all is written, or nobody takes any more. */
 static bool wait_for_reader(struct backend *backend)
 {
     int r = 0;
@@ -658,7 +661,7 @@ void backend_close(struct backend *backend)
             pthread_cancel(backend->thread);
         pthread_join(backend->thread, NULL);
     }
-    /* What nobody has connected for is missed by nobody. */
+    /* If nobody ever connected, nobody misses the output. */
     if (backend->listener.fd < 0 || backend->out_fd >= 0)
         backend->lost += backend->output.used;
     if (backend->lost > 0)

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A host end: where the output of a device goes, and where its input comes from. Nothing here
- * waits: a thread of its own does, with a buffer in each direction. Output that does not fit is
- * lost, counted and said. Input that does not fit stays with its sender.
- */
+/* A host end: where the output of a device goes, and where its input comes from. No function here
+ * waits, since a thread does, with a buffer in each direction. Output that does not fit is lost; it
+ * is counted and reported. Input that does not fit stays with its sender. */
 #ifndef CLI_BACKEND_H
 #define CLI_BACKEND_H
 
@@ -39,7 +37,7 @@ int backend_fd(const struct backend *backend);
 size_t backend_read(struct backend *backend, void *data, size_t size);
 /* The device takes input again: the descriptor becomes readable, if there is any. */
 void backend_ask(struct backend *backend);
-/* Hands on the output that it still has, for as long as a reader takes it. NULL is fine. */
+/* Passes on the remaining output, for as long as a reader takes it. NULL is fine. */
 void backend_close(struct backend *backend);
 /* The same at the end of the process, while a callback may be under way that writes: nothing is
  * freed. */

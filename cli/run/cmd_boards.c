@@ -14,7 +14,7 @@
 #include "table.h"
 #include "util.h"
 
-/* Free pieces that are smaller are not worth a line; a guest's pages are as large. */
+/* Smaller free pieces are not worth a line. A page of a guest is as large as this. */
 #define PAGE UINT64_C(4096)
 
 static const struct command_option options[] = {
@@ -163,7 +163,7 @@ static void read_line(const char *line, struct map *map, struct interrupts *inte
         printf("note: %s\n", line + 5);
 }
 
-/* Above 4 GiB only for processors that get there. */
+/* Places above 4 GiB are only for processors that can reach them. */
 static void add_rest(struct map *map, const char *arch)
 {
     bool is_wide = arch && strstr(arch, "64");
@@ -199,7 +199,7 @@ static int report(struct config *config, const struct launch_options *launch_opt
 {
     struct launch launch;
     char *error = NULL, *sentence = NULL, *text = NULL;
-    /* Nothing is run: what the guest would be does not matter. */
+    /* No guest runs, so it does not matter which one it would be. */
     config->kernel = config->initrd = config->append = config->dtb = NULL;
     config->icount = -1;
     if (launch_init(&launch, config, launch_options, &error) < 0)

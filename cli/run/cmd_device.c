@@ -80,8 +80,8 @@ static int set_watchdog(const char *text, struct serve_options *serve)
     return 0;
 }
 
-/* The command line as the configuration's one device, so that one reader judges both. Without a
- * model: what the run says that has started this process. */
+/* Makes a configuration with one device out of the command line, so that one reader checks both.
+ * Without a model, the run that has started this process says what to serve. */
 static int parse(const struct command *command, int argc, char **argv, json_t *device,
                  struct serve_options *serve, const char **ret_variable)
 {

@@ -18,7 +18,7 @@ static const struct command_option options[] = {
     {0},
 };
 
-/* Paths that a bridge would choose are only known in a directory that the user names. */
+/* The paths of sockets are only known beforehand if the user names the directory. */
 static int fill_sockets(struct config *config, const char *socket_dir, struct strings *paths,
                         char **ret_error)
 {

@@ -184,8 +184,8 @@ static uint64_t deadline_of(const struct guest_run *whole, const char **ret_reas
     return is_over ? clock_ns() : deadline_ns;
 }
 
-/* When it ends although a model has not begun. For stop_at nothing counts before the bridge
- * listens, but a model that the watchdog has named will not begin any more. */
+/* When the run ends although a model has not begun. For stop_at, nothing before the bridge listens
+ * counts. But a model that the watchdog has named will not begin any more. */
 static uint64_t first_deadline(const struct run_arguments *given, const struct config *config,
                                const char **ret_reason)
 {
@@ -221,14 +221,14 @@ static void serve(struct guest_run *whole, uint64_t deadline_ns, const char *rea
     run_log(run, TRESTLE_LOG_INFO, "QEMU ended with exit code %d", guest->exit_code);
 }
 
-/* Something that was asked for is not there; a worse code stays. */
+/* Something that the user asked for is missing. A worse exit code stays. */
 static void fail_run(struct guest_run *whole)
 {
     if (!whole->exit_code && whole->guest.exit_code == 0)
         whole->exit_code = EXIT_FAILURE;
 }
 
-/* Whoever ends QEMU in order, or by a signal, has the plugin or the kernel say so. */
+/* If QEMU ends in order or by a signal, the plugin or the kernel has said why. */
 static void look_for_silence(struct guest_run *whole)
 {
     bool is_quiet = !whole->was_stopped && whole->guest.exit_code <= 128;
@@ -244,7 +244,7 @@ static void look_for_silence(struct guest_run *whole)
     free(names);
 }
 
-/* Some device, wherever it is, was accessed. */
+/* The guest accessed some device, in whatever process. */
 static bool has_served(const struct run *run)
 {
     struct trestle_device_stats served;
@@ -262,7 +262,7 @@ static void report(struct guest_run *whole)
     struct stats_qemu qemu = {
         .has_ended = true, .was_stopped = whole->was_stopped, .exit_code = whole->guest.exit_code};
     char *path = NULL, *version = NULL, *error = NULL;
-    /* A QEMU that never got as far as its guest has said why, and that is all there is to say. */
+    /* If QEMU never got as far as its guest, it has said why. Nothing more is to be said. */
     if (has_served(&whole->run) || whole->guest.exit_code == 0 || whole->guest.signal ||
         whole->exit_code)
         stats_print(&whole->run, &qemu);
@@ -283,7 +283,7 @@ static void report(struct guest_run *whole)
     free(path);
 }
 
-/* Once QEMU listens: before, a gdb is refused, or meets another run's. */
+/* Says this once QEMU listens. Before that, a gdb would be refused, or would reach another run. */
 static void say_gdb(struct guest_run *whole, uint64_t deadline_ns)
 {
     const struct trestle_machine_options *machine = &whole->launch.machine;
@@ -335,7 +335,7 @@ static void say_process(const struct guest_run *whole)
              (int)pid);
 }
 
-/* A model has the thread that serves. */
+/* A model does not return, so the thread that serves is lost. */
 static void abandon(void *ctx)
 {
     struct guest_run *whole = ctx;

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The port that was asked for, or (0) 1234, or another where that is taken. -EADDRINUSE with the
- * line. */
+/* Finds the port: the one that was asked for; if that is 0, it is 1234, or another if 1234 is
+ * taken. -EADDRINUSE, with the line for the user. */
 int debug_choose_port(uint16_t wanted, uint16_t *ret_port, char **ret_error);
 /* Somebody listens there. */
 bool debug_is_open(uint16_t port);

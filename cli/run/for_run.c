@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Serves what the run says that has started this process. */
+/* A run has started this process. Serves the devices that the run names. */
 #include "run/for_run.h"
 
 #include <inttypes.h>

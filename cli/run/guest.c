@@ -55,7 +55,7 @@ int guest_serve(struct guest *guest, uint64_t until_ns)
     int r = 0;
     while (r == 0 && !guest->has_ended && !guest->run->signal && clock_ns() < until_ns)
         r = poll_bridge(guest, until_ns);
-    /* A Ctrl-C outside a terminal reaches QEMU too, and its end may be seen first. */
+    /* A Ctrl-C that is not at a terminal reaches QEMU, too. So QEMU may be seen to end first. */
     run_read_signals(guest->run);
     return r;
 }

@@ -18,7 +18,7 @@
 #define PLUGIN_FILE "trestle-qemu.so"
 #define INLINE_FILE "trestle-inline.so"
 
-/* Why path cannot be read as a file, or NULL. */
+/* Returns why path cannot be read as a file, or NULL. */
 static const char *unreadable(const char *path)
 {
     struct stat st;
@@ -56,7 +56,7 @@ static int check_machine_files(const struct config *config, char **ret_error)
     } files[] = {
         {"initrd", config->initrd},
         {"dtb", config->dtb},
-        /* Without a slash it is one of those that QEMU comes with. */
+        /* A name without a slash is one of the files that QEMU comes with. */
         {"bios", config->bios && strchr(config->bios, '/') ? config->bios : NULL},
     };
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -82,7 +82,7 @@ static const char *find_arg(const struct launch *launch, const char *const *name
     return NULL;
 }
 
-/* Bytes; 0: not said in a form that is certain. */
+/* Returns bytes. 0: the text has a form that is not certain. */
 static uint64_t memory_of(const struct config *config, const struct launch *launch)
 {
     static const char *const names[] = {"m", NULL};
@@ -111,7 +111,7 @@ static int check_initrd_fits(const struct config *config, const struct launch *l
     return -EINVAL;
 }
 
-/* A machine without anything to run waits forever, and nothing says so. */
+/* A machine that has nothing to run would wait for ever, without a word. */
 static int check_guest(const struct config *config, const struct launch_options *options,
                        const struct launch *launch, char **ret_error)
 {
@@ -217,8 +217,8 @@ static int choose_plugin(const struct config *config, const struct launch_option
     return -EINVAL;
 }
 
-/* QEMU would say it, too, but only when the devices are there. What it does not list is left to it.
- */
+/* QEMU would say it, too, but only when the devices are there. QEMU itself judges what it does not
+ * list. */
 static int check_board(const struct config *config, const char *qemu_path, char **ret_error)
 {
     struct strings boards = {0};
@@ -365,7 +365,7 @@ static int check_kernel_kind(const struct config *config, const struct launch_op
     return -EINVAL;
 }
 
-/* QEMU would say it, too, but of its own files and after the devices. */
+/* QEMU would say it, too, but later, and would name its own files. */
 static int check_accel(const struct config *config, const struct launch_options *options,
                        const struct launch *launch, char **ret_error)
 {

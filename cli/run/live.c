@@ -19,8 +19,8 @@
 #include "run/run.h"
 #include "run/view.h"
 
-/* The engine goes ahead of the guest by so much at a time: for an access that its model keeps, or
- * because it is asked to. */
+/* So far the engine goes ahead of the guest at a time: for an access that its model has put off, or
+ * because somebody asks. */
 #define AHEAD_MAX (100 * TRESTLE_MS)
 
 struct live {
@@ -46,7 +46,7 @@ static void end(void *ctx)
     trestle_bridge_settle(live->run->bridge);
 }
 
-/* As when the guest waits for it: the engine goes ahead of the guest to the answer. */
+/* The engine goes ahead of the guest to the answer, as it does when the guest waits. */
 static int await(struct trestle_sim *sim, struct trestle_device *dev, struct trestle_request *req)
 {
     trestle_time now = trestle_sim_now(sim), next;
@@ -81,8 +81,8 @@ static void do_run(void *ctx, trestle_time until)
     end(ctx);
 }
 
-/* As a transfer of a device's, whose callbacks do not hear of it: one that is not behind a bus, if
- * there is such a device. */
+/* Copies as a device would, whose callbacks do not hear of it. If there is a device that is not
+ * behind a bus, it is that one. */
 static int do_copy(void *ctx, bool write, uint64_t addr, void *buf, size_t size)
 {
     const struct live *live = ctx;
@@ -99,7 +99,7 @@ static int do_copy(void *ctx, bool write, uint64_t addr, void *buf, size_t size)
     return r;
 }
 
-/* Why a device of the run cannot be reached from here; malloc'd. */
+/* Returns why a device of the run cannot be reached from here; malloc'd. */
 static char *complain_elsewhere(void *ctx, const char *name)
 {
     const struct run *run = ((struct live *)ctx)->run;
@@ -148,7 +148,7 @@ static bool set_own_fault(const struct live *live, uint32_t index, enum trestle_
     return false;
 }
 
-/* False, with a sentence: there is none of that name. */
+/* False, with a sentence: no device has that name. */
 static bool find_device(const struct live *live, const char *name, uint32_t *ret_index,
                         char **ret_error)
 {

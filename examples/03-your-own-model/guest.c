@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Drives the model beside it, at 0x10200000. */
+/* Drives the model of this folder, at 0x10200000. */
 #include "check.h"
 
 #define ADLER32 0x10200000

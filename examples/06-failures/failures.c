@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program that outlives its devices: it goes round N id devices, gives each a number and asks for
- * it again. One that does not answer, or that has forgotten its number because it was started
- * anew, is "lost", and is taken into use again as soon as it answers as it should. The others are
- * used all the while.
+ * it again. One that does not answer, or that was restarted and has forgotten its number, is
+ * "lost". The program uses it again as soon as it answers as it should. It uses the others all the
+ * while.
  *
  * Command line: n=, base=, stride=.
  * crash=OFFSET times=N: writes to that register of the last device, which ends its process, N

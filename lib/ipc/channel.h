@@ -5,7 +5,7 @@
  *
  * - A ring, in fact one each way, in memory that two processes share. It is the session's: all
  *   devices take it, a message says which it means, and a payload lies in the memory's bulk area.
- *   Their sockets stay beside it, for descriptors, and to tell the end of the other side.
+ *   Their sockets stay open, for descriptors, and to tell the end of the other side.
  * - A stream: the socket of one device. A payload follows its message.
  *
  * What costs nanoseconds is inline here; whatever waits is in channel.c. How long to wait, and what

@@ -21,7 +21,7 @@ enum { ZERO_OP = 0x00, ONE_OP = 0x01, NAME_OP = 0x08, BYTE = 0x0a, WORD = 0x0b, 
 enum { STRING = 0x0d, QWORD = 0x0e, SCOPE_OP = 0x10, BUFFER_OP = 0x11, PACKAGE_OP = 0x12 };
 enum { EXTENDED = 0x5b, DEVICE_OP = 0x82, ROOT = '\\' };
 
-/* What is too much is not written, and found at the end. */
+/* Bytes that do not fit are not written. The caller finds that out at the end. */
 struct aml {
     uint8_t bytes[TABLE_MAX];
     size_t length;
@@ -69,7 +69,8 @@ static void put_name(struct aml *aml, const char *name)
     put(aml, name, 4);
 }
 
-/* What has a length in front: always four bytes, which are filled in at the end. */
+/* Begins a part that has its length in front. The length always takes four bytes, which
+ * close_length() fills in. */
 static size_t open_length(struct aml *aml)
 {
     size_t at = aml->length;
@@ -252,8 +253,8 @@ static void put_header(struct aml *aml)
     put_le(aml, 1, 4);
 }
 
-/* A descriptor, or a negative errno. Where a sandbox has no files in memory, another one will do.
- */
+/* Returns a descriptor, or a negative errno. If a sandbox has no files in memory, it is a temporary
+ * file. */
 static int write_file(const struct aml *aml)
 {
     int fd = memfd_create("trestle-ssdt", MFD_CLOEXEC);

@@ -20,7 +20,8 @@
 #include "plugin/v2/v2.h"
 
 #define TIMEOUT_MS_MAX UINT32_MAX
-/* A guest without bus faults cannot notice a failed access: so many of them get a line each. */
+/* A guest without bus faults cannot notice a failed access. So each of the first ones gets a line.
+ */
 #define TOLD_FAULTS_MAX 8
 /* Above all that the machine has at the same place, if the user said shadow=on. */
 #define REGION_PRIORITY 10000
@@ -98,7 +99,8 @@ static cold uint32_t access_failed(struct sst_device *dev, const struct transpor
 /* --- a debugger's ------------------------------------------------------------------------------
  */
 
-/* In pieces of a width that the device has: gdb asks for 8 bytes at a time, or for one. */
+/* Reads in pieces of a width that the device has, since gdb asks for 8 bytes at a time, or for one.
+ */
 static int read_pieces(struct sst_device *dev, const struct transport_access *access,
                        unsigned width, uint64_t *ret_data)
 {
@@ -137,7 +139,8 @@ static int write_pieces(struct sst_device *dev, const struct transport_access *a
     return 0;
 }
 
-/* The largest width below that of the access, or for a read the smallest above. 0: none. */
+/* Returns the largest width below that of the access or, for a read, the smallest above it. 0:
+ * there is none. */
 static unsigned other_width(const struct transport_access *access, unsigned widths)
 {
     for (unsigned width = access->size / 2; width > 0; width /= 2)
@@ -149,7 +152,7 @@ static unsigned other_width(const struct transport_access *access, unsigned widt
     return 0;
 }
 
-/* The machine stands: so it is no vCPU that asks. */
+/* The machine is stopped, so the caller is not a vCPU. */
 static cold int perform_debug(struct sst_device *dev, const struct transport_access *access,
                               uint64_t *ret_data)
 {
@@ -388,7 +391,7 @@ static void forbid_unplug(struct sst_device *dev)
     qemu.qdev_add_unplug_blocker(dev->object, reason);
 }
 
-/* The state of the devices is in other processes. */
+/* Other processes have the state of the devices. */
 static void forbid_migration(void)
 {
     struct qemu_error *reason = NULL, *error = NULL;

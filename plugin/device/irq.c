@@ -14,11 +14,11 @@
 static const struct controller {
     const char *type, *name;
     const char *count_property; /* NULL: count is fixed, or 0 and counted one by one */
-    uint32_t count;             /* inputs; with a property: to be taken off its value */
+    uint32_t count;             /* of inputs; with a property: subtracted from its value */
     uint32_t first;             /* of the inputs that exist */
     bool is_edge;               /* takes levels for edges */
     enum irq_cells cells;       /* how a device tree names an input */
-    uint32_t board_inputs;      /* the board's own are below this, where its wires are not seen */
+    uint32_t board_inputs; /* inputs below this are the board's own, if its wires cannot be seen */
 } CONTROLLERS[] = {
     {"riscv.sifive.plic", "PLIC", "num-sources", 0, 1, true, IRQ_CELLS_PLIC, 0},
     {"riscv.aplic", "APLIC", "num-irqs", 0, 1, false, IRQ_CELLS_APLIC, 0},
@@ -88,7 +88,8 @@ static int find_root_aplic(struct qemu_object *candidate, void *ret_object)
     return qemu.object_child_foreach(candidate, find_root_aplic, ret_object);
 }
 
-/* How many of those that are known the machine has, and their names, each behind a space. */
+/* Returns how many known controllers the machine has. *ret_found: their names, each after a space.
+ */
 static unsigned look_for_controller(char *ret_found, size_t size)
 {
     unsigned count = 0;
@@ -134,7 +135,8 @@ static struct qemu_object *owner_of_inputs(struct qemu_object *candidate)
     return is_ours ? around : candidate;
 }
 
-/* One that the user names, by its path or by its type: known or not, it has inputs. */
+/* The user names a controller, by its path or by its type. It may be an unknown one, if it has
+ * inputs. */
 static void name_controller(struct sst_device *dev)
 {
     static struct controller named;
@@ -246,7 +248,7 @@ void irq_find_controller(struct sst_device *dev)
         refuse_device(dev, "irq: the %s has no usable inputs", controller->name);
 }
 
-/* What may be a controller: it has eight inputs or more, and is no mere gate. */
+/* An object may be a controller if it has at least eight inputs and is not just a gate. */
 static int report_candidate(struct qemu_object *candidate, void *used)
 {
     uint32_t count = count_one_by_one(candidate);

@@ -3,9 +3,9 @@
  * The device type sst-pci-device: a device whose registers are a BAR, whose interrupt lines are
  * messages (MSI-X, MSI) or INTA, and whose transfers go where its bus leads.
  *
- * Its configuration space is QEMU's, and works on while the device itself is lost. A guest may
- * eject it, on boards that can: then it is gone from the guest, but not from here, since its
- * session may have to do with it still.
+ * QEMU has its configuration space, which still works while the device itself is lost. On some
+ * boards a guest may eject the device. It is then gone from the guest, but stays here, since its
+ * session may still need it.
  */
 #include "plugin/device/pci.h"
 
@@ -114,8 +114,9 @@ static void set_direct(struct sst_device *dev, bool is_direct)
         dev->transport->bus_changed(dev);
 }
 
-/* Where nothing is between the device and the guest's memory it may go there by itself, if that is
- * shared. Not with release_lock: then it could not be stopped while an access is under way. */
+/* If nothing is between the device and the guest's memory, and the memory is shared, the device may
+ * access it directly. With release_lock it may not: nothing could stop it while an access is under
+ * way. */
 static void look_at_bus(struct sst_device *dev)
 {
     set_direct(dev, is_master(dev) && !dev->release_lock &&
@@ -132,8 +133,8 @@ static int copy(struct sst_device *dev, bool write, uint64_t addr, void *buf, si
 
 /* --- resets ---------------------------------------------------------------------------------- */
 
-/* A reset of the whole machine, or the machine is not complete yet. Its devices hear of that from
- * their sessions, in one message for all. */
+/* The whole machine is being reset, or is not complete yet. Devices hear of that from their
+ * sessions, in one message for all. */
 static bool is_whole_reset = true;
 
 static void begin_whole_reset(void *opaque)
@@ -160,7 +161,7 @@ static void reset(struct qemu_object *object)
         dev->transport->reset(dev);
 }
 
-/* In D3 there is nothing of the device but its configuration space. */
+/* In D3 the guest reaches nothing of the device but its configuration space. */
 static void change_power(struct sst_device *dev)
 {
     bool is_asleep = (dev->pci.config[dev->pci.pm + PM_CONTROL] & PM_STATE) == PM_D3;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What stands behind "-device sst-device,": read one by one, in the user's order, long before the
- * device can be named by its address. So a value that is wrong is remembered, and said with all
- * the rest in device_start_all().
+ * The properties after "-device sst-device,". QEMU sets them one by one, in the user's order, long
+ * before a message could name the device by its address. So this file remembers a wrong value, and
+ * device_start_all() reports it with the others.
  */
 #include <stddef.h>
 #include <stdio.h>

@@ -8,8 +8,8 @@
 
 struct sst_device;
 
-/* Offset and data are apart, so that no compiler copies both by one load: that would wait until the
- * two stores before it, a few instructions ago, have reached the cache. */
+/* Offset and data are not next to each other, so that no compiler copies both by one load. Such a
+ * load would wait until the two stores, a few instructions earlier, have reached the cache. */
 struct transport_access {
     uint64_t offset; /* from the base of the region */
     uint8_t size;    /* bytes: 1, 2, 4, 8 */

@@ -63,7 +63,7 @@ static void on_due(void *opaque)
 {
     struct session *session = opaque;
     trestle_time due = session->next;
-    session->next = TRESTLE_TIME_NEVER; /* the reply sets it anew */
+    session->next = TRESTLE_TIME_NEVER; /* the reply sets it again */
     if (is_shut_down || qemu.qemu_shutdown_requested_get())
         return;
     if (begin_asking(session, TRESTLE_V2_ADVANCE, due))

@@ -289,7 +289,7 @@ int session_watch(struct v2 *v2)
 /* --- waiting -------------------------------------------------------------------------------------
  */
 
-/* The socket beside a ring has something, which should be its end. */
+/* The socket that goes with a ring has something, which should be its end. */
 static int end_of_socket(struct v2 *v2)
 {
     char byte;
@@ -393,8 +393,8 @@ static int serve_among(struct v2 *v2, const struct trestle_v2_message *message,
     return now_ns < *ref_until_ns ? 0 : -ETIMEDOUT;
 }
 
-/* The access is given up. When the device does answer, its lines that are high are set anew, also
- * for a guest that waits for nothing else: so the answer has to ring. */
+/* The access is given up. When the device does answer, its high lines are set once more, even if
+ * the guest waits for nothing else: so the answer has to ring. */
 static void expect_late(struct session *session)
 {
     if (!session->listens || !channel_is_shared(&session->ring))
@@ -423,7 +423,7 @@ static int await(struct v2 *v2, uint64_t id, struct trestle_v2_message *ret_repl
             break;
         }
         if (r > 0) {
-            /* Each piece of a long transfer is waited for anew. */
+            /* The wait for each piece of a long transfer begins from zero. */
             ipc_spin_end(&v2->wait, &spin);
             spin = start_spin(v2);
             r = serve_among(v2, ret_reply, &served, &served_until_ns);

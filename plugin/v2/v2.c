@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An access over wire version 2. A late answer is recognised by its id and dropped, so that, unlike
- * in version 1, a connection outlives its time-outs; only when the answer does not come at all is
- * the connection made anew, which resets the device.
+ * An access over wire version 2. A late answer is recognised by its id and dropped. So a connection
+ * outlives its time-outs, unlike in version 1. Only if the answer does not come at all, the plugin
+ * closes the connection and makes another, which resets the device.
  */
 #include "plugin/v2/v2.h"
 

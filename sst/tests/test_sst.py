@@ -88,7 +88,7 @@ ram.addParam("base", "0x10200000")
         for element in "memHierarchy", "merlin":
             found = common.run([SST.with_name("sst-info"), "-q", element])
             if "Component 0" not in found.out:
-                self.skipTest(f"{element} is not there; sst-elements, installed beside SST-Core, "
+                self.skipTest(f"{element} is not there; sst-elements, installed next to SST-Core, "
                               "would run this")
         for noncacheable, hits in ("0", r"CacheHits.* Sum\.u64 = [1-9]"), \
                                   ("1", r"CacheHits.* Sum\.u64 = 0;"):
@@ -174,7 +174,7 @@ ram.addParam("base", "0x10200000")
         source = common.SOURCE / "examples" / f"{name}.json"
         config = json.loads(source.read_text())
         kernel = pathlib.Path(config["machine"]["kernel"]).name
-        if kernel == "guest.elf":  # built beside the example, of what is installed
+        if kernel == "guest.elf":  # built in the example's folder, of what is installed
             kernel = f"{source.stem}-{config['machine']['arch']}.elf"
         config["machine"]["kernel"] = str(common.BUILD / "firmware" / kernel)
         for name in {pathlib.Path(device["model"]).stem for device in config["devices"]

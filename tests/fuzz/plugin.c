@@ -189,7 +189,7 @@ static void register_reset(void (*reset)(void *opaque), void *opaque)
     on_reset = reset;
 }
 
-/* Beside a session's mapping lie others, where nobody else would notice a byte too many. */
+/* Other mappings lie next to a session's. Nobody else would notice a byte too many there. */
 static void check_buffer(const uint8_t *buf, uint64_t size)
 {
     bool is_near = false;

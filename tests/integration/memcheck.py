@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """usage: memcheck.py
 
-The short demo with its devices under valgrind: what is uninitialised, lost or left open there, which
-AddressSanitizer does not see or not so early. QEMU runs beside it, outside valgrind, and so does
-not see the plugin. (`trestle run` would start QEMU, with a system call that valgrind lacks.)
+The short demo with its devices under valgrind. It finds what is uninitialised, lost or left open
+there; AddressSanitizer does not see this, or not so early. QEMU runs outside valgrind, so the plugin is
+not looked at. (`trestle run` would start QEMU, with a system call that valgrind lacks.)
 """
 import os
 import pathlib

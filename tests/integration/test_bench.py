@@ -147,8 +147,8 @@ class Bench(Case):
         self.assertEqual(common.processes(session=process.pid), set())
 
     def computing(self, process):
-        """The processes of the command beside its first that have used a tick of a processor. QEMU
-        is none of them, nor is the process that becomes it."""
+        """The processes of the command, except its first, that have used a tick of a processor. QEMU does not
+        count, nor does the process that becomes it."""
         found = set()
         for pid in common.processes(session=process.pid) - {process.pid}:
             try:

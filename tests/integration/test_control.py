@@ -181,7 +181,7 @@ class Poke(ControlCase):
         for command, answer in ("hang", r"! 5"), ("resume", "= 7"), ("kill", "! 5"), ("resume", "= 0"):
             with self.subTest(command=command):
                 self.assert_fine(f"{command} echo_device", "")
-                # After a time-out the plugin waits a little before it connects anew.
+                # After a time-out the plugin waits a little before it connects again.
                 self.until(lambda: guest.ask("r 4 10200004") == answer)
                 self.assertEqual(guest.ask("r 4 10500010"), "= 0")
         for sentence, commands in (
@@ -312,7 +312,7 @@ class Poke(ControlCase):
 
 
 class OwnProcesses(ControlCase):
-    """Their devices take commands as well, at sockets of their own beside the run's."""
+    """Their devices take commands as well, at sockets of their own next to the run's."""
     SOC = {"process": {"name": "soc"}}
 
     def everywhere(self, *args, **machine):

@@ -8,7 +8,7 @@ import common
 from cli_case import Case, read_until
 
 LINES = str(common.BUILD / "tests" / "integration" / "lines_model.so")
-# Firmware runs first; where KVM is not the host's own, that takes half a minute beside other work.
+# Firmware runs first; where KVM is not the host's own, that takes half a minute while other work runs.
 BOOT_S = 120
 HAS_KVM = os.access("/dev/kvm", os.R_OK | os.W_OK) and os.uname().machine == "x86_64"
 

@@ -246,7 +246,7 @@ grep virtio /proc/interrupts
         boot([{"pci": {"addr": "4"}}, {"pci": {"addr": "5"}}])
 
     def test_a_process_that_comes_back(self):
-        """The driver waits for what does not come, and works again once it has been bound anew."""
+        """The driver waits for what does not come, and works again once it has been bound again."""
         script = self.dir / "back.sh"
         script.write_text("""
 entropy() { echo "$1: $(timeout 2 dd if=/dev/hwrng bs=4096 count=1 iflag=fullblock 2>/dev/null | wc -c)"; }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Devices in processes of their own, in one QEMU beside shared ones."""
+"""Devices in processes of their own, in one QEMU with shared ones."""
 import json
 import os
 import pathlib

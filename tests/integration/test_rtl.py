@@ -629,7 +629,7 @@ class Late(RTLCase):
 
 
 class Waves(RTLCase):
-    """FST files, read by the reader that Verilator ships beside its writer."""
+    """FST files, read by the reader that Verilator ships with its writer."""
     def setUp(self):
         super().setUp()
         self.assert_built(EXAMPLE / "ticker.v", "--wave", output="ticker.so")

@@ -376,7 +376,7 @@ class Traces(Recorded):
         return self.run_traced(path, icount=0)
 
     def test_own_process(self):
-        """Has a trace of its own, beside that of the run, and a hash of its own."""
+        """It has a trace of its own, in addition to that of the run, and a hash of its own."""
         trace, stats = self.run_own()
         self.assertNotIn(" echo0 ", trestle("trace", trace).out)
         own = trestle("trace", f"{trace}.echo0")

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* read_fst FILE: a waveform as VCD, read by the reader that Verilator ships beside its writer. */
+/* read_fst FILE: a waveform as VCD, read by the reader that Verilator ships with its writer. */
 #include <stdio.h>
 
 #include "gtkwave/fstapi.h"

@@ -406,7 +406,7 @@ class Simulator(SystemCCase):
         self.quit(guest)
 
     def test_reload(self):
-        """Another one of the simulator, beside a guest that goes on; and one that never serves."""
+        """Another process of the simulator, while the guest goes on; and one that never serves."""
         control, stuck = self.dir / "ctl", self.dir / "stuck"
         document = json.loads(self.soc().read_text())
         for device in document["devices"]:

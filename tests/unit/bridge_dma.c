@@ -297,7 +297,7 @@ static void test_ram_that_makes_no_sense(void **state)
     }
 }
 
-/* Messages that a read and a write of guest memory take, beside what tells of them. */
+/* Messages that a read and a write of guest memory take, without those that announce them. */
 static unsigned pieces_of_a_dma(struct fixture *f)
 {
     struct guest guest = {0};

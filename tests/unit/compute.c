@@ -233,7 +233,7 @@ static void test_answers_to_older_questions_are_dropped(void **state)
     rig_run_until(trestle_sim_now(rig.sim) + 1);
     reply(&peer, asked_tag(&peer), 333);
     assert_int_equal(rig_read(dev, STATUS), PEER_READY);
-    rig_write(dev, PEER_OUT, 4); /* asks anew: not ready until the answer */
+    rig_write(dev, PEER_OUT, 4); /* asks again: not ready until the answer */
     assert_int_equal(rig_read(dev, STATUS), 0);
     rig_run_until(trestle_sim_now(rig.sim) + 1);
     uint32_t third = asked_tag(&peer);

@@ -66,7 +66,7 @@ static void test_interrupt_at_the_compare(void **state)
     assert_int_equal(last_edge, 50 * CYCLE);
     assert_int_equal(rig_read(dev, STATUS), 1);
 
-    rig_write_sized(dev, COMPARE, 8, 70); /* lowers the line and arms anew */
+    rig_write_sized(dev, COMPARE, 8, 70); /* lowers the line and arms again */
     assert_false(high());
     assert_int_equal(edges, 2);
     assert_int_equal(rig_read(dev, STATUS), 0);

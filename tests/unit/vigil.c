@@ -65,7 +65,8 @@ static void test_a_callback_that_does_not_return(void **state)
     assert_non_null(strstr(said, "has not returned for 0.3 s"));
 }
 
-/* Another call of the same, and one that has returned, begin anew. */
+/* Each call counts from its own beginning: another call of the same callback, and the next one
+ * after a return. */
 static void test_callbacks_that_return(void **state)
 {
     struct vigil vigil = fresh;

@@ -50,7 +50,7 @@ static int sleep_for_request(struct v2_client *via, uint64_t deadline_ns)
     return !r && is_end ? -ECONNRESET : r;
 }
 
-/* Who waits for an answer of ours sends nothing else; who only posts may. */
+/* A client that waits for our answer sends nothing else. One that only posts may do so. */
 static int await_done(struct v2_client *via, uint64_t id, struct trestle_v2_message *ret_message,
                       uint64_t deadline_ns)
 {
@@ -145,7 +145,7 @@ static int move_pieces(struct v2_client *client, bool write, uint64_t addr, uint
     int r = 0;
     while (size > 0 && r == 0) {
         size_t piece = size < TRESTLE_V2_DMA_MAX ? size : TRESTLE_V2_DMA_MAX;
-        /* Where a bus leads is QEMU's to know. */
+        /* Only QEMU knows where a bus leads. */
         bool is_direct = client->port->base_addr != TRESTLE_NO_BASE || client->is_direct;
         uint8_t *memory = is_direct ? v2_ram_at(&session->ram, addr, &piece) : NULL;
         struct trestle_v2_message message = {.type =

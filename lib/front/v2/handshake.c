@@ -115,7 +115,7 @@ static int session_create(struct front *front, const struct trestle_v2_hello *he
     return 0;
 }
 
-/* Its time is the engine's from now on, if it says one. */
+/* If the client tells its time, the engine follows it from now on. */
 static void session_start(struct v2_session *session, trestle_time time)
 {
     struct front *front = session->front;

@@ -59,7 +59,7 @@ static bool is_access(const struct trestle_v2_message *m)
     return m->type == TRESTLE_V2_READ || m->type == TRESTLE_V2_WRITE;
 }
 
-/* A message that came without the feature that it is of. */
+/* The message belongs to a feature that is not in force. */
 static bool is_uncalled(const struct v2_session *session, const struct trestle_v2_message *m)
 {
     uint32_t feature = m->type == TRESTLE_V2_RESET_DEVICE ? TRESTLE_V2_FEATURE_RESET_DEVICE
@@ -223,7 +223,7 @@ static enum trestle_v2_status add_memory(struct v2_client *client,
     return v2_memory_replace(memory, size, m, fd);
 }
 
-/* Comes on a socket on either carrier, for the sake of its descriptor. */
+/* With either carrier the message comes on a socket, because of its descriptor. */
 static void take_memory(struct v2_session *session, struct v2_client *via,
                         const struct trestle_v2_message *m)
 {

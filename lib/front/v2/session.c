@@ -38,7 +38,7 @@ void v2_session_leave(struct v2_client *client)
     free(client);
     if (--session->num_clients > 0)
         return;
-    /* Whoever comes next on the host's clock goes on from where the engine is. */
+    /* The next client on the host's clock goes on from where the engine is. */
     timeline_leave(&front->timeline, &session->guest);
     front->session = NULL;
     front->intake = NULL;
@@ -148,8 +148,8 @@ static void wake_client(struct v2_session *session)
         channel_wake(&session->ring.channel);
 }
 
-/* The client looks at the one that it asked on, and at no other, while its request is
- * handled or waits for a model or the outside. */
+/* While its request is handled, or waits for a model or the outside, the client looks only at the
+ * connection that it asked on. */
 struct v2_client *v2_listener(struct v2_client *client)
 {
     const struct v2_session *session = client->session;
@@ -221,7 +221,7 @@ static inline void answer_now(struct v2_client *client)
     v2_reply(client, client->port->index, client->request_id, status, request->ret_data);
 }
 
-/* The client hears of it only when it has to come back at another time for it. */
+/* The client gets an answer only if it has to come back at another time than it knows. */
 __attribute__((noinline)) static void answer_posted(struct v2_client *client)
 {
     struct v2_session *session = client->session;

@@ -32,7 +32,8 @@ static int *fds_of(struct vfio *vfio, uint32_t index)
                                 : NULL;
 }
 
-/* Nothing else: a write to it neither kills nor, unless the client means it, waits. */
+/* Only an eventfd is taken: a write to it cannot kill us, nor wait, unless the client wants that.
+ */
 static bool is_eventfd(int fd)
 {
     char path[40], target[32] = "";
@@ -41,7 +42,7 @@ static bool is_eventfd(int fd)
     return length > 0 && strcmp(target, "anon_inode:[eventfd]") == 0;
 }
 
-/* One that the client has filled up by itself gets no more. */
+/* If the client itself has filled the eventfd up, it gets no more. */
 static void signal_fd(int fd)
 {
     uint64_t one = 1;
@@ -67,7 +68,7 @@ void vfio_look_at_intx(struct vfio *vfio)
     signal_fd(vfio->intx_fd);
 }
 
-/* At most one kind has descriptors, but for the moment in which the client changes it. */
+/* At most one kind has descriptors, except while the client changes from one to the other. */
 void vfio_line_changed(struct vfio *vfio, uint32_t line, bool level)
 {
     vfio_look_at_intx(vfio);
@@ -93,7 +94,7 @@ static void close_all(struct vfio *vfio, uint32_t index)
         vfio->is_masked = false;
 }
 
-/* What is high already is not lost. */
+/* A line that is high already is not lost. */
 static void begin(struct vfio *vfio, uint32_t index, uint32_t sub)
 {
     if (index == VFIO_INTX)

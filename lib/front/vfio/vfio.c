@@ -203,7 +203,7 @@ static bool is_word(uint32_t count)
     return count == 1 || count == 2 || count == 4 || count == 8;
 }
 
-/* It may let INTx through. */
+/* The write may let INTx through. */
 static void write_config(struct vfio *vfio, uint32_t offset, const uint8_t *data, uint32_t count)
 {
     vfio_config_write(vfio, offset, data, count);
@@ -234,7 +234,7 @@ static bool through_window(struct vfio *vfio, bool is_write)
     return true;
 }
 
-/* What is read of the table of MSI-X the client has itself; there are no pending bits. */
+/* The client itself has the table of MSI-X, so a read of it gives 0; there are no pending bits. */
 static int do_region_access(struct connection *connection, const struct request *request,
                             struct answer *ret_answer)
 {
