@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The repository's own rules hold, and the tools that check them do see violations."""
+import importlib.machinery
+import importlib.util
 import json
 import os
 import re
@@ -170,6 +172,30 @@ class Clang(common.TestCase):
         self.assertEqual(result.code, 1)
         self.assertIn("-Wself-assign", result.out)
         self.assertEqual(common.files(self.dir), {"a.c", "compile_commands.json"})
+
+
+class Mutations(common.TestCase):
+    def setUp(self):
+        super().setUp()
+        loader = importlib.machinery.SourceFileLoader("mutate", str(TOOLS / "mutate"))
+        self.mutate = importlib.util.module_from_spec(importlib.util.spec_from_loader("mutate", loader))
+        loader.exec_module(self.mutate)
+
+    def test_changes(self):
+        source = self.dir / "a.c"
+        source.write_text("int g(int a)\n{\n    if (a == 1)\n        h();\n    /* a == 2 */\n    return 0;\n}\n")
+        self.assertEqual(sorted((number, line.strip()) for number, line in self.mutate.mutants(source)[1]), [
+            (2, "if (a != 1)"), (2, "if (a == 2)"), (3, ";"), (5, "return -1;"), (5, "return 1;")])
+
+    def test_list(self):
+        """What it lists is there, each with a reason."""
+        reasons = self.mutate.listed()
+        for (name, old, new), reason in reasons.items():
+            with self.subTest(name=name, line=old):
+                self.assertGreater(len(reason), 10)
+                lines, found = self.mutate.mutants(common.SOURCE / name)
+                self.assertIn((old, new), {(lines[number].strip(), which) for number, changed in found
+                                           for which in (changed.strip(), "*")})
 
 
 class Helpers(common.TestCase):

@@ -115,7 +115,9 @@ static const struct trestle_model model = {
 /* --- a host that remembers -------------------------------------------------------------------- */
 
 struct host {
-    unsigned done, irqs, sends, dmas;
+    unsigned done, irqs, sends, dmas, rooms;
+    const void *sent; /* while its receiver looks at it */
+    size_t sent_size;
     uint8_t *memory; /* copied to and from at once, if there is any */
     uint32_t line;
     bool level;
@@ -162,6 +164,8 @@ static int h_send(void *ctx, struct trestle_device *d, uint32_t port, const void
 {
     struct host *h = ctx;
     h->sends++;
+    h->sent = data;
+    h->sent_size = size;
     return port == 1 ? 0 : -ENOTCONN;
 }
 
@@ -920,6 +924,131 @@ static void test_messages_beyond_the_engine(void **state)
     trestle_device_destroy(d);
 }
 
+static int forwarded;
+
+static void forward_to_the_other_port(struct trestle_device *d, uint32_t port, const void *data,
+                                      size_t size)
+{
+    host.sent = NULL;
+    forwarded = trestle_device_forward(d, 1 - port);
+    if (host.sent) {
+        assert_ptr_equal(host.sent, data);
+        assert_int_equal(host.sent_size, size);
+    }
+}
+
+/* From a link or from outside the engine, to either. */
+static void test_forwarded_messages(void **state)
+{
+    static uint8_t full[TRESTLE_MESSAGE_MAX];
+    struct trestle_model relay = model;
+    struct trestle_host_ops wider = ops;
+    relay.message = forward_to_the_other_port;
+    wider.send = h_send;
+    struct trestle_device *d = make(&relay, &wider);
+    (void)state;
+    assert_int_equal(trestle_device_forward(d, 1), -EINVAL); /* there is no message */
+    assert_int_equal(trestle_link_create(trestle_device_component(d), 0,
+                                         trestle_device_component(dev), 1, 100, NULL),
+                     0);
+    assert_int_equal(trestle_device_deliver(d, 1, "in", 3), 0);
+    assert_int_equal(forwarded, 0);
+    (void)trestle_sim_run_until(sim, 100);
+    assert_int_equal(s->messages, 1);
+    assert_int_equal(s->port, 1);
+    assert_string_equal(s->message, "in");
+    assert_int_equal(host.sends, 0);
+    assert_int_equal(trestle_device_send(dev, 1, "back", 5), 0);
+    (void)trestle_sim_run_until(sim, 200);
+    assert_int_equal(forwarded, 0);
+    assert_int_equal(host.sends, 1);
+    assert_int_equal(trestle_device_deliver(d, 0, "through", 8), 0);
+    assert_int_equal(host.sends, 2);
+    assert_int_equal(trestle_device_forward(d, 1), -EINVAL); /* it is over */
+
+    for (int i = 0; i < TRESTLE_LINK_BYTES_MAX / TRESTLE_MESSAGE_MAX; i++)
+        assert_int_equal(trestle_device_deliver(d, 1, full, sizeof(full)), 0);
+    assert_int_equal(forwarded, 0);
+    assert_int_equal(trestle_device_deliver(d, 1, "x", 1), 0);
+    assert_int_equal(forwarded, -ENOBUFS);
+    assert_int_equal(host.logs[TRESTLE_LOG_WARNING], 1);
+    trestle_device_destroy(d);
+}
+
+/* --- input and output ------------------------------------------------------------------------- */
+
+static char input[8];
+
+static void t_input(struct trestle_device *d, const void *data, size_t size)
+{
+    assert_int_equal(trestle_device_input(d, "x", 1),
+                     trestle_device_input_room(d) ? -EBUSY : -ENOBUFS);
+    memcpy(input, data, size);
+    input[size] = '\0';
+}
+
+static void h_input_room(void *ctx, struct trestle_device *d)
+{
+    host.rooms++;
+}
+
+static int h_output(void *ctx, struct trestle_device *d, const void *data, size_t size)
+{
+    host.sent = data;
+    host.sent_size = size;
+    return -ENOBUFS;
+}
+
+static void test_input(void **state)
+{
+    struct trestle_model taker = model;
+    struct trestle_host_ops wider = ops;
+    taker.input = t_input;
+    wider.input_room = h_input_room;
+    struct trestle_device *d = make(&taker, &wider);
+    (void)state;
+    assert_int_equal(trestle_device_input_room(d), 0);
+    assert_int_equal(trestle_device_input(d, "a", 1), -ENOBUFS);
+    trestle_device_accept_input(d, 0);
+    assert_int_equal(host.rooms, 0);
+    trestle_device_accept_input(d, 2);
+    assert_int_equal(host.rooms, 1);
+    trestle_device_accept_input(d, 4); /* more of what it takes already */
+    assert_int_equal(host.rooms, 1);
+    assert_int_equal(trestle_device_input_room(d), 4);
+    assert_int_equal(trestle_device_input(d, "", 0), -EINVAL);
+    assert_int_equal(trestle_device_input(d, "abcde", 5), -ENOBUFS);
+    assert_int_equal(trestle_device_input(d, "abc", 3), 0);
+    assert_string_equal(input, "abc");
+    assert_int_equal(trestle_device_input_room(d), 1);
+    assert_int_equal(trestle_device_input(d, "d", 1), 0);
+    trestle_device_accept_input(d, TRESTLE_INPUT_MAX + 1);
+    assert_int_equal(host.rooms, 2);
+    assert_int_equal(trestle_device_input_room(d), TRESTLE_INPUT_MAX);
+    char *error = NULL;
+    assert_int_equal(trestle_device_start(d, &error), 0);
+    trestle_device_fail(d, "broken");
+    assert_int_equal(trestle_device_input_room(d), 0);
+    trestle_device_destroy(d);
+
+    trestle_device_accept_input(dev, 4); /* whose model has no input() */
+    assert_int_equal(trestle_device_input_room(dev), 0);
+    assert_int_equal(trestle_device_input(dev, "a", 1), -EINVAL);
+}
+
+static void test_output(void **state)
+{
+    struct trestle_host_ops wider = ops;
+    wider.output = h_output;
+    struct trestle_device *d = make(&model, &wider);
+    (void)state;
+    assert_int_equal(trestle_device_output(dev, "out", 3), -ENOTCONN);
+    assert_int_equal(trestle_device_output(d, "out", 3), -ENOBUFS);
+    assert_memory_equal(host.sent, "out", 3);
+    assert_int_equal(host.sent_size, 3);
+    trestle_device_destroy(d);
+}
+
 /* --- DMA -------------------------------------------------------------------------------------- */
 
 /* Bytes that the host moves at once are there when the call returns, and nothing is heard of it. */
@@ -1246,6 +1375,11 @@ static void *call_from_elsewhere(void *unused)
     trestle_device_wake_at(dev, 0, 1);
     assert_int_equal(trestle_device_send(dev, 0, "x", 1), -EPERM);
     assert_int_equal(trestle_device_dma_read(dev, 0, &byte, 1, 0), -EPERM);
+    assert_int_equal(trestle_device_memory_read(dev, 0, &byte, 1), -EPERM);
+    assert_int_equal(trestle_device_memory_update(dev, 0, 2, 1, 1, NULL), -EPERM);
+    assert_int_equal(trestle_device_forward(dev, 0), -EPERM);
+    assert_int_equal(trestle_device_output(dev, "x", 1), -EPERM);
+    trestle_device_accept_input(dev, 1);
     trestle_device_log(dev, TRESTLE_LOG_WARNING, "not said");
     trestle_request_complete(req, 0, 1);
     return NULL;
@@ -1496,6 +1630,9 @@ int main(void)
         TEST(test_the_bytes_of_a_link_are_bounded),
         TEST(test_transfers_are_bounded),
         TEST(test_messages_beyond_the_engine),
+        TEST(test_forwarded_messages),
+        TEST(test_input),
+        TEST(test_output),
         TEST(test_dma),
         TEST(test_memory_within_the_call),
         TEST(test_update),
