@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The connecting side of a socket: short I/O, ends, deadlines, and paths that lead nowhere. */
+/* The connecting side of a socket: short I/O, ends, deadlines, buffers, descriptors, and paths that
+ * lead nowhere. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/socket_path.h"
 #include "check.h"
+#include "ipc/fds.h"
 #include "ipc/stream.h"
 
 static int pair[2];
@@ -131,12 +136,126 @@ static void test_paths(void **state)
     assert_int_equal(fd, -1);
 }
 
+/* --- with buffers ---------------------------------------------------------------------------- */
+
+static void test_filled_no_further_than_asked(void **state)
+{
+    (void)state;
+    struct stream stream;
+    char buf[8];
+    size_t room;
+    stream_start(&stream, pair[0]);
+    assert_int_equal(stream_fill(&stream, 4), 0);
+    assert_int_equal(ipc_send_all(pair[1], "abcdefgh", 8, CLOCK_NEVER), 0);
+    assert_int_equal(stream_fill(&stream, 4), 1);
+    assert_int_equal(stream_fill(&stream, 4), 1);
+    assert_int_equal(stream_buffered(&stream), 4);
+    assert_int_equal(stream_fill(&stream, 6), 1);
+    assert_int_equal(stream_fill(&stream, 9), 0); /* the rest is there all the same */
+    assert_int_equal(stream_buffered(&stream), 8);
+    /* Some of what is buffered, and then that and more. */
+    assert_int_equal(stream_read(&stream, buf, 3, 0, &wait_), 0);
+    assert_memory_equal(buf, "abc", 3);
+    assert_ptr_equal(stream_room(&stream, &room), stream.in + 5);
+    assert_int_equal(room, STREAM_BUFFER - 5);
+    assert_memory_equal(stream.in, "defgh", 5);
+    assert_int_equal(ipc_send_all(pair[1], "ij", 2, CLOCK_NEVER), 0);
+    assert_int_equal(stream_read(&stream, buf, 7, CLOCK_NEVER, &wait_), 0);
+    assert_memory_equal(buf, "defghij", 7);
+    close(pair[1]);
+    pair[1] = -1;
+    assert_int_equal(stream_fill(&stream, 1), -ECONNRESET);
+    assert_int_equal(stream_put(&stream, (const uint8_t *)"x", 1), -EPIPE);
+}
+
+/* The peer takes nothing for a while. */
+static void test_output_waits_in_the_buffer(void **state)
+{
+    (void)state;
+    static uint8_t part[1000], got[1000];
+    static struct stream stream;
+    unsigned taken = 0, read = 0;
+    int r;
+    stream_start(&stream, pair[0]);
+    while (part[0] = (uint8_t)taken, (r = stream_put(&stream, part, sizeof(part))) == 0)
+        taken++;
+    assert_int_equal(r, -EAGAIN); /* nothing of this one */
+    assert_true(stream_has_output(&stream));
+    assert_cmp(stream.out_end + sizeof(part), >, STREAM_BUFFER);
+    assert_int_equal(stream_push(&stream), 0);
+    assert_true(stream_has_output(&stream));
+    assert_int_equal(stream_flush(&stream, clock_ns()), -ETIMEDOUT);
+    while (stream_has_output(&stream) || ipc_has_input(pair[1])) {
+        assert_int_equal(ipc_recv_exact(pair[1], got, sizeof(got), 0, &wait_), 0);
+        assert_int_equal(got[0], (uint8_t)read++);
+        assert_int_equal(stream_push(&stream), 0);
+    }
+    assert_int_equal(read, taken);
+    assert_int_equal(stream.out_end, 0); /* and all of the buffer is free again */
+    assert_int_equal(stream_flush(&stream, 0), 0);
+}
+
+/* --- descriptors ----------------------------------------------------------------------------- */
+
+static void test_descriptors_travel(void **state)
+{
+    (void)state;
+    char buf[4];
+    int fds[FDS_MAX + 1], got[FDS_MAX];
+    size_t num = 9;
+    struct stat sent, received;
+    for (int i = 0; i <= FDS_MAX; i++)
+        fds[i] = memfd_create("trestle", MFD_CLOEXEC);
+    assert_int_equal(fds_recv(pair[1], buf, 4, got, &num), -EAGAIN);
+    assert_int_equal(num, 0);
+    assert_int_equal(fds_send(pair[0], "no", 2, fds, FDS_MAX + 1), -E2BIG);
+    for (size_t count = 0; count <= FDS_MAX; count += FDS_MAX / 2) {
+        assert_int_equal(fds_send(pair[0], "abc", 3, fds, count), 0);
+        assert_int_equal(fds_recv(pair[1], buf, 4, got, &num), 3);
+        assert_memory_equal(buf, "abc", 3);
+        assert_int_equal(num, count);
+        for (size_t i = 0; i < num; i++) {
+            assert_int_equal(fstat(fds[i], &sent), 0);
+            assert_int_equal(fstat(got[i], &received), 0);
+            assert_int_equal(received.st_ino, sent.st_ino);
+            assert_int_equal(fcntl(got[i], F_GETFD), FD_CLOEXEC);
+        }
+        fds_close(got, num);
+    }
+    fds_close(fds, FDS_MAX + 1);
+    close(pair[0]);
+    pair[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(fds_recv(pair[1], buf, 4, got, &num), 0);
+    assert_int_equal(fds_send(pair[1], "abc", 3, NULL, 0), -EPIPE);
+}
+
+static void test_files_that_keep_their_bytes(void **state)
+{
+    (void)state;
+    int file = memfd_create("trestle", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_int_equal(ftruncate(file, 4096), 0);
+    assert_false(fds_holds(file, 4096)); /* it may shrink */
+    assert_int_equal(fcntl(file, F_ADD_SEALS, F_SEAL_GROW), 0);
+    assert_false(fds_holds(file, 4096));
+    assert_int_equal(fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    assert_true(fds_holds(file, 4096));
+    assert_true(fds_holds(file, 0));
+    assert_false(fds_holds(file, 4097));
+    assert_false(fds_holds(file, UINT64_MAX));
+    close(file);
+    assert_false(fds_holds(file, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_exact_over_short_writes, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(test_end_in_the_middle, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(test_deadlines, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(test_filled_no_further_than_asked, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(test_output_waits_in_the_buffer, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(test_descriptors_travel, open_pair, close_pair),
+        cmocka_unit_test(test_files_that_keep_their_bytes),
         cmocka_unit_test_setup_teardown(test_connect, make_dir, remove_dir),
         cmocka_unit_test(test_paths),
     };
