@@ -17,6 +17,7 @@
 #include "json_file.h"
 
 #define GUEST "mmio_bench-riscv32.elf"
+#define KVM_GUEST "mmio_bench-" BENCH_KVM_ARCH ".elf"
 #define ROUNDS_DEFAULT 5
 #define ROUNDS_QUICK 3
 #define LINE_BATCHES 300u
@@ -47,6 +48,8 @@ struct bench {
     uint64_t busy, jobs;
     struct bench_setup setup;
     char *kernel; /* found, when none was named */
+    char *kvm_kernel;
+    char *no_kvm; /* why sides under KVM were left out; NULL: they were not */
     struct bench_plan plan;
     double *lines_ns;             /* of each round */
     struct bench_result *results; /* the rounds of a side, side by side */
@@ -134,6 +137,43 @@ static int find_guest(struct bench *bench)
     return EXIT_BAD_INPUT;
 }
 
+/* Why there can be no sides under KVM. NULL: there can. */
+static char *find_no_kvm(struct bench *bench)
+{
+    const struct launch_options *launch = &bench->setup.launch;
+    const struct trestle_machine_options machine = {
+        .size = sizeof(machine), .arch = BENCH_KVM_ARCH, .search_path = getenv("PATH")};
+    const char *remedy;
+    char *places, *qemu, *reason = NULL;
+    if (launch->kernel || launch->qemu)
+        return xformat("--%s has no guest for " BENCH_KVM_ARCH, launch->kernel ? "kernel" : "qemu");
+    reason = launch_no_kvm(BENCH_KVM_ARCH, &remedy);
+    if (reason || trestle_machine_find_qemu(&machine, &qemu, &reason) < 0)
+        return reason;
+    free(qemu);
+    bench->kvm_kernel =
+        find_own_file("firmware/" KVM_GUEST, TRESTLE_DATA_DIR "/" KVM_GUEST, &places);
+    bench->setup.kvm_kernel = bench->kvm_kernel;
+    if (bench->kvm_kernel)
+        return NULL;
+    reason = xformat("the guest is %s", places);
+    free(places);
+    return reason;
+}
+
+static int choose_kvm(struct bench *bench)
+{
+    if (!bench_plan_has_kvm(&bench->plan))
+        return 0;
+    bench->no_kvm = find_no_kvm(bench);
+    if (!bench->no_kvm)
+        return 0;
+    bench_plan_drop_kvm(&bench->plan);
+    return bench->plan.count > 0 ? 0
+                                 : command_fail("--only %s leaves nothing to measure: %s",
+                                                bench->only, bench->no_kvm);
+}
+
 /* Before anything is measured: what would make it worthless at the end. */
 static int prepare(struct bench *bench)
 {
@@ -147,6 +187,9 @@ static int prepare(struct bench *bench)
         return command_fail("--json and --html cannot both go to standard output; name a file");
     if (bench_plan_init(&bench->plan, bench->setup.quick, bench->only, &error) < 0)
         return command_fail_line(error);
+    int code = choose_kvm(bench);
+    if (code)
+        return code;
     if (bench->rounds == 0)
         bench->rounds = bench->setup.quick ? ROUNDS_QUICK : ROUNDS_DEFAULT;
     return bench->setup.launch.kernel ? 0 : find_guest(bench);
@@ -244,6 +287,7 @@ static int report_all(const struct bench *bench)
                                   .line_ns = bench_median_of(bench->lines_ns, bench->rounds),
                                   .busy = (unsigned)bench->busy,
                                   .jobs = (unsigned)bench->jobs,
+                                  .no_kvm = bench->no_kvm,
                                   .plan = &bench->plan};
     bool to_stdout = (bench->json && strcmp(bench->json, "-") == 0) ||
                      (bench->html && strcmp(bench->html, "-") == 0);
@@ -272,6 +316,8 @@ static int run_command(const struct command *command, int argc, char **argv)
     free(bench.lines_ns);
     free(bench.results);
     free(bench.kernel);
+    free(bench.kvm_kernel);
+    free(bench.no_kvm);
     return code;
 }
 
@@ -285,7 +331,7 @@ const struct command command_bench = {
         "The sides take turns, so that other work on the machine slows all of them alike. The\n"
         "floor is a callback inside QEMU that reads the guest's clock, without another process.\n"
         "WORDS of --only, with commas between them: a path (floor, v1, v2-socket, v2-shm,\n"
-        "inline), a wait (sleep, spin, adaptive), an access (read, write, posted), a number of "
-        "devices.\n"
+        "inline, kvm-floor, kvm-shm), a wait (sleep, spin, adaptive), an access (read, write,\n"
+        "posted), a number of devices. Where KVM runs no guests, these two are left out.\n"
         "A quiet machine and a release build give numbers worth comparing.\n",
 };

@@ -49,7 +49,9 @@ struct bench_output {
 static void parse_line(const char *line, struct bench_output *output)
 {
     uint64_t a, b;
-    if (sscanf(line, "bench 1 %" SCNu64 " %" SCNu64, &output->accesses, &output->batch) == 2)
+    const char *begin = strstr(line, "bench 1 "); /* behind what firmware has begun to print */
+    if (begin &&
+        sscanf(begin, "bench 1 %" SCNu64 " %" SCNu64, &output->accesses, &output->batch) == 2)
         output->has_begun = true;
     else if (sscanf(line, "total %" SCNu64, &output->total_ns) == 1)
         output->has_total = true;

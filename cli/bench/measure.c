@@ -18,6 +18,7 @@
 
 /* The clock lies behind the last of 1024 devices. */
 #define DEVICE_BASE 0x10200000u
+#define KVM_DEVICE_BASE 0xd0200000u /* in the hole below the PC's PCI devices */
 #define DEVICE_SIZE 0x1000u
 #define CLOCK_BASE 0x10f00000u
 /* A guest that takes longer than this has lost its way. */
@@ -33,20 +34,31 @@ struct measurement {
     char *directory, *console; /* where QEMU writes what the guest prints */
 };
 
-static struct config *echo_config(unsigned devices, const char *process)
+static uint32_t device_base(const struct bench_side *side)
 {
+    return bench_is_kvm(side) ? KVM_DEVICE_BASE : DEVICE_BASE;
+}
+
+static struct config *echo_config(const struct bench_side *side)
+{
+    const char *process = side->path == BENCH_INLINE ? "inline" : "shared";
+    unsigned devices = bench_is_floor(side) ? 1 : side->devices;
     json_t *list = json_array();
     for (unsigned i = 0; i < devices; i++) {
         char name[16], base[16];
         snprintf(name, sizeof(name), "echo%u", i);
-        snprintf(base, sizeof(base), "0x%x", DEVICE_BASE + i * DEVICE_SIZE);
+        snprintf(base, sizeof(base), "0x%x", device_base(side) + i * DEVICE_SIZE);
         json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:i}", "name", name, "model",
                                               "echo", "process", process, "base_addr", base, "size",
                                               (int)DEVICE_SIZE));
     }
+    json_t *document = json_pack("{s:o}", "devices", list);
+    if (bench_is_kvm(side))
+        json_object_set_new(document, "machine",
+                            json_pack("{s:s, s:s}", "arch", BENCH_KVM_ARCH, "accel", "kvm"));
     struct config *config = NULL;
     char *error = NULL;
-    if (config_from_document(json_pack("{s:o}", "devices", list), &config, &error) < 0)
+    if (config_from_document(document, &config, &error) < 0)
         command_fail_line(error);
     return config;
 }
@@ -58,6 +70,7 @@ static char *device_properties(const struct bench_side *side)
         [BENCH_V1] = "protocol=1",
         [BENCH_V2_SOCKET] = "carrier=socket",
         [BENCH_V2_SHM] = "carrier=shm",
+        [BENCH_KVM_SHM] = "carrier=shm",
     };
     if (side->path == BENCH_INLINE)
         return xstrdup("inline=on");
@@ -65,8 +78,14 @@ static char *device_properties(const struct bench_side *side)
                    side->op == BENCH_POSTED ? ",posted_writes=on" : "");
 }
 
+static void add_floor(struct strings *args, uint32_t base, uint32_t size)
+{
+    strings_add(args, "-device");
+    strings_addf(args, "sst-device,floor=on,base_address=0x%x,size=%u", base, size);
+}
+
 /* The floor is a device that answers with the guest's clock; there is always one, to measure
- * with. */
+ * with. But under KVM some hosts cannot read 8 bytes at once: that guest has a clock of its own. */
 static void guest_arguments(const struct measurement *measurement, struct strings *args)
 {
     const struct bench_side *side = measurement->side;
@@ -77,21 +96,18 @@ static void guest_arguments(const struct measurement *measurement, struct string
     strings_addf(args, "file:%s", measurement->console);
     strings_add(args, "-monitor");
     strings_add(args, "none");
-    strings_add(args, "-device");
-    strings_addf(args, "sst-device,floor=on,base_address=0x%x,size=8", CLOCK_BASE);
-    for (unsigned i = 0; side->path == BENCH_FLOOR && i < side->devices; i++) {
-        strings_add(args, "-device");
-        strings_addf(args, "sst-device,floor=on,base_address=0x%x,size=%u",
-                     DEVICE_BASE + i * DEVICE_SIZE, DEVICE_SIZE);
-    }
+    if (!bench_is_kvm(side))
+        add_floor(args, CLOCK_BASE, 8);
+    for (unsigned i = 0; bench_is_floor(side) && i < side->devices; i++)
+        add_floor(args, device_base(side) + i * DEVICE_SIZE, DEVICE_SIZE);
     strings_add(args, "-smp");
     strings_addf(args, "%u", side->vcpus);
     strings_add(args, "-append");
     strings_addf(args,
                  "op=%s size=4 count=%" PRIu64 " n=%u harts=%u order=random base=0x%x stride=0x%x "
-                 "clock=0x%x",
+                 "clock=0x%x batch=1",
                  side->op == BENCH_READ ? "read" : "write", count, side->devices, side->vcpus,
-                 DEVICE_BASE, DEVICE_SIZE, CLOCK_BASE);
+                 device_base(side), DEVICE_SIZE, bench_is_kvm(side) ? 0 : CLOCK_BASE);
 }
 
 static int run_qemu(struct measurement *measurement)
@@ -157,7 +173,7 @@ static int measure_with(struct measurement *measurement, const struct config *co
     }
     struct trestle_machine_options *machine = &measurement->launch.machine;
     launch_set_sockets(&measurement->launch, config, measurement->run.bridge);
-    char *properties = side->path == BENCH_FLOOR ? NULL : device_properties(side);
+    char *properties = bench_is_floor(side) ? NULL : device_properties(side);
     for (size_t i = 0; i < config->num_devices; i++)
         measurement->launch.devices[i].properties = properties;
     machine->num_devices = properties ? config->num_devices : 0;
@@ -189,8 +205,9 @@ int bench_measure(const struct bench_setup *setup, const struct bench_side *side
     guest_arguments(&measurement, &args);
     struct launch_options launch_options = setup->launch;
     launch_options.args = args.items;
-    struct config *config = echo_config(side->path == BENCH_FLOOR ? 1 : side->devices,
-                                        side->path == BENCH_INLINE ? "inline" : "shared");
+    if (bench_is_kvm(side))
+        launch_options.kernel = setup->kvm_kernel;
+    struct config *config = echo_config(side);
     char *error = NULL;
     int code = EXIT_FAILURE;
     if (config && launch_init(&measurement.launch, config, &launch_options, &error) == 0)

@@ -7,9 +7,13 @@
 #include "bench/plan.h"
 #include "run/launch.h"
 
+/* What a guest under KVM is for. Elsewhere KVM has other guests; they are not measured. */
+#define BENCH_KVM_ARCH "x86_64"
+
 struct bench_setup {
     struct launch_options launch;
-    uint64_t count; /* accesses; 0: as suits the side */
+    const char *kvm_kernel; /* the guest of sides under KVM */
+    uint64_t count;         /* accesses; 0: as suits the side */
     bool quick;
     int verbosity;
 };

@@ -9,7 +9,11 @@
 #include "base/number.h"
 #include "util.h"
 
-static const char *const paths[] = {"floor", "v1", "v2-socket", "v2-shm", "inline"};
+static const char *const paths[] = {
+    [BENCH_FLOOR] = "floor",     [BENCH_V1] = "v1",         [BENCH_V2_SOCKET] = "v2-socket",
+    [BENCH_V2_SHM] = "v2-shm",   [BENCH_INLINE] = "inline", [BENCH_KVM_FLOOR] = "kvm-floor",
+    [BENCH_KVM_SHM] = "kvm-shm",
+};
 static const char *const waits[] = {
     [TRESTLE_WAIT_ADAPTIVE] = "adaptive",
     [TRESTLE_WAIT_SLEEP] = "sleep",
@@ -47,6 +51,7 @@ unsigned bench_side_accesses(const struct bench_side *side, bool quick)
     unsigned accesses = side->path == BENCH_FLOOR          ? 1000000
                         : side->path == BENCH_INLINE       ? 1000000
                         : side->wait == TRESTLE_WAIT_SLEEP ? 10000
+                        : bench_is_kvm(side)               ? 10000
                         : side->path != BENCH_V2_SHM       ? 50000
                         : side->op == BENCH_POSTED         ? 1000000
                                                            : 300000;
@@ -100,12 +105,18 @@ static void add_vcpus(struct bench_plan *plan)
     add(plan, (struct bench_side){BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ, 2, 2});
 }
 
+/* Each access leaves the guest: what that takes shows at the floor. */
+static void add_kvm(struct bench_plan *plan)
+{
+    add(plan, (struct bench_side){BENCH_KVM_FLOOR, TRESTLE_WAIT_SLEEP, BENCH_READ, 1, 1});
+    add(plan, (struct bench_side){BENCH_KVM_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ, 1, 1});
+}
+
 static bool side_has(const struct bench_side *side, const char *word)
 {
     uint64_t devices;
     return strcmp(word, paths[side->path]) == 0 || strcmp(word, ops[side->op]) == 0 ||
-           (side->path != BENCH_FLOOR && side->path != BENCH_INLINE &&
-            strcmp(word, waits[side->wait]) == 0) ||
+           (bench_waits(side) && strcmp(word, waits[side->wait]) == 0) ||
            (number_parse(word, &devices) && devices == side->devices);
 }
 
@@ -125,8 +136,10 @@ int bench_plan_init(struct bench_plan *plan, bool quick, const char *only, char 
     add_ways(plan, quick);
     add_writes(plan);
     add_sweep(plan, quick);
-    if (!quick)
+    if (!quick) {
         add_vcpus(plan);
+        add_kvm(plan);
+    }
     char *words = only ? xstrdup(only) : NULL, *rest = words;
     int r = 0;
     for (char *word; r == 0 && (word = strsep(&rest, ","));)
@@ -136,12 +149,29 @@ int bench_plan_init(struct bench_plan *plan, bool quick, const char *only, char 
     if (r < 0) {
         *ret_error =
             xformat("trestle: --only %s leaves nothing to measure; name a path (floor, "
-                    "v1, v2-socket, v2-shm, inline), a wait (sleep, spin, adaptive), an access "
-                    "(read, write, posted) or a number of devices%s",
+                    "v1, v2-socket, v2-shm, inline, kvm-floor, kvm-shm), a wait (sleep, spin, "
+                    "adaptive), an access (read, write, posted) or a number of devices%s",
                     only, quick ? ", perhaps without --quick" : "");
         bench_plan_finish(plan);
     }
     return r;
+}
+
+bool bench_plan_has_kvm(const struct bench_plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (bench_is_kvm(&plan->sides[i]))
+            return true;
+    return false;
+}
+
+void bench_plan_drop_kvm(struct bench_plan *plan)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        if (!bench_is_kvm(&plan->sides[i]))
+            plan->sides[count++] = plan->sides[i];
+    plan->count = count;
 }
 
 void bench_plan_finish(struct bench_plan *plan)

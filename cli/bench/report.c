@@ -112,7 +112,9 @@ static const struct bench_side FLOOR_READ = {BENCH_FLOOR, TRESTLE_WAIT_SLEEP, BE
                                            1},
                                POSTED = {BENCH_V2_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_POSTED, 1, 1},
                                SPINNING = {BENCH_V2_SOCKET, TRESTLE_WAIT_SPIN, BENCH_READ, 1, 1},
-                               SLEEPING = {BENCH_V2_SOCKET, TRESTLE_WAIT_SLEEP, BENCH_READ, 1, 1};
+                               SLEEPING = {BENCH_V2_SOCKET, TRESTLE_WAIT_SLEEP, BENCH_READ, 1, 1},
+                               KVM_FLOOR = {BENCH_KVM_FLOOR, TRESTLE_WAIT_SLEEP, BENCH_READ, 1, 1},
+                               KVM_SHM = {BENCH_KVM_SHM, TRESTLE_WAIT_ADAPTIVE, BENCH_READ, 1, 1};
 
 /* 0: not measured. */
 static double p50_of(const struct bench_report *report, const struct bench_side *wanted)
@@ -139,6 +141,7 @@ size_t bench_ratios(const struct bench_report *report,
         {&SLEEPING, &SHM, "socket, both sides sleeping, against shared memory"},
         {&SHM_MANY, &SHM, "1024 devices at random against one, over shared memory"},
         {&POSTED, &FLOOR_WRITE, "posted write against a write at the floor"},
+        {&KVM_SHM, &KVM_FLOOR, "under KVM: shared memory against the floor"},
     };
     size_t count = 0;
     for (size_t i = 0; i < BENCH_RATIOS_MAX - 1; i++) {
@@ -209,6 +212,8 @@ void bench_table(const struct bench_report *report, FILE *file)
             report->rounds, report->rounds == 1 ? "" : "s");
     if (report->line_ns > 0)
         print_line(report->line_ns, file);
+    if (report->no_kvm)
+        fprintf(file, "no sides under KVM: %s\n", report->no_kvm);
     if (report->busy)
         fprintf(file, "while %u other process%s computed\n", report->busy,
                 report->busy == 1 ? "" : "es");
@@ -246,10 +251,10 @@ json_t *bench_json(const struct bench_report *report)
     for (size_t i = 0; i < num_ratios; i++)
         json_array_append_new(
             compared, json_pack("{s:f, s:s}", "times", ratios[i].times, "what", ratios[i].what));
-    return json_pack("{s:s, s:i, s:i, s:i, s:o, s:o, s:o}", "trestle", TRESTLE_VERSION, "rounds",
-                     (int)report->rounds, "busy", (int)report->busy, "jobs",
-                     report->jobs ? (int)report->jobs : 1, "machine", machine, "results", results,
-                     "ratios", compared);
+    return json_pack("{s:s, s:i, s:i, s:i, s:s?, s:o, s:o, s:o}", "trestle", TRESTLE_VERSION,
+                     "rounds", (int)report->rounds, "busy", (int)report->busy, "jobs",
+                     report->jobs ? (int)report->jobs : 1, "no_kvm", report->no_kvm, "machine",
+                     machine, "results", results, "ratios", compared);
 }
 
 char *bench_html(const struct bench_report *report)

@@ -16,9 +16,10 @@ struct bench_machine {
 struct bench_report {
     struct bench_machine machine;
     unsigned rounds;
-    unsigned busy;  /* processes that computed meanwhile */
-    unsigned jobs;  /* simulations at once; 0: one */
-    double line_ns; /* bench_line_ns(), the median of the rounds; 0: not measured */
+    unsigned busy;      /* processes that computed meanwhile */
+    unsigned jobs;      /* simulations at once; 0: one */
+    const char *no_kvm; /* why sides under KVM were left out; NULL: they were not */
+    double line_ns;     /* bench_line_ns(), the median of the rounds; 0: not measured */
     const struct bench_plan *plan;
     struct bench_result *results; /* of each side, the median of its rounds, field by field */
 };
@@ -38,7 +39,7 @@ struct bench_ratio {
     double times;
     const char *what; /* "shared memory against the floor" */
 };
-enum { BENCH_RATIOS_MAX = 7 };
+enum { BENCH_RATIOS_MAX = 8 };
 /* Those whose both sides were measured; returns how many. */
 size_t bench_ratios(const struct bench_report *report,
                     struct bench_ratio ret_ratios[BENCH_RATIOS_MAX]);

@@ -365,31 +365,36 @@ static int check_kernel_kind(const struct config *config, const struct launch_op
     return -EINVAL;
 }
 
+char *launch_no_kvm(const char *arch, const char **ret_remedy)
+{
+    struct utsname host;
+    if (uname(&host) == 0 && strcmp(arch, host.machine) != 0) {
+        *ret_remedy = "change machine.arch";
+        return xformat("KVM runs guests of %s here, and the machine is %s", host.machine, arch);
+    }
+    int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        *ret_remedy = "ask for the right to use it";
+        return xformat("/dev/kvm cannot be opened: %s", strerror(errno));
+    }
+    close(fd);
+    return NULL;
+}
+
 /* QEMU would say it, too, but later, and would name its own files. */
 static int check_accel(const struct config *config, const struct launch_options *options,
                        const struct launch *launch, char **ret_error)
 {
-    struct utsname host;
-    const char *arch = launch->machine.arch ? launch->machine.arch : "riscv32";
+    const char *remedy;
     if (!config->accel || strcmp(config->accel, "kvm") != 0)
         return 0;
-    if (uname(&host) == 0 && strcmp(arch, host.machine) != 0) {
-        *ret_error = config_complain_machine(config, "accel",
-                                             "KVM runs guests of %s here, and the machine is %s; "
-                                             "remove the key, or change machine.arch",
-                                             host.machine, arch);
-        return -EINVAL;
-    }
-    int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-    if (fd < 0) {
+    char *reason = launch_no_kvm(launch->machine.arch ? launch->machine.arch : "riscv32", &remedy);
+    if (reason) {
         *ret_error =
-            config_complain_machine(config, "accel",
-                                    "/dev/kvm cannot be opened: %s; remove the key, or ask "
-                                    "for the right to use it",
-                                    strerror(errno));
+            config_complain_machine(config, "accel", "%s; remove the key, or %s", reason, remedy);
+        free(reason);
         return -EINVAL;
     }
-    close(fd);
     if (options->exit_on_idle) {
         *ret_error =
             xstrdup("trestle: --exit-on-idle does not see a guest under KVM; leave it out, "

@@ -46,6 +46,10 @@ void launch_set_labels(struct launch *launch, const struct config *config);
 void launch_set_inline(struct launch *launch, const struct own_processes *own);
 void launch_finish(struct launch *launch);
 
+/* Why KVM cannot run guests of this architecture here, and what could be done about it. NULL: it
+ * can. */
+char *launch_no_kvm(const char *arch, const char **ret_remedy);
+
 /* The plugin's properties that say how a device is spoken to, a part each: "carrier=socket". */
 void launch_add_protocol(struct strings *parts, const struct config *config,
                          const struct config_device *device);

@@ -21,6 +21,7 @@ SOURCE = pathlib.Path(os.environ.get("TRESTLE_SOURCE", pathlib.Path(__file__).pa
 BUILD = pathlib.Path(os.environ.get("TRESTLE_BUILD", SOURCE / "build")).absolute()
 TRESTLE = BUILD / "trestle"
 PLUGIN = BUILD / "trestle-qemu.so"
+HAS_KVM = os.access("/dev/kvm", os.R_OK | os.W_OK) and os.uname().machine == "x86_64"
 
 
 class Result:

@@ -24,7 +24,7 @@ class Bench(Case):
         # Few: two sides that spin are slow where others want the processors, too.
         result, document = self.bench("--rounds", "1", "--count", "20", "--html", "bench.html",
                                       timeout=300)
-        self.assertEqual(sorted(document), ["busy", "jobs", "machine", "ratios", "results",
+        self.assertEqual(sorted(document), ["busy", "jobs", "machine", "no_kvm", "ratios", "results",
                                             "rounds", "trestle"])
         self.assertEqual(document["busy"], 0)
         self.assertRegex(document["machine"]["qemu"], r"\A\d+\.\d+")
@@ -51,7 +51,32 @@ class Bench(Case):
         for op in "write", "posted":
             self.assertIn(("v2-shm", "adaptive", op, 1, 1), sides)
         self.assertIn(("v2-shm", "adaptive", "read", 2, 2), sides)
+        self.check_kvm(result.out, sides, document["no_kvm"])
         self.check_page(document)
+
+    def check_kvm(self, out, sides, no_kvm):
+        """Measured where the host's KVM runs the guest. Elsewhere it is said why not."""
+        found = [side for side in sides if side[0].startswith("kvm")]
+        if common.HAS_KVM:
+            self.assertEqual((found, no_kvm), ([("kvm-floor", "sleep", "read", 1, 1),
+                                                ("kvm-shm", "adaptive", "read", 1, 1)], None))
+        else:
+            self.assertEqual(found, [])
+            self.assertIn(f"\nno sides under KVM: {no_kvm}\n", out)
+
+    def test_no_kvm(self):
+        for args, reason in (
+                (("--kernel", common.guest("mmio_bench")), "--kernel has no guest for x86_64"),
+                (("--qemu", "qemu-system-riscv32"), "--qemu has no guest for x86_64")):
+            result = self.trestle("bench", "--only", "kvm-shm", *args)
+            self.assertEqual((result.code, result.out, result.err), (
+                2, "", f"trestle: --only kvm-shm leaves nothing to measure: {reason}\n"))
+        # The others are measured all the same.
+        result, document = self.bench("--only", "read,1", "--rounds", "1", "--count", "20",
+                                      "--qemu", "qemu-system-riscv32", timeout=300)
+        self.assertEqual(document["no_kvm"], "--qemu has no guest for x86_64")
+        self.assertIn("\nno sides under KVM: --qemu has no guest for x86_64\n", result.out)
+        self.assertNotIn("kvm", [side["path"][:3] for side in document["results"]])
 
     def check_ratios(self, out, sides, line_ns):
         """Those of medians that are not 0, as a few looks at the floor may find it."""
@@ -67,6 +92,8 @@ class Bench(Case):
              "1024 devices at random against one, over shared memory"),
             (p50("v2-shm", "adaptive", "posted"), p50("floor", "sleep", "write"),
              "posted write against a write at the floor"),
+            *([(p50("kvm-shm", "adaptive"), p50("kvm-floor", "sleep"),
+                "under KVM: shared memory against the floor")] if common.HAS_KVM else ()),
             (p50("floor", "sleep") and shm - p50("floor", "sleep"), line_ns,
              "shared memory, less the floor, against a cache line there and back")) if one and other]
         if len(os.sched_getaffinity(0)) > 1:
@@ -75,7 +102,8 @@ class Bench(Case):
         self.assertEqual([line for line in out.splitlines() if " x  " in line],
                          [f"{times:6.{2 if times < 10 else 0}f} x  {what}"
                           for times, what in ratios])
-        self.assertEqual(out.count("\n"), len(sides) + 3 + len(ratios) + (line_ns > 0), out)
+        self.assertEqual(out.count("\n"), len(sides) + 3 + len(ratios) + (line_ns > 0) +
+                         (not common.HAS_KVM), out)
 
     def check_page(self, document):
         """The figures are in it, and nothing comes from elsewhere."""

@@ -10,7 +10,6 @@ from cli_case import Case, read_until
 LINES = str(common.BUILD / "tests" / "integration" / "lines_model.so")
 # Firmware runs first; where KVM is not the host's own, that takes half a minute while other work runs.
 BOOT_S = 120
-HAS_KVM = os.access("/dev/kvm", os.R_OK | os.W_OK) and os.uname().machine == "x86_64"
 
 
 class Kvm(Case):
@@ -43,7 +42,7 @@ class Kvm(Case):
             self.skipTest("the guest is for x86_64")
 
     def test_refusals_of_the_host(self):
-        if not HAS_KVM:
+        if not common.HAS_KVM:
             config = self.config_of()
             self.assert_refused_like(rf"{config}:4: machine.accel: /dev/kvm cannot be opened: [^;]*; remove "
                                      "the key, or ask for the right to use it", "run", config)
@@ -82,7 +81,7 @@ class Kvm(Case):
                 pass
         self.assertEqual(read(0x320000), 0xabcd1234)
 
-    @unittest.skipUnless(HAS_KVM, "it takes /dev/kvm")
+    @unittest.skipUnless(common.HAS_KVM, "it takes /dev/kvm")
     def test_guest(self):
         run = self.start_trestle("run", self.config_of(), stdin=subprocess.PIPE)
         self.addCleanup(run.stdin.close)

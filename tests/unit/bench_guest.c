@@ -33,9 +33,10 @@ static void divides_a_batch(void **state)
 static void takes_ticks_for_what_they_last(void **state)
 {
     struct bench_result result;
-    assert_true(bench_guest_parse("bench 1 1000 1\ntotal 500000\nticks 5000 2000\n"
-                                  "overhead 100 1000\nlatency 600 1000\nend\n",
-                                  &result));
+    assert_true(
+        bench_guest_parse("Booting from ROM..bench 1 1000 1\ntotal 500000\nticks 5000 2000\n"
+                          "overhead 100 1000\nlatency 600 1000\nend\n",
+                          &result));
     assert_int_equal(result.p50_ns, 200);
 }
 
