@@ -177,8 +177,8 @@ def main():
     if not options.short:  # Linux is skipped where tools/linux-guest has left none
         tests = {"at addresses": [("test_plugin.py",), ("test_plugin_v2.py",), ("test_plugin_hostile.py",),
                                   ("test_tree.py", "Nodes"), ("test_cli.py", "Boards"),
-                                  ("test_linux.py",)],
-                 "PCI": [("test_pci.py",), ("test_vfio.py",)]}
+                                  ("test_linux.py", "Linux", "UBoot")],
+                 "PCI": [("test_pci.py",), ("test_vfio.py",), ("test_linux.py", "Nvme")]}
     host = host_suite() if shutil.which("qemu-system-riscv32") else None
     suites = options.suites or [suite for suite in SUITES if not options.short or suite != host]
     rows = [["QEMU", "devices", *test_guests.ARCHES, "tests"]]
