@@ -424,7 +424,7 @@ static void test_statistics(void **state)
 {
     struct fixture *f = *state;
     struct trestle_device_stats stats;
-    int fd = client_connect(f, 0);
+    int fd = client_connect(f, 0), other = client_connect(f, 2);
     write_value(f, fd, BASE, 1);
     send_request(fd, TRESTLE_V1_READ, 2, BASE, 0);
     expect(f, fd, true, 1);
@@ -439,11 +439,73 @@ static void test_statistics(void **state)
     assert_int_equal(stats.errors, 1);
     assert_cmp(stats.latency_p50_ns, >, 0);
     assert_cmp(stats.latency_p50_ns, <=, stats.latency_max_ns);
+    write_value(f, other, BASE + 2 * STRIDE, 1);
     trestle_bridge_stats(f->bridge, TRESTLE_BRIDGE_TOTAL, &stats);
+    assert_string_equal(stats.name, "total");
+    assert_int_equal(stats.base_addr, 0);
     assert_int_equal(stats.reads, 1);
-    assert_int_equal(stats.writes, 1);
+    assert_int_equal(stats.writes, 2);
+    assert_int_equal(stats.bytes, 18);
     assert_int_equal(stats.errors, 1);
+    assert_cmp(stats.latency_p50_ns, >, 0);
+    assert_cmp(stats.latency_p50_ns, <=, stats.latency_p99_ns);
+    assert_cmp(stats.latency_p99_ns, <=, stats.latency_max_ns);
     close(fd);
+    close(other);
+}
+
+static void hear(void *ctx)
+{
+    ++*(unsigned *)ctx;
+}
+
+static void test_watched_descriptors(void **state)
+{
+    struct fixture *f = *state;
+    int fds[3][2];
+    unsigned heard[3] = {0};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pipe2(fds[i], O_CLOEXEC), 0);
+        assert_int_equal(trestle_bridge_watch(f->bridge, fds[i][0], hear, &heard[i]), 0);
+    }
+    turn(f);
+    assert_int_equal(heard[0] + heard[1] + heard[2], 0);
+    assert_int_equal(write(fds[1][1], "x", 1), 1);
+    for (unsigned i = 0; i < 1000 && heard[1] == 0; i++)
+        turn(f);
+    assert_cmp(heard[1], >, 0);
+    assert_int_equal(heard[0] + heard[2], 0);
+    trestle_bridge_unwatch(f->bridge, fds[1][0]);
+    trestle_bridge_unwatch(f->bridge, fds[1][1]); /* which is not watched */
+    heard[1] = 0;
+    close(fds[0][1]); /* hung up */
+    for (unsigned i = 0; i < 1000 && heard[0] == 0; i++)
+        turn(f);
+    assert_cmp(heard[0], >, 0);
+    assert_int_equal(heard[1], 0);
+    assert_int_equal(trestle_bridge_watch(f->bridge, -1, hear, NULL), -EBADF);
+    trestle_bridge_unwatch(f->bridge, fds[0][0]);
+    close(fds[0][0]);
+    for (int i = 0; i < 2; i++) {
+        close(fds[1][i]);
+        close(fds[2][i]); /* that one is still watched at the end */
+    }
+}
+
+static void test_sockets_are_named_and_removed(void **state)
+{
+    struct fixture *f = *state;
+    char line[300], dir[200];
+    const char *path = trestle_bridge_socket_path(f->bridge, 1);
+    snprintf(line, sizeof(line), "Device dev1 socket listening at %s\n", path);
+    assert_log_has(f, line);
+    assert_int_equal(access(path, F_OK), 0);
+    snprintf(dir, sizeof(dir), "%s", path);
+    *strrchr(dir, '/') = '\0';
+    trestle_bridge_remove_sockets(f->bridge);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(access(trestle_bridge_socket_path(f->bridge, i), F_OK), -1);
+    assert_int_equal(access(dir, F_OK), -1);
 }
 
 #define BRIDGE_TEST(test) cmocka_unit_test_setup_teardown(test, open_fixture, close_fixture)
@@ -470,6 +532,8 @@ int main(void)
         BRIDGE_TEST(test_start_comes_last),
         BRIDGE_TEST(test_out_of_descriptors),
         BRIDGE_TEST(test_statistics),
+        BRIDGE_TEST(test_watched_descriptors),
+        BRIDGE_TEST(test_sockets_are_named_and_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,8 +50,10 @@ static void test_errors_have_a_status(void **state)
     assert_int_equal(ask(f, &client, 0, read_at(REG_FAIL, 4, 0)).status, TRESTLE_V2_REFUSED);
     assert_int_equal(ask(f, &client, 0, read_at(0, 3, 0)).status, TRESTLE_V2_MALFORMED);
     uint32_t saved = client.devices[1];
-    client.devices[1] = 99;
-    assert_int_equal(ask(f, &client, 1, read_at(0, 4, 0)).status, TRESTLE_V2_NO_DEVICE);
+    for (uint32_t other = 3; other <= 99; other += 96) {
+        client.devices[1] = other;
+        assert_int_equal(ask(f, &client, 1, read_at(0, 4, 0)).status, TRESTLE_V2_NO_DEVICE);
+    }
     client.devices[1] = saved;
     assert_int_equal(ask(f, &client, 1, read_at(0, 4, 0)).status, TRESTLE_V2_OK);
 }
@@ -74,6 +76,10 @@ static void test_notes(void **state)
                         "QEMU did not wait for an answer any longer");
     note.addr = TRESTLE_V2_NOTE_DEBUGGER;
     assert_int_equal(ask(f, &client, 0, note).status, TRESTLE_V2_OK);
+    client.devices[0] = 3; /* one that is not there */
+    reply = ask(f, &client, 0, note);
+    assert_int_equal(reply.status, TRESTLE_V2_NO_DEVICE);
+    assert_int_equal(reply.data, 0);
     assert_string_equal(trestle_bridge_disturbance(f->bridge), /* the first */
                         "QEMU did not wait for an answer any longer");
 }
