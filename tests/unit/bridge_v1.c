@@ -508,6 +508,28 @@ static void test_sockets_are_named_and_removed(void **state)
     assert_int_equal(access(dir, F_OK), -1);
 }
 
+/* Where files may not be as large, only a bridge that must have shared memory does not begin. */
+static void test_shared_memory_that_cannot_be(void **state)
+{
+    struct rlimit limit, small;
+    char *error = NULL;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = (struct rlimit){4096, limit.rlim_max};
+    for (int needs_shm = 0; needs_shm < 2; needs_shm++) {
+        struct trestle_bridge_options options = {.size = sizeof(options), .needs_shm = needs_shm};
+        struct trestle_bridge *bridge;
+        assert_int_equal(trestle_bridge_create(&options, &bridge, NULL), 0);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        assert_false(trestle_bridge_try_shm(bridge));
+        int r = trestle_bridge_listen(bridge, &error);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        assert_int_equal(r, needs_shm ? -ENOTSUP : 0);
+        trestle_bridge_destroy(bridge);
+    }
+    assert_non_null(strstr(error, "the limit for the size of files"));
+    free(error);
+}
+
 #define BRIDGE_TEST(test) cmocka_unit_test_setup_teardown(test, open_fixture, close_fixture)
 
 int main(void)
@@ -533,6 +555,7 @@ int main(void)
         BRIDGE_TEST(test_out_of_descriptors),
         BRIDGE_TEST(test_statistics),
         BRIDGE_TEST(test_watched_descriptors),
+        cmocka_unit_test(test_shared_memory_that_cannot_be),
         BRIDGE_TEST(test_sockets_are_named_and_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -472,15 +472,20 @@ static void test_lines_are_told_to_who_comes_back(void **state)
     expect_irq(f, 0, 0, 1, 10);
 }
 
+/* Whoever waits for an answer looks by itself; others have to be woken. */
 static void test_posted_write_that_interrupts_rings(void **state)
 {
     struct fixture *f = *state;
-    struct trestle_v2_message posted = write_at(REG_IRQ, 1, 10);
+    struct trestle_v2_message posted = write_at(REG_IRQ, 0, 20);
+    struct pollfd bell = {.fd = client.shm.doorbell_fd, .events = POLLIN};
+    uint64_t id = post(&client, 0, write_at(REG_IRQ, 1, 10));
+    expect_irq(f, 0, 0, 1, 10);
+    expect_reply(f, 0, id);
+    assert_int_equal(poll(&bell, 1, 0), 0);
     posted.flags = TRESTLE_V2_FLAG_POSTED;
     post(&client, 0, posted);
-    expect_irq(f, 0, 0, 1, 10);
-    struct pollfd bell = {.fd = client.shm.doorbell_fd, .events = POLLIN};
-    assert_int_equal(poll(&bell, 1, 0), 1); /* nobody was waiting */
+    expect_irq(f, 0, 0, 0, 20);
+    assert_int_equal(poll(&bell, 1, 0), 1);
 }
 
 /* --- what ends a session --------------------------------------------------------------------- */
@@ -656,6 +661,10 @@ static void test_refused_handshakes(void **state)
     hello = hello_for(0, FEATURES_SHM);
     hello.size = 8192;
     expect_refusal(f, &hello, TRESTLE_V2_GEOMETRY, "base address or size differ");
+    assert_log_has(f, "(it speaks 2 to 2 and means 0x2000 bytes at 0x10200000)");
+    hello.base_addr = TRESTLE_NO_BASE;
+    expect_refusal(f, &hello, TRESTLE_V2_GEOMETRY, "base address or size differ");
+    assert_log_has(f, "means 0x2000 bytes at an address that PCI gives)");
     hello = hello_for(0, FEATURES_SHM);
     hello.time = UINT64_MAX;
     expect_refusal(f, &hello, TRESTLE_V2_MALFORMED, "malformed request");
