@@ -160,7 +160,7 @@ ALLOWED = {
         "cli/run": "backend",
         "cli/svd": "stub svd text",
         "cli/trace": "replay",
-        "include/trestle": "bridge device i2c le machine models peer pin registers sim test virtio wire",
+        "include/trestle": "bridge device i2c le machine models peer pin process registers sim test virtio wire",
         "lib/bridge": "command inline",
         "lib/base": "child handover histogram image io listener macros number process rate_limit region sized socket_path vigil",
         "lib/ipc": "barrier channel fds shm stream wait",
