@@ -131,6 +131,7 @@ void ModelDevice::init(unsigned phase)
             create();
             auto *attach = new AttachEvent();
             attach->dma = model_->dma_done;
+            attach->needsIcount = model_->needs_icount;
             attach->next = next();
             cpu_->sendUntimedData(attach);
         }
@@ -323,6 +324,8 @@ const struct trestle_host_ops ModelDevice::ops = {
         uint32_t verbosity = level == TRESTLE_LOG_DEBUG ? 2 : level == TRESTLE_LOG_INFO ? 1 : 0;
         self(ctx)->out_.verbose(CALL_INFO, verbosity, 0, "%s\n", text);
     },
+    nullptr, // output() and input(): SST has no places for them
+    nullptr,
 };
 
 } // namespace Trestle

@@ -80,12 +80,14 @@ class AttachEvent : public SST::Event
     }
 
     bool dma = false;
+    bool needsIcount = false; // the host ends a simulation that has none
     Next next;
 
     void serialize_order(SST::Core::Serialization::serializer &ser) override
     {
         SST::Event::serialize_order(ser);
         SST_SER(dma);
+        SST_SER(needsIcount);
         next.serialize_order(ser);
     }
     ImplementSerializable(Trestle::AttachEvent);

@@ -341,6 +341,10 @@ void QEMUHost::init(unsigned phase)
             device.link->sendUntimedData(new RegionEvent(device.name, device.base, device.size));
         while (SST::Event *event = device.link->recvUntimedData()) {
             auto *attach = dynamic_cast<AttachEvent *>(event);
+            if (attach && attach->needsIcount && icount_ < 0)
+                out_.fatal(CALL_INFO, 1,
+                           "%s only works in the guest's exact time; set icount to 0\n",
+                           device.name.c_str());
             if (attach) {
                 device.hasDma = attach->dma;
                 device.said = attach->next;

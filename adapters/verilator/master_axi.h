@@ -49,7 +49,8 @@
 #endif
 
 struct Master {
-    enum phase { READY, TAKING, WANTED, WAITING, ANSWERING }; // in this order
+    // In this order: READY, TAKING a write's words, WANTED, ASKED of memory, WAITING, ANSWERING.
+    enum phase { READY, TAKING, WANTED, ASKED, WAITING, ANSWERING };
     enum kind { FIXED, INCR, WRAP };
     enum response { OKAY, SLVERR = 2, DECERR };
     static constexpr bool is_there = true;
@@ -58,6 +59,7 @@ struct Master {
 
     struct burst {
         uint64_t base, id;
+        uint64_t asked;    // the cycle in which it was
         const char *fault; // a rule of the bus that the core broke, or NULL
         uint32_t phase, kind, response;
         uint32_t wait;      // cycles to the first answer
@@ -76,6 +78,10 @@ struct Master {
     static bool wants(const state &st)
     {
         return st.read.phase == WANTED || st.write.phase == WANTED;
+    }
+    static bool waits(const state &st)
+    {
+        return st.read.phase == ASKED || st.write.phase == ASKED;
     }
 
     static void idle(MASTER_CORE &core)
@@ -116,15 +122,28 @@ struct Master {
         drive(core, st);
     }
 
-    template <class Memory> static void serve(state &st, const Memory &memory)
+    template <class Memory> static void serve(state &st, Memory &memory, uint64_t cycle)
     {
         burst &read = st.read, &write = st.write;
         if (write.phase == WANTED)
-            answer(write, memory, write.fault ? memory.blame(write.fault) : store(st, memory));
+            ask(write, memory, cycle,
+                write.fault ? memory.blame(cycle, write.fault)
+                            : memory.write(cycle, write.base, write.bytes, write.span,
+                                           [&](uint32_t at) { return st.strobes[at]; }));
         if (read.phase == WANTED)
-            answer(read, memory,
-                   read.fault ? memory.blame(read.fault)
-                              : memory.read(read.base, read.bytes, read.span));
+            ask(read, memory, cycle,
+                read.fault ? memory.blame(cycle, read.fault)
+                           : memory.read(cycle, read.base, read.span));
+    }
+
+    // Memory has answered.
+    template <class Memory>
+    static void ended(state &st, Memory &memory, uint64_t cycle, bool write, int status)
+    {
+        burst &b = write ? st.write : st.read;
+        if (!write && status == 0)
+            std::memcpy(b.bytes, memory.found().data(), b.span);
+        answer(b, memory, cycle, memory.ended(write, status));
     }
 
   private:
@@ -178,24 +197,19 @@ struct Master {
             b.phase = WANTED;
     }
 
-    template <class Memory> static int store(const state &st, const Memory &memory)
+    template <class Memory> static void ask(burst &b, Memory &memory, uint64_t cycle, int status)
     {
-        const burst &b = st.write;
-        int status = 0;
-        for (uint32_t from = 0, to; from < b.span && status == 0; from = to) {
-            for (to = from; to < b.span && st.strobes[to] == st.strobes[from]; to++)
-                ;
-            if (st.strobes[from])
-                status = memory.write(b.base + from, b.bytes + from, to - from);
-        }
-        return status;
+        b.asked = cycle;
+        b.phase = ASKED;
+        if (status != -EINPROGRESS)
+            answer(b, memory, cycle, status);
     }
 
-    template <class Memory> static void answer(burst &b, const Memory &memory, int status)
+    template <class Memory> static void answer(burst &b, Memory &memory, uint64_t cycle, int status)
     {
         b.response = status == 0 ? OKAY : status == -EFAULT ? DECERR : SLVERR;
         b.at = 0;
-        b.wait = memory.wait;
+        b.wait = memory.wait(b.asked, cycle);
         b.phase = WAITING;
     }
 

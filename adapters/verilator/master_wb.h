@@ -6,22 +6,28 @@
 #define TRESTLE_VERILATOR_MASTER_WB_H
 
 struct Master {
-    enum phase { READY, WANTED, WAITING, ANSWERING }; // in this order
+    enum phase { READY, WANTED, ASKED, WAITING, ANSWERING }; // in this order
     static constexpr bool is_there = true;
     static constexpr uint32_t width = MASTER_WIDTH;
 
     // Plain bytes, with the core's own state.
     struct state {
         uint64_t addr;
+        uint64_t asked; // the cycle in which memory was
         uint32_t phase;
         uint32_t wait; // cycles to the answer
         bool write, failed;
+        bool is_over; // the core has ended the cycle while memory was asked
         unsigned char word[width], lanes[(width + 7) / 8];
     };
 
     static bool wants(const state &st)
     {
         return st.phase == WANTED;
+    }
+    static bool waits(const state &st)
+    {
+        return st.phase == ASKED;
     }
 
     static void idle(MASTER_CORE &core)
@@ -38,6 +44,9 @@ struct Master {
             trestle_rtl::get_bytes(st.word, MASTER_DAT_W);
             trestle_rtl::get_bytes(st.lanes, MASTER_SEL);
             st.phase = WANTED;
+            st.is_over = false;
+        } else if (st.phase == ASKED) {
+            st.is_over |= !MASTER_CYC;
         } else if (st.phase == ANSWERING || !MASTER_CYC) {
             st.phase = READY;
         }
@@ -51,23 +60,35 @@ struct Master {
         drive(core, st);
     }
 
-    template <class Memory> static void serve(state &st, const Memory &memory)
+    template <class Memory> static void serve(state &st, Memory &memory, uint64_t cycle)
     {
-        int status = 0;
-        if (!st.write)
-            status = memory.read(st.addr, st.word, width);
-        for (uint32_t from = 0, to; st.write && from < width && status == 0; from = to) {
-            for (to = from; to < width && has_lane(st, to) == has_lane(st, from); to++)
-                ;
-            if (has_lane(st, from))
-                status = memory.write(st.addr + from, st.word + from, to - from);
-        }
-        st.failed = status < 0;
-        st.wait = memory.wait;
-        st.phase = WAITING;
+        st.asked = cycle;
+        st.phase = ASKED;
+        int status = st.write ? memory.write(cycle, st.addr, st.word, width,
+                                             [&](uint32_t lane) { return has_lane(st, lane); })
+                              : memory.read(cycle, st.addr, width);
+        if (status != -EINPROGRESS)
+            answer(st, memory, cycle, status);
+    }
+
+    // Memory has answered.
+    template <class Memory>
+    static void ended(state &st, Memory &memory, uint64_t cycle, bool write, int status)
+    {
+        if (!write && status == 0)
+            std::memcpy(st.word, memory.found().data(), width);
+        answer(st, memory, cycle, memory.ended(write, status));
     }
 
   private:
+    template <class Memory>
+    static void answer(state &st, Memory &memory, uint64_t cycle, int status)
+    {
+        st.failed = status < 0;
+        st.wait = memory.wait(st.asked, cycle);
+        st.phase = st.is_over ? READY : WAITING;
+    }
+
     static bool has_lane(const state &st, uint32_t lane)
     {
         return st.lanes[lane / 8] >> lane % 8 & 1;

@@ -7,55 +7,116 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "trestle/device.h"
 
 namespace trestle_rtl
 {
 
-// Guest memory, as a master's request finds it.
+constexpr uint64_t latency_least = 2; // of memory: from one edge to the next but one
+
+// Guest memory, as a master's requests find it: one transfer in each direction at a time. The run
+// says when it has ended: in the same moment, except where memory is farther away (SST).
 class guest_memory
 {
   public:
-    guest_memory(struct trestle_device *dev, uint64_t cycle, uint64_t latency)
-        : wait(static_cast<uint32_t>(latency - 1)), dev_(dev), cycle_(cycle)
+    explicit guest_memory(struct trestle_device *dev) : dev_(dev)
     {
     }
 
-    int read(uint64_t addr, void *to, size_t size) const
+    int configure(const struct trestle_params *params)
     {
-        return report(trestle_device_memory_read(dev_, addr, to, size), "reads", addr, size);
+        int r = trestle_params_u64(params, "memory_latency", latency_least, &latency_);
+        if (r == 0 && (latency_ < latency_least || latency_ > UINT32_MAX))
+            r = trestle_params_refuse(params, "memory_latency", "2 cycles or more");
+        return r;
     }
-    int write(uint64_t addr, const void *from, size_t size) const
+
+    // -EINPROGRESS: it has begun, and ended() comes. Otherwise that was all.
+    int read(uint64_t cycle, uint64_t addr, uint32_t size)
     {
-        return report(trestle_device_memory_write(dev_, addr, from, size), "writes", addr, size);
+        transfer &it = begin(false, cycle, addr, size);
+        segments_.assign(1, {addr, it.bytes.data(), size});
+        return start(false);
     }
+    // Only the bytes that have a lane.
+    template <class HasLane>
+    int write(uint64_t cycle, uint64_t addr, const unsigned char *from, uint32_t size,
+              HasLane has_lane)
+    {
+        transfer &it = begin(true, cycle, addr, size);
+        std::memcpy(it.bytes.data(), from, size);
+        segments_.clear();
+        for (uint32_t at = 0, end; at < size; at = end) {
+            for (end = at; end < size && has_lane(end) == has_lane(at); end++)
+                ;
+            if (has_lane(at))
+                segments_.push_back({addr + at, it.bytes.data() + at, end - at});
+        }
+        return segments_.empty() ? 0 : start(true);
+    }
+
+    // How a transfer went; it is in the log if it failed.
+    int ended(bool write, int status)
+    {
+        const transfer &it = transfers_[write];
+        if (status < 0 && status != -ENODEV)
+            trestle_device_log(
+                dev_, TRESTLE_LOG_WARNING, "the master %s %zu bytes at 0x%llx in cycle %llu: %s",
+                write ? "writes" : "reads", it.bytes.size(),
+                static_cast<unsigned long long>(it.addr), static_cast<unsigned long long>(it.cycle),
+                status == -EFAULT    ? "that is not guest memory"
+                : status == -ENOTSUP ? "this run has no access to guest memory"
+                                     : std::strerror(-status));
+        return status;
+    }
+    // What the last read has found.
+    const std::vector<unsigned char> &found() const
+    {
+        return transfers_[false].bytes;
+    }
+
     // The core has broken a rule of the bus.
-    int blame(const char *why) const
+    int blame(uint64_t cycle, const char *why) const
     {
         trestle_device_log(dev_, TRESTLE_LOG_WARNING, "the master is wrong in cycle %llu: %s",
-                           static_cast<unsigned long long>(cycle_), why);
+                           static_cast<unsigned long long>(cycle), why);
         return -EINVAL;
     }
 
-    const uint32_t wait; // cycles from a request's to that with the answer
+    // Cycles from this one to that with the answer to what was asked in another.
+    uint32_t wait(uint64_t asked, uint64_t cycle) const
+    {
+        uint64_t answer = asked + latency_ - 1;
+        return answer > cycle ? static_cast<uint32_t>(answer - cycle) : 1;
+    }
 
   private:
-    int report(int status, const char *does, uint64_t addr, size_t size) const
+    struct transfer {
+        uint64_t cycle, addr;
+        std::vector<unsigned char> bytes;
+    };
+
+    transfer &begin(bool write, uint64_t cycle, uint64_t addr, uint32_t size)
     {
-        if (status < 0 && status != -ENODEV)
-            trestle_device_log(dev_, TRESTLE_LOG_WARNING,
-                               "the master %s %zu bytes at 0x%llx in cycle %llu: %s", does, size,
-                               static_cast<unsigned long long>(addr),
-                               static_cast<unsigned long long>(cycle_),
-                               status == -EFAULT    ? "that is not guest memory"
-                               : status == -ENOTSUP ? "this run has no access to guest memory"
-                                                    : std::strerror(-status));
-        return status;
+        transfer &it = transfers_[write];
+        it.cycle = cycle;
+        it.addr = addr;
+        it.bytes.resize(size);
+        return it;
+    }
+
+    int start(bool write)
+    {
+        int status = trestle_device_dma(dev_, write, segments_.data(), segments_.size(), write);
+        return status < 0 ? ended(write, status) : -EINPROGRESS;
     }
 
     struct trestle_device *dev_;
-    uint64_t cycle_;
+    uint64_t latency_ = latency_least;
+    transfer transfers_[2] = {};
+    std::vector<struct trestle_segment> segments_;
 };
 
 // What the map of a core without a master has for it.
@@ -64,6 +125,10 @@ template <class Core> struct no_master {
     struct state {
     };
     static constexpr bool wants(const state &)
+    {
+        return false;
+    }
+    static constexpr bool waits(const state &)
     {
         return false;
     }
@@ -76,7 +141,10 @@ template <class Core> struct no_master {
     static void after(Core &, state &)
     {
     }
-    static void serve(state &, const guest_memory &)
+    static void serve(state &, guest_memory &, uint64_t)
+    {
+    }
+    static void ended(state &, guest_memory &, uint64_t, bool, int)
     {
     }
 };

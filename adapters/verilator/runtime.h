@@ -16,7 +16,7 @@
 // later than that if nobody asks: what it shows by itself is late.
 //
 // A core that is a master reads and writes guest memory in the cycle in which it asks: nothing runs
-// ahead of that.
+// ahead of that, nor before memory has answered.
 #ifndef TRESTLE_VERILATOR_RUNTIME_H
 #define TRESTLE_VERILATOR_RUNTIME_H
 
@@ -44,7 +44,6 @@ constexpr uint64_t look_ahead_least = 64, look_ahead_most = 16384;
 constexpr unsigned reset_cycles = 8;    // of the slowest clock, if it is not slower than
 constexpr uint64_t slower_most = 65536; // times
 constexpr uint64_t late_usual = 100;    // cycles, of a core that cannot run ahead
-constexpr uint64_t latency_least = 2;   // of memory: from one edge to the next but one
 
 // The generated map of a core gives these: Map::Core, and static functions of it.
 //   clock(core, level), clock_period, and what clocks.h needs of the others,
@@ -54,7 +53,8 @@ constexpr uint64_t latency_least = 2;   // of memory: from one edge to the next 
 //   drives them, pins_out(core) -> levels, pins_in(core, levels),
 //   Bus: idle(core), begin(core, transaction), step(core, transaction) -> before an edge: done?
 //   Master: before(core, state), after(core, state): around an edge; wants(state) -> guest memory
-//   now?, serve(state, memory)
+//   now?, serve(state, memory, cycle), waits(state) -> for memory?, ended(state, memory, cycle,
+//   write, status)
 template <class Map> class rtl
 {
   public:
@@ -132,6 +132,13 @@ template <class Map> class rtl
             self.guarded([&] { self.woken(now); });
     }
 
+    static void dma_done(struct trestle_device *dev, uint64_t tag, int status)
+    {
+        rtl &self = of(dev);
+        if (!self.is_broken_)
+            self.guarded([&] { self.memory_answers(tag, status); });
+    }
+
   private:
     // What the world sees of a core.
     struct outputs {
@@ -160,7 +167,7 @@ template <class Map> class rtl
     };
 
     explicit rtl(struct trestle_device *dev)
-        : dev_(dev), core_(make_core(context_)), before_(size()), anchor_(size())
+        : dev_(dev), core_(make_core(context_)), memory_(dev), before_(size()), anchor_(size())
     {
     }
 
@@ -186,9 +193,7 @@ template <class Map> class rtl
         if (r == 0 && late_ == 0)
             r = trestle_params_refuse(params, "late_cycles", "1 or more");
         if (r == 0 && Map::Master::is_there)
-            r = trestle_params_u64(params, "memory_latency", latency_least, &latency_);
-        if (r == 0 && (latency_ < latency_least || latency_ > UINT32_MAX))
-            r = trestle_params_refuse(params, "memory_latency", "2 cycles or more");
+            r = memory_.configure(params);
         if (r == 0)
             r = trestle_params_string(params, "unknown", "refused", &unknown);
         if (r == 0 && std::strcmp(unknown, "refused") == 0)
@@ -401,8 +406,31 @@ template <class Map> class rtl
     // What the master has asked for with the last edge, whose time it is.
     void serve()
     {
-        if (Map::Master::wants(around_.master))
-            Map::Master::serve(around_.master, guest_memory(dev_, cycle_, latency_));
+        if (!Map::Master::wants(around_.master))
+            return;
+        forget_rest();
+        Map::Master::serve(around_.master, memory_, cycle_);
+    }
+
+    // It may be that no time has passed meanwhile.
+    void memory_answers(bool write, int status)
+    {
+        if (!request_)
+            sync(trestle_device_now(dev_));
+        Map::Master::ended(around_.master, memory_, cycle_, write, status);
+        if (!request_) {
+            serve();
+            show(see());
+            go_on();
+        } else if (!is_answered_) {
+            play();
+        }
+    }
+
+    // Whether it is for memory to say how the core goes on. Until then it ticks edge by edge.
+    bool waits() const
+    {
+        return Map::Master::waits(around_.master);
     }
 
     void forget_rest()
@@ -455,8 +483,8 @@ template <class Map> class rtl
     void go_on()
     {
         trestle_time next = TRESTLE_TIME_NEVER;
-        if (every_ || !Map::is_plain) {
-            next = (cycle_ + (every_ ? 1 : late_)) * period_;
+        if (every_ || !Map::is_plain || waits()) {
+            next = (cycle_ + (every_ || waits() ? 1 : late_)) * period_;
         } else if (!rest_) {
             outputs seen = see();
             uint64_t end = cycle_ + look_ahead_, anchor_at = cycle_, power = 1;
@@ -589,7 +617,9 @@ template <class Map> class rtl
 
     void wake_in_access()
     {
-        uint64_t next = edges_.empty() ? cycle_ : edges_.front().cycle;
+        uint64_t next = cycle_ + (waits() && !is_answered_);
+        if (!edges_.empty())
+            next = edges_.front().cycle;
         trestle_device_wake_at(dev_, 0, next * period_);
     }
 
@@ -627,12 +657,13 @@ template <class Map> class rtl
     }
 
     // Plays the cycles of the access that is under way, to its end or to where the core itself asks
-    // for something.
+    // for something, and no further than the time is while memory has not answered that.
     void play()
     {
         bool done = false;
         outputs seen = see();
-        while (!done && cycle_ - start_ < bus_timeout_ && !Map::Master::wants(around_.master)) {
+        while (!done && cycle_ - start_ < bus_timeout_ && !Map::Master::wants(around_.master) &&
+               (!waits() || (cycle_ + 1) * period_ <= trestle_device_now(dev_))) {
             if (!has_begun_ && !(Map::Bus::rests_between && cycle_ == ended_)) {
                 bus_.begin(*core_, todo_);
                 has_begun_ = true;
@@ -679,9 +710,10 @@ template <class Map> class rtl
     around around_ = {};
     clocks<Map> clocks_;
     voice voice_;
+    guest_memory memory_;
     snapshot before_, anchor_;
     trestle_time period_ = 10 * TRESTLE_NS;
-    uint64_t bus_timeout_ = 1000, latency_ = latency_least, late_ = late_usual;
+    uint64_t bus_timeout_ = 1000, late_ = late_usual;
     bool every_ = false;
     bool is_broken_ = false;
     uint64_t cycle_ = 0; // edges that the core has seen
@@ -726,7 +758,7 @@ template <class Map> struct trestle_model model_of(const trestle_region *const *
     model.write = rtl<Map>::write;
     model.wake = rtl<Map>::wake;
     model.message = rtl<Map>::message;
-    model.uses_memory = Map::Master::is_there;
+    model.dma_done = Map::Master::is_there ? rtl<Map>::dma_done : nullptr;
     model.needs_icount = Map::needs_icount;
     return model;
 }

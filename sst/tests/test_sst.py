@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 from sst_case import LINKS, SST, TESTS, TWO_DEVICES, SSTCase, common, end_time
@@ -66,6 +67,35 @@ class Guests(SSTCase):
         result = self.sst(self.dir / "thermo.py")
         self.assertEqual(result.code, 0, result)
         self.assertRegex(result.out, r"(?m)^thermo: 10 passed, 0 failed$")
+
+    def test_core_in_verilog(self):
+        """A master, which reads and writes the guest's memory over links of any latency."""
+        if not shutil.which("verilator"):
+            self.skipTest("verilator is not installed (tools/deps installs it)")
+        core = self.dir / "axil_copy.so"
+        built = common.run([common.TRESTLE, "rtl", "build", common.SOURCE / "tests" / "rtl" / "axil_copy.v", "-o", core],
+                           env={"CXXFLAGS": "-O0"}, timeout=240)
+        self.assertEqual(built.code, 0, built)
+        config = self.dir / "core.py"
+        config.write_text(f"""
+import os, sys
+sys.path.insert(0, {str(TESTS)!r})
+from machine import device, machine
+machine("copier", [(device("core", {str(core)!r}), 40)], latency=os.environ["TRESTLE_LATENCY"],
+        qemu_path="qemu-system-riscv64", binary_path={str(common.guest("copier", "riscv64"))!r})
+""")
+        for latency in "1ns", "70ns":
+            times = set()
+            for _ in range(2):
+                result = self.sst(config, TRESTLE_ICOUNT="0", TRESTLE_LATENCY=latency)
+                self.assertEqual(result.code, 0, result)
+                self.assertRegex(result.out, r"copier: \d+ passed, 0 failed")
+                self.assertIn("the master writes 4 bytes at 0x10200000 in cycle", result.out)
+                times.add(end_time(result))
+            self.assertEqual(len(times), 1, times)
+        result = self.sst(config, TRESTLE_LATENCY="1ns")
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("device0 only works in the guest's exact time; set icount to 0", result.out + result.err)
 
     def test_memory_system(self):
         """A device behind a StandardMem interface: its data, and a bus error beyond it."""
