@@ -24,15 +24,17 @@ struct transaction {
 
 // How it went.
 struct outcome {
-    static constexpr bool rests_between = false; // whether it is idle for a cycle between two
-    bool failed = false;                         // as the core says
-    const char *fault = nullptr;                 // a rule of the bus that the core broke, or NULL
+    static constexpr bool rests_between = false;       // whether it is idle for a cycle between two
+    static constexpr bool reads = true, writes = true; // what the bus has channels for
+    bool failed = false;                               // as the core says
+    const char *fault = nullptr; // a rule of the bus that the core broke, or NULL
 };
 
 // What is assigned to a signal that the core does not have.
 struct nowhere {
-    template <class T> void operator=(const T &) const
+    template <class T> T operator=(T value) const
     {
+        return value;
     }
     constexpr operator bool() const
     {

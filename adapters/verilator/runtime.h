@@ -754,8 +754,8 @@ template <class Map> struct trestle_model model_of(const trestle_region *const *
     model.start = rtl<Map>::start;
     model.fini = rtl<Map>::fini;
     model.reset = rtl<Map>::reset;
-    model.read = rtl<Map>::read;
-    model.write = rtl<Map>::write;
+    model.read = Map::Bus::reads ? rtl<Map>::read : nullptr;
+    model.write = Map::Bus::writes ? rtl<Map>::write : nullptr;
     model.wake = rtl<Map>::wake;
     model.message = rtl<Map>::message;
     model.dma_done = Map::Master::is_there ? rtl<Map>::dma_done : nullptr;

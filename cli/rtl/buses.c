@@ -80,10 +80,12 @@
 
 static const struct rtl_signal axi4[] = {AXI4_WRITES(true), AXI4_READS, {{NULL}}};
 static const struct rtl_signal axi4_master[] = {AXI4_WRITES(false), AXI4_READS, {{NULL}}};
+static const struct rtl_signal axi4_slave_writes[] = {AXI4_WRITES(true), {{NULL}}};
 static const struct rtl_signal axi4_writes[] = {AXI4_WRITES(false), {{NULL}}};
 static const struct rtl_signal axi4_reads[] = {AXI4_READS, {{NULL}}};
 static const struct rtl_signal axil[] = {AXIL_WRITES(true), AXIL_READS, {{NULL}}};
 static const struct rtl_signal axil_master[] = {AXIL_WRITES(false), AXIL_READS, {{NULL}}};
+static const struct rtl_signal axil_slave_writes[] = {AXIL_WRITES(true), {{NULL}}};
 static const struct rtl_signal axil_writes[] = {AXIL_WRITES(false), {{NULL}}};
 static const struct rtl_signal axil_reads[] = {AXIL_READS, {{NULL}}};
 
@@ -175,6 +177,10 @@ const struct rtl_bus rtl_buses[] = {
     {"APB", "bus_apb.h", apb, .address = 3, .data = 4},
     {"Wishbone", "bus_wb.h", wishbone, .address = 3, .data = 4},
     {"TileLink-UL", "bus_tlul.h", tilelink, .address = 5, .data = 7},
+    {"AXI4 writes", "bus_axi4.h", axi4_slave_writes, .address = 3, .data = 9, .is_half = true},
+    {"AXI4 reads", "bus_axi4.h", axi4_reads, .address = 3, .data = 10, .is_half = true},
+    {"AXI4-Lite writes", "bus_axil.h", axil_slave_writes, .address = 2, .data = 5, .is_half = true},
+    {"AXI4-Lite reads", "bus_axil.h", axil_reads, .address = 2, .data = 5, .is_half = true},
     {"registers", "bus_reg.h", requests, .address = 3, .data = 4, .is_vague = true},
     {"register strobes", "bus_reg.h", strobes, .address = 3, .data = 4, .is_vague = true},
     {NULL},

@@ -23,6 +23,7 @@ struct rtl_bus {
     const struct rtl_signal *signals; /* ended by one without a name */
     size_t address, data;             /* their places in the list */
     bool is_vague;                    /* names that many other ports have, too */
+    bool is_half;                     /* of another one: it only reads, or only writes */
     bool is_master;
 };
 

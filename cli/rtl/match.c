@@ -111,7 +111,7 @@ static bool find_one(const struct rtl_ports *ports, const struct rtl_bus *bus,
             if (!find_place(&ports->ports[i], &bus->signals[j], &place))
                 continue;
             size_t count = find_signals(ports, &place, ret_found, &missing);
-            if (!missing || j > 0 || bus->is_vague || count < ref_almost->count)
+            if (!missing || j > 0 || bus->is_vague || bus->is_half || count < ref_almost->count)
                 continue;
             free(ref_almost->sentence);
             ref_almost->count = count;
@@ -136,10 +136,15 @@ static struct rtl_side find_side(const struct rtl_ports *ports, const struct rtl
         bus++;
     side.bus = bus->name ? bus : NULL;
     bool is_of_side = false;
-    for (size_t i = 0; side.bus && bus->signals[i].names[0]; i++)
+    size_t count = 0;
+    for (size_t i = 0; side.bus && bus->signals[i].names[0]; i++) {
+        count += side.signals[i] != NULL;
         is_of_side |= side.signals[i] && side.signals[i] == almost.port;
-    *ret_almost = is_of_side ? NULL : almost.sentence;
-    if (is_of_side)
+    }
+    /* What is more than the half that was found may have been meant. */
+    bool is_found = is_of_side && count >= almost.count;
+    *ret_almost = is_found ? NULL : almost.sentence;
+    if (is_found)
         free(almost.sentence);
     return side;
 }
@@ -148,7 +153,8 @@ static char *no_bus(void)
 {
     struct strings known = {0};
     for (const struct rtl_bus *bus = rtl_buses; bus->name; bus++)
-        strings_addf(&known, "%s (%s ...)", bus->name, bus->signals[0].names[0]);
+        if (!bus->is_half)
+            strings_addf(&known, "%s (%s ...)", bus->name, bus->signals[0].names[0]);
     char *list = strings_join(&known, ", "),
          *line = xformat("no bus was found; known are %s", list);
     free(list);

@@ -53,14 +53,14 @@ class RTLCase(cli_case.Case):
         script.write_text(commands)
         return self.trestle("poke", config, script)
 
-    def check_oracle(self, model, offsets, steps=200, others=(), seen_once=("0=1", "0=0"), **params):
+    def check_oracle(self, model, offsets, steps=200, others=(), seen_once=("0=1", "0=0"), only=None, **params):
         """Random accesses and pauses: running ahead gives what ticking every cycle gives."""
         chance = random.Random(7)
         lines = []
         for _ in range(steps):
             kind = chance.random()
             offset = chance.choice(offsets)
-            if kind < 0.4:
+            if kind < 0.6 and (only == "reads" or kind < 0.4 and only != "writes"):
                 lines.append(f"read core+{offset}")
             elif kind < 0.6:
                 _, _, size = str(offset).partition(":")
@@ -193,6 +193,22 @@ class Others(RTLCase):
             result = self.poke(f"write core+0x1c {bad}\n{command}\n", "axi4_words")
             self.assertEqual(result.code, 1, result)
             self.assertRegex(result.err, rf"the bus is broken in cycle \d: {sentence}")
+
+    def test_half_of_axi(self):
+        """Only the channels for reads, or only those for writes: the other direction is a bus error."""
+        out = self.assert_built(CORES / "half.v", "--top", "axil_look", output="axil_look.so")
+        self.assertIn("bus: AXI4-Lite reads\n", out)
+        result = self.poke("read core+0\nexpect error write core+0 1\nread core+0\nread core+4\nirqs\nrun 600ns\n"
+                           "irqs\n", "axil_look")
+        self.assertEqual((result.code, result.out), (0, "core+0 = 0x0\ncore+0 = 0x1\ncore+4 = 0x4\ncore: 0=0\ncore: 0=1\n"),
+                         result)
+        self.check_oracle("axil_look", [0, 4], only="reads")
+        out = self.assert_built(CORES / "half.v", "--top", "axi4_post", output="axi4_post.so")
+        self.assertIn("bus: AXI4 writes\n", out)
+        result = self.poke("write core+0 2\nwrite core+8:8 0x100000003\nirqs\nexpect error read core+0\n"
+                           "expect error write core+16 1\nexpect irq core.0 1\n", "axi4_post")
+        self.assertEqual((result.code, result.out), (0, "core: 0=0 1=1 2=1 3=0 4=0 5=0 6=0 7=0\n"), result)
+        self.check_oracle("axi4_post", [0, 4, "8:8"], only="writes")
 
     def test_tilelink(self):
         out = self.assert_built(CORES / "tl_words.v", output="tl_words.so")
