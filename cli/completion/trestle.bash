@@ -59,7 +59,7 @@ _trestle()
         trace) options+=" --device --hash --perfetto --vcd --registers --at" ;;
         replay) options+=" --model --device --param --values --verbose" ;;
         poke) options+=" --attach --commands --verbose" ;;
-        rtl) options+=" --top --parameter --include --define --tie --ports --svd --peripheral --registers --without-icount --wave --size --word-addresses --master-word-addresses --output" ;;
+        rtl) options+=" --top --parameter --include --define --tie --use --ports --svd --peripheral --registers --without-icount --wave --size --word-addresses --master-word-addresses --output" ;;
         boards) options+=" --board --qemu --plugin" ;;
         top) options+=" --interval --once" ;;
         models) options+=" --svd --markdown --header --json" ;;

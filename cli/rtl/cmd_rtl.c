@@ -26,6 +26,8 @@ static const struct command_option options[] = {
     {'D', "define", "NAME=VALUE", "a macro; may be repeated"},
     {'T', "tie", "PORT=NUMBER", "the value of an input that nothing drives; may be repeated",
      .long_only = true},
+    {'u', "use", "PORT=USE", "what a port is for, such as irq_o=pulse; may be repeated",
+     .long_only = true},
     {'p', "ports", "FILE", "what ports are for, as rtl ports prints it", .long_only = true},
     {'S', "svd", "FILE", "name its registers as a vendor's file does", .long_only = true},
     {'P', "peripheral", "NAME", "which one of FILE", .long_only = true},
@@ -46,7 +48,7 @@ struct rtl_build {
     const char *top, *output, *ports_file;
     const char *svd, *peripheral, *model; /* that say what its registers are called */
     struct rtl_registers registers;
-    struct strings files, includes, defines, parameters, ties;
+    struct strings files, includes, defines, parameters, ties, uses;
     struct strings sources; /* in C and C++, of functions that it imports */
     struct rtl_layout layout;
     bool has_waves;
@@ -310,8 +312,14 @@ static int read_ports(const struct rtl_build *build, struct rtl_ports *ret_ports
     int r = text && rtl_ports_read(text, ret_ports) ? 0 : -EINVAL;
     if (r < 0)
         *ret_error = xstrdup("the top module has no ports");
-    else if (build->ports_file)
+    char *types = xformat("%s/Vcore.xml", build->dir);
+    if (r == 0)
+        rtl_structs_split(ret_ports, types);
+    free(types);
+    if (r == 0 && build->ports_file)
         r = rtl_ports_apply(ret_ports, build->ports_file, ret_error);
+    if (r == 0)
+        r = rtl_ports_use(ret_ports, build->uses.items, ret_error);
     free(text);
     free(path);
     return r;
@@ -587,6 +595,9 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
         case 'T':
             strings_add(&build->ties, argument);
             break;
+        case 'u':
+            strings_add(&build->uses, argument);
+            break;
         case 'p':
             build->ports_file = argument;
             break;
@@ -653,6 +664,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     strings_finish(&build.defines);
     strings_finish(&build.parameters);
     strings_finish(&build.ties);
+    strings_finish(&build.uses);
     return code;
 }
 

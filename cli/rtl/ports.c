@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -294,4 +295,59 @@ int rtl_ports_apply(struct rtl_ports *ports, const char *path, char **ret_error)
     free(error);
     json_decref(root);
     return root && !error ? 0 : -EINVAL;
+}
+
+/* --- the command line ------------------------------------------------------------------------ */
+
+/* An item as a file has it: the detail is the signal of a bus, the period of a clock, or a level.
+ */
+static json_t *item_of(const char *name, const char *use, const char *detail)
+{
+    static const char *const keys[] = {
+        [RTL_BUS] = "signal", [RTL_MASTER] = "signal", [RTL_CLOCK] = "period",
+        [RTL_WIRE] = "tie",   [RTL_TIED] = "tie",
+    };
+    json_t *item = json_pack("{s:s, s:s}", "name", name, "use", use);
+    for (size_t i = 0; detail && i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (keys[i] && strcmp(uses[i], use) == 0)
+            json_object_set_new(item, keys[i], json_string(detail));
+    return item;
+}
+
+/* "tick_clk=clock:7ns" */
+static char *use_one(struct rtl_ports *ports, const char *text)
+{
+    const char *equals = strchr(text, '='), *colon = equals ? strchr(equals, ':') : NULL;
+    if (!equals || equals == text)
+        return xstrdup("write PORT=USE");
+    char *pattern = xformat("%.*s", (int)(equals - text), text), *error = NULL;
+    char *use =
+        colon ? xformat("%.*s", (int)(colon - equals - 1), equals + 1) : xstrdup(equals + 1);
+    bool is_found = false;
+    for (size_t i = 0; i < ports->count && !error; i++) {
+        if (fnmatch(pattern, ports->ports[i].name, 0) != 0)
+            continue;
+        json_t *item = item_of(ports->ports[i].name, use, colon ? colon + 1 : NULL);
+        error = apply_one(ports, item);
+        json_decref(item);
+        is_found = true;
+    }
+    if (!is_found)
+        error = xstrdup("the core has no such port");
+    free(pattern);
+    free(use);
+    return error;
+}
+
+int rtl_ports_use(struct rtl_ports *ports, char *const *wanted, char **ret_error)
+{
+    char *error = NULL;
+    for (; wanted && *wanted && !error; wanted++) {
+        error = use_one(ports, *wanted);
+        if (error)
+            *ret_error = xformat("--use %s: %s", *wanted, error);
+    }
+    int r = error ? -EINVAL : 0;
+    free(error);
+    return r;
 }

@@ -59,6 +59,9 @@ struct rtl_port *rtl_ports_find(const struct rtl_ports *ports, const char *name,
 /* What a file says that they are for, as rtl_ports_json() has written it. What it leaves out is
  * found. -EINVAL: *ret_error is a sentence; so below. */
 int rtl_ports_apply(struct rtl_ports *ports, const char *path, char **ret_error);
+/* The same of single ports: "PORT=USE" or "PORT=USE:DETAIL", ended by NULL. PORT may be a pattern.
+ */
+int rtl_ports_use(struct rtl_ports *ports, char *const *uses, char **ret_error);
 /* Finds out what the others are for; ties are "PORT=VALUE", ended by NULL. */
 int rtl_ports_match(struct rtl_ports *ports, char *const *ties, char **ret_error);
 

@@ -840,6 +840,35 @@ class Ports(RTLCase):
         self.assertEqual(result.out, "core: 0=0 1=1\ncore+4 = 0x1\ncore: 0=0 1=0\n", result)
         self.check_oracle("odd", [0, 4])
 
+    def test_uses_on_the_command_line(self):
+        core = self.odd_core()
+        args = ["--top", "apb_blink"]
+        for use in ("tick=clock", "go=reset, active low", "chosen=bus:psel", "answer=bus:prdata", "ri*=pulse",
+                    "spare=tied:1"):
+            args += ["--use", use]
+        out = self.assert_built(core, *args, output="odd.so")
+        self.assertRegex(out, r"(?m)^  input   1  go +reset, active low\n(.*\n)*  input   1  spare +tied to 1$")
+        self.assertRegex(out, r"(?m)^  output  2  ring +pulse$")
+        # It is the last to say so, behind a file.
+        result = self.trestle("rtl", "ports", core, "--top", "apb_blink", "--ports", "odd.ports.json", "--use",
+                              "ring=wire", "--use", "spare=wire:1")
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        ports = {p["name"]: p for p in json.loads(result.out)["ports"]}
+        self.assertEqual([ports[name]["use"] for name in ("tick", "ring", "spare")], ["clock", "wire", "wire"])
+        self.assertEqual(ports["spare"]["tie"], 1)
+        for use, sentence in (("tick", "write PORT=USE"), ("=clock", "write PORT=USE"),
+                              ("none=irq", "the core has no such port"),
+                              ("ring=bell", 'the use of ring is "bell"; write one of "unknown", "bus"'),
+                              ("go=irq", 'go cannot be "irq": it is an input of 1 bit'),
+                              ("tick=clock:soon", 'the "period" of tick is "soon"; write for example "10ns"'),
+                              ("chosen=bus", 'chosen belongs to the bus, and no "signal" says as what'),
+                              ("spare=tied:x", 'spare is tied, and "tie" is not a number')):
+            with self.subTest(use=use):
+                result = self.build_core(core, "--top", "apb_blink", "--use", use)
+                self.assertEqual((result.code, result.out), (2, ""), result)
+                self.assertTrue(result.err.startswith(f"trestle: --use {use}: {sentence}"), result)
+                self.assertEqual(len(result.err.splitlines()), 1, result)
+
     def test_files_beside_and_macros(self):
         rtl = self.dir / "parts"
         rtl.mkdir()
