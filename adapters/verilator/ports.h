@@ -68,6 +68,55 @@ template <unsigned bits> constexpr uint64_t low_bits(uint64_t value)
     return bits < 64 ? value & ((1ull << bits % 64) - 1) : value;
 }
 
+// Ports are numbers of as many bytes as they need, the lowest first.
+inline void copy_bits(void *to, unsigned to_at, const void *from, unsigned from_at, unsigned bits)
+{
+    unsigned char *target = static_cast<unsigned char *>(to);
+    const unsigned char *source = static_cast<const unsigned char *>(from);
+    for (unsigned n; bits > 0; bits -= n, to_at += n, from_at += n) {
+        unsigned to_left = 8 - to_at % 8, from_left = 8 - from_at % 8;
+        n = to_left < from_left ? to_left : from_left;
+        n = n < bits ? n : bits;
+        unsigned mask = ((1u << n) - 1) << to_at % 8;
+        unsigned value = source[from_at / 8] >> from_at % 8 << to_at % 8;
+        unsigned char &byte = target[to_at / 8];
+        byte = static_cast<unsigned char>((byte & ~mask) | (value & mask));
+    }
+}
+
+// A field of a port that is a packed struct.
+template <unsigned low, unsigned bits, class Port> struct field {
+    Port &port;
+
+    operator uint64_t() const
+    {
+        uint64_t value = 0;
+        copy_bits(&value, 0, &port, low, bits < 64 ? bits : 64);
+        return value;
+    }
+    template <class T> T operator=(T value) const
+    {
+        uint64_t number = static_cast<uint64_t>(value);
+        copy_bits(&port, low, &number, 0, bits < 64 ? bits : 64);
+        return value;
+    }
+};
+template <unsigned low, unsigned bits, class Port> field<low, bits, Port> part(Port &port)
+{
+    return {port};
+}
+template <size_t n, unsigned low, unsigned bits, class Port>
+void get_bytes(unsigned char (&to)[n], const field<low, bits, Port> &from)
+{
+    std::memset(to, 0, n);
+    copy_bits(to, 0, &from.port, low, bits < 8 * n ? bits : 8 * n);
+}
+template <size_t n, unsigned low, unsigned bits, class Port>
+void set_bytes(const field<low, bits, Port> &to, const unsigned char (&from)[n])
+{
+    copy_bits(&to.port, low, from, 0, bits < 8 * n ? bits : 8 * n);
+}
+
 // The constant value of an input; one of more than 64 bits is an array of words.
 template <unsigned bits, class Port> void tie(Port &port, uint64_t value)
 {
@@ -77,6 +126,11 @@ template <unsigned bits, class Port> void tie(Port &port, uint64_t value)
     } else {
         port = static_cast<Port>(low_bits<bits>(value));
     }
+}
+template <unsigned, unsigned low, unsigned bits, class Port>
+void tie(const field<low, bits, Port> &port, uint64_t value)
+{
+    port = value;
 }
 
 } // namespace trestle_rtl

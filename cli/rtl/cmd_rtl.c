@@ -16,6 +16,7 @@
 #include "command.h"
 #include "rtl/ports.h"
 #include "rtl/registers.h"
+#include "rtl/structs.h"
 #include "trestle/models.h"
 #include "util.h"
 
@@ -171,14 +172,19 @@ static int write_timescale(const struct rtl_build *build, char **ret_error)
     return r;
 }
 
-static int verilate_as(const struct rtl_build *build, const char *language, char **ret_error)
+static int verilate_as(const struct rtl_build *build, const char *language, bool is_for_types,
+                       char **ret_error)
 {
     struct strings words = {0};
-    strings_all(&words, (const char *const[]){"verilator", "--cc", "--flatten", "-O3", "-Wno-fatal",
-                                              "-Werror-MULTITOP", "--x-assign", "fast",
-                                              "--x-initial", "unique", "--no-assert", "--no-timing",
-                                              "--prefix", "Vcore", "--Mdir", build->dir, NULL});
-    if (build->has_waves)
+    strings_all(&words,
+                (const char *const[]){"verilator", "-Wno-fatal", "-Werror-MULTITOP", "--no-timing",
+                                      "--prefix", "Vcore", "--Mdir", build->dir, NULL});
+    if (is_for_types)
+        strings_all(&words, (const char *const[]){"--xml-only", NULL});
+    else
+        strings_all(&words, (const char *const[]){"--cc", "--flatten", "-O3", "--x-assign", "fast",
+                                                  "--x-initial", "unique", "--no-assert", NULL});
+    if (build->has_waves && !is_for_types)
         strings_add(&words, "--trace-fst");
     if (build->top)
         strings_all(&words, (const char *const[]){"--top-module", build->top, NULL});
@@ -205,15 +211,20 @@ static int verilate(const struct rtl_build *build, char **ret_error)
 {
     int r = write_timescale(build, ret_error);
     if (r == 0)
-        r = verilate_as(build, NULL, ret_error);
+        r = verilate_as(build, NULL, false, ret_error);
     if (r < 0 && strstr(*ret_error, "syntax error")) {
         char *again = NULL;
-        if (verilate_as(build, "1364-2005", &again) == 0) {
+        if (verilate_as(build, "1364-2005", false, &again) == 0) {
             free(*ret_error);
             *ret_error = NULL;
             r = 0;
         }
         free(again);
+    } else if (r == 0) {
+        /* It says what the ports are made of, which its headers do not. */
+        char *why = NULL;
+        (void)verilate_as(build, NULL, true, &why);
+        free(why);
     }
     return r;
 }

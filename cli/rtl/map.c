@@ -59,7 +59,7 @@ static void map_side(const struct rtl_side *side, unsigned unit, FILE *out)
         if (!signal->macro)
             continue;
         if (port)
-            fprintf(out, "#define %s_%s core.%s\n", prefix, signal->macro, port->member);
+            fprintf(out, "#define %s_%s %s\n", prefix, signal->macro, port->access);
         else
             fprintf(out, "#define %s_%s %s\n", prefix, signal->macro,
                     !is_driven(side, signal) ? "trestle_rtl::nowhere()"
@@ -78,15 +78,14 @@ static void map_clocks(const struct rtl_ports *ports, FILE *out)
     const uint64_t usual = 10000; /* picoseconds: 100 MHz */
     unsigned others = 0;
     fprintf(out,
-            "    static void clock(Core &core, int level) { core.%s = level; }\n"
+            "    static void clock(Core &core, int level) { %s = level; }\n"
             "    static constexpr trestle_time clock_period = %" PRIu64 "u;\n"
             "    static void set_clock(Core &core, unsigned which, int level)\n    {\n"
             "        (void)core, (void)level;\n        switch (which) {\n",
-            ports->clock->member, ports->clock->period ? ports->clock->picoseconds : usual);
+            ports->clock->access, ports->clock->period ? ports->clock->picoseconds : usual);
     for (size_t i = 0; i < ports->count; i++)
         if (ports->ports[i].use == RTL_CLOCK && &ports->ports[i] != ports->clock)
-            fprintf(out, "        case %u: core.%s = level; break;\n", others++,
-                    ports->ports[i].member);
+            fprintf(out, "        case %u: %s = level; break;\n", others++, ports->ports[i].access);
     fprintf(out,
             "        default: break;\n        }\n    }\n"
             "    static constexpr unsigned num_clocks = %u;\n"
@@ -109,7 +108,7 @@ static void map_resets(const struct rtl_ports *ports, FILE *out)
           out);
     for (size_t i = 0; i < ports->count; i++)
         if (ports->ports[i].use == RTL_RESET || ports->ports[i].use == RTL_RESET_LOW)
-            fprintf(out, "        core.%s = %sactive;\n", ports->ports[i].member,
+            fprintf(out, "        %s = %sactive;\n", ports->ports[i].access,
                     ports->ports[i].use == RTL_RESET_LOW ? "!" : "");
     fputs("    }\n", out);
 }
@@ -119,8 +118,8 @@ static void map_ties(const struct rtl_ports *ports, FILE *out)
     fputs("    static void ties(Core &core)\n    {\n        (void)core;\n", out);
     for (size_t i = 0; i < ports->count; i++)
         if (ports->ports[i].use == RTL_TIED)
-            fprintf(out, "        trestle_rtl::tie<%u>(core.%s, 0x%" PRIx64 "u);\n",
-                    ports->ports[i].bits, ports->ports[i].member, ports->ports[i].tie);
+            fprintf(out, "        trestle_rtl::tie<%u>(%s, 0x%" PRIx64 "u);\n",
+                    ports->ports[i].bits, ports->ports[i].access, ports->ports[i].tie);
     fputs("    }\n", out);
 }
 
@@ -133,8 +132,7 @@ static void map_irqs(const struct rtl_ports *ports, FILE *out)
         const struct rtl_port *port = &ports->ports[i];
         if (port->use != RTL_IRQ && port->use != RTL_PULSE)
             continue;
-        fprintf(out, "        levels |= static_cast<uint64_t>(core.%s) << %u;\n", port->member,
-                line);
+        fprintf(out, "        levels |= static_cast<uint64_t>(%s) << %u;\n", port->access, line);
         for (unsigned bit = 0; bit < port->bits; bit++, line++)
             pulses |= (uint64_t)(port->use == RTL_PULSE) << line;
     }
@@ -170,8 +168,7 @@ static void map_pins(const struct rtl_ports *ports, FILE *out)
         if (port->is_input) {
             pulled_up |= (port->tie & mask) << pin;
         } else {
-            fprintf(out, "        levels |= static_cast<uint32_t>(core.%s) << %u;\n", port->member,
-                    pin);
+            fprintf(out, "        levels |= static_cast<uint32_t>(%s) << %u;\n", port->access, pin);
             driven |= mask << pin;
         }
         pin += port->bits;
@@ -186,8 +183,8 @@ static void map_pins(const struct rtl_ports *ports, FILE *out)
         if (port->use != RTL_WIRE)
             continue;
         if (port->is_input)
-            fprintf(out, "        core.%s = trestle_rtl::low_bits<%u>(levels >> %u);\n",
-                    port->member, port->bits, pin);
+            fprintf(out, "        %s = trestle_rtl::low_bits<%u>(levels >> %u);\n", port->access,
+                    port->bits, pin);
         pin += port->bits;
     }
     fprintf(out,

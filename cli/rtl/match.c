@@ -393,8 +393,25 @@ static void find_reset(struct rtl_ports *ports)
     ports->has_reset = best;
 }
 
+/* The rest of a packed struct that is of a bus, such as what a user may add to it. */
+static void tie_rest_of_structs(struct rtl_ports *ports)
+{
+    for (size_t i = 0; i < ports->count; i++) {
+        const struct rtl_port *of_bus = &ports->ports[i];
+        if (!of_bus->of_struct || (of_bus->use != RTL_BUS && of_bus->use != RTL_MASTER))
+            continue;
+        for (size_t j = 0; j < ports->count; j++) {
+            struct rtl_port *port = &ports->ports[j];
+            if (port->use == RTL_UNKNOWN && port->is_input && port->of_struct &&
+                strcmp(port->of_struct, of_bus->of_struct) == 0)
+                port->use = RTL_TIED;
+        }
+    }
+}
+
 static void match_others(struct rtl_ports *ports)
 {
+    tie_rest_of_structs(ports);
     if (!ports->clock)
         find_clock(ports);
     if (!ports->has_reset)

@@ -90,7 +90,7 @@ bool rtl_ports_read(const char *text, struct rtl_ports *ret_ports)
             xrealloc(ret_ports->ports, ret_ports->count + 1, sizeof(*ret_ports->ports));
         ret_ports->ports[ret_ports->count++] =
             (struct rtl_port){.name = name,
-                              .member = xstrdup(member),
+                              .access = xformat("core.%s", member),
                               .plain = plain_name(name),
                               .bits = (unsigned)(abs(high - low) + 1),
                               .low = (unsigned)(low < high ? low : high),
@@ -99,15 +99,20 @@ bool rtl_ports_read(const char *text, struct rtl_ports *ret_ports)
     return ret_ports->count > 0;
 }
 
+void rtl_port_finish(struct rtl_port *port)
+{
+    free(port->name);
+    free(port->access);
+    free(port->plain);
+    free(port->of_struct);
+    free(port->signal);
+    free(port->period);
+}
+
 void rtl_ports_finish(struct rtl_ports *ports)
 {
-    for (size_t i = 0; i < ports->count; i++) {
-        free(ports->ports[i].name);
-        free(ports->ports[i].member);
-        free(ports->ports[i].plain);
-        free(ports->ports[i].signal);
-        free(ports->ports[i].period);
-    }
+    for (size_t i = 0; i < ports->count; i++)
+        rtl_port_finish(&ports->ports[i]);
     free(ports->ports);
     *ports = (struct rtl_ports){0};
 }

@@ -25,10 +25,11 @@ enum rtl_use {
 
 struct rtl_port {
     char *name;
-    char *member;       /* what it is called in C++ */
+    char *access;       /* in C++: "core.psel" */
     char *plain;        /* lower case, without the marks of inputs and outputs */
     unsigned bits, low; /* how many, and the number of the lowest */
     bool is_input;
+    char *of_struct; /* the port that it is a field of, or NULL */
     enum rtl_use use;
     char *signal; /* that it is of the bus, or of the master's, as a file says; or NULL */
     bool is_of_master;
@@ -54,6 +55,7 @@ struct rtl_ports {
 /* Reads the ports from the header that Verilator has written for the top. False: it has none. */
 bool rtl_ports_read(const char *header_text, struct rtl_ports *ret_ports);
 void rtl_ports_finish(struct rtl_ports *ports);
+void rtl_port_finish(struct rtl_port *port);
 struct rtl_port *rtl_ports_find(const struct rtl_ports *ports, const char *name, size_t length);
 
 /* What a file says that they are for, as rtl_ports_json() has written it. What it leaves out is

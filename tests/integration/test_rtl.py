@@ -89,7 +89,7 @@ class Oracle(unittest.TestCase):
     def test_every_core_is_held_against_it(self):
         tests = pathlib.Path(__file__).read_text()
         held = set(re.findall(r'check_(?:master_)?oracle\("(\w+)"', tests))
-        texts = [path.read_text() for path in sorted(CORES.glob("*.v")) + [EXAMPLE / "ticker.v"]]
+        texts = [path.read_text() for path in sorted(CORES.glob("*.*v")) + [EXAMPLE / "ticker.v"]]
         modules = {name for text in texts for name in re.findall(r"(?m)^module (\w+)", text)}
         inner = {name for name in modules for text in texts if re.search(rf"(?m)^ +{name} #?\(", text)}
         self.assertLess({"ticker", "axi4_copy", "strobe_gate"}, modules)
@@ -221,6 +221,18 @@ class Others(RTLCase):
                          (0, "core+12 = 0x11223344\ncore+8:8 = 0xee223344abcd7788\n"
                              "core+9:1 = 0x77\n"), result)
         self.check_oracle("tl_words", [0, 4, "8:8", "13:1"])
+
+    def test_packed_structs(self):
+        """Their fields are ports; what of them nobody knows is 0."""
+        files = CORES / "packed.sv", CORES / "tl_words.v", CORES / "axi4_copy.v"
+        out = self.assert_built(*files, "--top", "packed_words", output="packed_words.so")
+        self.assertRegex(out, r"(?m)^bus: TileLink-UL\n(.*\n)*  output  1  intr_o +irq\n(.*\n)*"
+                              r"  input   3  tl_i.a_opcode +bus\n(.*\n)*  input   4  tl_i.a_user.kind +tied to 0$")
+        result = self.poke("write core+8:8 0x1122334455667788\nread core+12\nread core+8:8\nread core+9:1\n"
+                           "expect error read core+0x20\nwrite core+0 50\nexpect irq core 1\n", "packed_words")
+        self.assertEqual((result.code, result.out),
+                         (0, "core+12 = 0x11223344\ncore+8:8 = 0x1122334455667788\ncore+9:1 = 0x77\n"), result)
+        self.check_oracle("packed_words", [0, 4, "8:8", "13:1"])
 
     def test_plain_registers(self):
         out = self.assert_built(CORES / "reg_gate.v", "--top", "reg_gate", output="reg_gate.so")
@@ -389,6 +401,16 @@ class Masters(RTLCase):
                    f"write core+4 {RAM + 0x1000:#x}\nwrite core+8 0xffff0151\nwrite core+0xc 1\nrun 1us\n"
                    f"write core+0xc 2\nrun 1us\nexpect mem {RAM + 0x1000:#x} = \"{self.LETTERS}\" "
                    f'"{self.LETTERS}"')
+
+    def test_axi4_in_structs(self):
+        out = self.assert_built(CORES / "packed.sv", CORES / "tl_words.v", CORES / "axi4_copy.v", "--top",
+                                "packed_copy", output="packed_copy.so")
+        self.assertIn("bus: registers\nmaster: AXI4\n", out)
+        self.check("packed_copy", f'mem {RAM:#x} = "{self.LETTERS}" "{self.LETTERS}"\nwrite core+0 {RAM:#x}\n'
+                   f"write core+4 {RAM + 0x1000:#x}\nwrite core+8 0xffff0151\nwrite core+0xc 1\nrun 1us\n"
+                   f"write core+0xc 2\nrun 1us\nexpect mem {RAM + 0x1000:#x} = \"{self.LETTERS}\" "
+                   f'"{self.LETTERS}"')
+        self.check_master_oracle("packed_copy", "write core+0xc 3")
 
     def test_axi4_oracle(self):
         self.assert_built(CORES / "axi4_copy.v", output="axi4_copy.so")
