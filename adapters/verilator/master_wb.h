@@ -64,11 +64,11 @@ struct Master {
     {
         st.asked = cycle;
         st.phase = ASKED;
-        int status = st.write ? memory.write(cycle, st.addr, st.word, width,
-                                             [&](uint32_t lane) { return has_lane(st, lane); })
-                              : memory.read(cycle, st.addr, width);
-        if (status != -EINPROGRESS)
-            answer(st, memory, cycle, status);
+        int r = st.write ? memory.write(cycle, st.addr, st.word, width,
+                                        [&](uint32_t lane) { return has_lane(st, lane); })
+                         : memory.read(cycle, st.addr, width);
+        if (r != -EINPROGRESS)
+            answer(st, memory, cycle, r);
     }
 
     // Memory has answered.

@@ -109,8 +109,8 @@ class guest_memory
 
     int start(bool write)
     {
-        int status = trestle_device_dma(dev_, write, segments_.data(), segments_.size(), write);
-        return status < 0 ? ended(write, status) : -EINPROGRESS;
+        int r = trestle_device_dma(dev_, write, segments_.data(), segments_.size(), write);
+        return r < 0 ? ended(write, r) : -EINPROGRESS;
     }
 
     struct trestle_device *dev_;
