@@ -172,7 +172,7 @@ static void turn_away(int fd)
 static void accept_peer(struct control_server *server)
 {
     int fd, r = listener_accept(server->listener.fd, &fd);
-    if (error_is_limit(r))
+    if (r < 0 && r != -EAGAIN && r != -EKEYREJECTED)
         let_wait(server, r);
     if (r < 0)
         return;

@@ -203,7 +203,7 @@ static void hang_up(struct backend *backend)
 static void accept_client(struct backend *backend)
 {
     int fd, r = listener_accept(backend->listener.fd, &fd);
-    if (error_is_limit(r)) {
+    if (r < 0 && r != -EAGAIN && r != -EKEYREJECTED) {
         if (!backend->is_starved)
             log_line("trestle: warning: %s: a client must wait: %s", backend->name, error_text(r));
         backend->is_starved = backend->is_resting = true;

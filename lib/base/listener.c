@@ -188,13 +188,14 @@ int listener_accept(int listener_fd, int *ret_fd)
     while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return errno == ECONNABORTED ? -EAGAIN : -errno;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ||
-        (peer.uid != geteuid() && peer.uid != 0)) {
+    int r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ? -errno
+            : peer.uid != geteuid() && peer.uid != 0                    ? -EKEYREJECTED
+                                                                        : 0;
+    if (r)
         close(fd);
-        return -EPERM;
-    }
-    *ret_fd = fd;
-    return 0;
+    else
+        *ret_fd = fd;
+    return r;
 }
 
 /* --- private directories --------------------------------------------------------------------- */

@@ -24,9 +24,9 @@ int listener_open(struct listener *listener, const char *path, bool is_private, 
 void listener_unlink(const struct listener *listener);
 /* Closes, and removes socket and lock file. Fine on LISTENER_NONE. */
 void listener_close(struct listener *listener);
-/* Gives a connected, non-blocking socket. -EAGAIN: nobody is waiting. -EPERM: the peer belongs
- * to another user (root is welcome) and was turned away. An error that error_is_limit(): the peer
- * waits, and the listener stays ready, so it is not to be looked at for LISTEN_AGAIN_MS. */
+/* Gives a connected, non-blocking socket. -EAGAIN: nobody is waiting. -EKEYREJECTED: the peer
+ * belongs to another user (root is welcome) and was turned away. After any other error the peer
+ * waits, and the listener stays ready: it is not to be looked at for LISTEN_AGAIN_MS. */
 int listener_accept(int listener_fd, int *ret_fd);
 
 struct private_dir {

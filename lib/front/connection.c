@@ -338,16 +338,16 @@ void accept_device_connection(struct port *port)
     int fd, r = listener_accept(port->listener.fd, &fd);
     if (r == -EAGAIN)
         return;
-    if (error_is_limit(r)) {
+    if (r == -EKEYREJECTED) {
+        front_log(port->front, TRESTLE_LOG_WARNING,
+                  "%s: a connection was turned away: it came from another user", port->name);
+        return;
+    }
+    if (r) {
         let_wait(port, r);
         return;
     }
     port->front->is_starved = false;
-    if (r) {
-        front_log(port->front, TRESTLE_LOG_WARNING, "%s: a connection was turned away: %s",
-                  port->name, r == -EPERM ? "it came from another user" : error_text(r));
-        return;
-    }
     /* A client that reconnects may be seen here before its old connection's end was. */
     if (connection_is_open(connection) && client_is_gone(connection->source.fd))
         connection_close(connection);
@@ -417,11 +417,15 @@ static int take_inherited_listener(struct port *port, char **ret_error)
 {
     int fd = port->listener.fd, is_listening = 0;
     socklen_t length = sizeof(is_listening);
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &length) < 0 || !is_listening ||
-        fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+    int r = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &length) < 0 ? -errno : 0;
+    if (r == -EBADF || r == -ENOTSOCK || (r == 0 && !is_listening))
         return error_set(ret_error, -EBADF, "%s: descriptor %d is not a listening socket",
                          port->name, fd);
-    return 0;
+    if (r == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+        r = -errno;
+    return r ? error_set(ret_error, r, "%s: cannot listen at descriptor %d: %s", port->name, fd,
+                         error_text(r))
+             : 0;
 }
 
 int setup_device_socket(struct port *port, char **ret_error)

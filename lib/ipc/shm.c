@@ -103,10 +103,8 @@ static int check_fds(const int fds[SHM_NUM_FDS])
 {
     struct stat st;
     int seals = fcntl(fds[SHM_FD_MEMORY], F_GET_SEALS);
-    if (seals < 0)
+    if (seals < 0 || (seals & SEALS) != SEALS)
         return -EBADF;
-    if ((seals & SEALS) != SEALS)
-        return -EPERM;
     if (fstat(fds[SHM_FD_MEMORY], &st) < 0 || st.st_size != SHM_SIZE)
         return -EMSGSIZE;
     return is_doorbell(fds[SHM_FD_DOORBELL]) ? 0 : -EBADF;

@@ -27,8 +27,8 @@ TRESTLE_CHECK int shm_create(struct shm *shm, const char **ret_what);
  * doorbell could not be seen. */
 void shm_handed_over(struct shm *shm);
 /* The client's side: checks what came from the server before it maps. Takes the descriptors, on
- * failure too. -EPERM: not sealed. -EMSGSIZE: not of the size it should have. -EBADF: not the kinds
- * of descriptor that they should be. */
+ * failure too. -EMSGSIZE: not of the size it should have. -EBADF: not sealed, or not the kinds of
+ * descriptor that they should be. */
 TRESTLE_CHECK int shm_open_received(struct shm *shm, const int fds[SHM_NUM_FDS]);
 /* Fine on SHM_NONE. */
 void shm_close(struct shm *shm);

@@ -155,7 +155,6 @@ static const char *failure_text(int error)
         return "accepts connections but answers no handshake";
     case -EPROTO:
         return "the other side does not speak protocol 2; use protocol=1";
-    case -EPERM:
     case -EMSGSIZE:
     case -EBADF:
         return "the shared memory that came is not what it should be";

@@ -2,7 +2,8 @@
 /*
  * Preloaded into trestle: has one call of the C library fail. FAILING=CALL:ERRNO[:N[:REPORT]], such
  * as "socket:EMFILE:2": the second one; without N all of them. Once it failed, the file REPORT
- * exists. Other programs, QEMU above all, are left alone.
+ * exists. Other programs, QEMU above all, are left alone; FAILING_PROGRAM names another than
+ * trestle.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -51,8 +52,8 @@ static int error_number(const char *name)
 __attribute__((constructor)) static void read_wish(void)
 {
     char error[32] = "";
-    const char *wish = getenv("FAILING");
-    if (!wish || strcmp(program_invocation_short_name, "trestle") != 0)
+    const char *wish = getenv("FAILING"), *program = getenv("FAILING_PROGRAM");
+    if (!wish || strcmp(program_invocation_short_name, program ? program : "trestle") != 0)
         return;
     sscanf(wish, "%31[^:]:%31[^:]:%lu:%255s", wanted, error, &wanted_turn, report);
     wanted_error = error_number(error);

@@ -464,6 +464,22 @@ class Limits(Faulty):
             2, f"{config}:9: devices[0].carrier: there is no shared memory here (memfd_create: "
                "Operation not permitted); use \"auto\"\n"))
 
+    def test_calls_that_are_forbidden(self):
+        """One line has the system's reason, and not one of ours that has the same number."""
+        env = {**self.env, "LD_PRELOAD": preloaded()}
+        for call in "accept4", "getsockopt":
+            result = self.trestle("run", self.faulty(), "--timeout", "0.3",
+                                  env={**env, "FAILING": f"{call}:EPERM"})
+            self.assertEqual(result.code, 124, result)
+            self.assertEqual(re.findall(r"trestle: warning: (?:dut|other): a .*", result.err),
+                             ["trestle: warning: dut: a client must wait: Operation not permitted"])
+        result = self.trestle("run", self.faulty("own"), env={**env, "FAILING": "getsockopt:EPERM"})
+        self.assertEqual(result.code, 2, result)
+        self.assertRegex(result.err, r"dut: cannot listen at descriptor \d+: Operation not permitted\n")
+        result = self.trestle("run", self.faulty(), "--timeout", "2", env={
+            **env, "FAILING": "send:EPERM", "FAILING_PROGRAM": "qemu-system-riscv32"})
+        self.assertRegex(result.err, r"device dut at 0x10200000: cannot connect to \S+: Operation not permitted;")
+
     def test_descriptors_run_out(self):
         """A line that says so, whichever of them is the last, and nothing is left."""
         config = self.faulty("own", others=[{**ID, "name": "more", "base_addr": "0x10400000"}])
