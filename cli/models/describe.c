@@ -131,8 +131,8 @@ void describe_text(FILE *out, const struct trestle_model *model)
     if (model->compatible)
         fprintf(out, "compatible: %s\n", model->compatible);
     fprintf(out, "%" PRIu64 " bytes\n", trestle_model_bytes(model));
-    print_names(out, "interrupts", "", count_of(model->irqs ? 0 : model->irq_lines, model->irqs),
-                model->irqs);
+    print_names(out, "interrupts", "line ",
+                count_of(model->irqs ? 0 : model->irq_lines, model->irqs), model->irqs);
     print_names(out, "ports", "peer", count_of(model->ports ? 0 : model->peer_ports, model->ports),
                 model->ports);
     const struct trestle_region *region;

@@ -2,6 +2,8 @@
 /* trestle poke: the devices of a configuration, without a guest, or those of a run. */
 #include <editline/readline.h>
 #include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +159,33 @@ static char **complete(const char *text, int start, int end)
     return rl_completion_matches(text, next_candidate);
 }
 
+/* Ctrl-C drops the line that is being typed, as in a shell. While a command is under way it ends
+ * poke: a model may be in the middle of anything. */
+static sigjmp_buf at_prompt;
+static volatile sig_atomic_t is_at_prompt;
+
+static void interrupted(int number)
+{
+    if (is_at_prompt)
+        siglongjmp(at_prompt, 1);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* NULL: the end. */
+static char *read_line(void)
+{
+    if (sigsetjmp(at_prompt, 1)) {
+        rl_deprep_terminal();
+        rl_cleanup_after_signal();
+        putchar('\n');
+    }
+    is_at_prompt = 1;
+    char *line = readline("poke> ");
+    is_at_prompt = 0;
+    return line;
+}
+
 static int do_terminal(struct doer *doer)
 {
     static char breaks[] = " \t;";
@@ -167,11 +196,15 @@ static int do_terminal(struct doer *doer)
     rl_completer_word_break_characters = breaks;
     rl_initialize();
     using_history();
-    puts("help shows the commands, Tab completes, Ctrl-D ends.");
+    if (signal(SIGINT, interrupted) == SIG_IGN)
+        signal(SIGINT, SIG_IGN);
+    puts("help shows the commands, Tab completes, Ctrl-C drops a line, Ctrl-D ends.");
     while (!doer->quits) {
-        char *line = readline("poke> ");
-        if (!line)
+        char *line = read_line();
+        if (!line) {
+            putchar('\n');
             break;
+        }
         if (*line)
             add_history(line);
         (void)do_line(doer, line, &source);

@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import time
 
@@ -220,12 +221,12 @@ class Scripts(PokeCase):
 
 
 class Terminal(PokeCase):
-    def type(self, text, until):
+    def type(self, text, until, prompt="poke> "):
         """Types, and gives what the terminal shows up to `until` and the next prompt: only then does
         the editor listen."""
         os.write(self.terminal, text.encode())
         seen, deadline = "", time.monotonic() + 30
-        while until not in seen or "poke> " not in seen[seen.index(until):]:
+        while until not in seen or prompt not in seen[seen.index(until):]:
             ready, _, _ = select.select([self.terminal], [], [], deadline - time.monotonic())
             self.assertTrue(ready, f"no {until!r} and prompt in {seen!r}")
             seen += os.read(self.terminal, 4096).decode()
@@ -242,6 +243,11 @@ class Terminal(PokeCase):
         self.type("\x1b[A\n", "echo_device+8 = 0x0")
         self.type("read echo_device.STA\t\n", "echo_device.STATUS = 0x0")
         self.type("nonsense\n", 'there is no command "nonsense"')
+        for _ in range(2):
+            self.type("read not this", "read not this", prompt="")
+            process.send_signal(signal.SIGINT)  # what Ctrl-C sends
+            self.type("", "poke> ", prompt="")
+            self.type("read echo_device.STATUS\n", "echo_device.STATUS = 0x0")
         seen = ""
         for _ in range(30):  # a terminal that changes its mode may lose one, or leave a piece of a line
             os.write(self.terminal, b"\x15\x04")
