@@ -37,11 +37,9 @@ static cold void log_access(const struct port *port)
               text[0] ? ": " : "", text);
 }
 
-void port_answer(struct port *port)
+static inline void count(struct port *port)
 {
     const struct trestle_request *request = &port->request;
-    if (unlikely(port->front->log_debug))
-        log_access(port);
     port->num_requests++;
     if (likely(request->status == 0)) {
         if (request->write)
@@ -52,12 +50,25 @@ void port_answer(struct port *port)
     } else {
         port->errors++;
     }
-    if (likely(!port->request_ns)) {
-        port->answer(port->asker);
-        return;
-    }
+}
+
+static __attribute__((noinline)) void answer_closely(struct port *port)
+{
+    if (unlikely(port->front->log_debug))
+        log_access(port);
+    count(port);
     port->answer(port->asker);
     measure(port);
+}
+
+void port_answer(struct port *port)
+{
+    if (unlikely(port->front->log_debug) || unlikely(port->request_ns)) {
+        answer_closely(port);
+        return;
+    }
+    count(port);
+    port->answer(port->asker);
 }
 
 static void request_done(struct trestle_request *request)

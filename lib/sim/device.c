@@ -145,33 +145,22 @@ static int access_check(const struct trestle_device *dev, const struct trestle_a
     return 0;
 }
 
-/* Gives the request under way to the model. 0: its status is set. Or -EINPROGRESS. */
-static inline int access_perform(struct trestle_device *dev, const struct register_slot *slot)
+static inline void access_begin(struct trestle_device *dev, struct trestle_request *req)
 {
-    struct trestle_request *req = dev->facts.request, *ticket = &dev->tickets[dev->ticket];
-    const struct trestle_access *access = &req->access;
-    uint64_t data = 0;
-    int r;
-    device_enter(dev, req->write ? TRESTLE_CALLBACK_WRITE : TRESTLE_CALLBACK_READ);
-    if (slot) {
-        r = registers_access_single(slot, dev, ticket, access, req->write, &data);
-    } else if (registers_have(dev->banks, access->region)) {
-        r = registers_access(dev->banks, dev, ticket, access, req->write, &data);
-    } else if (dev->memory[access->region]) {
-        device_memory_access(dev, access, req->write, &data);
-        r = 0;
-    } else if (req->write) {
-        r = dev->model.write(dev, ticket, access);
-    } else {
-        r = dev->model.read(dev, ticket, access, &data);
-    }
-    device_exit(dev);
+    if (!req->write)
+        req->access.data = 0;
+    dev->facts.request = req;
+    req->device = dev;
+}
+
+/* The model has answered the request under way with `r`, maybe with a completion from inside its
+ * callback. 0: the status is set. Or -EINPROGRESS. */
+static inline int access_answered(struct trestle_device *dev, int r, uint64_t data)
+{
     if (r == -EINPROGRESS && !dev->completed)
         return r;
-
-    /* Done now: by its result, or by a completion from inside the callback. */
-    if (!dev->completed)
-        request_set(req, r <= 0 ? r : -EIO, data);
+    if (likely(!dev->completed))
+        request_set(dev->facts.request, r <= 0 ? r : -EIO, data);
     else if (r != -EINPROGRESS)
         trestle_device_log(dev, TRESTLE_LOG_ERROR,
                            "model '%s' completed a request and answered it as well",
@@ -179,14 +168,56 @@ static inline int access_perform(struct trestle_device *dev, const struct regist
     return 0;
 }
 
-/* Anything but a plain register that is there at once. from: the register where it begins. */
-static __attribute__((noinline)) int submit_closely(struct trestle_device *dev,
-                                                    struct trestle_request *req,
-                                                    const struct register_slot *from)
+/* Gives the request under way to the model, whatever it is of. */
+static int access_perform(struct trestle_device *dev)
 {
-    const struct register_slot *slot = from && register_is_single(from, &req->access) ? from : NULL;
+    struct trestle_request *req = dev->facts.request, *ticket = &dev->tickets[dev->ticket];
+    const struct trestle_access *access = &req->access;
+    uint64_t data = 0;
+    int r = 0;
+    device_enter(dev, req->write ? TRESTLE_CALLBACK_WRITE : TRESTLE_CALLBACK_READ);
+    if (registers_have(dev->banks, access->region))
+        r = registers_access(dev->banks, dev, ticket, access, req->write, &data);
+    else if (dev->memory[access->region])
+        device_memory_access(dev, access, req->write, &data);
+    else if (req->write)
+        r = dev->model.write(dev, ticket, access);
+    else
+        r = dev->model.read(dev, ticket, access, &data);
+    device_exit(dev);
+    return access_answered(dev, r, data);
+}
+
+/* The register is not plain, and nothing is to be said against the access. */
+static __attribute__((noinline)) int submit_single(struct trestle_device *dev,
+                                                   struct trestle_request *req,
+                                                   const struct register_slot *slot)
+{
+    struct trestle_request *ticket = &dev->tickets[dev->ticket];
+    const struct trestle_access *access = &req->access;
+    uint64_t data = 0;
+    int r;
+    access_begin(dev, req);
+    if (req->write) {
+        device_enter(dev, TRESTLE_CALLBACK_WRITE);
+        r = register_write(slot, dev, ticket, access, access->data);
+    } else {
+        device_enter(dev, TRESTLE_CALLBACK_READ);
+        r = register_read(slot, dev, ticket, access, &data);
+    }
+    device_exit(dev);
+    r = access_answered(dev, r, data);
+    if (r == 0)
+        request_tell(dev, request_take(dev), NULL);
+    return r;
+}
+
+/* Anything but one register that is there at once. */
+static __attribute__((noinline)) int submit_closely(struct trestle_device *dev,
+                                                    struct trestle_request *req)
+{
     const char *why = NULL;
-    int r = slot ? 0 : access_check(dev, &req->access, req->write, &why);
+    int r = access_check(dev, &req->access, req->write, &why);
     if (unlikely(device_has_failed(dev))) {
         r = -EIO;
         why = dev->failure;
@@ -196,16 +227,13 @@ static __attribute__((noinline)) int submit_closely(struct trestle_device *dev,
         request_tell(dev, req, why);
         return 0;
     }
-    if (!req->write)
-        req->access.data = 0;
-    dev->facts.request = req;
-    req->device = dev;
+    access_begin(dev, req);
     if (unlikely(dev->hindrance)) {
         sim_schedule_reserved(dev->facts.sim, &dev->delayed,
                               time_add(dev->facts.sim->now, dev->access_latency));
         return -EINPROGRESS;
     }
-    r = access_perform(dev, slot);
+    r = access_perform(dev);
     if (r == 0)
         request_tell(dev, request_take(dev), NULL);
     return r;
@@ -213,13 +241,15 @@ static __attribute__((noinline)) int submit_closely(struct trestle_device *dev,
 
 static inline int submit(struct trestle_device *dev, struct trestle_request *req)
 {
-    const struct register_slot *from = registers_from(dev->banks, &req->access);
-    if (from && likely(!dev->hindrance) &&
-        registers_try_plain(from, dev->facts.state, &req->access, req->write, &req->ret_data)) {
+    const struct register_slot *slot = registers_from(dev->banks, &req->access);
+    if (!slot || unlikely(dev->hindrance))
+        return submit_closely(dev, req);
+    if (registers_try_plain(slot, dev->facts.state, &req->access, req->write, &req->ret_data)) {
         req->status = 0;
         return 0;
     }
-    return submit_closely(dev, req, from);
+    return register_is_single(slot, &req->access) ? submit_single(dev, req, slot)
+                                                  : submit_closely(dev, req);
 }
 
 static __attribute__((noinline)) int submit_observed(struct trestle_device *dev,
@@ -259,7 +289,7 @@ void device_delayed_fire(struct trestle_event *event, trestle_time now)
     }
     if (device_has_failed(dev))
         request_set(dev->facts.request, -EIO, 0);
-    if (device_has_failed(dev) || access_perform(dev, NULL) == 0)
+    if (device_has_failed(dev) || access_perform(dev) == 0)
         request_finish(dev);
 }
 

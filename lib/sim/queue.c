@@ -143,24 +143,10 @@ void queue_remove(struct queue *queue, struct trestle_event *event)
         sift(queue, slot, queue->heap[queue->count]);
 }
 
-struct trestle_event *queue_take(struct queue *queue)
+void queue_close_hole(struct queue *queue)
 {
-    struct trestle_event *event = queue->heap[0].event;
-    event->slot = QUEUE_IDLE;
-    queue->hole = true;
-    return event;
-}
-
-void queue_settle(struct queue *queue)
-{
-    if (!queue->hole)
-        return;
-    queue->hole = false;
-    queue->count--;
-    if (queue->count > 0) {
-        struct queue_entry last = queue->heap[queue->count];
-        sift_down(queue, 0, &last);
-    }
+    struct queue_entry last = queue->heap[queue->count];
+    sift_down(queue, 0, &last);
 }
 
 trestle_time queue_next(const struct queue *queue)

@@ -44,9 +44,24 @@ void queue_remove(struct queue *queue, struct trestle_event *event);
 /* Takes the first event of a queue that is not empty. Its entry stays at the root as a hole with
  * the least of all keys, so that the heap remains in order: the first push, mostly of the very
  * event that fires, fills it with one descent in place of a descent and a climb. */
-struct trestle_event *queue_take(struct queue *queue);
+static inline struct trestle_event *queue_take(struct queue *queue)
+{
+    struct trestle_event *event = queue->heap[0].event;
+    event->slot = QUEUE_IDLE;
+    queue->hole = true;
+    return event;
+}
+/* The hole of a queue that has other entries. */
+void queue_close_hole(struct queue *queue);
 /* Closes the hole if nothing has filled it; required before the next take. */
-void queue_settle(struct queue *queue);
+static inline void queue_settle(struct queue *queue)
+{
+    if (!queue->hole)
+        return;
+    queue->hole = false;
+    if (--queue->count > 0)
+        queue_close_hole(queue);
+}
 
 /* Time of an event, or TRESTLE_TIME_NEVER when it is idle. */
 static inline trestle_time queue_when(const struct queue *queue, const struct trestle_event *event)

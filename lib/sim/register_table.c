@@ -255,10 +255,11 @@ static void find_shortcuts(struct register_slot *slot, uint32_t widths)
     bool is_load = is_stored && !reg->on_read && !row->rc && !row->rs && row->readable == row->all;
     bool is_store =
         is_stored && !reg->on_write && row->is_simple_write && reg->access == TRESTLE_RW;
-    slot->singles =
-        (uint8_t)((reg->whole ? reg->widths | reg->size : reg->size) & widths & aligned);
-    slot->load = is_load ? (uint8_t)reg->size & slot->singles : 0;
-    slot->store = is_store ? (uint8_t)reg->size & slot->singles : 0;
+    uint64_t singles = (reg->whole ? reg->widths | reg->size : reg->size) & widths & aligned;
+    for (unsigned bytes = 1; bytes <= 8; bytes *= 2)
+        slot->singles |= singles & bytes ? (uint16_t)(1u << bytes) : 0;
+    slot->load = is_load ? (uint8_t)(reg->size & singles) : 0;
+    slot->store = is_store ? (uint8_t)(reg->size & singles) : 0;
 }
 
 static int create_bank(const struct trestle_model *model, const struct trestle_region *theirs,

@@ -78,48 +78,16 @@ void registers_reset(const struct register_banks *banks, void *state, bool at_st
 
 /* --- accesses -------------------------------------------------------------------------------- */
 
-/* The bits of a register that an access covers. */
-static uint64_t covered(const struct register_slot *slot, const struct trestle_access *access)
-{
-    if (slot->row->reg.whole || access->size >= slot->row->reg.size)
-        return slot->row->all;
-    return register_bits(access->size) << 8 * (access->offset - slot->offset);
-}
-
-static void warn(struct trestle_device *dev, const struct register_slot *slot, const char *what)
+cold void registers_warn(struct trestle_device *dev, const struct register_slot *slot,
+                         const char *what)
 {
     char name[64];
     trestle_device_log(dev, TRESTLE_LOG_WARNING, "%s %s ignored", what,
                        trestle_register_name(&slot->row->reg, slot->index, name, sizeof(name)));
 }
 
-static inline int read_slot(const struct register_slot *slot, struct trestle_device *dev,
-                            struct trestle_request *req, const struct trestle_access *access,
-                            uint64_t *ret_value)
-{
-    const struct register_row *row = slot->row;
-    uint64_t stored = register_load(slot, dev->facts.state), mask = covered(slot, access);
-    struct trestle_register_access on = {.reg = &row->reg,
-                                         .index = slot->index,
-                                         .value = stored & row->readable,
-                                         .old = stored,
-                                         .mask = mask,
-                                         .req = req,
-                                         .access = access};
-    if (row->reg.access == TRESTLE_RESERVED)
-        warn(dev, slot, "read of reserved register");
-    int r = row->reg.on_read ? row->reg.on_read(dev, &on) : 0;
-    if ((row->rc | row->rs) && r == 0) {
-        uint64_t left = register_load(slot, dev->facts.state) & ~(row->rc & mask);
-        register_store(slot, dev->facts.state, left | (row->rs & mask));
-    }
-    *ret_value = on.value & row->all;
-    return r;
-}
-
-/* What bits make of a write that are set, cleared or toggled by it. */
-static uint64_t with_effects(const struct register_row *row, uint64_t old, uint64_t value,
-                             uint64_t mask)
+uint64_t registers_with_effects(const struct register_row *row, uint64_t old, uint64_t value,
+                                uint64_t mask)
 {
     uint64_t new = old & ~(value & row->w1c & mask);
     new |= value & row->w1s &mask;
@@ -129,40 +97,6 @@ static uint64_t with_effects(const struct register_row *row, uint64_t old, uint6
     new ^= ~value & row->w0t &mask;
     new &= ~(row->wc & mask);
     return new | (row->ws & mask);
-}
-
-static inline int write_slot(const struct register_slot *slot, struct trestle_device *dev,
-                             struct trestle_request *req, const struct trestle_access *access,
-                             uint64_t value)
-{
-    const struct register_row *row = slot->row;
-    uint64_t old = register_load(slot, dev->facts.state), mask = covered(slot, access);
-    if (unlikely(!row->is_simple_write)) {
-        if (row->reg.access == TRESTLE_RESERVED) {
-            warn(dev, slot, "write to reserved register");
-            return 0;
-        }
-        if (rights_only_read(row->reg.access) && !row->reg.on_write) {
-            warn(dev, slot, "write to read-only register");
-            return 0;
-        }
-    }
-    if (row->reg.storage_size > 0) {
-        uint64_t new = (old & ~(row->plain & mask)) | (value & row->plain & mask);
-        if (!row->is_simple_write)
-            new = with_effects(row, new, value, mask);
-        register_store(slot, dev->facts.state, new);
-    }
-    if (!row->reg.on_write)
-        return 0;
-    struct trestle_register_access on = {.reg = &row->reg,
-                                         .index = slot->index,
-                                         .value = (old & ~mask) | (value & mask),
-                                         .old = old,
-                                         .mask = mask,
-                                         .req = req,
-                                         .access = access};
-    return row->reg.on_write(dev, &on);
 }
 
 static void warn_hole(struct trestle_device *dev, const struct trestle_access *access, bool write)
@@ -197,9 +131,9 @@ static int access_slots(const struct register_bank *bank, struct trestle_device 
         uint64_t value = 0;
         int r;
         if (write)
-            r = write_slot(slot, dev, req, access, (*ref_data >> left) << right);
+            r = register_write(slot, dev, req, access, (*ref_data >> left) << right);
         else
-            r = read_slot(slot, dev, req, access, &value);
+            r = register_read(slot, dev, req, access, &value);
         if (r == -EINPROGRESS && (slot->offset > access->offset ||
                                   (!is_whole && slot->offset + slot->row->reg.size < end)))
             return -EOPNOTSUPP; /* an answer that comes later is that of one register */
@@ -213,14 +147,6 @@ static int access_slots(const struct register_bank *bank, struct trestle_device 
     if (!write)
         *ref_data = data;
     return 0;
-}
-
-int registers_access_single(const struct register_slot *slot, struct trestle_device *dev,
-                            struct trestle_request *req, const struct trestle_access *access,
-                            bool write, uint64_t *ret_data)
-{
-    return write ? write_slot(slot, dev, req, access, access->data)
-                 : read_slot(slot, dev, req, access, ret_data);
 }
 
 int registers_access(const struct register_banks *banks, struct trestle_device *dev,

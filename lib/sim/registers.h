@@ -25,7 +25,7 @@ struct register_slot {
     uint64_t offset;
     uint32_t index;
     uint32_t storage;
-    uint8_t singles;     /* widths of accesses at its offset that are of this register alone */
+    uint16_t singles;    /* bit n: an access of n bytes at its offset is of this register alone */
     uint8_t load, store; /* the one of those that is a load, or a store, and nothing else; or 0 */
 };
 
@@ -180,7 +180,7 @@ static inline const struct register_slot *registers_from(const struct register_b
 static inline bool register_is_single(const struct register_slot *slot,
                                       const struct trestle_access *access)
 {
-    return (slot->singles & access->size) && register_is_width(access->size);
+    return access->size <= 8 && (slot->singles >> access->size & 1);
 }
 
 /* True: the register is plain, the access as wide as it, and done. */
@@ -201,10 +201,88 @@ static inline bool registers_try_plain(const struct register_slot *slot, void *s
     return true;
 }
 
-/* Performs an access with register_is_single(). 0, -EINPROGRESS, or a negative errno. */
-int registers_access_single(const struct register_slot *slot, struct trestle_device *dev,
-                            struct trestle_request *req, const struct trestle_access *access,
-                            bool write, uint64_t *ret_data);
+/* --- the way of an access to one register of any kind --- */
+
+/* One line to the log, with the register's name. */
+void registers_warn(struct trestle_device *dev, const struct register_slot *slot, const char *what);
+/* What bits make of a write that are set, cleared or toggled by it. */
+uint64_t registers_with_effects(const struct register_row *row, uint64_t old, uint64_t value,
+                                uint64_t mask);
+
+/* The bits of a register that an access covers. */
+static inline uint64_t register_covered(const struct register_slot *slot,
+                                        const struct trestle_access *access)
+{
+    if (slot->row->reg.whole || access->size >= slot->row->reg.size)
+        return slot->row->all;
+    return register_bits(access->size) << 8 * (access->offset - slot->offset);
+}
+
+/* Both give 0, -EINPROGRESS, or a negative errno. */
+static inline int register_read(const struct register_slot *slot, struct trestle_device *dev,
+                                struct trestle_request *req, const struct trestle_access *access,
+                                uint64_t *ret_value)
+{
+    const struct register_row *row = slot->row;
+    void *state = trestle_device_state(dev);
+    uint64_t stored = register_load(slot, state), mask = register_covered(slot, access);
+    struct trestle_register_access on = {.reg = &row->reg,
+                                         .index = slot->index,
+                                         .value = stored & row->readable,
+                                         .old = stored,
+                                         .mask = mask,
+                                         .req = req,
+                                         .access = access};
+    if (unlikely(row->reg.access == TRESTLE_RESERVED))
+        registers_warn(dev, slot, "read of reserved register");
+    int r = row->reg.on_read ? row->reg.on_read(dev, &on) : 0;
+    if ((row->rc | row->rs) && r == 0) {
+        uint64_t left = register_load(slot, state) & ~(row->rc & mask);
+        register_store(slot, state, left | (row->rs & mask));
+    }
+    *ret_value = on.value & row->all;
+    return r;
+}
+
+static inline int register_write(const struct register_slot *slot, struct trestle_device *dev,
+                                 struct trestle_request *req, const struct trestle_access *access,
+                                 uint64_t value)
+{
+    const struct register_row *row = slot->row;
+    void *state = trestle_device_state(dev);
+    bool is_stored = row->reg.storage_size > 0;
+    uint64_t old = is_stored ? register_load(slot, state) : 0;
+    uint64_t mask = register_covered(slot, access);
+    if (unlikely(!row->is_simple_write)) {
+        if (row->reg.access == TRESTLE_RESERVED) {
+            registers_warn(dev, slot, "write to reserved register");
+            return 0;
+        }
+        if (rights_only_read(row->reg.access) && !row->reg.on_write) {
+            registers_warn(dev, slot, "write to read-only register");
+            return 0;
+        }
+    }
+    if (is_stored) {
+        uint64_t new = (old & ~(row->plain & mask)) | (value & row->plain & mask);
+        if (!row->is_simple_write)
+            new = registers_with_effects(row, new, value, mask);
+        register_store(slot, state, new);
+    }
+    if (!row->reg.on_write)
+        return 0;
+    struct trestle_register_access on = {.reg = &row->reg,
+                                         .index = slot->index,
+                                         .value = (old & ~mask) | (value & mask),
+                                         .old = old,
+                                         .mask = mask,
+                                         .req = req,
+                                         .access = access};
+    return row->reg.on_write(dev, &on);
+}
+
+/* --- the way of all others --- */
+
 /* Performs an access that nothing was to be said against. 0, -EINPROGRESS, or a negative errno. */
 int registers_access(const struct register_banks *banks, struct trestle_device *dev,
                      struct trestle_request *req, const struct trestle_access *access, bool write,

@@ -68,28 +68,35 @@ static inline void move_to(struct trestle_sim *sim, trestle_time until)
         sim->now = until;
 }
 
+uint64_t sim_run_due(struct trestle_sim *sim, trestle_time until)
+{
+    struct activity *activity = &sim->activity;
+    uint64_t fired = 0;
+    activity_here(activity);
+    activity_count(&activity->runs);
+    atomic_store_explicit(&activity->is_running, true, memory_order_relaxed);
+    do {
+        sim->now = sim->queue.heap[0].when;
+        struct trestle_event *event = queue_take(&sim->queue);
+        event->fire(event, sim->now);
+        queue_settle(&sim->queue);
+        fired++;
+    } while (sim->queue.count > 0 && sim->queue.heap[0].when <= until &&
+             !atomic_load_explicit(&activity->is_interrupted, memory_order_relaxed));
+    atomic_store_explicit(&activity->is_running, false, memory_order_relaxed);
+    move_to(sim, until);
+    return fired;
+}
+
 uint64_t trestle_sim_run_until(struct trestle_sim *sim, trestle_time until)
 {
     struct activity *activity = &sim->activity;
     activity_here(activity);
     if (until < sim->now || atomic_load_explicit(&activity->is_running, memory_order_relaxed))
         return 0;
-    if (sim->queue.count == 0 || sim->queue.heap[0].when > until) {
-        move_to(sim, until);
-        return 0;
-    }
-    uint64_t fired = 0;
-    activity_count(&activity->runs);
-    atomic_store_explicit(&activity->is_running, true, memory_order_relaxed);
-    while (sim->queue.count > 0 && sim->queue.heap[0].when <= until &&
-           !atomic_load_explicit(&activity->is_interrupted, memory_order_relaxed)) {
-        sim->now = sim->queue.heap[0].when;
-        struct trestle_event *event = queue_take(&sim->queue);
-        event->fire(event, sim->now);
-        queue_settle(&sim->queue);
-        fired++;
-    }
-    atomic_store_explicit(&activity->is_running, false, memory_order_relaxed);
+    if (sim->queue.count > 0 && sim->queue.heap[0].when <= until &&
+        !atomic_load_explicit(&activity->is_interrupted, memory_order_relaxed))
+        return sim_run_due(sim, until);
     move_to(sim, until);
-    return fired;
+    return 0;
 }

@@ -34,7 +34,10 @@ struct trestle_sim {
     struct register_banks *banks;
 };
 
-/* trestle_sim_run_until() for those who mostly find nothing due. */
+/* Runs what is due until then, of which there is something. */
+uint64_t sim_run_due(struct trestle_sim *sim, trestle_time until);
+
+/* trestle_sim_run_until() for the hot path. */
 static inline void sim_run_to(struct trestle_sim *sim, trestle_time until)
 {
     const struct activity *activity = &sim->activity;
@@ -42,9 +45,10 @@ static inline void sim_run_to(struct trestle_sim *sim, trestle_time until)
     bool is_due = queue->count > 0 && queue->heap[0].when <= until;
     bool is_running = atomic_load_explicit(&activity->is_running, memory_order_relaxed);
     bool is_interrupted = atomic_load_explicit(&activity->is_interrupted, memory_order_relaxed);
-    if (unlikely(is_due) || unlikely(is_running | is_interrupted) ||
-        unlikely(until == TRESTLE_TIME_NEVER))
+    if (unlikely(is_running | is_interrupted) || unlikely(until == TRESTLE_TIME_NEVER))
         trestle_sim_run_until(sim, until);
+    else if (is_due)
+        sim_run_due(sim, until);
     else if (until > sim->now)
         sim->now = until;
 }

@@ -160,6 +160,12 @@ static inline trestle_time timeline_next_for_guest(const struct timeline *timeli
     return is_told ? timeline_find_next(timeline, guest) : TRESTLE_TIME_NEVER;
 }
 
+/* True: the guest sees no events, and knows so. There is nothing to find out for it. */
+static inline bool timeline_expects_nothing(const struct timeline_guest *guest)
+{
+    return !guest->sees_events && guest->told_next == TRESTLE_TIME_NEVER;
+}
+
 /* The guest's time when the engine's is `now`, or never: it says none. */
 trestle_time timeline_guest_time(const struct timeline *timeline, trestle_time now);
 

@@ -237,10 +237,10 @@ void v2_answer(void *asker)
     struct v2_client *client = asker;
     if (unlikely(!connection_is_open(client->connection)))
         return;
-    if (client->is_posted)
-        answer_posted(client);
-    else
+    if (!client->is_posted)
         answer_now(client);
+    else if (!timeline_expects_nothing(&client->session->guest))
+        answer_posted(client);
 }
 
 void v2_advanced(struct timeline_guest *guest)
