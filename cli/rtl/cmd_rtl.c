@@ -316,6 +316,21 @@ static int check_state(struct rtl_build *build, char **ret_error)
     return r;
 }
 
+static void read_edges(const struct rtl_build *build, struct rtl_ports *ports)
+{
+    char *pattern = xformat("%s/Vcore*.cpp", build->dir);
+    glob_t files = {0};
+    (void)glob(pattern, 0, NULL, &files);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        char *text = read_file(files.gl_pathv[i]);
+        if (text)
+            rtl_ports_read_edges(ports, text);
+        free(text);
+    }
+    globfree(&files);
+    free(pattern);
+}
+
 /* Reads the ports and applies the file. */
 static int read_ports(const struct rtl_build *build, struct rtl_ports *ret_ports, char **ret_error)
 {
@@ -324,6 +339,8 @@ static int read_ports(const struct rtl_build *build, struct rtl_ports *ret_ports
     if (r < 0)
         *ret_error = xstrdup("the top module has no ports");
     char *types = xformat("%s/Vcore.xml", build->dir);
+    if (r == 0)
+        read_edges(build, ret_ports);
     if (r == 0)
         rtl_structs_split(ret_ports, types);
     free(types);

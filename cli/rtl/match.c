@@ -355,6 +355,20 @@ static bool is_free_input(const struct rtl_port *port)
     return port->use == RTL_UNKNOWN && port->is_input && port->bits == 1;
 }
 
+/* The only input whose edges the core looks at, whatever its name is. */
+static struct rtl_port *find_only_edge(struct rtl_ports *ports)
+{
+    struct rtl_port *only = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < ports->count; i++) {
+        if (!is_free_input(&ports->ports[i]) || !ports->ports[i].rises)
+            continue;
+        only = &ports->ports[i];
+        count++;
+    }
+    return count == 1 ? only : NULL;
+}
+
 static void find_clock(struct rtl_ports *ports)
 {
     struct rtl_port *best = NULL;
@@ -367,16 +381,25 @@ static void find_clock(struct rtl_ports *ports)
             most = likeness;
         }
     }
+    if (!best)
+        best = find_only_edge(ports);
     if (best)
         best->use = RTL_CLOCK;
     ports->clock = best;
 }
 
-/* The reset next to the bus, or the first one. */
+/* An input that the core looks at beside its clock: an asynchronous reset, whatever its name is. */
+static bool is_asynchronous(const struct rtl_ports *ports, const struct rtl_port *port)
+{
+    return port->is_beside_others && port->rises != port->falls && ports->clock &&
+           ports->clock->is_beside_others;
+}
+
+/* The reset next to the bus, or the first one. An edge says more about its level than its name. */
 static void find_reset(struct rtl_ports *ports)
 {
     struct rtl_port *best = NULL;
-    bool is_best = false, is_low;
+    bool is_best = false, is_low = false;
     size_t prefix;
     for (size_t i = 0; i < ports->count; i++) {
         struct rtl_port *port = &ports->ports[i];
@@ -388,9 +411,16 @@ static void find_reset(struct rtl_ports *ports)
             is_best = is_better;
         }
     }
-    if (best)
-        best->use = is_reset(best->plain, &is_low) && is_low ? RTL_RESET_LOW : RTL_RESET;
+    for (size_t i = 0; i < ports->count && !best; i++)
+        if (is_free_input(&ports->ports[i]) && is_asynchronous(ports, &ports->ports[i]))
+            best = &ports->ports[i];
     ports->has_reset = best;
+    if (!best)
+        return;
+    bool is_known = is_asynchronous(ports, best);
+    if (!is_known)
+        (void)is_reset(best->plain, &is_low);
+    best->use = (is_known ? best->falls : is_low) ? RTL_RESET_LOW : RTL_RESET;
 }
 
 /* The rest of a packed struct that is of a bus, such as what a user may add to it. */

@@ -29,7 +29,9 @@ struct rtl_port {
     char *plain;        /* lower case, without the marks of inputs and outputs */
     unsigned bits, low; /* how many, and the number of the lowest */
     bool is_input;
-    char *of_struct; /* the port that it is a field of, or NULL */
+    bool rises, falls;     /* the core looks at such edges of it, */
+    bool is_beside_others; /* and at those of another input at the same place: one is a reset */
+    char *of_struct;       /* the port that it is a field of, or NULL */
     enum rtl_use use;
     char *signal; /* that it is of the bus, or of the master's, as a file says; or NULL */
     bool is_of_master;
@@ -54,6 +56,8 @@ struct rtl_ports {
 
 /* Reads the ports from the header that Verilator has written for the top. False: it has none. */
 bool rtl_ports_read(const char *header_text, struct rtl_ports *ret_ports);
+/* Reads from what else Verilator has written which edges of its inputs the core looks at. */
+void rtl_ports_read_edges(struct rtl_ports *ports, const char *text);
 void rtl_ports_finish(struct rtl_ports *ports);
 void rtl_port_finish(struct rtl_port *port);
 struct rtl_port *rtl_ports_find(const struct rtl_ports *ports, const char *name, size_t length);

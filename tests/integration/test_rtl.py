@@ -924,6 +924,27 @@ class Ports(RTLCase):
             found = {p["name"]: p["use"] for p in json.loads(result.out)["ports"]}
             self.assertEqual(found[name], use, name)
 
+    def test_edges(self):
+        """What the core looks at says what its clock is, and its reset, and whether that is low."""
+        core = self.dir / "edges.v"
+        for always, test, uses in (
+                ("posedge tick", "0", ["clock", "unknown"]),
+                ("posedge clk or negedge go", "!go", ["clock", "reset, active low"]),
+                ("posedge clk or posedge go", "go", ["clock", "reset"]),
+                ("posedge clk or negedge rst", "!rst", ["clock", "reset, active low"]),
+                ("posedge clk or posedge resetn", "resetn", ["clock", "reset"]),
+                ("posedge clk", "!rst_n", ["clock", "reset, active low"])):
+            clock, *rest = re.findall(r"edge (\w+)", always) + ["rst_n" if "rst_n" in test else "go"]
+            core.write_text(f"module edges (input {clock}, input {rest[0]}, input psel, input penable, input pwrite, "
+                            "input [7:0] paddr, input [31:0] pwdata, output reg [31:0] prdata);\n"
+                            f"always @({always}) if ({test}) prdata <= 0; else if (psel & penable & pwrite) "
+                            "prdata <= pwdata; endmodule\n")
+            with self.subTest(always=always):
+                result = self.trestle("rtl", "ports", core)
+                self.assertEqual(result.code, 0, result)
+                found = {p["name"]: p["use"] for p in json.loads(result.out)["ports"]}
+                self.assertEqual([found[clock], found[rest[0]]], uses)
+
     def ports_of(self, inputs, outputs, *args):
         """What a module with ports of these names (and bits, if not 1) is taken for."""
         def declare(way, text):
