@@ -167,6 +167,8 @@ void config_add_pci_properties(struct strings *parts, const struct config_device
  * caller frees. */
 void config_get_pci(const struct config_device *device, struct trestle_pci *ret_pci);
 char *config_vfio_argument(const struct config_device *device, const char *socket_path);
+/* The kind of a region's BAR, "mem", "mem64" or "io", as a model's table says it. */
+const char *config_bar_kind(const struct trestle_pci *pci, size_t region);
 /* "0x10200000", or "pci 04.0": where a device is; malloc'd. */
 char *config_place_text(const struct config_device *device);
 

@@ -119,6 +119,13 @@ int config_set_pci(struct config_reader *reader, const struct config_key *key,
     return config_read_object(reader, where, value, keys, device->pci);
 }
 
+const char *config_bar_kind(const struct trestle_pci *pci, size_t region)
+{
+    bool has_more = pci->size >= offsetof(struct trestle_pci, more_bars) + sizeof(pci->more_bars);
+    unsigned kind = region == 0 ? pci->bar : has_more ? pci->more_bars[region - 1] : 0;
+    return bar_choices[kind < BAR_KINDS ? kind : 0];
+}
+
 static int64_t either(int64_t said, int64_t otherwise)
 {
     return said >= 0 ? said : otherwise;
@@ -133,13 +140,9 @@ static void take_from_model(struct config_pci *pci, const struct trestle_pci *mo
     pci->subsystem = either(pci->subsystem, model->subsystem);
     pci->class_code = either(pci->class_code, model->class_code);
     pci->revision = either(pci->revision, model->revision);
-    if (!pci->bars[0] && model->bar < BAR_KINDS)
-        pci->bars[0] = bar_choices[model->bar];
-    bool has_more =
-        model->size >= offsetof(struct trestle_pci, more_bars) + sizeof(model->more_bars);
-    for (size_t i = 1; has_more && i < TRESTLE_REGIONS_MAX; i++)
-        if (!pci->bars[i] && model->more_bars[i - 1] < BAR_KINDS)
-            pci->bars[i] = bar_choices[model->more_bars[i - 1]];
+    for (size_t i = 0; i < TRESTLE_REGIONS_MAX; i++)
+        if (!pci->bars[i])
+            pci->bars[i] = config_bar_kind(model, i);
 }
 
 /* What the guest finds in the configuration space, or NULL. */

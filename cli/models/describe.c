@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "sim/lookup.h"
 #include "table.h"
 #include "util.h"
@@ -123,6 +124,21 @@ static uint32_t count_of(uint32_t count, const char *const *names)
     return count;
 }
 
+/* What a guest finds of it on a PCI bus, where the configuration says nothing else. */
+static void print_pci(FILE *out, const struct trestle_model *model)
+{
+    const struct trestle_pci *pci = model->pci;
+    const struct trestle_region *region;
+    if (!pci)
+        return;
+    fprintf(out, "pci: %04x:%04x, class 0x%06x, revision %u, BARs", pci->vendor, pci->device,
+            pci->class_code, pci->revision);
+    for (size_t i = 0; (region = describe_region(model, i)) != NULL; i++)
+        fprintf(out, region->name ? "%s %s (%s)" : "%s %s%s", i > 0 ? "," : "",
+                region->name ? region->name : "", config_bar_kind(pci, i));
+    fputc('\n', out);
+}
+
 void describe_text(FILE *out, const struct trestle_model *model)
 {
     static const char *const titles[] = {"offset", "register", ">bits", "access",
@@ -135,6 +151,7 @@ void describe_text(FILE *out, const struct trestle_model *model)
                 count_of(model->irqs ? 0 : model->irq_lines, model->irqs), model->irqs);
     print_names(out, "ports", "peer", count_of(model->ports ? 0 : model->peer_ports, model->ports),
                 model->ports);
+    print_pci(out, model);
     const struct trestle_region *region;
     for (size_t i = 0; (region = describe_region(model, i)) != NULL; i++) {
         struct table table = {.titles = titles};

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "config/config.h"
 #include "models/describe.h"
 #include "sim/lookup.h"
 #include "util.h"
@@ -64,6 +65,20 @@ static json_t *row_object(const struct trestle_register *row)
     return object;
 }
 
+/* With a configuration's keys. */
+static json_t *pci_object(const struct trestle_model *model)
+{
+    const struct trestle_pci *pci = model->pci;
+    json_t *bars = json_array();
+    for (size_t i = 0; describe_region(model, i); i++)
+        json_array_append_new(bars, json_string(config_bar_kind(pci, i)));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "vendor", hexadecimal(pci->vendor),
+                     "device", hexadecimal(pci->device), "subsystem_vendor",
+                     hexadecimal(pci->subsystem_vendor), "subsystem", hexadecimal(pci->subsystem),
+                     "class", hexadecimal(pci->class_code), "revision", json_integer(pci->revision),
+                     "bar", bars);
+}
+
 struct json_t *describe_json(const struct trestle_model *model)
 {
     json_t *object = json_object(), *regions = json_array();
@@ -74,6 +89,8 @@ struct json_t *describe_json(const struct trestle_model *model)
     json_object_set_new(object, "bytes", json_integer((json_int_t)trestle_model_bytes(model)));
     json_object_set_new(object, "irqs", name_list(model->irqs));
     json_object_set_new(object, "ports", name_list(model->ports));
+    if (model->pci)
+        json_object_set_new(object, "pci", pci_object(model));
     for (size_t i = 0; (region = describe_region(model, i)) != NULL; i++) {
         json_t *one = json_object(), *rows = json_array();
         set_text(one, "name", region->name);

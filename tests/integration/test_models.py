@@ -60,6 +60,15 @@ offset  register  bits  access         reset  meaning
 0x0018  WIDE        64  RO      0x123456789a
 """)
 
+    def test_what_a_guest_finds_on_pci(self):
+        self.assertIn("\npci: 1234:5356, class 0x010802, revision 0, BARs mem64\n", self.models("nvme"))
+        self.assertIn("\npci: 1af4:1044, class 0x00ff00, revision 1, BARs mmio (mem), pci (mem)\n",
+                      self.models("virtio-rng"))
+        self.assertNotIn("\npci:", self.models("id"))
+        self.assertEqual(json.loads(self.models("edu", "--json"))[0]["pci"],
+                         {"vendor": "0x1234", "device": "0x11e8", "subsystem_vendor": "0x0", "subsystem": "0x0",
+                          "class": "0xff00", "revision": 16, "bar": ["mem"]})
+
     def test_a_header_that_compiles_and_is_right(self):
         header = self.models(self.build(), "--header")
         (self.dir / "lamps_registers.h").write_text(header)
