@@ -118,8 +118,8 @@ void keeper_stop(pid_t *ref_pid)
 {
     if (*ref_pid == 0)
         return;
-    kill(*ref_pid, SIGKILL);
-    while (waitpid(*ref_pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    if (kill(*ref_pid, SIGKILL) == 0) /* else it ends after us */
+        while (waitpid(*ref_pid, NULL, 0) < 0 && errno == EINTR)
+            ;
     *ref_pid = 0;
 }

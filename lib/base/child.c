@@ -199,6 +199,18 @@ void child_ask_to_end(const struct child *child)
     child_signal(child, SIGCONT); /* a stopped process does not see SIGTERM */
 }
 
+/* One that may not be killed, as in a sandbox, is left: it dies with this process. */
+static void kill_and_reap(struct child *child)
+{
+    child_signal(child, SIGKILL);
+    if (kill(child->pid, SIGKILL) == 0) {
+        reap(child, 0);
+    } else if (!reap(child, WNOHANG)) {
+        child->pid = -1;
+        child->wait_status = SIGKILL;
+    }
+}
+
 void child_stop(struct child *child, int grace_ms)
 {
     struct pollfd poll_fd = {.fd = child->fd, .events = POLLIN};
@@ -208,16 +220,13 @@ void child_stop(struct child *child, int grace_ms)
     poll(&poll_fd, 1, grace_ms);
     if (child_ended(child))
         return;
-    child_signal(child, SIGKILL);
-    reap(child, 0);
+    kill_and_reap(child);
 }
 
 void child_finish(struct child *child)
 {
-    if (child->pid > 0) {
-        child_signal(child, SIGKILL);
-        reap(child, 0);
-    }
+    if (child->pid > 0)
+        kill_and_reap(child);
     if (child->fd >= 0)
         close(child->fd);
     child->fd = -1;

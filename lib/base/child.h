@@ -37,7 +37,8 @@ int child_exit_code(const struct child *child);
 void child_signal(const struct child *child, int number);
 /* Asks it and its descendants to end (SIGTERM), even while they are stopped. */
 void child_ask_to_end(const struct child *child);
-/* The same. Then kills what has not ended within grace_ms. The child has ended afterwards. */
+/* The same. Then kills what has not ended within grace_ms. The child has ended afterwards, or it
+ * may not be killed: then it dies with this process, and counts as killed. */
 void child_stop(struct child *child, int grace_ms);
 /* Kills it if it still runs. Fine on CHILD_NONE. */
 void child_finish(struct child *child);

@@ -480,6 +480,12 @@ class Limits(Faulty):
             **env, "FAILING": "send:EPERM", "FAILING_PROGRAM": "qemu-system-riscv32"})
         self.assertRegex(result.err, r"device dut at 0x10200000: cannot connect to \S+: Operation not permitted;")
 
+    def test_nobody_may_be_killed(self):
+        """The run ends all the same, and what it has started ends with it."""
+        result = self.trestle("run", self.faulty("own"), "--timeout", "0.3", env={
+            **self.env, "LD_PRELOAD": preloaded(), "FAILING": "kill:EPERM"})
+        self.assertEqual(result.code, 124, result)
+
     def test_descriptors_run_out(self):
         """A line that says so, whichever of them is the last, and nothing is left."""
         config = self.faulty("own", others=[{**ID, "name": "more", "base_addr": "0x10400000"}])
