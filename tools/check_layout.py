@@ -163,6 +163,7 @@ ALLOWED = {
         "include/trestle": "bridge device i2c le machine models peer pin process registers sim test virtio wire",
         "lib/bridge": "command inline",
         "lib/base": "child handover histogram image io listener macros number process rate_limit region sized socket_path vigil",
+        "lib/front/vfio": "wire",
         "lib/ipc": "barrier channel fds loop shm stream wait",
         "lib/machine": "command",
         "lib/sim": "command device event lazy lookup params sim timeline",

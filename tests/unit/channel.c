@@ -133,6 +133,19 @@ static void test_a_message_that_is_cut(void **state)
     assert_true(f.client.is_cut);
 }
 
+static void test_a_payload_that_is_cut(void **state)
+{
+    static uint8_t much[1 << 20];
+    (void)state;
+    assert_int_equal(channel_send_payload(&f.client, much, sizeof(much), clock_ns()), -ETIMEDOUT);
+    assert_true(f.client.is_cut);
+    assert_int_equal(channel_take_payload(&f.client, much, 1, clock_ns(), &f.wait), -ETIMEDOUT);
+    assert_false(f.server.is_cut);
+    assert_int_equal(channel_take_payload(&f.server, much, sizeof(much), clock_ns(), &f.wait),
+                     -ETIMEDOUT);
+    assert_true(f.server.is_cut);
+}
+
 /* As a model reads from the guest's memory, and as it writes there. */
 static void test_payloads(void **state)
 {
@@ -202,6 +215,7 @@ int main(void)
         BOTH(test_order),
         BOTH(test_nothing_is_lost_where_nobody_takes),
         cmocka_unit_test_setup_teardown(test_a_message_that_is_cut, open_streams, close_both),
+        cmocka_unit_test_setup_teardown(test_a_payload_that_is_cut, open_streams, close_both),
         BOTH(test_payloads),
         cmocka_unit_test_setup_teardown(test_a_payload_outside_of_the_memory, open_rings,
                                         close_both),
