@@ -70,7 +70,7 @@ bool fds_holds(int fd, uint64_t bytes)
 {
     struct stat st;
     int seals = fcntl(fd, F_GET_SEALS);
-    return seals >= 0 && (seals & F_SEAL_SHRINK) && fstat(fd, &st) == 0 && st.st_size >= 0 &&
+    return seals >= 0 && (seals & F_SEAL_SHRINK) && fstat(fd, &st) == 0 &&
            (uint64_t)st.st_size >= bytes;
 }
 
