@@ -22,6 +22,7 @@ struct Bus : trestle_rtl::outcome {
         BUS_A_MASK = todo.lanes;
         BUS_A_DATA = todo.data;
         BUS_A_VALID = BUS_D_READY = 1;
+        protect(core);
     }
 
     bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
@@ -47,6 +48,33 @@ struct Bus : trestle_rtl::outcome {
     }
 
   private:
+    // A bit for each mask: whether the number of ones under it is odd. Every other one is inverted.
+    static unsigned check_bits(uint64_t number, const uint64_t (&masks)[7])
+    {
+        unsigned bits = 0;
+        for (unsigned i = 0; i < 7; i++)
+            bits |= static_cast<unsigned>(__builtin_parityll(number & masks[i])) << i;
+        return bits ^ 0x2a;
+    }
+
+    // As OpenTitan's cores want it, whose buses have 32 bits: Hsiao codes of the request and of its
+    // data.
+    static void protect(BUS_CORE &core)
+    {
+        static constexpr uint64_t of_request[] = {
+            0x0103fff800007fff, 0x017c1ff801ff801f, 0x01bde1f87e0781e1, 0x01deee3b8e388e22,
+            0x01ef76cdb2c93244, 0x01f7bb56d5525488, 0x01fbdda769a46910};
+        static constexpr uint64_t of_data[] = {0x2606bd25, 0xdeba8050, 0x413d89aa, 0x31234ed1,
+                                               0xc2c1323b, 0x2dcc624c, 0x98505586};
+        enum { IS_DATA = 9 }; // no instruction
+        BUS_A_INSTR_TYPE = IS_DATA;
+        BUS_A_CMD_INTG = check_bits(BUS_A_MASK | static_cast<uint64_t>(BUS_A_OPCODE) << 4 |
+                                        static_cast<uint64_t>(BUS_A_ADDRESS) << 7 |
+                                        static_cast<uint64_t>(IS_DATA) << 39,
+                                    of_request);
+        BUS_A_DATA_INTG = check_bits(BUS_A_DATA, of_data);
+    }
+
     static constexpr unsigned id = trestle_rtl::low_bits<BUS_BITS_A_SOURCE>(1);
     bool took_a_ = false;
 };

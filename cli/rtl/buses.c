@@ -143,6 +143,10 @@ static const struct rtl_signal tilelink[] = {
     {{"d_data", "d_bits_data"}, "D_DATA"},
     {{"a_param", "a_bits_param"}, NULL, true, true},
     {{"a_corrupt", "a_bits_corrupt"}, NULL, true, true},
+    /* What OpenTitan adds: a request that has not these is refused. */
+    {{"a_user_instr_type"}, "A_INSTR_TYPE", true, true},
+    {{"a_user_cmd_intg"}, "A_CMD_INTG", true, true},
+    {{"a_user_data_intg"}, "A_DATA_INTG", true, true},
     {{NULL}},
 };
 

@@ -518,7 +518,7 @@ static int check_others(const struct rtl_ports *ports, const char *almost, char 
     if (unknown.count > 0) {
         char *list = strings_join(&unknown, ", ");
         *ret_error = xformat("no use is known for the inputs %s%s%s; give each a value with --tie "
-                             "PORT=NUMBER, or say in a file what they are for (--ports)",
+                             "PORT=NUMBER, or say what they are for with --use PORT=USE",
                              list, almost ? ": " : "", almost ? almost : "");
         free(list);
     } else if (irqs > TRESTLE_IRQ_LINES_MAX) {

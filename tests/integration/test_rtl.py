@@ -233,6 +233,11 @@ class Others(RTLCase):
         self.assertEqual((result.code, result.out),
                          (0, "core+12 = 0x11223344\ncore+8:8 = 0x1122334455667788\ncore+9:1 = 0x77\n"), result)
         self.check_oracle("packed_words", [0, 4, "8:8", "13:1"])
+        self.assert_built(*files, "--top", "packed_checked", output="packed_checked.so")
+        result = self.poke("write core+0 0x12345679\nread core+0\nexpect irq core 1\nexpect error read core+4\n",
+                           "packed_checked")
+        self.assertEqual((result.code, result.out), (0, "core+0 = 0x12345679\n"), result)
+        self.check_oracle("packed_checked", [0])
 
     def test_plain_registers(self):
         out = self.assert_built(CORES / "reg_gate.v", "--top", "reg_gate", output="reg_gate.so")
@@ -1097,7 +1102,7 @@ class Refused(RTLCase):
                 (f"module m ({bus}); {body} endmodule\n", "no clock was found among the inputs"),
                 (f"module m (input clk, {bus}, input [2:0] foo, input bar); {body} endmodule\n",
                  "no use is known for the inputs foo (3 bits), bar (1 bit); give each a value with "
-                 "--tie PORT=NUMBER, or say in a file what they are for (--ports)"),
+                 "--tie PORT=NUMBER, or say what they are for with --use PORT=USE"),
                 (f"module m (input clk, {bus}, {bus.replace(' p', ' q_p')}); {body} "
                  "assign q_prdata = 0; endmodule\n",
                  "there are two buses, APB (psel ...) and APB (q_psel ...); tie the inputs of one of them"),

@@ -25,6 +25,16 @@ package packed_buses;
         logic            a_ready;
     } tl_d2h_t;
 
+    typedef struct packed {logic [4:0] rsvd; logic [3:0] instr_type; logic [6:0] cmd_intg; logic [6:0] data_intg;} ot_user_t;
+    typedef struct packed {
+        logic a_valid; logic [2:0] a_opcode; logic [2:0] a_param; logic [1:0] a_size; logic [7:0] a_source;
+        logic [31:0] a_address; logic [3:0] a_mask; logic [31:0] a_data; ot_user_t a_user; logic d_ready;
+    } ot_h2d_t;
+    typedef struct packed {
+        logic d_valid; logic [2:0] d_opcode; logic [1:0] d_size; logic [7:0] d_source; logic [31:0] d_data;
+        logic d_error; logic a_ready;
+    } ot_d2h_t;
+
     localparam int Width = 256;
     typedef struct packed {logic [4:0] addr; logic write; logic [31:0] wdata; logic valid;} reg_req_t;
     typedef struct packed {logic [31:0] rdata;} reg_rsp_t;
@@ -60,6 +70,47 @@ module packed_words import packed_buses::*; (
         .auto_in_d_valid(tl_o.d_valid), .auto_in_d_bits_opcode(tl_o.d_opcode), .auto_in_d_bits_size(tl_o.d_size),
         .auto_in_d_bits_source(tl_o.d_source), .auto_in_d_bits_denied(tl_o.d_error),
         .auto_in_d_bits_data(tl_o.d_data), .auto_int_out_irq(intr_o));
+endmodule
+
+// One word, and an interrupt while its lowest bit is set. It refuses requests without OpenTitan's codes.
+module packed_checked import packed_buses::*; (
+    input  logic    clk_i,
+    input  logic    rst_ni,
+    input  ot_h2d_t tl_i,
+    output ot_d2h_t tl_o,
+    output logic    intr_o
+);
+    logic [31:0] word;
+    wire [56:0]  asked = {14'b0, tl_i.a_user.instr_type, tl_i.a_address, tl_i.a_opcode, tl_i.a_mask};
+    wire [6:0]   asked_code = 7'h2a ^ {
+        ^(asked & 57'h1fbdda769a46910), ^(asked & 57'h1f7bb56d5525488), ^(asked & 57'h1ef76cdb2c93244),
+        ^(asked & 57'h1deee3b8e388e22), ^(asked & 57'h1bde1f87e0781e1), ^(asked & 57'h17c1ff801ff801f),
+        ^(asked & 57'h103fff800007fff)};
+    wire [31:0]  data = tl_i.a_data;
+    wire [6:0]   data_code = 7'h2a ^ {
+        ^(data & 32'h98505586), ^(data & 32'h2dcc624c), ^(data & 32'hc2c1323b), ^(data & 32'h31234ed1),
+        ^(data & 32'h413d89aa), ^(data & 32'hdeba8050), ^(data & 32'h2606bd25)};
+    wire         puts = tl_i.a_opcode < 2;
+    wire         is_good = tl_i.a_user.instr_type == 9 && tl_i.a_user.cmd_intg == asked_code
+                           && (!puts || tl_i.a_user.data_intg == data_code) && tl_i.a_address < 4 && &tl_i.a_mask;
+    ot_d2h_t     answer;
+    assign intr_o = word[0];
+    assign tl_o   = {answer[$bits(answer)-1:1], !answer.d_valid};
+    always_ff @(posedge clk_i or negedge rst_ni)
+        if (!rst_ni) begin
+            word           <= 0;
+            answer.d_valid <= 0;
+        end else if (tl_i.a_valid && !answer.d_valid) begin
+            answer.d_valid  <= 1;
+            answer.d_size   <= 2;
+            answer.d_opcode <= {2'b0, !puts};
+            answer.d_source <= tl_i.a_source;
+            answer.d_data   <= word;
+            answer.d_error  <= !is_good;
+            if (puts && is_good) word <= data;
+        end else if (tl_i.d_ready) begin
+            answer.d_valid <= 0;
+        end
 endmodule
 
 module packed_copy import packed_buses::*; (
