@@ -38,22 +38,51 @@ const char *elf_arch(const uint8_t head[ELF_HEAD_SIZE])
     }
 }
 
+static bool read_segment(int fd, const Elf64_Ehdr *header, unsigned i, Elf64_Phdr *ret_segment)
+{
+    off_t at = (off_t)(header->e_phoff + i * sizeof(*ret_segment));
+    return at >= 0 && pread(fd, ret_segment, sizeof(*ret_segment), at) == sizeof(*ret_segment);
+}
+
+/* To the end of its last page. */
+static uint64_t loaded_size(const Elf64_Phdr *segment)
+{
+    uint64_t mask = segment->p_align > 0 ? segment->p_align - 1 : 0;
+    uint64_t rest = -(segment->p_vaddr + segment->p_memsz) & mask;
+    return segment->p_memsz > UINT64_MAX - rest ? UINT64_MAX : segment->p_memsz + rest;
+}
+
+/* What lies elsewhere belongs to others: the loader would take their memory's rights away. */
+static bool is_loaded(int fd, const Elf64_Ehdr *header, const Elf64_Phdr *part)
+{
+    for (unsigned i = 0; i < header->e_phnum; i++) {
+        Elf64_Phdr segment;
+        if (!read_segment(fd, header, i, &segment) || segment.p_type != PT_LOAD)
+            continue;
+        uint64_t size = loaded_size(&segment), skipped = part->p_vaddr - segment.p_vaddr;
+        if (part->p_vaddr >= segment.p_vaddr && skipped <= size && part->p_memsz <= size - skipped)
+            return true;
+    }
+    return false;
+}
+
 /* The loader maps what the program headers say, and touches it beyond the end of the file. */
 static bool is_whole(int fd, const Elf64_Ehdr *header, uint64_t size)
 {
     uint64_t sections = (uint64_t)header->e_shnum * header->e_shentsize;
+    Elf64_Phdr relro = {0}; /* the last one, as for the loader */
     if (header->e_phnum == 0 || header->e_phentsize != sizeof(Elf64_Phdr) ||
         header->e_shoff > size || sections > size - header->e_shoff)
         return false;
     for (unsigned i = 0; i < header->e_phnum; i++) {
         Elf64_Phdr segment;
-        off_t at = (off_t)(header->e_phoff + i * sizeof(segment));
-        if (at < 0 || pread(fd, &segment, sizeof(segment), at) != (ssize_t)sizeof(segment))
+        if (!read_segment(fd, header, i, &segment) || segment.p_offset > size ||
+            segment.p_filesz > size - segment.p_offset)
             return false;
-        if (segment.p_offset > size || segment.p_filesz > size - segment.p_offset)
-            return false;
+        if (segment.p_type == PT_GNU_RELRO)
+            relro = segment;
     }
-    return true;
+    return relro.p_memsz == 0 || is_loaded(fd, header, &relro);
 }
 
 static const char *find_flaw(int fd, char buffer[128])

@@ -32,6 +32,13 @@ COMPUTE = {"name": "compute_device", "model": "compute", "base_addr": "0x1030000
 LINK = {"from": "compute_device.peer", "to": "echo_device.peer", "latency": "1ns"}
 
 
+def failing(env, wish, **more):
+    """An environment in which a call of the C library fails. QEMU, which gets ASan's runtime along with us, may leak:
+    that is its own affair."""
+    options = env.get("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", ""))
+    return {**env, "LD_PRELOAD": preloaded(), "FAILING": wish, "ASAN_OPTIONS": f"{options}:detect_leaks=0", **more}
+
+
 def preloaded():
     """What has calls fail, behind ASan's runtime, which wants to be the first."""
     libraries = subprocess.run(["ldd", TRESTLE], check=True, capture_output=True, text=True)

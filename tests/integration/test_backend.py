@@ -6,10 +6,9 @@ import pathlib
 import re
 import signal
 import socket
-import subprocess
 
 import common
-from cli_case import Case, Guest, preloaded, read_until, without_asan
+from cli_case import Case, Guest, failing, read_until
 
 
 class BackendCase(Case):
@@ -150,12 +149,11 @@ class Input(BackendCase):
         self.assertEqual(run.wait(30), 0)
         self.assertFalse(path.exists())
 
-    @without_asan  # QEMU would have it, too
     def test_a_client_for_whom_no_descriptor_is_left(self):
         """It waits until one is, and one line says so."""
         common.qemu("riscv32")
-        run = self.start_trestle("run", "-v", self.uart("unix:uart.sock"), env={
-            **self.env, "LD_PRELOAD": preloaded(), "FAILING": "accept4:EMFILE:2"})  # the first is QEMU
+        run = self.start_trestle("run", "-v", self.uart("unix:uart.sock"),
+                                 env=failing(self.env, "accept4:EMFILE:2"))  # the first is QEMU
         read_until(run.stderr, b"Device uart connected\n")
         client = self.connect(run)
         client.sendall(b"one.")

@@ -13,7 +13,7 @@ import subprocess
 import time
 
 import common
-from cli_case import Case, Guest, preloaded, read_until, without_asan
+from cli_case import Case, Guest, failing, read_until, without_asan
 
 FAULTY = str(common.BUILD / "tests" / "integration" / "faulty_model.so")
 LINES = str(common.BUILD / "tests" / "integration" / "lines_model.so")
@@ -414,6 +414,15 @@ class Objects(Case):
             other[4], other[18] = bits, machine
             self.refused(bytes(other), f"it is for {name}, and this is \\w+")
 
+    def test_rights_to_memory_of_others(self):
+        """A part that is to be read-only and is larger than what was loaded."""
+        whole = bytearray(pathlib.Path(FAULTY).read_bytes())
+        for header in range(int.from_bytes(whole[32:40], "little"), len(whole), 56):
+            if whole[header:header + 4] == (0x6474e552).to_bytes(4, "little"):
+                break
+        whole[header + 40:header + 48] = (1 << 30).to_bytes(8, "little")
+        self.refused(bytes(whole), "it is cut off or damaged")
+
     def test_damaged(self):
         """What it says depends on what was hit; the loader's crash is not ours."""
         whole = pathlib.Path(FAULTY).read_bytes()
@@ -431,8 +440,7 @@ class Limits(Faulty):
     def test_nobody_to_watch(self):
         config = self.faulty()
         self.assert_refused("trestle: cannot watch over the run: Resource temporarily unavailable", "run",
-                            config, env={**self.env, "LD_PRELOAD": preloaded(),
-                                         "FAILING": "pthread_create:EAGAIN"})
+                            config, env=failing(self.env, "pthread_create:EAGAIN"))
 
     def test_too_many_devices(self):
         config = self.config({"devices": [{"model": "id", "base_addr": hex(0x10200000 + 0x1000 * i)}
@@ -442,8 +450,7 @@ class Limits(Faulty):
 
     def without_memfd(self, *args):
         """memfd_create fails there, as in a sandbox."""
-        return self.trestle(*args, env={**self.env, "LD_PRELOAD": preloaded(),
-                                        "FAILING": "memfd_create:EPERM"})
+        return self.trestle(*args, env=failing(self.env, "memfd_create:EPERM"))
 
     def test_no_shared_memory(self):
         """One line says so, however many processes there are."""
@@ -466,26 +473,25 @@ class Limits(Faulty):
 
     def test_calls_that_are_forbidden(self):
         """One line has the system's reason, and not one of ours that has the same number."""
-        env = {**self.env, "LD_PRELOAD": preloaded()}
         for call in "accept4", "getsockopt":
-            run = self.start_trestle("run", self.faulty(), env={**env, "FAILING": f"{call}:EPERM"})
+            run = self.start_trestle("run", self.faulty(), env=failing(self.env, f"{call}:EPERM"))
             read_until(run.stderr, rb"warning: dut: a client must wait: Operation not permitted\n")
             run.terminate()
             self.assertEqual(run.wait(30), 128 + signal.SIGTERM)
             self.assertNotIn(b"a client must wait", run.stderr.read())
-        result = self.trestle("run", self.faulty("own"), env={**env, "FAILING": "getsockopt:EPERM"})
+        result = self.trestle("run", self.faulty("own"), env=failing(self.env, "getsockopt:EPERM"))
         self.assertEqual(result.code, 2, result)
         self.assertRegex(result.err, r"dut: cannot listen at descriptor \d+: Operation not permitted\n")
-        run = self.start_trestle("run", self.faulty(), env={
-            **env, "FAILING": "send:EPERM", "FAILING_PROGRAM": "qemu-system-riscv32"})
+        run = self.start_trestle("run", self.faulty(), env=failing(
+            self.env, "send:EPERM", FAILING_PROGRAM="qemu-system-riscv32"))
         read_until(run.stderr, rb"device dut at 0x10200000: cannot connect to \S+: Operation not permitted;")
         run.terminate()
         self.assertEqual(run.wait(30), 128 + signal.SIGTERM)
 
     def test_nobody_may_be_killed(self):
         """The run ends all the same, and what it has started ends with it."""
-        result = self.trestle("run", self.faulty("own"), "--timeout", "0.3", env={
-            **self.env, "LD_PRELOAD": preloaded(), "FAILING": "kill:EPERM"})
+        result = self.trestle("run", self.faulty("own"), "--timeout", "0.3",
+                              env=failing(self.env, "kill:EPERM"))
         self.assertEqual(result.code, 124, result)
 
     def test_descriptors_run_out(self):
