@@ -11,7 +11,7 @@ enum { REGIONS_ID = 0x53551234, LEVEL = 0x1fc };
 static const struct {
     unsigned bar, kind;
     uint32_t bytes, last; /* of its size, and an offset near its end */
-} BARS[] = {{0, 0, 64, 60}, {1, 1, 16, 0}, {2, 0, 512, 0}, {3, 4, 8192, 8188}};
+} BARS[] = {{0, 0, 4096, 60}, {1, 1, 16, 0}, {2, 0, 4096, 0}, {3, 4, 8192, 8188}};
 
 static uintptr_t places[4];
 

@@ -55,7 +55,8 @@
 #define BAR_MEMORY 0x0
 #define BAR_IO 0x1
 #define BAR_MEMORY_64 0x4
-#define BAR_MIN 16 /* bytes; the least that memory may have */
+#define BAR_MEMORY_MIN 4096 /* bytes; less than a page of the guest's makes each access slower */
+#define BAR_IO_MIN 16
 #define BAR_IO_MAX 256
 #define BAR_MEMORY_MAX (UINT64_C(1) << 31)
 #define BAR_MEMORY_64_MAX (UINT64_C(1) << 46)
@@ -208,7 +209,9 @@ static void write_config(struct qemu_object *object, uint32_t address, uint32_t 
 static uint64_t bar_size(const struct sst_device *dev, unsigned region)
 {
     uint64_t bytes = dev->pci.sizes[region];
-    uint64_t size = dev->pci.are_memory[region] ? (uint64_t)sysconf(_SC_PAGESIZE) : BAR_MIN;
+    uint64_t size = dev->pci.are_memory[region]           ? (uint64_t)sysconf(_SC_PAGESIZE)
+                    : dev->pci.bars[region] == PCI_BAR_IO ? BAR_IO_MIN
+                                                          : BAR_MEMORY_MIN;
     while (size < bytes && size < BAR_MEMORY_64_MAX)
         size *= 2;
     return size;

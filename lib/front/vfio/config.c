@@ -43,7 +43,8 @@
 #define VENDOR_ID 0x09
 #define VENDOR_LENGTH 2u
 
-#define BAR_MIN 16u /* bytes */
+#define BAR_MEMORY_MIN 4096u /* bytes, as of an sst-pci-device */
+#define BAR_IO_MIN 16u
 #define BAR_IO_MAX 256u
 #define TABLE_SIZE 0x1000u
 #define TABLE_BAR 4u /* if the regions leave it free */
@@ -68,7 +69,7 @@ static void write_bar(struct vfio *vfio, unsigned bar, uint8_t kind, uint64_t si
 
 static int add_bar(struct vfio *vfio, unsigned bar, int region, uint8_t kind, uint64_t bytes)
 {
-    uint64_t size = BAR_MIN;
+    uint64_t size = kind == TRESTLE_BAR_IO ? BAR_IO_MIN : BAR_MEMORY_MIN;
     while (size < bytes && size < UINT64_C(1) << 46)
         size *= 2;
     bool is_wide = kind == TRESTLE_BAR_MEM64;
