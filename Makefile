@@ -84,7 +84,7 @@ test-systemc: $(BUILD)/build.ninja ## run the tests of models in SystemC, when S
 
 # Without sanitizers, which report crashes, and failures of memory, themselves.
 test-crashes: $(BUILD)/build.ninja ## run the tests of models that crash, and of system calls that fail
-	TRESTLE_ONLY_WITHOUT_ASAN=1 meson test -C $(BUILD) --print-errorlogs backend failing inline log trust
+	TRESTLE_ONLY_WITHOUT_ASAN=1 meson test -C $(BUILD) --print-errorlogs failing inline log trust
 
 check: ## formatting, licences, direction of dependencies, static analysis
 	tools/deps demo check

@@ -292,10 +292,11 @@ static int find_qemu(const struct trestle_machine_options *options, char **ret_p
         free(path);
         at = at[length] ? at + length + 1 : NULL;
     }
-    return error_set(ret_error, -ENOENT,
-                     "QEMU %s: not found in PATH; install it (Debian: qemu-system-misc for riscv, "
-                     "qemu-system-arm, qemu-system-x86), or name another",
-                     name);
+    return error_set(
+        ret_error, -ENOENT,
+        "QEMU %s: not found in PATH; install it (Debian: qemu-system-riscv, in Debian 12 "
+        "qemu-system-misc, qemu-system-arm, qemu-system-x86), or name another",
+        name);
 }
 
 int trestle_machine_find_qemu(const struct trestle_machine_options *options, char **ret_path,

@@ -257,7 +257,8 @@ static void find_shortcuts(struct register_slot *slot, uint32_t widths)
         is_stored && !reg->on_write && row->is_simple_write && reg->access == TRESTLE_RW;
     uint64_t singles = (reg->whole ? reg->widths | reg->size : reg->size) & widths & aligned;
     for (unsigned bytes = 1; bytes <= 8; bytes *= 2)
-        slot->singles |= singles & bytes ? (uint16_t)(1u << bytes) : 0;
+        if (singles & bytes)
+            slot->singles = (uint16_t)(slot->singles | 1u << bytes);
     slot->load = is_load ? (uint8_t)(reg->size & singles) : 0;
     slot->store = is_store ? (uint8_t)(reg->size & singles) : 0;
 }

@@ -102,8 +102,8 @@ static int misbehave(struct trestle_device *dev, const char *fault)
 {
     volatile int *nowhere = NULL;
     if (strcmp(fault, "loop") == 0)
-        for (volatile int i = 0;; i++)
-            ;
+        for (;;)
+            __asm__ volatile("");
     if (strcmp(fault, "null") == 0)
         *nowhere = 1;
     if (strcmp(fault, "bus") == 0)

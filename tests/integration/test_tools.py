@@ -250,7 +250,7 @@ class Summary(common.TestCase):
 class Dependencies(common.TestCase):
     def deps(self, *purposes, commands=()):
         """Runs tools/deps with a PATH that has what a bare system has, and these commands."""
-        for name in "dirname", "sed", "env", "mktemp", "rm", "cat", "id":
+        for name in "dirname", "sed", "env", "mktemp", "rm", "cat", "id", "tr":
             os.symlink(shutil.which(name), self.dir / name)
         for name, text in dict(commands).items():
             path = self.dir / name
@@ -290,6 +290,18 @@ case $* in *update*) echo >{self.dir}/updated ;; *) [ -e {self.dir}/updated ] ;;
         self.assertEqual(update, "update")
         self.assertIn("shellcheck", install)
         self.assertNotIn("clang-format-14", install)
+
+    def test_the_first_name_that_a_release_has(self):
+        for other, taken in ("qemu-system-riscv", "qemu-system-misc"), ("qemu-system-misc", "qemu-system-riscv"):
+            result = self.deps("demo", commands={
+                "apt-get": f'echo "$@" >{self.dir}/log\n', "sudo": '"$@"',
+                "apt-cache": f'[ "$2" != {other} ]\n'})
+            self.assertEqual((result.code, result.out), (0, ""), result)
+            installed = (self.dir / "log").read_text().split()
+            self.assertIn(taken, installed)
+            self.assertNotIn(other, installed)
+            for path in self.dir.iterdir():
+                path.unlink()
 
     def test_apt_get_fails(self):
         result = self.deps("check", commands={"apt-get": "echo no network; exit 1",
