@@ -72,17 +72,20 @@ static void connect_client(void)
         step_disconnect();
 }
 
-/* fd: -1, or given away. */
-static void send_bytes(const uint8_t *bytes, size_t size, int fd)
+/* fd: -1, or given away; it is sent so many times. */
+static void send_bytes(const uint8_t *bytes, size_t size, int fd, size_t copies)
 {
+    int fds[FDS_MAX];
+    for (size_t i = 0; i < FDS_MAX; i++)
+        fds[i] = fd;
     if (client >= 0 && size > 0)
-        (void)!fds_send(client, bytes, size, &fd, fd >= 0);
+        (void)!fds_send(client, bytes, size, fds, fd >= 0 ? copies : 0);
     if (fd >= 0)
         close(fd);
 }
 
-static void send_message(uint16_t command, uint32_t flags, const uint8_t *payload, size_t size,
-                         int fd)
+static void send_copies(uint16_t command, uint32_t flags, const uint8_t *payload, size_t size,
+                        int fd, size_t copies)
 {
     uint8_t bytes[VFIO_HEADER_SIZE + PAYLOAD_MAX];
     const struct vfio_header header = {.id = ++last_id,
@@ -91,7 +94,13 @@ static void send_message(uint16_t command, uint32_t flags, const uint8_t *payloa
                                        .flags = flags};
     vfio_put_header(bytes, &header);
     memcpy(bytes + VFIO_HEADER_SIZE, payload, size);
-    send_bytes(bytes, VFIO_HEADER_SIZE + size, fd);
+    send_bytes(bytes, VFIO_HEADER_SIZE + size, fd, copies);
+}
+
+static void send_message(uint16_t command, uint32_t flags, const uint8_t *payload, size_t size,
+                         int fd)
+{
+    send_copies(command, flags, payload, size, fd, 1);
 }
 
 static int make_descriptor(uint8_t how)
@@ -101,7 +110,7 @@ static int make_descriptor(uint8_t how)
     if ((how & 3) == 1)
         return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int fd = memfd_create("ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    FUZZ_REQUIRE(fd >= 0 && ftruncate(fd, MEMORY) == 0);
+    FUZZ_REQUIRE(fd >= 0 && ftruncate(fd, how & 4 ? MEMORY / 2 : MEMORY) == 0);
     FUZZ_REQUIRE(how & 4 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
     return fd;
 }
@@ -139,18 +148,19 @@ static void step_map(struct fuzz_input *in)
     vfio_put64(payload + 16, how & 16 ? fuzz_number(in, 8) : 0x1000 * fuzz_number(in, 1));
     vfio_put64(payload + 24, how & 32 ? fuzz_number(in, 8) : 0x1000);
     send_message(how & 64 ? VFIO_DMA_UNMAP : VFIO_DMA_MAP, 0, payload, how & 64 ? 24 : 32,
-                 make_descriptor(how >> 6 | 2));
+                 make_descriptor(how & 128 ? 6 : 2));
 }
 
 static void step_set_irqs(struct fuzz_input *in)
 {
-    uint8_t payload[24] = {24}, how = fuzz_byte(in);
+    uint8_t payload[24] = {24}, how = fuzz_byte(in), count;
     vfio_put32(payload + 4, how & 63);
     vfio_put32(payload + 8, fuzz_byte(in));
     vfio_put32(payload + 12, fuzz_byte(in));
-    vfio_put32(payload + 16, fuzz_byte(in));
+    vfio_put32(payload + 16, count = fuzz_byte(in));
     vfio_put32(payload + 20, how);
-    send_message(VFIO_SET_IRQS, 0, payload, sizeof(payload), make_descriptor(how >> 6));
+    send_copies(VFIO_SET_IRQS, 0, payload, sizeof(payload), make_descriptor(how >> 6),
+                count % (FDS_MAX + 1));
 }
 
 static void step_dma_answer(struct fuzz_input *in)
@@ -167,7 +177,7 @@ static void step_raw_bytes(struct fuzz_input *in)
     uint8_t bytes[256];
     size_t size = fuzz_byte(in);
     fuzz_bytes(in, bytes, size);
-    send_bytes(bytes, size, make_descriptor((uint8_t)size));
+    send_bytes(bytes, size, make_descriptor((uint8_t)size), 1);
 }
 
 static void take(void)
