@@ -6,9 +6,12 @@
 #include <ftw.h>
 #include <glob.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/child.h"
@@ -44,7 +47,10 @@ static const struct command_option options[] = {
     {0},
 };
 
+enum { STOP_GRACE_MS = 1000 };
+
 struct rtl_build {
+    int signal_fd;   /* readable when somebody wants this to end */
     bool only_ports; /* rtl ports */
     const char *top, *output, *ports_file;
     const char *svd, *peripheral, *model; /* that say what its registers are called */
@@ -104,9 +110,14 @@ static int run_program(const struct rtl_build *build, const char *what, struct s
     if (r < 0) {
         *ret_error = xformat("cannot start %s: %s", what, strerror(-r));
     } else {
-        struct pollfd ended = {.fd = child.fd, .events = POLLIN};
-        while (!child_ended(&child))
-            (void)poll(&ended, 1, -1);
+        struct pollfd fds[] = {{.fd = child.fd, .events = POLLIN},
+                               {.fd = build->signal_fd, .events = POLLIN}};
+        while (!child_ended(&child) && !fds[1].revents)
+            (void)poll(fds, 2, -1);
+        if (fds[1].revents) {
+            child_stop(&child, STOP_GRACE_MS);
+            child_end_strays(STOP_GRACE_MS);
+        }
         int code = child_exit_code(&child);
         char *why = code ? first_error(log) : NULL;
         if (code == 127)
@@ -558,6 +569,48 @@ static int do_ports(struct rtl_build *build, struct rtl_ports *ports, char **ret
     return r;
 }
 
+/* From now on a signal that would end this ends what it has started first. */
+static void watch_signals(struct rtl_build *build)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action;
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(&set, numbers[i]);
+    build->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (build->signal_fd >= 0)
+        sigprocmask(SIG_BLOCK, &set, NULL);
+    (void)child_adopt_strays(); /* a compiler whose shell has ended is ours, too */
+}
+
+/* The signal that has come, or 0. */
+static int close_signals(struct rtl_build *build)
+{
+    struct signalfd_siginfo info;
+    bool has_come = build->signal_fd >= 0 &&
+                    read(build->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info);
+    if (build->signal_fd >= 0)
+        close(build->signal_fd);
+    return has_come ? (int)info.ssi_signo : 0;
+}
+
+/* Better known before a compiler has worked for a while. */
+static int check_output(const struct rtl_build *build, char **ret_error)
+{
+    const char *slash = strrchr(build->output, '/');
+    char *dir = slash ? xformat("%.*s", (int)(slash - build->output + 1), build->output) : NULL;
+    struct stat st;
+    int r = access(dir ? dir : ".", W_OK) < 0 ? -errno : 0;
+    if (r == 0 && stat(build->output, &st) == 0 && S_ISDIR(st.st_mode))
+        r = -EISDIR;
+    if (r < 0)
+        *ret_error = xformat("cannot write %s: %s; check the path", build->output, strerror(-r));
+    free(dir);
+    return r;
+}
+
 static int work(struct rtl_build *build)
 {
     struct rtl_ports ports = {0};
@@ -565,7 +618,11 @@ static int work(struct rtl_build *build)
     char *output = build->output ? xstrdup(build->output) : xformat("%s.so", name), *error = NULL;
     build->output = output;
     build->layout.name = name;
-    int r = build->only_ports ? do_ports(build, &ports, &error) : do_build(build, &ports, &error);
+    watch_signals(build);
+    int r = build->only_ports ? 0 : check_output(build, &error);
+    if (r == 0)
+        r = build->only_ports ? do_ports(build, &ports, &error) : do_build(build, &ports, &error);
+    int signal = close_signals(build);
     if (build->dir)
         nftw(build->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     rtl_ports_finish(&ports);
@@ -574,8 +631,10 @@ static int work(struct rtl_build *build)
     free(build->include);
     free(output);
     free(name);
-    if (r == 0)
-        return EXIT_SUCCESS;
+    if (r == 0 || signal) {
+        free(error);
+        return r == 0 ? EXIT_SUCCESS : 128 + signal;
+    }
     replace_control_characters(error);
     char *line = xformat("trestle: %s", error);
     free(error);

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Cores in Verilog as devices: what docs/rtl.md promises, with Verilator and the real QEMU."""
 import json
+import os
 import pathlib
 import random
 import re
 import shutil
+import signal
+import subprocess
+import time
 import unittest
 
 import cli_case
@@ -1120,6 +1124,40 @@ class Refused(RTLCase):
                             "rtl", "build", "none.v")
         self.assert_refused("trestle: write trestle rtl build FILE.v... or rtl ports FILE.v..., see "
                             "trestle rtl --help", "rtl")
+
+    def test_where_no_file_can_be(self):
+        for output, why in (("none/x.so", "No such file or directory"), (".", "Is a directory")):
+            self.check_refused("module m (input clk); endmodule\n",
+                               f"trestle: cannot write {output}: {why}; check the path\n", "-o", output)
+
+    def test_ended_by_a_signal(self):
+        """Nothing is left behind, no file and no compiler."""
+        tools = self.dir / "bin"
+        tools.mkdir()
+        (tools / "nap").symlink_to(shutil.which("sleep"))
+        (tools / "slow").write_text(f"#!/bin/sh\n{tools}/nap 1000 & touch {self.dir}/started; wait\n")
+        (tools / "slow").chmod(0o755)
+        before = common.files(self.dir)
+        self.env["CXX"] = str(tools / "slow")
+        for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+            process = subprocess.Popen([common.TRESTLE, "rtl", "build", EXAMPLE / "ticker.v"], cwd=self.dir,
+                                       env={**os.environ, **self.env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            while not (self.dir / "started").exists():
+                self.assertIsNone(process.poll())
+                time.sleep(0.01)
+            process.send_signal(number)
+            self.assertEqual(process.communicate(timeout=60), (b"", None))
+            self.assertEqual(process.returncode, 128 + number)
+            (self.dir / "started").unlink()
+            self.assertEqual(common.files(self.dir), before)
+            left = [pid for pid in common.processes() if self.works_here(pid)]
+            self.assertEqual(left, [])
+
+    def works_here(self, pid):
+        try:
+            return str(self.dir) in pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+        except OSError:
+            return False
 
     def test_verilator_missing_or_old(self):
         tools = self.dir / "bin"
