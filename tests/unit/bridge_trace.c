@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The hash and the trace of runs on a live bridge. */
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "bridge/command.h"
 #include "bridge_fixture.h"
@@ -215,6 +218,39 @@ static void test_both_times(void **state)
     fclose(file);
 }
 
+/* Somebody reads it while the run goes on: what is known is there before the end. */
+static void test_a_trace_with_a_reader(void **state)
+{
+    char dir[] = "/tmp/trestle-unit-XXXXXX", path[64], bytes[4096];
+    struct trestle_bridge_trace_stats stats;
+    uint64_t of_nothing, count = 0;
+    ssize_t n;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/trace", dir);
+    struct fixture *f = open_bridge(false, "/dev/null");
+    assert_true(trestle_bridge_trace_end(f->bridge, &stats));
+    of_nothing = stats.bytes;
+    trestle_bridge_destroy(f->bridge);
+
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    f = open_bridge(false, path);
+    guest(f, forwards, 7);
+    for (unsigned i = 0; i < 10000 && count <= of_nothing; i++) {
+        struct pollfd readable = {.fd = fd, .events = POLLIN};
+        turn(f);
+        if (poll(&readable, 1, 1) == 1 && (n = read(fd, bytes, sizeof(bytes))) > 0)
+            count += (uint64_t)n;
+    }
+    assert_cmp(count, >, of_nothing);
+    assert_true(trestle_bridge_trace_end(f->bridge, &stats));
+    assert_true(stats.is_whole);
+    trestle_bridge_destroy(f->bridge);
+    close(fd);
+    unlink(path);
+    rmdir(dir);
+}
+
 static void test_a_place_that_cannot_be_written(void **state)
 {
     struct fixture *f = open_bridge(false, NULL);
@@ -238,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_an_observer_from_aside),
         cmocka_unit_test(test_version_1_has_no_times),
         cmocka_unit_test(test_both_times),
+        cmocka_unit_test(test_a_trace_with_a_reader),
         cmocka_unit_test(test_a_place_that_cannot_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
