@@ -57,7 +57,8 @@ static void say(uint16_t id, uint16_t command, uint32_t flags, const void *paylo
     const struct vfio_header header = {
         .id = id, .command = command, .size = (uint32_t)(VFIO_HEADER_SIZE + size), .flags = flags};
     vfio_put_header(bytes, &header);
-    memcpy(bytes + VFIO_HEADER_SIZE, payload, size);
+    if (size > 0)
+        memcpy(bytes + VFIO_HEADER_SIZE, payload, size);
     assert_int_equal(fds_send(fd, bytes, VFIO_HEADER_SIZE + size, fds, num_fds), 0);
 }
 
