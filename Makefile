@@ -13,6 +13,9 @@ DESTDIR ?=
 
 reconfigure = $(if $(MESON_ARGS),meson setup --reconfigure $(MESON_ARGS) $(BUILD) >/dev/null)
 
+# Tests at a time: they often wait for a guest, so there is room for more than there are processors.
+slots = $(shell expr $$(nproc) + $$(nproc) / 2 + $$(nproc) % 2)
+
 .DEFAULT_GOAL := help
 .PHONY: help list demo demo-linux demo-nvme build test test-sst test-systemc test-crashes sst-install check test-matrix test-hosts test-aarch64 qemu-in-tree faults soak fuzz coverage memcheck bench install dist deb clean hooks
 
@@ -63,7 +66,7 @@ test: ## install what is missing, build with ASan and UBSan, run all tests
 		-Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Dtests=enabled \
 		-Dfirmware=enabled $(MESON_ARGS) $(BUILD_ASAN)
 	ninja -C $(BUILD_ASAN)
-	meson test -C $(BUILD_ASAN) --no-rebuild --print-errorlogs
+	meson test -C $(BUILD_ASAN) --no-rebuild --print-errorlogs --num-processes $(slots)
 	@$(MAKE) --no-print-directory test-sst test-systemc test-crashes
 
 # Without sanitizers, which cannot be loaded into sst. Only what the tests need is built.
@@ -84,7 +87,8 @@ test-systemc: $(BUILD)/build.ninja ## run the tests of models in SystemC, when S
 
 # Without sanitizers, which report crashes, and failures of memory, themselves.
 test-crashes: $(BUILD)/build.ninja ## run the tests of models that crash, and of system calls that fail
-	TRESTLE_ONLY_WITHOUT_ASAN=1 meson test -C $(BUILD) --print-errorlogs failing inline log trust
+	TRESTLE_ONLY_WITHOUT_ASAN=1 meson test -C $(BUILD) --print-errorlogs --num-processes $(slots) \
+		failing inline log trust
 
 check: ## formatting, licences, direction of dependencies, static analysis
 	tools/deps demo check

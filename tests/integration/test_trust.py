@@ -533,20 +533,25 @@ class Orphans(Case):
                               ".returncode)\n",
     }
 
+    def setUp(self):
+        super().setUp()
+        self.kernels = []
+
     def start(self, *argv, **kwargs):
         process = super().start(*argv, **kwargs)
         self.addCleanup(self.end_qemu)
         return process
 
-    def family(self):
-        """Whatever runs with this test's kernel."""
+    def family(self, kernel=None):
+        """Whatever runs with this kernel, or one of this test's."""
+        kernels = [str(k).encode() for k in ([kernel] if kernel else self.kernels)]
         found = []
         for pid in common.processes():
             try:
                 words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if str(self.kernel).encode() in words:
+            if any(k in words for k in kernels):
                 found.append((pid, words[0]))
         return found
 
@@ -554,34 +559,35 @@ class Orphans(Case):
         for pid, _ in self.family():
             os.kill(pid, signal.SIGKILL)
 
-    def run_and_end(self, wrapper, end):
-        (self.dir / "wrapper").write_text(self.WRAPPERS[wrapper])
-        (self.dir / "wrapper").chmod(0o755)
-        self.kernel = self.dir / "guest.elf"
-        shutil.copy(common.guest("probe"), self.kernel)
+    def begin(self, wrapper, *options):
+        """A run with that wrapper, in a folder of its own, and descriptors of all its processes."""
+        folder = self.dir / wrapper.replace(" ", "-")
+        folder.mkdir(exist_ok=True)
+        (folder / "wrapper").write_text(self.WRAPPERS[wrapper])
+        (folder / "wrapper").chmod(0o755)
+        kernel = folder / "guest.elf"
+        shutil.copy(common.guest("probe"), kernel)
+        self.kernels.append(kernel)
         config = self.config({"machine": {"arch": "riscv32", "qemu": "./wrapper",
-                                          "kernel": "guest.elf"}, "devices": [ID]})
-        guest = Guest(self, config=config, *(["--timeout", "4"] if end == "timeout" else []))
+                                          "kernel": "guest.elf"}, "devices": [ID]}, f"{folder.name}/two.json")
+        guest = Guest(self, *options, config=config)
         deadline = time.monotonic() + 30
-        while len(self.family()) < 2:  # the script's other half takes its time
+        while len(self.family(kernel)) < 2:  # the script's other half takes its time
             self.assertLess(time.monotonic(), deadline)
-        ends = [os.pidfd_open(pid) for pid, name in self.family()]
-        if end != "timeout":
-            guest.process.send_signal(end)
-        code = guest.process.wait(30)
-        self.assertEqual(code, {"timeout": 124, signal.SIGKILL: -9}.get(end, 128 + signal.SIGTERM))
+        return guest, [os.pidfd_open(pid) for pid, name in self.family(kernel)]
+
+    def check_end(self, guest, ends, code, patience=0):
+        self.assertEqual(guest.process.wait(30), code)
         for fd in ends:
-            ready, _, _ = select.select([fd], [], [], 30 if end == signal.SIGKILL else 0)
+            ready, _, _ = select.select([fd], [], [], patience)
             os.close(fd)
-            self.assertTrue(ready, f"QEMU outlives {end}")
-        if end == signal.SIGKILL:  # nobody was there to remove them
-            shutil.rmtree(self.runtime)
-            self.runtime.mkdir()
+            self.assertTrue(ready, "QEMU outlives the run")
 
     def test_what_a_model_starts(self):
         """The simulator behind a model, for one."""
-        self.kernel = self.dir / "guest.elf"
-        shutil.copy(common.guest("probe"), self.kernel)
+        kernel = self.dir / "guest.elf"
+        shutil.copy(common.guest("probe"), kernel)
+        self.kernels.append(kernel)
         for process in "shared", "own", "inline":
             with self.subTest(process=process):
                 device = {"name": "dut", "model": FAULTY, "base_addr": "0x10200000",
@@ -606,12 +612,24 @@ class Orphans(Case):
                     return pid
         raise AssertionError("there is none")
 
-    def test_all(self):
-        common.qemu("riscv32")
+    def test_timeout(self):
+        runs = [self.begin(wrapper, "--timeout", "4") for wrapper in self.WRAPPERS]
+        for wrapper, run in zip(self.WRAPPERS, runs):
+            with self.subTest(wrapper=wrapper):
+                self.check_end(*run, 124)
+
+    def test_signals(self):
         for wrapper in self.WRAPPERS:
-            for end in "timeout", signal.SIGTERM, signal.SIGKILL:
-                with self.subTest(wrapper=wrapper, end=end):
-                    self.run_and_end(wrapper, end)
+            for number in signal.SIGTERM, signal.SIGKILL:
+                with self.subTest(wrapper=wrapper, number=number):
+                    guest, ends = self.begin(wrapper)
+                    guest.process.send_signal(number)
+                    if number == signal.SIGTERM:
+                        self.check_end(guest, ends, 128 + number)
+                        continue
+                    self.check_end(guest, ends, -number, 30)
+                    shutil.rmtree(self.runtime)  # nobody was there to remove what is in it
+                    self.runtime.mkdir()
 
 
 class Inherited(Faulty):
