@@ -75,7 +75,10 @@ class RTLCase(cli_case.Case):
                               "links": self.links})
         script = self.dir / "script"
         script.write_text(commands)
-        return self.trestle("poke", config, script)
+        result = self.trestle("poke", config, script)
+        # On a busy host: what a core computes does not take as long.
+        result.err = re.sub(r"trestle: warning: core: its \w+\(\) takes longer than 100 ms .*\n", "", result.err)
+        return result
 
     def check_oracle(self, model, offsets, steps=200, others=(), seen_once=("0=1", "0=0"), only=None, **params):
         """Random accesses and pauses: running ahead gives what ticking every cycle gives."""
