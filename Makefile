@@ -81,7 +81,7 @@ test-sst: $(BUILD)/build.ninja ## run the tests of the SST element, when SST-Cor
 test-systemc: $(BUILD)/build.ninja ## run the tests of models in SystemC, when SystemC is installed
 	$(reconfigure)
 	@if meson introspect --tests $(BUILD) | grep -q '"systemc"'; then \
-		meson test -C $(BUILD) --print-errorlogs --suite systemc; \
+		meson test -C $(BUILD) --print-errorlogs --num-processes $(slots) --suite systemc; \
 	else echo "skipped: models in SystemC, since libsystemc-dev was not there when $(BUILD) was" \
 		"set up; install it, then make test-systemc MESON_ARGS=-Dsystemc=enabled"; fi
 

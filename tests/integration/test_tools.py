@@ -4,6 +4,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -309,6 +310,24 @@ case $* in *update*) echo >{self.dir}/updated ;; *) [ -e {self.dir}/updated ] ;;
         self.assertEqual(result.code, 1)
         self.assertIn("no network", result.err)
         self.assertIn("shellcheck", result.err)
+
+
+class Parts(common.TestCase):
+    def test_none_is_left_out(self):
+        """A file whose tests Meson runs in parts has each of them in one."""
+        tests = json.loads(common.run(["meson", "introspect", "--tests", common.BUILD]).out)
+        parts = {}
+        for _, path, *names in (test["cmd"] for test in tests if len(test["cmd"]) > 1):
+            if path.endswith(".py"):
+                parts.setdefault(path, []).extend(names)
+        self.assertIn("test_failing.py", [pathlib.Path(path).name for path, names in parts.items() if names])
+        for path, names in parts.items():
+            name = None
+            for line in pathlib.Path(path).read_text().splitlines() if names else ():
+                name = re.sub(r"class (\w+).*", r"\1", line) if line.startswith("class ") else name
+                method = re.match(r"    def (test_\w+)", line)
+                if method and name not in names:
+                    self.assertIn(f"{name}.{method[1]}", names, path)
 
 
 if __name__ == "__main__":
