@@ -151,7 +151,7 @@ static PyObject *forward(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* That nobody listens, or not fast enough, is not the model's affair. */
+/* The model need not care whether somebody listens, and fast enough. */
 static PyObject *output(PyObject *self, PyObject *args)
 {
     struct trestle_device *dev = device_of(self);
@@ -369,7 +369,7 @@ static const struct trestle_params *params_of(PyObject *self)
     return params;
 }
 
-/* The library has said which parameter it was; init() only ends. */
+/* The library has said which parameter is wrong. init() only has to end. */
 static PyObject *refuse(PyObject *self)
 {
     ((struct device_object *)self)->bad_param = true;
@@ -377,7 +377,7 @@ static PyObject *refuse(PyObject *self)
     return NULL;
 }
 
-/* What the fallback is, the value is: a number or text. */
+/* The value is of the same kind as the fallback: a number or text. */
 static PyObject *get_param(PyObject *self, PyObject *args)
 {
     const struct trestle_params *params = params_of(self);

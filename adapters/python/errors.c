@@ -50,7 +50,7 @@ static void log_lines(struct trestle_device *dev, const char *text)
         trestle_device_log(dev, TRESTLE_LOG_ERROR, "%.*s", (int)(end - text), text);
 }
 
-/* A guest may have a part in what it says, such as a number that it has written. */
+/* The text may contain something of the guest's, such as a number that it has written. */
 static bool is_new_traceback(PyObject *text)
 {
     if (PySet_GET_SIZE(seen_tracebacks) >= TRACEBACKS_MAX || PySet_Contains(seen_tracebacks, text))
@@ -58,7 +58,7 @@ static bool is_new_traceback(PyObject *text)
     return PySet_Add(seen_tracebacks, text) == 0;
 }
 
-/* What there is to say of an exception, and its traceback the first time. */
+/* Logs an exception, and its traceback the first time. */
 static void say(struct trestle_device *dev, const char *callback, bool is_fatal)
 {
     bool is_bus_error = PyErr_ExceptionMatches(bus_error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of an exception. */
+/* Tells the user of an exception. */
 #ifndef TRESTLE_PYTHON_ERRORS_H
 #define TRESTLE_PYTHON_ERRORS_H
 

@@ -59,7 +59,8 @@ static PyObject *create_module(void)
     return module;
 }
 
-/* Whoever embeds Trestle has an interpreter, as SST has one for its configurations. */
+/* The program that embeds Trestle has an interpreter already, as SST has one for its
+ * configurations. */
 static bool join_interpreter(void)
 {
     PyGILState_STATE lock = PyGILState_Ensure();
@@ -123,7 +124,7 @@ static void call(struct trestle_device *dev, const char *name, const char *forma
     PyGILState_Release(lock);
 }
 
-/* A method with numbers, which an access cannot wait for to be packed. */
+/* Calls a method with numbers. An access has no time for packing them into a tuple. */
 static PyObject *call_with(struct trestle_device *dev, PyObject *name, const uint64_t *numbers,
                            size_t count)
 {

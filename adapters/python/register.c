@@ -280,7 +280,7 @@ static bool get_rights(const char *name, enum trestle_rights *ret_rights)
     return false;
 }
 
-/* A text that lives as long as the register; NULL: an exception is pending. */
+/* Returns a text that lives as long as the register; NULL: an exception is pending. */
 static const char *keep_text(struct register_object *self, PyObject *text)
 {
     const char *utf8 = PyUnicode_AsUTF8(text);
@@ -371,7 +371,7 @@ static void place_value(struct trestle_register *row)
 {
     bool is_width = row->size == 1 || row->size == 2 || row->size == 4 || row->size == 8;
     if (!is_width || row->access == TRESTLE_TRIGGER || row->access == TRESTLE_RESERVED)
-        return; /* a size that is none is the library's to refuse */
+        return; /* the library refuses a size that cannot be */
     row->storage = (uint32_t)(sizeof(struct python_state) + row->offset);
     row->storage_size = row->size;
     row->storage_stride = row->stride ? row->stride : row->size;
@@ -527,7 +527,7 @@ static bool is_name(const char *name)
                      (name + length == mark && strspn(mark + 2, allowed) == strlen(mark + 2)));
 }
 
-/* What the attribute hides would be missed. */
+/* The attribute would hide a method of trestle.Model, which the model would miss. */
 static bool check_attribute(PyObject *attribute, const struct register_object *reg,
                             char **ret_error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What only shows when devices and links are held against each other. */
+/* Finds mistakes that only show when devices and links are compared with each other. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,7 +263,7 @@ static int check_release_locks(struct config_reader *reader)
     return 0;
 }
 
-/* Standard input can be read by one. */
+/* Only one device can read standard input. */
 static int check_stdin(struct config_reader *reader)
 {
     const struct config *config = reader->config;
@@ -281,7 +281,7 @@ static int check_stdin(struct config_reader *reader)
     return 0;
 }
 
-/* QEMU aborts at more; for how many that is, it has only an assertion. */
+/* QEMU aborts if there are more. It checks the number only with an assertion. */
 static int check_count(struct config_reader *reader)
 {
     size_t count = reader->config->num_devices;

@@ -28,7 +28,8 @@ const char *config_arch_of_qemu(const char *qemu)
     return NULL;
 }
 
-/* What QEMU finds by name, and else a path: a program in PATH, firmware that comes with it. */
+/* A name that QEMU finds by itself (a program in PATH, firmware that comes with QEMU), or else a
+ * path. */
 static int set_name_or_path(struct config_reader *reader, const struct config_key *key,
                             const struct json_place *where, const json_t *value, void *target)
 {
@@ -62,7 +63,7 @@ static int set_bios(struct config_reader *reader, const struct config_key *key,
     return (is_word ? config_set_string : config_set_path)(reader, key, where, value, target);
 }
 
-/* With a unit, since QEMU counts MiB and others bytes. */
+/* The unit is required, since QEMU would count MiB, and other programs bytes. */
 static int set_memory(struct config_reader *reader, const struct config_key *key,
                       const struct json_place *where, const json_t *value, void *target)
 {
@@ -255,7 +256,7 @@ static int read_document(struct config_reader *reader)
     return r < 0 ? r : config_check(reader);
 }
 
-/* What people write who do not write JSON every day. found is in the parser's message. */
+/* Mistakes of people who do not write JSON every day. found is a part of the parser's message. */
 static const char *syntax_remedy(const char *message)
 {
     static const struct {
@@ -289,7 +290,7 @@ static const char *syntax_remedy(const char *message)
     return "correct the JSON there";
 }
 
-/* jansson passes over a NUL behind a number or a word, and what reads the text after it would take
+/* jansson passes over a NUL after a number or a word. The code that reads the text later would take
  * it for the end. */
 static int check_nul(const struct config *config, size_t size, char **ret_error)
 {

@@ -130,7 +130,7 @@ int config_set_model(struct config_reader *reader, const struct config_key *key,
     return (is_path ? load_model : find_model)(reader, where, name, target);
 }
 
-/* Names that older configurations give to what are models here. */
+/* Names of models in older configurations. */
 static const struct {
     const char *component, *model;
 } components[] = {
@@ -242,7 +242,7 @@ int config_set_params(struct config_reader *reader, const struct config_key *key
     json_object_foreach((json_t *)value, name, member)
     {
         char *text = param_text(member);
-        /* As seen from here, for a device in a process of its own and for traces. */
+        /* The path as seen from here: a device in a process of its own, and a trace, need that. */
         if (text && strcmp(name, PARAM_FILE) == 0) {
             char *beside = path_beside(reader->config->file, text);
             free(text);
@@ -308,7 +308,7 @@ static int set_protocol(struct config_reader *reader, const struct config_key *k
     return 0;
 }
 
-/* A request to a device inside QEMU is a call of protocol 2. */
+/* A device inside QEMU speaks protocol 2, by calls. */
 static int check_inline(struct config_reader *reader, const struct json_place *where,
                         const struct config_device *device)
 {
@@ -535,7 +535,7 @@ int config_set_devices(struct config_reader *reader, const struct config_key *ke
     if (count == 0)
         return config_fail(reader, where, "the list is empty; write for example %s", key->example);
     config->devices = xcalloc(count, sizeof(*config->devices));
-    /* What a chip's file describes goes where the other devices leave room. */
+    /* The peripherals of a chip's file go where the other devices leave room. */
     for (unsigned chips = 0; chips < 2; chips++)
         for (size_t i = 0; i < count; i++) {
             struct json_place here = {where, NULL, i};
@@ -593,7 +593,7 @@ int config_set_links(struct config_reader *reader, const struct config_key *key,
             return r;
         const struct config_link *made = &config->links[i];
         size_t length = strcspn(made->from, ".");
-        /* A trace has latencies only, and replay has to make such a link by itself. */
+        /* A trace knows only latencies, and replay has to make such a link by itself. */
         if (made->bandwidth && strcspn(made->to, ".") == length &&
             strncmp(made->from, made->to, length) == 0)
             return config_fail(reader, &here,

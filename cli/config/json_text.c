@@ -73,7 +73,8 @@ static bool next_entry(const char **p, const char **ret_key, const char **ret_va
     return true;
 }
 
-/* The value at place; *ret_start is where a reader would point: the key, if it has one. */
+/* Returns the value at place. *ret_start is where a reader would point: at the key, if it has one.
+ */
 static const char *locate(const char *text, const struct json_place *place, const char **ret_start)
 {
     if (!place)

@@ -131,7 +131,7 @@ static int64_t either(int64_t said, int64_t otherwise)
     return said >= 0 ? said : otherwise;
 }
 
-/* What the file does not say, the model does. */
+/* The model says what the file does not. */
 static void take_from_model(struct config_pci *pci, const struct trestle_pci *model)
 {
     pci->vendor = either(pci->vendor, model->vendor);
@@ -145,7 +145,7 @@ static void take_from_model(struct config_pci *pci, const struct trestle_pci *mo
             pci->bars[i] = config_bar_kind(model, i);
 }
 
-/* What the guest finds in the configuration space, or NULL. */
+/* Returns what the guest finds in the configuration space, or NULL. */
 static const uint8_t *vendor_capabilities(const struct trestle_model *model)
 {
     const struct trestle_pci *pci = model->pci;
@@ -162,7 +162,7 @@ static uint32_t num_regions(const struct trestle_model *model)
     return count;
 }
 
-/* The model's own bytes are rounded up; what the user gives is meant as it is. */
+/* The model's own size is rounded up. A size that the user gives is taken as it is. */
 static int check_regions(struct config_reader *reader, const struct json_place *where,
                          const struct config_device *device)
 {

@@ -72,7 +72,7 @@ int config_set_process(struct config_reader *reader, const struct config_key *ke
     return r;
 }
 
-/* What the program is to the rest of the configuration: registers that anything may be. */
+/* To the rest of the configuration the program is a model with registers that may be anything. */
 static void stand_in(struct config *config, struct config_device *device)
 {
     struct trestle_model *model = config_keep(config, xcalloc(1, sizeof(*model)));
