@@ -23,7 +23,7 @@ static void hang_up(struct attached_process *process)
     process->is_late = false;
 }
 
-/* One that was started again has left the old connection at its end. */
+/* A process that was restarted has ended the old connection. */
 static bool is_connected(const struct attached_process *process)
 {
     struct pollfd ready = {.fd = process->fd, .events = POLLIN};
@@ -130,7 +130,7 @@ void attached_close(struct attached *attached)
 
 /* --- lines ----------------------------------------------------------------------------------- */
 
-/* The run's own process if there is none: it knows why. */
+/* If there is none, the run's own process: it knows why. */
 static struct attached_process *process_of(const struct attached *attached, const char *device)
 {
     for (size_t i = 1; i < attached->count; i++)

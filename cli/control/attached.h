@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A run that is attached to, and the processes that it has for some of its devices: each takes
- * commands on a socket of its own, and which one a command goes to is found here. */
+/* A run that a command is attached to, and the run's processes for some of its devices. Each takes
+ * commands on a socket of its own. This file finds out which one a command goes to. */
 #ifndef CLI_CONTROL_ATTACHED_H
 #define CLI_CONTROL_ATTACHED_H
 

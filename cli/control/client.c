@@ -15,7 +15,7 @@
 #include "base/io.h"
 #include "base/socket_path.h"
 
-/* More than any answer has; it is text for people. */
+/* No answer is larger, since it is text for people. */
 #define ANSWER_MAX (64u << 20)
 
 static int be_patient(int fd, unsigned seconds)
@@ -61,7 +61,7 @@ static int receive(int fd, char *bytes, size_t size)
     return 0;
 }
 
-/* A byte at a time: what follows is of a size that it says. */
+/* Reads a byte at a time, since this line says how much follows. */
 static int receive_head(int fd, char *line, size_t room)
 {
     size_t length = 0;

@@ -20,7 +20,7 @@ int control_connect(const char *path, unsigned patience_s, int *ret_fd, char **r
  * patience is over, and control_take_late() comes before the next question. */
 int control_ask(int fd, const char *verb, const char *rest, struct control_answer *ret_answer,
                 char **ret_error);
-/* Takes an answer for which nobody waits any more. -ETIMEDOUT: it has not come yet. */
+/* Takes an answer that nobody waits for any more. -ETIMEDOUT: it has not come yet. */
 int control_take_late(int fd);
 void control_answer_finish(struct control_answer *answer);
 

@@ -100,7 +100,7 @@ static void answer_line(struct control_server *server, struct peer *peer, const 
     flush(server, peer);
 }
 
-/* As many lines as are there whole, as long as their answers are taken. */
+/* Answers all whole lines that are there, as long as the peer takes the answers. */
 static void answer_lines(struct control_server *server, struct peer *peer)
 {
     char *end;
@@ -158,7 +158,7 @@ static void listen_again(struct control_server *server)
     watch_listener(server, EPOLLIN);
 }
 
-/* It may have asked, and finds the answer to whatever that was. */
+/* The peer may have asked something already, and finds the answer. */
 static void turn_away(int fd)
 {
     char *why = xformat("%d others are attached already; end one of them", PEERS_MAX);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The control socket of a run, on which other processes of the same user ask and are answered: a
- * line asks, and the answer is a line as well, "STATUS OUT ERROR", followed by as many bytes of
- * output and of an error as it says. STATUS is a word of control_status_name().
- */
+/* The control socket of a run, on which other processes of the same user ask. A line asks. The
+ * answer is a line, too, "STATUS OUT ERROR", followed by as many bytes of output and of an error as
+ * it says. STATUS is a word of control_status_name(). */
 #ifndef CLI_CONTROL_SERVER_H
 #define CLI_CONTROL_SERVER_H
 
@@ -24,7 +22,7 @@ typedef enum control_status (*control_answer_fn)(void *ctx, const char *line, FI
  * with a sentence. */
 int control_server_open(const char *path, control_answer_fn answer, void *ctx,
                         struct control_server **ret_server, char **ret_error);
-/* Serves a listener that is there already, and takes it over, also where it fails. */
+/* Serves a listener that is there already. It takes the listener over, even if it fails. */
 int control_server_create(struct listener *listener, control_answer_fn answer, void *ctx,
                           struct control_server **ret_server);
 /* Readable when control_server_serve() has something to do. */

@@ -36,7 +36,7 @@ static int exit_code(enum poke_status status)
     return status == POKE_OK ? EXIT_SUCCESS : status == POKE_FAILED ? EXIT_FAILURE : EXIT_BAD_INPUT;
 }
 
-/* What executes the lines: a poke of our own, or a run at the other end of sockets. */
+/* Executes the lines: a poke of our own, or a run at the other end of sockets. */
 struct doer {
     struct poke *poke; /* or NULL */
     struct attached attached;
@@ -80,7 +80,7 @@ static enum poke_status do_line(struct doer *doer, const char *line, const struc
     return status;
 }
 
-/* What the last word of the line may become. */
+/* Finds what the last word of the line may become. */
 static void find_candidates(struct doer *doer, const char *line, struct strings *ret_candidates)
 {
     if (doer->poke)
@@ -92,7 +92,7 @@ static void find_candidates(struct doer *doer, const char *line, struct strings 
 /* --- commands on the command line -------------------------------------------------------------
  */
 
-/* They may have lines, as a script has. */
+/* The commands may have several lines, as a script has. */
 static int do_text(struct doer *doer, const char *text)
 {
     struct source source = {.name = "-c"};

@@ -10,7 +10,7 @@
 #include "sim/command.h"
 #include "trestle/test.h"
 
-/* Where the boards have their memory. It is only taken when it is touched. */
+/* Boards have their memory here. The host gives it only when something touches it. */
 #define RAM_SIZE (UINT64_C(256) << 20)
 
 static uint64_t ram_of(const char *arch)
@@ -108,7 +108,7 @@ static void add_links(struct offline *offline, const struct config *config)
     }
 }
 
-/* As in a run: before the first command. */
+/* Calls start() of the models before the first command, as a run does. */
 static int start_devices(struct offline *offline, const struct config *config, char **ret_error)
 {
     char *error = NULL;

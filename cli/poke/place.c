@@ -42,7 +42,7 @@ struct trestle_device *place_device(const struct poke_target *target, const char
     return NULL;
 }
 
-/* The width that an access has if nobody says one: 32 bits, or what the model has instead. */
+/* The width of an access if nobody says one: 32 bits, or another one that the model has. */
 static uint32_t usual_size(const struct trestle_device *dev)
 {
     uint32_t sizes = trestle_device_model(dev)->access_sizes;

@@ -15,10 +15,10 @@ struct place {
 /* False: *ret_error is a sentence, malloc'd. */
 bool place_parse(const struct poke_target *target, const char *text, struct place *ret_place,
                  char **ret_error);
-/* The device that a name names, or NULL and a sentence. */
+/* Returns the device of that name, or NULL and a sentence. */
 struct trestle_device *place_device(const struct poke_target *target, const char *name,
                                     char **ret_error);
-/* Devices, or registers of one, or fields of one of these, that begin like the word. */
+/* Finds devices, registers of one, or fields of a register, that begin like the word. */
 void place_complete(const struct poke_target *target, const char *word, struct strings *ret_list);
 /* The part of a register's value that the place is. */
 uint64_t place_extract(const struct place *place, uint64_t value);

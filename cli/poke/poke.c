@@ -173,7 +173,7 @@ static enum poke_status do_write(struct poke *poke, const struct words *words)
     enum poke_status status = parse_place(poke, words->items[1], &place);
     if (status == POKE_OK)
         status = parse_value(poke, &place, words->items[2], &part);
-    /* A field is written as a driver does it: the others as they are. */
+    /* A field is written as a driver does it: the other fields keep their values. */
     if (status == POKE_OK && place_is_field(&place))
         status = access_place(poke, &place, false, &value);
     if (status != POKE_OK)
@@ -271,7 +271,7 @@ static enum poke_status copy(struct poke *poke, bool write, uint64_t addr, void 
                 size);
 }
 
-/* Words from the first-th on: bytes as numbers, or text in quotes. */
+/* Takes words from the first-th on: bytes as numbers, or text in quotes. */
 static enum poke_status parse_bytes(struct poke *poke, const struct words *words, size_t first,
                                     uint8_t *bytes, size_t *ret_size)
 {
@@ -287,7 +287,8 @@ static enum poke_status parse_bytes(struct poke *poke, const struct words *words
             *ret_size += length - 1;
             continue;
         }
-        /* As wide as it is written: 0x12 is a byte, 0x12345678 four of them, the lowest first. */
+        /* A number is as wide as it is written: 0x12 is a byte, 0x12345678 is four bytes, the
+         * lowest first. */
         size_t digits = strncmp(word, "0x", 2) == 0 ? length - 2 : 1;
         size_t size = digits <= 2 ? 1 : digits <= 4 ? 2 : digits <= 8 ? 4 : 8;
         if (!number_parse(word, &value) || (size < 8 && value >> 8 * size))
@@ -459,7 +460,7 @@ static enum poke_status do_reset(struct poke *poke, const struct words *words)
     return POKE_OK;
 }
 
-/* What is stored, without reading as the guest does: nothing happens by it. */
+/* Shows what is stored. Unlike a read of the guest's, this has no effects. */
 static enum poke_status do_registers(struct poke *poke, const struct words *words)
 {
     struct trestle_register_at at = {0};
@@ -508,7 +509,7 @@ static enum poke_status do_send(struct poke *poke, const struct words *words)
                           : fail(poke, POKE_FAILED, "not delivered: %s", strerror(-delivered));
 }
 
-/* As from where its backend leads: input uart "abc" */
+/* Gives input as if it came from the device's backend: input uart "abc" */
 static enum poke_status do_input(struct poke *poke, const struct words *words)
 {
     uint8_t bytes[BYTES_MAX];
@@ -682,7 +683,7 @@ static enum poke_status do_help(struct poke *poke, const struct words *words)
     return POKE_OK;
 }
 
-/* Words lie between blanks; "a text" keeps its first quote, and its blanks. False: it has no end.
+/* Blanks separate words; "a text" keeps its first quote and its blanks. False: a text has no end.
  */
 static bool split(char *text, struct words *ret_words)
 {
@@ -717,7 +718,7 @@ static enum poke_status fail_unknown(struct poke *poke, const char *name)
     return status;
 }
 
-/* The command of that name, or NULL. */
+/* Returns the command of that name, or NULL. */
 static const struct poke_command *find_command(const char *name)
 {
     for (size_t i = 0; i < COMMANDS; i++)
@@ -769,7 +770,7 @@ enum poke_status poke_line(struct poke *poke, const char *line)
 
 /* --- whom it concerns ------------------------------------------------------------------------ */
 
-/* The word that names the device; 0: there is none. */
+/* Returns which word names the device; 0: none does. */
 static size_t device_word(const struct poke_command *command, const struct words *words)
 {
     size_t word = 1;

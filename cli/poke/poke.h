@@ -42,11 +42,11 @@ struct poke_target {
     int (*copy)(void *ctx, bool write, uint64_t addr, void *buf, size_t size);
     /* Prints the devices, those elsewhere as well. (NULL where there are no others) */
     void (*list)(void *ctx, FILE *out);
-    /* Lets a device be faulty. False, with a sentence: there is no such device, or it cannot be.
-     * (NULL where there is no guest to live with it) */
+    /* Makes a device faulty. False, with a sentence: there is no such device, or it cannot be made
+     * faulty. (NULL where there is no guest) */
     bool (*set_fault)(void *ctx, const char *name, enum trestle_fault fault, char **ret_error);
-    /* Puts a device's files as they are now in place of those that it was made of, and prints what
-     * serves it. Else a sentence. (NULL where there is no guest) */
+    /* Makes the device again from its files as they are now, and prints what serves it. On failure
+     * it gives a sentence. (NULL where there is no guest) */
     enum poke_status (*reload)(void *ctx, const char *name, FILE *out, char **ret_error);
     /* What each device has served so far. (NULL where nobody counts) */
     void (*stats)(void *ctx, FILE *out);
@@ -59,7 +59,7 @@ struct poke {
     bool quits;
 };
 
-/* Whom a command concerns where devices are in several processes. */
+/* Which device a command is for, if devices are in several processes. */
 enum poke_scope {
     POKE_ASKED,  /* whoever is asked: it acts on processes, or is no command */
     POKE_DEVICE, /* the process of the device that it names */
@@ -76,8 +76,8 @@ char *poke_next_command(char **ref_rest);
 enum poke_status poke_line(struct poke *poke, const char *line);
 void poke_finish(struct poke *poke);
 
-/* What the last word of a line that ends at the cursor may become; ended by NULL, to be given to
- * strings_finish(). */
+/* Finds what the last word of a line that ends at the cursor may become; ended by NULL, to be given
+ * to strings_finish(). */
 void poke_complete(const struct poke *poke, const char *line, struct strings *ret_candidates);
 
 #endif

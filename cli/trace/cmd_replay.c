@@ -69,7 +69,7 @@ static const char *bundled_model(const struct replay_options *wanted)
     return wanted->model && trestle_model_find(wanted->model) ? wanted->model : NULL;
 }
 
-/* A model that does not exist is no reason to talk about devices. */
+/* If the model does not exist, nothing is to be said about devices. */
 static int check_model(const char *name)
 {
     if (!name || strchr(name, '/') || strchr(name, '.') || config_has_model(name))
@@ -133,7 +133,7 @@ static int check_recorded(const struct trace_file *trace,
     return 0;
 }
 
-/* The recorded device as the one device of a configuration, so that one reader judges all. */
+/* Makes the recorded device the one device of a configuration, so that one reader checks all. */
 static int configure(const struct trestle_trace_device *recorded,
                      const struct replay_options *wanted, struct config **ret_config)
 {

@@ -153,7 +153,7 @@ static void put_record(struct output *outputs, const struct trestle_trace_record
 /* --- reading ----------------------------------------------------------------------------------
  */
 
-/* To the end, or to what is wrong. */
+/* Reads to the end, or up to what is wrong. */
 static int show(struct trace_file *trace, uint32_t device, trestle_time at, struct output *outputs)
 {
     struct trestle_trace_record record;

@@ -17,7 +17,7 @@ int trace_file_fail(const struct trace_file *trace, char *error)
     return code;
 }
 
-/* They go to terminals and into other files. */
+/* Names go to terminals and into other files. */
 static void clean_names(const struct trestle_trace_header *header)
 {
     for (size_t i = 0; i < header->num_devices; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What registers held at some time: as the guest has last read or written them whole. */
+/* Tells what registers held at some time: the value that the guest last read or wrote whole. */
 #include <inttypes.h>
 #include <stdlib.h>
 

@@ -111,7 +111,7 @@ static void differ(struct player *player, const struct trestle_trace_record *got
     player->replay->difference = printed_end(&text);
 }
 
-/* Peers had their turn before what the device did last, at the same time. */
+/* At the same time, peers had their turn before the device's latest action. */
 static void pass_peers_on(struct player *player, trestle_time now)
 {
     while (player->has_next > 0 && player->next.device != player->replay->device &&
@@ -202,7 +202,7 @@ static void feed_transfer(struct player *player, struct transfer *transfer)
     go_on(player);
 }
 
-/* Most transfers end before they have begun for the model: within this call. */
+/* Most transfers end within this call, before they have begun for the model. */
 static int on_dma(void *ctx, struct trestle_device *dev, bool write, uint64_t addr, void *buf,
                   size_t size, uint64_t id)
 {
@@ -253,7 +253,7 @@ static void reset(struct player *player)
         trestle_device_reset(player->stage.dev);
 }
 
-/* What was expected did not come in time. It may only be late: what the device does next tells. */
+/* The expected record did not come in time. It may only be late; the device's next action tells. */
 static void miss(struct player *player)
 {
     for (unsigned i = 0; i < EVENTS_LOOKED_AT && !is_over(player); i++) {

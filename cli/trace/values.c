@@ -186,7 +186,8 @@ static void observe(void *ctx, const struct trestle_device *dev, struct trestle_
 
 /* --- transfers ------------------------------------------------------------------------------- */
 
-/* Ends at once, with what the recorded one got. One that the trace does not end never does. */
+/* The transfer ends at once, with the result of the recorded one. If the trace does not end it, it
+ * never ends. */
 static int on_dma(void *ctx, struct trestle_device *dev, bool write, uint64_t addr, void *buf,
                   size_t size, uint64_t id)
 {
@@ -218,7 +219,7 @@ static int on_dma(void *ctx, struct trestle_device *dev, bool write, uint64_t ad
 
 /* --- what comes from outside ----------------------------------------------------------------- */
 
-/* Until something is so, event by event; false: it does not become so. */
+/* Runs event by event until the condition holds. False: it never does. */
 static bool run_until(struct player *player, const bool *is_so)
 {
     for (unsigned i = 0; i < EVENTS_LOOKED_AT && !*is_so && !is_over(player); i++) {

@@ -251,7 +251,7 @@ static void declare_registers(const struct vcd_sink *vcd, uint32_t device, FILE 
     }
 }
 
-/* A name is one word there. */
+/* In that format a name is one word. */
 static void print_scope(const char *name, FILE *file)
 {
     fputs("$scope module ", file);
