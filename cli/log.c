@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "util.h"
 
 #define BUFFER_SIZE ((size_t)1 << 20)
@@ -37,7 +38,9 @@ static struct {
     int fd;
     bool has_thread;
     size_t start, used; /* of the ring in buffer */
-    uint64_t left_out;  /* texts, since the last that fitted */
+    uint64_t left_out;  /* lines, since the last that fitted */
+    uint64_t unwritten; /* lines, since the last that could be written */
+    int error;          /* why they could not */
     bool shows_time;
     char buffer[BUFFER_SIZE];
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -65,8 +68,8 @@ static void open_sink(void)
     }
 }
 
-/* As much as the reader takes at once; what can be written nowhere counts as written. */
-static size_t write_now(const char *bytes, size_t size)
+/* As much as the reader takes at once. A negative errno: none of it, now or later. */
+static ssize_t write_now(const char *bytes, size_t size)
 {
     ssize_t n = -1;
     if (state.sink == SINK_BLOCKING)
@@ -77,13 +80,13 @@ static size_t write_now(const char *bytes, size_t size)
                                       : write(state.fd, bytes, size);
     } while (n < 0 && errno == EINTR);
     if (n >= 0)
-        return (size_t)n;
+        return n;
     if (errno == EBADF) { /* a model may close what it likes */
         state.fd = STDERR_FILENO;
         state.sink = SINK_BLOCKING;
         return 0;
     }
-    return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : size;
+    return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
 }
 
 static size_t piece_of(size_t size)
@@ -92,15 +95,45 @@ static size_t piece_of(size_t size)
 }
 
 /* Without the lock: only this thread takes from the ring. */
-static size_t wait_and_write(const char *bytes, size_t size)
+static ssize_t wait_and_write(const char *bytes, size_t size)
 {
     struct pollfd poll_fd = {.fd = state.fd, .events = POLLOUT};
     if (state.sink == SINK_BLOCKING) {
         ssize_t n = write(state.fd, bytes, piece_of(size));
-        return n < 0 && errno == EINTR ? 0 : n < 0 ? size : (size_t)n;
+        return n < 0 && errno == EINTR ? 0 : n < 0 ? -errno : n;
     }
     poll(&poll_fd, 1, -1);
     return write_now(bytes, piece_of(size));
+}
+
+static size_t count_lines(const char *text, size_t size)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < size; i++)
+        lines += text[i] == '\n';
+    return lines;
+}
+
+/* What became of these bytes: how many are dealt with. */
+static size_t account(const char *bytes, size_t size, ssize_t written)
+{
+    if (written >= 0)
+        return (size_t)written;
+    state.unwritten += count_lines(bytes, piece_of(size));
+    state.error = (int)-written;
+    return piece_of(size);
+}
+
+/* Once something can be written again. */
+static void say_unwritten(void)
+{
+    char text[256];
+    int length = snprintf(text, sizeof(text),
+                          "trestle: warning: %" PRIu64 " lines are missing here: they could not be "
+                          "written: %s\n",
+                          state.unwritten, error_text(-state.error));
+    if (write_now(text, (size_t)length) > 0)
+        state.unwritten = 0;
 }
 
 static void append(const char *bytes, size_t size)
@@ -137,8 +170,9 @@ static void *drain(void *unused)
             BUFFER_SIZE - state.start < state.used ? BUFFER_SIZE - state.start : state.used;
         const char *bytes = state.buffer + state.start;
         pthread_mutex_unlock(&state.lock);
-        size_t written = wait_and_write(bytes, size);
+        ssize_t n = wait_and_write(bytes, size);
         pthread_mutex_lock(&state.lock);
+        size_t written = account(bytes, size, n);
         state.start = (state.start + written) % BUFFER_SIZE;
         state.used -= written;
         pthread_cond_broadcast(&state.emptied);
@@ -181,14 +215,6 @@ static void leave_lock(const sigset_t *before)
     pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
-static size_t count_lines(const char *text)
-{
-    size_t lines = 0;
-    for (; *text; text++)
-        lines += *text == '\n';
-    return lines;
-}
-
 void log_begin(void)
 {
     sigset_t before;
@@ -205,15 +231,18 @@ void log_text(const char *text)
     take_lock(&before);
     if (state.sink == SINK_UNKNOWN)
         open_sink();
+    if (state.unwritten > 0 && state.used == 0 && state.left_out == 0)
+        say_unwritten();
     for (size_t n = 1; state.used == 0 && state.left_out == 0 && n > 0 && written < size;
          written += n)
-        n = write_now(text + written, piece_of(size - written));
+        n = account(text + written, size - written,
+                    write_now(text + written, piece_of(size - written)));
     if (written < size && !state.has_thread)
         state.has_thread = start_thread();
     if (written < size && state.left_out == 0 && size - written <= BUFFER_SIZE - state.used)
         append(text + written, size - written);
     else if (written < size)
-        state.left_out += count_lines(text + written);
+        state.left_out += count_lines(text + written, size - written);
     pthread_cond_signal(&state.filled);
     leave_lock(&before);
 }

@@ -5,6 +5,7 @@ import fcntl
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import termios
@@ -71,6 +72,25 @@ class Log(Case):
         self.assertEqual([line for line in lines[1:] if not whole.match(line)], [])
         self.assertRegex(lines[-2], r"^d +0x10200000 ")
 
+    def test_a_disk_that_is_full(self):
+        """What it does not take is counted; a line says so once it takes some again."""
+        path = self.dir / "log"
+        config = self.config({"machine": {"kernel": str(common.guest("probe"))}, "devices": [
+            {"name": "d", "model": "id", "base_addr": "0x10200000", **self.DEVICE}]})
+        with open(path, "ab") as file:
+            guest = Guest(self, "-vv", config=config, stderr=file, preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY)))
+        while path.stat().st_size < 8192:
+            self.assertEqual(guest.ask("r 4 10200000"), "= 10200000")
+        for _ in range(10):
+            self.assertEqual(guest.ask("r 4 10200000"), "= 10200000")
+        os.truncate(path, 0)
+        self.assertEqual(guest.ask("r 4 10200000"), "= 10200000")
+        guest.process.terminate()
+        self.assertEqual(guest.process.wait(30), 128 + signal.SIGTERM)
+        self.assertRegex(path.read_text(), r"\Atrestle: warning: 1\d lines are missing here: they could not be "
+                                           r"written: File too large\nMMIO from d: type=0 ")
+
     def test_other_kinds_of_reader(self):
         """A file, a socket, nobody at all."""
         with open(self.dir / "log", "wb") as file:
@@ -91,6 +111,7 @@ class Inline(Log):
     """QEMU itself is the writer, and everything would stand still with it."""
     DEVICE = {"process": "inline"}
     test_a_signal_while_a_line_is_written = None
+    test_a_disk_that_is_full = None  # its limit for files leaves no shared memory
 
 
 class Plugin(Case):
