@@ -5,6 +5,15 @@
 #ifndef TRESTLE_VERILATOR_MASTER_WB_H
 #define TRESTLE_VERILATOR_MASTER_WB_H
 
+#ifndef MASTER_DAT_R // it only writes
+#define MASTER_WE true
+#define MASTER_DAT_R trestle_rtl::nowhere()
+#endif
+#ifndef MASTER_DAT_W // it only reads
+#define MASTER_WE false
+#define MASTER_DAT_W 0
+#endif
+
 struct Master {
     enum phase { READY, WANTED, ASKED, WAITING, ANSWERING }; // in this order
     static constexpr bool is_there = true;

@@ -105,13 +105,14 @@ static const struct rtl_signal apb[] = {
 
 /* clang-format off */
 /* A slave with one register has no address, and a simple one leaves cyc to whoever chooses it. */
-#define WISHBONE(is_slave) \
+#define WISHBONE_ASKS(is_slave) \
     {{"stb"}, "STB", true}, \
     {{"cyc"}, "CYC", true, is_slave}, \
-    {{"we"}, "WE", true}, \
-    {{"adr", "addr", "address"}, "ADR", true, is_slave}, \
-    {{"dat", "data", "dat_w", "dat_mosi", "wdat", "wdata"}, "DAT_W", true}, \
-    {{"dat", "data", "dat_r", "dat_miso", "rdat", "rdata", "rdt"}, "DAT_R"}, \
+    {{"adr", "addr", "address"}, "ADR", true, is_slave}
+#define WISHBONE_WE {{"we"}, "WE", true}
+#define WISHBONE_DAT_W {{"dat", "data", "dat_w", "dat_mosi", "wdat", "wdata"}, "DAT_W", true}
+#define WISHBONE_DAT_R {{"dat", "data", "dat_r", "dat_miso", "rdat", "rdata", "rdt"}, "DAT_R"}
+#define WISHBONE_ANSWERS \
     {{"ack"}, "ACK"}, \
     {{"sel"}, "SEL", true, true, "~UINT64_C(0)"}, \
     {{"err"}, "ERR", false, true}, \
@@ -121,9 +122,13 @@ static const struct rtl_signal apb[] = {
     {{"bte"}, NULL, true, true}, \
     {{"lock"}, NULL, true, true}, \
     {{NULL}}
-/* clang-format on */
+#define WISHBONE(is_slave) \
+    WISHBONE_ASKS(is_slave), WISHBONE_DAT_W, WISHBONE_DAT_R, WISHBONE_WE, WISHBONE_ANSWERS
 static const struct rtl_signal wishbone[] = {WISHBONE(true)};
 static const struct rtl_signal wishbone_master[] = {WISHBONE(false)};
+static const struct rtl_signal wishbone_writes[] = {WISHBONE_ASKS(false), WISHBONE_DAT_W, WISHBONE_ANSWERS};
+static const struct rtl_signal wishbone_reads[] = {WISHBONE_ASKS(false), WISHBONE_DAT_R, WISHBONE_ANSWERS};
+/* clang-format on */
 
 static const struct rtl_signal tilelink[] = {
     {{"a_valid"}, "A_VALID", true},
@@ -179,7 +184,7 @@ const struct rtl_bus rtl_buses[] = {
     {"AXI4", "bus_axi4.h", axi4, .address = 3, .data = 9},
     {"AXI4-Lite", "bus_axil.h", axil, .address = 2, .data = 5},
     {"APB", "bus_apb.h", apb, .address = 3, .data = 4},
-    {"Wishbone", "bus_wb.h", wishbone, .address = 3, .data = 4},
+    {"Wishbone", "bus_wb.h", wishbone, .address = 2, .data = 3},
     {"TileLink-UL", "bus_tlul.h", tilelink, .address = 5, .data = 7},
     {"AXI4 writes", "bus_axi4.h", axi4_slave_writes, .address = 3, .data = 9, .is_half = true},
     {"AXI4 reads", "bus_axi4.h", axi4_reads, .address = 3, .data = 10, .is_half = true},
@@ -197,6 +202,10 @@ const struct rtl_bus rtl_masters[] = {
     {"AXI4 reads", "master_axi.h", axi4_reads, .address = 3, .data = 10, .is_master = true},
     {"AXI4-Lite writes", "master_axi.h", axil_writes, .address = 2, .data = 5, .is_master = true},
     {"AXI4-Lite reads", "master_axi.h", axil_reads, .address = 2, .data = 5, .is_master = true},
-    {"Wishbone", "master_wb.h", wishbone_master, .address = 3, .data = 4, .is_master = true},
+    {"Wishbone", "master_wb.h", wishbone_master, .address = 2, .data = 3, .is_master = true},
+    {"Wishbone writes", "master_wb.h", wishbone_writes, .address = 2, .data = 3, .is_half = true,
+     .is_master = true},
+    {"Wishbone reads", "master_wb.h", wishbone_reads, .address = 2, .data = 3, .is_half = true,
+     .is_master = true},
     {NULL},
 };

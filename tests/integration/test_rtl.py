@@ -504,6 +504,18 @@ class Masters(RTLCase):
                    f"expect mem {RAM:#x} = 3 0 0 0 2 0 0 0 1 0 0 0 0 0 0 0\nexpect core+0 {RAM + 12:#x}\n")
         self.check_master_oracle("axil_fill", "write core+4 9", offsets=(0, 4))
 
+    def test_one_direction_of_wishbone(self):
+        out = self.assert_built(CORES / "one_way.v", "--top", "wb_sum", output="wb_sum.so")
+        self.assertIn("bus: registers\nmaster: Wishbone reads\n", out)
+        self.check("wb_sum", f"mem {RAM:#x} = 1 0 0 0 2 0 0 0 3 0 0 0 0 1 0 0\nwrite core+0 {RAM:#x}\n"
+                   f"expect irq core 1\nrun 1us\nexpect irq core 0\nexpect core+4 0x106\nexpect core+0 {RAM + 16:#x}\n")
+        self.check_master_oracle("wb_sum", f"write core+0 {RAM + 64:#x}", offsets=(0, 4))
+        out = self.assert_built(CORES / "one_way.v", "--top", "wb_fill", output="wb_fill.so")
+        self.assertIn("bus: registers\nmaster: Wishbone writes\n", out)
+        self.check("wb_fill", f"write core+0 {RAM:#x}\nwrite core+4 3\nrun 1us\nexpect irq core 0\n"
+                   f"expect mem {RAM:#x} = 3 0 0 0 2 0 0 0 1 0 0 0 0 0 0 0\nexpect core+0 {RAM + 12:#x}\n")
+        self.check_master_oracle("wb_fill", "write core+4 9", offsets=(0, 4))
+
     def test_two_masters(self):
         text = (CORES / "one_way.v").read_text()
         signals = ("output more_arvalid, input more_arready, output [31:0] more_araddr, output [7:0] more_arlen,"

@@ -83,3 +83,70 @@ module axil_fill (
             end
         end
 endmodule
+// The same on Wishbone, by a master that has no we: it adds up four words.
+module wb_sum (
+    input  wire        clk,
+    input  wire        rst,
+    input  wire        reg_valid,
+    input  wire        reg_write,
+    input  wire [2:0]  reg_addr,
+    input  wire [31:0] reg_wdata,
+    output wire [31:0] reg_rdata,
+    output wire        m_cyc_o,
+    output wire        m_stb_o,
+    output reg  [31:0] m_adr_o,
+    input  wire [31:0] m_dat_i,
+    input  wire        m_ack_i,
+    output wire        irq
+);
+    reg [31:0] sum;
+    reg [2:0]  left;
+    assign irq       = left != 0;
+    assign m_cyc_o   = irq;
+    assign m_stb_o   = irq;
+    assign reg_rdata = reg_addr[2] ? sum : m_adr_o;
+    always @(posedge clk)
+        if (rst) {m_adr_o, sum, left} <= 0;
+        else if (left == 0 && reg_valid && reg_write && !reg_addr[2]) begin
+            m_adr_o <= reg_wdata;
+            sum     <= 0;
+            left    <= 4;
+        end else if (m_ack_i) begin
+            m_adr_o <= m_adr_o + 4;
+            sum     <= sum + m_dat_i;
+            left    <= left - 1;
+        end
+endmodule
+
+// And one that fills words with their numbers, the last first.
+module wb_fill (
+    input  wire        clk,
+    input  wire        rst,
+    input  wire        reg_valid,
+    input  wire        reg_write,
+    input  wire [2:0]  reg_addr,
+    input  wire [31:0] reg_wdata,
+    output wire [31:0] reg_rdata,
+    output wire        m_cyc_o,
+    output wire        m_stb_o,
+    output reg  [31:0] m_adr_o,
+    output wire [31:0] m_dat_o,
+    input  wire        m_ack_i,
+    output wire        irq
+);
+    reg [7:0] left;
+    assign irq       = left != 0;
+    assign m_cyc_o   = irq;
+    assign m_stb_o   = irq;
+    assign m_dat_o   = {24'b0, left};
+    assign reg_rdata = reg_addr[2] ? m_dat_o : m_adr_o;
+    always @(posedge clk)
+        if (rst) {m_adr_o, left} <= 0;
+        else if (left == 0 && reg_valid && reg_write) begin
+            if (reg_addr[2]) left <= reg_wdata[7:0];
+            else m_adr_o <= reg_wdata;
+        end else if (m_ack_i) begin
+            m_adr_o <= m_adr_o + 4;
+            left    <= left - 1;
+        end
+endmodule
