@@ -251,6 +251,64 @@ static void test_a_trace_with_a_reader(void **state)
     rmdir(dir);
 }
 
+static int take_two_params(struct trestle_device *dev, const struct trestle_params *params)
+{
+    uint64_t a, b;
+    int r = trestle_params_u64(params, "a", 0, &a);
+    return r < 0 ? r : trestle_params_u64(params, "b", 0, &b);
+}
+
+static void test_parameters_are_in_it(void **state)
+{
+    const struct trestle_param params[] = {{"a", "1"}, {"b", "0x2"}};
+    struct trestle_bridge_options options = {.size = sizeof(options)};
+    struct trestle_model model = memory_model;
+    struct trestle_bridge_device device = {.size = sizeof(device),
+                                           .name = "dev",
+                                           .model = &model,
+                                           .base_addr = BASE,
+                                           .params = params,
+                                           .num_params = 2};
+    struct trestle_trace_reader *reader;
+    char path[64];
+    int fd = memfd_create("trace", MFD_CLOEXEC);
+    model.init = take_two_params;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    struct trestle_bridge *bridge;
+    assert_int_equal(trestle_bridge_create(&options, &bridge, NULL), 0);
+    assert_int_equal(trestle_bridge_add_device(bridge, &device, NULL, NULL), 0);
+    assert_int_equal(trestle_bridge_trace(bridge, path, NULL), 0);
+    trestle_bridge_destroy(bridge);
+    FILE *file = fdopen(fd, "r");
+    assert_int_equal(trestle_trace_open(file, &reader, NULL), 0);
+    const struct trestle_trace_device *traced = trestle_trace_header(reader)->devices;
+    assert_int_equal(traced->num_params, 2);
+    assert_string_equal(traced->params[0].key, "a");
+    assert_string_equal(traced->params[1].key, "b");
+    assert_string_equal(traced->params[1].value, "0x2");
+    trestle_trace_close(reader);
+    fclose(file);
+}
+
+/* The run goes on, and hears of it once. */
+static void test_a_full_disk(void **state)
+{
+    static const char text[] = "cannot write the trace /dev/full: No space left on device; it is "
+                               "cut off there, and the run goes on";
+    struct fixture *f = open_bridge(false, "/dev/full");
+    struct trestle_bridge_trace_stats stats;
+    guest(f, forwards, 7);
+    for (unsigned i = 0; i < 10000 && !log_has(f, text); i++) {
+        guest(f, forwards, 7);
+        turn(f);
+    }
+    assert_log_has(f, text);
+    assert_true(trestle_bridge_trace_end(f->bridge, &stats));
+    assert_false(stats.is_whole);
+    assert_null(strstr(strstr(f->log, text) + 1, text));
+    trestle_bridge_destroy(f->bridge);
+}
+
 static void test_a_place_that_cannot_be_written(void **state)
 {
     struct fixture *f = open_bridge(false, NULL);
@@ -275,6 +333,8 @@ int main(void)
         cmocka_unit_test(test_version_1_has_no_times),
         cmocka_unit_test(test_both_times),
         cmocka_unit_test(test_a_trace_with_a_reader),
+        cmocka_unit_test(test_parameters_are_in_it),
+        cmocka_unit_test(test_a_full_disk),
         cmocka_unit_test(test_a_place_that_cannot_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
