@@ -243,6 +243,10 @@ static void test_deferred_answer(void **state)
     write_value(f, other, BASE + STRIDE, 8);       /* does not */
     expect(f, fd, true, 0xdef);
     expect(f, fd, true, 0);
+    for (int i = 0; i < 3; i++) /* one after the other, without a word from the client between */
+        send_request(fd, TRESTLE_V1_READ, 4, BASE + REG_DEFERRED, 0);
+    for (int i = 0; i < 3; i++)
+        expect(f, fd, true, 0xdef);
     close(fd);
     close(other);
 }
