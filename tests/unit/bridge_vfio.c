@@ -132,26 +132,35 @@ static void agree(void)
     assert_int_equal(ask(VFIO_VERSION, version, sizeof(version)), 0);
 }
 
-static int open_device(void **state)
+/* What trestle_bridge_add_device() says. */
+static int open_with(const struct trestle_model *model, const struct trestle_pci *given)
 {
     static struct fixture fixture;
     struct trestle_bridge_options options = {
         .size = sizeof(options), .wait = TRESTLE_WAIT_SLEEP, .log = fixture_log, .ctx = &fixture};
     struct trestle_bridge_device device = {.size = sizeof(device),
                                            .name = "dev",
-                                           .model = &memory_model,
+                                           .model = model,
                                            .base_addr = TRESTLE_NO_BASE,
                                            .region_size = 4096,
-                                           .vfio_user = &pci};
+                                           .vfio_user = given};
     f = &fixture;
     *f = (struct fixture){0};
     fd = -1;
     assert_int_equal(trestle_bridge_create(&options, &f->bridge, NULL), 0);
-    assert_int_equal(trestle_bridge_add_device(f->bridge, &device, NULL, NULL), 0);
-    assert_int_equal(trestle_bridge_listen(f->bridge, NULL), 0);
+    int r = trestle_bridge_add_device(f->bridge, &device, NULL, NULL);
+    if (r == 0) {
+        assert_int_equal(trestle_bridge_listen(f->bridge, NULL), 0);
+        agree();
+    }
+    return r;
+}
+
+static int open_device(void **state)
+{
+    int r = open_with(&memory_model, &pci);
     *state = f;
-    agree();
-    return 0;
+    return r;
 }
 
 static int close_device(void **state)
@@ -299,6 +308,49 @@ static void test_configuration_space(void **state)
     wait_for_log(f, "Device dev disconnected");
     agree();
     assert_int_equal(read_of(CONFIG, COMMAND, 2), 0);
+}
+
+static void test_one_line_and_none(void **state)
+{
+    (void)state;
+    for (uint32_t lines = 0; lines <= 1; lines++) {
+        struct trestle_model model = memory_model;
+        uint8_t payload[32] = {32, [8] = TABLE};
+        model.irq_lines = lines;
+        assert_int_equal(open_with(&model, &pci), 0);
+        assert_int_equal(read_of(CONFIG, 0x3d, 1), lines);
+        assert_int_equal(read_of(CONFIG, MSI, 1), lines ? 5 : 9); /* else the vendor's is there */
+        if (lines)
+            assert_int_equal(read_of(CONFIG, MSIX, 4), 0x11 | MSI << 8); /* a table of one */
+        assert_int_equal(ask(VFIO_GET_REGION_INFO, payload, 32), 0);
+        assert_int_equal(vfio_get64(heard.payload + 16), lines * 4096);
+        for (uint8_t index = VFIO_INTX; index <= VFIO_MSIX; index++) {
+            payload[8] = index;
+            assert_int_equal(ask(VFIO_GET_IRQ_INFO, payload, 16), 0);
+            assert_int_equal(vfio_get32(heard.payload + 12), lines);
+        }
+        close(fd);
+        trestle_bridge_destroy(f->bridge);
+    }
+}
+
+static void test_bars_that_cannot_be(void **state)
+{
+    static const struct {
+        uint8_t bar;
+        int r;
+    } cases[] = {{TRESTLE_BAR_IO + 1, -EINVAL},
+                 {TRESTLE_BAR_IO, -EINVAL}, /* with 4096 bytes */
+                 {TRESTLE_BAR_MEM, 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct trestle_pci given = pci;
+        given.bar = cases[i].bar;
+        assert_int_equal(open_with(&memory_model, &given), cases[i].r);
+        if (fd >= 0)
+            close(fd);
+        trestle_bridge_destroy(f->bridge);
+    }
 }
 
 /* --- accesses -------------------------------------------------------------------------------- */
@@ -747,6 +799,8 @@ int main(void)
         VFIO_TEST(test_version),
         VFIO_TEST(test_what_it_is),
         VFIO_TEST(test_configuration_space),
+        cmocka_unit_test(test_one_line_and_none),
+        cmocka_unit_test(test_bars_that_cannot_be),
         VFIO_TEST(test_accesses),
         VFIO_TEST(test_power),
         VFIO_TEST(test_window),

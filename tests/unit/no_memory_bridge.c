@@ -136,6 +136,23 @@ static void test_bridge(void **state)
     fail_in_turn(serve, 20);
 }
 
+static void hear(void *ctx)
+{
+}
+
+static void test_watch(void **state)
+{
+    const struct trestle_bridge_options options = {.size = sizeof(options)};
+    assert_int_equal(trestle_bridge_create(&options, &bridge, NULL), 0);
+    allocations = 0;
+    fail_at = 1;
+    int r = trestle_bridge_watch(bridge, STDIN_FILENO, hear, NULL);
+    fail_at = 0;
+    assert_int_equal(r, -ENOMEM);
+    trestle_bridge_destroy(bridge);
+    bridge = NULL;
+}
+
 static void test_arguments(void **state)
 {
     fail_in_turn(find_arguments, 5);
@@ -150,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bridge),
+        cmocka_unit_test(test_watch),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_model),
     };
