@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* A SystemC model that does what a model should not, at the guest's command. */
+#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <systemc>
@@ -9,7 +10,9 @@
 #ifdef RESOLUTION_NS
 static const uint64_t ADDRESS = 0x40004000; // as on its bus
 static const unsigned BITS = 64;
-static const bool resolution_set = (sc_core::sc_set_time_resolution(1, sc_core::SC_NS), true);
+static const bool resolution_set =
+    (sc_core::sc_set_time_resolution(1, std::getenv("MOODY_FS") ? sc_core::SC_FS : sc_core::SC_NS),
+     true);
 #else
 static const uint64_t ADDRESS = 0;
 static const unsigned BITS = 32;

@@ -162,14 +162,17 @@ class Time(SystemCCase):
         self.assertGreaterEqual(self.read(guest, NOW) - before, 500000)
         self.quit(guest)
 
-    def test_a_resolution_of_a_nanosecond(self):
-        """Of a model with 64 bits, whose registers are not at 0 for it."""
-        guest = self.guest(model="moody_ns", icount=0)
-        self.write(guest, SCRATCH, 500)
-        before = self.read(guest, NOW)
-        self.assertEqual(self.read(guest, WAIT), 7)
-        self.assertGreaterEqual(self.read(guest, NOW) - before, 500000)
-        self.quit(guest)
+    def test_other_resolutions(self):
+        """Of a model with 64 bits, whose registers are not at 0 for it: a nanosecond, and a femtosecond."""
+        for more in {}, {"MOODY_FS": "1"}:
+            self.env.update(more)
+            guest = self.guest(model="moody_ns", icount=0)
+            self.write(guest, SCRATCH, 500)
+            before = self.read(guest, NOW)
+            self.assertEqual(self.read(guest, WAIT), 7)
+            self.assertGreaterEqual(self.read(guest, NOW) - before, 500000)
+            self.quit(guest)
+        self.assertEqual(self.after(True, RING, 777, model="moody_ns"), [(777000, "irq 1 up")])
 
     def test_a_clock_that_runs_freely_is_named_with_its_remedy(self):
         guest = self.guest(icount=0, params={"clock_ns": 10}, timeout_ms=0)
