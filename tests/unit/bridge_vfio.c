@@ -635,7 +635,9 @@ static void test_memory_of_files(void **state)
         assert_int_equal(map(3, OFFSET, RAM_AT, first, memory), 0);
         assert_int_equal(map(3, OFFSET + first, RAM_AT + first, RAM_SIZE - first, memory), 0);
         assert_log_has(f, is_sealed ? "at 0x80000000 is shared"
-                                    : "may become shorter (it is not sealed)");
+                                    : "at 0x80000000 may become shorter (it is not sealed)");
+        assert_log_has(f, is_sealed ? "at 0x800004e8 is shared"
+                                    : "at 0x800004e8 may become shorter (it is not sealed)");
         for (unsigned i = 0; i < SIZE; i++)
             bytes[OFFSET + FROM + i] = (uint8_t)(i * 7 + 1);
         assert_int_equal(copy_in_guest(SIZE), EFAULT); /* it is no master */
@@ -732,6 +734,9 @@ static void test_memory_by_messages(void **state)
         say(heard.header.id, VFIO_DMA_WRITE, VFIO_TYPE_REPLY, answer, 12, NULL, 0);
     }
     assert_int_equal(read_of(BAR, REG_DMA_STATUS, 4), 0);
+    struct trestle_device_stats stats;
+    trestle_bridge_stats(f->bridge, 0, &stats);
+    assert_int_equal(stats.errors, 0);
     /* One that the client cannot do. */
     begin_copy(4);
     expect_piece(VFIO_DMA_READ, DMA_FROM, 4);
