@@ -504,8 +504,9 @@ static void test_devices_of_one_model_share_its_tables(void **state)
     assert_ptr_not_equal(row_of(devices[0]), row_of(devices[2]));
     trestle_device_destroy(devices[0]);
     assert_string_equal(row_of(devices[1])->name, "CTRL");
+    trestle_device_destroy(devices[1]); /* whose tables were made first */
+    assert_string_equal(row_of(devices[2])->name, "CTRL");
     trestle_device_destroy(devices[2]);
-    trestle_device_destroy(devices[1]);
     trestle_sim_destroy(sim);
 }
 
