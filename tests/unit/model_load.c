@@ -66,7 +66,8 @@ static void test_a_file_that_is_overwritten(void **state)
     int original = open(FIXTURES "/good.so", O_RDONLY | O_CLOEXEC), copy = mkstemps(path, 3);
     ssize_t size = read(original, bytes, sizeof(bytes));
     assert_cmp(copy, >=, 0);
-    assert_in_range(size, 1, sizeof(bytes) - 1);
+    assert_cmp(size, >=, 1);
+    assert_cmp(size, <, sizeof(bytes));
     close(original);
     close(copy);
     write_over(path, bytes, (size_t)size);
