@@ -82,6 +82,19 @@ bool qemu_counts_instructions(void)
     return !use_icount || *use_icount != 0;
 }
 
+/* From 11.1 on no function tells it, but a variable. 0: it is not as expected. */
+static size_t target_page_size(void)
+{
+    const struct {
+        bool is_decided;
+        int bits;
+        uint64_t mask;
+    } *page = SYMBOL(target_page);
+    bool is_known = page && page->bits >= 10 && page->bits <= 16 &&
+                    page->mask == UINT64_MAX << (unsigned)page->bits;
+    return is_known ? (size_t)1 << page->bits : 0;
+}
+
 /* QEMU counts the parts of its memory map in what is left of a page's address, and aborts when they
  * are more. The machine's own are some hundred at most. */
 unsigned qemu_max_regions(void)
@@ -89,7 +102,10 @@ unsigned qemu_max_regions(void)
     size_t (*page_size)(void) = SYMBOL(qemu_target_page_size);
     /* From 9.2 on it is no function; so many pages make a page of MiB. */
     size_t (*pages_to_mib)(size_t) = SYMBOL(qemu_target_pages_to_MiB);
-    size_t size = page_size ? page_size() : pages_to_mib ? pages_to_mib((size_t)1 << 20) : 1024;
+    size_t size = page_size      ? page_size()
+                  : pages_to_mib ? pages_to_mib((size_t)1 << 20)
+                                 : target_page_size();
+    size = size ? size : 1024;
     return (unsigned)size / 4 * 3;
 }
 
