@@ -23,6 +23,7 @@
  * loop, has done its work in less. */
 #define CROWDED_YIELD_NS NS_PER_MS
 #define CROWDED_FOR_NS (NS_PER_S / 5)
+#define SUSPECTED_FOR_NS (20 * NS_PER_MS)
 
 /* Then this is long enough for an answer of a peer that runs. One that does not run is not worth
  * waiting for. */
@@ -105,13 +106,24 @@ static void begin(const struct ipc_wait *wait, struct ipc_spin *spin)
                                       : spin->start_ns + YIELD_AFTER_NS;
 }
 
+/* One long yield may be a hiccup of the machine, such as a host that takes a processor from its
+ * guest. Two in a row are others. */
+static void note_long_yield(struct ipc_crowd *crowd, uint64_t now_ns)
+{
+    uint64_t suspected_until_ns = now_ns + SUSPECTED_FOR_NS;
+    if (now_ns < atomic_load_explicit(&crowd->suspected_until_ns, memory_order_relaxed)) {
+        atomic_store_explicit(&crowd->until_ns, now_ns + CROWDED_FOR_NS, memory_order_relaxed);
+        suspected_until_ns += CROWDED_FOR_NS;
+    }
+    atomic_store_explicit(&crowd->suspected_until_ns, suspected_until_ns, memory_order_relaxed);
+}
+
 static void yield(struct ipc_wait *wait, uint64_t now_ns)
 {
     sched_yield();
     uint64_t back_ns = clock_ns();
     if (back_ns - now_ns > CROWDED_YIELD_NS)
-        atomic_store_explicit(&wait->crowd->until_ns, back_ns + CROWDED_FOR_NS,
-                              memory_order_relaxed);
+        note_long_yield(wait->crowd, back_ns);
 }
 
 bool ipc_spin_on(struct ipc_wait *wait, struct ipc_spin *spin)

@@ -21,11 +21,12 @@
  * answers ended within that.
  * - A spin that lasts longer than an answer does while both sides run yields the processor at each
  *   look at the clock, so that a machine with too little to do the work of both still does it.
- * - But where a yield has taken milliseconds, others have work for all processors. Whoever yields
- * then waits until the kernel takes the processor from them, while one that sleeps is woken at
- * once, since it has left the processor before its own time was up. So for a while nobody yields:
- * a spin is as short as an answer of a peer that runs, and then a sleep keeps the rest of one's
- * time for when the peer runs again. Both then work at the same time, thousands of accesses long.
+ * - But where two yields in a row took milliseconds, others have work for all processors. Whoever
+ * yields then waits until the kernel takes the processor from them, while one that sleeps is woken
+ * at once, since it has left the processor before its own time was up. So for a while nobody
+ * yields: a spin is as short as an answer of a peer that runs, and then a sleep keeps the rest of
+ * one's time for when the peer runs again. Both then work at the same time, thousands of accesses
+ * long.
  * - Beside others the kernel may keep both sides on one processor, and sees nothing wrong with it.
  * Then nobody's spin ever ends with the answer, and each access costs two changes of threads. The
  * side that may (the bridge) leaves the processor when it has seen that for a while: it takes it
@@ -57,7 +58,8 @@
 
 /* What a process has learnt of others on its processors. One for all its threads that wait. */
 struct ipc_crowd {
-    atomic_uint_least64_t until_ns; /* they were seen to want the processors; host clock */
+    /* Host clock. They were seen to want the processors; one more sign of it is believed. */
+    atomic_uint_least64_t until_ns, suspected_until_ns;
 };
 
 /* What a side has learnt. One per place that waits, since places differ. */

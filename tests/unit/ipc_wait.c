@@ -17,12 +17,22 @@ static struct ipc_crowd crowd;
 static cpu_set_t given[4];
 static unsigned num_given;
 static int here;
+/* Of the next yields, how many let somebody work for more than a millisecond. */
+static unsigned num_long_yields;
 
 int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set)
 {
     if (num_given < sizeof(given) / sizeof(given[0]))
         given[num_given++] = *set;
     return (int)syscall(SYS_sched_setaffinity, pid, size, set);
+}
+
+int sched_yield(void)
+{
+    for (unsigned i = 0; num_long_yields > 0 && i < 100; i++)
+        (void)clock_ns();
+    num_long_yields -= num_long_yields > 0;
+    return 0;
 }
 
 int sched_getcpu(void)
@@ -114,6 +124,30 @@ static void test_crowded(void **state)
     assert_int_equal(count_looks(&spin, CLOCK_NEVER, 10000), 10000);
     crowd.until_ns = 0;
     assert_int_equal(count_looks(&adaptive, CLOCK_NEVER, UINT32_MAX), alone);
+}
+
+static void test_two_long_yields_tell_of_others(void **state)
+{
+    (void)state;
+    struct ipc_wait wait = wait_with(TRESTLE_WAIT_ADAPTIVE);
+    crowd.until_ns = crowd.suspected_until_ns = 0;
+    for (int i = 0; i < 3; i++) {
+        num_long_yields = 1;
+        count_looks(&wait, CLOCK_NEVER, UINT32_MAX);
+        assert_int_equal(num_long_yields, 0);
+        assert_int_equal(crowd.until_ns, 0); /* a hiccup, far from the one before */
+        for (unsigned looks = 0; looks < 2000; looks++)
+            (void)clock_ns();
+    }
+    num_long_yields = 2;
+    count_looks(&wait, CLOCK_NEVER, UINT32_MAX);
+    assert_cmp(crowd.until_ns, >, clock_ns());
+    while (clock_ns() < crowd.until_ns)
+        ;
+    num_long_yields = 1; /* they are still there */
+    count_looks(&wait, CLOCK_NEVER, UINT32_MAX);
+    assert_cmp(crowd.until_ns, >, clock_ns());
+    crowd.until_ns = crowd.suspected_until_ns = 0;
 }
 
 /* A wait of the bridge that a sleep has ended soon, beside others or not. */
@@ -227,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_one_processor_never_spins),
         cmocka_unit_test(test_quick_looks),
         cmocka_unit_test(test_crowded),
+        cmocka_unit_test(test_two_long_yields_tell_of_others),
         cmocka_unit_test(test_leaves_the_peers_processor),
         cmocka_unit_test(test_spin_ends),
         cmocka_unit_test(test_long_waits_end_spinning),
