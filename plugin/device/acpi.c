@@ -69,6 +69,13 @@ static void put_name(struct aml *aml, const char *name)
     put(aml, name, 4);
 }
 
+/* Fills in what was left open. */
+static void set_byte(struct aml *aml, size_t at, size_t byte)
+{
+    if (at < TABLE_MAX)
+        aml->bytes[at] = (uint8_t)byte;
+}
+
 /* Begins a part that has its length in front. The length always takes four bytes, which
  * close_length() fills in. */
 static size_t open_length(struct aml *aml)
@@ -81,11 +88,9 @@ static size_t open_length(struct aml *aml)
 static void close_length(struct aml *aml, size_t at)
 {
     size_t length = aml->length - at;
-    if (at > TABLE_MAX - 4)
-        return;
-    aml->bytes[at] = (uint8_t)(0xc0 | (length & 0xf));
+    set_byte(aml, at, 0xc0 | (length & 0xf));
     for (unsigned i = 1; i < 4; i++)
-        aml->bytes[at + i] = (uint8_t)(length >> (8 * i - 4));
+        set_byte(aml, at + i, length >> (8 * i - 4));
 }
 
 static size_t open_package(struct aml *aml, unsigned elements)
@@ -183,7 +188,7 @@ static void put_dsd(struct sst_device *dev, struct aml *aml)
     size_t list = open_package(aml, 0), count_at = aml->length - 1;
     if (dts_put(&dts, 0, dev->dt) < 0)
         refuse_device(dev, "dt: %s", dts.wrong);
-    aml->bytes[count_at] = (uint8_t)properties.count;
+    set_byte(aml, count_at, properties.count);
     close_length(aml, list);
     close_length(aml, outer);
 }
@@ -217,8 +222,8 @@ static void put_crs(const struct sst_device *dev, struct aml *aml)
     }
     put_le(aml, 0x0079, 2);
     size_t size = aml->length - begin;
-    aml->bytes[size_at] = (uint8_t)size;
-    aml->bytes[size_at + 1] = (uint8_t)(size >> 8);
+    set_byte(aml, size_at, size);
+    set_byte(aml, size_at + 1, size >> 8);
     close_length(aml, buffer);
 }
 
@@ -271,9 +276,10 @@ static int write_file(const struct aml *aml)
 
 void acpi_add_devices(void)
 {
-    static struct aml aml;
+    struct aml aml;
     char path[40];
     const char *error;
+    aml.length = 0;
     put_header(&aml);
     put_byte(&aml, SCOPE_OP);
     size_t scope = open_length(&aml);
@@ -284,7 +290,7 @@ void acpi_add_devices(void)
             put_device(dev, &aml);
     close_length(&aml, scope);
     for (unsigned i = 0; i < 4; i++)
-        aml.bytes[4 + i] = (uint8_t)(aml.length >> 8 * i);
+        set_byte(&aml, 4 + i, aml.length >> 8 * i);
     if (aml.length >= TABLE_MAX)
         refuse("ACPI: the devices do not fit into a table; leave out some devices' dt");
     int fd = write_file(&aml);
