@@ -168,8 +168,8 @@ ALLOWED = {
         "lib/machine": "command",
         "lib/sim": "command device event lazy lookup params sim timeline",
         "lib/trace": "hash record trace writer",
-        "plugin/device": "acpi device dts",
-        "plugin/qemu": "say",
+        "plugin/device": "acpi device dts tree",
+        "plugin/qemu": "fdt say",
     },
 }
 # Where no files may call each other in a circle.

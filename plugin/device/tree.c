@@ -281,6 +281,8 @@ static void on_board_to_finish(struct qemu_notifier *notifier, void *data)
         acpi_add_devices();
         return;
     }
+    intc = 0;
+    is_assumed = false;
     for (struct sst_device *dev = device_first(); dev && intc == 0; dev = dev->next)
         if (wants_controller(dev))
             find_controller(dev);
