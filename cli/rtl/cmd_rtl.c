@@ -6,7 +6,6 @@
 #include <ftw.h>
 #include <glob.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "rtl/ports.h"
 #include "rtl/registers.h"
 #include "rtl/structs.h"
+#include "signals.h"
 #include "trestle/models.h"
 #include "util.h"
 
@@ -569,20 +569,11 @@ static int do_ports(struct rtl_build *build, struct rtl_ports *ports, char **ret
     return r;
 }
 
-/* From now on a signal that would end this ends what it has started first. */
+/* From now on a signal ends the programs that this command has started, and then the command. */
 static void watch_signals(struct rtl_build *build)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action;
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&set, numbers[i]);
-    build->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (build->signal_fd >= 0)
-        sigprocmask(SIG_BLOCK, &set, NULL);
-    (void)child_adopt_strays(); /* a compiler whose shell has ended is ours, too */
+    build->signal_fd = signals_open(); /* without one, a signal still ends this command */
+    (void)child_adopt_strays();        /* a compiler whose shell has ended is ours, too */
 }
 
 /* The signal that has come, or 0. */

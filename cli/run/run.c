@@ -24,6 +24,7 @@
 #include "run/host_end.h"
 #include "run/live.h"
 #include "run/watchdog.h"
+#include "signals.h"
 #include "util.h"
 
 /* What others have started for us, a script in QEMU's place for one, has so long to end once they
@@ -77,17 +78,9 @@ static void signals_ready(void *ctx)
 
 static int watch_signals(struct run *run)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action;
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&set, numbers[i]); /* nohup's SIGHUP stays ignored */
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    run->signal_fd = signals_open();
     if (run->signal_fd < 0)
-        return -errno;
+        return run->signal_fd;
     return trestle_bridge_watch(run->bridge, run->signal_fd, signals_ready, run);
 }
 

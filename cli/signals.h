@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The signals that end a command: SIGINT, SIGTERM and SIGHUP. */
+#ifndef CLI_SIGNALS_H
+#define CLI_SIGNALS_H
+
+/* From now on these signals end nothing by themselves. Returns a descriptor of struct
+ * signalfd_siginfo, which is the caller's to close, or a negative errno. A signal that is ignored
+ * stays ignored, as nohup wants it. */
+int signals_open(void);
+
+#endif
