@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* trestle models: what "model" may say. */
+/* trestle models: lists the models that "model" may name, or describes one. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>

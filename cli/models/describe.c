@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a model says of itself, as text and as a document. */
+/* Prints what a model says about itself, as text and as Markdown. */
 #include "models/describe.h"
 
 #include <inttypes.h>
@@ -56,7 +56,7 @@ const char *describe_bits(uint64_t mask, char *buf, size_t size)
     return buf;
 }
 
-/* "LED[4]": an array with how many it has. */
+/* "LED[4]": an array with the number of its elements. */
 static char *row_name(const struct trestle_register *row)
 {
     return row->count ? xformat("%s[%" PRIu32 "]", row->name, row->count) : xstrdup(row->name);
@@ -124,7 +124,7 @@ static uint32_t count_of(uint32_t count, const char *const *names)
     return count;
 }
 
-/* What a guest finds of it on a PCI bus, where the configuration says nothing else. */
+/* What a guest finds on a PCI bus, unless the configuration says otherwise. */
 static void print_pci(FILE *out, const struct trestle_model *model)
 {
     const struct trestle_pci *pci = model->pci;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a model says of itself, for people, documents, firmware and programs. */
+/* What a model says about itself, for people, documents, firmware and programs. */
 #ifndef CLI_MODELS_DESCRIBE_H
 #define CLI_MODELS_DESCRIBE_H
 
@@ -9,7 +9,7 @@
 
 /* A table with fields, for a terminal. */
 void describe_text(FILE *out, const struct trestle_model *model);
-/* The same for a document: docs/models.md has those of the bundled models. */
+/* The same in Markdown; docs/models.md has the tables of the bundled models. */
 void describe_markdown(FILE *out, const struct trestle_model *model);
 /* C for firmware: offsets, masks, shifts and named values. */
 void describe_header(FILE *out, const struct trestle_model *model);
@@ -20,11 +20,12 @@ struct json_t *describe_json(const struct trestle_model *model);
 
 /* The regions of a model; NULL ends them. */
 const struct trestle_region *describe_region(const struct trestle_model *model, size_t number);
-/* A row in this program's size, with defaults filled in; one of another version has no fields. */
+/* A row as this program's struct, with defaults filled in. A row of another version has no fields.
+ */
 struct trestle_register describe_row(const struct trestle_region *region, size_t number);
 /* "RW", "RO", ... */
 const char *describe_rights(enum trestle_rights rights);
-/* "0" or "7:4"; into buf, which it returns. */
+/* Writes "0" or "7:4" into buf, and returns buf. */
 const char *describe_bits(uint64_t mask, char *buf, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The registers of a model as a C header for firmware. */
+/* Prints the registers of a model as a C header for firmware. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,7 +8,8 @@
 #include "models/describe.h"
 #include "util.h"
 
-/* A macro's name: upper case, and '_' for what no name may have. "%s" of an array goes. */
+/* A macro's name: upper case, with '_' for characters that no name may have, and without an array's
+ * "%s". */
 static char *macro(const char *prefix, const char *name)
 {
     char *text = xformat("%s%s%s", prefix, *prefix ? "_" : "", name);

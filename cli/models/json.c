@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The registers of a model as JSON, for programs. Numbers that may be large are text. */
+/* Makes JSON of the registers of a model, for programs. Numbers that may be large are text. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static json_t *row_object(const struct trestle_register *row)
     return object;
 }
 
-/* With a configuration's keys. */
+/* With the keys of a configuration. */
 static json_t *pci_object(const struct trestle_model *model)
 {
     const struct trestle_pci *pci = model->pci;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * derivedFrom, on every element that may have it. A plain name is sought among the element's
- * siblings, then farther and farther out; a path of names from the outermost that fits inwards.
+ * Finds what derivedFrom names, on every element that may have it. A plain name is searched among
+ * the element's siblings, then one level farther out each time. A path of names is followed inwards
+ * from the nearest element outside that has all of it.
  */
 #include "svd/derive.h"
 
@@ -50,7 +51,7 @@ static bool is_named(enum svd_element element)
            element == SVD_FIELD || element == SVD_ENUMERATED_VALUES;
 }
 
-/* An array is called with its "%s", without, or as one of its members. */
+/* A name may mean an array: with its "%s", without it, or as one of its members. */
 static bool name_is(const struct svd_node *node, const char *text, size_t size)
 {
     const struct svd_node *child = svd_child(node, SVD_NAME);
@@ -76,7 +77,7 @@ static bool name_is(const struct svd_node *node, const char *text, size_t size)
     return true;
 }
 
-/* The next element in document order inside root, which is not entered again. */
+/* The next element inside root, in the order of the file; NULL behind the last one. */
 static struct svd_node *walk(struct svd_node *at, const struct svd_node *root)
 {
     if (at->first)
@@ -120,7 +121,8 @@ static struct svd_node *find_name(struct svd_node *node, const char *name, size_
     return found;
 }
 
-/* A child that the next name of a path may mean: of the wanted kind at its end. */
+/* A child that the next name of a path may mean. The last name must mean an element of node's kind.
+ */
 static struct svd_node *find_step(struct svd_node *scope, const struct svd_node *node,
                                   const char *name, size_t size, bool is_last)
 {
@@ -193,7 +195,7 @@ int svd_derive(const char *file, struct svd_node *node, char **ret_error)
             r = -ENOENT;
         }
     }
-    /* The next question about a loop finds the loop again, and nobody sees half a chain. */
+    /* After an error nobody sees half a chain, and the next question finds the error again. */
     while (length > 0) {
         chain[--length]->base_state = r < 0 ? SVD_BASE_UNKNOWN : SVD_BASE_KNOWN;
         if (r < 0)

@@ -5,8 +5,8 @@
 
 #include "svd/tree.h"
 
-/* Finds node's base and its base's, up to the last. 0; -ENOENT: there is no such element, node has
- * no base; -ELOOP. *ret_error is then one line. */
+/* Finds node's base, the base of that, and so on. -ENOENT: the file has no such element, and node
+ * has no base then; -ELOOP. *ret_error is then one line. */
 int svd_derive(const char *file, struct svd_node *node, char **ret_error);
 /* The child of node, or of the nearest base that has one. */
 const struct svd_node *svd_get(const struct svd_node *node, enum svd_element element);

@@ -7,8 +7,8 @@
 
 #include "config/config.h"
 
-/* All devices of a configuration, with their addresses and interrupts. name: the chip's; what is no
- * letter, digit or '_' in it, or in the name of a device, becomes '_'. */
+/* All devices of a configuration, with their addresses and interrupts. name is the chip's. In it
+ * and in the names of devices, every character but letters, digits and '_' becomes '_'. */
 void svd_export(FILE *out, const char *name, const struct config *config);
 
 #endif

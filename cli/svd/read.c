@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An SVD file: its peripherals, and what is said of each when all is inherited and repeated. */
+/* Reads an SVD file: its peripherals, and their registers with all that they inherit and repeat. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ struct svd_file {
     size_t num_entries;
 };
 
-/* What registers inherit from what they stand in. */
+/* What registers inherit from the elements around them. */
 struct inherited {
     unsigned bits;
     uint64_t reset;
@@ -112,7 +112,7 @@ static void inherit_rights(const struct svd_node *node, struct svd_rights *right
         rights->on_read = svd_read_word(child->text);
 }
 
-/* A reset value that is no number is one that nobody knows. */
+/* A reset value that is not a number is unknown. */
 static int inherit(const struct svd_file *file, char **ret_error, const struct svd_node *node,
                    struct inherited *inherited)
 {
@@ -142,7 +142,8 @@ struct array {
 static int read_array(const struct svd_file *file, char **ret_error, const struct svd_node *node,
                       const char *name, uint64_t max, struct array *ret_array)
 {
-    /* What is derived from an array is one only when its name has a place for an index. */
+    /* An element that is derived from an array is an array only if its name has a place for an
+     * index. */
     const struct svd_node *dim =
         strstr(name, "%s") ? svd_get(node, SVD_DIM) : svd_child(node, SVD_DIM);
     struct array array = {.count = 1};
@@ -165,7 +166,7 @@ static int read_array(const struct svd_file *file, char **ret_error, const struc
     return 0;
 }
 
-/* The name of one element of an array: with its index in place of "%s" or "[%s]", or behind. */
+/* The name of one element of an array: with its index in place of "%s" or "[%s]", or at the end. */
 static char *element_name(const char *name, const struct array *array, uint64_t i)
 {
     char *index = array->index ? svd_dim_index(array->index, i) : NULL;
@@ -184,7 +185,7 @@ static char *element_name(const char *name, const struct array *array, uint64_t 
     return element;
 }
 
-/* A name that counts for itself. "CH[%s]" is what no "%s" means, too. */
+/* A name without "[%s]": the index of an array then goes to the end, as in "CH[2]". */
 static char *array_name(const char *name)
 {
     const char *place = strstr(name, "[%s]");
@@ -206,8 +207,7 @@ static const char *name_of(const struct svd_node *node)
     return name ? name->text : "";
 }
 
-/* --- what stands in a peripheral or register, its bases' included -------------------------------
- */
+/* --- members of a peripheral or register, with its bases' ------------------------------------- */
 
 struct members {
     const struct svd_node *owner; /* the node itself, then its bases */
@@ -402,7 +402,7 @@ static int read_fields(struct reader *reader, const struct svd_node *node, struc
             continue;
         r = svd_derive(reader->file->path, member, reader->ret_error);
         if (r == -ENOENT) {
-            free(*reader->ret_error); /* it is described well enough by itself, or is left out */
+            free(*reader->ret_error); /* the field describes itself well enough, or is left out */
             r = 0;
         }
         if (r == 0)
@@ -505,13 +505,11 @@ static int read_register(struct reader *reader, struct svd_node *node, uint64_t 
     return 0;
 }
 
-/* Bytes up to the end of what stands in a cluster: the step of an array that does not say its own.
- */
+/* Bytes up to the end of a cluster's last member: the stride of an array that gives none. */
 static int read_members(struct reader *reader, struct svd_node *node, uint64_t base,
                         const char *prefix, unsigned depth, const struct inherited *inherited);
 
-/* Bytes up to the end of what stands in a cluster: the step of an array that does not say its own.
- */
+/* Bytes up to the end of a cluster's last member: the stride of an array that gives none. */
 static uint64_t extent(const struct svd_peripheral *peripheral, size_t from, uint64_t base)
 {
     uint64_t bytes = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The C that a vendor's description is worth. */
+/* Writes what a vendor's description gives of a model in C. */
 #include "svd/skeleton.h"
 
 #include <ctype.h>
@@ -38,8 +38,8 @@ bool svd_skeleton_is_keyword(const char *name)
     return false;
 }
 
-/* Lower case, so that it is no macro. Rows have names of their own; those of members may meet when
- * their case is gone. */
+/* Lower case, so that the name is no macro. The names of two rows may differ in case only; the
+ * second one then gets a number. */
 char *svd_skeleton_name(const struct svd_stub *stub, const struct trestle_register *row,
                         bool (*is_taken)(const char *name))
 {

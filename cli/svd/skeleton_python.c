@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The Python that a vendor's description is worth. */
+/* Writes what a vendor's description gives of a model in Python. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ char *svd_skeleton_python_text(const char *text)
     return escaped;
 }
 
-/* By the language, or by trestle.Model, which refuses registers of such names. */
+/* Whether Python or trestle.Model has the name; trestle.Model refuses such registers. */
 static bool is_taken(const char *name)
 {
     static const char *const words[] = {
@@ -85,7 +85,7 @@ static void print_field(FILE *out, const struct trestle_field *field)
     fputs("},", out);
 }
 
-/* What trestle.Register takes for the name by itself. */
+/* Whether text is name in upper case, which trestle.Register takes by default. */
 static bool is_upper_case(const char *text, const char *name)
 {
     while (*text && *text == toupper((unsigned char)*name)) {

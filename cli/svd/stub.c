@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Models made of peripherals' descriptions: of one, or of all that a file has. */
+/* Makes models from descriptions of peripherals: from one, or from all in a file. */
 #include "svd/stub.h"
 
 #include <ctype.h>
@@ -11,7 +11,7 @@
 #include "svd/text.h"
 #include "util.h"
 
-/* The configuration has judged them: they name registers. */
+/* The parameters name registers. The configuration has checked them. */
 static int stub_init(struct trestle_device *dev, const struct trestle_params *params)
 {
     const char *key, *value;
@@ -233,8 +233,8 @@ int svd_stub_preset(struct svd_stub *stub, const char *key, const char *value, c
 
 /* --- all of a file --------------------------------------------------------------------------- */
 
-/* The end of the last register, not counting those that a stub leaves out. Without any, a part of
- * the addresses: all that is needed to be there. */
+/* The end of the last register that a stub does not leave out. For a peripheral that has addresses
+ * but no registers, one byte: enough to make a stub. */
 static uint64_t registers_end(const struct svd_peripheral *peripheral)
 {
     uint64_t end = peripheral->num_registers == 0 && peripheral->bytes > 0 ? 1 : 0;
@@ -267,7 +267,7 @@ static bool is_listed(char *const *except, const char *name)
     return false;
 }
 
-/* Where the next thing behind an address begins, or the end of all addresses. */
+/* Where the next taken region begins from `end` on, or the end of all addresses. */
 static uint64_t room_behind(const struct svd_taken *taken, size_t num_taken, uint64_t end)
 {
     uint64_t next = UINT64_MAX;
@@ -277,7 +277,7 @@ static uint64_t room_behind(const struct svd_taken *taken, size_t num_taken, uin
     return next;
 }
 
-/* Reads all that are wanted, sorted by address. */
+/* Reads all wanted peripherals, sorted by address. */
 static int read_all(struct svd_file *file, char *const *except, const struct svd_taken *taken,
                     size_t num_taken, struct svd_peripheral *ret_peripherals, size_t *ret_count,
                     char **ret_error)
@@ -299,7 +299,7 @@ static int read_all(struct svd_file *file, char *const *except, const struct svd
     return 0;
 }
 
-/* How many peripherals from the first on have registers among each other's. */
+/* How many peripherals, from the first on, overlap each other. */
 static size_t group(const struct svd_peripheral *peripherals, size_t count, uint64_t *ret_end)
 {
     size_t size = 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stubs: models of peripherals of which nothing is known but their description. Their registers
- * hold what is written, as far as their rights allow it, and begin with their reset values.
+ * Stubs: models of peripherals, made from nothing but their descriptions. Their registers begin
+ * with their reset values, and hold what is written, as far as their rights allow it.
  */
 #ifndef CLI_SVD_STUB_H
 #define CLI_SVD_STUB_H
@@ -21,15 +21,15 @@ struct svd_stub {
     uint64_t size;     /* as far as the file gives it addresses */
 };
 
-/* A stub of the peripherals that `names` joins by '+'; it lives as long as the file. -ENOENT: there
- * is no such one; -EINVAL. *ret_error is one line. */
+/* A stub of the peripherals that `names` joins by '+'; it lives as long as the file. -ENOENT: the
+ * file has no such peripheral; -EINVAL. *ret_error is one line. */
 int svd_stub_make(struct svd_file *file, const char *names, struct svd_stub **ret_stub,
                   char **ret_error);
-/* Gives a register another value after a reset ("CTRL"), or a field of one ("CTRL.READY"): a
- * number, or what the file calls one of the field. */
+/* Gives a register ("CTRL") or a field ("CTRL.READY") another value after a reset: a number, or for
+ * a field the name that the file has for one. */
 int svd_stub_preset(struct svd_stub *stub, const char *key, const char *value, char **ret_error);
 
-/* Addresses that are somebody else's. */
+/* Addresses that other devices have. */
 struct svd_taken {
     uint64_t base, size;
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CMSIS-SVD, in which vendors publish the registers of their chips: what a file says of each
- * peripheral, with all that it inherits, repeats and nests. Real files are sloppy; what can be
- * understood is taken, and what cannot is one line with file and line.
+ * CMSIS-SVD, the format in which vendors publish the registers of their chips. These functions read
+ * each peripheral of a file, with all that it inherits, repeats and nests. Real files are sloppy:
+ * the reader takes what it can understand. An error is one sentence with the file and the line.
  */
 #ifndef CLI_SVD_SVD_H
 #define CLI_SVD_SVD_H
@@ -16,7 +16,7 @@ enum svd_access {
     SVD_WRITE = 2,
 };
 
-/* What a write does with the bits, and a read. */
+/* What a write does to the bits, and what a read does. */
 enum svd_write_effect {
     SVD_WRITE_STORES,
     SVD_ONE_CLEARS,
@@ -54,8 +54,8 @@ struct svd_field {
 };
 
 struct svd_register {
-    /* Of an array with "%s" where its index stands: "CH%s"; without, where it is appended: "CH[2]".
-     * Clusters are part of the name. */
+    /* In the name of an array "%s" stands for the index, as in "CH%s". Without it, the index is
+     * appended: "CH[2]". The name includes the clusters. */
     const char *name, *doc;
     unsigned line;
     uint64_t offset; /* from the peripheral's base */
@@ -91,19 +91,19 @@ int svd_load(const char *path, struct svd_file **ret_file, char **ret_error);
 /* The same from text; path is for messages. */
 int svd_parse(const char *path, const char *text, size_t size, struct svd_file **ret_file,
               char **ret_error);
-/* With all that was read of its peripherals. NULL is fine. */
+/* Also destroys what svd_read() has returned. NULL is fine. */
 void svd_destroy(struct svd_file *file);
 const char *svd_path(const struct svd_file *file);
 /* Zeroed memory that lives as long as the file. */
 void *svd_alloc(struct svd_file *file, size_t size);
 
 size_t svd_num_peripherals(const struct svd_file *file);
-/* Of the index-th: the name, and where it stands in the file. */
+/* The name of a peripheral, and its line in the file. */
 const char *svd_peripheral_name(const struct svd_file *file, size_t index);
 unsigned svd_peripheral_line(const struct svd_file *file, size_t index);
 /* -ENOENT: *ret_error says which names are near. */
 int svd_find(const struct svd_file *file, const char *name, size_t *ret_index, char **ret_error);
-/* All that the file says of a peripheral, as long as the file lives. -EINVAL as above. */
+/* Reads a peripheral. The result lives as long as the file. -EINVAL: *ret_error is one line. */
 int svd_read(struct svd_file *file, size_t index, struct svd_peripheral *ret_peripheral,
              char **ret_error);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Registers as vendors describe them, made rows of a table that holds together. */
+/* Turns registers as vendors describe them into rows of a valid register table. */
 #include "svd/table.h"
 
 #include <ctype.h>
@@ -8,14 +8,14 @@
 
 #include "util.h"
 
-/* A register, with what those at its place may do as well. */
+/* A register, with the rights and fields of others at the same place. */
 struct source {
     const struct svd_register *reg;
     const struct svd_part *part;
     const struct trestle_field *fields;
     struct svd_rights rights;
     uint32_t bytes;  /* of a row: a power of 2 */
-    uint32_t pieces; /* rows that it needs: it has more than 8 bytes, or stands between places */
+    uint32_t pieces; /* rows that it needs: several for more than 8 bytes, or a misaligned one */
     bool is_broken;  /* an array of which something is missing */
 };
 
@@ -124,7 +124,7 @@ static const char *keep(struct maker *maker, char *text)
     return kept;
 }
 
-/* What is no letter or digit becomes '_', but the place of an array's index. */
+/* Every character but letters and digits becomes '_'; the place of an array's index stays. */
 static char *clean(char *name)
 {
     for (char *at = name; *at; at++)
@@ -243,8 +243,8 @@ static bool has_field(const struct trestle_field *fields, const char *name)
     return fields->name;
 }
 
-/* Fields at one place are one that may do what any of them may: reading and writing often are
- * described apart. */
+/* Fields at one place become one field, with the rights of all: vendors often describe reading and
+ * writing separately. */
 static bool join_fields(struct trestle_field *fields, const struct svd_field *field, uint64_t mask)
 {
     bool overlaps = false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The register table that a peripheral's description makes. Descriptions have registers at one
- * place, in each other and between places; a table has not: of what overlaps, the widest register
- * is the row, and may do what any of them may.
+ * The register table of a peripheral's description. In a description registers may overlap or be
+ * misaligned; in a table they must not. The widest of several registers that overlap becomes the
+ * row, with the rights of all.
  */
 #ifndef CLI_SVD_TABLE_H
 #define CLI_SVD_TABLE_H
@@ -33,7 +33,7 @@ struct svd_table {
 /* Makes a table. The rows live as long as the file. */
 void svd_table_make(struct svd_file *file, const struct svd_part *parts, size_t num_parts,
                     struct svd_table *ret_table);
-/* The row that is called so, in an array the whole, or NULL. */
+/* The row of that name, or NULL. An array is one row. */
 struct trestle_register *svd_table_find(const struct svd_table *table, const char *name);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "util.h"
 
-/* Digits up to one that is none of the base's; 'x' counts as 0 where it means "any". */
+/* Reads digits, up to a character that is no digit of the base. With `any`, an 'x' counts as 0. */
 static enum svd_number digits(const char **at, unsigned base, bool any, uint64_t *ret_value)
 {
     enum svd_number result = SVD_NUMBER_BAD;
@@ -35,7 +35,7 @@ static enum svd_number digits(const char **at, unsigned base, bool any, uint64_t
     return wide ? SVD_NUMBER_WIDE : result;
 }
 
-/* The base that the text says, behind which the digits begin. */
+/* The base of a number by its prefix or suffix; moves *at to the digits. */
 static unsigned find_base(const char **at, bool *ret_any)
 {
     const char *text = *at, *quote = strchr(text, '\'');

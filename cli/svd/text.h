@@ -11,10 +11,10 @@ enum svd_number {
     SVD_NUMBER_WIDE, /* more than 64 bits; the low ones were returned */
 };
 
-/* Hexadecimal as 0x1F, 1Fh or 'h1F, binary as 0b101 or #1x1 (an x is 0), decimal, with + in
- * front, k, M, G, T or C's suffixes behind, and _ between the digits. */
+/* Numbers are hexadecimal (0x1F, 1Fh or 'h1F), binary (0b101 or #1x1, where an x is 0), or decimal.
+ * They may begin with +, end with k, M, G, T or C's suffixes, and have _ between the digits. */
 enum svd_number svd_number(const char *text, uint64_t *ret_value);
-/* OR of enum svd_access; 0: no such word. */
+/* OR of enum svd_access; 0: the word is unknown. */
 unsigned svd_access_word(const char *text);
 enum svd_write_effect svd_write_word(const char *text);
 enum svd_read_effect svd_read_word(const char *text);

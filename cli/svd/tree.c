@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A CMSIS-SVD file's text, made a tree by expat. */
+/* Turns the text of a CMSIS-SVD file into a tree, with expat. */
 #include "svd/tree.h"
 
 #include <errno.h>
@@ -160,8 +160,7 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Runs of white space count as one space: descriptions go over several lines, or spell them "\\n".
- */
+/* A run of white space counts as one space: descriptions go over lines, or contain "\\n". */
 static size_t squeeze(char *text, size_t size)
 {
     size_t kept = 0;
@@ -270,8 +269,8 @@ static bool is_utf8(const unsigned char *text, size_t size)
     return true;
 }
 
-/* What the file says of its encoding is wrong in many. Names and numbers are ASCII in all of them,
- * so that a text which is no UTF-8 may be read byte by byte. */
+/* Many files declare the wrong encoding. Names and numbers are ASCII in all of them, so a text that
+ * is not UTF-8 may be read byte by byte. */
 static const char *encoding_of(const char *text, size_t size)
 {
     const unsigned char *bytes = (const unsigned char *)text;
@@ -301,7 +300,7 @@ static void complain(struct parser *parser)
     free(sentence);
 }
 
-/* White space in front of its declaration is no XML, and yet in real files. */
+/* XML allows no white space before its declaration, but real files have it. */
 static size_t space_before(const char *text, size_t size, unsigned *ret_lines)
 {
     size_t at = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;

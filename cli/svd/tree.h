@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The elements of a CMSIS-SVD file as they stand in it: a tree with text and lines, in which
- * nothing is inherited or repeated yet. Elements that describe no register are left out.
+ * The elements of a CMSIS-SVD file as a tree, with their text and lines. Nothing is inherited or
+ * repeated yet. Elements that do not describe registers are left out.
  */
 #ifndef CLI_SVD_TREE_H
 #define CLI_SVD_TREE_H
