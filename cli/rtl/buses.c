@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What is known of each bus. */
+/* Lists the buses that a core may have, with their signals. */
 #include "rtl/buses.h"
 
 /* clang-format off */
-/* "awvalid", and as those write it whose channels are bundles: Chisel, SpinalHDL. */
+/* "awvalid", and the names that Chisel and SpinalHDL give it, where a channel is a bundle. */
 #define AXI(channel, signal) \
     {channel signal, channel "_" signal, channel "_bits_" signal, channel "_payload_" signal}
 /* All cores drive strobes, but not all look at them. */
@@ -104,7 +104,7 @@ static const struct rtl_signal apb[] = {
 };
 
 /* clang-format off */
-/* A slave with one register has no address, and a simple one leaves cyc to whoever chooses it. */
+/* A slave with one register has no address, and a simple one has no cyc. */
 #define WISHBONE_ASKS(is_slave) \
     {{"stb"}, "STB", true}, \
     {{"cyc"}, "CYC", true, is_slave}, \
@@ -148,7 +148,7 @@ static const struct rtl_signal tilelink[] = {
     {{"d_data", "d_bits_data"}, "D_DATA"},
     {{"a_param", "a_bits_param"}, NULL, true, true},
     {{"a_corrupt", "a_bits_corrupt"}, NULL, true, true},
-    /* What OpenTitan adds: a request that has not these is refused. */
+    /* What OpenTitan adds: its cores refuse a request without these. */
     {{"a_user_instr_type"}, "A_INSTR_TYPE", true, true},
     {{"a_user_cmd_intg"}, "A_CMD_INTG", true, true},
     {{"a_user_data_intg"}, "A_DATA_INTG", true, true},
@@ -176,7 +176,7 @@ static const struct rtl_signal requests[] = {
 static const struct rtl_signal strobes[] = {
     {{"write", "we", "wr", "wen", "wr_en", "write_en"}, "WRITE", true},
     {{"read", "re", "rd", "ren", "rd_en", "read_en"}, "READ", true},
-    {{"req"}, "REQ", true, true}, /* never there: then it is the bus above */
+    {{"req"}, "REQ", true, true}, /* never there: with it, the bus is the one above */
     REGISTER_SIGNALS,
 };
 

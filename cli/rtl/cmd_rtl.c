@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* trestle rtl build: a loadable model of a core in Verilog, made by Verilator and a C++ compiler.
+/* trestle rtl: makes a loadable model of a core in Verilog, with Verilator and a C++ compiler.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,16 +50,16 @@ static const struct command_option options[] = {
 enum { STOP_GRACE_MS = 1000 };
 
 struct rtl_build {
-    int signal_fd;   /* readable when somebody wants this to end */
+    int signal_fd;   /* readable when a signal is to end the command */
     bool only_ports; /* rtl ports */
     const char *top, *output, *ports_file;
-    const char *svd, *peripheral, *model; /* that say what its registers are called */
+    const char *svd, *peripheral, *model; /* where the names of its registers come from */
     struct rtl_registers registers;
     struct strings files, includes, defines, parameters, ties, uses;
-    struct strings sources; /* in C and C++, of functions that it imports */
+    struct strings sources; /* in C and C++, of functions that the core imports */
     struct rtl_layout layout;
     bool has_waves;
-    char *dir;     /* for what lies in between */
+    char *dir;     /* for files between Verilog and model */
     char *runtime; /* the directory of our headers */
     char *include;
 };
@@ -72,7 +72,7 @@ static void strings_all(struct strings *list, const char *const *items)
         strings_add(list, *items);
 }
 
-/* The first line of its output that speaks of an error, or the first at all. */
+/* The first line of the output that mentions an error, or else the first line. */
 static char *first_error(const char *log)
 {
     FILE *file = fopen(log, "re");
@@ -93,7 +93,7 @@ static char *first_error(const char *log)
     return first;
 }
 
-/* Runs a program to its end, with its output in a file. 0, or a sentence. */
+/* Runs a program to its end, with its output in a file. 0, or a negative errno and a sentence. */
 static int run_program(const struct rtl_build *build, const char *what, struct strings *words,
                        char **ret_error)
 {
@@ -169,7 +169,7 @@ static int check_version(const struct rtl_build *build, char **ret_error)
     return r;
 }
 
-/* Cores of OpenCores include a timescale.v that each of them has elsewhere, if at all. */
+/* Cores of OpenCores include a timescale.v, which each keeps elsewhere or does not have. */
 static int write_timescale(const struct rtl_build *build, char **ret_error)
 {
     char *path = xformat("%s/timescale.v", build->dir);
@@ -211,13 +211,13 @@ static int verilate_as(const struct rtl_build *build, const char *language, bool
             strings_addf(&words, "-I%.*s", slash == file ? 1 : (int)(slash - file), file);
         strings_add(&words, file);
     }
-    strings_addf(&words, "-I%s", build->dir); /* last: for what is nowhere else */
+    strings_addf(&words, "-I%s", build->dir); /* last: for files that no other directory has */
     if (language)
         strings_all(&words, (const char *const[]){"--default-language", language, NULL});
     return run_program(build, "verilator", &words, ret_error);
 }
 
-/* What is no SystemVerilog may be Verilog, in which "int" or "do" are names. */
+/* A file that is not SystemVerilog may be Verilog, where "int" and "do" may be names. */
 static int verilate(const struct rtl_build *build, char **ret_error)
 {
     int r = write_timescale(build, ret_error);
@@ -232,7 +232,7 @@ static int verilate(const struct rtl_build *build, char **ret_error)
         }
         free(again);
     } else if (r == 0) {
-        /* It says what the ports are made of, which its headers do not. */
+        /* This gives the types of the ports, which the headers do not. */
         char *why = NULL;
         (void)verilate_as(build, NULL, true, &why);
         free(why);
@@ -240,12 +240,12 @@ static int verilate(const struct rtl_build *build, char **ret_error)
     return r;
 }
 
-/* What gives away that a state is not plain bytes, and what people call it. */
+/* A piece of text that shows that a state is not plain bytes, and the words for it. */
 struct trait {
     const char *in_text, *words;
 };
 
-/* What a text has of that list, or NULL. */
+/* The words for the first trait of the list that the text has, or NULL. */
 static const char *find_one_of(const char *text, const struct trait *list)
 {
     while (list->in_text && !strstr(text, list->in_text))
@@ -253,8 +253,8 @@ static const char *find_one_of(const char *text, const struct trait *list)
     return list->words;
 }
 
-/* The members of a module, in the header that Verilator has written for it: cut out of `text`.
- * NULL: it is no such header. */
+/* Cuts the members of a module out of `text`, the header that Verilator has written for it. NULL:
+ * the text is no such header. */
 static char *members_of(char *text)
 {
     char *begin = strstr(text, "public:"), *end = strstr(text, "// INTERNAL VARIABLES");
@@ -264,8 +264,8 @@ static char *members_of(char *text)
     return begin ? begin : text;
 }
 
-/* Whether one of the files that Verilator has written has what cannot be copied back: *ret_why says
- * what. */
+/* Looks in a file of Verilator's for state that cannot be copied back. *ret_why says what it is, if
+ * there is any. */
 static int check_state_of(const char *path, const char **ret_why)
 {
     static const char elsewhere[] = "state of a package or class";
@@ -311,8 +311,8 @@ static int check_state_of(const char *path, const char **ret_why)
     return r;
 }
 
-/* Copying the state back takes members that are plain bytes, all in one object, and nothing that
- * comes from elsewhere. */
+/* To copy the state back, all of it must be plain bytes in one object, and nothing may come from
+ * elsewhere. */
 static int check_state(struct rtl_build *build, char **ret_error)
 {
     char *pattern = xformat("%s/Vcore*", build->dir);
@@ -400,9 +400,9 @@ static int write_json(const struct rtl_ports *ports, const char *name, const cha
     return r;
 }
 
-/* $0: work, $1: runtime, $2: include, $3: output, $4: "", or with waves, and from $5 on sources of
- * the user's. The core's files are compiled as one, since each would read the same headers again;
- * Verilator's own are compiled at the same time. */
+/* $0: work, $1: runtime, $2: include, $3: output, $4: "wave" or "", from $5 on: sources of the
+ * user. The core's files are compiled as one, since each would read the same headers again.
+ * Verilator's own files are compiled at the same time. */
 static const char compile_script[] =
     "root=$(verilator --getenv VERILATOR_ROOT) || exit 1\n"
     "compiler=${CXX:-g++}\n"
@@ -439,7 +439,7 @@ static int compile(const struct rtl_build *build, char **ret_error)
     return run_program(build, compiler && *compiler ? compiler : "g++", &words, ret_error);
 }
 
-/* What the core misses would only show in a run. */
+/* Loads the model: without this, only a run would show that a function is missing. */
 static int check_model(const struct rtl_build *build, char **ret_error)
 {
     struct trestle_model_library *library = NULL;
@@ -500,7 +500,7 @@ static int prepare(struct rtl_build *build, char **ret_error)
     return -errno;
 }
 
-/* "counter" of "rtl/counter.v". */
+/* "counter" for "rtl/counter.v". */
 static char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -556,7 +556,7 @@ static int do_build(struct rtl_build *build, struct rtl_ports *ports, char **ret
     return r;
 }
 
-/* What is not known yet is no error here: the list is made to be completed. */
+/* A port of unknown use is no error here: the user completes the list. */
 static int do_ports(struct rtl_build *build, struct rtl_ports *ports, char **ret_error)
 {
     char *missing = NULL;
@@ -587,7 +587,7 @@ static int close_signals(struct rtl_build *build)
     return has_come ? (int)info.ssi_signo : 0;
 }
 
-/* Better known before a compiler has worked for a while. */
+/* Checked first: the user should not wait for the compiler to learn of it. */
 static int check_output(const struct rtl_build *build, char **ret_error)
 {
     const char *slash = strrchr(build->output, '/');

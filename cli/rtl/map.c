@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes the map of a core: what the runtime has to know of its ports, in C++. */
+/* Writes the map of a core: C++ that tells the runtime about the core's ports. */
 #include <inttypes.h>
 
 #include "rtl/ports.h"
@@ -11,15 +11,15 @@ static unsigned data_bytes(const struct rtl_side *side)
     return side->signals[side->bus->data]->bits / 8;
 }
 
-/* Bits of the address; 0: there is none, as of a core with a single register. */
+/* Bits of the address; 0: there is none, as in a core with a single register. */
 static unsigned address_bits(const struct rtl_side *side)
 {
     const struct rtl_port *address = side->signals[side->bus->address];
     return address ? address->bits : 0;
 }
 
-/* Bytes from one address to the next: an address [31:2] counts words, and so does one that could
- * not tell two words from each other otherwise. */
+/* Bytes from one address to the next. An address [31:2] counts words; so does an address that is
+ * too short to count the bytes of two words. */
 static unsigned unit_of(const struct rtl_side *side, bool counts_words)
 {
     unsigned bits = address_bits(side);
@@ -42,8 +42,8 @@ static bool is_driven(const struct rtl_side *side, const struct rtl_signal *sign
     return signal->is_input == side->bus->is_master;
 }
 
-/* A signal is an expression of `core`; one that the core does not have is a constant, or takes
- * what is assigned to nowhere. */
+/* A signal becomes an expression of `core`. If the core lacks it, an output becomes a constant, and
+ * an input becomes nowhere(), to which anything may be assigned. */
 static void map_side(const struct rtl_side *side, unsigned unit, FILE *out)
 {
     const struct rtl_bus *bus = side->bus;
@@ -142,7 +142,7 @@ static void map_irqs(const struct rtl_ports *ports, FILE *out)
             line, pulses);
 }
 
-/* A pin each, by the port's name, and the bit's number where it has several. */
+/* One pin for each bit: the port's name, and the bit's number if the port has several. */
 static void map_pins(const struct rtl_ports *ports, FILE *out)
 {
     unsigned pin = 0;

@@ -63,8 +63,8 @@ static struct rtl_port *find_signal(const struct rtl_ports *ports, const struct 
     return found;
 }
 
-/* All signals of a bus with this prefix: how many there are. *ret_missing: one that it has to have,
- * or NULL. */
+/* All signals of a bus with this prefix: how many there are. *ret_missing: a required one that is
+ * missing, or NULL. */
 static size_t find_signals(const struct rtl_ports *ports, const struct place *place,
                            struct rtl_port **ret_found, const char **ret_missing)
 {
@@ -80,7 +80,7 @@ static size_t find_signals(const struct rtl_ports *ports, const struct place *pl
     return count;
 }
 
-/* A port whose name ends as that of a signal says what the prefix may be. */
+/* If a port's name ends like a signal's, the rest of it may be the prefix of a bus. */
 static bool find_place(const struct rtl_port *port, const struct rtl_signal *signal,
                        struct place *ref_place)
 {
@@ -92,10 +92,10 @@ static bool find_place(const struct rtl_port *port, const struct rtl_signal *sig
     return false;
 }
 
-/* The bus that lacks the fewest signals, for people. */
+/* The bus that lacks the fewest signals, for messages. */
 struct almost {
     char *sentence;
-    const struct rtl_port *port; /* that it begins with */
+    const struct rtl_port *port; /* its first signal */
     size_t count;
 };
 
@@ -125,7 +125,7 @@ static bool find_one(const struct rtl_ports *ports, const struct rtl_bus *bus,
 }
 
 /* The first of these buses that is there, or the one that a file has named. *ret_almost: a sentence
- * on one that is almost there, or NULL. */
+ * about one that lacks a signal, or NULL. */
 static struct rtl_side find_side(const struct rtl_ports *ports, const struct rtl_bus *buses,
                                  const struct rtl_bus *named, char **ret_almost)
 {
@@ -141,7 +141,8 @@ static struct rtl_side find_side(const struct rtl_ports *ports, const struct rtl
         count += side.signals[i] != NULL;
         is_of_side |= side.signals[i] && side.signals[i] == almost.port;
     }
-    /* What is more than the half that was found may have been meant. */
+    /* A bus that lacks a signal, and yet has more of them than the half that was found, may be
+     * meant. */
     bool is_found = is_of_side && count >= almost.count;
     *ret_almost = is_found ? NULL : almost.sentence;
     if (is_found)
@@ -162,7 +163,7 @@ static char *no_bus(void)
     return line;
 }
 
-/* What is left over once one is known. */
+/* What is wrong with a side that was found: there is a second one, or its width; NULL: nothing. */
 static char *check_side(const struct rtl_ports *ports, const struct rtl_side *side,
                         const struct rtl_bus *buses)
 {
@@ -185,7 +186,7 @@ static char *check_side(const struct rtl_ports *ports, const struct rtl_side *si
     return NULL;
 }
 
-/* Whether one of them is there; what is wrong with it is in *ret_error. */
+/* Whether one of the buses is there. If something is wrong with it, *ret_error says what. */
 static bool take_side(struct rtl_ports *ports, struct rtl_side *ref_side,
                       const struct rtl_bus *buses, char **ret_almost, char **ret_error)
 {
@@ -208,7 +209,7 @@ static bool take_side(struct rtl_ports *ports, struct rtl_side *ref_side,
     return true;
 }
 
-/* Whether a file says that there is a master. */
+/* Whether the user says that there is a master. */
 static bool names_master(const struct rtl_ports *ports)
 {
     bool is_named = ports->master.bus;
@@ -217,7 +218,8 @@ static bool names_master(const struct rtl_ports *ports)
     return is_named;
 }
 
-/* The master first: its names are never vague. *ret_almost: what may be one, for people. */
+/* Looks for the master first, since its names are never vague. *ret_almost: what may be one, for
+ * messages. */
 static int match_buses(struct rtl_ports *ports, char **ret_almost, char **ret_error)
 {
     char *almost = NULL;
@@ -253,7 +255,7 @@ static bool split(const char *plain, struct words *ret_words)
     return ret_words->count > 0 && !word;
 }
 
-/* Whether a port is called as one of the bus is: *ret_prefix is where its own name begins. */
+/* Whether a port's name has the prefix of the bus. Its own name begins at *ret_prefix. */
 static bool is_beside(const struct rtl_side *side, const char *plain, size_t *ret_prefix)
 {
     const char *first = side->bus ? side->signals[0]->plain : "";
@@ -265,8 +267,9 @@ static bool is_beside(const struct rtl_side *side, const char *plain, size_t *re
     return *ret_prefix > 0;
 }
 
-/* How much a name speaks for the clock of the bus; 0: it is none. "wb_clk" next to "wb_stb" speaks
- * most, then "aclk" or "pclk", then a name that ends so, and last "clk_100" or "sysclk". */
+/* How likely a name is the clock of the bus; 0: it is no clock. "wb_clk" next to "wb_stb" is most
+ * likely, then "aclk" or "pclk", then a name that ends like these, and last "clk_100" or "sysclk".
+ */
 static unsigned clock_likeness(const struct rtl_side *side, const char *plain)
 {
     static const char *const of_buses[] = {"aclk", "pclk", "hclk", NULL};
@@ -284,8 +287,8 @@ static unsigned clock_likeness(const struct rtl_side *side, const char *plain)
     return is_one_of(plain, of_buses) ? 3 : 2;
 }
 
-/* "rst", "m_aresetn", "nreset", "n_rst", "axi_reset_n", "rst_ni", "reset_sync": its last word, with
- * what says of which bus it is before it, and that it is low. */
+/* Finds resets: "rst", "m_aresetn", "nreset", "n_rst", "axi_reset_n", "rst_ni", "reset_sync". The
+ * last word counts; words before it may name a bus, and marks may say that it is active low. */
 static bool is_reset(const char *plain, bool *ret_is_low)
 {
     static const char *const ends[] = {"n", "ni", "b", "l", "low", NULL};
@@ -331,7 +334,7 @@ static bool is_irq(const char *plain)
            (is_one_of(name.words[0], first_names) && !is_one_of(last, others));
 }
 
-/* Ports that a file has named come first. The bus's clock is the one without a period. */
+/* Ports that the user has named come first. The bus's clock is the one without a period. */
 static int match_named(struct rtl_ports *ports, char **ret_error)
 {
     for (size_t i = 0; i < ports->count; i++) {
@@ -355,7 +358,7 @@ static bool is_free_input(const struct rtl_port *port)
     return port->use == RTL_UNKNOWN && port->is_input && port->bits == 1;
 }
 
-/* The only input whose edges the core looks at, whatever its name is. */
+/* The only input whose edges the core uses, whatever its name is. */
 static struct rtl_port *find_only_edge(struct rtl_ports *ports)
 {
     struct rtl_port *only = NULL;
@@ -388,14 +391,16 @@ static void find_clock(struct rtl_ports *ports)
     ports->clock = best;
 }
 
-/* An input that the core looks at beside its clock: an asynchronous reset, whatever its name is. */
+/* An input that the core uses together with its clock: an asynchronous reset, whatever its name is.
+ */
 static bool is_asynchronous(const struct rtl_ports *ports, const struct rtl_port *port)
 {
     return port->is_beside_others && port->rises != port->falls && ports->clock &&
            ports->clock->is_beside_others;
 }
 
-/* The reset next to the bus, or the first one. An edge says more about its level than its name. */
+/* The reset next to the bus, or the first one. Its edge says more about its level than its name
+ * does. */
 static void find_reset(struct rtl_ports *ports)
 {
     struct rtl_port *best = NULL;
@@ -423,7 +428,7 @@ static void find_reset(struct rtl_ports *ports)
     best->use = (is_known ? best->falls : is_low) ? RTL_RESET_LOW : RTL_RESET;
 }
 
-/* The rest of a packed struct that is of a bus, such as what a user may add to it. */
+/* Ties the other fields of a packed struct that belongs to a bus, such as fields for users. */
 static void tie_rest_of_structs(struct rtl_ports *ports)
 {
     for (size_t i = 0; i < ports->count; i++) {
@@ -453,8 +458,8 @@ static void match_others(struct rtl_ports *ports)
     }
 }
 
-/* "PORT=VALUE", where PORT may have * in it. One that is only that means all that are left, once
- * the others are known: `is_rest`. */
+/* Applies "PORT=VALUE", where PORT may have a * in it. A PORT of "*" alone means all inputs that
+ * are left once the others are known: `is_rest`. */
 static int set_ties(struct rtl_ports *ports, char *const *ties, bool is_rest, char **ret_error)
 {
     for (; ties && *ties; ties++) {
@@ -498,7 +503,7 @@ static char *describe_unknown(const struct rtl_ports *ports, const struct rtl_po
     return xformat("%s (%u bit%s%s)", port->name, port->bits, port->bits > 1 ? "s" : "", guess);
 }
 
-/* What nothing is known of, and what there is too much of. */
+/* Refuses inputs of unknown use, and too many interrupts or wires. */
 static int check_others(const struct rtl_ports *ports, const char *almost, char **ret_error)
 {
     struct strings unknown = {0};

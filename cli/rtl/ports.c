@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of a core's ports: from Verilator's header, to people, to a file and back. */
+/* Reads the list of a core's ports from Verilator's header or from a file, and prints it. */
 #include "rtl/ports.h"
 
 #include <ctype.h>
@@ -29,7 +29,7 @@ static const char *const uses[] = {
 };
 #define NUM_USES (sizeof(uses) / sizeof(uses[0]))
 
-/* Lower case, without i_ or o_ before it and _i or _o behind. */
+/* Lower case, without i_ or o_ at the beginning and _i or _o at the end. */
 static char *plain_name(const char *name)
 {
     char *plain = xstrdup(name);
@@ -276,7 +276,7 @@ static char *apply_one(struct rtl_ports *ports, json_t *item)
     else if (takes_tie &&
              (!json_is_string(tie) || !number_parse(json_string_value(tie), &port->tie)))
         return xformat("%s is %s, and \"tie\" is not a number", name, wanted);
-    port->use = is_of_bus ? RTL_UNKNOWN : (enum rtl_use)use; /* until the bus is whole */
+    port->use = is_of_bus ? RTL_UNKNOWN : (enum rtl_use)use; /* until all of the bus is found */
     free(port->signal);
     port->signal = is_of_bus ? xstrdup(signal) : NULL;
     port->is_of_master = use == RTL_MASTER;

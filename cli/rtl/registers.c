@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes a table of registers, names only, that is compiled with a core. */
+/* Writes a table with the names of registers, which is compiled with a core. */
 #include "rtl/registers.h"
 
 #include <errno.h>
@@ -69,7 +69,7 @@ static void print_values(const struct trestle_value *value, const char *name, FI
     fputs("    {}};\n", out);
 }
 
-/* What the fields of a row are called in C++. */
+/* Prints the names of a row's fields as C++. */
 static void print_fields(const struct trestle_field *fields, size_t row, FILE *out)
 {
     for (const struct trestle_field *field = fields; field->name; field++) {

@@ -9,10 +9,10 @@
 
 enum { DEPTH_MAX = 16, BITS_MAX = 1 << 16 };
 
-/* A type, or a member of a struct, which refers to its type. */
+/* A type, or a member of a struct that refers to the member's type. */
 struct node {
     char *id, *name, *of; /* what it refers to, or NULL */
-    unsigned bits, low;   /* of its own; of a range, what it multiplies by */
+    unsigned bits, low;   /* of its own; in a range, the factor */
     bool is_struct, is_union;
     size_t parent; /* of a member: its struct's place in the list */
 };
@@ -155,7 +155,7 @@ static const struct node *find_node(const struct reader *reader, const char *id)
     return NULL;
 }
 
-/* Behind names of types. */
+/* Follows the names of types. */
 static const struct node *resolve(const struct reader *reader, const struct node *node)
 {
     for (unsigned i = 0; node && node->of && node->bits == 1 && i < DEPTH_MAX; i++)
@@ -190,7 +190,7 @@ static unsigned bits_of(const struct reader *reader, const struct node *node, un
 
 /* --- ports ----------------------------------------------------------------------------------- */
 
-/* "tl" of "tl_h2d", and "" of "req": both directions of a bus are called alike then. */
+/* "tl" for "tl_h2d", and "" for "req": both directions of a bus then have the same name. */
 static void cut_direction(char *plain)
 {
     static const char *const ends[] = {"req", "rsp",  "resp", "request", "response", "h2d",
@@ -204,7 +204,7 @@ static void cut_direction(char *plain)
         }
 }
 
-/* What is made of one port. */
+/* The ports that one port becomes. */
 struct splitting {
     const struct rtl_port *whole;
     struct rtl_port *fields;
