@@ -37,6 +37,10 @@
 #include "voice.h"
 #include "wave.h"
 
+// What Core::eval() calls. `trestle rtl build` has Verilator name it so.
+class Vcore___024root;
+void Vcore___024root___eval(Vcore___024root *);
+
 namespace trestle_rtl
 {
 
@@ -327,13 +331,24 @@ template <class Map> class rtl
         clocks_.change(*core_, around_.clocks, period_);
         clocks_.pass(around_.clocks, period_);
         Map::clock(*core_, 1);
-        core_->eval();
+        evaluate(is_committed);
         if (is_committed)
             wave_.dump((cycle_ + 1) * period_);
         Map::Master::after(*core_, around_.master);
         Map::clock(*core_, 0);
-        core_->eval();
+        evaluate(is_committed);
         cycle_++;
+    }
+
+    // Core::eval() also looks after threads and objects that a core of plain bytes does not have,
+    // and tells the wave that something has changed. Its looks at the thread's own variables take
+    // as long as a small core's cycle does.
+    void evaluate(bool is_committed)
+    {
+        if (is_committed || !Map::is_plain)
+            core_->eval();
+        else
+            Vcore___024root___eval(core_->rootp);
     }
 
     // For $time, in its own units.
