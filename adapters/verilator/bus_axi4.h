@@ -24,21 +24,21 @@ struct Bus : trestle_rtl::outcome {
         words_ = todo.size > width ? todo.size / width : 1;
         at_ = 0;
         BUS_AWID = BUS_ARID = id;
-        BUS_WID = id; // of AXI3
+        BUS_WID = id; // AXI3 has it
         BUS_AWADDR = BUS_ARADDR = BUS_ADDRESS(todo.byte);
         BUS_AWLEN = BUS_ARLEN = words_ - 1;
-        // Bytes in a word: a narrow access is a narrow transfer.
+        // A narrow access is a narrow transfer.
         unsigned size = trestle_rtl::log2_of(todo.size < width ? todo.size : width);
         BUS_AWSIZE = size;
         BUS_ARSIZE = size;
-        BUS_AWBURST = 1; // of addresses that go up
+        BUS_AWBURST = 1; // addresses go up
         BUS_ARBURST = 1;
         BUS_AWVALID = BUS_WVALID = BUS_BREADY = todo.write;
         BUS_ARVALID = BUS_RREADY = !todo.write;
         put_word(core);
     }
 
-    // Before an edge: what is taken with it. True: the last response is.
+    // Before an edge: notes what this edge transfers. True: the last response is transferred.
     bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
     {
         took_aw_ = BUS_AWVALID && BUS_AWREADY;

@@ -26,7 +26,7 @@ struct Bus : trestle_rtl::outcome {
         BUS_ARVALID = BUS_RREADY = !todo.write;
     }
 
-    // Before an edge: what is taken with it. True: the response is.
+    // Before an edge: notes what this edge transfers. True: the response is transferred.
     bool step(BUS_CORE &core, trestle_rtl::transaction &todo)
     {
         took_aw_ = BUS_AWVALID && BUS_AWREADY;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A master for plain registers: a request with a direction, or strobes to read and to write. They
-// are held until the core is ready, and what is read comes in that cycle, or with a strobe of its
+// A master for plain registers: a request with a direction, or strobes to read and to write. The
+// master holds them until the core is ready. Read data comes in that cycle, or with a strobe of its
 // own. The map names the ports as BUS_*.
 #ifndef TRESTLE_VERILATOR_BUS_REG_H
 #define TRESTLE_VERILATOR_BUS_REG_H

@@ -48,7 +48,7 @@ struct Bus : trestle_rtl::outcome {
     }
 
   private:
-    // A bit for each mask: whether the number of ones under it is odd. Every other one is inverted.
+    // A bit for each mask: the parity of the bits under it. Every other bit is inverted.
     static unsigned check_bits(uint64_t number, const uint64_t (&masks)[7])
     {
         unsigned bits = 0;
@@ -57,8 +57,8 @@ struct Bus : trestle_rtl::outcome {
         return bits ^ 0x2a;
     }
 
-    // As OpenTitan's cores want it, whose buses have 32 bits: Hsiao codes of the request and of its
-    // data.
+    // Adds what OpenTitan's cores expect on their buses of 32 bits: Hsiao codes of the request and
+    // of its data.
     static void protect(BUS_CORE &core)
     {
         static constexpr uint64_t of_request[] = {
@@ -66,7 +66,7 @@ struct Bus : trestle_rtl::outcome {
             0x01ef76cdb2c93244, 0x01f7bb56d5525488, 0x01fbdda769a46910};
         static constexpr uint64_t of_data[] = {0x2606bd25, 0xdeba8050, 0x413d89aa, 0x31234ed1,
                                                0xc2c1323b, 0x2dcc624c, 0x98505586};
-        enum { IS_DATA = 9 }; // no instruction
+        enum { IS_DATA = 9 }; // not an instruction
         BUS_A_INSTR_TYPE = IS_DATA;
         BUS_A_CMD_INTG = check_bits(BUS_A_MASK | static_cast<uint64_t>(BUS_A_OPCODE) << 4 |
                                         static_cast<uint64_t>(BUS_A_ADDRESS) << 7 |

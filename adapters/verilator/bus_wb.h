@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // A master for a Wishbone slave, classic or pipelined (one with a stall output). The map names the
-// ports as BUS_*; BUS_ADDRESS(a) makes the slave's address of one in bytes.
+// ports as BUS_*; BUS_ADDRESS(a) turns an address in bytes into the slave's.
 #ifndef TRESTLE_VERILATOR_BUS_WB_H
 #define TRESTLE_VERILATOR_BUS_WB_H
 
 struct Bus : trestle_rtl::outcome {
     static constexpr uint32_t width = BUS_WIDTH, widest = width;
-    static constexpr bool rests_between = true; // as behind each single cycle of Wishbone
+    static constexpr bool rests_between = true; // as after each single cycle of Wishbone
 
     void idle(BUS_CORE &core)
     {

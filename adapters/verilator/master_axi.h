@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What an AXI4 or AXI4-Lite master finds: guest memory, with one burst at a time in each direction.
-// The map names the ports as MASTER_*.
+// The slave for a core's AXI4 or AXI4-Lite master: guest memory, one burst at a time in each
+// direction. The map names the ports as MASTER_*.
 #ifndef TRESTLE_VERILATOR_MASTER_AXI_H
 #define TRESTLE_VERILATOR_MASTER_AXI_H
 
@@ -54,12 +54,12 @@ struct Master {
     enum kind { FIXED, INCR, WRAP };
     enum response { OKAY, SLVERR = 2, DECERR };
     static constexpr bool is_there = true;
-    static constexpr uint32_t width = MASTER_WIDTH, page = 4096; // which no burst crosses
+    static constexpr uint32_t width = MASTER_WIDTH, page = 4096; // no burst crosses a page
     static constexpr uint32_t most = MASTER_BEATS * width < page ? MASTER_BEATS * width : page;
 
     struct burst {
         uint64_t base, id;
-        uint64_t asked;    // the cycle in which it was
+        uint64_t asked;    // the cycle of the request
         const char *fault; // a rule of the bus that the core broke, or NULL
         uint32_t phase, kind, response;
         uint32_t wait;      // cycles to the first answer
@@ -91,7 +91,7 @@ struct Master {
         MASTER_AWREADY = 0;
     }
 
-    // Before an edge: what is taken with it.
+    // Before an edge: notes what this edge transfers.
     static void before(MASTER_CORE &core, state &st)
     {
         if (MASTER_ARVALID && MASTER_ARREADY) {
@@ -113,7 +113,7 @@ struct Master {
         }
     }
 
-    // Behind it: what it finds at the next one.
+    // After the edge: sets what the master sees at the next one.
     static void after(MASTER_CORE &core, state &st)
     {
         for (burst *b : {&st.read, &st.write})

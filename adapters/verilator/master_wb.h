@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a Wishbone master finds, classic or pipelined (one with a stall input): guest memory, with
+// The slave for a core's Wishbone master, classic or pipelined (with a stall input): guest memory,
 // one word at a time. The map names the ports as MASTER_*; an address counts MASTER_UNIT bytes.
 #ifndef TRESTLE_VERILATOR_MASTER_WB_H
 #define TRESTLE_VERILATOR_MASTER_WB_H
@@ -22,7 +22,7 @@ struct Master {
     // Plain bytes, with the core's own state.
     struct state {
         uint64_t addr;
-        uint64_t asked; // the cycle in which memory was
+        uint64_t asked; // the cycle of the request
         uint32_t phase;
         uint32_t wait; // cycles to the answer
         bool write, failed;
@@ -44,7 +44,7 @@ struct Master {
         drive(core, {});
     }
 
-    // Before an edge: what is taken with it. A cycle may end before its answer.
+    // Before an edge: notes what this edge transfers. A cycle may end before its answer.
     static void before(MASTER_CORE &core, state &st)
     {
         if (st.phase == READY && MASTER_CYC && MASTER_STB) {
@@ -61,7 +61,7 @@ struct Master {
         }
     }
 
-    // Behind it: what it finds at the next one.
+    // After the edge: sets what the master sees at the next one.
     static void after(MASTER_CORE &core, state &st)
     {
         if (st.phase == WAITING && --st.wait == 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the headers of buses and the generated map are written with: values of ports, one access,
-// and names of registers.
+// Helpers for the headers of buses and for the generated map: values of ports, one access, and
+// names of registers.
 #ifndef TRESTLE_VERILATOR_PORTS_H
 #define TRESTLE_VERILATOR_PORTS_H
 
@@ -13,24 +13,25 @@
 namespace trestle_rtl
 {
 
-// What a bus asked for: the transaction of one access.
+// One access, as the transaction on a bus.
 struct transaction {
-    uint64_t byte, addr; // where it begins, and of the word that this is in
+    uint64_t byte, addr; // where the access begins, and where the word around it begins
     uint64_t data;       // of a write, at its place in the word; of a read, 0 and then the word
     uint32_t lanes;      // bytes from addr on that the access covers
-    uint32_t size;       // how many they are: 1, 2, 4, 8, and up to the bus's widest
+    uint32_t size;       // their number: 1, 2, 4 or 8, up to the bus's widest
     bool write;
 };
 
-// How it went.
+// How a transaction went.
 struct outcome {
-    static constexpr bool rests_between = false;       // whether it is idle for a cycle between two
-    static constexpr bool reads = true, writes = true; // what the bus has channels for
-    bool failed = false;                               // as the core says
-    const char *fault = nullptr; // a rule of the bus that the core broke, or NULL
+    static constexpr bool rests_between = false; // the bus is idle for a cycle between two
+    static constexpr bool reads = true,
+                          writes = true; // the directions that the bus has channels for
+    bool failed = false;                 // the core answered with an error
+    const char *fault = nullptr;         // a rule of the bus that the core broke, or NULL
 };
 
-// What is assigned to a signal that the core does not have.
+// Stands for a signal that the core lacks: takes any value, and reads as 0.
 struct nowhere {
     template <class T> T operator=(T value) const
     {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Where what a core says ($display, $write) goes, in place of printf. The compiler includes it
-// before anything else.
+// Replaces printf for what a core prints ($display, $write). The compiler includes this file first.
 #ifndef TRESTLE_VERILATOR_PRINT_H
 #define TRESTLE_VERILATOR_PRINT_H
 

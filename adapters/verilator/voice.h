@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a core says ($display, $write): lines of the run's log, when the guest's time has come to
-// them.
+// What a core prints ($display, $write). It becomes lines of the run's log when the guest's time
+// reaches it.
 #ifndef TRESTLE_VERILATOR_VOICE_H
 #define TRESTLE_VERILATOR_VOICE_H
 
@@ -18,7 +18,7 @@ namespace trestle_rtl
 class voice
 {
   public:
-    // Whose core is at work now.
+    // The one whose core runs now.
     static inline thread_local voice *speaker = nullptr;
 
     void say(const char *text)
@@ -30,12 +30,12 @@ class voice
     {
         return !said_.empty();
     }
-    // It was ahead of the guest, and did not happen.
+    // The core was ahead of the guest, and goes back: it has not said this.
     void forget()
     {
         said_.clear();
     }
-    // It did. What has no end of line waits for it.
+    // The guest's time has reached this. A line without its end waits for the rest.
     void log(struct trestle_device *dev)
     {
         line_ += said_;

@@ -20,7 +20,7 @@ namespace trestle_rtl
 class wave
 {
   public:
-    // Parameters: wave, wave_from, wave_to, wave_scope. Nothing is written without the first.
+    // Parameters: wave, wave_from, wave_to, wave_scope. Without the first, nothing is written.
     template <class Core>
     int init(struct trestle_device *dev, const struct trestle_params *params, Core &core)
     {
@@ -34,7 +34,7 @@ class wave
             r = trestle_params_string(params, "wave_scope", nullptr, &scope);
         if (r < 0 || !path)
             return r;
-        // Whatever has that name is removed first.
+        // FST's writer first removes what has that name: only a file may.
         struct stat st;
         if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
             return trestle_params_refuse(params, "wave", "the path of a file");
@@ -53,7 +53,7 @@ class wave
         return -EINVAL;
     }
 
-    // Whether cycles up to then are wanted.
+    // Whether any of that time is to be recorded.
     bool covers(trestle_time from, trestle_time to) const
     {
         return file_ && to >= from_ && from <= to_;
@@ -78,11 +78,11 @@ class wave
     }
 
   private:
-    // Its writer does not say whether it could: whether the file's blocks end where it does.
+    // FST's writer does not report errors. In a whole file the last block ends where the file ends.
     static bool is_whole(const char *path)
     {
         std::FILE *file = std::fopen(path, "rb");
-        unsigned char head[9]; // what it is, and its bytes without that
+        unsigned char head[9]; // a block's type, and its length without the type
         uint64_t at = 0, length = 8;
         while (file && length >= 8 && std::fread(head, 1, sizeof(head), file) == sizeof(head)) {
             length = 0;
