@@ -586,7 +586,11 @@ static enum poke_status expect_error(struct poke *poke, const struct words *word
     if (status == POKE_OK)
         return fail(poke, POKE_FAILED, "expected a bus error of %s, and it succeeded",
                     words->items[3]);
-    return status == POKE_FAILED ? POKE_OK : status;
+    if (status != POKE_FAILED)
+        return status;
+    free(poke->error); /* it was expected */
+    poke->error = NULL;
+    return POKE_OK;
 }
 
 static enum poke_status do_expect(struct poke *poke, const struct words *words)

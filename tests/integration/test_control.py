@@ -275,6 +275,7 @@ class Poke(ControlCase):
         guest = self.guest()
         peer = self.connect()
         self.assertEqual(self.ask(peer, "do read timer+0x10"), ("ok", "timer+0x10 = 0x0\n", ""))
+        self.assertEqual(self.ask(peer, "do expect error read timer+0x100"), ("ok", "", ""))
         self.assertEqual(self.ask(peer, "complete read echo_device.DATA_O"),
                          ("ok", "echo_device.DATA_OUT\necho_device.DATA_OUT64\n", ""))
         self.assertEqual(self.ask(peer, "complete read echo_device.status."),
