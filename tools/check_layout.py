@@ -132,6 +132,7 @@ ALLOWED = {
     "tests/fuzz": {
         "cli/config": "config",
         "cli/control": "client",
+        "cli/poke": "poke",
         "cli/rtl": "ports",
         "cli/svd": "stub svd",
         "include/trestle": "bridge models test wire",
