@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The clocks of a core beside that of its bus, each with a period of its own. Edge n of each is at
-// n of its periods, as that of the bus's.
+// The clocks of a core besides its bus's, each with a period of its own. As for the bus's clock,
+// edge n of each is at n of its periods.
 #ifndef TRESTLE_VERILATOR_CLOCKS_H
 #define TRESTLE_VERILATOR_CLOCKS_H
 
@@ -41,7 +41,7 @@ template <class Map> class clocks
         return longest;
     }
 
-    // As they are at a time.
+    // Sets all of them as they are at that time.
     void set(typename Map::Core &core, state &st, trestle_time now) const
     {
         for (unsigned i = 0; i < Map::num_clocks; i++) {
@@ -61,7 +61,7 @@ template <class Map> class clocks
         return next;
     }
 
-    // Those that change then do.
+    // Changes the levels of those that are due.
     void change(typename Map::Core &core, state &st, trestle_time at) const
     {
         for (unsigned i = 0; i < Map::num_clocks; i++) {

@@ -16,7 +16,7 @@ namespace trestle_rtl
 
 constexpr uint64_t latency_least = 2; // of memory: from one edge to the next but one
 
-// Guest memory, as a master's requests find it: one transfer in each direction at a time. The run
+// Guest memory, as a master sees it: one transfer in each direction at a time. The run
 // says when it has ended: in the same moment, except where memory is farther away (SST).
 class guest_memory
 {
@@ -33,7 +33,7 @@ class guest_memory
         return r;
     }
 
-    // -EINPROGRESS: it has begun, and ended() comes. Otherwise that was all.
+    // -EINPROGRESS: the transfer has begun, and ended() follows. Otherwise it is done.
     int read(uint64_t cycle, uint64_t addr, uint32_t size)
     {
         transfer &it = begin(false, cycle, addr, size);
@@ -119,7 +119,7 @@ class guest_memory
     std::vector<struct trestle_segment> segments_;
 };
 
-// What the map of a core without a master has for it.
+// Stands for the master in the map of a core without one.
 template <class Core> struct no_master {
     static constexpr bool is_there = false;
     struct state {

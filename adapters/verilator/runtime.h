@@ -5,8 +5,8 @@
 //
 // Time: edge n of the clock is at n periods. The core runs ahead of the guest with its inputs as
 // they are, until an interrupt output changes or the look-ahead ends, and the engine comes back at
-// exactly that cycle. If the guest comes earlier, the state of before is copied back and the core
-// ticks again. A state that comes again while it runs ahead means that nothing will ever happen by
+// exactly that cycle. If the guest comes earlier, the runtime copies the old state back and the
+// core ticks again. If a state repeats while the core runs ahead, nothing will ever happen by
 // itself: the engine need not come back at all.
 //
 // An access begins at its own time, takes the cycles of its bus, and is answered in the cycle in
@@ -157,7 +157,7 @@ template <class Map> class rtl
         uint64_t cycle;
         outputs shown;
     };
-    // What is not in the core, and yet says how it goes on. Plain bytes.
+    // State outside the core that decides how it goes on. Plain bytes.
     struct around {
         typename Map::Master::state master;
         typename clocks<Map>::state clocks;
@@ -304,7 +304,7 @@ template <class Map> class rtl
 
     // --- cycles ---
 
-    // Inputs are set. The edge comes, and the outputs are those behind it. Of a cycle that the
+    // Inputs are set. The edge comes, and the outputs are those after it. Of a cycle that the
     // guest's time has come to the wave has the falling edge before it, with the inputs, and the
     // edge.
     void tick(bool is_committed = false)
@@ -420,7 +420,7 @@ template <class Map> class rtl
         cycle_ = cycle; // a reset takes no time of the guest's
     }
 
-    // What the master asks for in a reset it does not get.
+    // A reset drops what the master asks for.
     void forget_requests()
     {
         std::memset(&around_.master, 0, sizeof(around_.master));
@@ -495,7 +495,7 @@ template <class Map> class rtl
         voice_.log(dev_);
     }
 
-    // Of a core that is late: what it has shown and asked for with an edge of before.
+    // Of a core that is late: what it has shown and asked for at an earlier edge.
     void catch_up()
     {
         serve();
