@@ -38,12 +38,17 @@ static enum poke_status fail(struct poke *poke, enum poke_status status, const c
     return status;
 }
 
+static void forget_error(struct poke *poke)
+{
+    free(poke->error);
+    poke->error = NULL;
+}
+
 /* --- what words say -------------------------------------------------------------------------- */
 
 static enum poke_status parse_place(struct poke *poke, const char *text, struct place *ret_place)
 {
-    free(poke->error);
-    poke->error = NULL;
+    forget_error(poke);
     return place_parse(poke->target, text, ret_place, &poke->error) ? POKE_OK : POKE_WRONG;
 }
 
@@ -87,8 +92,7 @@ static enum poke_status parse_irq(struct poke *poke, const char *text,
     enum poke_status status = POKE_OK;
     if (dot)
         *dot = '\0';
-    free(poke->error);
-    poke->error = NULL;
+    forget_error(poke);
     *ret_dev = place_device(poke->target, copy, &poke->error);
     if (!*ret_dev)
         status = POKE_WRONG;
@@ -410,8 +414,7 @@ static enum poke_status fail_without_guest(struct poke *poke)
 static enum poke_status set_fault(struct poke *poke, const struct words *words,
                                   enum trestle_fault fault)
 {
-    free(poke->error);
-    poke->error = NULL;
+    forget_error(poke);
     if (!poke->target->set_fault)
         return fail_without_guest(poke);
     bool is_set;
@@ -438,8 +441,7 @@ static enum poke_status do_resume(struct poke *poke, const struct words *words)
 
 static enum poke_status do_reload(struct poke *poke, const struct words *words)
 {
-    free(poke->error);
-    poke->error = NULL;
+    forget_error(poke);
     if (!poke->target->reload)
         return fail_without_guest(poke);
     return poke->target->reload(poke->target->ctx, words->items[1], poke->out, &poke->error);
@@ -448,8 +450,7 @@ static enum poke_status do_reload(struct poke *poke, const struct words *words)
 static enum poke_status do_reset(struct poke *poke, const struct words *words)
 {
     struct trestle_device *only = NULL;
-    free(poke->error);
-    poke->error = NULL;
+    forget_error(poke);
     if (words->count > 1 && !(only = place_device(poke->target, words->items[1], &poke->error)))
         return POKE_WRONG;
     begin(poke);
@@ -466,8 +467,7 @@ static enum poke_status do_registers(struct poke *poke, const struct words *word
     struct trestle_register_at at = {0};
     char name[128], text[256];
     uint64_t value;
-    free(poke->error);
-    poke->error = NULL;
+    forget_error(poke);
     struct trestle_device *dev = place_device(poke->target, words->items[1], &poke->error);
     if (!dev)
         return POKE_WRONG;
@@ -490,8 +490,7 @@ static enum poke_status do_send(struct poke *poke, const struct words *words)
     char *name = xstrdup(words->items[1]), *dot = strchr(name, '.');
     if (dot)
         *dot++ = '\0';
-    free(poke->error);
-    poke->error = NULL;
+    forget_error(poke);
     struct trestle_device *dev = place_device(poke->target, name, &poke->error);
     enum poke_status status = dev ? POKE_OK : POKE_WRONG;
     if (dev && (!dot || trestle_model_port(trestle_device_model(dev), dot, &port) < 0))
@@ -514,8 +513,7 @@ static enum poke_status do_input(struct poke *poke, const struct words *words)
 {
     uint8_t bytes[BYTES_MAX];
     size_t size = 0;
-    free(poke->error);
-    poke->error = NULL;
+    forget_error(poke);
     struct trestle_device *dev = place_device(poke->target, words->items[1], &poke->error);
     enum poke_status status = dev ? parse_bytes(poke, words, 2, bytes, &size) : POKE_WRONG;
     if (status != POKE_OK)
@@ -588,8 +586,7 @@ static enum poke_status expect_error(struct poke *poke, const struct words *word
                     words->items[3]);
     if (status != POKE_FAILED)
         return status;
-    free(poke->error); /* it was expected */
-    poke->error = NULL;
+    forget_error(poke); /* it was expected */
     return POKE_OK;
 }
 
@@ -764,8 +761,7 @@ enum poke_status poke_line(struct poke *poke, const char *line)
 {
     char *copy = xstrdup(line), *rest = copy, *command;
     enum poke_status status = POKE_OK;
-    free(poke->error);
-    poke->error = NULL;
+    forget_error(poke);
     while (status == POKE_OK && !poke->quits && (command = poke_next_command(&rest)) != NULL)
         status = do_command(poke, command);
     free(copy);
@@ -806,8 +802,7 @@ enum poke_scope poke_scope(const char *command_text, char **ret_device)
 
 void poke_finish(struct poke *poke)
 {
-    free(poke->error);
-    poke->error = NULL;
+    forget_error(poke);
 }
 
 void poke_complete(const struct poke *poke, const char *line, struct strings *ret_candidates)
