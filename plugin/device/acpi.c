@@ -276,7 +276,7 @@ static int write_file(const struct aml *aml)
 
 void acpi_add_devices(void)
 {
-    struct aml aml;
+    static struct aml aml;
     char path[40];
     const char *error;
     aml.length = 0;
