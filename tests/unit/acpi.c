@@ -12,7 +12,7 @@
 
 #include "check.h"
 #include "plugin/device/device.h"
-#include "plugin/qemu/say.h"
+#include "refusal.h"
 
 enum { READ_MAX = 512 << 10 };
 
@@ -23,31 +23,10 @@ static struct sst_device *devices;
 static uint8_t table[READ_MAX];
 static size_t table_size;
 static bool takes_no_table;
-static jmp_buf refused;
-static char refusal[512];
 
 struct sst_device *device_first(void)
 {
     return devices;
-}
-
-void refuse(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(refusal, sizeof(refusal), format, args);
-    va_end(args);
-    longjmp(refused, 1);
-}
-
-void refuse_device(const struct sst_device *dev, const char *format, ...)
-{
-    va_list args;
-    int length = snprintf(refusal, sizeof(refusal), "%u: ", dev->number);
-    va_start(args, format);
-    vsnprintf(refusal + length, sizeof(refusal) - (size_t)length, format, args);
-    va_end(args);
-    longjmp(refused, 1);
 }
 
 int qemu_add_acpi_table(const char *path, const char **ret_error)

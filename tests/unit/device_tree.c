@@ -3,7 +3,6 @@
 #include "plugin/device/tree.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,7 @@
 #include "plugin/device/acpi.h"
 #include "plugin/device/device.h"
 #include "plugin/qemu/fdt.h"
-#include "plugin/qemu/say.h"
+#include "refusal.h"
 
 /* --- a tree ---------------------------------------------------------------------------------- */
 
@@ -168,8 +167,6 @@ static unsigned num_notifiers, num_checked, num_acpi, num_found;
 static bool has_dtb, has_acpi, has_tree, is_wired;
 static enum irq_cells cells;
 static int num_cpus;
-static jmp_buf refused;
-static char refusal[512];
 
 static void add_notifier(struct qemu_notifier *added)
 {
@@ -225,25 +222,6 @@ bool irq_is_wired(const struct sst_device *dev)
 {
     (void)dev;
     return is_wired;
-}
-
-void refuse(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(refusal, sizeof(refusal), format, args);
-    va_end(args);
-    longjmp(refused, 1);
-}
-
-void refuse_device(const struct sst_device *dev, const char *format, ...)
-{
-    va_list args;
-    int length = snprintf(refusal, sizeof(refusal), "%u: ", dev->number);
-    va_start(args, format);
-    vsnprintf(refusal + length, sizeof(refusal) - (size_t)length, format, args);
-    va_end(args);
-    longjmp(refused, 1);
 }
 
 static void check(struct sst_device *dev)
