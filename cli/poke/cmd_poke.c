@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* trestle poke: the devices of a configuration, without a guest, or those of a run. */
-#include <editline/readline.h>
 #include <errno.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +11,7 @@
 #include "control/attached.h"
 #include "poke/offline.h"
 #include "poke/poke.h"
+#include "poke/prompt.h"
 #include "run/watchdog.h"
 #include "util.h"
 
@@ -81,8 +79,9 @@ static enum poke_status do_line(struct doer *doer, const char *line, const struc
 }
 
 /* Finds what the last word of the line may become. */
-static void find_candidates(struct doer *doer, const char *line, struct strings *ret_candidates)
+static void find_candidates(void *context, const char *line, struct strings *ret_candidates)
 {
+    struct doer *doer = context;
     if (doer->poke)
         poke_complete(doer->poke, line, ret_candidates);
     else
@@ -133,84 +132,19 @@ static int do_script(struct doer *doer, const char *path)
 
 /* --- at a terminal --------------------------------------------------------------------------- */
 
-static struct doer *typed; /* for the callbacks of the line editor, which have no context */
-static struct strings candidates;
-
-static char *next_candidate(const char *text, int state)
-{
-    static size_t next;
-    (void)text;
-    if (state == 0)
-        next = 0;
-    return next < candidates.count ? strdup(candidates.items[next++]) : NULL;
-}
-
-static char **complete(const char *text, int start, int end)
-{
-    char *line = xformat("%.*s", end, rl_line_buffer);
-    (void)start;
-    strings_finish(&candidates);
-    candidates = (struct strings){0};
-    find_candidates(typed, line, &candidates);
-    /* A command is followed by a blank, a device by where in it. */
-    rl_completion_append_character = strpbrk(line, " \t") ? '\0' : ' ';
-    free(line);
-    rl_attempted_completion_over = 1;
-    return rl_completion_matches(text, next_candidate);
-}
-
-/* Ctrl-C drops the line that is being typed, as in a shell. While a command is under way it ends
- * poke: a model may be in the middle of anything. */
-static sigjmp_buf at_prompt;
-static volatile sig_atomic_t is_at_prompt;
-
-static void interrupted(int number)
-{
-    if (is_at_prompt)
-        siglongjmp(at_prompt, 1);
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
-/* NULL: the end. */
-static char *read_line(void)
-{
-    if (sigsetjmp(at_prompt, 1)) {
-        rl_deprep_terminal();
-        rl_cleanup_after_signal();
-        putchar('\n');
-    }
-    is_at_prompt = 1;
-    char *line = readline("poke> ");
-    is_at_prompt = 0;
-    return line;
-}
-
 static int do_terminal(struct doer *doer)
 {
-    static char breaks[] = " \t;";
     const struct source source = {0};
-    typed = doer;
-    rl_readline_name = (char *)"trestle";
-    rl_attempted_completion_function = complete;
-    rl_completer_word_break_characters = breaks;
-    rl_initialize();
-    using_history();
-    if (signal(SIGINT, interrupted) == SIG_IGN)
-        signal(SIGINT, SIG_IGN);
+    char *line;
+    prompt_open(find_candidates, doer);
     puts("help shows the commands, Tab completes, Ctrl-C drops a line, Ctrl-D ends.");
-    while (!doer->quits) {
-        char *line = read_line();
-        if (!line) {
-            putchar('\n');
-            break;
-        }
-        if (*line)
-            add_history(line);
+    while (!doer->quits && (line = prompt_read("poke> ")) != NULL) {
         (void)do_line(doer, line, &source);
         free(line);
     }
-    strings_finish(&candidates);
+    if (!doer->quits)
+        putchar('\n');
+    prompt_close();
     return EXIT_SUCCESS;
 }
 

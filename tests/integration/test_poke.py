@@ -5,6 +5,7 @@ import pty
 import select
 import signal
 import subprocess
+import termios
 import time
 
 import cli_case
@@ -232,32 +233,64 @@ class Terminal(PokeCase):
             seen += os.read(self.terminal, 4096).decode()
         return seen
 
-    def test_completion_history_and_end(self):
+    def begin(self):
         self.terminal, other = pty.openpty()
         self.addCleanup(os.close, self.terminal)
         process = self.start([common.TRESTLE, "poke", self.two()], stdin=other, stdout=other,
-                             stderr=subprocess.STDOUT, env={**self.env, "TERM": "vt100"})
-        os.close(other)
+                             stderr=subprocess.STDOUT,
+                             env={**self.env, "TERM": "vt100", "LC_ALL": "C.UTF-8"})
+        self.addCleanup(os.close, other)
         self.type("", "Ctrl-D ends.")
+        return process
+
+    def is_cooked(self):
+        return bool(termios.tcgetattr(self.terminal)[3] & termios.ICANON)
+
+    def test_completion_history_and_end(self):
+        process = self.begin()
         self.type("rea\tech\t+8\n", "echo_device+8 = 0x0")
         self.type("\x1b[A\n", "echo_device+8 = 0x0")
         self.type("read echo_device.STA\t\n", "echo_device.STATUS = 0x0")
         self.type("nonsense\n", 'there is no command "nonsense"')
+        self.type("é\n", 'there is no command "é"')
+        os.write(self.terminal, b"\x04")
+        self.assertEqual(process.wait(30), 0)
+
+    def test_ctrl_c_drops_the_line(self):
+        process = self.begin()
         for _ in range(2):
             self.type("read not this", "read not this", prompt="")
             process.send_signal(signal.SIGINT)  # what Ctrl-C sends
             self.type("", "poke> ", prompt="")
             self.type("read echo_device.STATUS\n", "echo_device.STATUS = 0x0")
-        seen = ""
-        for _ in range(30):  # a terminal that changes its mode may lose one, or leave a piece of a line
-            os.write(self.terminal, b"\x15\x04")
-            try:
-                self.assertEqual(process.wait(1), 0)
-                return
-            except subprocess.TimeoutExpired:
-                while select.select([self.terminal], [], [], 0)[0]:
-                    seen += os.read(self.terminal, 4096).decode(errors="replace")
-        self.fail(f"Ctrl-D does not end it: {seen!r}")
+
+    def test_ctrl_c_at_any_time(self):
+        """Also while the editor is busy with what was typed: it was left in the middle of that."""
+        process = self.begin()
+        for _ in range(300):
+            self.type("read not this", "r", prompt="")
+            process.send_signal(signal.SIGINT)
+            self.type("", "poke> ", prompt="")
+            # What came after the signal belongs to the new line.
+            seen = self.type("\x15read echo_device.STATUS\n", "echo_device.STATUS = 0x0")
+            self.assertNotIn("no command", seen)
+
+    def test_ctrl_z_stops_and_the_shell_goes_on(self):
+        process = self.begin()
+        self.type("read echo", "read echo", prompt="")
+        process.send_signal(signal.SIGTSTP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        self.assertTrue(self.is_cooked())
+        process.send_signal(signal.SIGCONT)
+        self.type("", "poke> read echo", prompt="")
+        self.type("_device.STATUS\n", "echo_device.STATUS = 0x0")
+
+    def test_a_signal_that_ends_it_gives_the_terminal_back(self):
+        process = self.begin()
+        self.assertFalse(self.is_cooked())
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(30), -signal.SIGTERM)
+        self.assertTrue(self.is_cooked())
 
 
 if __name__ == "__main__":
