@@ -7,5 +7,9 @@
  * signalfd_siginfo, which is the caller's to close, or a negative errno. A signal that is ignored
  * stays ignored, as nohup wants it. */
 int signals_open(void);
+/* Between these two the signals wait. A thread that begins there, such as a model's, never takes
+ * one: it would end the process in place of the descriptor's reader. */
+void signals_hold(void);
+void signals_release(void);
 
 #endif

@@ -22,9 +22,10 @@ struct state {
 };
 
 static const char *const faults[] = {
-    "loop",        "null",  "abort", "exit",     "print",  "keep", "slow",   "thread",
-    "picoseconds", "ping",  "fail",  "overflow", "leave",  "fork", "signal", "thread null",
-    "thread exit", "close", "flood", "trample",  "helper", "bus",  "lose",   "",
+    "loop",   "null",        "abort",        "exit",    "print",    "keep",    "slow",
+    "thread", "picoseconds", "ping",         "fail",    "overflow", "leave",   "fork",
+    "signal", "thread null", "thread exit",  "close",   "flood",    "trample", "helper",
+    "bus",    "lose",        "thread stays", "objects", "",
 };
 
 static void *from_a_thread(void *ctx)
@@ -45,11 +46,25 @@ static void *exit_in_a_thread(void *ctx)
     return ctx;
 }
 
+static void *stay_in_a_thread(void *ctx)
+{
+    for (;;)
+        pause();
+    return ctx;
+}
+
 static void call_in_a_thread(void *(*call)(void *), struct trestle_device *dev)
 {
     pthread_t thread;
     if (pthread_create(&thread, NULL, call, dev) == 0)
         pthread_join(thread, NULL);
+}
+
+static void leave_a_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, stay_in_a_thread, NULL) == 0)
+        pthread_detach(thread);
 }
 
 static void fork_and_exit(void)
@@ -122,6 +137,8 @@ static int misbehave(struct trestle_device *dev, const char *fault)
         call_in_a_thread(crash_in_a_thread, dev);
     if (strcmp(fault, "thread exit") == 0)
         call_in_a_thread(exit_in_a_thread, dev);
+    if (strcmp(fault, "thread stays") == 0)
+        leave_a_thread();
     if (strcmp(fault, "leave") == 0)
         _exit(0);
     if (strcmp(fault, "fork") == 0)

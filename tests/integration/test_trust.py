@@ -254,6 +254,18 @@ class Watchdog(Faulty):
                 self.assertIn("trestle: error: dut: what you asked for is lost\n", log)
                 self.assertEqual(log.count("\ndut "), 1, log)
 
+    def test_a_thread_of_a_model_takes_no_signal(self):
+        """Not the one that ends its process, nor the one that ends the run: what was served is said."""
+        code, log = self.provoke("", init="thread stays", process="own").end()
+        self.assertEqual(code, 0, log)
+        self.assertRegex(log, r"(?m)^dut +0x10200000 +0 +1 ")
+        guest = self.provoke("", init="thread stays", end=False)
+        guest.process.terminate()
+        code, log = guest.end()
+        self.assertEqual(code, 128 + signal.SIGTERM, log)
+        self.assertRegex(log, r"(?m)^dut +0x10200000 ")
+        self.assertEqual(common.files(self.runtime), set())
+
     @without_asan
     def test_crash_in_fini(self):
         code, log = self.provoke("", fini="null").end()
