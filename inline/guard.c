@@ -175,11 +175,10 @@ static void on_crash(int number)
 }
 
 /* QEMU ends in order, too; but never while it waits for a model. */
-static void on_exit_of_model(int status, void *unused)
+void guard_exit(int status)
 {
     struct trestle_activity seen;
     char what[40];
-    (void)unused;
     if (!guard.sim || getpid() != guard.pid)
         return;
     trestle_sim_look(guard.sim, &seen);
@@ -190,6 +189,12 @@ static void on_exit_of_model(int status, void *unused)
     guard.crashed();
     log_end();
     _exit(EXIT_FAILURE);
+}
+
+static void on_exit_of_model(int status, void *unused)
+{
+    (void)unused;
+    guard_exit(status);
 }
 
 /* QEMU's vCPUs block them, and then the kernel asks no handler. From glibc 2.41 on abort() does not

@@ -16,6 +16,9 @@ void guard_start(const struct trestle_sim *sim, int64_t patience_ms, int open_fd
                  void (*crashed)(void));
 void guard_stop(void);
 
+/* The process exits: ends it with a line if a model has called exit(). */
+void guard_exit(int status);
+
 /* A byte of the memory that the loader keeps for such files: it takes no call to reach it. */
 extern _Thread_local bool guard_has_thread __attribute__((tls_model("initial-exec")));
 void guard_take_thread(void);

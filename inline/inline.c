@@ -225,6 +225,7 @@ int trestle_inline_start(unsigned version, const char *given, void (*client_turn
                                          .ctx = run->inside.ctx,
                                          .call = call,
                                          .serve = serve,
+                                         .exits = guard_exit,
                                          .finish = finish};
     return 0;
 }

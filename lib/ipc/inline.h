@@ -10,7 +10,7 @@
 #include "trestle/wire.h"
 
 /* Both sides are built together: another number means another build. */
-#define INLINE_VERSION 1
+#define INLINE_VERSION 2
 
 struct inline_bridge {
     int fd; /* readable when serve() has something to do unasked; the bridge's */
@@ -21,6 +21,8 @@ struct inline_bridge {
                 struct trestle_v2_message *ret_reply);
     /* Does what there is to do; waits for something at most timeout_ms. */
     void (*serve)(void *ctx, int timeout_ms);
+    /* The process exits with that status. Ends it at once if a model has called exit(). */
+    void (*exits)(int status);
     /* The guest has ended, and has said so: tells what was served, and frees all. */
     void (*finish)(void *ctx);
 };

@@ -90,16 +90,25 @@ static void on_reset(void *opaque)
 }
 
 /* Sessions that hear nothing of it were left by a QEMU that crashed or was killed. */
-static void on_exit_of_qemu(struct qemu_notifier *notifier, void *data)
+static void say_goodbye(void)
 {
-    (void)notifier;
-    (void)data;
+    static bool has_said;
+    if (has_said)
+        return;
+    has_said = true;
     for (struct session *session = session_first(); session; session = session->next_session) {
         struct v2 *via = any_up(session);
         /* One that is late reads it when it goes on, if it does. */
         session_say_goodbye(via ? via : session->devices);
     }
     inline_finish();
+}
+
+static void on_exit_of_qemu(struct qemu_notifier *notifier, void *data)
+{
+    (void)notifier;
+    (void)data;
+    say_goodbye();
 }
 
 /* Under -icount the vCPU's thread runs the timers of a guest that is awake, and QEMU wakes its main
@@ -119,7 +128,7 @@ void clockwork_start(void)
     static struct qemu_notifier exits = {.notify = on_exit_of_qemu};
     static struct qemu_notifier shutdowns = {.notify = on_shutdown};
     sessions_start(on_due);
-    inline_load(sessions_take_turn);
+    inline_load(sessions_take_turn, say_goodbye);
     qemu.qemu_register_reset(on_reset, NULL);
     qemu.qemu_add_exit_notifier(&exits);
     qemu.qemu_register_shutdown_notifier(&shutdowns);

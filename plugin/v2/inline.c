@@ -12,7 +12,7 @@
 
 struct inline_bridge inline_bridge;
 static char *given, *path;
-static void (*client_turn)(void);
+static void (*client_turn)(void), (*process_ends)(void);
 
 bool inline_set(const char *value)
 {
@@ -37,9 +37,17 @@ static void watch_bridge(void)
         refuse("the devices in this process cannot be watched: no descriptor is left");
 }
 
-void inline_load(void (*turn)(void))
+static void on_exit_of_process(int status, void *unused)
+{
+    (void)unused;
+    inline_bridge.exits(status);
+    process_ends();
+}
+
+void inline_load(void (*turn)(void), void (*ends)(void))
 {
     client_turn = turn;
+    process_ends = ends;
     if (!path)
         return;
     /* Models from files find the library's functions in it. */
@@ -52,6 +60,9 @@ void inline_load(void (*turn)(void))
     if (start(INLINE_VERSION, given, turn, &inline_bridge) < 0)
         exit(EXIT_REFUSED); /* it has said why */
     watch_bridge();
+    /* QEMU's own notifiers come after the destructors of static objects in C++, which models use
+     * to their end. */
+    on_exit(on_exit_of_process, NULL);
 }
 
 void inline_serve(int timeout_ms)

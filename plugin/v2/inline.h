@@ -11,9 +11,9 @@ bool inline_set(const char *value);
 /* One turn of the bridge, while somebody waits for what only it can bring. */
 #define INLINE_NAP_MS 10
 
-/* Before the first connection: loads the bridge. `turn` takes what it has posted. Ends QEMU where
- * it cannot serve. */
-void inline_load(void (*turn)(void));
+/* Before the first connection: loads the bridge. `turn` takes what it has posted. `ends` is called
+ * when QEMU's process ends, while the models are whole. Ends QEMU where it cannot serve. */
+void inline_load(void (*turn)(void), void (*ends)(void));
 /* Lets it do what there is to do, for at most timeout_ms. */
 void inline_serve(int timeout_ms);
 /* QEMU ends, and all sessions have heard of it. */

@@ -67,6 +67,13 @@ static void leave_a_thread(void)
         pthread_detach(thread);
 }
 
+/* As static objects of C++ do. */
+static bool objects_have_gone;
+static void destroy_objects(void)
+{
+    objects_have_gone = true;
+}
+
 static void fork_and_exit(void)
 {
     pid_t pid = fork();
@@ -139,6 +146,8 @@ static int misbehave(struct trestle_device *dev, const char *fault)
         call_in_a_thread(exit_in_a_thread, dev);
     if (strcmp(fault, "thread stays") == 0)
         leave_a_thread();
+    if (strcmp(fault, "objects") == 0)
+        atexit(destroy_objects);
     if (strcmp(fault, "leave") == 0)
         _exit(0);
     if (strcmp(fault, "fork") == 0)
@@ -201,6 +210,8 @@ static void fini(struct trestle_device *dev)
     struct state *state = trestle_device_state(dev);
     if (strcmp(state->at_end, "lose") == 0)
         trestle_device_fail(dev, "what you asked for is lost");
+    if (objects_have_gone)
+        trestle_device_fail(dev, "its objects have gone before it");
     misbehave(dev, state->at_end);
 }
 

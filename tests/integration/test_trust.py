@@ -254,6 +254,13 @@ class Watchdog(Faulty):
                 self.assertIn("trestle: error: dut: what you asked for is lost\n", log)
                 self.assertEqual(log.count("\ndut "), 1, log)
 
+    def test_static_objects_outlive_the_model(self):
+        for process in "shared", "own", "inline":
+            with self.subTest(process=process):
+                code, log = self.provoke("", init="objects", process=process).end()
+                self.assertEqual(code, 0, log)
+                self.assertNotIn("its objects have gone before it", log)
+
     def test_a_thread_of_a_model_takes_no_signal(self):
         """Not the one that ends its process, nor the one that ends the run: what was served is said."""
         code, log = self.provoke("", init="thread stays", process="own").end()
