@@ -7,12 +7,20 @@
 #include "trestle/device.h"
 
 #if TRESTLE_WAVE
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <string>
+
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "verilated_fst_c.h"
+
+bool trestle_rtl_has_signals(); // see fst_writer.cc
 
 namespace trestle_rtl
 {
@@ -34,10 +42,11 @@ class wave
             r = trestle_params_string(params, "wave_scope", nullptr, &scope);
         if (r < 0 || !path)
             return r;
-        // FST's writer first removes what has that name: only a file may.
-        struct stat st;
-        if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-            return trestle_params_refuse(params, "wave", "the path of a file");
+        if (from_ > to_)
+            return trestle_params_refuse(params, "wave_from", "a time before wave_to");
+        r = claim(dev, params, path);
+        if (r < 0)
+            return r;
         path_ = path;
         file_ = std::make_unique<VerilatedFstC>();
         file_->set_time_unit("1ps");
@@ -45,12 +54,17 @@ class wave
         core.trace(file_.get(), 99);
         if (scope)
             file_->dumpvars(99, scope);
+        errno = 0;
         file_->open(path);
-        if (file_->isOpen())
+        if (!file_->isOpen())
+            return cannot_write(dev, path, errno ? errno : ENOMEM);
+        claim_.reset(open(path, O_RDONLY | O_CLOEXEC)); // the writer has made another file
+        (void)flock(claim_.fd, LOCK_EX | LOCK_NB);
+        if (trestle_rtl_has_signals())
             return 0;
-        file_.reset();
-        trestle_device_fail(dev, "cannot write the wave %s; check the path", path);
-        return -EINVAL;
+        (void)unlink(path); // the writer does not survive a file without signals
+        return trestle_params_refuse(params, "wave_scope",
+                                     "the path of a module, such as TOP or TOP.NAME");
     }
 
     // Whether any of that time is to be recorded.
@@ -73,11 +87,73 @@ class wave
             return;
         dump(now < to_ ? now : to_);
         file_->close();
-        if (!is_whole(path_.c_str()))
-            trestle_device_fail(dev, "the wave %s is cut off: is the disk full?", path_.c_str());
+        if (is_whole(path_.c_str()))
+            return;
+        int why = why_it_ended(path_.c_str());
+        trestle_device_fail(dev,
+                            "the wave %s is cut off: %s; make room for it, or record less with "
+                            "wave_from, wave_to and wave_scope",
+                            path_.c_str(),
+                            why ? std::strerror(why) : "it could not be written for a while");
     }
 
   private:
+    struct descriptor {
+        int fd = -1;
+        ~descriptor()
+        {
+            reset(-1);
+        }
+        void reset(int other)
+        {
+            if (fd >= 0)
+                close(fd);
+            fd = other;
+        }
+    };
+
+    static int cannot_write(struct trestle_device *dev, const char *path, int why)
+    {
+        trestle_device_fail(dev, "cannot write the wave %s: %s; check the path", path,
+                            std::strerror(why));
+        return -EINVAL;
+    }
+
+    // FST's writer first removes what has that name: only a file may, and only one that no other
+    // device writes.
+    static int claim(struct trestle_device *dev, const struct trestle_params *params,
+                     const char *path)
+    {
+        struct stat st;
+        descriptor file;
+        file.reset(open(path, O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666));
+        if (file.fd < 0)
+            return cannot_write(dev, path, errno);
+        if (fstat(file.fd, &st) < 0 || !S_ISREG(st.st_mode))
+            return trestle_params_refuse(params, "wave", "the path of a file");
+        if (flock(file.fd, LOCK_EX | LOCK_NB) < 0)
+            return trestle_params_refuse(params, "wave",
+                                         "a file of its own: another device writes to it");
+        return 0;
+    }
+
+    // Why the file cannot grow. 0: it can, now.
+    static int why_it_ended(const char *path)
+    {
+        static const char more[65536] = {};
+        struct stat st;
+        descriptor file;
+        file.reset(open(path, O_WRONLY | O_APPEND | O_CLOEXEC));
+        if (file.fd < 0 || fstat(file.fd, &st) < 0)
+            return errno;
+        ssize_t n = write(file.fd, more, sizeof(more));
+        if (n > 0 && n < static_cast<ssize_t>(sizeof(more)))
+            n = write(file.fd, more, sizeof(more));
+        int why = n < 0 ? errno : 0;
+        (void)ftruncate(file.fd, st.st_size);
+        return why;
+    }
+
     // FST's writer does not report errors. In a whole file the last block ends where the file ends.
     static bool is_whole(const char *path)
     {
@@ -100,6 +176,7 @@ class wave
 
     std::string path_;
     std::unique_ptr<VerilatedFstC> file_;
+    descriptor claim_; // the file again, locked
     trestle_time from_ = 0, to_ = 0, last_ = 0;
 };
 

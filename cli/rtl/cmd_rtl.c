@@ -409,7 +409,7 @@ static const char compile_script[] =
     "command -v ${compiler%% *} >/dev/null || exit 127\n"
     "(cd \"$0\" && printf '#include \"%s\"\\n' *.cpp >all.cc)\n"
     "printf '%s\\0' \"$0/all.cc\" \"$root\"/include/verilated.cpp "
-    "\"$root\"/include/verilated_threads.cpp ${4:+\"$root/include/verilated_fst_c.cpp\"} |\n"
+    "\"$root\"/include/verilated_threads.cpp ${4:+\"$1/fst_writer.cc\"} |\n"
     "xargs -0 -n1 -P\"$(nproc)\" sh -c 'for source do :; done; "
     "exec \"$@\" -o \"$0/${source##*/}.o\"' \"$0\" $compiler "
     "-std=c++17 -O2 -fPIC -fvisibility=hidden -w $CXXFLAGS "

@@ -452,7 +452,8 @@ const struct command command_run = {
     .help = "The guest's console is on standard output, everything else on standard error.\n"
             "Ctrl-C goes to the guest when it has a terminal; Ctrl-A x ends QEMU.\n"
             "\n"
-            "exit code: QEMU's, and 128 + N when it was ended by signal N; 2 for bad input,\n"
-            "124 after --timeout or stop_at, 125 after --exit-on-idle, 128 + N when trestle\n"
-            "itself was ended by signal N.\n",
+            "exit code: QEMU's, and 128 + N when it was ended by signal N; 1 in place of 0 when\n"
+            "a trace, statistics or a waveform could not be written; 2 for bad input, 124 after\n"
+            "--timeout or stop_at, 125 after --exit-on-idle, 128 + N when trestle itself was\n"
+            "ended by signal N.\n",
 };

@@ -784,25 +784,92 @@ class Waves(RTLCase):
                          [(1015000, 5), (1020000, 4), (1030000, 3), (1040000, 2)])
 
     def test_what_cannot_be_written(self):
-        for path, sentence in (("none/a.fst", "cannot write the wave none/a.fst; check the path"),
-                               (".", "wave")):
-            result = self.poke("time\n", "ticker", wave=path)
-            self.assertEqual(result.code, 2, result)
-            self.assertIn(sentence, result.err)
-        self.poke("time\n", "ticker")
-        script = self.dir / "script"
-        script.write_text("write core+0 70000\nrun 1ms\n")
-        config = self.config({"devices": [{"name": "core", "model": "./ticker.so",
-                                           "base_addr": "0x10200000", "params": {"wave": "full.fst"}}]})
-        result = common.run(["sh", "-c", 'trap "" XFSZ; ulimit -f 8; exec "$@"', "sh", common.TRESTLE,
-                             "poke", config, script], cwd=self.dir, env=self.env)
-        said = [line for line in result.err.splitlines() if "longer than 100 ms" not in line]
-        self.assertEqual((result.code, said), (1, ["trestle: core: the wave full.fst is cut off: is the disk full?"]),
-                         result)
+        for path, sentence in (("none/a.fst", "cannot write the wave none/a.fst: No such file or directory; "
+                                              "check the path"),
+                               (".", "cannot write the wave .: Is a directory; check the path"),
+                               ("/dev/full", "parameter 'wave': '/dev/full' is not the path of a file")):
+            self.refused(sentence, wave=path)
         self.assert_built(EXAMPLE / "ticker.v", output="ticker.so")
-        result = self.poke("time\n", "ticker", wave="a.fst")
-        self.assertEqual(result.code, 2, result)
-        self.assertIn("it has no waves: make it with trestle rtl build --wave", result.err)
+        self.refused("it has no waves: make it with trestle rtl build --wave", wave="a.fst")
+
+    def test_what_cannot_be_recorded(self):
+        """Nothing is left of the file."""
+        for scope in "TOP.nothing", "ticker", "":
+            self.refused(f"parameter 'wave_scope': '{scope}' is not the path of a module, such as TOP or TOP.NAME",
+                         wave="a.fst", wave_scope=scope)
+        self.refused("parameter 'wave_from': '3ms' is not a time before wave_to", wave="a.fst",
+                     wave_from="3ms", wave_to="2ms")
+        self.assertFalse((self.dir / "a.fst").exists())
+        self.beside = [{"name": "other", "model": "./ticker.so", "base_addr": "0x10300000",
+                        "params": {"wave": f"../{self.dir.name}/a.fst"}}]
+        self.refused("is not a file of its own: another device writes to it", wave="a.fst")
+
+    def refused(self, sentence, **params):
+        result = self.poke("time\n", "ticker", **params)
+        self.assertEqual((result.code, result.out, len(result.err.splitlines())), (2, "", 1), result)
+        self.assertIn(sentence, result.err)
+
+    CUT_OFF = "the wave {} is cut off: {}; make room for it, or record less with wave_from, wave_to and wave_scope\n"
+
+    def test_a_file_of_limited_size(self):
+        self.poke("time\n", "ticker", wave="full.fst")
+        script = self.dir / "script"
+        script.write_text("write core+0 70000\nrun 1ms\nread core+4\n")
+        for blocks in 0, 1, 8, 32:
+            result = common.run(["sh", "-c", 'ulimit -f $0; exec "$@"', str(blocks), common.TRESTLE, "poke",
+                                 "two.json", script], cwd=self.dir, env=self.env)
+            said = re.sub(r"trestle: warning: .* longer than 100 ms .*\n", "", result.err)
+            self.assertEqual((result.code, result.out, said), (
+                1, "core+4 = 0x0\n", "trestle: core: " + self.CUT_OFF.format("full.fst", "File too large")), result)
+
+    def with_disk(self, where, size, *command):
+        """Runs a command with a small disk, as only its processes see it."""
+        if common.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).code != 0:
+            self.skipTest("no mounts of its own are allowed here")
+        return common.run(["unshare", "-rm", "sh", "-c", f"mount -t tmpfs -o size={size} none {where}; "
+                           'exec "$@"', "sh", common.TRESTLE, *command], cwd=self.dir, env=self.env, timeout=100)
+
+    def run_in(self, process, wave):
+        document = json.loads((EXAMPLE / "ticker.json").read_text())
+        document["machine"]["kernel"] = str(common.guest("ticker", "riscv64"))
+        document["devices"][0].update(process=process, params={"wave": wave})
+        return self.config(document)
+
+    def test_a_full_disk(self):
+        """One line says so, and what else the run has is there."""
+        common.qemu("riscv64")
+        small = self.dir / "small"
+        small.mkdir()
+        for process in "shared", "own", "inline":
+            with self.subTest(process=process):
+                config = self.run_in(process, "small/a.fst")
+                result = self.with_disk(small, "8k", "run", config, "--stats", "s.json")
+                self.assertEqual(result.code, 1, result)
+                self.assertIn("ticker: 22 passed, 0 failed", result.out)
+                line = "trestle: error: ticker: " + self.CUT_OFF.format("small/a.fst", "No space left on device")
+                self.assertEqual(result.err.count(line), 1, result)
+                self.assertRegex(result.err, r"run hash \w+[^;\n]*; repeatable")
+                self.assertGreater(json.loads((self.dir / "s.json").read_text())["devices"][0]["reads"], 0)
+
+    def test_a_full_disk_for_temporary_files(self):
+        """They do not matter."""
+        self.poke("time\n", "ticker", wave="a.fst")
+        script = self.dir / "script"
+        script.write_text("write core+0 70000\nrun 1ms\nread core+4\n")
+        result = self.with_disk("/tmp", "4k", "poke", "two.json", "script")
+        self.assertEqual((result.code, result.out), (0, "core+4 = 0x0\n"), result)
+        self.assertEqual(self.read("a.fst")[1][-1][0], 1000040000)
+
+    def test_in_any_process(self):
+        common.qemu("riscv64")
+        waves = []
+        for process in "shared", "own", "inline":
+            result = self.trestle("run", self.run_in(process, f"{process}.fst"))
+            self.assertEqual(result.code, 0, result)
+            self.assertRegex(result.err, r"run hash \w+[^;\n]*; repeatable")
+            waves.append(self.read(f"{process}.fst"))
+        self.assertEqual(waves[0], waves[1])
+        self.assertEqual(waves[0], waves[2])
 
 
 class Registers(RTLCase):
