@@ -160,6 +160,7 @@ ALLOWED = {
         "cli/bench": "guest",
         "cli/config": "config",
         "cli/control": "client server",
+        "cli/rtl": "edges",
         "cli/run": "backend",
         "cli/svd": "stub svd text",
         "cli/trace": "replay",

@@ -16,6 +16,7 @@
 #include "base/child.h"
 #include "base/number.h"
 #include "command.h"
+#include "rtl/edges.h"
 #include "rtl/ports.h"
 #include "rtl/registers.h"
 #include "rtl/structs.h"
@@ -327,17 +328,22 @@ static int check_state(struct rtl_build *build, char **ret_error)
     return r;
 }
 
+/* Verilator spreads what belongs together over its files. */
 static void read_edges(const struct rtl_build *build, struct rtl_ports *ports)
 {
     char *pattern = xformat("%s/Vcore*.cpp", build->dir);
+    struct printed all;
     glob_t files = {0};
+    printed_begin(&all);
     (void)glob(pattern, 0, NULL, &files);
     for (size_t i = 0; i < files.gl_pathc; i++) {
         char *text = read_file(files.gl_pathv[i]);
-        if (text)
-            rtl_ports_read_edges(ports, text);
+        fputs(text ? text : "", all.file);
         free(text);
     }
+    char *text = printed_end(&all);
+    rtl_edges_read(ports, text);
+    free(text);
     globfree(&files);
     free(pattern);
 }

@@ -99,32 +99,6 @@ bool rtl_ports_read(const char *text, struct rtl_ports *ret_ports)
     return ret_ports->count > 0;
 }
 
-/* "@(posedge clk or negedge rst_n)", in lines that name the triggers. */
-void rtl_ports_read_edges(struct rtl_ports *ports, const char *text)
-{
-    static const char begin[] = "is active: @(", other[] = " or ";
-    while ((text = strstr(text, begin)) != NULL) {
-        text += strlen(begin);
-        const char *end = text + strcspn(text, ")\n");
-        bool is_one_of_many = false;
-        while (text < end) {
-            char edge[8], name[128];
-            int length = 0;
-            struct rtl_port *port = NULL;
-            if (sscanf(text, "%7[a-z] %127[A-Za-z0-9_]%n", edge, name, &length) == 2)
-                port = rtl_ports_find(ports, name, strlen(name));
-            const char *next = strstr(text, other);
-            is_one_of_many |= next && next < end;
-            if (port && port->is_input) {
-                port->rises |= strcmp(edge, "posedge") == 0;
-                port->falls |= strcmp(edge, "negedge") == 0;
-                port->is_beside_others |= is_one_of_many;
-            }
-            text = next && next < end ? next + strlen(other) : end;
-        }
-    }
-}
-
 void rtl_port_finish(struct rtl_port *port)
 {
     free(port->name);

@@ -56,8 +56,6 @@ struct rtl_ports {
 
 /* Reads the ports from Verilator's header for the top. False: the top has no ports. */
 bool rtl_ports_read(const char *header_text, struct rtl_ports *ret_ports);
-/* Finds in Verilator's other files which edges of its inputs the core uses. */
-void rtl_ports_read_edges(struct rtl_ports *ports, const char *text);
 void rtl_ports_finish(struct rtl_ports *ports);
 void rtl_port_finish(struct rtl_port *port);
 struct rtl_port *rtl_ports_find(const struct rtl_ports *ports, const char *name, size_t length);
