@@ -2,6 +2,7 @@
 /* What happens to a session without an access of the guest: the time of the engine's next event
  * comes, the guest is reset, or QEMU ends. */
 #include <sched.h>
+#include <unistd.h>
 
 #include "plugin/device/irq.h"
 #include "plugin/v2/inline.h"
@@ -89,11 +90,14 @@ static void on_reset(void *opaque)
     irq_release();
 }
 
-/* Sessions that hear nothing of it were left by a QEMU that crashed or was killed. */
+static pid_t qemus_pid;
+
+/* Sessions that hear nothing of it were left by a QEMU that crashed or was killed. A model in this
+ * process may fork; its child ends with the same handlers, and has no threads to wait for. */
 static void say_goodbye(void)
 {
     static bool has_said;
-    if (has_said)
+    if (has_said || getpid() != qemus_pid)
         return;
     has_said = true;
     for (struct session *session = session_first(); session; session = session->next_session) {
@@ -127,6 +131,7 @@ void clockwork_start(void)
 {
     static struct qemu_notifier exits = {.notify = on_exit_of_qemu};
     static struct qemu_notifier shutdowns = {.notify = on_shutdown};
+    qemus_pid = getpid();
     sessions_start(on_due);
     inline_load(sessions_take_turn, say_goodbye);
     qemu.qemu_register_reset(on_reset, NULL);

@@ -182,8 +182,18 @@ class Inline(Case):
         self.assertRegex(result.err, r"trestle: error: dut: its start\(\) ends in SIGSEGV .*; QEMU, whose process")
 
     def test_exit_of_a_child(self):
-        code, log = self.provoke("fork", "q 0").end()
-        self.assertEqual((code, "calls exit" in log), (0, False), log)
+        """It does not end the devices of its parent, here or elsewhere."""
+        device = {"name": "dut", "model": str(FAULTY), "base_addr": "0x10200000",
+                  "params": {"fault": "fork", "fini": "lose"}, **INLINE}
+        guest = self.probe(device, {**ECHO, "name": "outside", "base_addr": "0x10300000"})
+        self.assertEqual(guest.ask("w 4 10200000 1"), "=")
+        self.assertEqual(guest.ask("w 4 10300000 5"), "=")
+        self.assertEqual(guest.ask("r 4 10300004"), "= 5")
+        guest.process.stdin.write(b"q 0\n")
+        guest.process.stdin.flush()
+        code, log = guest.end()
+        self.assertEqual((code, log.count("what you asked for is lost")), (1, 1), log)
+        self.assertNotIn("calls exit", log)
 
     def test_a_callback_that_does_not_return_is_named(self):
         guest = self.provoke("loop", watchdog_ms=300)
