@@ -141,7 +141,10 @@ def build_option(name):
     """What an option of the build under test was set to."""
     options = subprocess.run(["meson", "introspect", "--buildoptions", BUILD], check=True,
                              capture_output=True, text=True).stdout
-    return next(o["value"] for o in json.loads(options) if o["name"] == name)
+    value = next(o["value"] for o in json.loads(options) if o["name"] == name)
+    if name == "b_sanitize" and isinstance(value, list):  # Meson since 1.8
+        value = ",".join(value) or "none"
+    return value
 
 
 def guest(name, arch="riscv32"):
