@@ -26,6 +26,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "clocks.h"
@@ -40,9 +41,20 @@
 // What Core::eval() calls. `trestle rtl build` has Verilator name it so.
 class Vcore___024root;
 void Vcore___024root___eval(Vcore___024root *);
+// What Vcore___024root is derived from, in 5.006. Later Verilators do not have it.
+class VerilatedModule;
 
 namespace trestle_rtl
 {
+
+// The size of a class, if there is one and another is derived from it; else 0.
+template <class Derived, class Base, class = void>
+struct base_size : std::integral_constant<size_t, 0> {
+};
+template <class Derived, class Base>
+struct base_size<Derived, Base, std::void_t<decltype(sizeof(Base))>>
+    : std::integral_constant<size_t, std::is_base_of<Base, Derived>::value ? sizeof(Base) : 0> {
+};
 
 constexpr uint64_t look_ahead_least = 64, look_ahead_most = 16384;
 constexpr unsigned reset_cycles = 8;    // of the slowest clock, if it is not slower than
@@ -271,7 +283,8 @@ template <class Map> class rtl
 
     char *begin() const
     {
-        return reinterpret_cast<char *>(core_->rootp) + sizeof(VerilatedModule);
+        return reinterpret_cast<char *>(core_->rootp) +
+               base_size<std::remove_reference_t<decltype(*core_->rootp)>, VerilatedModule>::value;
     }
     size_t size() const
     {
