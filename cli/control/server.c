@@ -143,9 +143,10 @@ static void watch_listener(struct control_server *server, uint32_t events)
 static void let_wait(struct control_server *server, int error)
 {
     const struct itimerspec rest = {.it_value.tv_nsec = LISTEN_AGAIN_MS * (long)NS_PER_MS};
+    const char *path = server->listener.path; /* which only the process that opened it knows */
     if (!server->is_starved)
-        log_line("trestle: warning: --control %s: a client must wait: %s", server->listener.path,
-                 error_text(error));
+        log_line("trestle: warning: %s%s: a client must wait: %s",
+                 path ? "--control " : "the control socket", path ? path : "", error_text(error));
     server->is_starved = true;
     watch_listener(server, 0);
     timerfd_settime(server->timer_fd, 0, &rest, NULL);

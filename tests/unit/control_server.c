@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/listener.h"
 #include "base/socket_path.h"
 #include "check.h"
 #include "control/client.h"
@@ -38,28 +39,23 @@ static void serve(struct control_server *server)
         control_server_serve(server);
 }
 
-/* As many lines as have come to standard error. */
-static unsigned lines_of(int fd)
+/* What has come to standard error. */
+static void read_log(int fd, char *ret_text, size_t size)
 {
-    char bytes[4096];
-    ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
-    unsigned lines = 0;
-    for (ssize_t i = 0; i < n; i++)
-        lines += bytes[i] == '\n';
-    return lines;
+    ssize_t n = pread(fd, ret_text, size - 1, 0);
+    ret_text[n < 0 ? 0 : n] = '\0';
 }
 
 /* A peer waits until there are, and nobody goes round in circles meanwhile. */
-static void test_out_of_descriptors(void **state)
+static void check_out_of_descriptors(struct control_server *server, const char *path,
+                                     const char *expected)
 {
-    struct control_server *server;
     struct sockaddr_un address;
     struct rlimit limit, none_left;
-    char *path = xformat("%s/control", directory), *log = xformat("%s/log", directory), bytes[32];
+    char *log = xformat("%s/log", directory), bytes[32], said[256];
     int before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     int log_fd = open(log, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     dup2(log_fd, STDERR_FILENO);
-    assert_int_equal(control_server_open(path, echo, NULL, &server, NULL), 0);
     assert_int_equal(socket_path_address(path, &address), 0);
     int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -73,19 +69,49 @@ static void test_out_of_descriptors(void **state)
         serve(server);
         assert_false(control_server_has_peers(server));
     }
-    assert_int_equal(lines_of(log_fd), 1);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     while (recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_PEEK) < 0)
         serve(server);
     assert_int_equal(recv(peer, bytes, sizeof(bytes), 0), 12);
     assert_memory_equal(bytes, "ok 5 0\nhello", 12);
     close(peer);
-    control_server_close(server);
     dup2(before, STDERR_FILENO);
     close(before);
+    read_log(log_fd, said, sizeof(said));
+    assert_string_equal(said, expected);
     close(log_fd);
     unlink(log);
     free(log);
+}
+
+static void test_out_of_descriptors(void **state)
+{
+    struct control_server *server;
+    char *path = xformat("%s/control", directory);
+    char *expected = xformat("trestle: warning: --control %s: a client must wait: too many open "
+                             "files; raise the limit with ulimit -n\n",
+                             path);
+    assert_int_equal(control_server_open(path, echo, NULL, &server, NULL), 0);
+    check_out_of_descriptors(server, path, expected);
+    control_server_close(server);
+    free(expected);
+    free(path);
+}
+
+/* The process that knows its path is another. */
+static void test_out_of_descriptors_of_another(void **state)
+{
+    struct control_server *server;
+    struct listener own, lent;
+    char *path = xformat("%s/control", directory);
+    assert_int_equal(listener_open(&own, path, true, NULL), 0);
+    lent = (struct listener){.fd = fcntl(own.fd, F_DUPFD_CLOEXEC, 3), .lock_fd = -1};
+    assert_int_equal(control_server_create(&lent, echo, NULL, &server), 0);
+    check_out_of_descriptors(server, path,
+                             "trestle: warning: the control socket: a client must wait: too many "
+                             "open files; raise the limit with ulimit -n\n");
+    control_server_close(server);
+    listener_close(&own);
     free(path);
 }
 
@@ -117,6 +143,7 @@ static void test_too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_out_of_descriptors),
+                                       cmocka_unit_test(test_out_of_descriptors_of_another),
                                        cmocka_unit_test(test_too_many)};
     if (!mkdtemp(directory))
         return 1;
