@@ -242,13 +242,14 @@ static void fail_output(struct backend *backend, int error)
 static bool add_input(struct backend *backend, size_t n)
 {
     struct ring *input = &backend->input;
-    if (!backend->has_frames)
+    bool is_good = true;
+    if (backend->has_frames)
+        is_good = ring_end_frames(input, n);
+    else
         input->used += n;
-    else if (!ring_end_frames(input, n))
-        return false;
     if (input->used > 0)
         ring_bell(backend->ready_fd);
-    return true;
+    return is_good;
 }
 
 static void read_piece(struct backend *backend)

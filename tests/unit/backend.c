@@ -278,6 +278,23 @@ static void test_frames(void **state)
 }
 
 /* One that does not fit is lost as a whole. */
+/* What is no frame does not take those with it that came before. */
+static void test_frames_before_something_else(void **state)
+{
+    struct backend *backend;
+    char bytes[16];
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    snprintf(text, sizeof(text), "fds:%d,-1,-1,0", fds[1]);
+    assert_int_equal(backend_open(text, NULL, &card, "card", &backend), 0);
+    assert_int_equal(write(fds[0], "\0\0\0\3one\0\0\0\0rest", 15), 15);
+    assert_int_equal(backend_start(backend), 0);
+    assert_int_equal(hear(backend, bytes, sizeof(bytes)), 7);
+    assert_memory_equal(bytes, "\0\0\0\3one", 7);
+    backend_close(backend);
+    close(fds[0]);
+}
+
 static void test_frames_that_nobody_takes(void **state)
 {
     static uint8_t frame[1000] = {0, 0, 996 >> 8, 996 & 0xff};
@@ -404,6 +421,7 @@ int main(void)
                                        TEST(test_much_input),
                                        TEST(test_socket),
                                        TEST(test_frames),
+                                       TEST(test_frames_before_something_else),
                                        TEST(test_frames_that_nobody_takes),
                                        TEST(test_lent),
                                        TEST(test_socket_that_was_left_behind),
