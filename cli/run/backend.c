@@ -63,6 +63,7 @@ struct backend {
     pthread_cond_t emptied;
     uint64_t lost; /* bytes */
     bool is_ending, has_failed;
+    bool has_erred; /* the model, which was said */
     struct ring output, input;
     uint8_t frame[FRAME_MAX]; /* the thread's, on its way from or to a tap */
 };
@@ -119,11 +120,16 @@ static void ring_look(const struct ring *ring, size_t skip, uint8_t *ret_data, s
         ret_data[i] = ring->bytes[(ring->start + skip + i) % BUFFER_SIZE];
 }
 
+static size_t decode_length(const uint8_t *bytes)
+{
+    return (size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3];
+}
+
 static size_t frame_length(const struct ring *ring, size_t skip)
 {
     uint8_t bytes[LENGTH_SIZE];
     ring_look(ring, skip, bytes, sizeof(bytes));
-    return (size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3];
+    return decode_length(bytes);
 }
 
 /* n more bytes have come. Those of whole frames now count as used. False: they are not frames. */
@@ -570,11 +576,40 @@ int backend_start(struct backend *backend)
 
 /* --- the device's side ----------------------------------------------------------------------- */
 
+static bool are_frames(const uint8_t *bytes, size_t size)
+{
+    while (size > LENGTH_SIZE) {
+        size_t length = decode_length(bytes);
+        if (length == 0 || length > size - LENGTH_SIZE)
+            return false;
+        bytes += LENGTH_SIZE + length;
+        size -= LENGTH_SIZE + length;
+    }
+    return size == 0;
+}
+
+/* The thread, and who reads from it, rely on lengths that are right. */
+static int refuse_output(struct backend *backend, size_t size)
+{
+    if (!backend->has_erred)
+        log_line("trestle: warning: %s: its output is not whole frames, each after its length in 4 "
+                 "bytes; what is not is lost",
+                 backend->name);
+    backend->has_erred = true;
+    backend->lost += size;
+    return -EINVAL;
+}
+
 int backend_write(struct backend *backend, const void *data, size_t size)
 {
     if (!backend || !backend->has_output)
         return 0;
     pthread_mutex_lock(&backend->lock);
+    if (backend->has_frames && !are_frames(data, size)) {
+        int r = refuse_output(backend, size);
+        pthread_mutex_unlock(&backend->lock);
+        return r;
+    }
     if (backend->has_frames && backend->out_fd < 0) {
         pthread_mutex_unlock(&backend->lock); /* nobody is at the other end of the cable */
         return 0;

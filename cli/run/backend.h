@@ -28,7 +28,8 @@ int backend_prepare(struct backend *backend);
 int backend_start(struct backend *backend);
 /* The path of its "pty". A negative errno: it is none. */
 int backend_terminal(const struct backend *backend, char *buf, size_t size);
-/* 0, or -ENOBUFS: some of it is lost. NULL is fine. One thread at a time, from here on. */
+/* 0; -ENOBUFS: some of it is lost; -EINVAL: it is not whole frames, where it should be, and all of
+ * it is lost. NULL is fine. One thread at a time, from here on. */
 int backend_write(struct backend *backend, const void *data, size_t size);
 /* Readable when backend_read() may give something. -1 for NULL. */
 int backend_fd(const struct backend *backend);

@@ -222,7 +222,8 @@ TRESTLE_API bool trestle_device_linked(const struct trestle_device *dev, uint32_
 /* Bytes for the host, as of a serial port. They go to the place that the user has configured for
  * this device. They are copied, and the call does not wait for a reader. -ENOTCONN: no place is
  * configured, and the bytes go nowhere. -ENOBUFS: some did not fit and are lost; the run has said
- * so. A trace does not have them, since a replay makes them again. */
+ * so. -EINVAL: they are not whole frames, for a model with has_frames; the same. A trace does not
+ * have them, since a replay makes them again. */
 TRESTLE_API int trestle_device_output(struct trestle_device *dev, const void *data, size_t size);
 
 /* How many bytes in total input() takes from now on, until this is called again; 0 at first, and

@@ -295,6 +295,32 @@ static void test_frames_before_something_else(void **state)
     close(fds[0]);
 }
 
+/* A model's mistake reaches nobody. A tap takes a frame at a time, by the length in front of it. */
+static void test_output_that_is_no_frames(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } wrong[] = {{"\0\0\0", 3},      {"\0\0\0\0", 4},      {"\0\0\0\5four", 8},
+                 {"\0\0\0\2one", 7}, {"\0\0\0\1.\0\0", 7}, {"\377\377\377\377text", 8}};
+    struct backend *backend;
+    char bytes[16];
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds), 0);
+    snprintf(text, sizeof(text), "fds:%d,%d,-1,1", fds[1], fds[1]);
+    assert_int_equal(backend_open(text, NULL, &card, "card", &backend), 0);
+    assert_int_equal(backend_start(backend), 0);
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        assert_int_equal(backend_write(backend, wrong[i].bytes, wrong[i].size), -EINVAL);
+    assert_int_equal(backend_write(backend, "\0\0\0\3one\0\0\0\5after", 16), 0);
+    assert_int_equal(recv(fds[0], bytes, sizeof(bytes), 0), 3);
+    assert_memory_equal(bytes, "one", 3);
+    assert_int_equal(recv(fds[0], bytes, sizeof(bytes), 0), 5);
+    assert_memory_equal(bytes, "after", 5);
+    backend_close(backend);
+    close(fds[0]);
+}
+
 static void test_frames_that_nobody_takes(void **state)
 {
     static uint8_t frame[1000] = {0, 0, 996 >> 8, 996 & 0xff};
@@ -422,6 +448,7 @@ int main(void)
                                        TEST(test_socket),
                                        TEST(test_frames),
                                        TEST(test_frames_before_something_else),
+                                       TEST(test_output_that_is_no_frames),
                                        TEST(test_frames_that_nobody_takes),
                                        TEST(test_lent),
                                        TEST(test_socket_that_was_left_behind),
