@@ -2,6 +2,7 @@
 /* Connects the interrupt lines of devices to the guest's interrupt controller. */
 #include "plugin/device/irq.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,13 +46,13 @@ static bool is_held;
 static int parse_input(const char *text, uint32_t *ret_input, char **ret_end)
 {
     static const char watchdog[] = "watchdog";
-    unsigned long input = strtoul(text, ret_end, 0);
     if (strncmp(text, watchdog, strlen(watchdog)) == 0) {
         *ret_end = (char *)text + strlen(watchdog);
         *ret_input = IRQ_WATCHDOG;
         return 0;
     }
-    if (*ret_end == text || *text == '-' || input > UINT16_MAX)
+    unsigned long input = strtoul(text, ret_end, 0);
+    if (!isdigit((unsigned char)*text) || input > UINT16_MAX)
         return -1;
     *ret_input = (uint32_t)input;
     return 0;

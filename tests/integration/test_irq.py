@@ -55,10 +55,10 @@ class Refusals(common.TestCase):
         self.assertRegex(lines[0], rf"^trestle-qemu: device at 0x[0-9a-f]+: {pattern}$")
 
     def test_texts(self):
-        for irq in "x", "40:", "watchdogs", "watchdog:", ":40", "40:x", "-40", "70000", "18446744073709551656", \
-                ":".join("40" for _ in range(65)):
+        for irq in "x", "40:", "watchdogs", "watchdog:", ":40", "40:x", "-40", " 40", "+40", \
+                " -18446744073709551576", "70000", "18446744073709551656", ":".join("40" for _ in range(65)):
             with self.subTest(irq=irq):
-                self.refused(rf"irq is '{irq}'; it must be a number or watchdog, or up to 64 of "
+                self.refused(rf"irq is '{re.escape(irq)}'; it must be a number or watchdog, or up to 64 of "
                              "them with ':' between", irq)
 
     def test_protocol_1(self):
