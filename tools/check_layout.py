@@ -142,7 +142,7 @@ ALLOWED = {
         "lib/front/vfio": "wire",
         "lib/ipc": "fds shm",
         "lib/trace": "trace",
-        "plugin/device": "device dts",
+        "plugin/device": "device dts irq wiring",
         "plugin/qemu": "memory say",
         "plugin/v2": "ram v2",
     },
