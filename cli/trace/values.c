@@ -96,11 +96,11 @@ static void keep(struct player *player, const struct trestle_trace_record *recor
             (uint8_t)stream_of(record, transfer && transfer->record.kind == TRESTLE_TRACE_DMA_READ);
 }
 
-static int load(struct player *player)
+static int load(struct player *player, char **ret_error)
 {
     struct trestle_trace_record record;
     int r;
-    while ((r = trestle_trace_next(player->replay->reader, &record, &player->error)) > 0)
+    while ((r = trestle_trace_next(player->replay->reader, &record, ret_error)) > 0)
         if (record.device == player->replay->device || stage_is_from_peer(&player->stage, &record))
             keep(player, &record);
     return r;
@@ -288,13 +288,18 @@ int replay_values(struct replay *replay, char **ret_error)
     struct player player = {.replay = replay};
     const struct trestle_host_ops ops = {.size = sizeof(ops), .dma = on_dma, .log = stage_log};
     player.status = stage_set_up(&player.stage, replay, &ops, &player, &player.error);
-    int end = player.status == 0 ? load(&player) : 0;
+    char *end_error = NULL; /* of the trace, behind all that is played */
+    int end = player.status == 0 ? load(&player, &end_error) : 0;
     if (player.status == 0)
         trestle_sim_observe(player.stage.sim, observe, &player);
     for (; player.at < player.num_items && !is_over(&player); player.at++)
         play(&player);
-    if (player.status == 0)
+    if (player.status == 0) {
         player.status = end;
+        player.error = end_error;
+    } else {
+        free(end_error);
+    }
     stage_finish(&player.stage);
     for (size_t i = 0; i < player.num_items; i++)
         free((void *)player.items[i].record.bytes);

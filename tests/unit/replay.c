@@ -2,6 +2,7 @@
 /* Replays of traces that no guest makes in a predictable way: transfers that end late, resets in
  * the middle, messages that come together with timers; and models that do something else. */
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rig.h"
@@ -350,6 +351,38 @@ static void other_wake(struct trestle_device *dev, uint32_t timer, trestle_time 
     trestle_request_complete(unit->pending, 0, 0xdee);
 }
 
+static void put_read(trestle_time time)
+{
+    const struct trestle_trace_record record = {
+        .kind = TRESTLE_TRACE_READ, .time = time, .guest_time = time, .addr = LATER, .size = 4};
+    trace_writer_put(recording.writer, &record);
+}
+
+/* The first of two things that are wrong with a trace is said. */
+static void test_a_trace_that_is_no_good_and_is_cut_off(void **state)
+{
+    const struct config_device configured = {
+        .name = "dut", .model = &unit_model, .base_addr = 0x10000000, .size = 0x20};
+    struct replay run = {.configured = &configured};
+    char *error = NULL;
+    struct stat st;
+    (void)state;
+    record(TRESTLE_TIME_NEVER);
+    put_read(0);
+    put_read(1);
+    stop();
+    assert_int_equal(fstat(recording.fd, &st), 0);
+    assert_int_equal(ftruncate(recording.fd, st.st_size - 1), 0);
+    lseek(recording.fd, 0, SEEK_SET);
+    FILE *file = fdopen(recording.fd, "r");
+    assert_int_equal(trestle_trace_open(file, &run.reader, NULL), 0);
+    assert_int_equal(replay_values(&run, &error), -EPROTO);
+    assert_string_equal(error, "an access begins before the previous one is answered");
+    free(error);
+    trestle_trace_close(run.reader);
+    fclose(file);
+}
+
 /* All that follows waits for it. */
 static void test_a_model_that_is_slower(void **state)
 {
@@ -424,6 +457,7 @@ int main(void)
         RIG_TEST(test_what_is_too_much),
         RIG_TEST(test_what_is_else_or_too_early),
         RIG_TEST(test_a_model_without_the_line),
+        RIG_TEST(test_a_trace_that_is_no_good_and_is_cut_off),
         RIG_TEST(test_a_model_that_is_slower),
         RIG_TEST(test_another_value),
         RIG_TEST(test_an_interrupt_that_never_comes),
