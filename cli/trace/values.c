@@ -192,7 +192,8 @@ static int on_dma(void *ctx, struct trestle_device *dev, bool write, uint64_t ad
                   size_t size, uint64_t id)
 {
     struct player *player = ctx;
-    if (is_over(player) || !player->items[player->transfer].is_met)
+    if (is_over(player) || player->transfer >= player->num_items ||
+        !player->items[player->transfer].is_met)
         return -ENOTSUP;
     uint32_t number = player->items[player->transfer].record.number;
     size_t moved = 0;

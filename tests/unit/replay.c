@@ -409,6 +409,27 @@ static void test_a_model_that_is_slower(void **state)
     close(recording.fd);
 }
 
+static int hasty_start(struct trestle_device *dev)
+{
+    struct unit *unit = trestle_device_state(dev);
+    int r = trestle_device_dma_read(dev, 0x80000000, unit->buffer, 4, 0);
+    return r == -ENOTSUP ? 0 : r;
+}
+
+/* Before all that the trace has: it is refused, as where there is no memory. */
+static void test_a_transfer_at_the_start(void **state)
+{
+    struct trestle_model hasty = unit_model;
+    uint64_t compared;
+    (void)state;
+    hasty.start = hasty_start;
+    rig_write(record(TRESTLE_TIME_NEVER), LINE, 1);
+    stop();
+    assert_null(replay_by(replay_values, &hasty, 0, &compared));
+    assert_int_equal(compared, 2);
+    close(recording.fd);
+}
+
 static void assert_other_value(const struct trestle_model *model, const char *expected)
 {
     uint64_t compared;
@@ -459,6 +480,7 @@ int main(void)
         RIG_TEST(test_a_model_without_the_line),
         RIG_TEST(test_a_trace_that_is_no_good_and_is_cut_off),
         RIG_TEST(test_a_model_that_is_slower),
+        RIG_TEST(test_a_transfer_at_the_start),
         RIG_TEST(test_another_value),
         RIG_TEST(test_an_interrupt_that_never_comes),
     };
