@@ -137,6 +137,7 @@ ALLOWED = {
         "cli/rtl": "ports",
         "cli/run": "backend",
         "cli/svd": "stub svd",
+        "cli/trace": "replay",
         "include/trestle": "bridge device models test wire",
         "lib/base": "handover listener",
         "lib/front/vfio": "wire",
@@ -144,7 +145,7 @@ ALLOWED = {
         "lib/trace": "trace",
         "plugin/device": "device dts irq wiring",
         "plugin/qemu": "memory say",
-        "tests/unit": "pci_machine refusal",
+        "tests/unit": "pci_machine refusal trace_unit",
         "plugin/v2": "ram v2",
     },
     "tests/integration": {
