@@ -9,7 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// Also tells whether a new file has signals, which its writer does not.
+// It lists modules and signals. So it tells whether a new file has signals, which its writer does
+// not.
 static thread_local std::FILE *trestle_rtl_hierarchy;
 
 static std::FILE *open_in_memory()
@@ -52,8 +53,39 @@ static void *map_file(void *, size_t length, int protection, int flags, int fd, 
 #undef fopen
 #undef tmpfile
 
-// Whether the file that this thread opened last has signals.
+// To behind a name, or a number whose bytes but the last have the top bit.
+static void skip(std::FILE *file, bool is_name)
+{
+    int byte = std::getc(file);
+    while (byte != EOF && (is_name ? byte != 0 : byte >= 0x80))
+        byte = std::getc(file);
+}
+
+// Whether the file that this thread opened last has signals. Later Verilators also list modules
+// whose signals are not recorded.
 bool trestle_rtl_has_signals()
 {
-    return trestle_rtl_hierarchy && std::ftell(trestle_rtl_hierarchy) > 0;
+    std::FILE *file = trestle_rtl_hierarchy;
+    bool is_signal = false;
+    if (!file || std::ftell(file) == 0)
+        return false;
+    if (std::fflush(file) != 0)
+        return true; // or not; the file will be cut off, which is said then
+    std::rewind(file);
+    for (int tag; !is_signal && (tag = std::getc(file)) != EOF;) {
+        if (tag == FST_ST_VCD_SCOPE) {
+            std::getc(file); // its type
+            skip(file, true);
+            skip(file, true);
+        } else if (tag == FST_ST_GEN_ATTRBEGIN) {
+            std::getc(file); // its type, and what that means
+            std::getc(file);
+            skip(file, true);
+            skip(file, false);
+        } else if (tag != FST_ST_VCD_UPSCOPE && tag != FST_ST_GEN_ATTREND) {
+            is_signal = true;
+        }
+    }
+    std::fseek(file, 0, SEEK_END);
+    return is_signal;
 }
