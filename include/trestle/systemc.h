@@ -22,7 +22,7 @@
 //
 // Errors: an exception or an error response of TLM is a bus error to the guest. When the kernel
 // has stopped (sc_stop(), or an exception outside of an access), the log says so once, and every
-// later access is a bus error.
+// later access is a bus error. SC_REPORT_FATAL() ends the process that the model is in.
 #ifndef TRESTLE_SYSTEMC_H
 #define TRESTLE_SYSTEMC_H
 
@@ -103,6 +103,37 @@ class kernel : public sc_core::sc_object
     }
 
     // --- devices ---
+
+    // Takes the reports of constructors: what is fatal to one is a refusal of the run, not its end.
+    class maker
+    {
+      public:
+        explicit maker(struct trestle_device *dev)
+        {
+            made() = dev;
+            theirs_ = sc_core::sc_report_handler::set_handler(report);
+        }
+        ~maker()
+        {
+            sc_core::sc_report_handler_proc last = sc_core::sc_report_handler::set_handler(theirs_);
+            if (last != report) // the model has a handler of its own
+                sc_core::sc_report_handler::set_handler(last);
+            made() = nullptr;
+        }
+
+      private:
+        static struct trestle_device *&made()
+        {
+            static struct trestle_device *dev = nullptr;
+            return dev;
+        }
+        static void report(const sc_core::sc_report &said, const sc_core::sc_actions &actions)
+        {
+            take_report(made(), said, actions);
+        }
+
+        sc_core::sc_report_handler_proc theirs_;
+    };
 
     void add(port *added, struct trestle_device *dev)
     {
@@ -251,6 +282,20 @@ class kernel : public sc_core::sc_object
         under_way_.clear();
     }
 
+    // In one line: "Error: (E109) complete binding failed: port not bound (file.cc:7, in top.run)".
+    static std::string text_of(const std::exception &thrown)
+    {
+        const sc_core::sc_report *said = dynamic_cast<const sc_core::sc_report *>(&thrown);
+        if (!said)
+            return first_line(thrown.what());
+        static const char *const names[] = {"Info", "Warning", "Error", "Fatal"};
+        std::string text = std::string(names[said->get_severity()]) + ": ";
+        if (said->get_id() >= 0)
+            text += std::string("(") + names[said->get_severity()][0] +
+                    std::to_string(said->get_id()) + ") ";
+        return text + message_of(*said) + place_of(*said);
+    }
+
     static std::string first_line(const char *text)
     {
         std::string line(text);
@@ -306,7 +351,7 @@ class kernel : public sc_core::sc_object
         try {
             step();
         } catch (const std::exception &failure) {
-            die(failure.what());
+            die(text_of(failure).c_str());
         } catch (...) {
             die(not_an_exception);
         }
@@ -352,21 +397,48 @@ class kernel : public sc_core::sc_object
             sc_core::sc_report_handler::set_handler(theirs);
     }
 
-    // SC_REPORT_*() go to the log of the run. Errors still throw.
+    // SC_REPORT_*() go to the log of the run. Errors still throw. What is fatal aborts, as it does
+    // without Trestle, but not before the run has begun: then it is refused.
     static void report(const sc_core::sc_report &said, const sc_core::sc_actions &actions)
     {
         kernel &self = get();
+        struct trestle_device *dev = self.ports_.empty() ? nullptr : self.ports_[0].dev;
+        if (said.get_severity() == sc_core::SC_FATAL && (actions & sc_core::SC_ABORT) &&
+            self.started_ && dev) {
+            trestle_device_log(dev, TRESTLE_LOG_ERROR, "the model reports a fatal error: %s%s",
+                               message_of(said).c_str(), place_of(said).c_str());
+            std::abort();
+        }
+        take_report(dev, said, actions);
+    }
+
+    static void take_report(struct trestle_device *dev, const sc_core::sc_report &said,
+                            const sc_core::sc_actions &actions)
+    {
         static const enum trestle_log_level levels[] = {TRESTLE_LOG_INFO, TRESTLE_LOG_WARNING,
                                                         TRESTLE_LOG_ERROR, TRESTLE_LOG_ERROR};
         bool throws = (actions & sc_core::SC_THROW) || said.get_severity() >= sc_core::SC_ERROR;
-        if ((actions & sc_core::SC_DISPLAY) && !throws && !self.ports_.empty())
-            trestle_device_log(self.ports_[0].dev, levels[said.get_severity()], "%s: %s",
-                               first_line(said.get_msg_type()).c_str(),
-                               first_line(said.get_msg()).c_str());
+        if ((actions & sc_core::SC_DISPLAY) && !throws && dev)
+            trestle_device_log(dev, levels[said.get_severity()], "%s", message_of(said).c_str());
         if (actions & sc_core::SC_STOP)
             sc_core::sc_stop();
         if (throws)
             throw said;
+    }
+
+    static std::string message_of(const sc_core::sc_report &said)
+    {
+        return first_line(said.get_msg_type()) + ": " + first_line(said.get_msg());
+    }
+
+    static std::string place_of(const sc_core::sc_report &said)
+    {
+        std::string place = first_line(said.get_file_name());
+        if (place.empty())
+            return place;
+        place = " (" + place + ":" + std::to_string(said.get_line_number());
+        const char *process = said.get_process_name();
+        return place + (process ? std::string(", in ") + process + ")" : ")");
     }
 
     std::vector<entry> ports_;
@@ -729,7 +801,7 @@ class port : public sc_core::sc_module
             throw; // SystemC's own: the process is to end
         } catch (const std::exception &failure) {
             trestle_device_log(dev_, TRESTLE_LOG_WARNING, "the model threw %s",
-                               kernel::first_line(failure.what()).c_str());
+                               kernel::text_of(failure).c_str());
             return -EIO;
         } catch (...) {
             trestle_device_log(dev_, TRESTLE_LOG_WARNING, "%s", not_an_exception);
@@ -868,22 +940,10 @@ template <class Top> struct loadable {
             return -EINVAL;
         params() = given;
         port::made().clear();
-        const char *why = nullptr;
-        std::string thrown;
-        try {
-            new (zeroes()) Top(sc_core::sc_module_name(trestle_device_name(dev)));
-            if (port::made().size() != 1)
-                why = "it has to contain one trestle::device";
-        } catch (const std::exception &failure) {
-            thrown = kernel::first_line(failure.what());
-            why = thrown.c_str();
-        } catch (...) {
-            why = not_an_exception;
-        }
+        std::string why = make(dev);
         params() = nullptr;
-        if (why) {
-            trestle_device_log(dev, TRESTLE_LOG_ERROR, "the SystemC module cannot be made: %s",
-                               why);
+        if (!why.empty()) {
+            trestle_device_fail(dev, "the SystemC module cannot be made: %s", why.c_str());
             return -EINVAL;
         }
         port *made = port::made()[0];
@@ -892,6 +952,20 @@ template <class Top> struct loadable {
             kernel::get().set_quantum(quantum);
         made->attach(dev);
         return 0;
+    }
+
+    // Returns why that failed, or nothing.
+    static std::string make(struct trestle_device *dev)
+    {
+        kernel::maker maker(dev);
+        try {
+            new (zeroes()) Top(sc_core::sc_module_name(trestle_device_name(dev)));
+        } catch (const std::exception &failure) {
+            return kernel::text_of(failure);
+        } catch (...) {
+            return not_an_exception;
+        }
+        return port::made().size() == 1 ? "" : "it has to contain one trestle::device";
     }
 
     // Zeroed, as every model's state is: a member that the constructor forgets is then the same in

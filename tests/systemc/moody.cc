@@ -49,6 +49,8 @@ struct Moody : sc_core::sc_module {
             throw std::runtime_error("13 ns are unlucky");
         if (clock_ns == 14)
             throw 14;
+        if (clock_ns == 15)
+            SC_REPORT_FATAL("moody", "15 ns are\nforbidden");
         if (clock_ns == 17)
             unbound.reset(new sc_core::sc_in<bool>("unbound"));
         if (clock_ns)
@@ -73,6 +75,7 @@ struct Moody : sc_core::sc_module {
     std::unique_ptr<sc_core::sc_clock> clock_;
     sc_core::sc_event method_, fail_, ring_;
     uint32_t scratch_ = 0, method_status_ = 0, resets_ = 0;
+    bool is_fatal_ = false;
     uint32_t forgotten_; // by the constructor
 
     void count_reset()
@@ -88,6 +91,8 @@ struct Moody : sc_core::sc_module {
     void fail()
     {
         wait(fail_);
+        if (is_fatal_)
+            SC_REPORT_FATAL("moody", "the end of its thread");
         SC_REPORT_ERROR("moody", "a thread of its own gave up");
     }
 
@@ -232,6 +237,13 @@ struct Moody : sc_core::sc_module {
         case 0x60:
             value = forgotten_;
             break;
+        case 0x68:
+            SC_REPORT_FATAL("moody", "the end\nof the world");
+            break;
+        case 0x6c: // the same, in a thread of its own
+            is_fatal_ = true;
+            fail_.notify(value, sc_core::SC_NS);
+            break;
         case 0x64:
             wait(300, sc_core::SC_NS);
             value = 7;
@@ -245,7 +257,7 @@ struct Moody : sc_core::sc_module {
 };
 
 #ifndef SIMULATOR
-TRESTLE_SYSTEMC_EXPORT(Moody, "moody", 0x68, 2);
+TRESTLE_SYSTEMC_EXPORT(Moody, "moody", 0x70, 2);
 #else
 /* The same, with a main of its own; arguments are how long it runs before the guest comes. */
 int sc_main(int argc, char **argv)

@@ -17,7 +17,8 @@ BASE = 0x10200000
 RAM = 0x80400000
 (SCRATCH, THROW, INCOMPLETE, ADDRESS_ERROR, WAIT, ENABLES, STREAM, METHOD, METHOD_STATUS, STOP, FAIL,
  WARN, NOW, RESETS, READ_MEMORY, PULSE, DMI, DEBUG, ANNOTATE, THROW_INT, IGNORE,
- RING, REPORT_ERROR, REPORT_INFO, FORGOTTEN, WAIT_NS) = range(0, 0x68, 4)
+ RING, REPORT_ERROR, REPORT_INFO, FORGOTTEN, WAIT_NS, REPORT_FATAL, FATAL_LATER) = range(0, 0x70, 4)
+SIZE = 0x70
 
 
 class SystemCCase(cli_case.Case):
@@ -38,6 +39,13 @@ class SystemCCase(cli_case.Case):
 
     def write(self, guest, register, value=0):
         return guest.ask(f"w 4 {BASE + register:x} {value:x}")
+
+    def children(self, guest, program=""):
+        """The processes that the run has started, or those of a program."""
+        pid = guest.process.pid
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children
+                if program in pathlib.Path(f"/proc/{child}/cmdline").read_text()]
 
     def quit(self, guest):
         guest.process.stdin.write(b"q 0\n")
@@ -307,13 +315,33 @@ class Ends(SystemCCase):
         self.assertNotIn("no answer within", log)
         self.assertIn("repeatable", log)
 
+    def test_what_is_fatal_ends_the_run(self):
+        """As an abort() does, and the log has the model's words."""
+        for process in "shared", "inline":
+            for register, callback, words in (
+                    (REPORT_FATAL, "write", r"the end of the world \(\S*moody.cc:\d+, in moody.guest.serve\)"),
+                    (FATAL_LATER, "wake", r"the end of its thread \(\S*moody.cc:\d+, in moody.fail\)")):
+                with self.subTest(process=process, callback=callback):
+                    guest = self.guest(process=process, icount=0)
+                    children = self.children(guest)
+                    self.assertNotEqual(children, [])
+                    guest.process.stdin.write(f"w 4 {BASE + register:x} 64\ns 64\n".encode())
+                    guest.process.stdin.flush()
+                    code, log = guest.end()
+                    self.assertEqual(code, -signal.SIGABRT if process == "shared" else 128 + signal.SIGABRT, log)
+                    self.assertEqual(len(re.findall("trestle: error: moody: the model reports a fatal error: moody: "
+                                                    f"{words}\n", log)), 1, log)
+                    self.assertIn(f"trestle: error: moody: its {callback}()", log)
+                    self.assertRegex(log, r"(?m)^moody +0x10200000 ")
+                    self.assertEqual([pid for pid in children if pathlib.Path(f"/proc/{pid}").exists()], [])
+
     def test_a_module_that_cannot_be_made(self):
-        result = self.trestle("run", self.moody(params={"clock_ns": 13}))
-        self.assertEqual(result.code, 2, result)
-        self.assertIn("the SystemC module cannot be made: 13 ns are unlucky", result.err)
-        result = self.trestle("run", self.moody(params={"clock_ns": 14}))
-        self.assertEqual(result.code, 2, result)
-        self.assertIn("cannot be made: something was thrown that is no std::exception", result.err)
+        for clock_ns, why in ((13, "13 ns are unlucky"), (14, "something was thrown that is no std::exception"),
+                              (15, r"Fatal: moody: 15 ns are forbidden \(\S*moody.cc:\d+\)")):
+            result = self.trestle("run", self.moody(params={"clock_ns": clock_ns}))
+            self.assertEqual((result.code, result.out), (2, ""), result)
+            self.assertRegex(result.err, r"\A\S+: devices\[0\]: model 'moody' did not start: the SystemC module "
+                                         rf"cannot be made: {why}\n\Z")
 
     def test_a_port_that_is_not_bound(self):
         result = self.trestle("run", self.moody(params={"clock_ns": 17}))
@@ -344,7 +372,7 @@ class Simulator(SystemCCase):
             machine["icount"] = icount
         process = {"name": "soc", "command": [str(MODELS / program), *arguments]}
         return self.config({"machine": machine, "devices": [
-            {"name": name, "base_addr": hex(BASE + 0x1000 * i), "size": 0x68, "process": process,
+            {"name": name, "base_addr": hex(BASE + 0x1000 * i), "size": SIZE, "process": process,
              **more} for i, name in enumerate(names)]})
 
     def guest(self, *args, **kwargs):
@@ -361,7 +389,7 @@ class Simulator(SystemCCase):
 
     def test_beside_a_loadable_one(self):
         """Whose kernel is another one, in the run's process."""
-        model = {"model": str(MODELS / "moody.so"), "size": 0x68}
+        model = {"model": str(MODELS / "moody.so"), "size": SIZE}
         config = json.loads(self.soc(names=("moody",)).read_text())
         for i, process in (1, "shared"), (2, "own"):
             config["devices"].append({**model, "name": process, "process": process,
@@ -393,13 +421,26 @@ class Simulator(SystemCCase):
             self.assertGreaterEqual(self.read(guest, NOW) - before, 500000)
             self.quit(guest)
 
+    def test_what_is_fatal_ends_its_process_only(self):
+        """As an abort() does; the guest goes on, with another process."""
+        guest = self.guest()
+        before = self.children(guest, "moody_soc")
+        self.assertIn("!", self.write(guest, REPORT_FATAL))
+        log = guest.wait_for_log(rb"soc: its process \d+ ended with signal 6; another one is started\n")
+        self.assertEqual(len(re.findall(r"trestle: error: moody: the model reports a fatal error: moody: the end of the "
+                                        r"world \(\S*moody.cc:\d+, in moody.guest.serve\)\n", log)), 1, log)
+        while self.write(guest, SCRATCH, 2) != "=":
+            pass
+        self.assertEqual(self.read(guest, 0x1000 + SCRATCH), 0)
+        self.assertTrue(set(before).isdisjoint(self.children(guest, "moody_soc")))
+        after = self.children(guest)
+        self.quit(guest)
+        self.assertEqual([pid for pid in after if pathlib.Path(f"/proc/{pid}").exists()], [])
+
     def test_killed_and_started_again(self):
         guest = self.guest()
         self.write(guest, SCRATCH, 1)
-        pid = guest.process.pid
-        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        children = [int(child) for child in children
-                    if b"moody_soc" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes()]
+        children = self.children(guest, "moody_soc")
         self.assertEqual(len(children), 1, children)
         os.kill(children[0], signal.SIGKILL)
         guest.wait_for_log(rb"soc: its process \d+ ended with signal 9; another one is started\n")
