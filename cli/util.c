@@ -231,22 +231,27 @@ char *path_beside(const char *file, const char *path)
     return xformat("%.*s/%s", (int)(slash - file), file, path);
 }
 
+/* The path, or NULL with the reason in errno, and the path is freed. */
+static char *only_program(char *path)
+{
+    struct stat st;
+    if (access(path, X_OK) == 0 && stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+        return path;
+    int reason = access(path, X_OK) == 0 ? EISDIR : errno;
+    free(path);
+    errno = reason;
+    return NULL;
+}
+
 char *find_program(const char *name)
 {
     const char *path = strchr(name, '/') ? NULL : getenv("PATH");
-    char *found = path ? NULL : xstrdup(name);
+    char *found = path ? NULL : only_program(xstrdup(name));
+    errno = path ? ENOENT : errno;
     while (path && *path && !found) {
         int length = (int)strcspn(path, ":");
-        found = xformat("%.*s/%s", length, path, name);
+        found = only_program(xformat("%.*s/%s", length, path, name));
         path += length + (path[length] == ':');
-        if (access(found, X_OK) < 0) {
-            free(found);
-            found = NULL;
-        }
-    }
-    if (found && access(found, X_OK) < 0) {
-        free(found);
-        found = NULL;
     }
     return found;
 }

@@ -53,11 +53,12 @@ char *suggest_or_list(const char *text, const struct strings *candidates, const 
 /* Keeps a message on its line, with anything that a file or a guest has put into it. */
 void replace_control_characters(char *text);
 
-/* path as seen from the directory that `file` stands in; malloc'd. file NULL: from here. */
 /* Whether both are there, and are one regular file. */
 bool is_same_file(const char *a, const char *b);
+/* path as seen from the directory that `file` stands in; malloc'd. file NULL: from here. */
 char *path_beside(const char *file, const char *path);
-/* The program that a command begins with, as a shell finds it; malloc'd. NULL: there is none. */
+/* The program that a command begins with, as a shell finds it; malloc'd. NULL: there is none, and
+ * errno says why. */
 char *find_program(const char *name);
 /* A file of Trestle's own, as seen from the program: where the build puts it, or where it is
  * installed. NULL: *ret_places says where it is not, "neither at A nor at B". Both malloc'd. */

@@ -193,11 +193,12 @@ static int check_model(struct config_reader *reader, const struct config_device 
                                      "add one of the two",
                                      process->name));
     char *program = device->command ? find_program(device->command[0]) : NULL;
+    int reason = errno;
     free(program);
     if (device->command && !program)
-        return fail_and_free(
-            reader, device, "process",
-            xformat("cannot run %s; build it, or name another", device->command[0]));
+        return fail_and_free(reader, device, "process",
+                             xformat("cannot run %s: %s; build it, or name another",
+                                     device->command[0], strerror(reason)));
     return 0;
 }
 

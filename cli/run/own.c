@@ -80,6 +80,13 @@ static const struct config_device *device_of(const struct own_process *process, 
     return *at < config->num_devices ? &config->devices[*at] : NULL;
 }
 
+static size_t first_device(const struct own_process *process)
+{
+    size_t at = 0;
+    (void)device_of(process, &at);
+    return at;
+}
+
 static void describe_device(const struct own_process *process, size_t at,
                             const struct config_device *device, struct handover_device *given)
 {
@@ -266,10 +273,13 @@ static int start(struct own_process *process, char **ret_error)
     if (r == 0)
         r = trestle_bridge_watch(process->all->bridge, process->child.fd, on_end, process);
     process->started_ns = clock_ns();
-    if (r < 0)
-        *ret_error =
-            xformat("%s: cannot start %s for it: %s", process->configured->name,
-                    program && process->configured->command ? program : "a process", error_text(r));
+    if (r < 0 && program && process->configured->command)
+        *ret_error = config_complain_device(process->all->config, first_device(process), "process",
+                                            "cannot run %s: %s; build it, or name another",
+                                            process->configured->command[0], error_text(r));
+    else if (r < 0)
+        *ret_error = xformat("%s: cannot start a process for it: %s", process->configured->name,
+                             error_text(r));
     for (int i = 0; i < 2; i++)
         if (theirs[i] >= 0)
             close(theirs[i]);
@@ -355,12 +365,15 @@ static int await_ready(struct own_process *process, char **ret_error)
     if (r != -EINVAL)
         return r;
     char *how = describe_end(process);
-    size_t at = 0;
-    (void)device_of(process, &at);
+    size_t at = first_device(process);
     *ret_error = process->failure
                      ? config_complain_params(process->all->config, at, process->failure)
                      : config_complain_device(process->all->config, at, NULL,
-                                              "its process ended with %s before it served", how);
+                                              "its process ended with %s before it served%s", how,
+                                              process->configured->command
+                                                  ? "; it has to call trestle::serve(), or "
+                                                    "trestle_process_serve() of trestle/process.h"
+                                                  : "");
     free(how);
     return r;
 }

@@ -113,7 +113,13 @@ class Own(Case):
         refuse("\"name\" is missing", {**program, "process": {"command": ["./sim"]}})
         refuse("is not a list of words",
                {**program, "process": {"name": "soc", "command": []}})
-        refuse("cannot run ", {**program, "process": {"name": "soc", "command": ["./nowhere"]}})
+        (self.dir / "plain").write_text("no program\n")
+        for command, why in ("nowhere", "No such file or directory"), ("plain", "Permission denied"), \
+                (".", "Is a directory"):
+            refuse(f"devices[0].process: cannot run {self.dir}/./{command}: {why}; build it, or name another",
+                   {**program, "process": {"name": "soc", "command": [f"./{command}"]}})
+        refuse("devices[0].process: cannot run nowhere-in-the-path: No such file or directory; build it, or name "
+               "another", {**program, "process": {"name": "soc", "command": ["nowhere-in-the-path"]}})
         refuse("no device of soc has the command", {**program, "process": {"name": "soc"}})
         refuse("the command of soc serves this device; remove the key",
                {**program, "model": "echo", "process": {"name": "soc", "command": ["true"]}})
@@ -130,16 +136,23 @@ class Own(Case):
                device("a", 0, process="own"), device("b", 1, process={"name": "a"}))
         refuse("did you mean \"own\"?", device("a", 0, process="onw"))
 
-    def test_a_command_that_ends_before_it_serves(self):
-        config = self.config({
-            "machine": {"kernel": str(common.guest("probe"))},
-            "devices": [{"name": "a", "base_addr": hex(BASE), "size": 4096,
-                         "process": {"name": "soc", "command": ["sh", "-c", "exit 3"]}}]})
-        result = self.trestle("run", config)
-        self.assertEqual(result.code, 2, result)
-        self.assertIn("devices[0]: its process ended with exit code 3 before it served",
-                      result.err)
-        self.assertEqual(len(result.err.splitlines()), 1, result)
+    def test_a_command_that_does_not_serve(self):
+        broken = self.dir / "broken"
+        broken.write_bytes(b"\x7fELF of nothing")
+        broken.chmod(0o755)
+        for command, line in (
+                (["sh", "-c", "exit 3"], "devices[0]: its process ended with exit code 3 before it served; it has to "
+                 "call trestle::serve(), or trestle_process_serve() of trestle/process.h"),
+                ([str(broken)], f"devices[0].process: cannot run {broken}: Exec format error; build it, or name "
+                 "another")):
+            config = self.config({
+                "machine": {"kernel": str(common.guest("probe"))},
+                "devices": [{"name": "a", "base_addr": hex(BASE), "size": 4096,
+                             "process": {"name": "soc", "command": command}}]})
+            result = self.trestle("run", config)
+            self.assertEqual((result.code, result.out), (2, ""), result)
+            self.assertTrue(result.err.endswith(f": {line}\n"), result)
+            self.assertEqual(len(result.err.splitlines()), 1, result)
 
     def test_killed_and_started_again(self):
         guest = self.guest(device("a", 0), device("b", 1, process="own"),
