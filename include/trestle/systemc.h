@@ -144,12 +144,12 @@ class kernel : public sc_core::sc_object
 
     void remove(struct trestle_device *dev)
     {
+        if (ports_.size() == 1 && ports_[0].dev == dev)
+            stop(dev);
         for (size_t i = 0; i < ports_.size(); i++)
             if (ports_[i].dev == dev)
                 ports_.erase(ports_.begin() + static_cast<std::ptrdiff_t>(i--));
-        if (ports_.empty())
-            stop();
-        else
+        if (!ports_.empty())
             schedule(trestle_device_now(ports_[0].dev));
     }
 
@@ -201,8 +201,8 @@ class kernel : public sc_core::sc_object
                 sc_core::sc_start(sc_core::sc_time::from_value(target - at),
                                   sc_core::SC_RUN_TO_TIME);
             settle();
-            started_ = true;
         });
+        started_ = !dead_;
     }
 
     // The same, and then triggers the event. If nothing happens before, one call of sc_start().
@@ -239,8 +239,8 @@ class kernel : public sc_core::sc_object
             return;
         trestle_time next = TRESTLE_TIME_NEVER;
         if (!dead_ && sc_core::sc_pending_activity_at_future_time()) {
-            sc_core::sc_time at = sc_core::sc_time_stamp() + sc_core::sc_time_to_pending_activity();
-            next = to_ps(at.value());
+            next = to_ps(sc_core::sc_time_stamp().value(),
+                         sc_core::sc_time_to_pending_activity().value());
             if (quantum_ && under_way_.empty() && next < now + quantum_)
                 next = now + quantum_;
         }
@@ -339,9 +339,12 @@ class kernel : public sc_core::sc_object
     {
         return begun_ + time / unit_ps_ * units_per_ps_;
     }
-    trestle_time to_ps(uint64_t units) const
+    // What is beyond the end of time never comes.
+    trestle_time to_ps(uint64_t now, uint64_t later) const
     {
-        units -= begun_;
+        uint64_t units = now - begun_ + later;
+        if (later > UINT64_MAX - now || units / units_per_ps_ > (UINT64_MAX - 1) / unit_ps_ - 1)
+            return TRESTLE_TIME_NEVER;
         return units / units_per_ps_ * unit_ps_ + (units % units_per_ps_ ? 1 : 0);
     }
 
@@ -372,20 +375,26 @@ class kernel : public sc_core::sc_object
         return sc_core::sc_get_status() & (sc_core::SC_PAUSED | sc_core::SC_STOPPED);
     }
 
-    // The last device has gone: end_of_simulation() runs, and SystemC writes its waveforms.
-    void stop()
+    // The last device goes: end_of_simulation() runs, and SystemC writes its waveforms.
+    void stop(struct trestle_device *dev)
     {
+        if (!dead_ && (sc_core::sc_get_status() & sc_core::SC_PAUSED)) {
+            dead_ = true;
+            // Says that the simulation was stopped by the user.
+            sc_core::sc_report_handler::set_actions("/OSCI/SystemC", sc_core::SC_INFO,
+                                                    sc_core::SC_DO_NOTHING);
+            try {
+                sc_core::sc_stop();
+            } catch (const std::exception &failure) {
+                trestle_device_fail(dev, "the end of the simulation has failed: %s",
+                                    text_of(failure).c_str());
+            } catch (...) {
+                trestle_device_fail(dev, "the end of the simulation has failed: %s",
+                                    not_an_exception);
+            }
+        }
         if (has_reports_)
             sc_core::sc_report_handler::set_handler(nullptr);
-        if (dead_ || !(sc_core::sc_get_status() & sc_core::SC_PAUSED))
-            return;
-        dead_ = true;
-        try {
-            sc_core::sc_set_stop_mode(sc_core::SC_STOP_IMMEDIATE);
-            sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
-            sc_core::sc_stop();
-        } catch (const std::exception &) {
-        }
     }
 
     // Does nothing if the model has a handler of its own.
@@ -805,6 +814,11 @@ class port : public sc_core::sc_module
             return -EIO;
         } catch (...) {
             trestle_device_log(dev_, TRESTLE_LOG_WARNING, "%s", not_an_exception);
+            return -EIO;
+        }
+        if (delay > sc_core::sc_max_time() - sc_core::sc_time_stamp()) {
+            trestle_device_log(dev_, TRESTLE_LOG_WARNING,
+                               "the model annotates a delay beyond the end of SystemC's time");
             return -EIO;
         }
         if (delay != sc_core::SC_ZERO_TIME)

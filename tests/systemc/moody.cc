@@ -51,6 +51,7 @@ struct Moody : sc_core::sc_module {
             throw 14;
         if (clock_ns == 15)
             SC_REPORT_FATAL("moody", "15 ns are\nforbidden");
+        is_last_wrong_ = clock_ns == 16;
         if (clock_ns == 17)
             unbound.reset(new sc_core::sc_in<bool>("unbound"));
         if (clock_ns)
@@ -71,11 +72,18 @@ struct Moody : sc_core::sc_module {
         SC_THREAD(fail);
     }
 
+    void end_of_simulation() override
+    {
+        SC_REPORT_INFO("moody", "good bye");
+        if (is_last_wrong_)
+            SC_REPORT_ERROR("moody", "the results are wrong");
+    }
+
   private:
     std::unique_ptr<sc_core::sc_clock> clock_;
     sc_core::sc_event method_, fail_, ring_;
     uint32_t scratch_ = 0, method_status_ = 0, resets_ = 0;
-    bool is_fatal_ = false;
+    bool is_fatal_ = false, is_patient_ = false, is_last_wrong_ = false;
     uint32_t forgotten_; // by the constructor
 
     void count_reset()
@@ -91,6 +99,8 @@ struct Moody : sc_core::sc_module {
     void fail()
     {
         wait(fail_);
+        if (is_patient_)
+            wait(sc_core::sc_max_time());
         if (is_fatal_)
             SC_REPORT_FATAL("moody", "the end of its thread");
         SC_REPORT_ERROR("moody", "a thread of its own gave up");
@@ -244,6 +254,13 @@ struct Moody : sc_core::sc_module {
             is_fatal_ = true;
             fail_.notify(value, sc_core::SC_NS);
             break;
+        case 0x70: // in 200000 years
+            delay = sc_core::sc_max_time();
+            break;
+        case 0x74: // and in a thread of its own
+            is_patient_ = true;
+            fail_.notify(sc_core::SC_ZERO_TIME);
+            break;
         case 0x64:
             wait(300, sc_core::SC_NS);
             value = 7;
@@ -257,7 +274,7 @@ struct Moody : sc_core::sc_module {
 };
 
 #ifndef SIMULATOR
-TRESTLE_SYSTEMC_EXPORT(Moody, "moody", 0x70, 2);
+TRESTLE_SYSTEMC_EXPORT(Moody, "moody", 0x78, 2);
 #else
 /* The same, with a main of its own; arguments are how long it runs before the guest comes. */
 int sc_main(int argc, char **argv)

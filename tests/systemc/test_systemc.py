@@ -17,8 +17,9 @@ BASE = 0x10200000
 RAM = 0x80400000
 (SCRATCH, THROW, INCOMPLETE, ADDRESS_ERROR, WAIT, ENABLES, STREAM, METHOD, METHOD_STATUS, STOP, FAIL,
  WARN, NOW, RESETS, READ_MEMORY, PULSE, DMI, DEBUG, ANNOTATE, THROW_INT, IGNORE,
- RING, REPORT_ERROR, REPORT_INFO, FORGOTTEN, WAIT_NS, REPORT_FATAL, FATAL_LATER) = range(0, 0x70, 4)
-SIZE = 0x70
+ RING, REPORT_ERROR, REPORT_INFO, FORGOTTEN, WAIT_NS, REPORT_FATAL, FATAL_LATER, ANNOTATE_MAX,
+ WAIT_MAX) = range(0, 0x78, 4)
+SIZE = 0x78
 
 
 class SystemCCase(cli_case.Case):
@@ -170,6 +171,16 @@ class Time(SystemCCase):
         self.assertGreaterEqual(self.read(guest, NOW) - before, 500000)
         self.quit(guest)
 
+    def test_what_is_beyond_the_end_of_time(self):
+        guest = self.guest(icount=0)
+        self.assertIn("!", self.write(guest, ANNOTATE_MAX))
+        self.write(guest, SCRATCH, 1)
+        self.assertEqual(self.read(guest, WAIT), 7)
+        self.assertEqual(self.write(guest, WAIT_MAX), "=")  # SystemC's time has no room for it
+        log = self.quit(guest)
+        self.assertIn("moody: the model annotates a delay beyond the end of SystemC's time\n", log)
+        self.assertNotIn("again and again", log)
+
     def test_other_resolutions(self):
         """Of a model with 64 bits, whose registers are not at 0 for it: a nanosecond, and a femtosecond."""
         for more in {}, {"MOODY_FS": "1"}:
@@ -315,6 +326,19 @@ class Ends(SystemCCase):
         self.assertNotIn("no answer within", log)
         self.assertIn("repeatable", log)
 
+    def test_end_of_simulation(self):
+        for process in "shared", "own", "inline":
+            with self.subTest(process=process):
+                guest = self.guest(process=process)
+                self.assertRegex(self.quit(guest), r"(?m)^moody: moody: good bye$")
+                guest = self.guest(process=process, params={"clock_ns": 16, "quantum": "1ms"})
+                guest.process.stdin.write(b"q 0\n")
+                guest.process.stdin.flush()
+                code, log = guest.end()
+                self.assertEqual(code, 1, log)
+                self.assertRegex(log, "trestle: error: moody: the end of the simulation has failed: Error: moody: the "
+                                      r"results are wrong \(\S*moody.cc:\d+\)\n")
+
     def test_what_is_fatal_ends_the_run(self):
         """As an abort() does, and the log has the model's words."""
         for process in "shared", "inline":
@@ -402,6 +426,9 @@ class Simulator(SystemCCase):
             self.assertEqual(self.read(guest, 0x1000 * i + SCRATCH), i)
         self.assertIn("!", self.read(guest, 0x2000 + SCRATCH))
         self.quit(guest)
+
+    def test_end_of_simulation(self):
+        self.assertEqual(self.quit(self.guest()).count("moody: moody: good bye\n"), 2)
 
     def test_guest_memory(self):
         guest = self.guest()
