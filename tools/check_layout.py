@@ -164,7 +164,7 @@ ALLOWED = {
         "cli/bench": "guest",
         "cli/config": "config",
         "cli/control": "client server",
-        "cli/rtl": "edges",
+        "cli/rtl": "edges structs",
         "cli/run": "backend",
         "cli/svd": "stub svd text",
         "cli/trace": "replay",

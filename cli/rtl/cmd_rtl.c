@@ -184,19 +184,20 @@ static int write_timescale(const struct rtl_build *build, char **ret_error)
     return r;
 }
 
-static int verilate_as(const struct rtl_build *build, const char *language, bool is_for_types,
+/* `types`: only to write what types ports have, as this option says; else NULL. */
+static int verilate_as(const struct rtl_build *build, const char *language, const char *types,
                        char **ret_error)
 {
     struct strings words = {0};
     strings_all(&words,
                 (const char *const[]){"verilator", "-Wno-fatal", "-Werror-MULTITOP", "--no-timing",
                                       "--prefix", "Vcore", "--Mdir", build->dir, NULL});
-    if (is_for_types)
-        strings_all(&words, (const char *const[]){"--xml-only", NULL});
+    if (types)
+        strings_add(&words, types);
     else
         strings_all(&words, (const char *const[]){"--cc", "--flatten", "-O3", "--x-assign", "fast",
                                                   "--x-initial", "unique", "--no-assert", NULL});
-    if (build->has_waves && !is_for_types)
+    if (build->has_waves && !types)
         strings_add(&words, "--trace-fst");
     if (build->top)
         strings_all(&words, (const char *const[]){"--top-module", build->top, NULL});
@@ -218,25 +219,35 @@ static int verilate_as(const struct rtl_build *build, const char *language, bool
     return run_program(build, "verilator", &words, ret_error);
 }
 
+/* The types of the ports, which the headers do not give. Verilator 5.048 writes no XML,
+ * and 5.006 no JSON. */
+static void write_types(const struct rtl_build *build)
+{
+    static const char *const ways[] = {"--xml-only", "--json-only"};
+    int r = -EINVAL;
+    for (size_t i = 0; i < 2 && r < 0; i++) {
+        char *why = NULL;
+        r = verilate_as(build, NULL, ways[i], &why);
+        free(why);
+    }
+}
+
 /* A file that is not SystemVerilog may be Verilog, where "int" and "do" may be names. */
 static int verilate(const struct rtl_build *build, char **ret_error)
 {
     int r = write_timescale(build, ret_error);
     if (r == 0)
-        r = verilate_as(build, NULL, false, ret_error);
+        r = verilate_as(build, NULL, NULL, ret_error);
     if (r < 0 && strstr(*ret_error, "syntax error")) {
         char *again = NULL;
-        if (verilate_as(build, "1364-2005", false, &again) == 0) {
+        if (verilate_as(build, "1364-2005", NULL, &again) == 0) {
             free(*ret_error);
             *ret_error = NULL;
             r = 0;
         }
         free(again);
     } else if (r == 0) {
-        /* This gives the types of the ports, which the headers do not. */
-        char *why = NULL;
-        (void)verilate_as(build, NULL, true, &why);
-        free(why);
+        write_types(build);
     }
     return r;
 }
@@ -355,12 +366,14 @@ static int read_ports(const struct rtl_build *build, struct rtl_ports *ret_ports
     int r = text && rtl_ports_read(text, ret_ports) ? 0 : -EINVAL;
     if (r < 0)
         *ret_error = xstrdup("the top module has no ports");
-    char *types = xformat("%s/Vcore.xml", build->dir);
     if (r == 0)
         read_edges(build, ret_ports);
-    if (r == 0)
-        rtl_structs_split(ret_ports, types);
-    free(types);
+    static const char *const types[] = {"Vcore.xml", "Vcore.tree.json"};
+    for (size_t i = 0; i < 2 && r == 0; i++) { /* one of them is there */
+        char *file = xformat("%s/%s", build->dir, types[i]);
+        rtl_structs_split(ret_ports, file);
+        free(file);
+    }
     if (r == 0 && build->ports_file)
         r = rtl_ports_apply(ret_ports, build->ports_file, ret_error);
     if (r == 0)

@@ -30,7 +30,7 @@ struct reader {
     unsigned bounds[2], num_bounds;
 };
 
-/* --- the file -------------------------------------------------------------------------------- */
+/* --- the file, in XML ------------------------------------------------------------------------ */
 
 static const char *get(const char **attributes, const char *key)
 {
@@ -110,10 +110,9 @@ static void end(void *user, const char *element)
             at[0] > at[1] ? at[0] - at[1] + 1 : at[1] - at[0] + 1;
 }
 
-static bool parse(struct reader *reader, const char *path)
+static bool parse_xml(struct reader *reader, FILE *file)
 {
-    FILE *file = fopen(path, "re");
-    XML_Parser parser = file ? XML_ParserCreate(NULL) : NULL;
+    XML_Parser parser = XML_ParserCreate(NULL);
     bool is_good = parser;
     char text[4096];
     size_t size;
@@ -125,6 +124,84 @@ static bool parse(struct reader *reader, const char *path)
         is_good = XML_Parse(parser, text, (int)size, false) == XML_STATUS_OK;
     if (parser)
         XML_ParserFree(parser);
+    return is_good;
+}
+
+/* --- the same in JSON ------------------------------------------------------------------------
+ *
+ * It nests as deeply as the core's terms do, but each node's own values stand in a line. */
+
+/* The text between `"key":"` and the next quote; malloc'd. NULL: the line has no such key. */
+static char *value_of(const char *line, const char *key)
+{
+    char *words = xformat("\"%s\":\"", key);
+    const char *value = strstr(line, words);
+    if (value)
+        value += strlen(words);
+    free(words);
+    return value ? strndup(value, strcspn(value, "\"")) : NULL;
+}
+
+static void add_json_node(struct reader *reader, const char *line, const char *type)
+{
+    char *range = value_of(line, "range"), *of = value_of(line, "refDTypep");
+    if (!range)
+        range = value_of(line, "declRange");
+    unsigned bounds[2] = {0};
+    const char *digits = range ? range + strspn(range, "[") : "";
+    if (sscanf(digits, "%u:%u", &bounds[0], &bounds[1]) != 2)
+        memset(bounds, 0, sizeof(bounds));
+    unsigned low = bounds[0] < bounds[1] ? bounds[0] : bounds[1];
+    struct node node = {.id = value_of(line, "addr"),
+                        .name = value_of(line, "name"),
+                        .of = of,
+                        .bits = bounds[0] + bounds[1] - 2 * low + 1,
+                        .low = low,
+                        .is_struct = strcmp(type, "STRUCTDTYPE") == 0,
+                        .is_union = strcmp(type, "UNIONDTYPE") == 0,
+                        .parent = SIZE_MAX};
+    if (strcmp(type, "MEMBERDTYPE") == 0)
+        node.parent = reader->within;
+    else if (node.is_struct || node.is_union)
+        reader->within = reader->num_nodes;
+    reader->nodes = xrealloc(reader->nodes, reader->num_nodes + 1, sizeof(node));
+    reader->nodes[reader->num_nodes++] = node;
+    free(range);
+}
+
+static void read_json_line(struct reader *reader, const char *line)
+{
+    char *type = value_of(line, "type"), *name = value_of(line, "name"),
+         *of = value_of(line, "dtypep");
+    if (type && ends_with(type, "DTYPE")) {
+        add_json_node(reader, line, type);
+    } else if (type && strcmp(type, "VAR") == 0 && name && of &&
+               strstr(line, "\"isPrimaryIO\":true")) {
+        reader->ports = xrealloc(reader->ports, reader->num_ports + 1, sizeof(*reader->ports));
+        reader->ports[reader->num_ports++] = (struct port_type){copy(name), copy(of)};
+    }
+    free(type);
+    free(name);
+    free(of);
+}
+
+static void parse_json(struct reader *reader, FILE *file)
+{
+    char *line = NULL;
+    size_t room = 0;
+    while (getline(&line, &room, file) > 0)
+        read_json_line(reader, line);
+    free(line);
+}
+
+static bool parse(struct reader *reader, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    bool is_good = file;
+    if (file && ends_with(path, ".json"))
+        parse_json(reader, file);
+    else if (file)
+        is_good = parse_xml(reader, file);
     if (file)
         fclose(file);
     return is_good;
