@@ -71,16 +71,17 @@ static const char fields[] =
     NODE("BASICDTYPE", "logic", addr, "'keyword':'logic'," more "'rangep': []")
 #define PORT(name, of) \
     NODE("VAR", name, name, "'dtypep':'(" of ")','isPrimaryIO':true,'direction':'INPUT'")
-#define TYPES                                                                                      \
-    LOGIC("A", "")                                                                                 \
-    LOGIC("B", "'range':'2:0',") NODE("ENUMDTYPE", "code_t", "C", "'enum':true,'refDTypep':'(B)'") \
-        LOGIC("D", "'range':'1:0',") LOGIC("E", "'range':'3:0',")                                  \
-            NODE("PACKARRAYDTYPE", "", "F", "'declRange':'[1:0]','refDTypep':'(E)'")               \
-                NODE("STRUCTDTYPE", "user_t", "G", "'packed':true") MEMBER("kind", "H", "D")       \
-                    MEMBER("data", "I", "F") NODE("REFDTYPE", "user_t", "J", "'refDTypep':'(G)'")  \
-                        NODE("STRUCTDTYPE", "bus_t", "K", "'packed':true")                         \
-                            MEMBER("valid", "L", "A") MEMBER("code", "M", "C")                     \
-                                MEMBER("user", "N", "J") MEMBER("size", "O", "B")
+#define SCALARS    \
+    LOGIC("A", "") \
+    LOGIC("B", "'range':'2:0',") LOGIC("D", "'range':'1:0',") LOGIC("E", "'range':'3:0',")
+#define CODE NODE("ENUMDTYPE", "code_t", "C", "'enum':true,'refDTypep':'(B)'")
+#define DATA NODE("PACKARRAYDTYPE", "", "F", "'declRange':'[1:0]','refDTypep':'(E)'")
+#define STRUCT(name, addr) NODE("STRUCTDTYPE", name, addr, "'packed':true")
+#define USER STRUCT("user_t", "G") MEMBER("kind", "H", "D") MEMBER("data", "I", "F")
+#define USERS_NAME NODE("REFDTYPE", "user_t", "J", "'refDTypep':'(G)'")
+#define BUS_BEGIN STRUCT("bus_t", "K") MEMBER("valid", "L", "A") MEMBER("code", "M", "C")
+#define BUS BUS_BEGIN MEMBER("user", "N", "J") MEMBER("size", "O", "B")
+#define TYPES SCALARS CODE DATA USER USERS_NAME BUS
 
 static void test_json(void **state)
 {
