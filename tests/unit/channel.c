@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -170,10 +171,74 @@ static void test_a_payload_outside_of_the_memory(void **state)
 {
     (void)state;
     assert_non_null(channel_place(&f.client, SHM_BULK_SIZE - 8, 8, NULL));
+    assert_non_null(channel_place(&f.client, SHM_BULK_SIZE, 0, NULL));
     assert_null(channel_place(&f.client, SHM_BULK_SIZE - 8, 9, NULL));
     assert_null(channel_place(&f.client, SHM_BULK_SIZE + 1, 0, NULL));
     assert_null(channel_place(&f.client, UINT64_MAX, 8, NULL));
     assert_null(channel_place(&f.client, 8, UINT64_MAX, NULL));
+}
+
+/* A place that the peer names is nowhere else. */
+static void test_places_lie_one_behind_the_other(void **state)
+{
+    uint8_t *first = channel_place(&f.server, 0, SHM_BULK_SIZE, NULL);
+    (void)state;
+    memset(first, 0, SHM_BULK_SIZE);
+    assert_ptr_equal(channel_place(&f.server, 64, 8, NULL), first + 64);
+    memcpy(channel_place(&f.client, 64, 8, NULL), "from 64.", 8);
+    assert_memory_equal(first + 64, "from 64.", 8);
+}
+
+/* As many rings as nobody may have heard, so that a peer cannot make the system keep more. */
+static void test_doorbells_hold_few_rings(void **state)
+{
+    const int fds[] = {f.server.shm.doorbell_fd, f.client.shm.doorbell_fd};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned rings = 0;
+        while (send(fds[i], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+            rings++;
+        assert_cmp(rings, >, 0);
+        assert_cmp(rings, <, 64);
+    }
+}
+
+/* The reason is that of the call that has failed. */
+static void test_a_ring_that_cannot_be(void **state)
+{
+    struct rlimit files, none, size;
+    struct channel channel;
+    const char *what = NULL;
+    int lowest = dup(STDERR_FILENO);
+    (void)state;
+    close(lowest);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &size), 0);
+    none = (struct rlimit){(rlim_t)lowest, files.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(channel_create_ring(&channel, false, &what), -EMFILE);
+    assert_string_equal(what, "memfd_create");
+    none.rlim_cur++;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(channel_create_ring(&channel, false, &what), -EMFILE);
+    assert_string_equal(what, "socketpair");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    none = (struct rlimit){SHM_SIZE - 1, size.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    assert_int_equal(channel_create_ring(&channel, false, &what), -EFBIG);
+    assert_string_equal(what, "the limit for the size of files");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &size), 0);
+    assert_int_equal(channel.kind, CHANNEL_CLOSED.kind);
+}
+
+/* His socket ends before his rings do. */
+static void test_a_sleeper_hears_of_the_end(void **state)
+{
+    (void)state;
+    close(f.sockets[0]);
+    f.sockets[0] = -1;
+    assert_true(channel_must_sleep(&f.client));
+    assert_true(channel_sleep(&f.client, end_at_client(), CLOCK_NEVER));
 }
 
 static void test_a_sleeper_wakes(void **state)
@@ -219,6 +284,11 @@ int main(void)
         BOTH(test_payloads),
         cmocka_unit_test_setup_teardown(test_a_payload_outside_of_the_memory, open_rings,
                                         close_both),
+        cmocka_unit_test_setup_teardown(test_places_lie_one_behind_the_other, open_rings,
+                                        close_both),
+        cmocka_unit_test_setup_teardown(test_doorbells_hold_few_rings, open_rings, close_both),
+        cmocka_unit_test(test_a_ring_that_cannot_be),
+        cmocka_unit_test_setup_teardown(test_a_sleeper_hears_of_the_end, open_rings, close_both),
         BOTH(test_a_sleeper_wakes),
         BOTH(test_what_was_left_behind_comes_first),
     };

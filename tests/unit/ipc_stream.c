@@ -3,6 +3,7 @@
  * lead nowhere. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,29 @@ static void test_exact_over_short_writes(void **state)
     assert_int_equal(ipc_recv_exact(pair[0], buf, 6, CLOCK_NEVER, &wait_), 0);
     assert_memory_equal(buf, "abcdef", 6);
     assert_false(ipc_has_input(pair[0]));
+}
+
+enum { MUCH = 1 << 20 };
+
+static void *send_much(void *bytes)
+{
+    return (void *)(intptr_t)ipc_send_all(pair[1], bytes, MUCH, CLOCK_NEVER);
+}
+
+/* More than a socket holds: it goes, and comes, in pieces. */
+static void test_much_in_pieces(void **state)
+{
+    static uint8_t sent[MUCH], got[MUCH];
+    pthread_t sender;
+    void *result;
+    (void)state;
+    for (size_t i = 0; i < MUCH; i++)
+        sent[i] = (uint8_t)(i * 7 + i / 256);
+    assert_int_equal(pthread_create(&sender, NULL, send_much, sent), 0);
+    assert_int_equal(ipc_recv_exact(pair[0], got, MUCH, CLOCK_NEVER, &wait_), 0);
+    assert_int_equal(pthread_join(sender, &result), 0);
+    assert_null(result);
+    assert_memory_equal(got, sent, MUCH);
 }
 
 static void test_end_in_the_middle(void **state)
@@ -195,6 +219,29 @@ static void test_output_waits_in_the_buffer(void **state)
     assert_int_equal(stream_flush(&stream, 0), 0);
 }
 
+/* All of the buffer is used, and once it is empty, again. */
+static void test_a_buffer_that_is_just_full(void **state)
+{
+    static uint8_t part[STREAM_BUFFER / 2], got[STREAM_BUFFER];
+    static struct stream stream;
+    size_t waiting = 0;
+    ssize_t n;
+    (void)state;
+    stream_start(&stream, pair[0]);
+    for (unsigned turn = 0; turn < 2; turn++) {
+        while ((n = send(pair[0], part, sizeof(part), MSG_DONTWAIT)) > 0)
+            waiting += (size_t)n;
+        assert_int_equal(stream_put(&stream, part, sizeof(part)), 0);
+        assert_int_equal(stream_put(&stream, part, sizeof(part)), 0);
+        assert_int_equal(stream_put(&stream, part, 1), -EAGAIN);
+        for (; waiting > 0; waiting -= sizeof(part))
+            assert_int_equal(ipc_recv_exact(pair[1], got, sizeof(part), 0, &wait_), 0);
+        assert_int_equal(turn == 0 ? stream_push(&stream) : stream_flush(&stream, 0), 0);
+        assert_int_equal(ipc_recv_exact(pair[1], got, sizeof(got), 0, &wait_), 0);
+        assert_false(ipc_has_input(pair[1]));
+    }
+}
+
 /* --- descriptors ----------------------------------------------------------------------------- */
 
 static void test_descriptors_travel(void **state)
@@ -229,6 +276,19 @@ static void test_descriptors_travel(void **state)
     assert_int_equal(fds_send(pair[1], "abc", 3, NULL, 0), -EPIPE);
 }
 
+/* What else may come along with bytes is no descriptor. */
+static void test_credentials_are_no_descriptors(void **state)
+{
+    char buf[4];
+    int got[FDS_MAX], yes = 1;
+    size_t num;
+    (void)state;
+    assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)), 0);
+    assert_int_equal(fds_send(pair[0], "abc", 3, NULL, 0), 0);
+    assert_int_equal(fds_recv(pair[1], buf, 4, got, &num), 3);
+    assert_int_equal(num, 0);
+}
+
 static void test_files_that_keep_their_bytes(void **state)
 {
     (void)state;
@@ -250,11 +310,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_exact_over_short_writes, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(test_much_in_pieces, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(test_end_in_the_middle, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(test_deadlines, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(test_filled_no_further_than_asked, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(test_output_waits_in_the_buffer, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(test_a_buffer_that_is_just_full, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(test_descriptors_travel, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(test_credentials_are_no_descriptors, open_pair, close_pair),
         cmocka_unit_test(test_files_that_keep_their_bytes),
         cmocka_unit_test_setup_teardown(test_connect, make_dir, remove_dir),
         cmocka_unit_test(test_paths),
