@@ -266,6 +266,27 @@ static void test_lost_client_frees_a_device_that_never_answers(void **state)
     close(fd);
 }
 
+/* That an answer may never come is said once of each device. */
+static void test_an_answer_that_nothing_will_give(void **state)
+{
+    static const char line[] = "its read() has put off the access at offset 0x10, and nothing is "
+                               "scheduled to answer it";
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < 2; i++) {
+        int fd = client_connect(f, 0);
+        send_request(fd, TRESTLE_V1_READ, 4, BASE + REG_NEVER, 0);
+        turn(f);
+        turn(f);
+        wait_for_log(f, line);
+        close(fd);
+        fd = client_connect(f, 0);
+        send_request(fd, TRESTLE_V1_READ, 8, BASE + REG_RESETS, 0);
+        expect(f, fd, true, i + 1);
+        close(fd);
+    }
+    assert_null(strstr(strstr(f->log, line) + 1, line));
+}
+
 static void test_answers_wait_for_a_slow_reader(void **state)
 {
     struct fixture *f = *state;
@@ -553,6 +574,7 @@ int main(void)
         BRIDGE_TEST(test_second_client_is_turned_away),
         BRIDGE_TEST(test_deferred_answer),
         BRIDGE_TEST(test_lost_client_frees_a_device_that_never_answers),
+        BRIDGE_TEST(test_an_answer_that_nothing_will_give),
         BRIDGE_TEST(test_answers_wait_for_a_slow_reader),
         BRIDGE_TEST(test_external_device),
         BRIDGE_TEST(test_start_comes_last),

@@ -333,6 +333,13 @@ static void test_irq_comes_before_the_reply(void **state)
     expect_reply(f, 1, id);
 }
 
+static void test_no_lines_for_who_does_not_know_of_them(void **state)
+{
+    struct fixture *f = *state;
+    expect_reply(f, 1, post(&client, 1, write_at(REG_IRQ, 1, 100)));
+    expect_reply(f, 1, post(&client, 1, read_at(REG_VALUE, 4, 110)));
+}
+
 static void test_timer_is_announced_and_advanced_to(void **state)
 {
     struct fixture *f = *state;
@@ -693,19 +700,19 @@ static void test_carrier_is_decided_once(void **state)
     close(fd);
 }
 
-#define CARRIER_TESTS                                                                           \
-    CLIENT_TEST(test_read_and_write), CLIENT_TEST(test_errors_have_a_status),                   \
-        CLIENT_TEST(test_notes), CLIENT_TEST(test_faults),                                      \
-        CLIENT_TEST(test_posted_writes_keep_order),                                             \
-        CLIENT_TEST(test_posted_writes_outlive_the_client),                                     \
-        CLIENT_TEST(test_deferred_answer_stalls), CLIENT_TEST(test_advance),                    \
-        CLIENT_TEST(test_reset), CLIENT_TEST(test_reset_of_one_device),                         \
-        CLIENT_TEST(test_reset_of_one_device_needs_its_feature), CLIENT_TEST(test_regions),     \
-        CLIENT_TEST(test_one_lost_device_leaves_the_others),                                    \
-        CLIENT_TEST(test_whole_client_comes_back), CLIENT_TEST(test_other_clients_are_refused), \
-        CLIENT_TEST(test_version_1_beside_a_session), CLIENT_TEST(test_unknown_type),           \
-        CLIENT_TEST(test_event_from_a_client), CLIENT_TEST(test_time_beyond_reason),            \
-        CLIENT_TEST(test_dma_answer_unasked), CLIENT_TEST(test_second_hello),                   \
+#define CARRIER_TESTS                                                                              \
+    CLIENT_TEST(test_read_and_write), CLIENT_TEST(test_no_lines_for_who_does_not_know_of_them),    \
+        CLIENT_TEST(test_errors_have_a_status), CLIENT_TEST(test_notes), CLIENT_TEST(test_faults), \
+        CLIENT_TEST(test_posted_writes_keep_order),                                                \
+        CLIENT_TEST(test_posted_writes_outlive_the_client),                                        \
+        CLIENT_TEST(test_deferred_answer_stalls), CLIENT_TEST(test_advance),                       \
+        CLIENT_TEST(test_reset), CLIENT_TEST(test_reset_of_one_device),                            \
+        CLIENT_TEST(test_reset_of_one_device_needs_its_feature), CLIENT_TEST(test_regions),        \
+        CLIENT_TEST(test_one_lost_device_leaves_the_others),                                       \
+        CLIENT_TEST(test_whole_client_comes_back), CLIENT_TEST(test_other_clients_are_refused),    \
+        CLIENT_TEST(test_version_1_beside_a_session), CLIENT_TEST(test_unknown_type),              \
+        CLIENT_TEST(test_event_from_a_client), CLIENT_TEST(test_time_beyond_reason),               \
+        CLIENT_TEST(test_dma_answer_unasked), CLIENT_TEST(test_second_hello),                      \
         CLIENT_TEST(test_peer_stops_in_mid_message)
 
 /* A client in this thread: the checks of its requests are those of any other. */

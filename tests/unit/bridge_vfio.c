@@ -539,6 +539,31 @@ static void test_messages(void **state)
         close(events[i]);
 }
 
+static void test_messages_of_two_lines(void **state)
+{
+    const uint32_t flags = VFIO_SET_EVENTFD | VFIO_SET_TRIGGER;
+    int events[2], memory = memfd_create("x", MFD_CLOEXEC);
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        events[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    assert_int_equal(set_irqs(flags, VFIO_MSIX, 0, 2, (int[]){events[0], memory}, 2), EINVAL);
+    assert_int_equal(set_irqs(flags, VFIO_MSIX, 0, 2, events, 2), 0);
+    assert_int_equal(set_irqs(VFIO_SET_NONE | VFIO_SET_TRIGGER, VFIO_MSIX, 0, 2, NULL, 0), 0);
+    assert_int_equal(signals_of(events[0]), 1);
+    assert_int_equal(signals_of(events[1]), 1);
+    set_line(1);
+    assert_int_equal(signals_of(events[0]), 1);
+    write_to(BAR, REG_TIMER, 4, 1);
+    while (signals_of(events[1]) == 0)
+        turn(f);
+    assert_int_equal(set_irqs(flags, VFIO_MSIX, 0, 2, events, 2), 0); /* both are high */
+    assert_int_equal(signals_of(events[0]), 1);
+    assert_int_equal(signals_of(events[1]), 1);
+    for (int i = 0; i < 2; i++)
+        close(events[i]);
+    close(memory);
+}
+
 static void test_interrupts_that_cannot_be(void **state)
 {
     int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), memory = memfd_create("x", MFD_CLOEXEC);
@@ -628,23 +653,24 @@ static void test_memory_of_files(void **state)
     enum { FROM = DMA_FROM - RAM_AT, TO = DMA_TO - RAM_AT, OFFSET = 2048, SIZE = 5000 };
     (void)state;
     for (int is_sealed = 0; is_sealed < 2; is_sealed++) {
-        uint8_t *bytes;
-        int memory = make_ram(is_sealed, &bytes);
-        /* Two maps side by side, of which the second begins within what is copied. */
+        uint8_t *bytes, *more;
+        int memory = make_ram(is_sealed, &bytes), other = make_ram(is_sealed, &more);
+        /* Two files side by side, of which the second begins within what is copied. */
         uint64_t first = FROM + 1000;
         assert_int_equal(map(3, OFFSET, RAM_AT, first, memory), 0);
-        assert_int_equal(map(3, OFFSET + first, RAM_AT + first, RAM_SIZE - first, memory), 0);
+        assert_int_equal(map(3, OFFSET + first, RAM_AT + first, RAM_SIZE - first, other), 0);
         assert_log_has(f, is_sealed ? "at 0x80000000 is shared"
                                     : "at 0x80000000 may become shorter (it is not sealed)");
         assert_log_has(f, is_sealed ? "at 0x800004e8 is shared"
                                     : "at 0x800004e8 may become shorter (it is not sealed)");
         for (unsigned i = 0; i < SIZE; i++)
-            bytes[OFFSET + FROM + i] = (uint8_t)(i * 7 + 1);
+            (i < 1000 ? bytes : more)[OFFSET + FROM + i] = (uint8_t)(i * 7 + 1);
         assert_int_equal(copy_in_guest(SIZE), EFAULT); /* it is no master */
         write_to(CONFIG, COMMAND, 2, COMMAND_MASTER);
         assert_int_equal(copy_in_guest(SIZE), 0);
-        assert_memory_equal(bytes + OFFSET + TO, bytes + OFFSET + FROM, SIZE);
-        assert_int_equal(bytes[OFFSET + TO + SIZE] | bytes[OFFSET + TO - 1], 0);
+        assert_memory_equal(more + OFFSET + TO, bytes + OFFSET + FROM, 1000);
+        assert_memory_equal(more + OFFSET + TO + 1000, more + OFFSET + FROM + 1000, SIZE - 1000);
+        assert_int_equal(more[OFFSET + TO + SIZE] | more[OFFSET + TO - 1], 0);
         assert_int_equal(unmap(0, RAM_AT, first - 1), ENOENT);
         assert_int_equal(unmap(0, RAM_AT + 1, first), ENOENT);
         assert_int_equal(unmap(4, RAM_AT, first), ENOTSUP);
@@ -656,8 +682,31 @@ static void test_memory_of_files(void **state)
         assert_int_equal(unmap(0, RAM_AT, first), ENOENT);
         write_to(CONFIG, COMMAND, 2, 0);
         munmap(bytes, RAM_SIZE + 4096);
+        munmap(more, RAM_SIZE + 4096);
         close(memory);
+        close(other);
     }
+}
+
+/* Each half of a message brings one; none of them is lost sight of. */
+static void test_descriptors_with_halves(void **state)
+{
+    uint8_t bytes[VFIO_HEADER_SIZE + 24] = {0};
+    int memory = memfd_create("x", MFD_CLOEXEC);
+    (void)state;
+    vfio_put_header(bytes, &(struct vfio_header){.id = ++last_id,
+                                                 .command = VFIO_DMA_UNMAP,
+                                                 .size = sizeof(bytes),
+                                                 .flags = VFIO_TYPE_COMMAND});
+    bytes[VFIO_HEADER_SIZE] = 24;
+    vfio_put32(bytes + VFIO_HEADER_SIZE + 4, VFIO_UNMAP_ALL);
+    assert_int_equal(fds_send(fd, bytes, 8, &memory, 1), 0);
+    for (unsigned i = 0; i < 3; i++)
+        turn(f);
+    assert_int_equal(fds_send(fd, bytes + 8, sizeof(bytes) - 8, &memory, 1), 0);
+    hear();
+    assert_int_equal(heard.header.error, 0);
+    close(memory);
 }
 
 static void test_a_file_that_becomes_shorter(void **state)
@@ -811,6 +860,8 @@ int main(void)
         VFIO_TEST(test_window),
         VFIO_TEST(test_intx),
         VFIO_TEST(test_messages),
+        VFIO_TEST(test_messages_of_two_lines),
+        VFIO_TEST(test_descriptors_with_halves),
         VFIO_TEST(test_interrupts_that_cannot_be),
         VFIO_TEST(test_memory_of_files),
         VFIO_TEST(test_a_file_that_becomes_shorter),
