@@ -317,7 +317,8 @@ static void init_ram(struct qemu_region *region, struct qemu_object *owner, cons
 {
     assert((void *)owner == &board && name && bytes);
     note("memory of %" PRIu64 " bytes\n", size);
-    *(void **)region = bytes;
+    pci_machine.memory = bytes;
+    pci_machine.memory_region = region;
 }
 
 static void register_bar(struct qemu_object *object, int number, uint8_t kind,
@@ -344,6 +345,7 @@ static uint32_t read_default(struct qemu_object *object, uint32_t address, int l
 
 static void write_default(struct qemu_object *object, uint32_t address, uint32_t value, int length)
 {
+    pci_machine.msix_is_on = pci_machine.next_msix_is_on;
     assert(object && address + (uint32_t)length <= CONFIG);
     for (int i = 0; i < length; i++) {
         uint8_t *byte = &pci_machine.config[address + (uint32_t)i];

@@ -13,12 +13,15 @@ struct pci_machine {
 
     /* What the guest has done. */
     bool msix_is_on, msi_is_on, has_iommu;
+    bool next_msix_is_on; /* from the next write to the configuration space on */
 
     /* What became of it. */
     char log[2048]; /* a line for each call; cleared by pci_machine_log() */
     int inta;
     uint8_t config[256], writable[256];
     uint32_t registers; /* what a read of the device gives */
+    void *memory;       /* the bytes of the latest BAR of memory, and its region */
+    void *memory_region;
 };
 
 extern struct pci_machine pci_machine;
