@@ -176,7 +176,7 @@ ALLOWED = {
         "lib/machine": "command",
         "lib/sim": "command device event lazy lookup params sim timeline",
         "lib/trace": "hash record trace writer",
-        "plugin/device": "acpi device dts pci tree",
+        "plugin/device": "acpi device dts irq pci tree",
         "plugin/qemu": "fdt memory pci_abi say",
     },
 }
