@@ -3,12 +3,18 @@
  * Preloaded into trestle: has one call of the C library fail. FAILING=CALL:ERRNO[:N[:REPORT]], such
  * as "socket:EMFILE:2": the second one; without N all of them. Once it failed, the file REPORT
  * exists. Other programs, QEMU above all, are left alone; FAILING_PROGRAM names another than
- * trestle.
+ * trestle, in which the calls of FAILING_MODULE alone count, a part of a file's name.
+ *
+ * With FAILING_PLACES N counts places: a call counts where no call came the same way before, by
+ * the functions that led to it. "FAILING=*:EPERM:0:REPORT": nothing fails, and REPORT gets a line
+ * "PID CALL" for each place.
  */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
+#include <link.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -34,10 +40,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { WAY = 5, PLACES_MAX = 8192 };
+
 static char wanted[32], report[256];
+static const char *module;
 static int wanted_error;
 static unsigned long wanted_turn; /* 0: always */
 static atomic_ulong turn;
+static bool by_place;
+static uintptr_t places[PLACES_MAX]; /* the ways that calls came */
+static size_t num_places;
+static atomic_flag is_looking = ATOMIC_FLAG_INIT;
+static _Thread_local bool is_inside; /* looking at a way may call what may fail */
 
 static int error_number(const char *name)
 {
@@ -53,16 +67,85 @@ __attribute__((constructor)) static void read_wish(void)
 {
     char error[32] = "";
     const char *wish = getenv("FAILING"), *program = getenv("FAILING_PROGRAM");
+    void *frames[1];
     if (!wish || strcmp(program_invocation_short_name, program ? program : "trestle") != 0)
         return;
     sscanf(wish, "%31[^:]:%31[^:]:%lu:%255s", wanted, error, &wanted_turn, report);
     wanted_error = error_number(error);
+    by_place = getenv("FAILING_PLACES");
+    module = getenv("FAILING_MODULE");
+    (void)backtrace(frames, 1); /* loads what it needs */
 }
 
-static bool fails(const char *name)
+static void note(const char *name)
 {
-    if (strcmp(name, wanted) != 0 ||
-        (wanted_turn > 0 && atomic_fetch_add(&turn, 1) + 1 != wanted_turn))
+    char line[64];
+    int size = snprintf(line, sizeof(line), "%ld %s\n", syscall(SYS_getpid), name);
+    long fd = syscall(SYS_openat, AT_FDCWD, report, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    (void)!syscall(SYS_write, fd, line, size);
+    syscall(SYS_close, fd);
+}
+
+/* Whether a call came this way for the first time. */
+static bool is_new(uintptr_t way)
+{
+    size_t i = 0;
+    while (atomic_flag_test_and_set(&is_looking))
+        continue;
+    while (i < num_places && places[i] != way)
+        i++;
+    bool is_first = i == num_places && num_places < PLACES_MAX;
+    if (is_first)
+        places[num_places++] = way;
+    atomic_flag_clear(&is_looking);
+    return is_first;
+}
+
+/* dladdr() looks at each symbol, and QEMU has many. */
+static int is_of_module(struct dl_phdr_info *info, size_t size, void *address)
+{
+    uintptr_t at = (uintptr_t)address - info->dlpi_addr;
+    const char *slash = strrchr(info->dlpi_name, '/');
+    bool is_named = strstr(slash ? slash : info->dlpi_name, module);
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum && is_named; i++)
+        if (info->dlpi_phdr[i].p_type == PT_LOAD &&
+            at - info->dlpi_phdr[i].p_vaddr < info->dlpi_phdr[i].p_memsz)
+            return 1;
+    return 0;
+}
+
+/* The first two frames are this file's. */
+static bool counts(const char *name, void *const *frames, int num_frames)
+{
+    uintptr_t way = 0;
+    if (num_frames < 3 || (module && !dl_iterate_phdr(is_of_module, frames[2])))
+        return false;
+    for (const char *c = name; *c; c++)
+        way = way * 31 + (uintptr_t)*c;
+    for (int i = 2; i < num_frames; i++)
+        way = way * 1000003 + (uintptr_t)frames[i];
+    return !by_place || is_new(way);
+}
+
+static __attribute__((noinline)) bool fails(const char *name)
+{
+    bool is_list = wanted[0] == '*';
+    if (!wanted[0] || is_inside || (!is_list && strcmp(name, wanted) != 0))
+        return false;
+    if (by_place || module) {
+        void *frames[2 + WAY];
+        int before = errno;
+        is_inside = true;
+        bool is_one = counts(name, frames, backtrace(frames, 2 + WAY));
+        if (is_one && is_list)
+            note(name);
+        is_inside = false;
+        errno = before;
+        if (!is_one)
+            return false;
+    }
+    if (is_list || (wanted_turn > 0 && atomic_fetch_add(&turn, 1) + 1 != wanted_turn))
         return false;
     if (report[0])
         syscall(SYS_close, syscall(SYS_openat, AT_FDCWD, report, O_WRONLY | O_CREAT, 0600));
@@ -130,7 +213,8 @@ FAILING(ssize_t, -1, getrandom, (void *bytes, size_t size, unsigned flags), (byt
 FAILING(int, wanted_error, pthread_create,
         (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *ctx),
         (thread, attributes, run, ctx))
-FAILING(void *, NULL, dlopen, (const char *path, int flags), (path, flags))
+/* So that dlerror() has something to say. */
+FAILING(void *, real("/failing", flags), dlopen, (const char *path, int flags), (path, flags))
 
 FAILING(void *, NULL, reallocarray, (void *memory, size_t count, size_t size),
         (memory, count, size))

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Each call of the C library that trestle makes fails once: a line and status 2, or the run goes on.
-Never a crash, a hang, a sentence that is none, or something left behind."""
+Never a crash, a hang, a sentence that is none, or something left behind.
+
+A call fails in each place that it is made from, as failing.c tells them apart, and with each of the errors
+below. Those are thousands of runs. "make test" has the first place of each call, and a part of all the others,
+another one each day; TRESTLE_FAILING=PART/PARTS says which, and 1/1 means all."""
+import collections
 import os
 import shutil
+import time
 
 import common
 from cli_case import FAILING, Case, without_asan
 
-# How each fails. TRESTLE_FAILING_TURNS and _ERRORS make a longer campaign of it.
+# How each fails, besides with ERRORS.
 CALLS = {"memfd_create": "EPERM", "socket": "EMFILE", "socketpair": "EMFILE", "bind": "EACCES",
          "listen": "EMFILE", "accept4": "EMFILE", "getsockopt": "EPERM", "setsockopt": "ENOMEM",
          "sendmsg": "ENOMEM", "pipe2": "EMFILE", "epoll_create1": "EMFILE", "epoll_ctl": "ENOMEM",
@@ -28,60 +34,98 @@ CALLS = {"memfd_create": "EPERM", "socket": "EMFILE", "socketpair": "EMFILE", "b
          "calloc": "ENOMEM", "malloc": "ENOMEM", "realloc": "ENOMEM", "reallocarray": "ENOMEM"}
 # What fails them keeps the run from removing its directory, or from looking for it.
 MAY_LEAVE = ("open", "malloc", "calloc", "mmap", "flock", "unlink", "rmdir", "chmod")
-TURNS_MAX = int(os.environ.get("TRESTLE_FAILING_TURNS", "2"))
-ERRORS = os.environ.get("TRESTLE_FAILING_ERRORS", "").split()
+ERRORS = "EPERM", "EMFILE", "ENOMEM"
+MEMORY = "calloc", "malloc", "realloc", "reallocarray"
+PARTS = 24
+
+
+def part():
+    """Which of all the places, and of how many parts."""
+    wanted = os.environ.get("TRESTLE_FAILING")
+    if wanted:
+        number, parts = map(int, wanted.split("/"))
+        return number - 1, parts
+    return int(time.time() // 86400) % PARTS, PARTS
+
+
+# In QEMU, whose own calls are left alone.
+PLUGIN = {"FAILING_PROGRAM": "qemu-system-riscv32", "FAILING_MODULE": "trestle-"}
 
 
 @without_asan
 class Failing(Case):
-    def fails_once(self, call, error, turn):
-        """False: there was no such turn."""
+    def run_with(self, wish):
+        """The guest accesses the device and ends the run. --timeout: where it cannot."""
+        return self.trestle("run", self.path, "--timeout", "2", *self.options, timeout=15, stdin=(
+            "r 4 10200000\nq 0\n"), env={
+                **self.env, **self.where, "LD_PRELOAD": FAILING, "FAILING": wish, "FAILING_PLACES": "1"})
+
+    def fails_once(self, call, error, place):
         fired = self.dir / "fired"
         fired.unlink(missing_ok=True)
-        result = self.trestle("run", self.path, "--timeout", "0.2", *self.options, timeout=15, env={
-            **self.env, "LD_PRELOAD": FAILING, "FAILING": f"{call}:{error}:{turn}:{fired}"})
-        where = f"{call} {error} {turn}: {result}"
+        result = self.run_with(f"{call}:{error}:{place}:{fired}")
+        where = f"{call} {error} {place}: {result}"
         self.assertIn(result.code, (0, 1, 2, 124), where)
         self.assertNotIn("(null)", result.err, where)
-        self.assertEqual([path.name for path in self.dir.glob("*.sock*")], [], where)
         if result.code in (1, 2) and call != "fcntl":  # which says that nobody could read it
             self.assertRegex(result.err, r"\S+: [^\n]*\n", where)
-        left = common.files(self.runtime)
+        left = common.files(self.runtime) | set(self.dir.glob("*.sock*"))
         if left and fired.exists():  # a run that could not even look is followed by one that can
             shutil.rmtree(self.runtime)
             self.runtime.mkdir()
+            for path in self.dir.glob("*.sock*"):
+                path.unlink()
             self.assertIn(call, MAY_LEAVE, f"{where}\n{left}")
-        return fired.exists()
 
-    def each_turn(self, calls=CALLS, turns=TURNS_MAX, options=(), **more):
-        self.options = options
+    def places(self):
+        """How many of each call, in the process that has most of them."""
+        noted = self.dir / "places"
+        result = self.run_with(f"*:EPERM:0:{noted}")
+        self.assertIn(result.code, (0, 124), result)
+        counts, most = collections.Counter(noted.read_text().splitlines()), collections.Counter()
+        for line, count in counts.items():
+            call = line.split()[1]
+            most[call] = max(most[call], count)
+        return most
+
+    def each_place(self, options=(), where=None, **more):
+        self.options, self.where = options, where or {}
         self.path = self.config({"machine": {"kernel": str(common.guest("probe"))}, "devices": [
             {"name": "d", "model": "id", "base_addr": "0x10200000", **more}]})
-        for call in calls:
-            for error in ERRORS or [CALLS[call]]:
-                turn = 1
-                fired = True
-                while turn <= turns and fired:
-                    with self.subTest(call=call, error=error, turn=turn):
-                        fired = False
-                        fired = self.fails_once(call, error, turn)
-                    turn += 1
+        places = self.places()
+        self.assertEqual(set(places) - set(CALLS), set())
+        first = [(call, CALLS[call], 1) for call in sorted(places)]
+        others = [(call, error, place) for call in sorted(places) for place in range(1, places[call] + 1)
+                  for error in sorted({CALLS[call], *(() if call in MEMORY else ERRORS)})]
+        others = [case for case in others if case not in first]
+        number, parts = part()
+        cases = first + others[number::parts]
+        print(f"{len(cases)} of {len(first) + len(others)}: part {number + 1} of {parts}", flush=True)
+        for call, error, place in cases:
+            with self.subTest(call=call, error=error, place=place):
+                self.fails_once(call, error, place)
 
     def test_shared(self):
-        self.each_turn()
+        self.each_place()
 
     def test_own(self):
-        self.each_turn(process="own")
+        self.each_place(process="own")
 
     def test_protocol_1(self):
-        self.each_turn(protocol=1)
+        self.each_place(protocol=1)
+
+    def test_plugin(self):
+        self.each_place(where=PLUGIN)
+
+    def test_plugin_protocol_1(self):
+        self.each_place(where=PLUGIN, protocol=1)
+
+    def test_inline(self):
+        self.each_place(where=PLUGIN, process="inline")
 
     def test_what_is_opened_on_request(self):
-        """Behind what every run opens: a control socket, a trace, a place for a device's output."""
-        self.each_turn(("socket", "bind", "listen", "epoll_create1", "epoll_ctl", "eventfd",
-                        "pthread_create", "open", "flock", "fchmodat"), max(TURNS_MAX, 9),
-                       ("--control", "c.sock", "--trace", "t"), model="ns16550",
-                       backend="unix:uart.sock")
+        """Besides what every run opens: a control socket, a trace, a place for a device's output."""
+        self.each_place(("--control", "c.sock", "--trace", "t"), model="ns16550", backend="unix:uart.sock")
 
 
 if __name__ == "__main__":
