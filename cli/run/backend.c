@@ -150,11 +150,14 @@ static bool ring_end_frames(struct ring *ring, size_t n)
 
 /* --- the thread ------------------------------------------------------------------------------ */
 
+/* It is rung already if there is no room. Another failure is not the end: whoever is not woken
+ * would be waited for without one. */
 static void ring_bell(int fd)
 {
     const uint64_t one = 1;
-    ssize_t n = write(fd, &one, sizeof(one)); /* it is rung already, if there is no room */
-    (void)n;
+    for (unsigned tries = 0; tries < 3; tries++)
+        if (write(fd, &one, sizeof(one)) == sizeof(one) || errno == EAGAIN)
+            return;
 }
 
 static void hush_bell(int fd)
