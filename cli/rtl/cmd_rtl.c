@@ -469,8 +469,8 @@ static int check_model(const struct rtl_build *build, char **ret_error)
     int r = trestle_model_load(path, &library, &model, &error);
     if (r < 0 && error && (symbol = strstr(error, "undefined symbol: ")))
         *ret_error =
-            xformat("the core calls %s(), which none of its files has; name a file in C or "
-                    "C++ that does (DPI)",
+            xformat("the core calls %s(), but none of its files has that function; add a file "
+                    "in C or C++ that has it (DPI)",
                     symbol + strlen("undefined symbol: "));
     else if (r < 0)
         *ret_error = xformat("%s", error ? error : strerror(-r));
@@ -662,13 +662,22 @@ static bool is_source(const char *path)
     return false;
 }
 
-static int check_readable(const struct strings *files)
+static int check_readable(const char *path)
 {
-    for (size_t i = 0; i < files->count; i++)
-        if (access(files->items[i], R_OK) < 0)
-            return command_fail("cannot read %s: %s; check the path", files->items[i],
-                                strerror(errno));
+    struct stat st;
+    if (access(path, R_OK) < 0 || stat(path, &st) < 0)
+        return command_fail("cannot read %s: %s; check the path", path, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return command_fail("cannot read %s: %s; check the path", path, strerror(EISDIR));
     return 0;
+}
+
+static int check_files(const struct strings *files)
+{
+    int code = 0;
+    for (size_t i = 0; i < files->count && code == 0; i++)
+        code = check_readable(files->items[i]);
+    return code;
 }
 
 static int parse(const struct command *command, int argc, char **argv, struct rtl_build *build)
@@ -681,6 +690,8 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
             build->top = argument;
             break;
         case 'G':
+            if (!strchr(argument, '=') || *argument == '=')
+                return command_fail("-G %s is not PARAMETER=VALUE", argument);
             strings_add(&build->parameters, argument);
             break;
         case 'I':
@@ -744,8 +755,10 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
         return command_fail("--svd and --registers are two tables; leave one of them out");
     if (build->files.count == 0)
         return command_fail("rtl %s needs a file in Verilog", argv[optind]);
-    int code = check_readable(&build->files);
-    return code ? code : check_readable(&build->sources);
+    int code = check_files(&build->files);
+    if (code == 0)
+        code = check_files(&build->sources);
+    return code || !build->ports_file ? code : check_readable(build->ports_file);
 }
 
 static int run_command(const struct command *command, int argc, char **argv)

@@ -95,9 +95,13 @@ static bool find_place(const struct rtl_port *port, const struct rtl_signal *sig
 /* The bus that lacks the fewest signals, for messages. */
 struct almost {
     char *sentence;
-    const struct rtl_port *port; /* its first signal */
+    const struct rtl_port *port; /* one of its signals */
     size_t count;
+    bool is_vague;
 };
+
+/* So many signals of a bus that one of them may be missing. */
+enum { ALMOST_VAGUE = 4, ALMOST_WITHOUT_FIRST = 5 };
 
 /* Whether that bus is there, with all its signals. */
 static bool find_one(const struct rtl_ports *ports, const struct rtl_bus *bus,
@@ -111,10 +115,13 @@ static bool find_one(const struct rtl_ports *ports, const struct rtl_bus *bus,
             if (!find_place(&ports->ports[i], &bus->signals[j], &place))
                 continue;
             size_t count = find_signals(ports, &place, ret_found, &missing);
-            if (!missing || j > 0 || bus->is_vague || bus->is_half || count < ref_almost->count)
+            size_t enough = j > 0 ? ALMOST_WITHOUT_FIRST : bus->is_vague ? ALMOST_VAGUE : 1;
+            if (!missing || bus->is_half || count < enough || count < ref_almost->count ||
+                (j > 0 && (bus->is_vague || count == ref_almost->count)))
                 continue;
             free(ref_almost->sentence);
             ref_almost->count = count;
+            ref_almost->is_vague = bus->is_vague;
             ref_almost->port = &ports->ports[i];
             ref_almost->sentence = xformat(
                 "%s looks like %s%s, but \"%.*s%s\" is missing", ports->ports[i].name, bus->name,
@@ -143,7 +150,7 @@ static struct rtl_side find_side(const struct rtl_ports *ports, const struct rtl
     }
     /* A bus that lacks a signal, and yet has more of them than the half that was found, may be
      * meant. */
-    bool is_found = is_of_side && count >= almost.count;
+    bool is_found = side.bus && (almost.is_vague || (is_of_side && count >= almost.count));
     *ret_almost = is_found ? NULL : almost.sentence;
     if (is_found)
         free(almost.sentence);
@@ -157,7 +164,7 @@ static char *no_bus(void)
         if (!bus->is_half)
             strings_addf(&known, "%s (%s ...)", bus->name, bus->signals[0].names[0]);
     char *list = strings_join(&known, ", "),
-         *line = xformat("no bus was found; known are %s", list);
+         *line = xformat("no bus was found; Trestle knows %s", list);
     free(list);
     strings_finish(&known);
     return line;
@@ -201,9 +208,9 @@ static bool take_side(struct rtl_ports *ports, struct rtl_side *ref_side,
         if (ports->ports[i].use == RTL_UNKNOWN && ports->ports[i].signal &&
             ports->ports[i].is_of_master == bus->is_master)
             *ret_error =
-                xformat("%s cannot be %s: %s has no such %s, or another port is that already",
+                xformat("%s cannot be %s: %s has no such %s, or another port is %s already",
                         ports->ports[i].name, ports->ports[i].signal, bus->name,
-                        ports->ports[i].is_input ? "input" : "output");
+                        ports->ports[i].is_input ? "input" : "output", ports->ports[i].signal);
     if (!*ret_error)
         *ret_error = check_side(ports, ref_side, buses);
     return true;
@@ -223,13 +230,20 @@ static bool names_master(const struct rtl_ports *ports)
 static int match_buses(struct rtl_ports *ports, char **ret_almost, char **ret_error)
 {
     char *almost = NULL;
+    const struct rtl_bus *named = ports->slave.bus;
     bool is_named = names_master(ports);
     bool is_there = take_side(ports, &ports->master, rtl_masters, ret_almost, ret_error);
     if (!*ret_error && !is_there && is_named)
         *ret_error = *ret_almost ? xstrdup(*ret_almost) : xstrdup("no master was found");
     if (!*ret_error && !take_side(ports, &ports->slave, rtl_buses, &almost, ret_error))
-        *ret_error = almost ? xstrdup(almost) : no_bus();
-    free(almost);
+        *ret_error = almost ? xstrdup(almost)
+                     : named
+                         ? xformat("the core has no %s, but the file of ports says so", named->name)
+                         : no_bus();
+    if (!*ret_almost)
+        *ret_almost = almost;
+    else
+        free(almost);
     return *ret_error ? -EINVAL : 0;
 }
 
@@ -472,17 +486,26 @@ static int set_ties(struct rtl_ports *ports, char *const *ties, bool is_rest, ch
         }
         if ((strncmp(*ties, "*=", 2) == 0) != is_rest)
             continue;
-        char *pattern = xformat("%.*s", (int)(equals - *ties), *ties);
-        for (size_t i = 0; i < ports->count; i++) {
+        char *pattern = xformat("%.*s", (int)(equals - *ties), *ties), *why = NULL;
+        struct rtl_port *named = rtl_ports_find(ports, pattern, strlen(pattern));
+        if (named && !named->is_input)
+            why = rtl_port_check_tie(named, value);
+        for (size_t i = 0; i < ports->count && !why; i++) {
             struct rtl_port *port = &ports->ports[i];
             if (!port->is_input || fnmatch(pattern, port->name, 0) != 0 ||
                 (is_rest && port->use != RTL_UNKNOWN))
                 continue;
+            why = rtl_port_check_tie(port, value);
             port->tie = value;
             port->use = RTL_TIED;
             count++;
         }
         free(pattern);
+        if (why) {
+            *ret_error = xformat("--tie %s: %s", *ties, why);
+            free(why);
+            return -EINVAL;
+        }
         if (count == 0 && !is_rest) {
             *ret_error = xformat("--tie %s: the core has no such input", *ties);
             return -EINVAL;
@@ -522,16 +545,17 @@ static int check_others(const struct rtl_ports *ports, const char *almost, char 
     }
     if (unknown.count > 0) {
         char *list = strings_join(&unknown, ", ");
-        *ret_error = xformat("no use is known for the inputs %s%s%s; give each a value with --tie "
-                             "PORT=NUMBER, or say what they are for with --use PORT=USE",
-                             list, almost ? ": " : "", almost ? almost : "");
+        *ret_error = xformat("the build does not know what these inputs are for: %s%s%s%s; give "
+                             "each a value with --tie PORT=NUMBER, or say what it is for with "
+                             "--use PORT=USE",
+                             list, almost ? " (" : "", almost ? almost : "", almost ? ")" : "");
         free(list);
     } else if (irqs > TRESTLE_IRQ_LINES_MAX) {
-        *ret_error = xformat("%u interrupt outputs, and a core may have at most %d", irqs,
+        *ret_error = xformat("the core has %u interrupt outputs, and may have %d", irqs,
                              TRESTLE_IRQ_LINES_MAX);
     } else if (wires > TRESTLE_PEER_PORTS_MAX) {
         *ret_error =
-            xformat("%u wires, and a core may have at most %d", wires, TRESTLE_PEER_PORTS_MAX);
+            xformat("the core has %u wires, and may have %d", wires, TRESTLE_PEER_PORTS_MAX);
     }
     strings_finish(&unknown);
     return *ret_error ? -EINVAL : 0;
@@ -552,7 +576,8 @@ int rtl_ports_match(struct rtl_ports *ports, char *const *ties, char **ret_error
         if (ports->ports[i].use == RTL_CLOCK)
             ports->clock = &ports->ports[i];
     if (r == 0 && !ports->clock) {
-        *ret_error = xstrdup("no clock was found among the inputs (clk, aclk, ...)");
+        *ret_error = xstrdup("no clock was found among the inputs (clk, aclk, ...); name it with "
+                             "--use PORT=clock");
         r = -EINVAL;
     }
     if (r == 0)

@@ -199,6 +199,16 @@ static bool fits(const struct rtl_port *port, enum rtl_use use)
     }
 }
 
+char *rtl_port_check_tie(const struct rtl_port *port, uint64_t value)
+{
+    if (!port->is_input)
+        return xformat("%s is an output, and has its own value", port->name);
+    if (port->bits < 64 && value >> port->bits)
+        return xformat("%s has %u bit%s: the largest value is %" PRIu64, port->name, port->bits,
+                       port->bits > 1 ? "s" : "", (UINT64_C(1) << port->bits) - 1);
+    return NULL;
+}
+
 static char *no_such_use(const char *name, const char *wanted)
 {
     struct strings list = {0};
@@ -211,6 +221,30 @@ static char *no_such_use(const char *name, const char *wanted)
     return line;
 }
 
+/* A key that is none of these: malloc'd, what is wrong with it; NULL: there is none. */
+static char *unknown_key(json_t *object, const char *whose, const char *const *known)
+{
+    struct strings names = {0};
+    const char *key;
+    json_t *value;
+    char *error = NULL;
+    for (; *known; known++)
+        strings_add(&names, *known);
+    json_object_foreach(object, key, value)
+    {
+        bool is_known = false;
+        for (size_t i = 0; i < names.count; i++)
+            is_known |= strcmp(names.items[i], key) == 0;
+        if (is_known || error)
+            continue;
+        char *hint = suggest_or_list(key, &names, "known:");
+        error = xformat("%s has an unknown key \"%s\"%s", whose, key, hint);
+        free(hint);
+    }
+    strings_finish(&names);
+    return error;
+}
+
 /* One item of "ports": NULL, or what is wrong with it. */
 static char *apply_one(struct rtl_ports *ports, json_t *item)
 {
@@ -221,10 +255,15 @@ static char *apply_one(struct rtl_ports *ports, json_t *item)
     json_t *tie = json_object_get(item, "tie");
     struct rtl_port *port = name ? rtl_ports_find(ports, name, strlen(name)) : NULL;
     size_t use = 0;
+    static const char *const keys[] = {"name",   "direction", "bits", "use",
+                                       "signal", "period",    "tie",  NULL};
     if (!name)
         return xstrdup("a port has no \"name\"");
     if (!port)
         return xformat("the core has no port %s", name);
+    char *unknown = unknown_key(item, name, keys);
+    if (unknown)
+        return unknown;
     if (!wanted)
         return xformat("%s has no \"use\"", name);
     while (use < NUM_USES && strcmp(uses[use], wanted) != 0)
@@ -236,7 +275,7 @@ static char *apply_one(struct rtl_ports *ports, json_t *item)
                        port->is_input ? "input" : "output", port->bits, port->bits > 1 ? "s" : "");
     bool is_of_bus = use == RTL_BUS || use == RTL_MASTER;
     if (is_of_bus && !signal)
-        return xformat("%s belongs to the %s, and no \"signal\" says as what", name, wanted);
+        return xformat("%s belongs to the %s, but its \"signal\" is missing", name, wanted);
     if (period && (use != RTL_CLOCK || trestle_parse_time(period, &port->picoseconds) < 0 ||
                    port->picoseconds < 2))
         return xformat(
@@ -249,7 +288,10 @@ static char *apply_one(struct rtl_ports *ports, json_t *item)
         port->tie = (uint64_t)json_integer_value(tie);
     else if (takes_tie &&
              (!json_is_string(tie) || !number_parse(json_string_value(tie), &port->tie)))
-        return xformat("%s is %s, and \"tie\" is not a number", name, wanted);
+        return xformat("%s is %s: its \"tie\" must be a number", name, wanted);
+    char *why = takes_tie ? rtl_port_check_tie(port, port->tie) : NULL;
+    if (why)
+        return why;
     port->use = is_of_bus ? RTL_UNKNOWN : (enum rtl_use)use; /* until all of the bus is found */
     free(port->signal);
     port->signal = is_of_bus ? xstrdup(signal) : NULL;
@@ -261,7 +303,10 @@ static char *apply_one(struct rtl_ports *ports, json_t *item)
 static const struct rtl_bus *named_bus(json_t *root, const char *key, const struct rtl_bus *buses,
                                        char **ret_error)
 {
-    const char *name = json_string_value(json_object_get(root, key));
+    json_t *value = json_object_get(root, key);
+    const char *name = json_string_value(value);
+    if (value && !name && !*ret_error)
+        *ret_error = xformat("its \"%s\" is not a text", key);
     while (name && buses->name && strcmp(buses->name, name) != 0)
         buses++;
     if (name && !buses->name && !*ret_error)
@@ -269,8 +314,21 @@ static const struct rtl_bus *named_bus(json_t *root, const char *key, const stru
     return name && buses->name ? buses : NULL;
 }
 
+static char *named_twice(json_t *list, const char *name)
+{
+    size_t index, count = 0;
+    json_t *item;
+    json_array_foreach(list, index, item)
+    {
+        const char *other = json_string_value(json_object_get(item, "name"));
+        count += other && strcmp(other, name) == 0;
+    }
+    return count > 1 ? xformat("%s is there twice; remove one of the two", name) : NULL;
+}
+
 static char *apply(struct rtl_ports *ports, json_t *root)
 {
+    static const char *const keys[] = {"name", "bus", "master", "ports", NULL};
     json_t *list = json_object_get(root, "ports"), *item;
     char *error = NULL;
     size_t index;
@@ -278,6 +336,10 @@ static char *apply(struct rtl_ports *ports, json_t *root)
     ports->master.bus = named_bus(root, "master", rtl_masters, &error);
     if (!error && !json_is_array(list))
         return xstrdup("it has no list \"ports\"; trestle rtl ports prints one");
+    if (!error)
+        error = unknown_key(root, "it", keys);
+    for (size_t i = 0; i < ports->count && !error; i++)
+        error = named_twice(list, ports->ports[i].name);
     json_array_foreach(list, index, item)
     {
         if (!error)

@@ -58,6 +58,8 @@ struct rtl_ports {
 bool rtl_ports_read(const char *header_text, struct rtl_ports *ret_ports);
 void rtl_ports_finish(struct rtl_ports *ports);
 void rtl_port_finish(struct rtl_port *port);
+/* What is wrong with a value for that port; malloc'd. NULL: nothing. */
+char *rtl_port_check_tie(const struct rtl_port *port, uint64_t value);
 struct rtl_port *rtl_ports_find(const struct rtl_ports *ports, const char *name, size_t length);
 
 /* Takes uses of ports from a file, as rtl_ports_json() writes it. rtl_ports_match() finds the

@@ -317,7 +317,7 @@ class Wires(RTLCase):
         ports.write_text(json.dumps({"ports": [{"name": "much", "use": "wire"}]}))
         result = self.build_core(path, "--ports", ports)
         self.assertEqual(result.code, 2, result)
-        self.assertEqual(result.err, "trestle: 33 wires, and a core may have at most 32\n")
+        self.assertEqual(result.err, "trestle: the core has 33 wires, and may have 32\n")
 
 
 class Serial(RTLCase):
@@ -538,9 +538,9 @@ class Masters(RTLCase):
         path.write_text(text.replace("m_axi_wstrb", "m_axi_which"))
         result = self.build_core(path, "--top", "axil_copy")
         self.assertEqual((result.code, result.out), (2, ""), result)
-        self.assertRegex(result.err, r"^trestle: no use is known for the inputs m_axi_awready \(1 bit\), .*: "
-                         r"m_axi_awvalid looks like AXI4-Lite of a master, but \"m_axi_wstrb\" is missing; "
-                         r"give each a value with --tie")
+        self.assertRegex(result.err, r"^trestle: the build does not know what these inputs are for: m_axi_awready "
+                         r"\(1 bit\), .* \(m_axi_awvalid looks like AXI4-Lite of a master, but "
+                         r"\"m_axi_wstrb\" is missing\); give each a value with --tie")
         ports = self.dir / "odd.json"
         ports.write_text(json.dumps({"ports": [{"name": "m_axi_which", "use": "master",
                                                 "signal": "wstrb"}]}))
@@ -560,7 +560,7 @@ class Clocks(RTLCase):
                                                {"name": "tick_rst_n", "use": "reset, active low"}]}))
         result = self.build_core(CORES / "two_clocks.v")
         self.assertEqual(result.code, 2, result)
-        self.assertIn("no use is known for the inputs tick_clk (1 bit; another clock?), tick_rst_n (1 bit; another "
+        self.assertIn("what these inputs are for: tick_clk (1 bit; another clock?), tick_rst_n (1 bit; another "
                       "reset?)", result.err)
         out = self.assert_built(CORES / "two_clocks.v", "--ports", ports, output="two_clocks.so")
         self.assertRegex(out, r"(?m)^  input   1  tick_clk +clock of 7ns$")
@@ -680,8 +680,8 @@ class Late(RTLCase):
                         "v <= roll(wdata); assign rdata = v; endmodule\n")
         result = self.build_core(path, "--top", "roll")
         self.assertEqual((result.code, result.out, result.err),
-                         (2, "", "trestle: the core calls roll(), which none of its files has; name a file in C or "
-                                 "C++ that does (DPI)\n"), result)
+                         (2, "", "trestle: the core calls roll(), but none of its files has that function; add a "
+                                 "file in C or C++ that has it (DPI)\n"), result)
         self.assertFalse((self.dir / "roll.so").exists())
         for name, text in (("roll.c", "int roll(int n) { static int new; return n + ++new; }\n"),
                            ("roll.cpp", '#include "Vcore__Dpi.h"\n'
@@ -939,10 +939,7 @@ class Ports(RTLCase):
         args = ("--top", "apb_blink")
         result = self.trestle("rtl", "ports", core, *args)
         self.assertEqual(result.code, 0, result)
-        self.assertEqual(result.err, 'trestle: before rtl build: no bus was found; known are AXI4 (awvalid ...), '
-                                     'AXI4-Lite (awvalid ...), APB (psel ...), Wishbone (stb ...), '
-                                     'TileLink-UL (a_valid ...), registers (req ...), register strobes '
-                                     '(write ...)\n')
+        self.assertEqual(result.err, 'trestle: before rtl build: penable looks like APB, but "psel" is missing\n')
         self.assertFalse((self.dir / "odd.so").exists())
         ports = json.loads(result.out)
         uses = {"tick": "clock", "go": "reset, active low", "chosen": "psel", "answer": "prdata",
@@ -994,8 +991,8 @@ class Ports(RTLCase):
                               ("ring=bell", 'the use of ring is "bell"; write one of "unknown", "bus"'),
                               ("go=irq", 'go cannot be "irq": it is an input of 1 bit'),
                               ("tick=clock:soon", 'the "period" of tick is "soon"; write for example "10ns"'),
-                              ("chosen=bus", 'chosen belongs to the bus, and no "signal" says as what'),
-                              ("spare=tied:x", 'spare is tied, and "tie" is not a number')):
+                              ("chosen=bus", 'chosen belongs to the bus, but its "signal" is missing'),
+                              ("spare=tied:x", 'spare is tied: its "tie" must be a number')):
             with self.subTest(use=use):
                 result = self.build_core(core, "--top", "apb_blink", "--use", use)
                 self.assertEqual((result.code, result.out), (2, ""), result)
@@ -1112,7 +1109,7 @@ class Ports(RTLCase):
             self.assertEqual([name for name, use in uses.items() if use == "clock"], [clock])
         _, uses, err = self.ports_of(f"tick_clk PCLK arst PRESETN psel {apb}", "prdata:32")
         self.assertEqual((uses["PCLK"], uses["arst"]), ("clock", "reset"))
-        self.assertIn("the inputs tick_clk (1 bit; another clock?), PRESETN (1 bit; another reset?); give", err)
+        self.assertIn("these inputs are for: tick_clk (1 bit; another clock?), PRESETN (1 bit; another reset?); give", err)
 
     def test_names_of_interrupts(self):
         outputs = {"wb_inta_o": 1, "intr_timer_expired_0_0_o": 1, "o_uart_rx_int": 1, "irq_rx": 1, "ip2intc_irpt": 1,
@@ -1138,7 +1135,7 @@ class Ports(RTLCase):
         inputs = "clk psel penable pwrite paddr:8 pwdata:32 pad_a:4 pad_b pad_c other"
         _, uses, err = self.ports_of(inputs, "prdata:32", "--tie", "pad_*=1", "--tie", "pad_b=0")
         self.assertEqual((uses["pad_a"], uses["pad_b"], uses["other"]), ("tied", "tied", "unknown"))
-        self.assertIn("no use is known for the inputs other (1 bit); give", err)
+        self.assertIn("the build does not know what these inputs are for: other (1 bit); give", err)
         ports, uses, err = self.ports_of(inputs, "prdata:32", "--tie", "*=0", "--tie", "pad_b=1")
         self.assertEqual((uses["clk"], uses["psel"], uses["other"], err), ("clock", "bus", "tied", ""))
         self.assertEqual([p["tie"] for p in ports["ports"] if p["name"] in ("pad_a", "pad_b", "other")], [0, 1, 0])
@@ -1158,21 +1155,33 @@ class Ports(RTLCase):
                 ({"ports": [{"name": "go", "use": "irq"}]},
                  'odd.json: go cannot be "irq": it is an input of 1 bit'),
                 ({"ports": [{"name": "go", "use": "bus"}]},
-                 'odd.json: go belongs to the bus, and no "signal" says as what'),
-                ({"ports": [{"name": "go", "use": "tied"}]}, 'odd.json: go is tied, and "tie" is not a number'),
+                 'odd.json: go belongs to the bus, but its "signal" is missing'),
+                ({"ports": [{"name": "go", "use": "tied"}]}, 'odd.json: go is tied: its "tie" must be a number'),
+                ({"ports": [{"name": "go", "use": "tied", "tie": 2}]}, "odd.json: go has 1 bit: the largest value is 1"),
+                ({"ports": [{"name": "go", "use": "tied", "tie": -1}]}, "odd.json: go has 1 bit: the largest value"),
+                ({"ports": [{"name": "ring", "use": "wire", "tie": 1}]},
+                 "odd.json: ring is an output, and has its own value"),
+                ({"ports": [{"name": "go", "use": "tied", "tei": 0}]},
+                 'odd.json: go has an unknown key "tei"; did you mean "tie"?'),
+                ({"ports": [], "bsu": "APB"}, 'odd.json: it has an unknown key "bsu"; did you mean "bus"?'),
+                ({"ports": [], "bus": 7}, 'odd.json: its "bus" is not a text'),
+                ({"ports": [], "bus": "Wishbone"}, "the core has no Wishbone, but the file of ports says so"),
+                ({"ports": [{"name": "go", "use": "tied", "tie": 0}, {"name": "go", "use": "wire"}]},
+                 "odd.json: go is there twice; remove one of the two"),
                 ({"ports": [{"name": "go", "use": "clock"}, {"name": "tick", "use": "clock"}]},
                  'tick and go are both clocks without a "period"; give one of them a period'),
                 ({"ports": [{"name": "chosen", "use": "bus", "signal": "psel"},
                             {"name": "answer", "use": "bus", "signal": "prdata"},
                             {"name": "tick", "use": "bus", "signal": "stall"}]},
-                 "tick cannot be stall: APB has no such input, or another port is that already")):
+                 "tick cannot be stall: APB has no such input, or another port is stall already")):
             with self.subTest(sentence=sentence):
                 result = self.build_core(core, "--top", "apb_blink", "--ports", self.write_ports(ports))
                 self.assertEqual((result.code, result.out), (2, ""), result)
                 self.assertEqual(len(result.err.splitlines()), 1, result)
                 self.assertIn(sentence, result.err)
         (self.dir / "odd.json").write_text("{")
-        for path, sentence in (("odd.json", "odd.json:1: "), ("none.json", "cannot read none.json: No "
+        for path, sentence in (("odd.json", "odd.json:1: "), (".", "cannot read .: Is a directory; check the path"),
+                               ("none.json", "cannot read none.json: No "
                                                               "such file or directory; check the path")):
             result = self.build_core(core, "--ports", path, "--top", "apb_blink")
             self.assertEqual(result.code, 2, result)
@@ -1197,7 +1206,7 @@ class Refused(RTLCase):
         for text, sentence, *args in (
                 ("module m (input clk); wire x\nendmodule\n", "verilator: %Error"),
                 ("module m (input clk, output reg q); always @(posedge clk) q <= !q; endmodule\n",
-                 "no bus was found; known are AXI4 (awvalid ...), AXI4-Lite (awvalid ...), "
+                 "no bus was found; Trestle knows AXI4 (awvalid ...), AXI4-Lite (awvalid ...), "
                  "APB (psel ...), "),
                 ("module m (input clk); endmodule module n (input clk); endmodule\n",
                  "verilator: %Error-MULTITOP"),
@@ -1207,8 +1216,8 @@ class Refused(RTLCase):
                 ("package p; endpackage\n", "verilator: %Error"),
                 (f"module m ({bus}); {body} endmodule\n", "no clock was found among the inputs"),
                 (f"module m (input clk, {bus}, input [2:0] foo, input bar); {body} endmodule\n",
-                 "no use is known for the inputs foo (3 bits), bar (1 bit); give each a value with "
-                 "--tie PORT=NUMBER, or say what they are for with --use PORT=USE"),
+                 "the build does not know what these inputs are for: foo (3 bits), bar (1 bit); give each a value "
+                 "with --tie PORT=NUMBER, or say what it is for with --use PORT=USE"),
                 (f"module m (input clk, {bus}, {bus.replace(' p', ' q_p')}); {body} "
                  "assign q_prdata = 0; endmodule\n",
                  "there are two buses, APB (psel ...) and APB (q_psel ...); tie the inputs of one of them"),
@@ -1216,12 +1225,29 @@ class Refused(RTLCase):
                  "the bus has 24 bits of data, and can have 8, 16, 32 or 64"),
                 (f"module m (input clk, {bus}); {body} endmodule\n",
                  "--tie nobody=1: the core has no such input", "--tie", "nobody=1"),
+                (f"module m (input clk, {bus}, input [3:0] a); {body} endmodule\n",
+                 "--tie a=16: a has 4 bits: the largest value is 15", "--tie", "a=16"),
+                (f"module m (input clk, {bus}); {body} endmodule\n",
+                 "--tie prdata=1: prdata is an output, and has its own value", "--tie", "prdata=1"),
+                (f"module m (input clk, {bus}); {body} endmodule\n", "-G W is not PARAMETER=VALUE", "-G", "W"),
+                (f"module m (input clk, {bus.replace('psel', 'pselect')}); {body} endmodule\n",
+                 'penable looks like APB, but "psel" is missing'),
+                ("module m (input clk, input req, input [7:0] addr, input [31:0] wdata, output [31:0] rdata); "
+                 "assign rdata = 0; endmodule\n", 'req looks like registers, but "we" is missing'),
                 (f"module m (input clk, {bus}); {body} endmodule\n", "verilator: %Error", "--top",
                  "other")):
             with self.subTest(sentence=sentence, args=args):
                 self.check_refused(text, sentence, *args)
 
+    def test_a_bus_that_lacks_a_signal(self):
+        """Although it could be half a bus."""
+        text = (EXAMPLE / "ticker.v").read_text()
+        for signal in "s_axi_rready", "s_axi_arready":
+            self.check_refused(text.replace(signal, "s_axi_other"),
+                               f'(s_axi_awvalid looks like AXI4-Lite, but "{signal}" is missing)')
+
     def test_no_file(self):
+        self.assert_refused("trestle: cannot read .: Is a directory; check the path", "rtl", "build", ".")
         self.assert_refused("trestle: cannot read none.v: No such file or directory; check the path",
                             "rtl", "build", "none.v")
         self.assert_refused("trestle: write trestle rtl build FILE.v... or rtl ports FILE.v..., see "
