@@ -320,9 +320,10 @@ class Watchdog(Faulty):
         self.assertIn("trestle: error: dut: its init() ends in SIGSEGV", result.err)
         config = self.faulty(init="loop", more={"watchdog_ms": 200})
         check = self.start_trestle("check", config)
-        read_until(check.stderr, rb"dut: its init\(\) has not returned for 0\.\d s")
+        read_until(check.stderr, rb"dut: its init\(\) has not returned for 0\.\d s[^\n]*\n")
         check.terminate()
-        self.assertEqual(check.wait(30), -signal.SIGTERM)
+        self.assertEqual(check.wait(30), 128 + signal.SIGTERM)
+        self.assertEqual(check.stderr.read(), b"trestle: Terminated ends the run\n")
 
 
 class Unrepeatable(Case):
