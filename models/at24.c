@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * at24: an EEPROM on an I2C bus, as the 24C family is: 24C02 and so on.
+ * at24: an EEPROM on an I2C bus, of the 24C family (24C02 and so on).
  *
- * Up to 2048 bytes have an address of one byte, whose higher bits are in the slave's address,
- * larger ones one of two bytes. What is written stays inside of a page, and takes write_time to be
- * stored, in which the slave does not acknowledge its address. The device's region is a back door
- * to the bytes, for tests and "trestle poke". Resets keep them.
+ * An EEPROM of up to 2048 bytes takes one byte of address, and finds the higher bits in the slave's
+ * address. A larger one takes two bytes of address. A write stays inside its page. The EEPROM
+ * needs write_time to store it, and does not acknowledge its address meanwhile. The device's region
+ * is a back door to the bytes, for tests and "trestle poke". The bytes survive resets.
  *
- * Parameters: address (0x50), size (256), page (8), write_time (5ms), data (bytes that it begins
- * with, as hexadecimal digits; the rest is 0xff).
+ * Parameters: address (0x50), size (256), page (8), write_time (5ms), data (the first bytes, as
+ * hexadecimal digits; the others are 0xff).
  */
 #include <errno.h>
 #include <string.h>
@@ -25,10 +25,10 @@ struct at24 {
     uint8_t address;
     trestle_time write_time, busy_until;
     uint32_t cursor;     /* the next byte to read or write */
-    uint32_t unsent;     /* bytes of the cursor that the controller still has to say */
-    uint32_t page_start; /* of the page that is written */
+    uint32_t unsent;     /* how many bytes of the address the controller still has to send */
+    uint32_t page_start; /* where the page of the write begins */
     uint8_t latch[PAGE_MAX];
-    bool written[PAGE_MAX]; /* of the latch */
+    bool written[PAGE_MAX]; /* which bytes of the latch the write has set */
     bool has_written;
     uint8_t bytes[SIZE_MAX_BYTES];
 };
@@ -93,7 +93,7 @@ static bool bus_start(struct trestle_device *dev, uint8_t address, bool is_read)
     struct at24 *at24 = trestle_device_state(dev);
     bool is_wide = at24->size > ONE_BYTE_MAX;
     uint32_t blocks = !is_wide && at24->size > 256 ? at24->size / 256 : 1;
-    memset(at24->written, 0, sizeof(at24->written)); /* what has had no stop is not stored */
+    memset(at24->written, 0, sizeof(at24->written)); /* a write without a stop is lost */
     at24->has_written = false;
     if ((uint32_t)(address - at24->address) >= blocks || trestle_device_now(dev) < at24->busy_until)
         return false;

@@ -151,7 +151,7 @@ static const struct trestle_register registers[] = {
     {"PEER_OUT", 0x18, .access = TRESTLE_TRIGGER, .on_write = peer_out_written,
      .doc = "asks the linked peer for its data"},
     {"PEER_IN", 0x1c, TRESTLE_AT(struct compute, peer_in), .access = TRESTLE_RO,
-     .on_read = peer_in_read, .doc = "what it answered; reading clears peer ready"},
+     .on_read = peer_in_read, .doc = "the answer of the peer; a read clears peer ready"},
 };
 static const struct trestle_region region = {TRESTLE_REGION(registers)};
 

@@ -204,7 +204,7 @@ static const struct trestle_register registers[] = {
      .doc = "from the start to the copy, in cycles"},
     {"DATA_IN", 0x20, .access = TRESTLE_TRIGGER, .on_write = data_in_written},
     {"DATA_OUT", 0x24, TRESTLE_AT(struct dma, data), .access = TRESTLE_RO,
-     .doc = "what was written to DATA_IN"},
+     .doc = "the value that was written to DATA_IN"},
     {"CYCLE_COUNT", 0x28, .access = TRESTLE_RO, .on_read = cycle_count_read,
      .doc = "cycles since the start of the run, low 32 bits"},
     {"SRC_HIGH", 0x2c, TRESTLE_AT_HIGH(struct dma, src),

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * echo: gives back what was written to it, a while later.
+ * echo: gives back a written value, a while later.
  *
- * A write to DATA_IN sets busy and clears ready; after echo_latency cycles DATA_OUT = DATA_IN,
- * busy clears, ready sets. A write while busy replaces the datum and does not prolong the wait.
- * A datum narrower than 64 bits is extended with zeroes. Registers are read and written at their
- * own offsets, with any size up to theirs.
+ * A write to DATA_IN sets busy and clears ready. After echo_latency cycles the model copies DATA_IN
+ * to DATA_OUT, clears busy and sets ready. A write while busy is set replaces the value, and does
+ * not prolong the wait. A value narrower than 64 bits gets zeroes in its upper bits. An access
+ * begins at the register's own offset, and may have any size up to the register's.
  *
- * Parameters: echo_latency (10 cycles), clock (1GHz), access_latency (0 cycles): every access
- * takes effect and is answered that much later.
+ * Parameters: echo_latency (10 cycles), clock (1GHz), access_latency (0 cycles). Each access takes
+ * effect access_latency later, and is answered then.
  *
  * Port "peer" answers a request with DATA_OUT; see trestle/peer.h.
  */
@@ -53,7 +53,7 @@ static void take_datum(struct trestle_device *dev, uint64_t data)
 
 static int write_data(struct trestle_device *dev, struct trestle_register_access *access)
 {
-    take_datum(dev, access->access->data); /* which may be wider than DATA_IN */
+    take_datum(dev, access->access->data); /* it may be wider than DATA_IN */
     return 0;
 }
 
@@ -80,7 +80,7 @@ static void echo_message(struct trestle_device *dev, uint32_t port, const void *
     const struct echo *echo = trestle_device_state(dev);
     struct trestle_peer peer;
     if (!trestle_peer_decode(data, size, &peer) || peer.type != TRESTLE_PEER_REQUEST) {
-        trestle_device_log(dev, TRESTLE_LOG_WARNING, "message from the peer is no request");
+        trestle_device_log(dev, TRESTLE_LOG_WARNING, "the message from the peer is not a request");
         return;
     }
     uint8_t buf[TRESTLE_PEER_SIZE];
@@ -89,7 +89,7 @@ static void echo_message(struct trestle_device *dev, uint32_t port, const void *
     trestle_peer_encode(buf, &peer);
     int r = trestle_device_send(dev, port, buf, sizeof(buf));
     if (r < 0)
-        trestle_device_log(dev, TRESTLE_LOG_WARNING, "reply to the peer failed: error %d", -r);
+        trestle_device_log(dev, TRESTLE_LOG_WARNING, "cannot answer the peer: error %d", -r);
 }
 
 #define NARROW 1 | 2 | 4
@@ -97,25 +97,25 @@ static void echo_message(struct trestle_device *dev, uint32_t port, const void *
 
 static const struct trestle_register registers[] = {
     {"DATA_IN", 0x00, .access = TRESTLE_TRIGGER, .whole = true, .widths = ALL,
-     .on_write = write_data, .doc = "the datum, of any of the four sizes"},
+     .on_write = write_data, .doc = "the value to echo, of any of the four sizes"},
     {"DATA_OUT", 0x04, TRESTLE_AT_LOW(struct echo, data_out), .access = TRESTLE_RO, .whole = true,
-     .widths = NARROW, .doc = "its echo, the low 32 bits"},
+     .widths = NARROW, .doc = "the low 32 bits of the echo"},
     {"STATUS", 0x08, TRESTLE_AT(struct echo, status), .access = TRESTLE_RO, .whole = true,
      .widths = NARROW, .fields = TRESTLE_FIELDS({"busy", STATUS_BUSY}, {"ready", STATUS_READY})},
     {"CONTROL", 0x0c, .access = TRESTLE_TRIGGER, .whole = true, .widths = NARROW,
      .on_write = write_control,
      .fields = TRESTLE_FIELDS({"reset", CONTROL_RESET, .doc = "clears itself"})},
     {"DATA_IN64", 0x10, .size = 8, .access = TRESTLE_TRIGGER, .whole = true, .widths = ALL,
-     .on_write = write_data, .doc = "DATA_IN by another name"},
+     .on_write = write_data, .doc = "another name for DATA_IN"},
     {"DATA_OUT64", 0x18, TRESTLE_AT(struct echo, data_out), .size = 8, .access = TRESTLE_RO,
-     .whole = true, .widths = ALL, .doc = "the echo, all 64 bits"},
+     .whole = true, .widths = ALL, .doc = "all 64 bits of the echo"},
 };
 static const struct trestle_region region = {TRESTLE_REGION(registers)};
 
 const struct trestle_model trestle_echo_model = {
     .size = sizeof(trestle_echo_model),
     .name = "echo",
-    .doc = "Gives back what was written to it, a while later.",
+    .doc = "Gives back a written value, a while later.",
     .regions = TRESTLE_REGIONS(&region),
     .peer_ports = 1,
     .timers = NUM_TIMERS,

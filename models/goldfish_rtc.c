@@ -137,7 +137,7 @@ static const struct trestle_register registers[] = {
     {"ALARM_STATUS", 0x18, .access = TRESTLE_RO, .on_read = alarm_status_read,
      .doc = "1 while an alarm is still to ring"},
     {"CLEAR_INTERRUPT", 0x1c, .access = TRESTLE_TRIGGER, .on_write = clear_interrupt_written,
-     .doc = "the alarm that has rung is heard"},
+     .doc = "acknowledges an alarm that has rung"},
 };
 static const struct trestle_region region = {TRESTLE_REGION(registers)};
 

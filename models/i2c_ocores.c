@@ -191,7 +191,7 @@ static const struct trestle_register registers[] = {
      .fields = TRESTLE_FIELDS({"ien", CTRL_IEN, .doc = "of the interrupt"},
                               {"en", CTRL_ENABLE, .doc = "of the controller"})},
     {"DATA", 0x03, .size = 1, .on_read = data_read, .on_write = transmit_written,
-     .doc = "written: what is sent next, after a start an address; read: what came"},
+     .doc = "written: the next byte to send, after a start an address; read: the received byte"},
     {"STATUS", 0x04, .size = 1, .on_read = status_read, .on_write = command_written,
      .doc =
          "written: a command: 0x80 start, 0x40 stop, 0x20 read, 0x10 write, 0x08 the last one to "

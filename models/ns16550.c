@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ns16550: a serial port, as National Semiconductor's 16550A.
+ * ns16550: a serial port like National Semiconductor's 16550A.
  *
- * A byte that is sent is gone at once, to the host (trestle_device_output()) and to the device that
- * is linked to port "line", as a message; the transmitter is always empty. What comes by that port
- * goes into the FIFO of 16 bytes, or of one while FIFOs are off; what does not fit is an overrun.
- * Input from the host goes there, too, but waits outside while the FIFO holds anything, and until
- * the guest listens: it has enabled the interrupt, or looks at LSR several times in a row. The
- * divisor is kept, and no time passes by it. The time-out of the receiver, for bytes below the
- * trigger level, is there at once. The modem's lines are up and never change; in loop-back they
- * follow MCR. Interrupt line 0 is high while IIR shows one.
+ * The port sends each byte at once, to the host (trestle_device_output()) and as a message to the
+ * device that is linked to port "line"; the transmitter is always empty. Bytes from that device go
+ * into the FIFO, of 16 bytes, or of one byte while FIFOs are off. A byte for which there is no room
+ * is an overrun. Input from the host also goes into the FIFO, but waits outside until the FIFO is
+ * empty and the guest listens: the guest has enabled the interrupt, or looks at LSR several times
+ * in a row. The port keeps the divisor, but takes no time to send. The receiver's time-out, for
+ * bytes below the trigger level, comes at once. The modem's lines are up and never change; in
+ * loop-back they follow MCR. Interrupt line 0 is high while IIR shows an interrupt.
  *
  * Parameters: none.
  */
@@ -50,9 +50,9 @@ enum { PORT_LINE };
 struct ns16550 {
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
     uint8_t fifo[FIFO_SIZE], first, used;
-    uint8_t looks; /* at LSR, with nothing in between */
+    uint8_t looks; /* reads of LSR in a row */
     bool has_overrun;
-    bool has_room; /* the interrupt of the transmitter, which a look at it in IIR clears */
+    bool has_room; /* the transmitter's interrupt; a read of IIR that shows it clears it */
 };
 
 static bool has_fifos(const struct ns16550 *uart)
@@ -66,7 +66,7 @@ static unsigned trigger_level(const struct ns16550 *uart)
     return has_fifos(uart) ? levels[uart->fcr >> FCR_TRIGGER_SHIFT] : 1;
 }
 
-/* The most urgent of all that are due. */
+/* The most urgent interrupt that is due. */
 static unsigned interrupt(const struct ns16550 *uart)
 {
     if ((uart->ier & IER_LINE) && uart->has_overrun)
@@ -81,8 +81,7 @@ static unsigned fifo_size(const struct ns16550 *uart)
     return has_fifos(uart) ? FIFO_SIZE : 1;
 }
 
-/* Whatever has changed: the interrupt, and what may come from the host. In loop-back the wire is
- * off. */
+/* Sets the interrupt line, and how many bytes the host may send. In loop-back the wire is off. */
 static void update(struct trestle_device *dev)
 {
     const struct ns16550 *uart = trestle_device_state(dev);
@@ -123,7 +122,7 @@ static void transmit(struct trestle_device *dev, uint8_t byte)
         receive(uart, byte);
         return;
     }
-    /* Whoever does not listen, or not in time, misses it, as on a wire; the run says so. */
+    /* Nobody may listen, or nobody in time: the byte is lost, as on a wire, and the run says so. */
     (void)trestle_device_output(dev, &byte, 1);
     int r = trestle_device_send(dev, PORT_LINE, &byte, 1);
     (void)r;
@@ -139,7 +138,7 @@ static void ns16550_message(struct trestle_device *dev, uint32_t port, const voi
     update(dev);
 }
 
-/* After an access, but for looks at LSR. */
+/* After each access except a read of LSR. */
 static int done(struct trestle_device *dev)
 {
     struct ns16550 *uart = trestle_device_state(dev);
@@ -206,7 +205,7 @@ static int ier_write(struct trestle_device *dev, struct trestle_register_access 
         uart->ier = (uint8_t)access->old;
         return 0;
     }
-    if (uart->ier & ~access->old & IER_TX) /* there is room when somebody begins to ask */
+    if (uart->ier & ~access->old & IER_TX) /* the interrupt comes as soon as it is enabled */
         uart->has_room = true;
     return done(dev);
 }
@@ -261,35 +260,35 @@ static int mcr_write(struct trestle_device *dev, struct trestle_register_access 
 
 static const struct trestle_register registers[] = {
     {"DATA", 0x00, .size = 1, .on_read = data_read, .on_write = data_write,
-     .doc = "RBR: what came; THR: sends; with LCR.dlab DLL"},
+     .doc = "a read takes a received byte (RBR), a write sends (THR); DLL while LCR.dlab is set"},
     {"IER", 0x01, TRESTLE_AT(struct ns16550, ier), .size = 1, .on_read = ier_read,
      .on_write = ier_write,
      .fields = TRESTLE_FIELDS({"rx", IER_RX}, {"tx", IER_TX}, {"line", IER_LINE},
-                              {"modem", IER_MODEM, .doc = "kept, never due"}),
-     .doc = "with LCR.dlab DLM"},
+                              {"modem", IER_MODEM, .doc = "kept; the interrupt never comes"}),
+     .doc = "DLM while LCR.dlab is set"},
     {"IIR", 0x02, .size = 1, .reset = IIR_NONE, .on_read = iir_read, .on_write = fcr_write,
-     .doc = "1 none, 2 tx, 4 rx, 6 line, 12 time-out, 0xc0 FIFOs; written: FCR"},
+     .doc = "1 none, 2 tx, 4 rx, 6 line, 12 time-out, 0xc0 FIFOs; a write sets FCR"},
     {"LCR", 0x03, TRESTLE_AT(struct ns16550, lcr), .size = 1,
      .fields = TRESTLE_FIELDS({"format", 0x7f, .doc = "kept"}, {"dlab", LCR_DLAB})},
     {"MCR", 0x04, TRESTLE_AT(struct ns16550, mcr), .size = 1, .on_write = mcr_write,
      .fields = TRESTLE_FIELDS({"dtr", MCR_DTR}, {"rts", MCR_RTS}, {"out1", MCR_OUT1},
                               {"out2", MCR_OUT2}, {"loop", MCR_LOOP})},
     {"LSR", 0x05, .size = 1, .access = TRESTLE_RO, .reset = LSR_TX_EMPTY, .on_read = lsr_read,
-     .fields = TRESTLE_FIELDS({"ready", LSR_READY, .doc = "there is something to read"},
+     .fields = TRESTLE_FIELDS({"ready", LSR_READY, .doc = "a byte can be read"},
                               {"overrun", LSR_OVERRUN, .doc = "a read clears it"},
                               {"empty", LSR_TX_EMPTY, .doc = "always"})},
     {"MSR", 0x06, .size = 1, .access = TRESTLE_RO, .reset = MSR_CTS | MSR_DSR | MSR_DCD,
      .on_read = msr_read,
      .fields =
          TRESTLE_FIELDS({"cts", MSR_CTS}, {"dsr", MSR_DSR}, {"ri", MSR_RI}, {"dcd", MSR_DCD})},
-    {"SCR", 0x07, TRESTLE_AT(struct ns16550, scr), .size = 1, .doc = "keeps what is written"},
+    {"SCR", 0x07, TRESTLE_AT(struct ns16550, scr), .size = 1, .doc = "keeps a written value"},
 };
 static const struct trestle_region region = {TRESTLE_REGION(registers)};
 
 const struct trestle_model trestle_ns16550_model = {
     .size = sizeof(trestle_ns16550_model),
     .name = "ns16550",
-    .doc = "A serial port, whose output may go to the host.",
+    .doc = "A serial port; its output may go to the host.",
     .compatible = "ns16550a",
     .regions = TRESTLE_REGIONS(&region),
     .irqs = TRESTLE_NAMES("irq"),

@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nvme: a controller of NVM Express 1.2 with one namespace, whose blocks of 512 bytes are a file's,
- * or memory's. Linux's own driver drives it.
+ * nvme: a controller of NVM Express 1.2 with one namespace of 512-byte blocks, in a file or in
+ * memory. Linux's own driver drives it.
  *
- * A few commands at a time are fetched from the submission queue whose turn it is. One of them is
- * under way at a time: after the latency it moves its data and is completed. Queues are contiguous;
- * data is described by PRPs. Completions raise the interrupt line of their queue's vector, which
- * stays up while that completion queue has entries. Flush and an orderly shutdown write the file to
- * its disk.
+ * The controller takes turns between the submission queues, and fetches a few commands at a time.
+ * It does one command after the other: after the latency it moves the data and completes the
+ * command. Queues are contiguous, and PRPs describe the data. A completion raises the interrupt
+ * line of its queue's vector; the line stays up while that completion queue has entries. Flush and
+ * an orderly shutdown write the file to the host's disk.
  *
- * Where transfers end at once a guest may keep its doorbells in memory (Doorbell Buffer Config): it
- * rings only when a doorbell passes the value that the controller has put next to it. Before the
- * controller rests, it reads there whether more has come.
+ * If transfers end at once, a guest may keep its doorbells in memory (Doorbell Buffer Config). It
+ * rings only when a doorbell passes the value that the controller has put next to it. The
+ * controller reads these doorbells before it rests.
  *
- * What a guest puts into queues is checked: a command that cannot be is completed with the status
- * that the standard gives it; a queue that is not in memory is the controller's fatal status, which
- * lasts until the guest disables the controller. Doorbells of queues that are not there are ignored
- * and logged.
+ * The controller checks what a guest puts into queues. It completes an impossible command with the
+ * standard's status. A queue outside of memory gives the controller its fatal status, until the
+ * guest disables it. The controller ignores doorbells of queues that do not exist, and logs them.
  *
- * Parameters: file (a path; without one the blocks are memory that is zero at first), size (of that
- * memory in bytes, 67108864), readonly (0), latency (10us, of a command).
+ * Parameters: file (a path; without one the blocks are in memory, zero at first), size (bytes of
+ * that memory, 67108864), readonly (0), latency (of a command, 10us).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,19 +34,19 @@
 #include "trestle/registers.h"
 
 #define IO_QUEUES 8u
-#define QUEUES (IO_QUEUES + 1) /* with the admin's, which is 0 */
+#define QUEUES (IO_QUEUES + 1) /* with the admin queue, number 0 */
 #define ENTRIES_MAX 1024u
 #define PAGE 4096u
 #define BLOCK_SHIFT 9
 #define BLOCK (1u << BLOCK_SHIFT)
-#define MDTS 5 /* the most that a command moves, in powers of pages */
+#define MDTS 5 /* a command moves at most 2 to this power pages */
 #define DATA_MAX (PAGE << MDTS)
-#define PAGES_MAX ((1u << MDTS) + 1) /* that touch so much data */
+#define PAGES_MAX ((1u << MDTS) + 1) /* so much data touches at most so many pages */
 #define COMMAND_BYTES 64
 #define COMPLETION_BYTES 16
-#define BATCH 8u      /* commands that are fetched together, at most */
-#define BURST 64u     /* steps of one turn; then the guest has its turn */
-#define EVENTS_MAX 4u /* requests for asynchronous events, which never come */
+#define BATCH 8u      /* commands that the controller fetches together, at most */
+#define BURST 64u     /* steps until the guest has its turn */
+#define EVENTS_MAX 4u /* requests for asynchronous events; there are no events */
 #define FEATURES 0x10u
 #define VERSION 0x00010200u
 
@@ -114,9 +113,9 @@ enum step {
 
 struct submission_queue {
     uint64_t base;
-    uint32_t size, head, tail; /* in entries; size 0: it is not there */
+    uint32_t size, head, tail; /* in entries; size 0: there is no such queue */
     uint32_t cq;
-    bool is_awake; /* it was rung, and its shadow has not been looked at since it was empty */
+    bool is_awake; /* it was rung; its doorbell in memory was not read since it was empty */
 };
 
 struct completion_queue {
@@ -145,19 +144,19 @@ struct nvme {
     struct submission_queue sqs[QUEUES];
     struct completion_queue cqs[QUEUES];
     uint32_t features[FEATURES], num_events;
-    uint32_t due; /* vectors with completions that they have not told of */
-    /* Where the guest keeps its doorbells, and where it looks whether to ring. */
+    uint32_t due; /* vectors that have not yet announced their completions */
+    /* Where the guest keeps its doorbells, and where it reads whether it must ring. */
     bool has_shadows;
     uint64_t shadows, marks;
 
     /* The command under way. */
     enum step step;
-    bool is_slow;             /* transfers do not end at once */
+    bool is_slow;             /* transfers end later, not at once */
     bool is_void, has_failed; /* the controller was disabled meanwhile; a transfer has failed */
-    uint32_t sq, pending;     /* whose it is; transfers under way */
+    uint32_t sq, pending;     /* the command's queue; transfers under way */
     uint32_t num_fetched, next_fetched;
     struct command command;
-    bool is_write;                                /* data from guest memory */
+    bool is_write;                                /* the data comes from guest memory */
     uint32_t size, num_pages, next_page, in_list; /* of its data */
     uint64_t pages[PAGES_MAX], list[PAGE / 8];
     uint8_t entries[BATCH][COMMAND_BYTES], completion[COMPLETION_BYTES], data[DATA_MAX];
@@ -182,7 +181,8 @@ static void update_line(struct trestle_device *dev, uint32_t vector)
     trestle_device_irq(dev, vector, !is_masked && has_entries(nvme, vector));
 }
 
-/* An edge for what is new: a guest that is still busy with what was before is told once more. */
+/* Gives an edge for new completions: the guest may be busy with earlier ones, and hears once more.
+ */
 static void interrupt(struct trestle_device *dev)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -211,7 +211,7 @@ static void fail(struct trestle_device *dev, const char *what)
                        what);
 }
 
-/* It ends at once where it can, and in nvme_dma_done() otherwise. */
+/* The transfer ends at once if possible, otherwise in nvme_dma_done(). */
 static void move(struct trestle_device *dev, bool to_guest, uint64_t addr, void *buf, size_t size)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -230,7 +230,7 @@ static void move(struct trestle_device *dev, bool to_guest, uint64_t addr, void 
 
 static void take_step(struct trestle_device *dev);
 
-/* What a step wants is under way, or cannot be. */
+/* The transfers of a step are under way, or have failed. */
 static void wait_for_transfers(struct trestle_device *dev)
 {
     const struct nvme *nvme = trestle_device_state(dev);
@@ -263,14 +263,15 @@ static bool get_doorbell(struct trestle_device *dev, uint64_t base, uint32_t doo
     return r == 0;
 }
 
-/* What the guest has put there; it rings when it puts more. `known`: nothing, or nonsense. */
+/* The guest's doorbell in memory; the guest rings when it moves it on. `known`: it has not moved,
+ * or is nonsense. */
 static uint32_t look_at_shadow(struct trestle_device *dev, uint32_t doorbell, uint32_t known,
                                uint32_t size)
 {
     const struct nvme *nvme = trestle_device_state(dev);
     uint32_t value = known;
     bool is_there = put_doorbell(dev, nvme->marks, doorbell, known);
-    atomic_thread_fence(memory_order_seq_cst); /* the guest's is between its two, the other way */
+    atomic_thread_fence(memory_order_seq_cst); /* the guest has one here as well */
     if (!is_there || !get_doorbell(dev, nvme->shadows, doorbell, &value))
         fail(dev, "a doorbell is not in guest memory");
     else if (value < size)
@@ -278,7 +279,7 @@ static uint32_t look_at_shadow(struct trestle_device *dev, uint32_t doorbell, ui
     else
         trestle_device_log(dev, TRESTLE_LOG_WARNING,
                            "the doorbell in memory of a queue of %" PRIu32 " entries is %" PRIu32
-                           "; ignored",
+                           "; it is ignored",
                            size, value);
     return known;
 }
@@ -303,7 +304,7 @@ static bool look_at_head(struct trestle_device *dev, uint32_t queue)
     return cq->head != known;
 }
 
-/* Pin and MSI have vector 0 alone, and only a pin must know when the queue is empty. */
+/* The pin and MSI have vector 0 only. Only the pin must know when the queue is empty. */
 static void watch_head(struct trestle_device *dev, uint32_t queue)
 {
     const struct nvme *nvme = trestle_device_state(dev);
@@ -347,8 +348,8 @@ static void completed(struct trestle_device *dev)
 
 /* --- data ------------------------------------------------------------------------------------ */
 
-/* All pages are known: moves the data, which is as far from the beginning of the first page as PRP1
- * says. */
+/* Moves the data once all pages are known. PRP1 says how far from the beginning of the first page
+ * the data is. */
 static void move_data(struct trestle_device *dev)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -366,8 +367,8 @@ static void move_data(struct trestle_device *dev)
     wait_for_transfers(dev);
 }
 
-/* At most to the end of the list's own page, whose last entry is the next list if more are wanted.
- */
+/* Reads at most to the end of the list's page. If there are more entries, the last one of a page
+ * says where the next list is. */
 static void fetch_list(struct trestle_device *dev, uint64_t at)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -401,7 +402,7 @@ static void list_fetched(struct trestle_device *dev)
     move_data(dev);
 }
 
-/* nvme->size bytes of nvme->data, from or to where the command says. */
+/* Moves nvme->size bytes of nvme->data to or from the addresses of the command. */
 static void begin_data(struct trestle_device *dev, bool is_write)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -424,7 +425,7 @@ static void begin_data(struct trestle_device *dev, bool is_write)
     move_data(dev);
 }
 
-/* Zeroes but for what was put there. */
+/* The answer is zero except for what was put into it. */
 static void give(struct trestle_device *dev, uint32_t size)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -440,7 +441,7 @@ static uint64_t first_byte(const struct nvme *nvme)
     return ((uint64_t)words[1] << 32 | words[0]) << BLOCK_SHIFT;
 }
 
-/* The whole of it, or false. */
+/* Reads or writes all of it. False: that failed. */
 static bool read_file(struct nvme *nvme)
 {
     uint64_t at = first_byte(nvme);
@@ -549,12 +550,12 @@ static void identify_controller(const struct nvme *nvme, uint8_t *data)
     trestle_put_le32(data + 80, VERSION);
     trestle_put_le16(data + 256, nvme->is_slow ? 0 : 1u << 8); /* doorbells in memory */
     data[259] = EVENTS_MAX - 1;
-    trestle_put_le16(data + 266, 343); /* kelvin: where it would be warm, and too warm */
+    trestle_put_le16(data + 266, 343); /* kelvin: the limits for warm and too warm */
     trestle_put_le16(data + 268, 353);
     data[512] = 0x66; /* entries of 64 bytes */
-    data[513] = 0x44; /* of 16 */
+    data[513] = 0x44; /* entries of 16 bytes */
     trestle_put_le32(data + 516, 1);
-    data[525] = 1; /* flush has something to do */
+    data[525] = 1; /* there is a cache to flush */
 }
 
 static void identify_namespace(const struct nvme *nvme, uint8_t *data)
@@ -580,7 +581,7 @@ static void perform_identify(struct trestle_device *dev)
     case CONTROLLER:
         identify_controller(nvme, nvme->data);
         break;
-    case NAMESPACES: /* above the one that is given */
+    case NAMESPACES: /* those above the given one */
         trestle_put_le32(nvme->data, nvme->command.namespace == 0);
         break;
     default:
@@ -590,7 +591,7 @@ static void perform_identify(struct trestle_device *dev)
     give(dev, PAGE);
 }
 
-/* Of errors, health and firmware: nothing has ever been. */
+/* The logs of errors, health and firmware: nothing has ever happened. */
 static void perform_log_page(struct trestle_device *dev)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -682,7 +683,7 @@ static enum status delete_cq(struct nvme *nvme)
     return OK;
 }
 
-/* An event that never comes: the request is not completed. */
+/* A request for an event: none ever comes, so it stays open. */
 static void keep_event(struct trestle_device *dev)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -705,7 +706,7 @@ static void change_queues(struct trestle_device *dev, enum status (*change)(stru
         refuse(dev, status);
 }
 
-/* Queues that are there go on from where they are. The admin queue's doorbells stay as they are. */
+/* Existing queues go on from their places. The admin queue's doorbells stay registers. */
 static void share_doorbells(struct trestle_device *dev)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -749,7 +750,7 @@ static void perform_admin(struct trestle_device *dev)
         perform_identify(dev);
         break;
     case ADMIN_ABORT:
-        complete(dev, OK, 1); /* not aborted: it is done before this is looked at */
+        complete(dev, OK, 1); /* not aborted: that command is done by now */
         break;
     case ADMIN_SET_FEATURES:
     case ADMIN_GET_FEATURES:
@@ -771,7 +772,7 @@ static void perform_admin(struct trestle_device *dev)
 static void perform(struct trestle_device *dev)
 {
     const struct nvme *nvme = trestle_device_state(dev);
-    if (nvme->command.flags != 0) /* fused, or with lists that are none of PRPs */
+    if (nvme->command.flags != 0) /* fused, or with lists other than PRPs */
         refuse(dev, BAD_FIELD);
     else if (nvme->sq == 0)
         perform_admin(dev);
@@ -813,7 +814,8 @@ static uint32_t room_in(struct trestle_device *dev, uint32_t queue)
     return (cq->head + cq->size - cq->tail - 1) % cq->size;
 }
 
-/* How many commands of a queue lie behind one another, up to the room for their answers. */
+/* How many commands of a queue can be fetched at once: those before its end in memory, and only so
+ * many as have room for their answers. */
 static uint32_t num_ready(struct trestle_device *dev, uint32_t queue)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -833,7 +835,7 @@ static bool is_on(const struct nvme *nvme)
     return (nvme->csts & (CSTS_READY | CSTS_FATAL)) == CSTS_READY;
 }
 
-/* From the next queue in turn that has some. False: none has. */
+/* Fetches commands of the next queue in turn. False: no queue has any. */
 static bool fetch(struct trestle_device *dev)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -868,7 +870,7 @@ static void fetched(struct trestle_device *dev)
     nvme->step = IDLE;
 }
 
-/* As far as it goes without waiting. */
+/* Goes on until it has to wait. */
 static void go_on(struct trestle_device *dev)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -944,7 +946,7 @@ static void disable(struct trestle_device *dev)
     nvme->has_shadows = nvme->is_slow = false;
     nvme->csts = 0;
     nvme->step = IDLE;
-    nvme->is_void = nvme->pending > 0; /* they end, and mean nothing */
+    nvme->is_void = nvme->pending > 0; /* the transfers end, but have no effect */
     trestle_device_wake_at(dev, 0, TRESTLE_TIME_NEVER);
     update_lines(dev);
 }
@@ -955,7 +957,7 @@ static void enable(struct trestle_device *dev)
     uint32_t sq_size = (nvme->aqa & 0xfff) + 1, cq_size = (nvme->aqa >> 16 & 0xfff) + 1;
     if ((nvme->cc & CC_SETTINGS) != 0 || sq_size < 2 || cq_size < 2 || sq_size > ENTRIES_MAX ||
         cq_size > ENTRIES_MAX || nvme->asq % PAGE != 0 || nvme->acq % PAGE != 0) {
-        fail(dev, "enabled with settings that it does not have");
+        fail(dev, "the guest has enabled it with settings that it does not have");
         return;
     }
     nvme->sqs[0] = (struct submission_queue){.base = nvme->asq, .size = sq_size};
@@ -974,7 +976,7 @@ static int cc_written(struct trestle_device *dev, struct trestle_register_access
         enable(dev);
     if ((access->value & CC_SHUTDOWN) && !(nvme->csts & CSTS_SHUTDOWN)) {
         if (!sync_file(nvme))
-            trestle_device_log(dev, TRESTLE_LOG_WARNING, "cannot write the file to its disk");
+            trestle_device_log(dev, TRESTLE_LOG_WARNING, "cannot write the file to the disk");
         nvme->csts |= CSTS_SHUTDOWN_DONE;
     }
     return 0;
@@ -998,7 +1000,7 @@ static int mask_read(struct trestle_device *dev, struct trestle_register_access 
     return 0;
 }
 
-/* Two for each queue: the submission queue's tail, the completion queue's head. */
+/* Each queue has two: the tail of its submission queue, and the head of its completion queue. */
 static int doorbell_written(struct trestle_device *dev, struct trestle_register_access *access)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -1008,8 +1010,8 @@ static int doorbell_written(struct trestle_device *dev, struct trestle_register_
     struct completion_queue *cq = &nvme->cqs[queue];
     if (value >= (is_head ? cq->size : sq->size)) {
         trestle_device_log(dev, TRESTLE_LOG_WARNING,
-                           "the doorbell of %s queue %" PRIu32 " is rung with %" PRIu32
-                           ", which it does not have; ignored",
+                           "the guest rings the doorbell of %s queue %" PRIu32 " with %" PRIu32
+                           ", but there is no such entry; it is ignored",
                            is_head ? "completion" : "submission", queue, value);
         return 0;
     }
@@ -1027,9 +1029,9 @@ static int doorbell_written(struct trestle_device *dev, struct trestle_register_
 
 static const struct trestle_register registers[] = {
     {"CAP", 0x00, .access = TRESTLE_RO, .size = 8, .widths = 4 | 8, .reset = CAP_VALUE,
-     TRESTLE_AT(struct nvme, cap), .doc = "what it can"},
+     TRESTLE_AT(struct nvme, cap), .doc = "what the controller can do"},
     {"VS", 0x08, .access = TRESTLE_RO, .reset = VERSION, TRESTLE_AT(struct nvme, version),
-     .doc = "1.2"},
+     .doc = "version 1.2"},
     {"INTMS", 0x0c, .on_read = mask_read, .on_write = mask_written,
      .doc = "sets bits of the interrupts' mask"},
     {"INTMC", 0x10, .on_read = mask_read, .on_write = mask_written,
@@ -1041,15 +1043,15 @@ static const struct trestle_register registers[] = {
      .fields =
          TRESTLE_FIELDS({"ready", CSTS_READY}, {"fatal", CSTS_FATAL}, {"shutdown", CSTS_SHUTDOWN})},
     {"AQA", 0x24, .mask = AQA_SIZES, TRESTLE_AT(struct nvme, aqa),
-     .doc = "entries of the admin queues, less one"},
+     .doc = "the sizes of the admin queues, minus one"},
     {"ASQ", 0x28, .size = 8, .widths = 4 | 8, TRESTLE_AT(struct nvme, asq),
      .doc = "where the admin submission queue is"},
     {"ACQ", 0x30, .size = 8, .widths = 4 | 8, TRESTLE_AT(struct nvme, acq),
      .doc = "where the admin completion queue is"},
     {"CMBSZ", 0x3c, .access = TRESTLE_RO, TRESTLE_AT(struct nvme, cmbsz),
-     .doc = "0: it has no memory of its own"},
+     .doc = "0: the controller has no memory of its own"},
     {"DOORBELL", 0x1000, .access = TRESTLE_TRIGGER, .count = 2 * QUEUES,
-     .on_write = doorbell_written, .doc = "of each queue its tail, then its head"},
+     .on_write = doorbell_written, .doc = "for each queue the tail, then the head"},
 };
 static const struct trestle_region region = {TRESTLE_REGION(registers), .bytes = 0x2000,
                                              .holes = TRESTLE_HOLES_ZERO};
@@ -1104,7 +1106,7 @@ static void nvme_fini(struct trestle_device *dev)
     close(nvme->fd);
 }
 
-/* The library has forgotten the transfers, and the registers are as at the start. */
+/* The library has dropped the transfers and reset the registers before. */
 static void nvme_reset(struct trestle_device *dev)
 {
     struct nvme *nvme = trestle_device_state(dev);
@@ -1121,7 +1123,7 @@ static const struct trestle_pci pci = {.size = sizeof(pci),
 const struct trestle_model trestle_nvme_model = {
     .size = sizeof(trestle_nvme_model),
     .name = "nvme",
-    .doc = "A controller of NVM Express, with a file as its disk.",
+    .doc = "A controller of NVM Express; a file is its disk.",
     .regions = TRESTLE_REGIONS(&region),
     .irqs = TRESTLE_NAMES("admin", "io1", "io2", "io3", "io4", "io5", "io6", "io7", "io8"),
     .pci = &pci,

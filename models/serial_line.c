@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * serial-line: what is at the other end of a serial port's wires, such as those of a core in
- * Verilog: the host, at a baud rate.
+ * serial-line: connects the wires of a serial port, such as one of a core in Verilog, to the host,
+ * at a baud rate.
  *
- * Both ports are pins (trestle/pin.h): `rx` is where the port sends, and `tx` where it listens. A
- * frame is a start bit, 8 bits of data, the lowest first, and a stop bit. What is heard goes to the
- * host (trestle_device_output()), and what the host sends goes out, a frame behind the other. Bits
- * are looked at in their middle; a frame whose stop bit is low is dropped, and the next one begins
- * when the wire is high again. A reset of the guest cuts off what is under way.
+ * Both ports are pins (trestle/pin.h): the serial port sends to `rx`, and listens to `tx`. A frame
+ * is a start bit, 8 bits of data, the lowest first, and a stop bit. Received bytes go to the host
+ * (trestle_device_output()). Bytes from the host go out, one frame after the other. The model looks
+ * at each bit in its middle. It drops a frame if the stop bit is low, and waits until the wire is
+ * high again. A reset of the guest cuts off the frames under way.
  *
  * Parameters: baud (115200).
  */
@@ -30,12 +30,12 @@ struct line {
     enum listening listening;
     trestle_time rx_start, tx_start; /* of the frame under way */
     uint32_t rx_frame, tx_frame;     /* its bits, the first one lowest */
-    uint32_t rx_bit, tx_bit;         /* which comes next; of tx FRAME_BITS: none */
+    uint32_t rx_bit, tx_bit;         /* the next one; tx_bit FRAME_BITS: none */
     uint8_t queue[QUEUE_SIZE];
     uint32_t first, used;
 };
 
-/* So many halves of a bit. */
+/* The time of `count` halves of a bit. */
 static trestle_time halves(const struct line *line, uint32_t count)
 {
     return count * TRESTLE_S / (2 * line->baud);
@@ -60,16 +60,16 @@ static void end_frame(struct trestle_device *dev)
         line->listening = BROKEN;
         line->framing++;
         trestle_device_log(dev, TRESTLE_LOG_WARNING,
-                           "a frame without a stop bit: is the baud rate another one?");
+                           "a frame has no stop bit; check the baud rate");
     }
 }
 
-/* The middle of a bit. */
+/* In the middle of a bit. */
 static void look(struct trestle_device *dev)
 {
     struct line *line = trestle_device_state(dev);
     line->rx_frame |= (uint32_t)is_high(line) << line->rx_bit;
-    if (line->rx_frame & 1) { /* too short for a start bit */
+    if (line->rx_frame & 1) { /* the pulse was too short for a start bit */
         line->listening = IDLE;
     } else if (++line->rx_bit == FRAME_BITS) {
         end_frame(dev);
@@ -82,7 +82,7 @@ static void line_message(struct trestle_device *dev, uint32_t port, const void *
 {
     struct line *line = trestle_device_state(dev);
     if (!trestle_pins_heard(dev, &line->pins, port, data, size)) {
-        trestle_device_log(dev, TRESTLE_LOG_WARNING, "a message that is not a level; ignored");
+        trestle_device_log(dev, TRESTLE_LOG_WARNING, "a message is not a level; it is ignored");
     } else if (port == PORT_RX && is_high(line)) {
         if (line->listening == BROKEN)
             line->listening = IDLE;
@@ -108,7 +108,7 @@ static void begin_frame(struct trestle_device *dev)
     trestle_device_wake_at(dev, TIMER_TX, line->tx_start);
 }
 
-/* The begin of a bit, or the end of the last. */
+/* Where a bit begins, or the last one ends. */
 static void send(struct trestle_device *dev)
 {
     struct line *line = trestle_device_state(dev);
@@ -171,18 +171,18 @@ static int line_start(struct trestle_device *dev)
 
 static const struct trestle_register registers[] = {
     {"RECEIVED", 0x00, TRESTLE_AT(struct line, received), .access = TRESTLE_RO, .keep = true,
-     .doc = "bytes that the port has sent"},
+     .doc = "how many bytes the port has sent"},
     {"SENT", 0x04, TRESTLE_AT(struct line, sent), .access = TRESTLE_RO, .keep = true,
-     .doc = "bytes that have gone to it"},
+     .doc = "how many bytes have gone to the port"},
     {"FRAMING", 0x08, TRESTLE_AT(struct line, framing), .access = TRESTLE_RO, .keep = true,
-     .doc = "frames without a stop bit"},
+     .doc = "how many frames had no stop bit"},
 };
 static const struct trestle_region region = {TRESTLE_REGION(registers)};
 
 const struct trestle_model trestle_serial_line_model = {
     .size = sizeof(trestle_serial_line_model),
     .name = "serial-line",
-    .doc = "The host, at the other end of a serial port's wires.",
+    .doc = "Connects the wires of a serial port to the host.",
     .regions = TRESTLE_REGIONS(&region),
     .ports = TRESTLE_NAMES("rx", "tx"),
     .peer_ports = 2,

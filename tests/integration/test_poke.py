@@ -102,7 +102,7 @@ class Commands(PokeCase):
     def test_a_message(self):
         result = self.poke('send echo_device.peer "nonsense"')
         self.assertEqual(result.code, 0, result)
-        self.assertIn("message from the peer is no request", result.err)
+        self.assertIn("the message from the peer is not a request", result.err)
 
     def test_input(self):
         uart = {"name": "uart", "model": "ns16550", "base_addr": "0x10200000"}
