@@ -618,6 +618,14 @@ static int check_output(const struct rtl_build *build, char **ret_error)
     if (r < 0)
         *ret_error = xformat("cannot write %s: %s; check the path", build->output, strerror(-r));
     free(dir);
+    const struct strings *inputs[] = {&build->files, &build->sources};
+    for (size_t i = 0; r == 0 && i < 2; i++)
+        for (size_t j = 0; r == 0 && j < inputs[i]->count; j++)
+            if (is_same_file(build->output, inputs[i]->items[j]))
+                r = -EEXIST;
+    if (r == -EEXIST)
+        *ret_error =
+            xformat("-o %s would replace a file of the core; name another file", build->output);
     return r;
 }
 

@@ -35,10 +35,10 @@ int rtl_registers_from_model(struct rtl_registers *registers, const char *name, 
     if (r < 0)
         return r;
     if (!registers->model)
-        *ret_error =
-            xformat("there is no model %s; trestle models lists them, and one in a file has a "
-                    "'/' in its name",
-                    name);
+        *ret_error = xformat(
+            "there is no model %s; trestle models lists all models, and one in a file needs "
+            "a path such as ./%s.so",
+            name, name);
     else if (!describe_region(registers->model, 0) ||
              !describe_region(registers->model, 0)->registers)
         *ret_error = xformat("the model %s has no table of registers", name);

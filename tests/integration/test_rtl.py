@@ -906,8 +906,8 @@ class Registers(RTLCase):
                 (("--svd", "chip.svd"), "--svd and --peripheral belong together; add --peripheral NAME"),
                 (("--svd", "none.svd", "--peripheral", "X"), "none.svd: No such file or directory"),
                 (("--svd", "chip.svd", "--peripheral", "X"), 'TICKER'),
-                (("--registers", "nobody"), "there is no model nobody; trestle models lists them, and one "
-                                            "in a file has a '/' in its name"),
+                (("--registers", "nobody"), "there is no model nobody; trestle models lists all models, and one "
+                 "in a file needs a path such as ./nobody.so"),
                 (("--registers", "./none.so"), "none.so"),
                 (("--svd", "chip.svd", "--peripheral", "TICKER", "--registers", "timer"),
                  "--svd and --registers are two tables; leave one of them out")):
@@ -1257,6 +1257,10 @@ class Refused(RTLCase):
         for output, why in (("none/x.so", "No such file or directory"), (".", "Is a directory")):
             self.check_refused("module m (input clk); endmodule\n",
                                f"trestle: cannot write {output}: {why}; check the path\n", "-o", output)
+        self.check_refused("module m (input clk); endmodule\n",
+                           "trestle: -o ./bad.v would replace a file of the core; name another file\n",
+                           "-o", "./bad.v")
+        self.assertIn("module m", (self.dir / "bad.v").read_text())
 
     def test_ended_by_a_signal(self):
         """Nothing is left behind, no file and no compiler."""
