@@ -48,6 +48,7 @@ class wave
         if (r < 0)
             return r;
         path_ = path;
+        begun_ = path_ + ".part";
         file_ = std::make_unique<VerilatedFstC>();
         file_->set_time_unit("1ps");
         file_->set_time_resolution("1ps");
@@ -55,14 +56,14 @@ class wave
         if (scope)
             file_->dumpvars(99, scope);
         errno = 0;
-        file_->open(path);
+        file_->open(begun_.c_str());
         if (!file_->isOpen())
             return cannot_write(dev, path, errno ? errno : ENOMEM);
-        claim_.reset(open(path, O_RDONLY | O_CLOEXEC)); // the writer has made another file
+        claim_.reset(open(begun_.c_str(), O_RDONLY | O_CLOEXEC));
         (void)flock(claim_.fd, LOCK_EX | LOCK_NB);
         if (trestle_rtl_has_signals())
             return 0;
-        (void)unlink(path); // the writer does not survive a file without signals
+        (void)unlink(begun_.c_str()); // the writer does not survive a file without signals
         return trestle_params_refuse(params, "wave_scope",
                                      "the path of a module, such as TOP or TOP.NAME");
     }
@@ -76,6 +77,7 @@ class wave
     void dump(trestle_time now)
     {
         if (covers(now, now) && (now > last_ || last_ == 0)) {
+            take_name();
             file_->dump(static_cast<uint64_t>(now));
             last_ = now;
         }
@@ -85,9 +87,18 @@ class wave
     {
         if (!file_)
             return;
+        if (now == 0) { // there was no run, as in trestle check
+            file_->close();
+            (void)unlink(begun_.c_str());
+            return;
+        }
         dump(now < to_ ? now : to_);
+        take_name();
         file_->close();
-        if (is_whole(path_.c_str()))
+        if (is_replaced())
+            trestle_device_log(dev, TRESTLE_LOG_WARNING, "another file has replaced the wave %s",
+                               path_.c_str());
+        if (is_replaced() || is_whole(path_.c_str()))
             return;
         int why = why_it_ended(path_.c_str());
         trestle_device_fail(dev,
@@ -119,22 +130,38 @@ class wave
         return -EINVAL;
     }
 
-    // FST's writer first removes what has that name: only a file may, and only one that no other
-    // device writes.
+    // An older wave stays until the run begins. Only a file may have that name, and only one that
+    // no other device is about to write.
     static int claim(struct trestle_device *dev, const struct trestle_params *params,
                      const char *path)
     {
         struct stat st;
-        descriptor file;
-        file.reset(open(path, O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666));
-        if (file.fd < 0)
+        descriptor old, begun;
+        old.reset(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+        if (old.fd < 0 && errno != ENOENT)
             return cannot_write(dev, path, errno);
-        if (fstat(file.fd, &st) < 0 || !S_ISREG(st.st_mode))
+        if (old.fd >= 0 && (fstat(old.fd, &st) < 0 || !S_ISREG(st.st_mode)))
             return trestle_params_refuse(params, "wave", "the path of a file");
-        if (flock(file.fd, LOCK_EX | LOCK_NB) < 0)
+        begun.reset(open((std::string(path) + ".part").c_str(), O_RDONLY | O_CLOEXEC));
+        if (begun.fd >= 0 && flock(begun.fd, LOCK_EX | LOCK_NB) < 0)
             return trestle_params_refuse(params, "wave",
                                          "a file of its own: another device writes to it");
         return 0;
+    }
+
+    void take_name()
+    {
+        if (!has_name_)
+            (void)rename(begun_.c_str(), path_.c_str()); // finish() looks at the result
+        has_name_ = true;
+    }
+
+    // By a newer process of the device, or a user.
+    bool is_replaced() const
+    {
+        struct stat ours, there;
+        return fstat(claim_.fd, &ours) == 0 && stat(path_.c_str(), &there) == 0 &&
+               (ours.st_ino != there.st_ino || ours.st_dev != there.st_dev);
     }
 
     // Why the file cannot grow. 0: it can, now.
@@ -174,7 +201,8 @@ class wave
         return is_whole;
     }
 
-    std::string path_;
+    std::string path_, begun_; // its name before the run begins
+    bool has_name_ = false;
     std::unique_ptr<VerilatedFstC> file_;
     descriptor claim_; // the file again, locked
     trestle_time from_ = 0, to_ = 0, last_ = 0;

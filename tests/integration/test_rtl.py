@@ -804,6 +804,20 @@ class Waves(RTLCase):
                         "params": {"wave": f"../{self.dir.name}/a.fst"}}]
         self.refused("is not a file of its own: another device writes to it", wave="a.fst")
 
+    def test_an_older_wave_stays_until_the_run_begins(self):
+        wave = self.dir / "a.fst"
+        wave.write_text("precious\n")
+        self.poke("", "ticker", wave="a.fst", wave_scope="TOP.nothing")
+        self.poke("", "ticker", wave="a.fst")
+        for process in "shared", "own", "inline":
+            result = self.trestle("check", self.run_in(process, "a.fst"))
+            self.assertEqual(result.code, 0, result)
+        self.assertEqual(wave.read_text(), "precious\n")
+        self.assertEqual(list(self.dir.glob("*.part*")), [])
+        self.poke("run 1us\n", "ticker", wave="a.fst")
+        self.assertEqual(self.read("a.fst")[1][-1][0], 1000000)
+        self.assertEqual(list(self.dir.glob("*.part*")), [])
+
     def refused(self, sentence, **params):
         result = self.poke("time\n", "ticker", **params)
         self.assertEqual((result.code, result.out, len(result.err.splitlines())), (2, "", 1), result)
