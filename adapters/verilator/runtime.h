@@ -416,8 +416,10 @@ template <class Map> class rtl
         set_pins();
         bus_.idle(*core_);
         Map::clock(*core_, 0);
-        Map::reset(*core_, true);
+        Map::reset(*core_, false); // some logic waits for the edge of an asynchronous one
         clocks_.set(*core_, around_.clocks, cycle * period_);
+        core_->eval();
+        Map::reset(*core_, true);
         core_->eval();
         trestle_time slower = clocks_.longest() / period_;
         uint64_t cycles = reset_cycles * (1 + (slower < slower_most ? slower : slower_most));
