@@ -27,6 +27,7 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "clocks.h"
@@ -38,9 +39,11 @@
 #include "voice.h"
 #include "wave.h"
 
-// What Core::eval() calls. `trestle rtl build` has Verilator name it so.
+// What Core::eval() calls, and what that calls in turn behind an edge. `trestle rtl build` has
+// Verilator name them so.
 class Vcore___024root;
 void Vcore___024root___eval(Vcore___024root *);
+void Vcore___024root___eval_nba(Vcore___024root *);
 // What Vcore___024root is derived from, in 5.006. Later Verilators do not have it.
 class VerilatedModule;
 
@@ -61,8 +64,25 @@ constexpr unsigned reset_cycles = 8;    // of the slowest clock, if it is not sl
 constexpr uint64_t slower_most = 65536; // times
 constexpr uint64_t late_usual = 100;    // cycles, of a core that cannot run ahead
 
+template <class T, class = bool &> constexpr bool has_flags = false;
+template <class T> constexpr bool has_flags<T, decltype(std::declval<T &>().at(0))> = true;
+
+// What has started the core's logic: an array of bool, or of words with a bit for each.
+template <class Triggers> void set_triggers(Triggers &triggers, uint64_t which, bool value)
+{
+    if constexpr (has_flags<Triggers>) {
+        for (unsigned i = 0; i < 64 && which >> i; i++)
+            triggers.at(i) = value && (which >> i & 1);
+    } else {
+        uint64_t word = value ? which : 0;
+        static_assert(sizeof(triggers) >= sizeof(word), "at least a word");
+        std::memcpy(&triggers, &word, sizeof(word));
+    }
+}
+
 // The generated map of a core gives these: Map::Core, and static functions of it.
 //   clock(core, level), clock_period, and what clocks.h needs of the others,
+//   triggers: what the clock's rising edge sets off, if that is all of a cycle (cli/rtl/cycle.h),
 //   reset(core, active), irqs(core) -> bits, ties(core),
 //   num_irqs, pulses: which of them are pulses,
 //   pins, num_pins: names, pins_driven: which are outputs, pins_up: the inputs that are 1 if nobody
@@ -364,6 +384,21 @@ template <class Map> class rtl
             Vcore___024root___eval(core_->rootp);
     }
 
+    // A cycle of a core that runs ahead: its inputs stay. Where all that starts its logic is the
+    // rising edge, it is the code behind that edge. The clock itself need not move for it.
+    void tick_ahead()
+    {
+        if constexpr (Map::triggers > 0) {
+            auto *root = core_->rootp;
+            set_triggers(root->__VnbaTriggered, Map::triggers, true);
+            Vcore___024root___eval_nba(root);
+            set_triggers(root->__VnbaTriggered, Map::triggers, false);
+            cycle_++;
+        } else {
+            tick();
+        }
+    }
+
     // For $time, in its own units.
     void set_time()
     {
@@ -532,7 +567,7 @@ template <class Map> class rtl
             is_ahead_ = true;
             save(anchor_);
             while (cycle_ < end && !rest_ && !happens(seen)) {
-                tick();
+                tick_ahead();
                 if (is_same(anchor_)) {
                     rest_ = cycle_ - anchor_at;
                 } else if (cycle_ - anchor_at == power) {

@@ -16,6 +16,7 @@
 #include "base/child.h"
 #include "base/number.h"
 #include "command.h"
+#include "rtl/cycle.h"
 #include "rtl/edges.h"
 #include "rtl/ports.h"
 #include "rtl/registers.h"
@@ -359,6 +360,25 @@ static void read_edges(const struct rtl_build *build, struct rtl_ports *ports)
     free(pattern);
 }
 
+/* The triggers that make a cycle of one call, or 0. */
+static uint64_t find_triggers(const struct rtl_build *build, const struct rtl_ports *ports)
+{
+    struct rtl_cycle cycle = {0};
+    char *pattern = xformat("%s/Vcore_*.cpp", build->dir);
+    glob_t files = {0};
+    (void)glob(pattern, 0, NULL, &files);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        const char *path = files.gl_pathv[i], *name = strrchr(path, '/') + 1;
+        char *text = read_file(path);
+        if (text && strncmp(name, "Vcore__Syms", 11) != 0 && strncmp(name, "Vcore__Trace", 12) != 0)
+            rtl_cycle_read(&cycle, ports, text, strstr(name, "__Slow.cpp") != NULL);
+        free(text);
+    }
+    globfree(&files);
+    free(pattern);
+    return rtl_cycle_triggers(&cycle, ports);
+}
+
 /* Reads the ports and applies the file. */
 static int read_ports(const struct rtl_build *build, struct rtl_ports *ret_ports, char **ret_error)
 {
@@ -557,6 +577,8 @@ static int do_build(struct rtl_build *build, struct rtl_ports *ports, char **ret
         r = check_state(build, ret_error);
     if (r == 0)
         r = rtl_ports_match(ports, build->ties.items, ret_error);
+    if (r == 0 && !build->layout.not_plain)
+        build->layout.triggers = find_triggers(build, ports);
     if (r == 0)
         r = write_map(build, ports, ret_error);
     if (r == 0) {
@@ -572,6 +594,9 @@ static int do_build(struct rtl_build *build, struct rtl_ports *ports, char **ret
         rtl_ports_show(ports, stdout);
     if (r == 0 && build->layout.not_plain)
         printf("it ticks late: its state is not only plain bytes (%s)\n", build->layout.not_plain);
+    if (r == 0 && build->layout.triggers)
+        printf("it runs ahead quickly: only the rising edge of %s starts its logic\n",
+               ports->clock->name);
     return r;
 }
 

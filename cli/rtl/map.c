@@ -206,10 +206,12 @@ void rtl_ports_map(const struct rtl_ports *ports, const struct rtl_layout *layou
             "    using Master = %s;\n"
             "    static constexpr const char *name = \"%s\";\n"
             "    static constexpr uint64_t size = 0x%" PRIx64 ";\n"
-            "    static constexpr bool is_plain = %s, needs_icount = %s;\n",
+            "    static constexpr bool is_plain = %s, needs_icount = %s;\n"
+            "    static constexpr uint64_t triggers = 0x%" PRIx64 ";\n",
             master->bus ? "::Master" : "trestle_rtl::no_master<Vcore>", layout->name,
             layout->size ? layout->size : reach_of(slave, unit),
-            layout->not_plain ? "false" : "true", layout->runs_without_icount ? "false" : "true");
+            layout->not_plain ? "false" : "true", layout->runs_without_icount ? "false" : "true",
+            layout->triggers);
     map_clocks(ports, out);
     map_resets(ports, out);
     map_ties(ports, out);

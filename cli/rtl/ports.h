@@ -83,6 +83,7 @@ struct rtl_layout {
     bool master_counts_words;
     bool runs_without_icount;
     const char *not_plain; /* the part of its state that cannot be copied back; NULL: none */
+    uint64_t triggers;     /* of a core whose cycle is one call (cycle.h); or 0 */
 };
 /* Prints the C++ that is compiled with the runtime. */
 void rtl_ports_map(const struct rtl_ports *ports, const struct rtl_layout *layout, FILE *out);

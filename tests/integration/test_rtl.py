@@ -249,6 +249,18 @@ class Others(RTLCase):
                              "core+9:1 = 0x77\n"), result)
         self.check_oracle("tl_words", [0, 4, "8:8", "13:1"])
 
+    def test_what_starts_the_logic(self):
+        """Where that is the rising edge alone, a cycle is one call. All else must be noticed."""
+        for kind, is_quick in enumerate((True, False, False, False, False)):
+            out = self.assert_built(CORES / "clock_kinds.v", "-G", f"KIND={kind}", output="clock_kinds.so")
+            line = "it runs ahead quickly: only the rising edge of clk starts its logic\n"
+            self.assertEqual(out.endswith(line), is_quick, (kind, out))
+            result = self.poke("write core+0 5\nread core+0\nrun 1us\nread core+0\n", "clock_kinds")
+            before, after = [int(word, 16) for word in re.findall(r"= (\w+)", result.out)]
+            cycles = 50 if kind == 2 else 100  # and those of the accesses
+            self.assertIn(after - before, range(cycles, cycles + 6), (kind, result))
+            self.check_oracle("clock_kinds", [0], steps=100)
+
     def test_packed_structs(self):
         """Their fields are ports; what of them nobody knows is 0."""
         files = CORES / "packed.sv", CORES / "tl_words.v", CORES / "axi4_copy.v"
