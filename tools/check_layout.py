@@ -146,7 +146,7 @@ ALLOWED = {
         "plugin/device": "device dts irq wiring",
         "plugin/qemu": "memory say",
         "tests/unit": "pci_machine refusal trace_unit",
-        "plugin/v2": "ram v2",
+        "plugin/v2": "inline ram v2",
     },
     "tests/integration": {
         "include/trestle": "device registers",
@@ -178,7 +178,7 @@ ALLOWED = {
         "lib/trace": "hash record trace writer",
         "plugin/device": "acpi device dts irq pci report tree",
         "plugin/qemu": "biglock fdt idle memory pci_abi say",
-        "plugin/v2": "ram v2",
+        "plugin/v2": "inline ram v2",
         "tests/fuzz": "clock",
     },
 }

@@ -249,7 +249,8 @@ static void *add_property(struct qemu_class *given, const char *name, const char
                           qemu_accessor get, qemu_accessor set, void *release, void *opaque)
 {
     assert_ptr_equal(given, &class);
-    assert_true(!get && !release);
+    assert_null(get);
+    assert_null(release);
     assert_in_range(num_properties, 0, 79);
     properties[num_properties].name = name;
     properties[num_properties].kind = kind;
@@ -262,7 +263,7 @@ static void describe(struct qemu_class *given, const char *name, const char *tex
 {
     assert_ptr_equal(given, &class);
     assert_string_equal(name, properties[num_properties - 1].name);
-    assert_true(text && text[0]);
+    assert_string_not_equal(text, "");
 }
 
 static bool visit_str(struct qemu_visitor *visitor, const char *name, char **ret_text,
@@ -335,7 +336,8 @@ static void init_region(struct qemu_region *region, struct qemu_object *owner,
                         const struct qemu_region_ops *given, void *opaque, const char *name,
                         uint64_t size)
 {
-    assert_true(region && opaque);
+    assert_non_null(region);
+    assert_non_null(opaque);
     assert_ptr_equal(owner, &machine);
     ops = given;
     ops_of = opaque;
@@ -362,7 +364,8 @@ static void commit(void)
 
 static void block_unplug(struct qemu_object *object, struct qemu_error *why)
 {
-    assert_true(object && (void *)why == &error);
+    assert_non_null(object);
+    assert_ptr_equal(why, &error);
     note("no unplug: %s\n", reason);
 }
 
@@ -638,7 +641,8 @@ static void test_choices(void **state)
     assert_string_equal(dev->label, "second");
     assert_string_equal(dev->dt_label, "l");
     assert_string_equal(dev->device_name, "n");
-    assert_true(dev->is_inline && dev->has_base);
+    assert_true(dev->is_inline);
+    assert_true(dev->has_base);
     assert_null(dev->wrong);
     dev = ADD("socket", "s", "on_error", "fault", "wait", "adaptive", "carrier", "auto", "endian",
               "little");

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "plugin/v2/inline.h"
 #include "v2_machine.h"
 
 #define HELLOS                                                           \
@@ -16,6 +17,13 @@
 enum { OFFERED = V2_FEATURES | TRESTLE_V2_FEATURE_REGIONS | TRESTLE_V2_FEATURE_MEMORY };
 
 static bool is_ring;
+
+static struct trestle_v2_message nonsense;
+
+static void say_nonsense(void)
+{
+    v2_machine_say(0, nonsense);
+}
 
 static void check_log(const char *expected)
 {
@@ -436,6 +444,101 @@ static void test_nobody_is_there(void **state)
     v2_machine_finish();
 }
 
+/* Seen at the rings, whose sockets somebody still has. */
+static void test_the_end_of_rings(void **state)
+{
+    (void)state;
+    v2_machine_close_ring();
+    v2_machine_main_loop();
+    check_log("2: the connection was closed (1); its accesses fail until it is back\n"
+              "1: the connection was closed (0); its accesses fail until it is back\n");
+    assert_null(session_first());
+}
+
+static void test_the_end_of_rings_while_one_waits(void **state)
+{
+    (void)state;
+    v2_machine.is_mute = true;
+    v2_machine_next_wait(v2_machine_close_ring);
+    assert_int_equal(v2_machine_read(0, 0, NULL), -ECONNRESET);
+}
+
+/* Who connects, and says nothing, is not tried as often as one that is not there. */
+static void test_an_overdue_handshake(void **state)
+{
+    (void)state;
+    v2_machine.is_mute = true;
+    v2_machine_start();
+    v2_machine.is_mute = false;
+    v2_machine_pass(20);
+    assert_int_equal(v2_machine_read(0, 4, NULL), -ENOTCONN);
+    v2_machine_pass(40);
+    assert_int_equal(v2_machine_read(0, 4, NULL), 0);
+    v2_machine_finish();
+}
+
+/* What it posted is lost with it: nothing of it is waited for. */
+static void test_posted_writes_of_a_lost_device(void **state)
+{
+    (void)state;
+    device(0)->posted_writes = true;
+    assert_int_equal(v2_machine_write(0, 0, 1), 0);
+    v2_machine_hang_up(0);
+    v2_machine_main_loop();
+    (void)v2_machine_log();
+    assert_int_equal(v2_machine_read(1, 4, NULL), 0);
+    assert_null(strstr(v2_machine_log(), "flush"));
+}
+
+static void test_no_answer_to_what_nobody_asked_for(void **state)
+{
+    (void)state;
+    v2_machine.is_mute = true;
+    v2_machine_reset();
+    assert_non_null(strstr(v2_machine_log(),
+                           "2: no answer within 50 ms (1); its accesses fail until it is back\n"
+                           "lines are released\n"));
+    v2_machine_reset(); /* by the other one */
+    assert_non_null(strstr(v2_machine_log(), "1> reset"));
+}
+
+/* A late answer says when the guest must come back, like any other. */
+static void test_time_in_a_late_answer(void **state)
+{
+    (void)state;
+    v2_machine.is_mute = true;
+    assert_int_equal(v2_machine_read(0, 4, NULL), -ETIMEDOUT);
+    v2_machine_serve();
+    (void)v2_machine_log();
+    v2_machine_say(0, (struct trestle_v2_message){.type = TRESTLE_V2_REPLY, .next = 90000});
+    v2_machine_main_loop();
+    check_log("1: lines are set anew\ntimer at 90\n");
+}
+
+/* --- several processes ----------------------------------------------------------------------- */
+
+static void test_two_processes(void **state)
+{
+    (void)state;
+    v2_machine.processes[1] = 1;
+    v2_machine_start();
+    (void)v2_machine_log();
+    device(0)->posted_writes = true;
+    assert_int_equal(v2_machine_write(0, 0, 1), 0);
+    assert_int_equal(v2_machine_read(1, 4, NULL), 0); /* with nothing in common */
+    check_log("1> write posted/2 0x0 0x1 at 5000\n2> read/4 0x4 0x0 at 5000\n");
+    v2_machine_reset(); /* both hear of it before either is waited for */
+    check_log("lines are held\n1> reset 0x0 0x0 at 5000\n2> reset 0x0 0x0 at 5000\n"
+              "lines are released\n");
+    nonsense = (struct trestle_v2_message){.type = 0x7f};
+    v2_machine_next_wait(say_nonsense);
+    assert_int_equal(v2_machine_read(0, 4, NULL), -EPROTO);
+    check_log("1: the other side broke the protocol: a message of type 0x7f; connection closed "
+              "(0); its accesses fail until it is back\n");
+    assert_int_equal(v2_machine_read(1, 4, NULL), 0);
+    v2_machine_finish();
+}
+
 /* --- handshakes that fail -------------------------------------------------------------------- */
 
 static void check_refusal(const char *why)
@@ -509,6 +612,47 @@ static void test_refusals_of_a_second_device(void **state)
     check_second_refusal("release_lock needs a process with no other device");
 }
 
+/* Another client may have the session over the other carrier. */
+static void test_busy(void **state)
+{
+    (void)state;
+    for (int carrier = CARRIER_AUTO; carrier <= CARRIER_SHM; carrier++) {
+        v2_machine.welcome.status = TRESTLE_V2_BUSY;
+        v2_machine.num_devices = 1;
+        device(0)->carrier = carrier;
+        v2_machine_start();
+        assert_int_equal(v2_machine.greetings, carrier == CARRIER_AUTO ? 2 : 1);
+        v2_machine_finish();
+        prepare();
+    }
+}
+
+/* A region that is memory is handed over with each connection. */
+static void test_a_region_of_memory(void **state)
+{
+    (void)state;
+    v2_machine.welcome.features |= TRESTLE_V2_FEATURE_REGIONS | TRESTLE_V2_FEATURE_MEMORY;
+    for (int is_refused = 0; is_refused < 2; is_refused++) {
+        uint32_t features = v2_machine.welcome.features;
+        v2_machine.num_devices = 1;
+        device(0)->pci.num_regions = 3;
+        device(0)->pci.are_memory[1] = true;
+        device(0)->pci.sizes[1] = 0x3000;
+        device(0)->pci.memory_fds[1] = STDERR_FILENO;
+        v2_machine.reply.status = is_refused ? TRESTLE_V2_NO_MEMORY : TRESTLE_V2_OK;
+        v2_machine_start();
+        char *line = strstr(v2_machine_log(), ", regions 2\n1> memory 0x1 0x3000 at 0\n");
+        assert_non_null(line);
+        assert_int_equal(strstr(line, trestle_v2_status_text(TRESTLE_V2_NO_MEMORY)) != NULL,
+                         is_refused);
+        if (!is_refused)
+            assert_int_equal(v2_machine_read(0, 0, NULL), 0);
+        v2_machine_finish();
+        prepare();
+        v2_machine.welcome.features = features;
+    }
+}
+
 /* The other carrier will do, where the user leaves the choice. */
 static void test_the_other_carrier(void **state)
 {
@@ -526,13 +670,6 @@ static void test_the_other_carrier(void **state)
 
 /* --- nonsense -------------------------------------------------------------------------------- */
 
-static struct trestle_v2_message nonsense;
-
-static void say_nonsense(void)
-{
-    v2_machine_say(0, nonsense);
-}
-
 static void check_broken(const struct trestle_v2_message *message, const char *why)
 {
     char expected[300];
@@ -548,6 +685,10 @@ static void check_broken(const struct trestle_v2_message *message, const char *w
     assert_string_equal(v2_machine_log(), expected);
     assert_null(session_first());
     assert_int_equal(v2_machine_read(1, 4, NULL), -ENOTCONN);
+    v2_machine_pass(10);
+    v2_machine_close_ring(); /* it makes another */
+    assert_int_equal(v2_machine_read(1, 4, NULL), 0);
+    assert_non_null(strstr(v2_machine_log(), "2: answers again\n"));
     v2_machine_finish();
     prepare();
 }
@@ -594,6 +735,102 @@ static void test_bytes_that_make_no_message(void **state)
     }
 }
 
+/* --- inside QEMU's process ------------------------------------------------------------------- */
+
+static void answer_late(void)
+{
+    v2_machine_say(0, (struct trestle_v2_message){
+                          .type = TRESTLE_V2_REPLY, .data = 0x77, .next = TRESTLE_TIME_NEVER});
+}
+
+static void interrupt_and_answer(void)
+{
+    say_line(0, 1, true);
+    answer_late();
+}
+
+static void prepare_inline(void)
+{
+    inline_bridge = (struct inline_bridge){.call = v2_machine_call, .serve = v2_machine_let};
+    for (unsigned i = 0; i < V2_DEVICES; i++)
+        device(i)->is_inline = true;
+    v2_machine_start();
+    (void)v2_machine_log();
+}
+
+static void test_inline(void **state)
+{
+    uint64_t data = 0;
+    (void)state;
+    prepare_inline();
+    v2_machine.reply.data = 0x1234;
+    v2_machine.reply.next = 8000;
+    assert_int_equal(v2_machine_read(0, 0x10, &data), 0);
+    assert_int_equal(data, 0x1234);
+    check_log("1> read/4 0x10 0x0 at 5000\ntimer at 8\n");
+    device(1)->posted_writes = true; /* there is nothing to gain */
+    assert_int_equal(v2_machine_write(1, 0x10, 5), 0);
+    check_log("2> write/2 0x10 0x5 at 5000\n");
+    /* What was posted before the answer comes first. */
+    say_line(1, 0, true);
+    assert_int_equal(v2_machine_read(0, 0x10, &data), 0);
+    assert_int_equal(data, 0x1234);
+    check_log("1> read/4 0x10 0x0 at 5000\n2: line 0 is 1\n");
+    v2_machine.reply.next = TRESTLE_TIME_NEVER;
+    v2_machine_due();
+    check_log("2> advance 0x0 0x0 at 8000\n");
+    v2_machine_reset();
+    check_log("lines are held\n2> reset 0x0 0x0 at 8000\nlines are released\n");
+    v2_machine_finish();
+}
+
+/* A model that puts its answer off gives it when the bridge is let. */
+static void test_inline_later(void **state)
+{
+    uint64_t data = 0;
+    (void)state;
+    prepare_inline();
+    v2_machine.is_mute = true;
+    v2_machine_next_wait(answer_late);
+    assert_int_equal(v2_machine_read(0, 0x10, &data), 0);
+    assert_int_equal(data, 0x77);
+    check_log("1> read/4 0x10 0x0 at 5000\n");
+    v2_machine_next_wait(interrupt_and_answer);
+    assert_int_equal(v2_machine_read(0, 0x10, &data), 0);
+    check_log("1> read/4 0x10 0x0 at 5000\n1: line 1 is 1\n");
+    /* Never: the next access works, and the late answer is none of its own. */
+    assert_int_equal(v2_machine_read(0, 0x10, &data), -ETIMEDOUT);
+    answer_late();
+    v2_machine.is_mute = false;
+    v2_machine.reply.data = 0x99;
+    (void)v2_machine_log();
+    v2_machine_main_loop();
+    assert_int_equal(v2_machine_read(0, 0x10, &data), 0);
+    assert_int_equal(data, 0x99);
+    v2_machine_finish();
+}
+
+/* In its turn the bridge may post more than it was asked for. */
+static void test_inline_turns(void **state)
+{
+    uint64_t data = 0;
+    (void)state;
+    prepare_inline();
+    v2_machine.is_mute = true;
+    assert_int_equal(v2_machine_read(0, 0x10, &data), -ETIMEDOUT);
+    (void)v2_machine_log();
+    interrupt_and_answer();
+    say_line(0, 0, true);
+    sessions_take_turn(); /* as far as the answer, which may be somebody's */
+    check_log("1: line 1 is 1\n");
+    sessions_take_turn();
+    check_log("");
+    v2_machine.is_mute = false;
+    assert_int_equal(v2_machine_read(0, 0x10, &data), 0);
+    assert_non_null(strstr(v2_machine_log(), "1: line 0 is 1\n"));
+    v2_machine_finish();
+}
+
 /* --- shared RAM, and the end ----------------------------------------------------------------- */
 
 static void test_goodbye(void **state)
@@ -628,6 +865,10 @@ static void test_shared_ram(void **state)
     check_log("written 0x8003e800 4096\nwritten 0x8003f800 2048\n");
     assert_int_equal(v2_machine_read(1, 0, NULL), 0);
     check_log("2> bus 0x1 0x0 at 5000\n2> read/4 0x0 0x0 at 5000\n");
+    v2_machine_say(
+        0, (struct trestle_v2_message){.type = TRESTLE_V2_DMA_WRITTEN, .addr = V2_RAM, .data = 16});
+    v2_machine_main_loop();
+    check_log("written 0x80000000 16\n");
     device(1)->pci.is_direct = false;
     transport_v2.bus_changed(device(1));
     check_log("2> bus 0x0 0x0 at 5000\n");
@@ -636,6 +877,25 @@ static void test_shared_ram(void **state)
     v2_machine_serve();
     assert_non_null(strstr(v2_machine_log(), "2> the end\n"));
     v2_machine_finish();
+}
+
+/* And not a byte beside it. */
+static void test_beside_the_shared_ram(void **state)
+{
+    static const struct {
+        uint64_t addr, size;
+    } beside[] = {{V2_RAM - 1, 2},
+                  {V2_RAM - 1, 1},
+                  {V2_RAM + V2_RAM_SIZE, 1},
+                  {V2_RAM + V2_RAM_SIZE - 1, 2},
+                  {V2_RAM + V2_RAM_SIZE - 0x8000, 0x8001},
+                  {UINT64_C(0x90000000), 1}};
+    (void)state;
+    for (unsigned i = 0; i < sizeof(beside) / sizeof(*beside); i++)
+        check_broken(&(struct trestle_v2_message){.type = TRESTLE_V2_DMA_WRITTEN,
+                                                  .addr = beside[i].addr,
+                                                  .data = beside[i].size},
+                     "a DMA outside the guest's RAM");
 }
 
 #define WITH(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -666,14 +926,28 @@ int main(void)
         WITHOUT(test_nobody_is_there),
         WITHOUT(test_refusals),
         WITHOUT(test_refusals_of_a_second_device),
+        WITHOUT(test_busy),
+        WITHOUT(test_a_region_of_memory),
+        WITHOUT(test_an_overdue_handshake),
+        WITH(test_posted_writes_of_a_lost_device),
+        WITH(test_no_answer_to_what_nobody_asked_for),
+        WITH(test_time_in_a_late_answer),
         WITHOUT(test_nonsense),
         WITH(test_bytes_that_make_no_message),
     };
-    const struct CMUnitTest ring_tests[] = {WITH(test_no_room), WITHOUT(test_the_other_carrier)};
+    const struct CMUnitTest socket_tests[] = {WITHOUT(test_two_processes)};
+    const struct CMUnitTest ring_tests[] = {
+        WITH(test_no_room),          WITHOUT(test_the_other_carrier),
+        WITH(test_the_end_of_rings), WITH(test_the_end_of_rings_while_one_waits),
+        WITHOUT(test_inline),        WITHOUT(test_inline_later),
+        WITHOUT(test_inline_turns),
+    };
     const struct CMUnitTest goodbyes[] = {WITH(test_goodbye)};
-    const struct CMUnitTest ram_tests[] = {WITHOUT(test_shared_ram)};
+    const struct CMUnitTest ram_tests[] = {WITHOUT(test_shared_ram),
+                                           WITHOUT(test_beside_the_shared_ram)};
     v2_machine_clear(); /* what is opened once */
     int failed = cmocka_run_group_tests_name("the plugin over sockets", tests, NULL, NULL);
+    failed += cmocka_run_group_tests_name("sockets alone", socket_tests, NULL, NULL);
     is_ring = true;
     failed += cmocka_run_group_tests_name("the plugin over rings", tests, NULL, NULL);
     failed += cmocka_run_group_tests_name("rings alone", ring_tests, NULL, NULL);

@@ -308,6 +308,7 @@ static void welcome(unsigned i)
     int fds[SHM_NUM_FDS];
     size_t num_fds = 0;
     answer.device = v2_machine.numbers[i];
+    answer.session_id[15] = v2_machine.processes[i];
     if (answer.size == 0)
         answer.size = v2_machine.devices[i].size;
     if (answer.features & TRESTLE_V2_FEATURE_SHM && !v2_machine.no_descriptors &&
@@ -438,7 +439,8 @@ void v2_machine_say(unsigned device, struct trestle_v2_message message)
     if (message.type == TRESTLE_V2_REPLY && message.id == 0)
         message.id = last_ids[device];
     struct channel *channel = ring.kind == CHANNEL_RING ? &ring : &sockets[device];
-    assert(channel_post(channel, &message) == 0);
+    int r = channel_post(channel, &message);
+    assert(r == 0 || r == -EPIPE); /* the plugin has hung up */
     channel_wake(channel);
 }
 
@@ -447,16 +449,44 @@ void v2_machine_send(unsigned device, const void *bytes, size_t size)
     assert(send(streams[device].fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size);
 }
 
-uint8_t *v2_machine_bulk(void)
-{
-    return channel_place(&ring, 0, 1, NULL);
-}
-
 static void meanwhile(void)
 {
     void (*now)(void) = instead ? instead : v2_machine_serve;
     instead = NULL;
     now();
+}
+
+void v2_machine_close_ring(void)
+{
+    channel_close(&ring);
+}
+
+int v2_machine_call(void *ctx, const struct trestle_v2_message *message,
+                    struct trestle_v2_message *ret_reply)
+{
+    (void)ctx;
+    print(device_by(message->device), message);
+    last_ids[device_by(message->device)] = message->id;
+    if (v2_machine.is_mute)
+        return 0;
+    *ret_reply = v2_machine.reply;
+    ret_reply->type = TRESTLE_V2_REPLY;
+    ret_reply->device = message->device;
+    ret_reply->id = message->id;
+    return 1;
+}
+
+void v2_machine_let(void *ctx, int timeout_ms)
+{
+    (void)ctx;
+    if (timeout_ms > 0)
+        v2_machine_pass((uint64_t)timeout_ms);
+    meanwhile();
+}
+
+uint8_t *v2_machine_bulk(void)
+{
+    return channel_place(&ring, 0, 1, NULL);
 }
 
 void v2_machine_next_wait(void (*what)(void))

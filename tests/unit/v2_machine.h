@@ -28,6 +28,7 @@ struct v2_machine {
     bool has_no_room;                  /* it takes nothing, either */
     struct trestle_v2_welcome welcome; /* as it answers; size 0: the device's own */
     uint32_t numbers[V2_DEVICES];      /* of the devices */
+    uint8_t processes[V2_DEVICES];     /* which of several they are in; over sockets */
     bool no_descriptors;
     const char *bytes;               /* what it says in place of a welcome */
     bool hangs_up;                   /* once it was greeted */
@@ -62,6 +63,12 @@ void v2_machine_serve(void);
 void v2_machine_say(unsigned device, struct trestle_v2_message message);
 void v2_machine_send(unsigned device, const void *bytes, size_t size);
 void v2_machine_hang_up(unsigned device);
+/* Of a ring, whose sockets stay open. */
+void v2_machine_close_ring(void);
+/* Inside QEMU's process: what it is called with, and what it does when it is let. */
+int v2_machine_call(void *ctx, const struct trestle_v2_message *message,
+                    struct trestle_v2_message *ret_reply);
+void v2_machine_let(void *ctx, int timeout_ms);
 /* The next time that the plugin waits, `meanwhile` is called in place of the process. */
 void v2_machine_next_wait(void (*meanwhile)(void));
 /* Where the process has the payload of a transfer. */
