@@ -176,7 +176,7 @@ ALLOWED = {
         "lib/machine": "command",
         "lib/sim": "command device event lazy lookup params sim timeline",
         "lib/trace": "hash record trace writer",
-        "plugin/device": "acpi device dts irq pci report tree",
+        "plugin/device": "acpi device dts irq pci recovery report tree",
         "plugin/qemu": "biglock fdt idle memory pci_abi say",
         "plugin/v2": "inline ram v2",
         "tests/fuzz": "clock",
