@@ -553,9 +553,12 @@ static void test_inputs_of_a_pc(void **state)
 {
     const struct qemu_object apic = {
         .type = "ioapic", .base = "ioapic-common", .path = "/machine/ioapic"};
-    struct sst_device chip = device_at("15"), last = device_at("16:23"), out = device_at("24");
+    struct sst_device clock = device_at("0"), chip = device_at("15"), last = device_at("16:23"),
+                      out = device_at("24");
     (void)state;
     set_up(&apic, NULL);
+    check_refused(&clock, "1: irq is 0; the board's own chipset uses it already; use another, "
+                          "which 'trestle boards' lists, or set shadow to share it");
     check_refused(&chip, "1: irq is 15; the board's own chipset uses it already; use another, "
                          "which 'trestle boards' lists, or set shadow to share it");
     check_refused(&out, "1: irq is 24; the I/O APIC of this machine has 0 to 23; use one of these");

@@ -312,7 +312,7 @@ static void test_capabilities_of_the_vendor(void **state)
     dev->pci.vendor_capabilities = strdup("06a1A2fF0401");
     realize();
     unsigned last = pci_machine_capability(VENDOR, 0), first = pci_machine_capability(VENDOR, 1);
-    assert_memory_equal(pci_machine.config + first + 2, "\6\xa1\xa2\xff", 4);
+    assert_memory_equal(pci_machine.config + first + 2, "\6\xa1\xa2\xff\0", 6); /* and no more */
     assert_memory_equal(pci_machine.config + last + 2, "\4\1", 2);
     assert_int_equal(pci_machine_capability(VENDOR, 2), 0);
 }

@@ -30,6 +30,7 @@ static unsigned num_resets;
 static uint8_t used[CONFIG];
 static char board, memory, iommu, error;
 static const char *error_says;
+static bool has_properties;
 
 static void note(const char *format, ...)
 {
@@ -94,6 +95,7 @@ void device_access(struct sst_device *dev, const struct transport_access *access
 void properties_register(struct qemu_class *class, unsigned types)
 {
     assert((void *)class == &board && types == PROPERTY_PCI);
+    has_properties = true;
 }
 
 int memory_copy(void *space, bool write, uint64_t addr, void *buf, size_t size)
@@ -409,6 +411,8 @@ struct sst_device *pci_machine_add(void)
     pci_register();
     if (type->class_init)
         type->class_init((struct qemu_class *)&board, NULL);
+    assert(has_properties == !pci_machine.lacks);
+    has_properties = false;
     if (setjmp(refused)) {
         free(object);
         return NULL;

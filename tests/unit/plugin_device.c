@@ -690,7 +690,12 @@ static void test_which_there_are(void **state)
 static void test_instances(void **state)
 {
     (void)state;
-    struct sst_device *a = ADD(HERE), *b = ADD(HERE, "irq", "1", "acpi_id", "X"), *c = ADD(HERE);
+    /* What is freed with one, a sanitizer sees. */
+    struct sst_device *a = ADD(HERE), *c,
+                      *b = ADD(HERE, "irq", "1", "irq_controller", "i", "dt", "a;", "dt_label", "l",
+                               "dt_alias", "a", "acpi_id", "X", "label", "l", "device_name", "n",
+                               "wait", "no");
+    c = ADD(HERE);
     struct qemu_object *objects[] = {a->object, b->object, c->object};
     assert_ptr_equal(device_first(), a);
     assert_ptr_equal(a->next, b);
