@@ -84,6 +84,7 @@ static void test_hellos(void **state)
     v2_machine_start();
     snprintf(expected, sizeof(expected), HELLOS, features, features);
     check_log(expected);
+    assert_memory_equal(v2_machine.clients[0], v2_machine.clients[1], TRESTLE_V2_ID_SIZE);
     assert_int_equal(v2_machine_read(0, 0, NULL), 0);
     v2_machine_finish();
 }
@@ -197,6 +198,23 @@ static void test_a_posted_write_that_interrupts(void **state)
     (void)v2_machine_log();
     assert_int_equal(v2_machine_write(0, 0, 1), 0); /* the guest does nothing else */
     check_log("1: line 0 is 1\n");
+}
+
+static void interrupt_for_ever(void)
+{
+    for (unsigned i = 0; i < 6; i++)
+        say_line(0, 0, i % 2);
+    v2_machine_next_wait(interrupt_for_ever);
+}
+
+/* They do not put off the end of the wait. */
+static void test_interrupts_without_end(void **state)
+{
+    (void)state;
+    v2_machine_next_wait(interrupt_for_ever);
+    assert_int_equal(v2_machine_read(0, 0, NULL), -ETIMEDOUT);
+    v2_machine_next_wait(NULL);
+    assert_non_null(strstr(v2_machine_log(), "1: no answer within 50 ms"));
 }
 
 static uint64_t dma_size, dma_addr;
@@ -601,6 +619,20 @@ static void check_second_refusal(const char *why)
     prepare();
 }
 
+/* None of them stays open. */
+static void test_descriptors_that_nobody_wants(void **state)
+{
+    (void)state;
+    v2_machine.more_descriptors = true;
+    if (is_ring)
+        check_second_refusal("its answer came with the wrong number of descriptors");
+    else
+        check_refusal("its answer came with the wrong number of descriptors");
+    v2_machine.more_descriptors = true;
+    v2_machine.welcome.status = TRESTLE_V2_GEOMETRY;
+    check_refusal(trestle_v2_status_text(TRESTLE_V2_GEOMETRY));
+}
+
 static void test_refusals_of_a_second_device(void **state)
 {
     (void)state;
@@ -622,6 +654,9 @@ static void test_busy(void **state)
         device(0)->carrier = carrier;
         v2_machine_start();
         assert_int_equal(v2_machine.greetings, carrier == CARRIER_AUTO ? 2 : 1);
+        if (carrier == CARRIER_AUTO) /* as somebody else, since a session has one carrier */
+            assert_memory_not_equal(v2_machine.clients[0], v2_machine.clients[1],
+                                    TRESTLE_V2_ID_SIZE);
         v2_machine_finish();
         prepare();
     }
@@ -909,6 +944,7 @@ int main(void)
         WITH(test_posted_writes),
         WITHOUT(test_no_posted_writes_without_the_feature),
         WITH(test_interrupts),
+        WITH(test_interrupts_without_end),
         WITH(test_a_posted_write_that_interrupts),
         WITH(test_a_transfer_from_memory),
         WITH(test_a_transfer_to_memory),
@@ -926,6 +962,7 @@ int main(void)
         WITHOUT(test_nobody_is_there),
         WITHOUT(test_refusals),
         WITHOUT(test_refusals_of_a_second_device),
+        WITHOUT(test_descriptors_that_nobody_wants),
         WITHOUT(test_busy),
         WITHOUT(test_a_region_of_memory),
         WITHOUT(test_an_overdue_handshake),

@@ -104,7 +104,8 @@ qemu_attrs qemu_memory_only(void)
 
 static void line_changed(struct sst_device *dev, uint32_t line, bool level)
 {
-    note("%u: line %u is %d\n", dev->number, line, level);
+    if (strlen(v2_machine.log) < sizeof(v2_machine.log) / 2)
+        note("%u: line %u is %d\n", dev->number, line, level);
 }
 
 static void set_anew(struct sst_device *dev)
@@ -318,6 +319,8 @@ static void welcome(unsigned i)
             fds[num_fds] = dup(ring.shm.fds[num_fds]);
         shm_handed_over(&ring.shm);
     }
+    while (v2_machine.more_descriptors && num_fds < SHM_NUM_FDS)
+        fds[num_fds++] = dup(STDERR_FILENO);
     trestle_v2_encode_welcome(bytes, &answer);
     assert(fds_send(streams[i].fd, bytes, sizeof(bytes), fds, num_fds) == 0);
     fds_close(fds, num_fds);
@@ -332,7 +335,8 @@ static void greet(unsigned i)
     if (recv(streams[i].fd, bytes, sizeof(bytes), MSG_DONTWAIT) != sizeof(bytes))
         return;
     assert(trestle_v2_decode_hello(bytes, &hello) == 0);
-    v2_machine.greetings++;
+    assert(v2_machine.greetings < 8);
+    memcpy(v2_machine.clients[v2_machine.greetings++], hello.client_id, TRESTLE_V2_ID_SIZE);
     note("hello of %u: features 0x%x, 0x%" PRIx64 "+0x%" PRIx64 ", lines %u, regions %u\n", i + 1,
          hello.features, hello.base_addr, hello.size, hello.irq_lines, hello.more_regions);
     if (v2_machine.bytes)

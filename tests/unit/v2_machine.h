@@ -23,17 +23,18 @@ struct v2_machine {
     unsigned num_devices; /* 2; to be set before v2_machine_start() */
 
     /* The process. */
-    bool is_absent;                    /* nobody listens */
-    bool is_mute;                      /* it answers nothing */
-    bool has_no_room;                  /* it takes nothing, either */
-    struct trestle_v2_welcome welcome; /* as it answers; size 0: the device's own */
-    uint32_t numbers[V2_DEVICES];      /* of the devices */
-    uint8_t processes[V2_DEVICES];     /* which of several they are in; over sockets */
-    bool no_descriptors;
-    const char *bytes;               /* what it says in place of a welcome */
-    bool hangs_up;                   /* once it was greeted */
-    struct trestle_v2_message reply; /* to each request: status, data and next */
+    bool is_absent;                        /* nobody listens */
+    bool is_mute;                          /* it answers nothing */
+    bool has_no_room;                      /* it takes nothing, either */
+    struct trestle_v2_welcome welcome;     /* as it answers; size 0: the device's own */
+    uint32_t numbers[V2_DEVICES];          /* of the devices */
+    uint8_t processes[V2_DEVICES];         /* which of several they are in; over sockets */
+    bool no_descriptors, more_descriptors; /* than there should be */
+    const char *bytes;                     /* what it says in place of a welcome */
+    bool hangs_up;                         /* once it was greeted */
+    struct trestle_v2_message reply;       /* to each request: status, data and next */
     unsigned greetings;
+    uint8_t clients[8][TRESTLE_V2_ID_SIZE]; /* the identities in them */
 
     size_t payload_size; /* over a socket: behind the next end of a transfer */
     uint8_t payload[64];
