@@ -902,17 +902,16 @@ static void test_a_debugger_without_widths(void **state)
 
 /* --- what the board has ---------------------------------------------------------------------- */
 
-static void test_a_report(void **state)
+static void check_report(uint64_t addr, const char *expected)
 {
     static __typeof__(*((struct qemu_version *)0)->number) number = {7, 2, 22};
     static struct qemu_version version = {.number = &number};
     char text[300] = "";
     int fds[2], result;
-    (void)state;
     qemu.version = &version;
     there = (struct qemu_section){.region = (struct qemu_region *)&machine,
                                   .size_low = 0x100,
-                                  .offset_within_address_space = 0x1000};
+                                  .offset_within_address_space = addr};
     assert_int_equal(pipe(fds), 0);
     fflush(stdout);
     pid_t pid = fork();
@@ -925,8 +924,18 @@ static void test_a_report(void **state)
     assert_int_equal(result, 0);
     assert_cmp(read(fds[0], text, sizeof(text) - 1), >, 0);
     close(fds[0]);
-    assert_string_equal(text, "board virt 7.2.22\ntree no\ninterrupts\nused 10 serial\n"
-                              "memory 0x1000 0x10ff uart\nend\n");
+    assert_string_equal(text, expected);
+}
+
+static void test_a_report(void **state)
+{
+    (void)state;
+    check_report(0x1000, "board virt 7.2.22\ntree no\ninterrupts\nused 10 serial\n"
+                         "memory 0x1000 0x10ff uart\nend\n");
+    /* The address space ends with it. */
+    check_report(UINT64_C(0xffffffffffffff00),
+                 "board virt 7.2.22\ntree no\ninterrupts\nused 10 serial\n"
+                 "memory 0xffffffffffffff00 0xffffffffffffffff uart\nend\n");
 }
 
 int main(void)

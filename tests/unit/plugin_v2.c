@@ -384,6 +384,22 @@ static void test_no_answer_in_time(void **state)
     check_log("1> read/4 0x8 0x0 at 5000\n");
 }
 
+/* One that never sleeps notices both ends of its patience. */
+static void test_spinning(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++)
+        device(i)->wait = TRESTLE_WAIT_SPIN;
+    v2_machine_start();
+    (void)v2_machine_log();
+    assert_int_equal(v2_machine_read(0, 4, NULL), -ETIMEDOUT);
+    assert_non_null(strstr(v2_machine_log(), "1: no answer within 50 ms"));
+    device(1)->timeout_ms = 1000;
+    v2_machine_hang_up(1);
+    assert_int_equal(v2_machine_read(1, 4, NULL), -ECONNRESET);
+    v2_machine_finish();
+}
+
 /* Others of the same process go on, and the wait is given up after its time-out, doubled. */
 static void test_no_answer_at_all(void **state)
 {
@@ -957,6 +973,7 @@ int main(void)
         WITHOUT(test_a_debugger_without_the_feature),
         WITH(test_no_answer_in_time),
         WITH(test_no_answer_at_all),
+        WITHOUT(test_spinning),
         WITH(test_a_closed_connection),
         WITH(test_an_end_that_nobody_waits_for),
         WITHOUT(test_nobody_is_there),

@@ -445,7 +445,8 @@ void v2_machine_say(unsigned device, struct trestle_v2_message message)
     struct channel *channel = ring.kind == CHANNEL_RING ? &ring : &sockets[device];
     int r = channel_post(channel, &message);
     assert(r == 0 || r == -EPIPE); /* the plugin has hung up */
-    channel_wake(channel);
+    if (message.type != TRESTLE_V2_REPLY)
+        channel_wake(channel); /* an answer rings for one that has said that it sleeps */
 }
 
 void v2_machine_send(unsigned device, const void *bytes, size_t size)
