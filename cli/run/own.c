@@ -53,7 +53,7 @@ struct own_process {
     unsigned quick_deaths; /* in a row */
     bool has_died;         /* some time, before it was to be stopped */
     bool is_silent;        /* it served, and ended without saying what */
-    bool has_lost;         /* a model has failed in its fini(), and said so */
+    bool has_lost;         /* a model, or the process, has failed at its end, which was said */
     uint64_t started_ns;
     struct trestle_device_stats *stats; /* of all that have ended, device by device */
     char disturbance[64];               /* of all of them; empty: none */
@@ -66,6 +66,7 @@ struct own_processes {
     struct trestle_bridge *bridge;
     struct own_options options;
     bool without_shm; /* there is none, which was said */
+    bool has_started; /* all processes have served */
     size_t count;
     struct own_process processes[];
 };
@@ -189,7 +190,7 @@ static int open_pipes(struct own_process *process, const char *bytes, size_t siz
 }
 
 static void on_end(void *ctx);
-static void finish(struct own_process *process, int grace_ms);
+static bool finish(struct own_process *process, int grace_ms);
 
 /* The child has our environment and one variable more. One child starts at a time. */
 static int start_child(struct own_process *process, const int theirs[2], const int *fds,
@@ -454,15 +455,16 @@ static bool is_ready_within(int fd, int timeout_ms)
     return n > 0;
 }
 
-/* Ends it within grace_ms, if it has not ended by itself; it was asked to. */
-static void finish(struct own_process *process, int grace_ms)
+/* Ends it within grace_ms, if it has not ended by itself; it was asked to. False: it was killed. */
+static bool finish(struct own_process *process, int grace_ms)
 {
     trestle_bridge_unwatch(process->all->bridge, process->child.fd);
-    (void)is_ready_within(process->child.fd, grace_ms);
+    bool has_ended = is_ready_within(process->child.fd, grace_ms);
     child_stop(&process->child, 0);
     child_finish(&process->child);
     take_report(process);
     close_pipes(process);
+    return has_ended;
 }
 
 static bool may_restart(struct own_process *process)
@@ -589,6 +591,25 @@ static void end_inline(struct own_process *process)
     close_pipes(process);
 }
 
+/* At the end of the run. A program of the user's may go on after it has served, and fail. */
+static void finish_last(struct own_process *process)
+{
+    bool has_ended = finish(process, STOP_GRACE_MS);
+    if (!process->configured->command || !process->all->has_started)
+        return;
+    if (!has_ended) {
+        log_line("trestle: warning: %s: its process did not end within %d ms of the run, and was "
+                 "killed",
+                 process->configured->name, STOP_GRACE_MS);
+    } else if (child_exit_code(&process->child) != 0) {
+        char *how = describe_end(process);
+        log_line("trestle: error: %s: its process ended with %s after the run",
+                 process->configured->name, how);
+        free(how);
+        process->has_lost = true;
+    }
+}
+
 void own_stop(struct own_processes *own)
 {
     for (size_t i = 0; own && i < own->count; i++)
@@ -597,7 +618,7 @@ void own_stop(struct own_processes *own)
         listener_unlink(&own->processes[i].control);
     for (size_t i = 0; own && i < own->count; i++)
         if (own->processes[i].child.pid > 0)
-            finish(&own->processes[i], STOP_GRACE_MS);
+            finish_last(&own->processes[i]);
         else if (own->processes[i].configured->is_inline && own->processes[i].report_fd >= 0)
             end_inline(&own->processes[i]);
 }
@@ -659,6 +680,7 @@ int own_start(const struct config *config, struct trestle_bridge *bridge,
     for (size_t i = 0; i < count && r == 0; i++)
         if (!config->processes[i]->is_inline)
             r = await_ready(&own->processes[i], ret_error);
+    own->has_started = r == 0;
     if (r < 0)
         own_finish(own);
     else

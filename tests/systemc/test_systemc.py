@@ -390,11 +390,11 @@ class Ends(SystemCCase):
 class Simulator(SystemCCase):
     """A program with a main of its own, which serves two devices."""
 
-    def soc(self, *arguments, names=("moody", "other"), icount=None, program="moody_soc", **more):
+    def soc(self, *arguments, names=("moody", "other"), icount=None, program="moody_soc", command=None, **more):
         machine = {"kernel": str(common.guest("probe"))}
         if icount is not None:
             machine["icount"] = icount
-        process = {"name": "soc", "command": [str(MODELS / program), *arguments]}
+        process = {"name": "soc", "command": command or [str(MODELS / program), *arguments]}
         return self.config({"machine": machine, "devices": [
             {"name": name, "base_addr": hex(BASE + 0x1000 * i), "size": SIZE, "process": process,
              **more} for i, name in enumerate(names)]})
@@ -463,6 +463,20 @@ class Simulator(SystemCCase):
         after = self.children(guest)
         self.quit(guest)
         self.assertEqual([pid for pid in after if pathlib.Path(f"/proc/{pid}").exists()], [])
+
+    def test_what_comes_after_the_run(self):
+        """Of a program that fails then, or does not end."""
+        for after, code, line in (("exit 9", 1, "trestle: error: soc: its process ended with exit code 9 after the run"),
+                                  ("exec sleep 600", 0, "trestle: warning: soc: its process did not end within 2000 ms "
+                                   "of the run, and was killed")):
+            with self.subTest(after=after):
+                guest = self.guest(command=["sh", "-c", f"{MODELS / 'moody_soc'}; {after}"])
+                guest.process.stdin.write(f"w 4 {BASE:x} 1\nq 0\n".encode())
+                guest.process.stdin.flush()
+                got, log = guest.end()
+                self.assertEqual(got, code, log)
+                self.assertEqual(log.count(line + "\n"), 1, log)
+                self.assertRegex(log, r"(?m)^moody +0x10200000 +0 +1 ")
 
     def test_killed_and_started_again(self):
         guest = self.guest()
