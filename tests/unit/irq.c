@@ -148,7 +148,8 @@ static struct qemu_irq *get_input(struct qemu_object *object, int number)
 {
     static struct qemu_object inputs[256];
     static char paths[256][64];
-    assert_in_range(number, 0, 255);
+    assert_cmp(number, >=, 0);
+    assert_cmp(number, <, 256);
     asked = object;
     snprintf(paths[number], sizeof(paths[0]), "%s/unnamed-gpio-in[%d]", object->path, number);
     inputs[number] = (struct qemu_object){.path = paths[number]};

@@ -251,7 +251,7 @@ static void *add_property(struct qemu_class *given, const char *name, const char
     assert_ptr_equal(given, &class);
     assert_null(get);
     assert_null(release);
-    assert_in_range(num_properties, 0, 79);
+    assert_cmp(num_properties, <, 80);
     properties[num_properties].name = name;
     properties[num_properties].kind = kind;
     properties[num_properties].set = set;
@@ -428,7 +428,7 @@ static struct sst_device *add(const char *const *texts)
     for (; texts[0]; texts += 2) {
         unsigned i = 0;
         while (strcmp(properties[i].name, texts[0]) != 0)
-            assert_in_range(++i, 0, num_properties - 1);
+            assert_cmp(++i, <, num_properties);
         value = texts[1][0] == '?' ? NULL : texts[1];
         properties[i].set(object, NULL, texts[0], properties[i].opaque, NULL);
     }
