@@ -495,8 +495,8 @@ class Simulator(SystemCCase):
         control, stuck = self.dir / "ctl", self.dir / "stuck"
         document = json.loads(self.soc().read_text())
         for device in document["devices"]:
-            device["process"]["command"] = ["sh", "-c", f"test -e {stuck} && exec sleep 1000; exec "
-                                                        f"{MODELS / 'moody_soc'}"]
+            device["process"]["command"] = ["sh", "-c", 'test -e "$0" && exec sleep 1000; exec "$1"',
+                                            str(stuck), str(MODELS / "moody_soc")]
         guest = cli_case.Guest(self, "-v", "--control", control, config=self.config(document))
         self.write(guest, SCRATCH, 1)
         stuck.touch()
