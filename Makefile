@@ -77,13 +77,16 @@ test-sst: $(BUILD)/build.ninja ## run the tests of the SST element, when SST-Cor
 	else echo "skipped: the SST element, since no sst-config was found; install SST-Core," \
 		"then MESON_ARGS=-Dsst_prefix=PREFIX (docs/sst.md)"; fi
 
-# Without sanitizers, which do not know the stacks of SystemC's threads.
+# Without sanitizers, which do not know the stacks of SystemC's threads. On a bare machine SystemC
+# comes with "make test", after $(BUILD) was set up.
+has_systemc = meson introspect --tests $(BUILD) | grep -q '"systemc"'
 test-systemc: $(BUILD)/build.ninja ## run the tests of models in SystemC, when SystemC is installed
 	$(reconfigure)
-	@if meson introspect --tests $(BUILD) | grep -q '"systemc"'; then \
+	@$(has_systemc) || ! pkg-config --exists systemc || meson setup --reconfigure $(BUILD) >/dev/null
+	@if $(has_systemc); then \
 		meson test -C $(BUILD) --print-errorlogs --num-processes $(slots) --suite systemc; \
-	else echo "skipped: models in SystemC, since libsystemc-dev was not there when $(BUILD) was" \
-		"set up; install it, then make test-systemc MESON_ARGS=-Dsystemc=enabled"; fi
+	else echo "skipped: models in SystemC, since libsystemc-dev is not installed, or $(BUILD) was" \
+		"set up with -Dsystemc=disabled"; fi
 
 # Without sanitizers, which report crashes, and failures of memory, themselves.
 test-crashes: $(BUILD)/build.ninja ## run the tests of models that crash, and of system calls that fail
