@@ -385,7 +385,7 @@ static int read_ports(const struct rtl_build *build, struct rtl_ports *ret_ports
     char *path = xformat("%s/Vcore.h", build->dir), *text = read_file(path);
     int r = text && rtl_ports_read(text, ret_ports) ? 0 : -EINVAL;
     if (r < 0)
-        *ret_error = xstrdup("the top module has no ports");
+        *ret_error = xstrdup("the top module has no ports; name another with --top");
     if (r == 0)
         read_edges(build, ret_ports);
     static const char *const types[] = {"Vcore.xml", "Vcore.tree.json"};
@@ -788,6 +788,10 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
         return command_fail("--svd and --registers are two tables; leave one of them out");
     if (build->files.count == 0)
         return command_fail("rtl %s needs a file in Verilog", argv[optind]);
+    for (size_t i = 0; i < build->includes.count; i++)
+        if (access(build->includes.items[i], R_OK | X_OK) < 0)
+            return command_fail("-I %s: %s; check the path", build->includes.items[i],
+                                strerror(errno));
     int code = check_files(&build->files);
     if (code == 0)
         code = check_files(&build->sources);

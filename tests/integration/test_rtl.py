@@ -1255,6 +1255,8 @@ class Refused(RTLCase):
                  "--tie a=16: a has 4 bits: the largest value is 15", "--tie", "a=16"),
                 (f"module m (input clk, {bus}); {body} endmodule\n",
                  "--tie prdata=1: prdata is an output, and has its own value", "--tie", "prdata=1"),
+                ("module m; endmodule\n", "the top module has no ports; name another with --top"),
+                ("module m; endmodule\n", "-I none: No such file or directory; check the path", "-I", "none"),
                 (f"module m (input clk, {bus}); {body} endmodule\n", "-G W is not PARAMETER=VALUE", "-G", "W"),
                 (f"module m (input clk, {bus.replace('psel', 'pselect')}); {body} endmodule\n",
                  'penable looks like APB, but "psel" is missing'),
