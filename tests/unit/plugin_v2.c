@@ -200,6 +200,90 @@ static void test_a_posted_write_that_interrupts(void **state)
     check_log("1: line 0 is 1\n");
 }
 
+static void serve_then_interrupt(void)
+{
+    v2_machine_serve();
+    say_line(0, 1, true);
+    say_line(1, 0, true);
+}
+
+/* What came behind an answer, after the bell, does not ring again. */
+static void test_interrupts_behind_an_answer(void **state)
+{
+    (void)state;
+    v2_machine_next_wait(serve_then_interrupt);
+    assert_int_equal(v2_machine_read(0, 0, NULL), 0);
+    check_log("1> read/4 0x0 0x0 at 5000\n1: line 1 is 1\n2: line 0 is 1\n");
+    v2_machine_main_loop();
+    check_log("");
+}
+
+/* More than are looked at in a turn, of which nothing is lost. */
+static void test_many_interrupts(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 200; i++)
+        say_line(0, i % 2, i / 2 % 2 == 0);
+    for (unsigned i = 0; i < 100; i++)
+        v2_machine_main_loop();
+    const char *log = v2_machine_log();
+    unsigned count = 0;
+    for (const char *c = log; *c; c++)
+        count += *c == '\n';
+    assert_cmp(count, >, 100); /* as many as are noted */
+    assert_int_equal(device(0)->irq_levels, 0);
+    say_line(0, 1, true);
+    v2_machine_main_loop();
+    assert_int_equal(device(0)->irq_levels, 2);
+}
+
+/* A bell that is rung for nothing is nothing, but not for ever. */
+static void test_rings_for_nothing(void **state)
+{
+    unsigned turns = 0;
+    (void)state;
+    v2_machine_ring();
+    v2_machine_main_loop();
+    check_log("");
+    assert_int_equal(v2_machine_read(0, 0, NULL), 0);
+    (void)v2_machine_log();
+    while (session_first()) {
+        v2_machine_ring();
+        v2_machine_main_loop();
+        assert_cmp(++turns, <, 10000);
+    }
+    assert_cmp(turns, >, 100);
+    check_log("2: the other side broke the protocol: rings without a message; connection closed, "
+              "and those of 1 other devices of the same session (1); its accesses fail until it is "
+              "back\n");
+}
+
+static void hang_up_while_unlocked(void)
+{
+    v2_machine_hang_up(0);
+    v2_machine_main_loop(); /* which leaves the device to its access */
+}
+
+/* Others may have the big lock while the access sleeps, and QEMU's main loop with it. */
+static void test_the_big_lock(void **state)
+{
+    (void)state;
+    v2_machine.num_devices = 1;
+    device(0)->release_lock = true;
+    v2_machine_start();
+    (void)v2_machine_log();
+    assert_int_equal(v2_machine_read(0, 0, NULL), 0);
+    check_log("unlock\n1> read/4 0x0 0x0 at 5000\nlock\n");
+    say_line(0, 1, true); /* is heard of again */
+    v2_machine_main_loop();
+    check_log("1: line 1 is 1\n");
+    v2_machine_next_wait(hang_up_while_unlocked);
+    assert_int_equal(v2_machine_read(0, 0, NULL), -ECONNRESET);
+    check_log("unlock\nlock\n1: line 1 is 0\n"
+              "1: the connection was closed (0); its accesses fail until it is back\n");
+    v2_machine_finish();
+}
+
 static void interrupt_for_ever(void)
 {
     for (unsigned i = 0; i < 6; i++)
@@ -961,6 +1045,8 @@ int main(void)
         WITHOUT(test_no_posted_writes_without_the_feature),
         WITH(test_interrupts),
         WITH(test_interrupts_without_end),
+        WITH(test_many_interrupts),
+        WITHOUT(test_the_big_lock),
         WITH(test_a_posted_write_that_interrupts),
         WITH(test_a_transfer_from_memory),
         WITH(test_a_transfer_to_memory),
@@ -991,9 +1077,10 @@ int main(void)
     };
     const struct CMUnitTest socket_tests[] = {WITHOUT(test_two_processes)};
     const struct CMUnitTest ring_tests[] = {
-        WITH(test_no_room),          WITHOUT(test_the_other_carrier),
-        WITH(test_the_end_of_rings), WITH(test_the_end_of_rings_while_one_waits),
-        WITHOUT(test_inline),        WITHOUT(test_inline_later),
+        WITH(test_no_room),           WITH(test_interrupts_behind_an_answer),
+        WITH(test_rings_for_nothing), WITHOUT(test_the_other_carrier),
+        WITH(test_the_end_of_rings),  WITH(test_the_end_of_rings_while_one_waits),
+        WITHOUT(test_inline),         WITHOUT(test_inline_later),
         WITHOUT(test_inline_turns),
     };
     const struct CMUnitTest goodbyes[] = {WITH(test_goodbye)};

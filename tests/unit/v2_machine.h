@@ -64,6 +64,8 @@ void v2_machine_serve(void);
 void v2_machine_say(unsigned device, struct trestle_v2_message message);
 void v2_machine_send(unsigned device, const void *bytes, size_t size);
 void v2_machine_hang_up(unsigned device);
+/* Rings its doorbell for nothing. */
+void v2_machine_ring(void);
 /* Of a ring, whose sockets stay open. */
 void v2_machine_close_ring(void);
 /* Inside QEMU's process: what it is called with, and what it does when it is let. */
