@@ -250,10 +250,11 @@ static void test_looks(void **state)
 static int status_of(void (*run)(void))
 {
     int result;
+    fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
         run();
-        _exit(0);
+        exit(0);
     }
     assert_int_equal(waitpid(pid, &result, 0), pid);
     assert_true(WIFEXITED(result));
@@ -413,14 +414,14 @@ static void belong_to_parent(void)
 {
     own(getppid(), 0, process_namespace());
     if (watched_fd < 0)
-        _exit(9);
+        exit(9);
     on_gone(NULL);
 }
 
 static void belong_to_another_namespace(void)
 {
     own(1, 5000, process_namespace() + 1);
-    _exit(watched_fd >= 0);
+    exit(watched_fd >= 0);
 }
 
 static void belong_to_one_that_started_later(void)
@@ -431,7 +432,7 @@ static void belong_to_one_that_started_later(void)
 static void belong_to_one_of_an_emulator(void)
 {
     own(getppid(), 500, process_namespace());
-    _exit(watched_fd >= 0 ? 7 : 8);
+    exit(watched_fd >= 0 ? 7 : 8);
 }
 
 static void belong_to_nobody(void)

@@ -415,9 +415,12 @@ static void test_no_reset_of_one_device_without_the_feature(void **state)
     v2_machine_start();
     (void)v2_machine_log();
     transport_v2.reset(device(0));
-    transport_v2.reset(device(0));
     check_log("1: the other side is older and knows no reset of one device; it keeps its state "
               "until the guest is reset\n");
+    transport_v2.reset(device(0));
+    check_log("");
+    assert_int_equal(v2_machine_read(0, 0, NULL), 0); /* which owes nothing */
+    check_log("1> read/4 0x0 0x0 at 5000\n");
     v2_machine_finish();
 }
 
@@ -502,6 +505,27 @@ static void test_no_answer_at_all(void **state)
     assert_int_equal(v2_machine_read(0, 4, NULL), 0); /* over a new connection */
     assert_int_equal(v2_machine.greetings, before + 1);
     assert_non_null(strstr(v2_machine_log(), "1: answers again\n"));
+}
+
+/* A reset of the device reaches it when it is there again. */
+static void test_resets_of_lost_devices(void **state)
+{
+    (void)state;
+    v2_machine_hang_up(0);
+    v2_machine_main_loop();
+    transport_v2.reset(device(0));
+    assert_non_null(strstr(v2_machine_log(), "1> reset alone 0x0 0x0 at 5000\n"));
+    v2_machine_hang_up(0);
+    v2_machine.is_absent = true;
+    v2_machine_main_loop();
+    transport_v2.reset(device(0));
+    v2_machine.is_absent = false;
+    v2_machine_pass(1000);
+    assert_int_equal(v2_machine_read(0, 0, NULL), 0);
+    assert_non_null(
+        strstr(v2_machine_log(), "1> reset alone 0x0 0x0 at 5000\n1> read/4 0x0 0x0 at 5000\n"));
+    assert_int_equal(transport_v2.begin_debug(device(0)), 0);
+    check_log("1> note 0x1 0x0 at 5000\n");
 }
 
 static void test_a_closed_connection(void **state)
@@ -1060,6 +1084,7 @@ int main(void)
         WITH(test_no_answer_in_time),
         WITH(test_no_answer_at_all),
         WITHOUT(test_spinning),
+        WITH(test_resets_of_lost_devices),
         WITH(test_a_closed_connection),
         WITH(test_an_end_that_nobody_waits_for),
         WITHOUT(test_nobody_is_there),
