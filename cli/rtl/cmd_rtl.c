@@ -55,6 +55,7 @@ struct rtl_build {
     int signal_fd;   /* readable when a signal is to end the command */
     bool only_ports; /* rtl ports */
     const char *top, *output, *ports_file;
+    char *made; /* the model, until it is known to be good; it replaces `output` then */
     const char *svd, *peripheral, *model; /* where the names of its registers come from */
     struct rtl_registers registers;
     struct strings files, includes, defines, parameters, ties, uses;
@@ -471,7 +472,7 @@ static int compile(const struct rtl_build *build, char **ret_error)
 {
     struct strings words = {0};
     strings_all(&words, (const char *const[]){"sh", "-c", compile_script, build->dir,
-                                              build->runtime, build->include, build->output,
+                                              build->runtime, build->include, build->made,
                                               build->has_waves ? "wave" : "", NULL});
     strings_all(&words, (const char *const *)build->sources.items);
     const char *compiler = getenv("CXX");
@@ -483,8 +484,7 @@ static int check_model(const struct rtl_build *build, char **ret_error)
 {
     struct trestle_model_library *library = NULL;
     const struct trestle_model *model;
-    char *path =
-        strchr(build->output, '/') ? xstrdup(build->output) : xformat("./%s", build->output);
+    char *path = strchr(build->made, '/') ? xstrdup(build->made) : xformat("./%s", build->made);
     char *error = NULL, *symbol;
     int r = trestle_model_load(path, &library, &model, &error);
     if (r < 0 && error && (symbol = strstr(error, "undefined symbol: ")))
@@ -568,6 +568,16 @@ static int find_registers(struct rtl_build *build, char **ret_error)
     return build->model ? rtl_registers_from_model(&build->registers, build->model, ret_error) : 0;
 }
 
+/* What a run has loaded stays as it is. */
+static int put_model(const struct rtl_build *build, char **ret_error)
+{
+    if (rename(build->made, build->output) == 0)
+        return 0;
+    int r = -errno;
+    *ret_error = xformat("cannot write %s: %s; check the path", build->output, strerror(-r));
+    return r;
+}
+
 static int do_build(struct rtl_build *build, struct rtl_ports *ports, char **ret_error)
 {
     int r = find_registers(build, ret_error);
@@ -587,8 +597,10 @@ static int do_build(struct rtl_build *build, struct rtl_ports *ports, char **ret
             r = check_model(build, ret_error);
         if (r == 0)
             r = write_json(ports, build->layout.name, build->output, ret_error);
+        if (r == 0)
+            r = put_model(build, ret_error);
         if (r < 0)
-            unlink(build->output);
+            unlink(build->made);
     }
     if (r == 0)
         rtl_ports_show(ports, stdout);
@@ -660,6 +672,7 @@ static int work(struct rtl_build *build)
     char *name = build->top ? xstrdup(build->top) : base_name(build->files.items[0]);
     char *output = build->output ? xstrdup(build->output) : xformat("%s.so", name), *error = NULL;
     build->output = output;
+    build->made = xformat("%s.part", output);
     build->layout.name = name;
     watch_signals(build);
     int r = build->only_ports ? 0 : check_output(build, &error);
@@ -672,6 +685,7 @@ static int work(struct rtl_build *build)
     free(build->dir);
     free(build->runtime);
     free(build->include);
+    free(build->made);
     free(output);
     free(name);
     if (r == 0 || signal) {

@@ -695,6 +695,12 @@ class Late(RTLCase):
                          (2, "", "trestle: the core calls roll(), but none of its files has that function; add a "
                                  "file in C or C++ that has it (DPI)\n"), result)
         self.assertFalse((self.dir / "roll.so").exists())
+        # A build that fails leaves the model of the one before alone.
+        (self.dir / "roll.so").write_text("older")
+        before = common.files(self.dir)
+        self.assertEqual(self.build_core(path, "--top", "roll").code, 2)
+        self.assertEqual((self.dir / "roll.so").read_text(), "older")
+        self.assertEqual(common.files(self.dir), before)
         for name, text in (("roll.c", "int roll(int n) { static int new; return n + ++new; }\n"),
                            ("roll.cpp", '#include "Vcore__Dpi.h"\n'
                                         "int roll(int n) { static int times; return n + ++times; }\n")):
