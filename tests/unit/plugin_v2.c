@@ -800,7 +800,7 @@ static void test_a_region_of_memory(void **state)
         device(0)->pci.memory_fds[1] = STDERR_FILENO;
         v2_machine.reply.status = is_refused ? TRESTLE_V2_NO_MEMORY : TRESTLE_V2_OK;
         v2_machine_start();
-        char *line = strstr(v2_machine_log(), ", regions 2\n1> memory 0x1 0x3000 at 0\n");
+        const char *line = strstr(v2_machine_log(), ", regions 2\n1> memory 0x1 0x3000 at 0\n");
         assert_non_null(line);
         assert_int_equal(strstr(line, trestle_v2_status_text(TRESTLE_V2_NO_MEMORY)) != NULL,
                          is_refused);
