@@ -429,6 +429,17 @@ static void belong_to_one_that_started_later(void)
     own(getppid(), 501, process_namespace());
 }
 
+static void belong_to_one_that_started_earlier(void)
+{
+    own(getppid(), -501, process_namespace());
+}
+
+static void belong_to_one_that_started_a_little_earlier(void)
+{
+    own(getppid(), -500, process_namespace());
+    exit(watched_fd >= 0 ? 7 : 8);
+}
+
 static void belong_to_one_of_an_emulator(void)
 {
     own(getppid(), 500, process_namespace());
@@ -454,6 +465,11 @@ static void test_owners(void **state)
     assert_int_equal(status_of(belong_to_another_namespace), 0);
     assert_int_equal(status_of(belong_to_one_that_started_later), 1);
     assert_int_equal(status_of(belong_to_one_of_an_emulator), 7);
+    struct process_info info;
+    if (!process_look(getpid(), &info) || info.start < 1000)
+        return; /* under an emulator */
+    assert_int_equal(status_of(belong_to_one_that_started_earlier), 1);
+    assert_int_equal(status_of(belong_to_one_that_started_a_little_earlier), 7);
     assert_int_equal(status_of(belong_to_nobody), 1);
 }
 

@@ -184,6 +184,7 @@ static unsigned num_properties;
 static const struct qemu_region_ops *ops;
 static void *ops_of;
 static struct qemu_section there; /* what the machine has at the address that is asked for */
+static bool has_neighbour;        /* a byte behind it */
 static bool is_stopped, is_big, has_faults = true, takes_no_blocker;
 static unsigned max_regions = 10;
 static char reason[200], error;
@@ -318,7 +319,10 @@ static struct qemu_section find(struct qemu_region *region, uint64_t addr, uint6
     bool is_there = there.region &&
                     addr <= there.offset_within_address_space + there.size_low - 1 &&
                     there.offset_within_address_space - addr < size;
-    return is_there ? there : (struct qemu_section){.region = NULL};
+    if (is_there || !has_neighbour || addr != there.offset_within_address_space + there.size_low)
+        return is_there ? there : (struct qemu_section){.region = NULL};
+    return (struct qemu_section){
+        .region = there.region, .size_low = 1, .offset_within_address_space = addr};
 }
 
 static const char *region_name(const struct qemu_region *region)
@@ -649,6 +653,7 @@ static void test_choices(void **state)
     assert_int_equal(dev->on_error, ON_ERROR_FAULT);
     assert_int_equal(dev->endian, ENDIAN_LITTLE);
     assert_false(dev->has_base);
+    assert_null(dev->wrong);
 }
 
 /* Each bus has its own. */
@@ -932,6 +937,10 @@ static void test_a_report(void **state)
     (void)state;
     check_report(0x1000, "board virt 7.2.22\ntree no\ninterrupts\nused 10 serial\n"
                          "memory 0x1000 0x10ff uart\nend\n");
+    has_neighbour = true;
+    check_report(0x1000, "board virt 7.2.22\ntree no\ninterrupts\nused 10 serial\n"
+                         "memory 0x1000 0x10ff uart\nmemory 0x1100 0x1100 uart\nend\n");
+    has_neighbour = false;
     /* The address space ends with it. */
     check_report(UINT64_C(0xffffffffffffff00),
                  "board virt 7.2.22\ntree no\ninterrupts\nused 10 serial\n"

@@ -314,6 +314,8 @@ static void test_a_gic(void **state)
     device_set_line(&b, 0, true);
     device_set_line(&a, 0, false);
     check_log("5=1 ");
+    irq_set_anew(&b);
+    check_log("5=1 ");
     device_set_line(&b, 0, false);
     check_log("5=0 ");
 }

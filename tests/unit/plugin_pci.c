@@ -238,6 +238,18 @@ static void test_regions_that_cannot_be(void **state)
     assert_true(pci_machine_realize(dev)); /* just as many as there are */
 }
 
+/* Without lines there is no table of messages, either. */
+static void test_as_many_regions_as_bars(void **state)
+{
+    (void)state;
+    for (unsigned i = 1; i < 6; i++)
+        dev->pci.sizes[i] = 4096;
+    check_refused("its regions take 6 BARs, MSI-X one, and there are 6; a mem64 takes two: use "
+                  "fewer of those, or leave MSI-X out");
+    dev->pci.vectors = 0;
+    assert_true(pci_machine_realize(dev));
+}
+
 static void test_numbers_that_cannot_be(void **state)
 {
     static const struct {
@@ -620,6 +632,7 @@ int main(void)
         TEST(test_a_bar_behind_one_of_64_bits),
         TEST(test_a_bar_of_memory),
         TEST(test_regions_that_cannot_be),
+        TEST(test_as_many_regions_as_bars),
         TEST(test_numbers_that_cannot_be),
         TEST(test_qemus_that_cannot),
         cmocka_unit_test(test_a_qemu_without_pci),

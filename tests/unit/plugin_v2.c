@@ -719,8 +719,9 @@ static void test_refusals(void **state)
     check_refusal(trestle_v2_status_text(TRESTLE_V2_BUSY));
     device(0)->pci.num_regions = 2;
     check_refusal("the other side is older and knows one region of a device");
-    device(0)->pci.num_regions = 1;
-    device(0)->pci.are_memory[0] = true;
+    device(0)->pci.num_regions = 2;
+    device(0)->pci.are_memory[1] = true;
+    v2_machine.welcome.features |= TRESTLE_V2_FEATURE_REGIONS;
     check_refusal("the other side has no regions that are memory");
     v2_machine.welcome.features &= ~(uint32_t)TRESTLE_V2_FEATURE_SHM;
     if (is_ring)
@@ -809,6 +810,48 @@ static void test_a_region_of_memory(void **state)
         v2_machine_finish();
         prepare();
         v2_machine.welcome.features = features;
+    }
+    device(1)->pci.num_regions = 1; /* of the second one */
+    device(1)->pci.are_memory[0] = true;
+    device(1)->pci.sizes[0] = 0x1000;
+    device(1)->pci.memory_fds[0] = STDERR_FILENO;
+    v2_machine_start();
+    assert_non_null(strstr(v2_machine_log(), "\n2> memory 0x0 0x1000 at 0\n"));
+    v2_machine_finish();
+}
+
+/* Those that come with the second half are nobody's. */
+static void test_a_welcome_in_halves(void **state)
+{
+    (void)state;
+    v2_machine.has_halves = true;
+    v2_machine.num_devices = 1;
+    v2_machine_start();
+    assert_int_equal(v2_machine_read(0, 0, NULL), 0);
+    v2_machine_finish();
+}
+
+/* Two that are ready at the same time are looked at in the same turn. */
+static void test_interrupts_of_two(void **state)
+{
+    (void)state;
+    say_line(0, 0, true);
+    say_line(1, 1, true);
+    v2_machine_main_loop();
+    assert_int_equal(device(0)->irq_levels, 1);
+    assert_int_equal(device(1)->irq_levels, 2);
+}
+
+/* One that does not ask is not told. */
+static void test_no_bus_without_the_feature(void **state)
+{
+    (void)state;
+    for (int is_direct = 1; is_direct >= 0; is_direct--) {
+        device(0)->pci.is_direct = is_direct;
+        transport_v2.bus_changed(device(0));
+        check_log("");
+        assert_int_equal(v2_machine_read(0, 0, NULL), 0);
+        check_log("1> read/4 0x0 0x0 at 5000\n");
     }
 }
 
@@ -1028,6 +1071,8 @@ static void test_shared_ram(void **state)
         0, (struct trestle_v2_message){.type = TRESTLE_V2_DMA_WRITTEN, .addr = V2_RAM, .data = 16});
     v2_machine_main_loop();
     check_log("written 0x80000000 16\n");
+    transport_v2.reset(device(1));
+    check_log("2> reset alone 0x0 0x0 at 5000\n");
     device(1)->pci.is_direct = false;
     transport_v2.bus_changed(device(1));
     check_log("2> bus 0x0 0x0 at 5000\n");
@@ -1093,6 +1138,8 @@ int main(void)
         WITHOUT(test_descriptors_that_nobody_wants),
         WITHOUT(test_busy),
         WITHOUT(test_a_region_of_memory),
+        WITH(test_interrupts_of_two),
+        WITH(test_no_bus_without_the_feature),
         WITHOUT(test_an_overdue_handshake),
         WITH(test_posted_writes_of_a_lost_device),
         WITH(test_no_answer_to_what_nobody_asked_for),
@@ -1102,10 +1149,15 @@ int main(void)
     };
     const struct CMUnitTest socket_tests[] = {WITHOUT(test_two_processes)};
     const struct CMUnitTest ring_tests[] = {
-        WITH(test_no_room),           WITH(test_interrupts_behind_an_answer),
-        WITH(test_rings_for_nothing), WITHOUT(test_the_other_carrier),
-        WITH(test_the_end_of_rings),  WITH(test_the_end_of_rings_while_one_waits),
-        WITHOUT(test_inline),         WITHOUT(test_inline_later),
+        WITH(test_no_room),
+        WITH(test_interrupts_behind_an_answer),
+        WITH(test_rings_for_nothing),
+        WITHOUT(test_the_other_carrier),
+        WITHOUT(test_a_welcome_in_halves),
+        WITH(test_the_end_of_rings),
+        WITH(test_the_end_of_rings_while_one_waits),
+        WITHOUT(test_inline),
+        WITHOUT(test_inline_later),
         WITHOUT(test_inline_turns),
     };
     const struct CMUnitTest goodbyes[] = {WITH(test_goodbye)};

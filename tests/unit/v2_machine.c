@@ -45,6 +45,7 @@ static void (*on_reset)(void *opaque), (*on_ready)(void *opaque);
 static struct qemu_notifier *on_exit_of_qemu;
 static struct ipc_crowd crowd;
 static int ram_fd = -1;
+static unsigned num_mapped;
 
 static void note(const char *format, ...)
 {
@@ -285,12 +286,14 @@ static void *map(void *space, uint64_t addr, uint64_t *ref_size, bool is_write, 
     if (*ref_size > 0x1000)
         *ref_size = 0x1000;
     note("written 0x%" PRIx64 " %" PRIu64 "\n", addr, *ref_size);
+    num_mapped++;
     return &board;
 }
 
 static void unmap(void *space, void *buf, uint64_t size, bool is_write, uint64_t accessed)
 {
     assert(space == &board && buf == &board && is_write && size == accessed);
+    num_mapped--;
 }
 
 /* --- the process ----------------------------------------------------------------------------- */
@@ -338,7 +341,11 @@ static void welcome(unsigned i)
     while (v2_machine.more_descriptors && num_fds < SHM_NUM_FDS)
         fds[num_fds++] = dup(STDERR_FILENO);
     trestle_v2_encode_welcome(bytes, &answer);
-    assert(fds_send(streams[i].fd, bytes, sizeof(bytes), fds, num_fds) == 0);
+    size_t first = v2_machine.has_halves ? sizeof(bytes) / 2 : sizeof(bytes);
+    int none = STDERR_FILENO;
+    assert(fds_send(streams[i].fd, bytes, first, fds, num_fds) == 0);
+    if (v2_machine.has_halves)
+        assert(fds_send(streams[i].fd, bytes + first, sizeof(bytes) - first, &none, 1) == 0);
     fds_close(fds, num_fds);
     channel_open_stream(&sockets[i], &streams[i]);
     is_greeted[i] = true;
@@ -426,6 +433,7 @@ static void take_from_socket(unsigned i)
     int r;
     while (streams[i].fd >= 0 && (r = channel_take(&sockets[i], &message)) != 0) {
         if (r == 1) {
+            assert(message.device == v2_machine.numbers[i] || message.type == TRESTLE_V2_GOODBYE);
             handle(i, &message);
             if (message.type == TRESTLE_V2_DMA_DONE && message.status == TRESTLE_V2_OK)
                 take_payload(i);
@@ -612,7 +620,7 @@ void v2_machine_finish(void)
         assert(dev->irq_levels == 0);
     }
     channel_close(&ring);
-    assert(!session_first() && !timer.is_armed);
+    assert(!session_first() && !timer.is_armed && num_mapped == 0);
 }
 
 int v2_machine_read(unsigned device, uint64_t offset, uint64_t *ret_data)

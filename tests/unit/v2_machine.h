@@ -30,9 +30,10 @@ struct v2_machine {
     uint32_t numbers[V2_DEVICES];          /* of the devices */
     uint8_t processes[V2_DEVICES];         /* which of several they are in; over sockets */
     bool no_descriptors, more_descriptors; /* than there should be */
-    const char *bytes;                     /* what it says in place of a welcome */
-    bool hangs_up;                         /* once it was greeted */
-    struct trestle_v2_message reply;       /* to each request: status, data and next */
+    bool has_halves;                 /* the welcome comes in two pieces, with descriptors each */
+    const char *bytes;               /* what it says in place of a welcome */
+    bool hangs_up;                   /* once it was greeted */
+    struct trestle_v2_message reply; /* to each request: status, data and next */
     unsigned greetings;
     uint8_t clients[8][TRESTLE_V2_ID_SIZE]; /* the identities in them */
 
