@@ -112,11 +112,13 @@ static char *place_text(const struct place *place)
 
 static const char *why(int status)
 {
-    return status == -ETIME    ? "it never answers"
-           : status == -EBUSY  ? "an access of the guest is under way there; try again"
-           : status == -ERANGE ? "that is outside of its registers"
-           : status == -EINVAL ? "it takes no access of that width there"
-                               : strerror(-status);
+    return status == -ETIME       ? "it never answers"
+           : status == -ETIMEDOUT ? "it did not answer in time"
+           : status == -EIO       ? "it answered with an error"
+           : status == -EBUSY     ? "an access of the guest is under way there; try again"
+           : status == -ERANGE    ? "that is outside of its registers"
+           : status == -EINVAL    ? "it takes no access of that width there"
+                                  : strerror(-status);
 }
 
 static void begin(const struct poke *poke)

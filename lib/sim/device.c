@@ -37,19 +37,28 @@ static struct trestle_request *request_take(struct trestle_device *dev)
     return req;
 }
 
+/* Models answer with few numbers. The usual text of these is about files and sockets. */
+static const char *status_text(int status)
+{
+    const char *text = strerrordesc_np(-status);
+    return status == -EIO         ? "the device answered with an error"
+           : status == -ETIMEDOUT ? "the device did not answer in time"
+           : text                 ? text
+                                  : "unknown error";
+}
+
 static cold void request_warn(struct trestle_device *dev, const struct trestle_request *req,
                               const char *why)
 {
     struct trestle_register_at at;
     char name[80] = "";
-    if (!why)
-        why = strerrordesc_np(-req->status);
     if (trestle_device_register(dev, req->access.region, req->access.offset, &at))
         trestle_register_name(at.reg, at.index, name, sizeof(name));
     trestle_device_log(dev, TRESTLE_LOG_WARNING,
                        "%s of %" PRIu32 " bytes at offset 0x%" PRIx64 "%s%s%s refused: %s",
                        req->write ? "write" : "read", req->access.size, req->access.offset,
-                       name[0] ? " (" : "", name, name[0] ? ")" : "", why ? why : "unknown error");
+                       name[0] ? " (" : "", name, name[0] ? ")" : "",
+                       why ? why : status_text(req->status));
 }
 
 /* The request has its status: logs an error. */
@@ -66,7 +75,7 @@ static void request_finish(struct trestle_device *dev)
     struct trestle_request *req = request_take(dev);
     if (trestle_event_pending(&dev->delayed))
         sim_cancel(dev->facts.sim, &dev->delayed);
-    request_tell(dev, req, NULL);
+    request_tell(dev, req, device_has_failed(dev) ? dev->failure : NULL);
     if (device_is_observed(dev))
         observe_answer(dev, req);
     if (req->done)

@@ -189,6 +189,10 @@ class Others(RTLCase):
         result = self.poke("write core+0 50\nread core+0\nexpect error read core+4\nexpect irq core 1\n"
                            "run 1us\nexpect irq core 0\n", "wb_fade")
         self.assertEqual(result.code, 0, result)
+        result = self.poke("read core+4\n", "wb_fade")
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("refused: the device answered with an error\n", result.err)
+        self.assertIn("read of core+0x4: bus error: it answered with an error\n", result.err)
         self.check_oracle("wb_fade", [0])
 
     def test_wishbone_cycles_are_single(self):

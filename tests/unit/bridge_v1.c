@@ -149,7 +149,7 @@ static void test_refused_by_the_model(void **state)
     int fd = client_connect(f, 0);
     send_request(fd, TRESTLE_V1_READ, 4, BASE + REG_FAIL, 0);
     expect(f, fd, false, 0);
-    assert_log_has(f, "refused: Input/output error");
+    assert_log_has(f, "refused: the device answered with an error");
     close(fd);
 }
 

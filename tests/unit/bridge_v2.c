@@ -123,7 +123,7 @@ static void test_posted_writes_keep_order(void **state)
     trestle_bridge_stats(f->bridge, 0, &stats);
     assert_int_equal(stats.writes, 500);
     assert_int_equal(stats.errors, 1);
-    assert_log_has(f, "refused: Input/output error");
+    assert_log_has(f, "refused: the device answered with an error");
 }
 
 /* The end of the sockets may be seen at any moment: it is made to come at many. */

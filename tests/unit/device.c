@@ -342,7 +342,18 @@ static void test_refusal_names_the_access(void **state)
     req = request(false, 0, 4, 0);
     assert_int_equal(trestle_device_submit(dev, &req), 0);
     assert_int_equal(req.status, -EIO);
-    assert_string_equal(host.log, "d0: read of 4 bytes at offset 0x0 refused: Input/output error");
+    assert_string_equal(
+        host.log, "d0: read of 4 bytes at offset 0x0 refused: the device answered with an error");
+    s->answer = -ETIMEDOUT;
+    req = request(false, 0, 4, 0);
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_string_equal(
+        host.log, "d0: read of 4 bytes at offset 0x0 refused: the device did not answer in time");
+    s->answer = -ENOENT;
+    req = request(false, 0, 4, 0);
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_string_equal(host.log,
+                        "d0: read of 4 bytes at offset 0x0 refused: No such file or directory");
 }
 
 static void test_model_without_callbacks(void **state)
