@@ -470,7 +470,7 @@ class Simulator(SystemCCase):
                                   ("exec sleep 600", 0, "trestle: warning: soc: its process did not end within 2000 ms "
                                    "of the run, and was killed")):
             with self.subTest(after=after):
-                guest = self.guest(command=["sh", "-c", f"{MODELS / 'moody_soc'}; {after}"])
+                guest = self.guest(command=["sh", "-c", f'"$0"; {after}', str(MODELS / "moody_soc")])
                 guest.process.stdin.write(f"w 4 {BASE:x} 1\nq 0\n".encode())
                 guest.process.stdin.flush()
                 got, log = guest.end()
