@@ -116,6 +116,19 @@ class Layout(common.TestCase):
                          ["cli/none.c", "plugin/wrong.c", "tools/run"])
 
 
+class Check(common.TestCase):
+    def test_changes_without_a_script(self):
+        (self.dir / "tools").mkdir()
+        shutil.copy(TOOLS / "check", self.dir / "tools")
+        (self.dir / "notes.txt").write_text("no script\n")
+        for command in (("init", "--quiet"), ("add", "tools/check"),
+                        ("-c", "user.name=A", "-c", "user.email=a@b", "commit", "--quiet", "-m", "One"),
+                        ("add", "notes.txt")):
+            subprocess.run(["git", *command], cwd=self.dir, check=True)
+        result = common.run([self.dir / "tools" / "check", "--changed"])
+        self.assertIn("ok: scripts\n", result.out, result)
+
+
 class Forge(common.TestCase):
     def test_its_targets_are_there(self):
         makefile = (common.SOURCE / "Makefile").read_text()
