@@ -380,6 +380,10 @@ int config_load(const char *path, struct config **ret_config, char **ret_error)
             xformat("%s: larger than %zu MB; name a configuration file", path, FILE_LIMIT >> 20);
     else if (r == -EISDIR)
         *ret_error = xformat("%s: is a directory; name a configuration file in it", path);
+    else if (r == -ENXIO)
+        *ret_error = xformat("%s: is a socket; name a configuration file, or reach a run that "
+                             "listens there with trestle poke --attach %s",
+                             path, path);
     else if (r < 0)
         *ret_error =
             xformat("%s: cannot read the configuration: %s; check the path", path, strerror(-r));

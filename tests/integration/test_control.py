@@ -467,6 +467,12 @@ class Refusals(ControlCase):
         self.assert_refused("trestle: poke takes a configuration or --attach, and then a script or -c; "
                             "see trestle poke --help", "poke", "--attach", "ctl", "a", "b")
 
+    def test_a_socket_is_no_configuration(self):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.path))
+            self.assert_refused("ctl: is a socket; name a configuration file, or reach a run that listens "
+                                "there with trestle poke --attach ctl", "poke", "ctl", "-c", "time")
+
     def test_a_path_that_cannot_be(self):
         guest = self.guest()
         self.assert_refused("trestle: --control ctl: another Trestle serves this socket; end it, or "
