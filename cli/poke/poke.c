@@ -675,8 +675,9 @@ static enum poke_status do_help(struct poke *poke, const struct words *words)
 {
     (void)words;
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(poke->out, "  %s %s\n        %s\n", poke_commands[i].name,
-                poke_commands[i].arguments, poke_commands[i].help);
+        fprintf(poke->out, "  %s%s%s\n        %s\n", poke_commands[i].name,
+                poke_commands[i].arguments[0] ? " " : "", poke_commands[i].arguments,
+                poke_commands[i].help);
     fputs(
         "Numbers are decimal, or hexadecimal with 0x. BYTES are bytes, hexadecimal numbers of 2, "
         "4,\n"

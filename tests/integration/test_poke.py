@@ -95,6 +95,10 @@ class Commands(PokeCase):
                          "expect irq thermometer 1; write i2c.STATUS 0x90; run 1ms;"
                          "write i2c.STATUS 0x28; run 1ms; expect i2c.DATA 81", "", I2C)
 
+    def test_help(self):
+        result = self.poke("help")
+        self.assertIn("  irqs\n        show the interrupt lines\n  send DEVICE.PORT BYTES\n", result.out)
+
     def test_devices(self):
         self.assert_fine("devices", "echo_device: echo at 0x10200000, 4096 bytes\n"
                                     "compute_device: compute at 0x10300000, 4096 bytes\n")
