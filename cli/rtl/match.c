@@ -124,8 +124,10 @@ static bool find_one(const struct rtl_ports *ports, const struct rtl_bus *bus,
             ref_almost->is_vague = bus->is_vague;
             ref_almost->port = &ports->ports[i];
             ref_almost->sentence = xformat(
-                "%s looks like %s%s, but \"%.*s%s\" is missing", ports->ports[i].name, bus->name,
-                bus->is_master ? " of a master" : "", (int)place.length, place.text, missing);
+                "%s looks like %s%s, but \"%.*s%s\" is missing; if another port is it, add "
+                "--use PORT=%s:%s",
+                ports->ports[i].name, bus->name, bus->is_master ? " of a master" : "",
+                (int)place.length, place.text, missing, bus->is_master ? "master" : "bus", missing);
         }
     }
     return !missing;

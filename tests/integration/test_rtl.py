@@ -556,7 +556,7 @@ class Masters(RTLCase):
         self.assertEqual((result.code, result.out), (2, ""), result)
         self.assertRegex(result.err, r"^trestle: the build does not know what these inputs are for: m_axi_awready "
                          r"\(1 bit\), .* \(m_axi_awvalid looks like AXI4-Lite of a master, but "
-                         r"\"m_axi_wstrb\" is missing\); give each a value with --tie")
+                         r"\"m_axi_wstrb\" is missing; if another port is it, add --use PORT=master:wstrb\); give each a value with --tie")
         ports = self.dir / "odd.json"
         ports.write_text(json.dumps({"ports": [{"name": "m_axi_which", "use": "master",
                                                 "signal": "wstrb"}]}))
@@ -975,7 +975,8 @@ class Ports(RTLCase):
         args = ("--top", "apb_blink")
         result = self.trestle("rtl", "ports", core, *args)
         self.assertEqual(result.code, 0, result)
-        self.assertEqual(result.err, 'trestle: before rtl build: penable looks like APB, but "psel" is missing\n')
+        self.assertEqual(result.err, 'trestle: before rtl build: penable looks like APB, but "psel" is missing; '
+                                     "if another port is it, add --use PORT=bus:psel\n")
         self.assertFalse((self.dir / "odd.so").exists())
         ports = json.loads(result.out)
         uses = {"tick": "clock", "go": "reset, active low", "chosen": "psel", "answer": "prdata",
@@ -1247,7 +1248,8 @@ class Refused(RTLCase):
                 ("module m (input clk); endmodule module n (input clk); endmodule\n",
                  "verilator: %Error-MULTITOP"),
                 ("module m (input clk, input psel); endmodule\n",
-                 'psel looks like APB, but "penable" is missing'),
+                 'psel looks like APB, but "penable" is missing; if another port is it, add '
+                 "--use PORT=bus:penable\n"),
                 ("// nothing\n", "verilator: %Error"),
                 ("package p; endpackage\n", "verilator: %Error"),
                 (f"module m ({bus}); {body} endmodule\n", "no clock was found among the inputs"),
@@ -1282,7 +1284,8 @@ class Refused(RTLCase):
         text = (EXAMPLE / "ticker.v").read_text()
         for signal in "s_axi_rready", "s_axi_arready":
             self.check_refused(text.replace(signal, "s_axi_other"),
-                               f'(s_axi_awvalid looks like AXI4-Lite, but "{signal}" is missing)')
+                               f'(s_axi_awvalid looks like AXI4-Lite, but "{signal}" is missing; if another '
+                               f"port is it, add --use PORT=bus:{signal[6:]})")
 
     def test_no_file(self):
         self.assert_refused("trestle: cannot read .: Is a directory; check the path", "rtl", "build", ".")
