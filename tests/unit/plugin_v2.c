@@ -1021,10 +1021,11 @@ static void test_inline_turns(void **state)
     v2_machine.is_mute = true;
     assert_int_equal(v2_machine_read(0, 0x10, &data), -ETIMEDOUT);
     (void)v2_machine_log();
+    say_line(1, 1, true);
     interrupt_and_answer();
     say_line(0, 0, true);
     sessions_take_turn(); /* as far as the answer, which may be somebody's */
-    check_log("1: line 1 is 1\n");
+    check_log("2: line 1 is 1\n1: line 1 is 1\n");
     sessions_take_turn();
     check_log("");
     v2_machine.is_mute = false;
