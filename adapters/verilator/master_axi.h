@@ -79,6 +79,10 @@ struct Master {
     {
         return st.read.phase == WANTED || st.write.phase == WANTED;
     }
+    static bool rests(const state &st)
+    {
+        return st.read.phase == READY && st.write.phase == READY;
+    }
     static bool waits(const state &st)
     {
         return st.read.phase == ASKED || st.write.phase == ASKED;

@@ -34,6 +34,10 @@ struct Master {
     {
         return st.phase == WANTED;
     }
+    static bool rests(const state &st)
+    {
+        return st.phase == READY;
+    }
     static bool waits(const state &st)
     {
         return st.phase == ASKED;

@@ -128,6 +128,10 @@ template <class Core> struct no_master {
     {
         return false;
     }
+    static constexpr bool rests(const state &)
+    {
+        return true;
+    }
     static constexpr bool waits(const state &)
     {
         return false;

@@ -88,7 +88,8 @@ template <class Triggers> void set_triggers(Triggers &triggers, uint64_t which, 
 //   pins, num_pins: names, pins_driven: which are outputs, pins_up: the inputs that are 1 if nobody
 //   drives them, pins_out(core) -> levels, pins_in(core, levels),
 //   Bus: idle(core), begin(core, transaction), step(core, transaction) -> before an edge: done?
-//   Master: before(core, state), after(core, state): around an edge; wants(state) -> guest memory
+//   Master: before(core, state), after(core, state): around an edge, where the latter sets the same
+//   inputs as long as rests(state); wants(state) -> guest memory
 //   now?, serve(state, memory, cycle), waits(state) -> for memory?, ended(state, memory, cycle,
 //   write, status)
 template <class Map> class rtl
@@ -192,6 +193,7 @@ template <class Map> class rtl
     // State outside the core that decides how it goes on. Plain bytes.
     struct around {
         typename Map::Master::state master;
+        bool is_quiet; // the core's inputs are those of a master's slave that waits
         typename clocks<Map>::state clocks;
     };
     struct snapshot {
@@ -367,7 +369,7 @@ template <class Map> class rtl
         evaluate(is_committed);
         if (is_committed)
             wave_.dump((cycle_ + 1) * period_);
-        Map::Master::after(*core_, around_.master);
+        drive_master();
         Map::clock(*core_, 0);
         evaluate(is_committed);
         cycle_++;
@@ -384,15 +386,28 @@ template <class Map> class rtl
             Vcore___024root___eval(core_->rootp);
     }
 
-    // A cycle of a core that runs ahead: its inputs stay. Where all that starts its logic is the
-    // rising edge, it is the code behind that edge. The clock itself need not move for it.
+    void drive_master()
+    {
+        Map::Master::after(*core_, around_.master);
+        around_.is_quiet = Map::Master::rests(around_.master);
+    }
+
+    // A cycle of a core that runs ahead: its inputs stay, but for what its master sees. Where all
+    // that starts its logic is the rising edge, it is the code behind that edge. The clock itself
+    // need not move for it.
     void tick_ahead()
     {
         if constexpr (Map::triggers > 0) {
             auto *root = core_->rootp;
+            Map::Master::before(*core_, around_.master);
+            bool stays = around_.is_quiet && Map::Master::rests(around_.master);
             set_triggers(root->__VnbaTriggered, Map::triggers, true);
             Vcore___024root___eval_nba(root);
             set_triggers(root->__VnbaTriggered, Map::triggers, false);
+            if (!stays) {
+                drive_master();
+                Vcore___024root___eval(root);
+            }
             cycle_++;
         } else {
             tick();
@@ -475,6 +490,7 @@ template <class Map> class rtl
     {
         std::memset(&around_.master, 0, sizeof(around_.master));
         Map::Master::idle(*core_);
+        around_.is_quiet = !Map::Master::is_there;
     }
 
     // What the master has asked for with the last edge, whose time it is.

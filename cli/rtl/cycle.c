@@ -133,10 +133,10 @@ void rtl_cycle_read(struct rtl_cycle *cycle, const struct rtl_ports *ports, cons
     }
 }
 
-/* A master changes inputs in each cycle, and another clock is an input of its own. */
+/* Another clock moves by itself while the core runs ahead. */
 static bool has_only_clock(const struct rtl_ports *ports)
 {
-    if (ports->master.bus || ports->clock->of_struct)
+    if (ports->clock->of_struct)
         return false;
     for (size_t i = 0; i < ports->count; i++)
         if (ports->ports[i].use == RTL_CLOCK && &ports->ports[i] != ports->clock)

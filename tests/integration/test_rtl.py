@@ -382,6 +382,7 @@ class Masters(RTLCase):
         out = self.assert_built(CORES / "axi4_copy.v", output="axi4_copy.so")
         self.assertIn("bus: registers\nmaster: AXI4\n", out)
         self.assertRegex(out, r"(?m)^  output  3  m_axi_awprot +master$")
+        self.assertIn("\nit runs ahead quickly: ", out)
         go = ("write core+0xc 1\nrun 1us\nexpect irq core 1\nexpect core+0xc 0\nexpect irq core 0\n"
               "write core+0xc 2\nrun 1us\nexpect irq core 1\nexpect core+0xc 0\n")
         first = (f'mem {RAM:#x} = "{self.LETTERS}"\nwrite core+0 {RAM:#x}\n'
