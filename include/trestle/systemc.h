@@ -35,6 +35,7 @@
 #include <list>
 #include <memory>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -460,13 +461,34 @@ class kernel : public sc_core::sc_object
     std::string why_;
 };
 
+// Interrupt lines. It throws if somebody binds one that is not there: device_options has none by
+// default.
+class irq_lines : public sc_core::sc_vector<sc_core::sc_in<bool>>
+{
+    using base = sc_core::sc_vector<sc_core::sc_in<bool>>;
+
+  public:
+    irq_lines(const char *name, unsigned count) : base(name, count)
+    {
+    }
+
+    sc_core::sc_in<bool> &operator[](size_t line)
+    {
+        if (line >= size())
+            throw std::out_of_range(std::string(this->name()) + " has " + std::to_string(size()) +
+                                    " lines, and no line " + std::to_string(line) +
+                                    "; set irqs in its trestle::device_options");
+        return base::operator[](line);
+    }
+};
+
 // A device's side of the model callbacks: all of trestle::device<> but its sockets.
 class port : public sc_core::sc_module
 {
   public:
     using transaction = tlm::tlm_generic_payload;
 
-    sc_core::sc_vector<sc_core::sc_in<bool>> irq;
+    irq_lines irq;
     sc_core::sc_out<bool> reset;
 
     // For models that raise interrupts by a call. A pulse is high for one moment, for inputs that

@@ -557,7 +557,8 @@ class Masters(RTLCase):
         self.assertEqual((result.code, result.out), (2, ""), result)
         self.assertRegex(result.err, r"^trestle: the build does not know what these inputs are for: m_axi_awready "
                          r"\(1 bit\), .* \(m_axi_awvalid looks like AXI4-Lite of a master, but "
-                         r"\"m_axi_wstrb\" is missing; if another port is it, add --use PORT=master:wstrb\); give each a value with --tie")
+                         r"\"m_axi_wstrb\" is missing; if another port is it, add --use PORT=master:wstrb\); "
+                         r"give each a value with --tie")
         ports = self.dir / "odd.json"
         ports.write_text(json.dumps({"ports": [{"name": "m_axi_which", "use": "master",
                                                 "signal": "wstrb"}]}))

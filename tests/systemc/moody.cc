@@ -51,6 +51,8 @@ struct Moody : sc_core::sc_module {
             throw 14;
         if (clock_ns == 15)
             SC_REPORT_FATAL("moody", "15 ns are\nforbidden");
+        if (clock_ns == 18)
+            guest.irq[guest.irq.size()](reset);
         is_last_wrong_ = clock_ns == 16;
         if (clock_ns == 17)
             unbound.reset(new sc_core::sc_in<bool>("unbound"));

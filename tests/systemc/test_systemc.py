@@ -361,7 +361,9 @@ class Ends(SystemCCase):
 
     def test_a_module_that_cannot_be_made(self):
         for clock_ns, why in ((13, "13 ns are unlucky"), (14, "something was thrown that is no std::exception"),
-                              (15, r"Fatal: moody: 15 ns are forbidden \(\S*moody.cc:\d+\)")):
+                              (15, r"Fatal: moody: 15 ns are forbidden \(\S*moody.cc:\d+\)"),
+                              (18, r"moody.guest.irq has (\d) lines, and no line \1; "
+                                   "set irqs in its trestle::device_options")):
             result = self.trestle("run", self.moody(params={"clock_ns": clock_ns}))
             self.assertEqual((result.code, result.out), (2, ""), result)
             self.assertRegex(result.err, r"\A\S+: devices\[0\]: model 'moody' did not start: the SystemC module "
