@@ -198,6 +198,20 @@ class Install(common.TestCase):
                 self.assertEqual(result.code, 0, result)
                 self.assertIn("hello: 3 passed, 0 failed", result.out)
 
+    def test_guest_of_sources_with_other_names(self):
+        common.guest("probe")
+        (self.dir / "Makefile").write_text("include $(shell pkg-config --variable=makefile trestle-guest)\n"
+                                           "a.elf: main.c more.c\nnone.elf:\n")
+        (self.dir / "main.c").write_text('#include "guest.h"\nint more(void);\n'
+                                         "int guest_main(void) { return more(); }\n")
+        (self.dir / "more.c").write_text("int more(void);\nint more(void) { return 7; }\n")
+        built = common.run(["make", "-C", self.dir, "a.elf"], env=self.env)
+        self.assertEqual((built.code, built.err), (0, ""), built)
+        self.assertTrue((self.dir / "a.elf").exists(), built)
+        built = common.run(["make", "-C", self.dir, "none.elf"], env=self.env)
+        self.assertEqual(built.code, 2, built)
+        self.assertIn('none.elf has no sources; write "none.elf: FILE.c" into the Makefile', built.err)
+
     def test_guest_for_an_unknown_architecture(self):
         (self.dir / "Makefile").write_text(
             "include $(shell pkg-config --variable=makefile trestle-guest)\na.elf: a.c\n")
