@@ -26,7 +26,8 @@
 #include "util.h"
 
 static const struct command_option options[] = {
-    {'t', "top", "NAME", "the top module; by default that of the first file", .long_only = true},
+    {'t', "top", "NAME", "the top module; default: the one that no other contains",
+     .long_only = true},
     {'G', "parameter", "P=VALUE", "a parameter of the top; may be repeated"},
     {'I', "include", "DIR", "another directory with modules and included files"},
     {'D', "define", "NAME=VALUE", "a macro; may be repeated"},
@@ -45,7 +46,7 @@ static const struct command_option options[] = {
      .long_only = true},
     {'w', "word-addresses", NULL, "addresses count words, not bytes", .long_only = true},
     {'W', "master-word-addresses", NULL, "its master's addresses count words", .long_only = true},
-    {'o', "output", "FILE", "the model; default: TOP.so"},
+    {'o', "output", "FILE", "the model; default: NAME.so, by --top or the first file"},
     {0},
 };
 
@@ -840,5 +841,7 @@ const struct command command_rtl = {
         "names,\n"
         "prints what they are for, and writes it to NAME.ports.json. A C++ compiler makes a .so,\n"
         "which a configuration names as a model. rtl ports prints the same file without making a\n"
-        "model: change it, and give it to rtl build with --ports.\n",
+        "model: change it, and give it to rtl build with --ports. Files in C or C++ among "
+        "FILE.v...\n"
+        "have the functions that the core imports (DPI).\n",
 };
