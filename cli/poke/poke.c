@@ -115,6 +115,7 @@ static const char *why(int status)
     return status == -ETIME       ? "it never answers"
            : status == -ETIMEDOUT ? "it did not answer in time"
            : status == -EIO       ? "it answered with an error"
+           : status == -EFAULT    ? "it has nothing at this address"
            : status == -EBUSY     ? "an access of the guest is under way there; try again"
            : status == -ERANGE    ? "that is outside of its registers"
            : status == -EINVAL    ? "it takes no access of that width there"

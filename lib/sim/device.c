@@ -42,6 +42,7 @@ static const char *status_text(int status)
 {
     const char *text = strerrordesc_np(-status);
     return status == -EIO         ? "the device answered with an error"
+           : status == -EFAULT    ? "the device has nothing at this address"
            : status == -ETIMEDOUT ? "the device did not answer in time"
            : text                 ? text
                                   : "unknown error";

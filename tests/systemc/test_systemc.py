@@ -140,7 +140,8 @@ class Answers(SystemCCase):
     def test_an_error_response_is_a_bus_error(self):
         guest = self.guest()
         self.assertIn("!", self.read(guest, ADDRESS_ERROR))
-        self.assertIn("read of 4 bytes at offset 0xc refused: Bad address", self.quit(guest))
+        self.assertIn("read of 4 bytes at offset 0xc refused: the device has nothing at this address",
+                      self.quit(guest))
 
     def test_reports_go_to_the_log(self):
         guest = self.guest()

@@ -349,6 +349,12 @@ static void test_refusal_names_the_access(void **state)
     assert_int_equal(trestle_device_submit(dev, &req), 0);
     assert_string_equal(
         host.log, "d0: read of 4 bytes at offset 0x0 refused: the device did not answer in time");
+    s->answer = -EFAULT;
+    req = request(false, 0, 4, 0);
+    assert_int_equal(trestle_device_submit(dev, &req), 0);
+    assert_string_equal(
+        host.log,
+        "d0: read of 4 bytes at offset 0x0 refused: the device has nothing at this address");
     s->answer = -ENOENT;
     req = request(false, 0, 4, 0);
     assert_int_equal(trestle_device_submit(dev, &req), 0);
