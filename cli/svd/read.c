@@ -722,7 +722,7 @@ int svd_load(const char *path, struct svd_file **ret_file, char **ret_error)
     size_t size;
     int r = io_read_file(path, FILE_MAX, &text, &size);
     if (r < 0) {
-        *ret_error = xformat("%s: %s", path, strerror(-r));
+        *ret_error = xformat("%s: %s; check the path", path, strerror(-r));
         return r;
     }
     r = svd_parse(path, text, size, ret_file, ret_error);

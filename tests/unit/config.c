@@ -144,12 +144,12 @@ static const struct {
      "1: devices[0]: the model svd needs to know what it stands for; add \"params\": { \"file\": "
      "\"nrf51.svd\", \"peripheral\": \"UART0\" }"},
     {"{'devices': [{'model': 'svd',\n'params': {'file': '/nowhere/a.svd', 'peripheral': 'A'}}]}",
-     "2: devices[0].params.file: /nowhere/a.svd: No such file or directory"},
+     "2: devices[0].params.file: /nowhere/a.svd: No such file or directory; check the path"},
     {"{'devices': [{'svd': '/nowhere/a.svd'}]}",
      "1: devices[0]: add \"all\": true for all peripherals of the file; for one of them, write "
      "\"model\": \"svd\""},
     {"{'devices': [{'svd': '/nowhere/a.svd', 'all': true}]}",
-     "1: devices[0].svd: /nowhere/a.svd: No such file or directory"},
+     "1: devices[0].svd: /nowhere/a.svd: No such file or directory; check the path"},
     {"{'devices': [{'svd': 'a.svd', 'all': true,\n'except': 'UART0'}]}",
      "2: devices[0].except: \"UART0\" is not a list of peripherals; write for example \"except\": "
      "[\"UART0\", \"RTC0\"]"},

@@ -544,7 +544,7 @@ static void test_no_file(void **state)
     struct svd_file *file;
     char *error = NULL;
     assert_int_equal(svd_load("/nowhere/at.svd", &file, &error), -ENOENT);
-    assert_string_equal(error, "/nowhere/at.svd: No such file or directory");
+    assert_string_equal(error, "/nowhere/at.svd: No such file or directory; check the path");
     free(error);
 }
 
