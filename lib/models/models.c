@@ -139,16 +139,33 @@ static int load_python(struct trestle_model_library *library, const char *path, 
     return r;
 }
 
+static bool has_suffix(const char *path, const char *suffix)
+{
+    size_t length = strlen(path), rest = strlen(suffix);
+    return length > rest && strcmp(path + length - rest, suffix) == 0;
+}
+
 static bool is_python(const char *path)
 {
-    size_t length = strlen(path);
-    return length > 3 && strcmp(path + length - 3, ".py") == 0;
+    return has_suffix(path, ".py");
+}
+
+/* What to do with a file that is the source of a model, or NULL. */
+static const char *source_advice(const char *path)
+{
+    if (has_suffix(path, ".v") || has_suffix(path, ".sv"))
+        return "it is Verilog; trestle rtl build makes a model of it";
+    if (has_suffix(path, ".c") || has_suffix(path, ".cc") || has_suffix(path, ".cpp"))
+        return "it is a source; compile it with -shared -fPIC, and name the result";
+    return NULL;
 }
 
 static int load_object(struct trestle_model_library *library, const char *path, char **ret_error)
 {
     char buffer[128];
-    const char *flaw = elf_flaw(path, buffer); /* the loader may crash at it */
+    const char *flaw = source_advice(path);
+    if (!flaw)
+        flaw = elf_flaw(path, buffer); /* the loader may crash at it */
     if (flaw)
         return error_set(ret_error, -ENOEXEC, "cannot load the model %s: %s", path, flaw);
     void *loaded = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
@@ -170,7 +187,8 @@ int trestle_model_load(const char *path, struct trestle_model_library **ret_libr
                          path);
     int r = access(path, R_OK) < 0 ? -errno : 0;
     if (r < 0)
-        return error_set(ret_error, r, "%s: %s", path, error_text(r));
+        return error_set(ret_error, r, "%s: %s; build it, or correct the path", path,
+                         error_text(r));
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* nothing to wait for */
         return error_set(ret_error, -ENOEXEC, "%s: it is not a file", path);

@@ -8,7 +8,7 @@
 #include "trestle/models.h"
 
 /* FIXTURES: the directory of the shared objects, from the build. SOURCE: this file, no shared
- * object. */
+ * object. CORE: one in Verilog. */
 
 static void test_bundled(void **state)
 {
@@ -119,14 +119,16 @@ static void refused(const char *path, int expected, const char *text)
 
 static void test_refused(void **state)
 {
-    refused(FIXTURES "/absent.so", -ENOENT, "absent.so: No such file or directory");
+    refused(FIXTURES "/absent.so", -ENOENT,
+            "absent.so: No such file or directory; build it, or correct the path");
     refused("good.so", -ENOENT, "'good.so'; a model in a file needs a '/': ./good.so");
     refused(FIXTURES "/no_entry.so", -ENOEXEC,
             "no_entry.so is not a model: it has no trestle_model_entry");
     refused(FIXTURES "/null_entry.so", -ENOEXEC, "has no trestle_model_entry");
     refused(FIXTURES "/bad_table.so", -ENOEXEC, "bad_table.so: model 'bad': region_size is 0");
     refused(FIXTURES "/unresolved.so", -ENOEXEC, "function_of_another_library");
-    refused(SOURCE, -ENOEXEC, "it is not a shared object");
+    refused(SOURCE, -ENOEXEC, "compile it with -shared -fPIC, and name the result");
+    refused(CORE, -ENOEXEC, "it is Verilog; trestle rtl build makes a model of it");
 }
 
 int main(void)
