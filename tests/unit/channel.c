@@ -270,6 +270,29 @@ static void test_what_was_left_behind_comes_first(void **state)
     assert_int_equal(is_end, channel_is_shared(&f.client));
 }
 
+/* Descriptor 0 is the server's memory, and then the client's end of the doorbell. */
+static void test_rings_with_descriptor_0(void **state)
+{
+    struct trestle_v2_message message = {.type = TRESTLE_V2_READ, .size = 4};
+    const char *what;
+    int fds[SHM_NUM_FDS], saved = free_stdin();
+    (void)state;
+    assert_int_equal(channel_create_ring(&f.server, false, &what), 0);
+    assert_int_equal(f.server.shm.fds[SHM_FD_MEMORY], 0);
+    for (int i = 0; i < SHM_NUM_FDS; i++)
+        fds[i] = dup(f.server.shm.fds[i]);
+    shm_handed_over(&f.server.shm);
+    assert_int_equal(dup2(fds[SHM_FD_DOORBELL], 0), 0); /* which is free again */
+    close(fds[SHM_FD_DOORBELL]);
+    fds[SHM_FD_DOORBELL] = 0;
+    assert_int_equal(channel_open_ring(&f.client, false, fds), 0);
+    assert_int_equal(channel_post(&f.client, &message), 0);
+    assert_int_equal(channel_take(&f.server, &message), 1);
+    channel_close(&f.client);
+    restore_stdin(saved);
+    channel_close(&f.server);
+}
+
 #define BOTH(test)                                                 \
     cmocka_unit_test_setup_teardown(test, open_rings, close_both), \
         cmocka_unit_test_setup_teardown(test, open_streams, close_both)
@@ -288,6 +311,7 @@ int main(void)
                                         close_both),
         cmocka_unit_test_setup_teardown(test_doorbells_hold_few_rings, open_rings, close_both),
         cmocka_unit_test(test_a_ring_that_cannot_be),
+        cmocka_unit_test(test_rings_with_descriptor_0),
         cmocka_unit_test_setup_teardown(test_a_sleeper_hears_of_the_end, open_rings, close_both),
         BOTH(test_a_sleeper_wakes),
         BOTH(test_what_was_left_behind_comes_first),

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,6 +28,22 @@ void check_fail_cmp(const char *text, __int128 a, const char *op, __int128 b, co
     print_error("%s: %s%ju %s %s%ju does not hold\n", text, a < 0 ? "-" : "",
                 (uintmax_t)(a < 0 ? -a : a), op, b < 0 ? "-" : "", (uintmax_t)(b < 0 ? -b : b));
     _fail(file, line);
+}
+
+int free_stdin(void)
+{
+    int saved = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(STDIN_FILENO);
+    return saved;
+}
+
+void restore_stdin(int saved)
+{
+    assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), -1);
+    if (saved < 0)
+        return;
+    dup2(saved, STDIN_FILENO);
+    close(saved);
 }
 
 static void look(struct descriptors *ret_open)

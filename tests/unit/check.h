@@ -35,4 +35,9 @@ void check_fail_cmp(const char *text, __int128 a, const char *op, __int128 b, co
 int check_run_group(const char *name, const struct CMUnitTest *tests, size_t num,
                     CMFixtureFunction setup, CMFixtureFunction teardown);
 
+/* Until restore_stdin(), the next descriptor that is opened is 0, as in a process that began
+ * without it. Whoever got it has to have closed it by then. */
+int free_stdin(void);
+void restore_stdin(int saved);
+
 #endif

@@ -283,6 +283,22 @@ static void test_descriptors_travel(void **state)
 }
 
 /* What else may come along with bytes is no descriptor. */
+/* One of something before is none. */
+static void test_an_old_error_with_descriptors(void **state)
+{
+    int fds[FDS_MAX];
+    size_t num_fds;
+    char byte;
+    (void)state;
+    errno = EINTR;
+    assert_int_equal(fds_send(pair[1], "", 0, NULL, 0), 0);
+    close(pair[1]);
+    pair[1] = -1;
+    errno = EINTR;
+    assert_int_equal(fds_recv(pair[0], &byte, 1, fds, &num_fds), 0);
+    assert_int_equal(num_fds, 0);
+}
+
 static void test_credentials_are_no_descriptors(void **state)
 {
     char buf[4];
@@ -323,6 +339,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_output_waits_in_the_buffer, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(test_a_buffer_that_is_just_full, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(test_descriptors_travel, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(test_an_old_error_with_descriptors, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(test_credentials_are_no_descriptors, open_pair, close_pair),
         cmocka_unit_test(test_files_that_keep_their_bytes),
         cmocka_unit_test_setup_teardown(test_connect, make_dir, remove_dir),

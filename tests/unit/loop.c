@@ -109,6 +109,42 @@ static void test_removed_in_the_same_turn(void **state)
     assert_int_equal(loop_run(&loop, 0), 0);
 }
 
+/* The first of as many as are taken at a time removes the last of them. */
+static void test_many_ready_at_once(void **state)
+{
+    struct pipe_source *list[LOOP_BATCH];
+    for (int i = 0; i < LOOP_BATCH; i++) {
+        list[i] = add(EPOLLIN);
+        assert_int_equal(write(list[i]->fds[1], "x", 1), 1);
+    }
+    list[0]->removes = list[LOOP_BATCH - 1];
+    assert_int_equal(loop_run(&loop, -1), LOOP_BATCH - 1);
+    for (int i = 0; i < LOOP_BATCH - 1; i++) {
+        assert_int_equal(list[i]->calls, 1);
+        drop(list[i]);
+    }
+    assert_int_equal(loop_run(&loop, 0), 0);
+}
+
+static void test_descriptor_0(void **state)
+{
+    struct loop own;
+    int saved = free_stdin();
+    assert_int_equal(loop_init(&own), 0);
+    assert_int_equal(own.epoll_fd, 0);
+    loop_finish(&own);
+    restore_stdin(saved);
+    saved = free_stdin();
+    struct pipe_source *s = add(EPOLLIN);
+    assert_int_equal(s->fds[0], 0);
+    assert_int_equal(write(s->fds[1], "x", 1), 1);
+    assert_int_equal(loop_run(&loop, -1), 1);
+    loop_remove(&loop, &s->source);
+    assert_int_equal(loop_run(&loop, 0), 0);
+    drop(s);
+    restore_stdin(saved);
+}
+
 static void heard(int number)
 {
     (void)number;
@@ -131,6 +167,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_who_is_ready_is_called, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(test_removed_in_the_same_turn, open_loop, close_loop),
+        cmocka_unit_test_setup_teardown(test_many_ready_at_once, open_loop, close_loop),
+        cmocka_unit_test_setup_teardown(test_descriptor_0, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(test_a_signal_is_no_error, open_loop, close_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
