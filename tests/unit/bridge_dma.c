@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 
+#include "bridge/inline.h"
 #include "v2_client.h"
 
 /* A guest with 1 MiB of memory at 0x80000000, on a thread of its own: the bridge waits for it. */
@@ -260,6 +261,12 @@ static void test_ram_that_cannot_be_shared(void **state)
     assert_int_equal(share(f, RAM_BASE, RAM_SIZE + 1, 0, fd), TRESTLE_V2_NOT_RAM);
     assert_int_equal(share(f, RAM_BASE, RAM_SIZE, 1, fd), TRESTLE_V2_NOT_RAM);
     assert_log_has(f, "guest RAM at 0x80000000 is not shared");
+    char path[40];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int only_read = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(share(f, RAM_BASE, RAM_SIZE, 0, only_read), TRESTLE_V2_NO_MEMORY);
+    assert_log_has(f, "guest RAM at 0x80000000 is not shared: it cannot be mapped");
+    close(only_read);
     /* It goes by messages. */
     struct guest guest = {0};
     run_dma(f, &guest, 100);
@@ -391,6 +398,35 @@ static void test_answer_before_the_end(void **state)
     assert_null(strstr(f->log, "did not answer"));
 }
 
+static struct guest guest_in_turn;
+
+static void serve_in_turn(void)
+{
+    struct trestle_v2_message m;
+    while (ring_take(&client.events, &m) > 0)
+        if (m.type == TRESTLE_V2_DMA_READ || m.type == TRESTLE_V2_DMA_WRITE)
+            answer_dma(&guest_in_turn, &m);
+}
+
+/* A guest in this thread is called where the bridge waits for it. */
+static void test_guest_in_the_same_thread(void **state)
+{
+    struct fixture *f = *state;
+    struct inline_bridge inside;
+    guest_in_turn = (struct guest){0};
+    for (size_t j = 0; j < RAM_SIZE; j++)
+        ram[j] = (uint8_t)(j * 7 + (j >> 8));
+    bridge_inline(f->bridge, serve_in_turn, &inside);
+    post(&client, 0, write_at(REG_DMA, 70000, 10));
+    post(&client, 0, (struct trestle_v2_message){.type = TRESTLE_V2_ADVANCE, .time = 10});
+    for (unsigned i = 0; i < 1000 && guest_in_turn.pieces < 4; i++)
+        inside.serve(inside.ctx, 0);
+    assert_int_equal(guest_in_turn.pieces, 4);
+    serve_in_turn(); /* the rest are answers */
+    assert_int_equal(ask(f, &client, 0, read_at(REG_DMA_STATUS, 8, 10)).data, 0);
+    assert_memory_equal(ram + (DMA_TO - RAM_BASE), ram + (DMA_FROM - RAM_BASE), 70000);
+}
+
 #define DMA_TESTS                                                        \
     CLIENT_TEST(test_dma), CLIENT_TEST(test_writes_posted_during_a_dma), \
         CLIENT_TEST(test_dma_answer_is_a_lie)
@@ -406,6 +442,7 @@ int main(void)
     const struct CMUnitTest shm_tests[] = {
         DMA_TESTS,
         CLIENT_TEST(test_answer_before_the_end),
+        CLIENT_TEST(test_guest_in_the_same_thread),
     };
     features = FEATURES_GUEST;
     int failed = cmocka_run_group_tests_name("DMA, sockets", dma_tests, NULL, NULL);

@@ -91,6 +91,11 @@ static void test_files_that_cannot_be(void **state)
     struct fixture *f = *state;
     int fd = file_of(REGION_SIZE, F_SEAL_SHRINK), shrinks = file_of(REGION_SIZE, 0);
     int small = file_of(REGION_SIZE - 1, F_SEAL_SHRINK);
+    char path[40];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int only_read = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(share(f, LAST, MEMORY, REGION_SIZE, only_read), TRESTLE_V2_NO_MEMORY);
+    close(only_read);
     assert_int_equal(share(f, LAST, MEMORY, REGION_SIZE, shrinks), TRESTLE_V2_NOT_RAM);
     assert_int_equal(share(f, LAST, MEMORY, REGION_SIZE, small), TRESTLE_V2_NOT_RAM);
     assert_int_equal(share(f, LAST, MEMORY, REGION_SIZE - 1, fd), TRESTLE_V2_NOT_RAM);

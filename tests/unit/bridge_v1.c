@@ -221,6 +221,53 @@ static void test_client_comes_back(void **state)
     }
 }
 
+/* It has connected again before the bridge looks at the end of its first connection. */
+static void test_client_that_is_faster_than_its_end(void **state)
+{
+    struct fixture *f = *state;
+    int fd = client_connect(f, 0), other = client_connect(f, 1);
+    write_value(f, fd, BASE, 1);
+    write_value(f, other, BASE + STRIDE, 1); /* the latest is looked at first */
+    int again = client_connect(f, 0);
+    close(fd);
+    write_value(f, again, BASE, 2);
+    assert_null(strstr(f->log, "turned away"));
+    close(again);
+    close(other);
+}
+
+/* Of a process that began without it: the bridge's own, its first socket, or its client's. */
+static void test_descriptor_0(void **state)
+{
+    struct fixture *f = *state;
+    for (int step = 0; step < 3; step++) {
+        const struct trestle_bridge_options options = {
+            .size = sizeof(options), .wait = TRESTLE_WAIT_SLEEP, .log = fixture_log, .ctx = f};
+        int saved = -1;
+        trestle_bridge_destroy(f->bridge);
+        f->log[0] = '\0';
+        if (step == 0)
+            saved = free_stdin();
+        assert_int_equal(trestle_bridge_create(&options, &f->bridge, NULL), 0);
+        add_devices(f, 3);
+        if (step == 1)
+            saved = free_stdin();
+        assert_int_equal(trestle_bridge_listen(f->bridge, NULL), 0);
+        int fd = client_connect(f, 0);
+        if (step == 2)
+            saved = free_stdin();
+        write_value(f, fd, BASE, 1);
+        assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), FD_CLOEXEC);
+        close(fd);
+        wait_for_log(f, "Device dev0 disconnected");
+        if (step < 2) {
+            trestle_bridge_destroy(f->bridge);
+            f->bridge = NULL;
+        }
+        restore_stdin(saved);
+    }
+}
+
 static void test_second_client_is_turned_away(void **state)
 {
     struct fixture *f = *state;
@@ -580,6 +627,8 @@ int main(void)
         BRIDGE_TEST(test_connected_devices_are_served_while_others_are_not),
         BRIDGE_TEST(test_answers_go_to_who_asked),
         BRIDGE_TEST(test_client_comes_back),
+        BRIDGE_TEST(test_client_that_is_faster_than_its_end),
+        BRIDGE_TEST(test_descriptor_0),
         BRIDGE_TEST(test_second_client_is_turned_away),
         BRIDGE_TEST(test_deferred_answer),
         BRIDGE_TEST(test_lost_client_frees_a_device_that_never_answers),

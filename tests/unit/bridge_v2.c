@@ -495,6 +495,30 @@ static void test_posted_write_that_interrupts_rings(void **state)
     assert_int_equal(poll(&bell, 1, 0), 1);
 }
 
+/* It is said once, and only this device's connection ends. */
+static void test_interrupts_that_nobody_reads(void **state)
+{
+    static const char line[] = "dev0: the client does not read its answers; disconnected";
+    struct fixture *f = *state;
+    struct trestle_device *device = trestle_bridge_device(f->bridge, 0);
+    for (unsigned i = 1; i < 100000 && !log_has(f, line); i++) {
+        struct trestle_request req = {.access = {.offset = REG_IRQ, .data = i % 2, .size = 8},
+                                      .write = true};
+        assert_int_equal(trestle_device_submit(device, &req), 0);
+    }
+    assert_log_has(f, line);
+    for (unsigned i = 0; i < 4; i++) {
+        struct trestle_request req = {.access = {.offset = REG_IRQ, .data = i % 2, .size = 8},
+                                      .write = true};
+        assert_int_equal(trestle_device_submit(device, &req), 0);
+    }
+    assert_null(strstr(strstr(f->log, line) + 1, line));
+    for (uint8_t byte; client_receive(f, client.fds[0], &byte, 1);)
+        ;
+    wait_for_log(f, "Device dev0 disconnected");
+    assert_int_equal(ask(f, &client, 1, read_at(0, 4, 0)).status, TRESTLE_V2_OK);
+}
+
 /* --- what ends a session --------------------------------------------------------------------- */
 
 static void test_unknown_type(void **state)
@@ -583,6 +607,38 @@ static void test_doorbell_that_is_closed(void **state)
     for (uint32_t i = 0; i < 3; i++)
         join(f, &client, i, features);
     assert_int_equal(ask(f, &client, 1, read_at(0, 8, 0)).data, 0x77);
+}
+
+static void post_a_ring_full(void *bell)
+{
+    uint8_t byte;
+    struct trestle_v2_message posted = write_at(0, 0, 0);
+    posted.flags = TRESTLE_V2_FLAG_POSTED;
+    assert_int_equal(read(*(int *)bell, &byte, 1), 1);
+    for (uint64_t i = 1; i <= RING_SLOTS; i++) {
+        posted.data = i;
+        post(&client, 1, posted);
+    }
+}
+
+/* The bridge has found the ring empty, and then the client fills it and is gone. */
+static void test_ring_that_is_filled_last(void **state)
+{
+    struct fixture *f = *state;
+    int fds[2];
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_int_equal(trestle_bridge_watch(f->bridge, fds[0], post_a_ring_full, &fds[0]), 0);
+    assert_int_equal(write(fds[1], "x", 1), 1); /* comes first, in the same turn */
+    close(client.shm.doorbell_fd);
+    client.shm.doorbell_fd = -1;
+    wait_for_log(f, "QEMU went away without saying so");
+    trestle_bridge_unwatch(f->bridge, fds[0]);
+    leave(&client);
+    for (uint32_t i = 0; i < 3; i++)
+        join(f, &client, i, features);
+    assert_int_equal(ask(f, &client, 1, read_at(0, 8, 0)).data, RING_SLOTS);
+    close(fds[0]);
+    close(fds[1]);
 }
 
 /* The client says for ever that it sleeps. */
@@ -700,6 +756,24 @@ static void test_carrier_is_decided_once(void **state)
     close(fd);
 }
 
+/* The memory that the bridge makes gets that number, where the process began without it. */
+static void test_memory_of_descriptor_0(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_hello hello = hello_for(0, FEATURES_SHM);
+    int fds[FDS_MAX], fd = client_connect(f, 0);
+    size_t num_fds;
+    wait_for_log(f, "Device dev0 connected");
+    int saved = free_stdin();
+    send_hello(fd, &hello);
+    assert_int_equal(receive_welcome(f, fd, fds, &num_fds).status, TRESTLE_V2_OK);
+    assert_int_equal(num_fds, SHM_NUM_FDS);
+    assert_int_equal(fds[SHM_FD_MEMORY], 0); /* the bridge has closed its own by now */
+    fds_close(fds, num_fds);
+    restore_stdin(saved);
+    close(fd);
+}
+
 #define CARRIER_TESTS                                                                              \
     CLIENT_TEST(test_read_and_write), CLIENT_TEST(test_no_lines_for_who_does_not_know_of_them),    \
         CLIENT_TEST(test_errors_have_a_status), CLIENT_TEST(test_notes), CLIENT_TEST(test_faults), \
@@ -759,7 +833,10 @@ static void test_called_directly(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest socket_guest_tests[] = {GUEST_TESTS};
+    const struct CMUnitTest socket_guest_tests[] = {
+        GUEST_TESTS,
+        CLIENT_TEST(test_interrupts_that_nobody_reads),
+    };
     const struct CMUnitTest shm_guest_tests[] = {
         GUEST_TESTS,
         CLIENT_TEST(test_posted_write_that_interrupts_rings),
@@ -773,6 +850,7 @@ int main(void)
         CLIENT_TEST(test_ring_sequence_jumps),
         CLIENT_TEST(test_doorbell_without_a_message),
         CLIENT_TEST(test_doorbell_that_is_closed),
+        CLIENT_TEST(test_ring_that_is_filled_last),
         CLIENT_TEST(test_doorbell_that_nobody_empties),
         CLIENT_TEST(test_memory_that_is_unmapped),
         CLIENT_TEST(test_events_consumed_is_a_lie),
@@ -782,6 +860,7 @@ int main(void)
     const struct CMUnitTest handshake_tests[] = {
         CLIENT_TEST(test_refused_handshakes),
         CLIENT_TEST(test_carrier_is_decided_once),
+        CLIENT_TEST(test_memory_of_descriptor_0),
     };
     features = FEATURES_SOCKET;
     int failed = cmocka_run_group_tests_name("v2 over sockets", socket_tests, NULL, NULL);

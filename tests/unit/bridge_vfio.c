@@ -8,6 +8,7 @@
 #include "bridge_fixture.h"
 #include "front/vfio/wire.h"
 #include "ipc/fds.h"
+#include "trestle/registers.h"
 
 enum {
     BAR = 0,
@@ -349,6 +350,38 @@ static void test_bars_that_cannot_be(void **state)
         assert_int_equal(open_with(&memory_model, &given), cases[i].r);
         if (fd >= 0)
             close(fd);
+        trestle_bridge_destroy(f->bridge);
+    }
+}
+
+/* A second region at I/O ports: a power of two, 16 at least and 256 at most. */
+static void test_io_bar(void **state)
+{
+    enum { PORTS = 2, BAR_AT = 0x10 + 4 * PORTS }; /* behind the first, which takes two */
+    static const struct {
+        uint32_t bytes, size;
+    } cases[] = {{4, 16}, {16, 16}, {17, 32}, {256, 256}, {257, 0}};
+    static const struct trestle_region registers = {TRESTLE_REGION_SIZES, .bytes = REG_END,
+                                                    .widths = 15};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct trestle_region ports = {TRESTLE_REGION_SIZES, .bytes = cases[i].bytes,
+                                             .widths = 15};
+        const struct trestle_region *const regions[] = {&registers, &ports, NULL};
+        struct trestle_model model = memory_model;
+        struct trestle_pci given = pci;
+        uint32_t size = cases[i].size;
+        uint8_t payload[32] = {32, [8] = PORTS};
+        model.regions = regions;
+        given.more_bars[0] = TRESTLE_BAR_IO;
+        assert_int_equal(open_with(&model, &given), size ? 0 : -EINVAL);
+        if (size) {
+            assert_int_equal(ask(VFIO_GET_REGION_INFO, payload, 32), 0);
+            assert_int_equal(vfio_get64(heard.payload + 16), size);
+            write_to(CONFIG, BAR_AT, 4, UINT32_MAX);
+            assert_int_equal(read_of(CONFIG, BAR_AT, 4), (0 - size) | 1);
+            close(fd);
+        }
         trestle_bridge_destroy(f->bridge);
     }
 }
@@ -709,6 +742,87 @@ static void test_descriptors_with_halves(void **state)
     close(memory);
 }
 
+/* A descriptor is that of its message, also right behind one that comes in two pieces. */
+static void test_descriptor_behind_halves(void **state)
+{
+    uint8_t bytes[VFIO_HEADER_SIZE + 24] = {0}, payload[32] = {32}, *ram;
+    int memory = make_ram(true, &ram);
+    (void)state;
+    vfio_put_header(bytes, &(struct vfio_header){.id = ++last_id,
+                                                 .command = VFIO_DMA_UNMAP,
+                                                 .size = sizeof(bytes),
+                                                 .flags = VFIO_TYPE_COMMAND});
+    bytes[VFIO_HEADER_SIZE] = 24;
+    vfio_put32(bytes + VFIO_HEADER_SIZE + 4, VFIO_UNMAP_ALL);
+    assert_int_equal(fds_send(fd, bytes, 8, NULL, 0), 0);
+    for (unsigned i = 0; i < 3; i++)
+        turn(f);
+    vfio_put32(payload + 4, 3);
+    vfio_put64(payload + 16, RAM_AT);
+    vfio_put64(payload + 24, RAM_SIZE);
+    assert_int_equal(fds_send(fd, bytes + 8, sizeof(bytes) - 8, NULL, 0), 0);
+    say(++last_id, VFIO_DMA_MAP, VFIO_TYPE_COMMAND, payload, sizeof(payload), &memory, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        hear();
+        assert_int_equal(heard.header.error, 0);
+    }
+    assert_int_equal(heard.header.id, last_id);
+    assert_log_has(f, "at 0x80000000 is shared");
+    munmap(ram, RAM_SIZE + 4096);
+    close(memory);
+}
+
+/* What the client gives, or the bridge's copy of it, gets that number where the process began
+ * without it. */
+static void test_descriptor_0(void **state)
+{
+    const uint32_t flags = VFIO_SET_EVENTFD | VFIO_SET_TRIGGER;
+    uint8_t *bytes,
+        map_all[VFIO_HEADER_SIZE + 32] = {[VFIO_HEADER_SIZE] = 32, [VFIO_HEADER_SIZE + 4] = 3};
+    int memory = make_ram(false, &bytes), event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), saved;
+    (void)state;
+    write_to(CONFIG, COMMAND, 2, COMMAND_MASTER);
+    for (uint32_t index = VFIO_INTX; index <= VFIO_MSIX; index++) {
+        saved = free_stdin();
+        assert_int_equal(set_irqs(flags, index, 0, 1, &event, 1), 0);
+        assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), FD_CLOEXEC);
+        set_line(1);
+        assert_int_equal(signals_of(event), 1);
+        set_line(0);
+        assert_int_equal(set_irqs(VFIO_SET_NONE | VFIO_SET_TRIGGER, index, 0, 0, NULL, 0), 0);
+        restore_stdin(saved);
+    }
+    vfio_put64(map_all + VFIO_HEADER_SIZE + 16, RAM_AT);
+    vfio_put64(map_all + VFIO_HEADER_SIZE + 24, RAM_SIZE);
+    for (uint8_t is_copy = 0; is_copy < 2; is_copy++) {
+        vfio_put_header(map_all, &(struct vfio_header){.id = ++last_id,
+                                                       .command = VFIO_DMA_MAP,
+                                                       .size = sizeof(map_all),
+                                                       .flags = VFIO_TYPE_COMMAND});
+        if (!is_copy)
+            saved = free_stdin();
+        assert_int_equal(fds_send(fd, map_all, VFIO_HEADER_SIZE, &memory, 1), 0);
+        for (unsigned i = 0; i < 3; i++)
+            turn(f);
+        if (is_copy)
+            saved = free_stdin();
+        client_send(fd, map_all + VFIO_HEADER_SIZE, 32);
+        hear();
+        assert_int_equal(heard.header.error, 0);
+        assert_log_has(f, "at 0x80000000 may become shorter (it is not sealed)");
+        assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), is_copy ? FD_CLOEXEC : -1);
+        bytes[DMA_FROM - RAM_AT] = (uint8_t)(is_copy + 1);
+        assert_int_equal(copy_in_guest(1), 0);
+        assert_int_equal(bytes[DMA_TO - RAM_AT], is_copy + 1);
+        assert_int_equal(unmap(VFIO_UNMAP_ALL, 0, 0), 0);
+        restore_stdin(saved);
+        f->log[0] = '\0';
+    }
+    munmap(bytes, RAM_SIZE + 4096);
+    close(memory);
+    close(event);
+}
+
 static void test_a_file_that_becomes_shorter(void **state)
 {
     uint8_t *bytes;
@@ -855,6 +969,7 @@ int main(void)
         VFIO_TEST(test_configuration_space),
         cmocka_unit_test(test_one_line_and_none),
         cmocka_unit_test(test_bars_that_cannot_be),
+        cmocka_unit_test(test_io_bar),
         VFIO_TEST(test_accesses),
         VFIO_TEST(test_power),
         VFIO_TEST(test_window),
@@ -864,6 +979,8 @@ int main(void)
         VFIO_TEST(test_descriptors_with_halves),
         VFIO_TEST(test_interrupts_that_cannot_be),
         VFIO_TEST(test_memory_of_files),
+        VFIO_TEST(test_descriptor_behind_halves),
+        VFIO_TEST(test_descriptor_0),
         VFIO_TEST(test_a_file_that_becomes_shorter),
         VFIO_TEST(test_maps_that_cannot_be),
         VFIO_TEST(test_memory_by_messages),
