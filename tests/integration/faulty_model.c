@@ -25,7 +25,7 @@ static const char *const faults[] = {
     "loop",   "null",        "abort",        "exit",    "print",    "keep",    "slow",
     "thread", "picoseconds", "ping",         "fail",    "overflow", "leave",   "fork",
     "signal", "thread null", "thread exit",  "close",   "flood",    "trample", "helper",
-    "bus",    "lose",        "thread stays", "objects", "",
+    "bus",    "lose",        "thread stays", "objects", "waits",    "",
 };
 
 static void *from_a_thread(void *ctx)
@@ -138,6 +138,9 @@ static int misbehave(struct trestle_device *dev, const char *fault)
         printf("printed by the model\n");
     if (strcmp(fault, "slow") == 0)
         usleep(400000);
+    if (strcmp(fault, "waits") == 0)
+        while (access("go", F_OK) < 0)
+            usleep(1000);
     if (strcmp(fault, "thread") == 0)
         call_in_a_thread(from_a_thread, dev);
     if (strcmp(fault, "thread null") == 0)
