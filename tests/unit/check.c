@@ -40,8 +40,6 @@ int free_stdin(void)
 void restore_stdin(int saved)
 {
     assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), -1);
-    if (saved < 0)
-        return;
     dup2(saved, STDIN_FILENO);
     close(saved);
 }
@@ -105,6 +103,8 @@ static int tear_down(void **state)
 int check_run_group(const char *name, const struct CMUnitTest *tests, size_t num,
                     CMFixtureFunction setup, CMFixtureFunction teardown)
 {
+    if (fcntl(STDIN_FILENO, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != STDIN_FILENO)
+        return -1;
     struct CMUnitTest *group = calloc(num, sizeof(*group));
     struct wrapped *wrapped = calloc(num, sizeof(*wrapped));
     for (size_t i = 0; i < num; i++) {
