@@ -298,6 +298,26 @@ static void test_deferred_answer(void **state)
     close(other);
 }
 
+/* Two that waited come to their next requests in the same turn. */
+static void test_deferred_answers_at_once(void **state)
+{
+    struct fixture *f = *state;
+    int fds[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        fds[i] = client_connect(f, i);
+        write_value(f, fds[i], BASE + i * STRIDE, i);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        send_request(fds[i], TRESTLE_V1_READ, 4, BASE + i * STRIDE + REG_DEFERRED, 0);
+        send_request(fds[i], TRESTLE_V1_READ, 8, BASE + i * STRIDE, 0);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        expect(f, fds[i], true, 0xdef);
+        expect(f, fds[i], true, i);
+        close(fds[i]);
+    }
+}
+
 static void test_lost_client_frees_a_device_that_never_answers(void **state)
 {
     struct fixture *f = *state;
@@ -631,6 +651,7 @@ int main(void)
         BRIDGE_TEST(test_descriptor_0),
         BRIDGE_TEST(test_second_client_is_turned_away),
         BRIDGE_TEST(test_deferred_answer),
+        BRIDGE_TEST(test_deferred_answers_at_once),
         BRIDGE_TEST(test_lost_client_frees_a_device_that_never_answers),
         BRIDGE_TEST(test_an_answer_that_nothing_will_give),
         BRIDGE_TEST(test_answers_wait_for_a_slow_reader),

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "bridge/command.h"
 #include "bridge/inline.h"
@@ -39,6 +40,15 @@ static void test_read_and_write(void **state)
         assert_int_equal(reply.extra, 0);
         assert_int_equal(ask(f, &client, i, read_at(0, 1, 20)).data, i);
     }
+}
+
+static void test_carrier_is_said_once(void **state)
+{
+    const struct fixture *f = *state;
+    const char *line = client.shm.memory ? "QEMU speaks protocol 2 over shared memory"
+                                         : "QEMU speaks protocol 2 over sockets";
+    assert_log_has(f, line);
+    assert_null(strstr(strstr(f->log, line) + 1, "QEMU speaks"));
 }
 
 static void test_errors_have_a_status(void **state)
@@ -756,6 +766,30 @@ static void test_carrier_is_decided_once(void **state)
     close(fd);
 }
 
+/* Where files may not be as large, the answer does not offer it, and the sockets do. */
+static void test_no_shared_memory_for_a_client(void **state)
+{
+    struct fixture *f = *state;
+    struct trestle_v2_hello hello = hello_for(0, FEATURES_SHM);
+    struct rlimit limit, small;
+    int fds[FDS_MAX];
+    size_t num_fds;
+    client.fds[0] = client_connect(f, 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = (struct rlimit){4096, limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    send_hello(client.fds[0], &hello);
+    struct trestle_v2_welcome welcome = receive_welcome(f, client.fds[0], fds, &num_fds);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(welcome.status, TRESTLE_V2_OK);
+    assert_int_equal(welcome.features, FEATURES_SOCKET);
+    assert_int_equal(num_fds, 0);
+    assert_log_has(f, "the limit for the size of files");
+    assert_log_has(f, "QEMU speaks protocol 2 over sockets");
+    client.devices[0] = welcome.device;
+    assert_int_equal(ask(f, &client, 0, read_at(0, 4, 0)).status, TRESTLE_V2_OK);
+}
+
 /* The memory that the bridge makes gets that number, where the process began without it. */
 static void test_memory_of_descriptor_0(void **state)
 {
@@ -775,7 +809,8 @@ static void test_memory_of_descriptor_0(void **state)
 }
 
 #define CARRIER_TESTS                                                                              \
-    CLIENT_TEST(test_read_and_write), CLIENT_TEST(test_no_lines_for_who_does_not_know_of_them),    \
+    CLIENT_TEST(test_read_and_write), CLIENT_TEST(test_carrier_is_said_once),                      \
+        CLIENT_TEST(test_no_lines_for_who_does_not_know_of_them),                                  \
         CLIENT_TEST(test_errors_have_a_status), CLIENT_TEST(test_notes), CLIENT_TEST(test_faults), \
         CLIENT_TEST(test_posted_writes_keep_order),                                                \
         CLIENT_TEST(test_posted_writes_outlive_the_client),                                        \
@@ -819,6 +854,30 @@ static void test_called_directly(void **state)
     assert_int_equal(reply.data, 0x1234);
 }
 
+/* What came before is answered first: in the ring, or put off by a device. */
+static void test_called_directly_while_others_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct inline_bridge inside;
+    struct trestle_v2_message reply = {0}, request = read_at(REG_VALUE, 8, 0);
+    bridge_inline(f->bridge, NULL, &inside);
+    request.id = 1000;
+    uint64_t id = post(&client, 0, write_at(REG_VALUE, 5, 0));
+    assert_int_equal(inside.call(inside.ctx, &request, &reply), -EAGAIN);
+    expect_reply(f, 0, id);
+    assert_int_equal(inside.call(inside.ctx, &request, &reply), 1);
+    assert_int_equal(reply.data, 5);
+    request.addr = REG_DEFERRED;
+    request.id = 1001;
+    assert_int_equal(inside.call(inside.ctx, &request, &reply), 0);
+    request.addr = REG_VALUE;
+    request.id = 1002;
+    assert_int_equal(inside.call(inside.ctx, &request, &reply), 0);
+    assert_int_equal(inside.call(inside.ctx, &request, &reply), -EAGAIN);
+    assert_int_equal(expect_reply(f, 0, 1001).data, 0xdef);
+    assert_int_equal(expect_reply(f, 0, 1002).data, 5);
+}
+
 #define GUEST_TESTS                                                                                \
     CLIENT_TEST(test_irq_comes_before_the_reply),                                                  \
         CLIENT_TEST(test_timer_is_announced_and_advanced_to),                                      \
@@ -856,10 +915,12 @@ int main(void)
         CLIENT_TEST(test_events_consumed_is_a_lie),
         CLIENT_TEST(test_events_not_taken),
         CLIENT_TEST(test_called_directly),
+        CLIENT_TEST(test_called_directly_while_others_wait),
     };
     const struct CMUnitTest handshake_tests[] = {
         CLIENT_TEST(test_refused_handshakes),
         CLIENT_TEST(test_carrier_is_decided_once),
+        CLIENT_TEST(test_no_shared_memory_for_a_client),
         CLIENT_TEST(test_memory_of_descriptor_0),
     };
     features = FEATURES_SOCKET;

@@ -357,10 +357,15 @@ static void test_bars_that_cannot_be(void **state)
 /* A second region at I/O ports: a power of two, 16 at least and 256 at most. */
 static void test_io_bar(void **state)
 {
-    enum { PORTS = 2, BAR_AT = 0x10 + 4 * PORTS }; /* behind the first, which takes two */
     static const struct {
+        uint8_t first;
+        uint8_t bar; /* behind the first, which may take two */
         uint32_t bytes, size;
-    } cases[] = {{4, 16}, {16, 16}, {17, 32}, {256, 256}, {257, 0}};
+    } cases[] = {{TRESTLE_BAR_MEM64, 2, 4, 16},
+                 {TRESTLE_BAR_MEM64, 2, 16, 16},
+                 {TRESTLE_BAR_MEM, 1, 17, 32},
+                 {TRESTLE_BAR_MEM, 1, 256, 256},
+                 {TRESTLE_BAR_MEM64, 2, 257, 0}};
     static const struct trestle_region registers = {TRESTLE_REGION_SIZES, .bytes = REG_END,
                                                     .widths = 15};
     (void)state;
@@ -371,15 +376,17 @@ static void test_io_bar(void **state)
         struct trestle_model model = memory_model;
         struct trestle_pci given = pci;
         uint32_t size = cases[i].size;
-        uint8_t payload[32] = {32, [8] = PORTS};
+        uint8_t payload[32] = {32, [8] = cases[i].bar};
+        uint64_t at = 0x10 + UINT64_C(4) * cases[i].bar;
+        given.bar = cases[i].first;
         model.regions = regions;
         given.more_bars[0] = TRESTLE_BAR_IO;
         assert_int_equal(open_with(&model, &given), size ? 0 : -EINVAL);
         if (size) {
             assert_int_equal(ask(VFIO_GET_REGION_INFO, payload, 32), 0);
             assert_int_equal(vfio_get64(heard.payload + 16), size);
-            write_to(CONFIG, BAR_AT, 4, UINT32_MAX);
-            assert_int_equal(read_of(CONFIG, BAR_AT, 4), (0 - size) | 1);
+            write_to(CONFIG, at, 4, UINT32_MAX);
+            assert_int_equal(read_of(CONFIG, at, 4), (0 - size) | 1);
             close(fd);
         }
         trestle_bridge_destroy(f->bridge);
@@ -620,6 +627,7 @@ static void test_interrupts_that_cannot_be(void **state)
         assert_int_equal(set_irqs(bad[i].flags, bad[i].index, bad[i].start, bad[i].count, NULL, 0),
                          bad[i].error);
     const uint32_t flags = VFIO_SET_EVENTFD | VFIO_SET_TRIGGER;
+    assert_int_equal(set_irqs(flags, VFIO_MSIX, 2, 0, NULL, 0), 0); /* none, behind the last */
     assert_int_equal(set_irqs(flags, VFIO_INTX, 0, 1, &memory, 1), EINVAL); /* is no eventfd */
     assert_int_equal(set_irqs(flags, VFIO_MSIX, 0, 2, &event, 1), EINVAL);
     assert_int_equal(set_irqs(flags, VFIO_ERR, 0, 1, &event, 1), 0); /* is never signalled */
@@ -740,6 +748,18 @@ static void test_descriptors_with_halves(void **state)
     hear();
     assert_int_equal(heard.header.error, 0);
     close(memory);
+}
+
+/* Reading such a file could wait for somebody. */
+static void test_a_file_that_is_no_memory(void **state)
+{
+    int fds[2];
+    (void)state;
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_int_equal(map(3, 0, RAM_AT, RAM_SIZE, fds[0]), 0);
+    assert_log_has(f, "guest memory of 0x100000 bytes at 0x80000000 is reached by messages");
+    close(fds[0]);
+    close(fds[1]);
 }
 
 /* A descriptor is that of its message, also right behind one that comes in two pieces. */
@@ -979,6 +999,7 @@ int main(void)
         VFIO_TEST(test_descriptors_with_halves),
         VFIO_TEST(test_interrupts_that_cannot_be),
         VFIO_TEST(test_memory_of_files),
+        VFIO_TEST(test_a_file_that_is_no_memory),
         VFIO_TEST(test_descriptor_behind_halves),
         VFIO_TEST(test_descriptor_0),
         VFIO_TEST(test_a_file_that_becomes_shorter),
