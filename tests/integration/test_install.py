@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What "make install" leaves: a command that runs from there, and headers, libraries and a
 pkg-config file that serve C and C++ programs and models outside the tree."""
+import fnmatch
 import json
 import os
 import re
@@ -66,6 +67,17 @@ class Install(common.TestCase):
             "share/bash-completion/completions/trestle", "share/zsh/site-functions/_trestle",
         } | {f"share/doc/trestle/{path.name}" for path in (common.SOURCE / "docs").glob("*.md")}
         self.assertEqual(wanted - found, set())
+
+    def test_debian_packages_have_all_files(self):
+        """dh_missing ends the build of packages otherwise."""
+        libdir = common.build_option("libdir")
+        patterns = [line for path in (common.SOURCE / "debian").glob("*.install")
+                    for line in path.read_text().split()]
+        found = ["usr/" + re.sub(f"^{libdir}/", "lib/ARCH/", file) for file in common.files(self.prefix)
+                 if not (self.prefix / file).is_dir()]
+        self.assertEqual([file for file in sorted(found)
+                          if not any(fnmatch.fnmatch(file, form)
+                                     for pattern in patterns for form in (pattern, f"{pattern}/*"))], [])
 
     def test_command(self):
         trestle = self.prefix / "bin" / "trestle"
