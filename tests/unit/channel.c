@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -270,6 +271,17 @@ static void test_what_was_left_behind_comes_first(void **state)
     assert_int_equal(is_end, channel_is_shared(&f.client));
 }
 
+static void test_rings_leave_no_memory(void **state)
+{
+    unsigned char pages[(SHM_SIZE + 4095) / 4096];
+    uint8_t *memory = f.client.shm.memory;
+    (void)state;
+    assert_int_equal(mincore(memory, SHM_SIZE, pages), 0);
+    channel_close(&f.client);
+    assert_int_equal(mincore(memory, SHM_SIZE, pages), -1);
+    assert_int_equal(errno, ENOMEM); /* nothing is there */
+}
+
 /* Descriptor 0 is the server's memory, and then the client's end of the doorbell. */
 static void test_rings_with_descriptor_0(void **state)
 {
@@ -312,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_doorbells_hold_few_rings, open_rings, close_both),
         cmocka_unit_test(test_a_ring_that_cannot_be),
         cmocka_unit_test(test_rings_with_descriptor_0),
+        cmocka_unit_test_setup_teardown(test_rings_leave_no_memory, open_rings, close_both),
         cmocka_unit_test_setup_teardown(test_a_sleeper_hears_of_the_end, open_rings, close_both),
         BOTH(test_a_sleeper_wakes),
         BOTH(test_what_was_left_behind_comes_first),

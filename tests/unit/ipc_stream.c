@@ -137,6 +137,16 @@ static void test_connect(void **state)
     int listener = listen_at(path, 0);
     errno = EINTR; /* of something before */
     assert_int_equal(ipc_connect(path, &fd), 0);
+    int saved = free_stdin(), first = fd;
+    close(first);
+    other = accept(listener, NULL, NULL);
+    assert_int_equal(other, 0);
+    close(other);
+    assert_int_equal(ipc_connect(path, &fd), 0); /* descriptor 0 is as good as any */
+    assert_int_equal(fd, 0);
+    fd = dup(0);
+    close(0);
+    restore_stdin(saved);
     /* The backlog is full now: an answer at once, not a wait. */
     assert_int_equal(ipc_connect(path, &last), -EAGAIN);
     other = accept(listener, NULL, NULL);

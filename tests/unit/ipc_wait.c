@@ -22,6 +22,7 @@ static unsigned num_long_yields;
 
 int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set)
 {
+    assert_int_equal(pid, 0); /* nobody but this thread */
     if (num_given < sizeof(given) / sizeof(given[0]))
         given[num_given++] = *set;
     return (int)syscall(SYS_sched_setaffinity, pid, size, set);
@@ -89,6 +90,23 @@ static void test_one_processor_never_spins(void **state)
         assert_int_equal(count_looks(&wait, CLOCK_NEVER, 10), 0);
     }
     assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+}
+
+/* Before it has learned anything, a wait spins where its policy allows it. */
+static void test_at_first(void **state)
+{
+    (void)state;
+    struct ipc_wait wait;
+    ipc_wait_init(&wait, TRESTLE_WAIT_ADAPTIVE, &crowd);
+    if (wait.policy == TRESTLE_WAIT_SLEEP) { /* on one processor */
+        assert_int_equal(count_looks(&wait, CLOCK_NEVER, 10), 0);
+        return;
+    }
+    assert_int_equal(spin_of(&wait), IPC_SPIN_LIMIT_NS);
+    ipc_wait_init(&wait, TRESTLE_WAIT_SLEEP, &crowd);
+    assert_int_equal(count_looks(&wait, CLOCK_NEVER, 10), 0);
+    ipc_wait_init(&wait, TRESTLE_WAIT_SPIN, &crowd);
+    assert_int_equal(count_looks(&wait, CLOCK_NEVER, 100000), 100000);
 }
 
 /* They come first, and only where somebody may spin. */
@@ -163,16 +181,21 @@ static void test_leaves_the_peers_processor(void **state)
     cpu_set_t all;
     struct ipc_wait stays = wait_with(TRESTLE_WAIT_ADAPTIVE);
     struct ipc_wait wait = stays;
-    wait.may_go_elsewhere = true;
+    struct ipc_wait others = stays;
+    wait.may_go_elsewhere = others.may_go_elsewhere = true;
     assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
     for (here = 0; !CPU_ISSET((size_t)here, &all); here++)
         ;
     num_given = 0;
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < 1000; i++)
         sleep_soon(&stays, true);
+    for (unsigned i = 0; i < 1000; i++)
         sleep_soon(&wait, false);
-        if (i % 10 == 0)
-            sleep_soon(&wait, true); /* now and then: the kernel let somebody in */
+    for (unsigned i = 0; i < 1000; i++)
+        sleep_soon(&wait, i % 10 == 0); /* now and then: the kernel let somebody in */
+    for (unsigned i = 0; i < 1000; i++) { /* for long: the peer is at work, or waits for others */
+        struct ipc_spin spin = {.start_ns = clock_ns() - MS, .is_crowded = true};
+        ipc_spin_end(&others, &spin);
     }
     assert_int_equal(num_given, 0);
     for (unsigned i = 0; i < 100; i++)
@@ -259,6 +282,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_processor_never_spins),
+        cmocka_unit_test(test_at_first),
         cmocka_unit_test(test_quick_looks),
         cmocka_unit_test(test_crowded),
         cmocka_unit_test(test_two_long_yields_tell_of_others),
