@@ -192,7 +192,7 @@ static void test_leaves_the_peers_processor(void **state)
     for (unsigned i = 0; i < 1000; i++)
         sleep_soon(&wait, false);
     for (unsigned i = 0; i < 1000; i++)
-        sleep_soon(&wait, i % 10 == 0); /* now and then: the kernel let somebody in */
+        sleep_soon(&wait, i % 10 == 0);   /* now and then: the kernel let somebody in */
     for (unsigned i = 0; i < 1000; i++) { /* for long: the peer is at work, or waits for others */
         struct ipc_spin spin = {.start_ns = clock_ns() - MS, .is_crowded = true};
         ipc_spin_end(&others, &spin);
