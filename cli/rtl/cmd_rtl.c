@@ -37,7 +37,7 @@ static const struct command_option options[] = {
      .long_only = true},
     {'p', "ports", "FILE", "what ports are for, as rtl ports prints it", .long_only = true},
     {'S', "svd", "FILE", "name its registers as a vendor's file does", .long_only = true},
-    {'P', "peripheral", "NAME", "which one of FILE", .long_only = true},
+    {'P', "peripheral", "NAME", "which one of FILE, if there are several", .long_only = true},
     {'R', "registers", "MODEL", "name its registers as another model does", .long_only = true},
     {'c', "without-icount", NULL, "let it run without machine.icount, as late as the host is",
      .long_only = true},
@@ -796,9 +796,8 @@ static int parse(const struct command *command, int argc, char **argv, struct rt
                             "rtl --help");
     for (int i = optind + 1; i < argc; i++)
         strings_add(is_source(argv[i]) ? &build->sources : &build->files, argv[i]);
-    if (!build->svd != !build->peripheral)
-        return command_fail("--svd and --peripheral belong together; add %s",
-                            build->svd ? "--peripheral NAME" : "--svd FILE");
+    if (build->peripheral && !build->svd)
+        return command_fail("--peripheral names a part of an SVD file; add --svd FILE");
     if (build->svd && build->model)
         return command_fail("--svd and --registers are two tables; leave one of them out");
     if (build->files.count == 0)

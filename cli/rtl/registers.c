@@ -18,6 +18,15 @@ int rtl_registers_from_svd(struct rtl_registers *registers, const char *path,
 {
     struct svd_stub *stub;
     int r = svd_load(path, &registers->svd, ret_error);
+    size_t count = r == 0 ? svd_num_peripherals(registers->svd) : 0;
+    if (r == 0 && !peripheral && count > 1) {
+        *ret_error = xformat("%s has %zu peripherals; name one with --peripheral, such as %s or %s",
+                             path, count, svd_peripheral_name(registers->svd, 0),
+                             svd_peripheral_name(registers->svd, 1));
+        r = -EINVAL;
+    }
+    if (r == 0 && !peripheral)
+        peripheral = svd_peripheral_name(registers->svd, 0);
     if (r == 0)
         r = svd_stub_make(registers->svd, peripheral, &stub, ret_error);
     if (r == 0)

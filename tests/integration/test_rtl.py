@@ -923,8 +923,7 @@ class Registers(RTLCase):
 
     def test_names(self):
         (self.dir / "chip.svd").write_text(self.SVD)
-        self.assert_built(EXAMPLE / "ticker.v", "--svd", "chip.svd", "--peripheral", "TICKER",
-                          output="ticker.so")
+        self.assert_built(EXAMPLE / "ticker.v", "--svd", "chip.svd", output="ticker.so")
         # The core answers all the same: bytes of registers, and an error where it has none.
         result = self.poke("write core.LOAD 5\nrun 1us\nread core.STATUS\nread core+0:1\n"
                            "expect error read core+0xc\nwrite core.count 1\n", "ticker")
@@ -940,8 +939,13 @@ class Registers(RTLCase):
     def test_bad_tables(self):
         core = EXAMPLE / "ticker.v"
         (self.dir / "chip.svd").write_text(self.SVD)
+        (self.dir / "two.svd").write_text(self.SVD.replace(
+            "</peripherals>", '<peripheral derivedFrom="TICKER"><name>OTHER</name><baseAddress>4096</baseAddress>'
+            "</peripheral></peripherals>"))
         for args, sentence in (
-                (("--svd", "chip.svd"), "--svd and --peripheral belong together; add --peripheral NAME"),
+                (("--peripheral", "TICKER"), "--peripheral names a part of an SVD file; add --svd FILE"),
+                (("--svd", "two.svd"), "two.svd has 2 peripherals; name one with --peripheral, such as TICKER "
+                 "or OTHER"),
                 (("--svd", "none.svd", "--peripheral", "X"), "none.svd: No such file or directory"),
                 (("--svd", "chip.svd", "--peripheral", "X"), 'TICKER'),
                 (("--registers", "nobody"), "there is no model nobody; trestle models lists all models, and one "
