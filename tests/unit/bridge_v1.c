@@ -166,6 +166,7 @@ static void test_garbage_is_answered_and_logged_within_bounds(void **state)
     for (const char *at = f->log; (at = strstr(at, "malformed")); at++)
         lines++;
     assert_int_equal(lines, 10);
+    assert_false(log_has(f, "more bad requests")); /* they are counted when a second is over */
     write_value(f, fd, BASE, 1);
     close(fd);
 }

@@ -58,7 +58,10 @@ static void test_errors_have_a_status(void **state)
     assert_int_equal(ask(f, &client, 0, read_at(REG_END, 4, 0)).status, TRESTLE_V2_RANGE);
     assert_int_equal(ask(f, &client, 0, read_at(UINT64_MAX - 7, 8, 0)).status, TRESTLE_V2_RANGE);
     assert_int_equal(ask(f, &client, 0, read_at(REG_FAIL, 4, 0)).status, TRESTLE_V2_REFUSED);
-    assert_int_equal(ask(f, &client, 0, read_at(0, 3, 0)).status, TRESTLE_V2_MALFORMED);
+    struct trestle_v2_message malformed = ask(f, &client, 0, read_at(0, 3, 0));
+    assert_int_equal(malformed.status, TRESTLE_V2_MALFORMED);
+    assert_int_equal(malformed.data, 0);
+    assert_int_equal(ask(f, &client, 0, read_at(0, 3, INT64_MAX)).status, TRESTLE_V2_MALFORMED);
     uint32_t saved = client.devices[1];
     for (uint32_t other = 3; other <= 99; other += 96) {
         client.devices[1] = other;
@@ -753,6 +756,37 @@ static void test_refused_handshakes(void **state)
     close(fd);
 }
 
+/* No device can raise a line, or reach the guest's memory: nobody is told that one could. */
+static void test_features_that_no_device_has(void **state)
+{
+    struct fixture *f = *state;
+    const struct trestle_bridge_options options = {
+        .size = sizeof(options), .wait = TRESTLE_WAIT_SLEEP, .log = fixture_log, .ctx = f};
+    struct trestle_model quiet = memory_model;
+    const struct trestle_bridge_device device = {.size = sizeof(device),
+                                                 .name = "quiet",
+                                                 .model = &quiet,
+                                                 .base_addr = BASE,
+                                                 .region_size = 4096};
+    struct trestle_v2_hello hello = hello_for(0, UINT32_MAX);
+    quiet.irq_lines = 0;
+    quiet.dma_done = NULL;
+    trestle_bridge_destroy(f->bridge);
+    assert_int_equal(trestle_bridge_create(&options, &f->bridge, NULL), 0);
+    assert_int_equal(trestle_bridge_add_device(f->bridge, &device, NULL, NULL), 0);
+    assert_int_equal(trestle_bridge_listen(f->bridge, NULL), 0);
+    int fds[FDS_MAX], fd = client_connect(f, 0);
+    size_t num_fds;
+    send_hello(fd, &hello);
+    struct trestle_v2_welcome welcome = receive_welcome(f, fd, fds, &num_fds);
+    assert_int_equal(welcome.status, TRESTLE_V2_OK);
+    assert_int_equal(welcome.features, FEATURES_SHM | TRESTLE_V2_FEATURE_NOTE |
+                                           TRESTLE_V2_FEATURE_RESET_DEVICE |
+                                           TRESTLE_V2_FEATURE_REGIONS);
+    fds_close(fds, num_fds);
+    close(fd);
+}
+
 static void test_carrier_is_decided_once(void **state)
 {
     struct fixture *f = *state;
@@ -918,9 +952,8 @@ int main(void)
         CLIENT_TEST(test_called_directly_while_others_wait),
     };
     const struct CMUnitTest handshake_tests[] = {
-        CLIENT_TEST(test_refused_handshakes),
-        CLIENT_TEST(test_carrier_is_decided_once),
-        CLIENT_TEST(test_no_shared_memory_for_a_client),
+        CLIENT_TEST(test_refused_handshakes),      CLIENT_TEST(test_features_that_no_device_has),
+        CLIENT_TEST(test_carrier_is_decided_once), CLIENT_TEST(test_no_shared_memory_for_a_client),
         CLIENT_TEST(test_memory_of_descriptor_0),
     };
     features = FEATURES_SOCKET;

@@ -750,6 +750,43 @@ static void test_descriptors_with_halves(void **state)
     close(memory);
 }
 
+/* A message that wants no descriptor does not leave it to the next one. */
+static void test_descriptor_of_another_message(void **state)
+{
+    uint8_t *bytes;
+    int memory = make_ram(true, &bytes);
+    (void)state;
+    assert_int_equal(ask_with(VFIO_RESET, NULL, 0, &memory, 1), 0);
+    assert_int_equal(map(3, 0, RAM_AT, RAM_SIZE, -1), 0);
+    assert_log_has(f, "at 0x80000000 is reached by messages");
+    munmap(bytes, RAM_SIZE + 4096);
+    close(memory);
+}
+
+/* What may only be read, or is not all there, stays as it is. */
+static void test_memory_that_is_not_written(void **state)
+{
+    enum { FROM = DMA_FROM - RAM_AT, TO = DMA_TO - RAM_AT, SIZE = 5000 };
+    static const struct {
+        uint32_t flags;
+        uint64_t size;
+    } cases[] = {{VFIO_MAP_READABLE, RAM_SIZE}, {3, TO + 1000}};
+    static const uint8_t nothing[SIZE];
+    (void)state;
+    write_to(CONFIG, COMMAND, 2, COMMAND_MASTER);
+    for (size_t i = 0; i < 4; i++) {
+        uint8_t *bytes;
+        int memory = make_ram(i % 2, &bytes);
+        memset(bytes + FROM, 7, SIZE);
+        assert_int_equal(map(cases[i / 2].flags, 0, RAM_AT, cases[i / 2].size, memory), 0);
+        assert_int_equal(copy_in_guest(SIZE), EFAULT);
+        assert_memory_equal(bytes + TO, nothing, SIZE);
+        assert_int_equal(unmap(VFIO_UNMAP_ALL, 0, 0), 0);
+        munmap(bytes, RAM_SIZE + 4096);
+        close(memory);
+    }
+}
+
 /* Reading such a file could wait for somebody. */
 static void test_a_file_that_is_no_memory(void **state)
 {
@@ -999,6 +1036,8 @@ int main(void)
         VFIO_TEST(test_descriptors_with_halves),
         VFIO_TEST(test_interrupts_that_cannot_be),
         VFIO_TEST(test_memory_of_files),
+        VFIO_TEST(test_descriptor_of_another_message),
+        VFIO_TEST(test_memory_that_is_not_written),
         VFIO_TEST(test_a_file_that_is_no_memory),
         VFIO_TEST(test_descriptor_behind_halves),
         VFIO_TEST(test_descriptor_0),
