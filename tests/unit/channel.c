@@ -228,6 +228,11 @@ static void test_a_ring_that_cannot_be(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
     assert_int_equal(channel_create_ring(&channel, false, &what), -EFBIG);
     assert_string_equal(what, "the limit for the size of files");
+    assert_int_equal(channel.kind, CHANNEL_CLOSED.kind);
+    none.rlim_cur++; /* which is just enough */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    assert_int_equal(channel_create_ring(&channel, false, &what), 0);
+    channel_close(&channel);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &size), 0);
     assert_int_equal(channel.kind, CHANNEL_CLOSED.kind);
 }

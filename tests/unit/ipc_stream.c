@@ -200,7 +200,8 @@ static void test_filled_no_further_than_asked(void **state)
     assert_int_equal(room, STREAM_BUFFER - 5);
     assert_memory_equal(stream.in, "defgh", 5);
     assert_int_equal(ipc_send_all(pair[1], "ij", 2, CLOCK_NEVER), 0);
-    assert_int_equal(stream_read(&stream, buf, 7, CLOCK_NEVER, &wait_), 0);
+    assert_int_equal(stream_read(&stream, buf, 2, CLOCK_NEVER, &wait_), 0);
+    assert_int_equal(stream_read(&stream, buf + 2, 5, CLOCK_NEVER, &wait_), 0);
     assert_memory_equal(buf, "defghij", 7);
     close(pair[1]);
     pair[1] = -1;
