@@ -3,21 +3,24 @@
 #include "signals.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <sys/signalfd.h>
 
-/* Those that are not ignored. */
-static sigset_t that_end(void)
+sigset_t signals_not_ignored(const int *numbers)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action;
     sigset_t set;
     sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&set, numbers[i]);
+    for (; *numbers; numbers++)
+        if (sigaction(*numbers, NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(&set, *numbers);
     return set;
+}
+
+static sigset_t that_end(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, 0};
+    return signals_not_ignored(numbers);
 }
 
 void signals_hold(void)

@@ -3,6 +3,8 @@
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H
 
+#include <signal.h>
+
 /* From now on these signals end nothing by themselves. Returns a descriptor of struct
  * signalfd_siginfo, which is the caller's to close, or a negative errno. A signal that is ignored
  * stays ignored, as nohup wants it. */
@@ -11,5 +13,8 @@ int signals_open(void);
  * one: it would end the process in place of the descriptor's reader. */
 void signals_hold(void);
 void signals_release(void);
+
+/* Those of a list, which 0 ends, that are not ignored. */
+sigset_t signals_not_ignored(const int *numbers);
 
 #endif

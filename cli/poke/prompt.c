@@ -15,6 +15,8 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "signals.h"
+
 static prompt_complete_fn *find_candidates;
 static void *find_context;
 static struct strings candidates;
@@ -136,22 +138,11 @@ void prompt_open(prompt_complete_fn *complete_fn, void *context)
     using_history();
 }
 
-/* What is ignored stays ignored. */
-static void find_signals(sigset_t *ret_set)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH};
-    struct sigaction action;
-    sigemptyset(ret_set);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(ret_set, numbers[i]);
-}
-
 char *prompt_read(const char *prompt)
 {
-    sigset_t signals, before;
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH, 0};
+    sigset_t signals = signals_not_ignored(numbers), before;
     char *line;
-    find_signals(&signals);
     sigprocmask(SIG_BLOCK, &signals, &before);
     signals_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     do {
