@@ -326,30 +326,37 @@ static int check_state_of(const char *path, const char **ret_why)
     return r;
 }
 
+/* Verilator's files of that form. globfree() frees them. */
+static int find_files(const struct rtl_build *build, const char *form, glob_t *ret_files)
+{
+    char *pattern = xformat("%s/%s", build->dir, form);
+    *ret_files = (glob_t){0};
+    int r = glob(pattern, 0, NULL, ret_files) == 0 ? 0 : -EINVAL;
+    free(pattern);
+    return r;
+}
+
 /* To copy the state back, all of it must be plain bytes in one object, and nothing may come from
  * elsewhere. */
 static int check_state(struct rtl_build *build, char **ret_error)
 {
-    char *pattern = xformat("%s/Vcore*", build->dir);
-    glob_t files = {0};
-    int r = glob(pattern, 0, NULL, &files) == 0 ? 0 : -EINVAL;
+    glob_t files;
+    int r = find_files(build, "Vcore*", &files);
     for (size_t i = 0; i < files.gl_pathc && r == 0; i++)
         r = check_state_of(files.gl_pathv[i], &build->layout.not_plain);
     if (r < 0)
         *ret_error = xstrdup("this Verilator's headers are unknown; use version 5.006");
     globfree(&files);
-    free(pattern);
     return r;
 }
 
 /* Verilator spreads what belongs together over its files. */
 static void read_edges(const struct rtl_build *build, struct rtl_ports *ports)
 {
-    char *pattern = xformat("%s/Vcore*.cpp", build->dir);
     struct printed all;
-    glob_t files = {0};
+    glob_t files;
     printed_begin(&all);
-    (void)glob(pattern, 0, NULL, &files);
+    (void)find_files(build, "Vcore*.cpp", &files);
     for (size_t i = 0; i < files.gl_pathc; i++) {
         char *text = read_file(files.gl_pathv[i]);
         fputs(text ? text : "", all.file);
@@ -359,16 +366,14 @@ static void read_edges(const struct rtl_build *build, struct rtl_ports *ports)
     rtl_edges_read(ports, text);
     free(text);
     globfree(&files);
-    free(pattern);
 }
 
 /* The triggers that make a cycle of one call, or 0. */
 static uint64_t find_triggers(const struct rtl_build *build, const struct rtl_ports *ports)
 {
     struct rtl_cycle cycle = {0};
-    char *pattern = xformat("%s/Vcore_*.cpp", build->dir);
-    glob_t files = {0};
-    (void)glob(pattern, 0, NULL, &files);
+    glob_t files;
+    (void)find_files(build, "Vcore_*.cpp", &files);
     for (size_t i = 0; i < files.gl_pathc; i++) {
         const char *path = files.gl_pathv[i], *name = strrchr(path, '/') + 1;
         char *text = read_file(path);
@@ -377,7 +382,6 @@ static uint64_t find_triggers(const struct rtl_build *build, const struct rtl_po
         free(text);
     }
     globfree(&files);
-    free(pattern);
     return rtl_cycle_triggers(&cycle, ports);
 }
 
