@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MAX_FD 4096
@@ -114,5 +115,29 @@ int check_run_group(const char *name, const struct CMUnitTest *tests, size_t num
     int failed = _cmocka_run_group_tests(name, group, num, setup, teardown);
     free(wrapped);
     free(group);
+    return failed;
+}
+
+/* What fails in the child fails here: it comes to the end of its tests, and says how many. */
+static int run_apart(const struct CMUnitTest *test, void (*begin)(void))
+{
+    int status;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (begin)
+            begin();
+        exit(check_run_group(test->name, test, 1, NULL, NULL));
+    }
+    if (waitpid(pid, &status, 0) < 0)
+        return 1;
+    return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+int check_run_each_apart(const struct CMUnitTest *tests, size_t num, void (*begin)(void))
+{
+    int failed = 0;
+    for (size_t i = 0; i < num; i++)
+        failed += run_apart(&tests[i], begin);
     return failed;
 }

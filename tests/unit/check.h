@@ -35,6 +35,12 @@ void check_fail_cmp(const char *text, __int128 a, const char *op, __int128 b, co
 int check_run_group(const char *name, const struct CMUnitTest *tests, size_t num,
                     CMFixtureFunction setup, CMFixtureFunction teardown);
 
+/* Runs each test in a process of its own, behind begin() if there is one: for code whose state
+ * cannot be made anew. Returns how many failed. */
+#define check_run_apart(tests, begin) \
+    check_run_each_apart(tests, sizeof(tests) / sizeof((tests)[0]), begin)
+int check_run_each_apart(const struct CMUnitTest *tests, size_t num, void (*begin)(void));
+
 /* Until restore_stdin(), the next descriptor that is opened is 0, as in a process that began
  * without it. Whoever got it has to have closed it by then. */
 int free_stdin(void);

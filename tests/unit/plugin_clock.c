@@ -473,21 +473,6 @@ static void test_owners(void **state)
     assert_int_equal(status_of(belong_to_nobody), 1);
 }
 
-static int in_a_process(const struct CMUnitTest *test)
-{
-    int result;
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        set_up();
-        int failed = check_run_group(test->name, test, 1, NULL, NULL);
-        exit(failed);
-    }
-    if (waitpid(pid, &result, 0) < 0)
-        return 1;
-    return !WIFEXITED(result) || WEXITSTATUS(result) != 0;
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -501,8 +486,5 @@ int main(void)
         cmocka_unit_test(test_one_access_at_a_time),
         cmocka_unit_test(test_owners),
     };
-    int failed = 0;
-    for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
-        failed += in_a_process(&tests[i]);
-    return failed;
+    return check_run_apart(tests, set_up);
 }

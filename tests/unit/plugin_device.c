@@ -470,21 +470,6 @@ static void check_refused(const char *expected)
         check_refused(#number ": " expected); \
     } while (0)
 
-static int in_a_process(const struct CMUnitTest *test)
-{
-    int result;
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        set_up();
-        int failed = check_run_group(test->name, test, 1, NULL, NULL);
-        exit(failed);
-    }
-    if (waitpid(pid, &result, 0) < 0)
-        return 1;
-    return !WIFEXITED(result) || WEXITSTATUS(result) != 0;
-}
-
 /* --- start ----------------------------------------------------------------------------------- */
 
 static void test_nothing(void **state)
@@ -970,8 +955,5 @@ int main(void)
         cmocka_unit_test(test_a_debugger_without_widths),
         cmocka_unit_test(test_a_report),
     };
-    int failed = 0;
-    for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
-        failed += in_a_process(&tests[i]);
-    return failed;
+    return check_run_apart(tests, set_up);
 }

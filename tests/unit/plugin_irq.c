@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -230,19 +229,6 @@ static void check_refused(struct sst_device *dev, const char *expected)
     if (!setjmp(refused))
         irq_connect(dev);
     assert_string_equal(refusal, expected);
-}
-
-/* What fails in the child fails here: it comes to the end of its tests, and says how many. */
-static int in_a_process(const struct CMUnitTest *test)
-{
-    int status;
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0)
-        exit(check_run_group(test->name, test, 1, NULL, NULL));
-    if (waitpid(pid, &status, 0) < 0)
-        return 1;
-    return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 }
 
 /* --- texts ----------------------------------------------------------------------------------- */
@@ -656,8 +642,5 @@ int main(void)
         cmocka_unit_test(test_a_report_of_several),
         cmocka_unit_test(test_a_report_of_candidates),
     };
-    int failed = 0;
-    for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
-        failed += in_a_process(&tests[i]);
-    return failed;
+    return check_run_apart(tests, NULL);
 }
