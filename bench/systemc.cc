@@ -109,7 +109,7 @@ int sc_main(int, char **)
     in_c.read = read_c;
     in_c.write = write_c;
     const struct trestle_model in_systemc =
-        trestle::systemc::loadable<Registers>::model("systemc", 16, 0);
+        trestle::systemc::loadable<Registers>::model("systemc", 16, 0, nullptr);
     if (trestle_sim_create(&sim) < 0)
         return 1;
     struct trestle_device *devices[] = {create(&in_c, "c"), create(&in_systemc, "systemc")};
