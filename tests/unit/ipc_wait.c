@@ -115,13 +115,13 @@ static void test_quick_looks(void **state)
     (void)state;
     struct ipc_wait adaptive = wait_with(TRESTLE_WAIT_ADAPTIVE);
     struct ipc_wait sleep = wait_with(TRESTLE_WAIT_SLEEP);
-    struct ipc_spin spin = ipc_spin_start_quick(CLOCK_NEVER);
-    for (unsigned i = 0; i < IPC_QUICK_LOOKS; i++)
+    struct ipc_spin spin = ipc_spin_start_quick(CLOCK_NEVER, 3);
+    for (unsigned i = 0; i < 3; i++)
         assert_true(ipc_spin_on(&adaptive, &spin));
     assert_int_equal(spin.start_ns, 0);
     assert_true(ipc_spin_on(&adaptive, &spin));
     assert_int_not_equal(spin.start_ns, 0);
-    spin = ipc_spin_start_quick(CLOCK_NEVER);
+    spin = ipc_spin_start_quick(CLOCK_NEVER, 3);
     assert_false(ipc_spin_on(&sleep, &spin));
 }
 
