@@ -145,7 +145,7 @@ ALLOWED = {
         "lib/trace": "trace",
         "plugin/device": "device dts irq wiring",
         "plugin/qemu": "memory say",
-        "tests/unit": "pci_machine refusal trace_unit",
+        "tests/unit": "notes pci_machine refusal trace_unit",
         "plugin/v2": "inline ram v2",
     },
     "tests/integration": {

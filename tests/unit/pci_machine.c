@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "notes.h"
 #include "plugin/device/pci.h"
 #include "plugin/qemu/memory.h"
 #include "plugin/qemu/pci_abi.h"
@@ -32,27 +33,7 @@ static char board, memory, iommu, error;
 static const char *error_says;
 static bool has_properties;
 
-static void note(const char *format, ...)
-{
-    size_t length = strlen(pci_machine.log), room = sizeof(pci_machine.log) - length;
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(pci_machine.log + length, room, format, args);
-    va_end(args);
-    assert(n >= 0 && (size_t)n < room);
-}
-
 /* --- the plugin ------------------------------------------------------------------------------ */
-
-void say(const char *format, ...)
-{
-    char line[256];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    note("say %s\n", line);
-}
 
 void device_check(const struct sst_device *dev)
 {
@@ -369,6 +350,7 @@ void pci_machine_clear(void)
 {
     pci_machine = (struct pci_machine){.inta = 0};
     memset(used, 0, sizeof(used));
+    (void)notes_take();
     num_resets = 0;
     qemu.error_get_pretty = get_pretty;
     qemu.error_free = free_error;
@@ -480,14 +462,6 @@ uint32_t pci_machine_read(struct sst_device *dev, uint32_t address, int length)
 void pci_machine_write(struct sst_device *dev, uint32_t address, uint32_t value, int length)
 {
     pci_class->config_write(dev->object, address, value, length);
-}
-
-const char *pci_machine_log(void)
-{
-    static char copy[sizeof(pci_machine.log)];
-    memcpy(copy, pci_machine.log, sizeof(copy));
-    pci_machine.log[0] = '\0';
-    return copy;
 }
 
 unsigned pci_machine_capability(uint8_t id, unsigned number)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A machine with a PCI bus, as plugin/device/pci.c sees one: its functions of QEMU are this file's,
- * and what the plugin asks of it is noted. */
+ * and what the plugin asks of it is noted (notes.h). */
 #ifndef TRESTLE_TESTS_PCI_MACHINE_H
 #define TRESTLE_TESTS_PCI_MACHINE_H
 
@@ -16,7 +16,6 @@ struct pci_machine {
     bool next_msix_is_on; /* from the next write to the configuration space on */
 
     /* What became of it. */
-    char log[2048]; /* a line for each call; cleared by pci_machine_log() */
     int inta;
     uint8_t config[256], writable[256];
     uint32_t registers; /* what a read of the device gives */
@@ -43,8 +42,6 @@ void pci_machine_reset_alone(struct sst_device *dev);
 /* The guest's accesses to the configuration space. */
 uint32_t pci_machine_read(struct sst_device *dev, uint32_t address, int length);
 void pci_machine_write(struct sst_device *dev, uint32_t address, uint32_t value, int length);
-/* What has been noted since the last call. */
-const char *pci_machine_log(void);
 /* Where the capability is, or 0. The number-th of them, from 0. */
 unsigned pci_machine_capability(uint8_t id, unsigned number);
 

@@ -14,6 +14,7 @@
 
 #include "base/socket_path.h"
 #include "check.h"
+#include "notes.h"
 #include "plugin/device/device.h"
 #include "plugin/device/report.h"
 #include "plugin/device/tree.h"
@@ -26,40 +27,12 @@
 #include "plugin/v2/v2.h"
 #include "refusal.h"
 
-/* --- what is noted --------------------------------------------------------------------------- */
-
-static char log_[4096];
-
-static void note(const char *format, ...)
-{
-    size_t length = strlen(log_);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(log_ + length, sizeof(log_) - length, format, args);
-    va_end(args);
-}
-
-static void check_log(const char *expected)
-{
-    assert_string_equal(log_, expected);
-    log_[0] = '\0';
-}
-
 /* --- the plugin ------------------------------------------------------------------------------ */
 
 bool idle_device_used;
 static const char *no_biglock;
+static char guest_memory;
 static void (*check_of_tree)(struct sst_device *dev);
-
-void say_device(const struct sst_device *dev, const char *format, ...)
-{
-    char line[200];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    note("%u: %s\n", dev->number, line);
-}
 
 const char *biglock_refusal(void)
 {
@@ -113,7 +86,7 @@ void memory_check(void)
 int memory_copy(void *space, bool write, uint64_t addr, void *buf, size_t size)
 {
     note("copy %d 0x%" PRIx64 " %zu\n", write, addr, size);
-    return space == &log_ && buf ? 0 : -EFAULT;
+    return space == &guest_memory && buf ? 0 : -EFAULT;
 }
 
 void ram_find(void)
@@ -417,7 +390,7 @@ static void set_up(void)
                              .qemu_clock_get_ns = get_ns,
                              .object_get_typename = type_name,
                              .runstate_is_running = is_running,
-                             .address_space_memory = log_};
+                             .address_space_memory = &guest_memory};
     device_register("riscv32");
     assert_string_equal(type->name, "sst-device");
     assert_string_equal(type->parent, "device");
@@ -444,7 +417,7 @@ static struct sst_device *add(const char *const *texts)
 
 static void start(void)
 {
-    log_[0] = '\0';
+    (void)notes_take();
     if (setjmp(refused))
         fail_msg("%s", refusal);
     device_start_all();
@@ -506,7 +479,7 @@ static void test_start(void **state)
               "open 1 by protocol 2\nopen 2 by protocol 1\nv2_start_all\n");
     device_set_line(device_first()->next->next, 0, true);
     first->bus->set_anew(first);
-    assert_int_equal(first->bus->copy(first, true, 0x80000000, log_, 3), 0);
+    assert_int_equal(first->bus->copy(first, true, 0x80000000, &guest_memory, 3), 0);
     check_log("3: line 0 is 1\n1: lines are set anew\ncopy 1 0x80000000 3\n");
 }
 
@@ -720,7 +693,7 @@ static void test_accesses(void **state)
     (void)state;
     ADD(HERE);
     start();
-    log_[0] = '\0';
+    (void)notes_take();
     assert_int_equal(ops->endianness, QEMU_LITTLE_ENDIAN);
     assert_false(idle_device_used);
     answer[4] = 0x1234;
@@ -752,7 +725,7 @@ static void test_failures(void **state)
     (void)state;
     struct sst_device *dev = ADD(HERE);
     start();
-    log_[0] = '\0';
+    (void)notes_take();
     status = -EIO;
     assert_int_equal(ops->read_with_attrs(dev, 0, &data, 4, 0), QEMU_MEMTX_ERROR);
     assert_int_equal(data, UINT64_MAX);
@@ -767,7 +740,7 @@ static void test_failures(void **state)
     device_access(dev, &access, &data);
     assert_int_equal(data, 0);
     dev->is_asleep = true;
-    log_[0] = '\0';
+    (void)notes_take();
     dev->on_error = ON_ERROR_ONES;
     assert_int_equal(read_at(0, 4), UINT64_MAX);
     check_log(""); /* nobody is asked */
@@ -782,11 +755,11 @@ static void test_a_guest_without_faults(void **state)
     start();
     status = -EIO;
     for (unsigned i = 0; i < 10; i++) {
-        log_[0] = '\0';
+        (void)notes_take();
         assert_int_equal(i % 2 ? ops->write_with_attrs(dev, 4, i, 2, 0)
                                : ops->read_with_attrs(dev, 4, &data, 2, 0),
                          QEMU_MEMTX_ERROR);
-        const char *line = strstr(log_, "failed");
+        const char *line = strstr(notes(), "failed");
         if (i == 0)
             check_log("1: read/2 0x4\n1: read of 2 bytes at offset 0x4 failed; this guest has no "
                       "bus faults and reads all ones\n");
@@ -795,7 +768,7 @@ static void test_a_guest_without_faults(void **state)
                 "1: write/2 0x4 0x1\n1: write of 2 bytes at offset 0x4 failed; this guest has "
                 "no bus faults\n");
         else if (i == 7)
-            assert_non_null(strstr(log_, "bus faults; no more of these lines\n"));
+            assert_non_null(strstr(notes(), "bus faults; no more of these lines\n"));
         else
             assert_int_equal(line != NULL, i < 8);
     }
@@ -807,7 +780,7 @@ static void test_other_regions(void **state)
     (void)state;
     struct sst_device *dev = ADD(HERE);
     start();
-    log_[0] = '\0';
+    (void)notes_take();
     struct qemu_region *region = device_make_other_region(dev, 3, 64);
     assert_non_null(region);
     const struct device_region *made = ops_of;
@@ -825,7 +798,7 @@ static void test_the_floor(void **state)
     (void)state;
     ADD("base_address", "0x10200000", "floor", "on");
     start();
-    log_[0] = '\0';
+    (void)notes_take();
     assert_int_equal(read_at(4, 2), 77);
     write_at(4, 2, 2);
     check_log("");
@@ -840,7 +813,7 @@ static void test_a_debugger(void **state)
     ADD(HERE);
     start();
     is_stopped = true;
-    log_[0] = '\0';
+    (void)notes_take();
     for (unsigned i = 0; i < 16; i++)
         answer[i] = 0x10 + i;
     widths = 4;
@@ -885,7 +858,7 @@ static void test_a_debugger_without_widths(void **state)
     ADD(HERE, "protocol", "1");
     start();
     is_stopped = true;
-    log_[0] = '\0';
+    (void)notes_take();
     (void)read_at(0, 8);
     check_log("1: read/8 0x0\n");
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "notes.h"
 #include "plugin/device/device.h"
 #include "refusal.h"
 
@@ -33,7 +34,6 @@ struct qemu_object {
 struct qemu_abi qemu;
 static struct qemu_object objects[OBJECTS_MAX];
 static struct qemu_property found_property;
-static char log_[512];
 static struct qemu_object *asked; /* whose inputs the latest request was for */
 
 static bool is_a(const struct qemu_object *object, const char *type)
@@ -155,12 +155,6 @@ static struct qemu_irq *get_input(struct qemu_object *object, int number)
     return (struct qemu_irq *)&inputs[number];
 }
 
-static void note(const char *format, int a, int b)
-{
-    size_t length = strlen(log_);
-    snprintf(log_ + length, sizeof(log_) - length, format, a, b);
-}
-
 static void set_irq(struct qemu_irq *irq, int level)
 {
     note("%d=%d ", atoi(strchr(((struct qemu_object *)(void *)irq)->path, '[') + 1), level);
@@ -168,13 +162,7 @@ static void set_irq(struct qemu_irq *irq, int level)
 
 static void watchdog(void)
 {
-    note("watchdog ", 0, 0);
-}
-
-static void check_log(const char *expected)
-{
-    assert_string_equal(log_, expected);
-    log_[0] = '\0';
+    note("watchdog ");
 }
 
 /* --- machines -------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "notes.h"
 #include "refusal.h"
 #include "trestle/le.h"
 
@@ -39,12 +40,7 @@ static void realize(void)
     if (!pci_machine_realize(dev))
         fail_msg("%s", refusal);
     pci_machine_start();
-    (void)pci_machine_log();
-}
-
-static void check_log(const char *expected)
-{
-    assert_string_equal(pci_machine_log(), expected);
+    (void)notes_take();
 }
 
 static void set_line(uint32_t line, bool level)
@@ -566,7 +562,7 @@ static void test_power(void **state)
     realize();
     allow(MASTER);
     set_line(0, true);
-    (void)pci_machine_log();
+    (void)notes_take();
     set_power(2); /* not yet */
     assert_false(dev->is_asleep);
     assert_int_equal(pci_machine.inta, 1);
@@ -591,7 +587,7 @@ static void test_resets(void **state)
     realize();
     allow(MASTER);
     set_power(3);
-    (void)pci_machine_log();
+    (void)notes_take();
     pci_machine_reset(dev); /* all of the machine: the device hears of it by its session */
     check_log("");
     assert_false(dev->is_asleep);
@@ -601,7 +597,7 @@ static void test_resets(void **state)
     pci_machine_reset_alone(dev);
     check_log("direct 0\nreset of the device\n");
     pci_machine_unplug(dev);
-    (void)pci_machine_log();
+    (void)notes_take();
     pci_machine_reset_alone(dev);
     check_log("");
 }
@@ -612,7 +608,7 @@ static void test_resets_of_what_is_not_there_yet(void **state)
     (void)state;
     pci_machine_reset_alone(dev);
     assert_true(pci_machine_realize(dev));
-    (void)pci_machine_log();
+    (void)notes_take();
     check_log("");
 }
 

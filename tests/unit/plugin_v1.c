@@ -10,6 +10,7 @@
 
 #include "../fuzz/clock.h"
 #include "check.h"
+#include "notes.h"
 #include "plugin/device/device.h"
 #include "plugin/device/recovery.h"
 #include "plugin/qemu/say.h"
@@ -17,39 +18,12 @@
 
 int __wrap_ipc_connect(const char *path, int *ret_fd);
 
-static char log_[2048];
 static struct sst_device dev;
 static struct ipc_crowd crowd;
 static int server = -1;
 static bool is_absent, is_mute, closes;
 static struct trestle_v1_response response;
 static const char *nonsense;
-
-static void note(const char *format, ...)
-{
-    size_t length = strlen(log_);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(log_ + length, sizeof(log_) - length, format, args);
-    va_end(args);
-}
-
-static void check_log(const char *expected)
-{
-    assert_string_equal(log_, expected);
-    log_[0] = '\0';
-}
-
-void say_device(const struct sst_device *of, const char *format, ...)
-{
-    char line[300];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    assert_ptr_equal(of, &dev);
-    note("%s\n", line);
-}
 
 void device_init_wait(const struct sst_device *of, struct ipc_wait *wait)
 {
@@ -135,11 +109,11 @@ static int set_up_absent(void **state)
 {
     (void)state;
     dev = (struct sst_device){
-        .socket = (char *)"s", .base = 0x10200000, .size = 0x1000, .timeout_ms = 50};
+        .number = 1, .socket = (char *)"s", .base = 0x10200000, .size = 0x1000, .timeout_ms = 50};
     is_absent = is_mute = closes = false;
     nonsense = NULL;
     response = (struct trestle_v1_response){.success = 1, .data = 0x77};
-    log_[0] = '\0';
+    (void)notes_take();
     fuzz_meanwhile = serve;
     return 0;
 }
@@ -148,7 +122,7 @@ static int set_up(void **state)
 {
     set_up_absent(state);
     transport_v1.open(&dev);
-    log_[0] = '\0';
+    (void)notes_take();
     return 0;
 }
 
@@ -185,7 +159,7 @@ static void test_nobody_listens(void **state)
     (void)state;
     is_absent = true;
     transport_v1.open(&dev);
-    check_log("connect s\nnobody listens at s (Connection refused); its accesses fail until "
+    check_log("connect s\n1: nobody listens at s (Connection refused); its accesses fail until "
               "somebody does\n");
     assert_int_equal(read_now(), -ENOTCONN); /* at once */
     check_log("");
@@ -197,7 +171,7 @@ static void test_nobody_listens(void **state)
     pass(6);
     is_absent = false;
     assert_int_equal(read_now(), 0);
-    check_log("connect s\nread/4 0x10200004 0x0\nanswers again\n");
+    check_log("connect s\nread/4 0x10200004 0x0\n1: answers again\n");
     assert_int_equal(read_now(), 0);
     check_log("read/4 0x10200004 0x0\n");
 }
@@ -224,7 +198,7 @@ static void test_no_answer_in_time(void **state)
     is_mute = true;
     assert_int_equal(read_now(), -ETIMEDOUT);
     check_log("read/4 0x10200004 0x0\n"
-              "no answer within 50 ms (s); its accesses fail until it is back\n");
+              "1: no answer within 50 ms (s); its accesses fail until it is back\n");
     pass(40);
     assert_int_equal(read_now(), -ETIMEDOUT); /* at once */
     check_log("");
@@ -235,7 +209,7 @@ static void test_no_answer_in_time(void **state)
     uint64_t data;
     assert_int_equal(access_at(8, false, 0, &data), 0);
     assert_int_equal(data, 0x88);
-    check_log("connect s\nread/4 0x10200008 0x0\nanswers again\n");
+    check_log("connect s\nread/4 0x10200008 0x0\n1: answers again\n");
 }
 
 static void test_no_answer_at_all(void **state)
@@ -245,15 +219,15 @@ static void test_no_answer_at_all(void **state)
     assert_int_equal(read_now(), -ETIMEDOUT);
     pass(60);
     assert_int_equal(read_now(), -ETIMEDOUT); /* over a new connection */
-    assert_non_null(strstr(log_, "connect s\n"));
+    assert_non_null(strstr(notes(), "connect s\n"));
     pass(60); /* twice as long, now */
-    log_[0] = '\0';
+    (void)notes_take();
     assert_int_equal(read_now(), -ETIMEDOUT);
     check_log("");
     pass(50);
     is_mute = false;
     assert_int_equal(read_now(), 0);
-    check_log("connect s\nread/4 0x10200004 0x0\nanswers again\n");
+    check_log("connect s\nread/4 0x10200004 0x0\n1: answers again\n");
     is_mute = true; /* and from the beginning */
     assert_int_equal(read_now(), -ETIMEDOUT);
     pass(60);
@@ -275,12 +249,12 @@ static void test_a_new_server(void **state)
     (void)state;
     hang_up();
     assert_int_equal(read_now(), 0);
-    check_log("the connection was closed (s); its accesses fail until it is back\nconnect s\n"
-              "read/4 0x10200004 0x0\nanswers again\n");
+    check_log("1: the connection was closed (s); its accesses fail until it is back\nconnect s\n"
+              "read/4 0x10200004 0x0\n1: answers again\n");
     hang_up();
     is_absent = true;
     assert_int_equal(read_now(), -ECONNREFUSED);
-    check_log("the connection was closed (s); its accesses fail until it is back\nconnect s\n");
+    check_log("1: the connection was closed (s); its accesses fail until it is back\nconnect s\n");
 }
 
 /* In the middle of an access it may have had its effect. */
@@ -290,12 +264,12 @@ static void test_a_server_that_ends(void **state)
     closes = true;
     assert_int_equal(read_now(), -ECONNRESET);
     check_log("read/4 0x10200004 0x0\n"
-              "the connection was closed (s); its accesses fail until it is back\n");
+              "1: the connection was closed (s); its accesses fail until it is back\n");
     closes = false;
     assert_int_equal(read_now(), -ENOTCONN);
     pass(10);
     assert_int_equal(read_now(), 0);
-    check_log("connect s\nread/4 0x10200004 0x0\nanswers again\n");
+    check_log("connect s\nread/4 0x10200004 0x0\n1: answers again\n");
 }
 
 static void test_nonsense(void **state)
@@ -304,9 +278,10 @@ static void test_nonsense(void **state)
     nonsense = "sixteen bytes...";
     response.data = 0;
     assert_int_equal(read_now(), -EPROTO);
-    check_log("read/4 0x10200004 0x0\n"
-              "an answer that the protocol does not have; connection closed (s); its accesses fail "
-              "until it is back\n");
+    check_log(
+        "read/4 0x10200004 0x0\n"
+        "1: an answer that the protocol does not have; connection closed (s); its accesses fail "
+        "until it is back\n");
 }
 
 int main(void)

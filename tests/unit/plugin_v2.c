@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "notes.h"
 #include "plugin/v2/inline.h"
 #include "v2_machine.h"
 
@@ -25,11 +26,6 @@ static void say_nonsense(void)
     v2_machine_say(0, nonsense);
 }
 
-static void check_log(const char *expected)
-{
-    assert_string_equal(v2_machine_log(), expected);
-}
-
 static void prepare(void)
 {
     v2_machine_clear();
@@ -44,7 +40,7 @@ static int set_up(void **state)
     (void)state;
     prepare();
     v2_machine_start();
-    (void)v2_machine_log();
+    (void)notes_take();
     return 0;
 }
 
@@ -133,7 +129,7 @@ static void test_no_posted_writes_without_the_feature(void **state)
     v2_machine.welcome.features &= ~(uint32_t)TRESTLE_V2_FEATURE_POSTED;
     device(0)->posted_writes = true;
     v2_machine_start();
-    (void)v2_machine_log();
+    (void)notes_take();
     assert_int_equal(v2_machine_write(0, 0, 1), 0);
     check_log("1> write/2 0x0 0x1 at 5000\n");
     v2_machine_finish();
@@ -178,7 +174,7 @@ static void test_interrupts(void **state)
     else /* what is for another socket is there when QEMU looks */
         check_log("1> read/4 0x0 0x0 at 5000\n1: line 0 is 1\n");
     v2_machine_main_loop();
-    (void)v2_machine_log();
+    (void)notes_take();
     say_line(0, 0, false);
     v2_machine_main_loop();
     check_log("1: line 0 is 0\n");
@@ -195,7 +191,7 @@ static void test_a_posted_write_that_interrupts(void **state)
     assert_int_equal(v2_machine_write(0, 0, 1), 0);
     v2_machine_serve();
     say_line(0, 0, true);
-    (void)v2_machine_log();
+    (void)notes_take();
     assert_int_equal(v2_machine_write(0, 0, 1), 0); /* the guest does nothing else */
     check_log("1: line 0 is 1\n");
 }
@@ -226,7 +222,7 @@ static void test_many_interrupts(void **state)
         say_line(0, i % 2, i / 2 % 2 == 0);
     for (unsigned i = 0; i < 100; i++)
         v2_machine_main_loop();
-    const char *log = v2_machine_log();
+    const char *log = notes_take();
     unsigned count = 0;
     for (const char *c = log; *c; c++)
         count += *c == '\n';
@@ -246,7 +242,7 @@ static void test_rings_for_nothing(void **state)
     v2_machine_main_loop();
     check_log("");
     assert_int_equal(v2_machine_read(0, 0, NULL), 0);
-    (void)v2_machine_log();
+    (void)notes_take();
     while (session_first()) {
         v2_machine_ring();
         v2_machine_main_loop();
@@ -271,7 +267,7 @@ static void test_the_big_lock(void **state)
     v2_machine.num_devices = 1;
     device(0)->release_lock = true;
     v2_machine_start();
-    (void)v2_machine_log();
+    (void)notes_take();
     assert_int_equal(v2_machine_read(0, 0, NULL), 0);
     check_log("unlock\n1> read/4 0x0 0x0 at 5000\nlock\n");
     say_line(0, 1, true); /* is heard of again */
@@ -298,7 +294,7 @@ static void test_interrupts_without_end(void **state)
     v2_machine_next_wait(interrupt_for_ever);
     assert_int_equal(v2_machine_read(0, 0, NULL), -ETIMEDOUT);
     v2_machine_next_wait(NULL);
-    assert_non_null(strstr(v2_machine_log(), "1: no answer within 50 ms"));
+    assert_non_null(strstr(notes_take(), "1: no answer within 50 ms"));
 }
 
 static uint64_t dma_size, dma_addr;
@@ -384,7 +380,7 @@ static void test_time_that_no_access_asks_for(void **state)
     (void)state;
     v2_machine.welcome.next = 20000;
     v2_machine_start();
-    (void)v2_machine_log();
+    (void)notes_take();
     v2_machine.reply.next = 30000;
     v2_machine_due();
     check_log("2> advance 0x0 0x0 at 20000\ntimer at 30\n");
@@ -413,7 +409,7 @@ static void test_no_reset_of_one_device_without_the_feature(void **state)
     (void)state;
     v2_machine.welcome.features &= ~(uint32_t)TRESTLE_V2_FEATURE_RESET_DEVICE;
     v2_machine_start();
-    (void)v2_machine_log();
+    (void)notes_take();
     transport_v2.reset(device(0));
     check_log("1: the other side is older and knows no reset of one device; it keeps its state "
               "until the guest is reset\n");
@@ -437,7 +433,7 @@ static void test_a_debugger_without_the_feature(void **state)
     (void)state;
     v2_machine.welcome.features &= ~(uint32_t)TRESTLE_V2_FEATURE_NOTE;
     v2_machine_start();
-    (void)v2_machine_log();
+    (void)notes_take();
     v2_machine.reply.data = 0xf5;
     assert_int_equal(transport_v2.begin_debug(device(0)), 0);
     check_log("");
@@ -478,9 +474,9 @@ static void test_spinning(void **state)
     for (unsigned i = 0; i < 2; i++)
         device(i)->wait = TRESTLE_WAIT_SPIN;
     v2_machine_start();
-    (void)v2_machine_log();
+    (void)notes_take();
     assert_int_equal(v2_machine_read(0, 4, NULL), -ETIMEDOUT);
-    assert_non_null(strstr(v2_machine_log(), "1: no answer within 50 ms"));
+    assert_non_null(strstr(notes_take(), "1: no answer within 50 ms"));
     device(1)->timeout_ms = 1000;
     v2_machine_hang_up(1);
     assert_int_equal(v2_machine_read(1, 4, NULL), -ECONNRESET);
@@ -494,7 +490,7 @@ static void test_no_answer_at_all(void **state)
     v2_machine.is_mute = true;
     assert_int_equal(v2_machine_read(0, 4, NULL), -ETIMEDOUT);
     v2_machine.is_mute = false;
-    (void)v2_machine_log();
+    (void)notes_take();
     assert_int_equal(v2_machine_read(1, 4, NULL), 0);
     check_log("2> read/4 0x4 0x0 at 5000\n");
     v2_machine_pass(40);
@@ -504,7 +500,7 @@ static void test_no_answer_at_all(void **state)
     unsigned before = v2_machine.greetings;
     assert_int_equal(v2_machine_read(0, 4, NULL), 0); /* over a new connection */
     assert_int_equal(v2_machine.greetings, before + 1);
-    assert_non_null(strstr(v2_machine_log(), "1: answers again\n"));
+    assert_non_null(strstr(notes_take(), "1: answers again\n"));
 }
 
 /* A reset of the device reaches it when it is there again. */
@@ -514,7 +510,7 @@ static void test_resets_of_lost_devices(void **state)
     v2_machine_hang_up(0);
     v2_machine_main_loop();
     transport_v2.reset(device(0));
-    assert_non_null(strstr(v2_machine_log(), "1> reset alone 0x0 0x0 at 5000\n"));
+    assert_non_null(strstr(notes_take(), "1> reset alone 0x0 0x0 at 5000\n"));
     v2_machine_hang_up(0);
     v2_machine.is_absent = true;
     v2_machine_main_loop();
@@ -523,7 +519,7 @@ static void test_resets_of_lost_devices(void **state)
     v2_machine_pass(1000);
     assert_int_equal(v2_machine_read(0, 0, NULL), 0);
     assert_non_null(
-        strstr(v2_machine_log(), "1> reset alone 0x0 0x0 at 5000\n1> read/4 0x0 0x0 at 5000\n"));
+        strstr(notes_take(), "1> reset alone 0x0 0x0 at 5000\n1> read/4 0x0 0x0 at 5000\n"));
     assert_int_equal(transport_v2.begin_debug(device(0)), 0);
     check_log("1> note 0x1 0x0 at 5000\n");
 }
@@ -533,7 +529,7 @@ static void test_a_closed_connection(void **state)
     struct v2 *v2 = device(0)->connection;
     (void)state;
     device_set_line(device(0), 1, true);
-    (void)v2_machine_log();
+    (void)notes_take();
     v2_machine_hang_up(0);
     v2_machine.is_absent = v2_machine.is_mute = true;
     assert_int_equal(v2_machine_read(0, 4, NULL), -ECONNRESET);
@@ -553,8 +549,8 @@ static void test_a_closed_connection(void **state)
     v2_machine.is_absent = false;
     check_log("connect 0\n");
     assert_int_equal(v2_machine_read(0, 4, NULL), 0);
-    assert_non_null(strstr(v2_machine_log(), "1> read/4 0x4 0x0 at 5000\n1: answers again\n"
-                                             "1: lines are set anew\n"));
+    assert_non_null(strstr(notes_take(), "1> read/4 0x4 0x0 at 5000\n1: answers again\n"
+                                         "1: lines are set anew\n"));
     assert_int_equal(v2_machine_read(1, 4, NULL), 0); /* nothing happened to it */
     check_log("2> read/4 0x4 0x0 at 5000\n");
 }
@@ -567,7 +563,7 @@ static void test_an_end_that_nobody_waits_for(void **state)
     v2_machine_main_loop();
     check_log("2: the connection was closed (1); its accesses fail until it is back\n");
     assert_int_equal(v2_machine_read(1, 4, NULL), 0);
-    assert_non_null(strstr(v2_machine_log(), "2: answers again\n"));
+    assert_non_null(strstr(notes_take(), "2: answers again\n"));
 }
 
 static void test_nobody_is_there(void **state)
@@ -582,7 +578,7 @@ static void test_nobody_is_there(void **state)
     v2_machine.is_absent = false;
     v2_machine_pass(10);
     assert_int_equal(v2_machine_read(0, 4, NULL), 0);
-    assert_non_null(strstr(v2_machine_log(), "1: answers again\n"));
+    assert_non_null(strstr(notes_take(), "1: answers again\n"));
     v2_machine_finish();
 }
 
@@ -627,9 +623,9 @@ static void test_posted_writes_of_a_lost_device(void **state)
     assert_int_equal(v2_machine_write(0, 0, 1), 0);
     v2_machine_hang_up(0);
     v2_machine_main_loop();
-    (void)v2_machine_log();
+    (void)notes_take();
     assert_int_equal(v2_machine_read(1, 4, NULL), 0);
-    assert_null(strstr(v2_machine_log(), "flush"));
+    assert_null(strstr(notes_take(), "flush"));
 }
 
 static void test_no_answer_to_what_nobody_asked_for(void **state)
@@ -637,11 +633,11 @@ static void test_no_answer_to_what_nobody_asked_for(void **state)
     (void)state;
     v2_machine.is_mute = true;
     v2_machine_reset();
-    assert_non_null(strstr(v2_machine_log(),
+    assert_non_null(strstr(notes_take(),
                            "2: no answer within 50 ms (1); its accesses fail until it is back\n"
                            "lines are released\n"));
     v2_machine_reset(); /* by the other one */
-    assert_non_null(strstr(v2_machine_log(), "1> reset"));
+    assert_non_null(strstr(notes_take(), "1> reset"));
 }
 
 /* A late answer says when the guest must come back, like any other. */
@@ -651,7 +647,7 @@ static void test_time_in_a_late_answer(void **state)
     v2_machine.is_mute = true;
     assert_int_equal(v2_machine_read(0, 4, NULL), -ETIMEDOUT);
     v2_machine_serve();
-    (void)v2_machine_log();
+    (void)notes_take();
     v2_machine_say(0, (struct trestle_v2_message){.type = TRESTLE_V2_REPLY, .next = 90000});
     v2_machine_main_loop();
     check_log("1: lines are set anew\ntimer at 90\n");
@@ -664,7 +660,7 @@ static void test_two_processes(void **state)
     (void)state;
     v2_machine.processes[1] = 1;
     v2_machine_start();
-    (void)v2_machine_log();
+    (void)notes_take();
     device(0)->posted_writes = true;
     assert_int_equal(v2_machine_write(0, 0, 1), 0);
     assert_int_equal(v2_machine_read(1, 4, NULL), 0); /* with nothing in common */
@@ -688,7 +684,7 @@ static void check_refusal(const char *why)
     char expected[200];
     v2_machine.num_devices = 1;
     v2_machine_start();
-    const char *log = v2_machine_log(), *line = strstr(log, "1: cannot");
+    const char *log = notes_take(), *line = strstr(log, "1: cannot");
     snprintf(expected, sizeof(expected),
              "1: cannot connect to 0: %s; its accesses fail until it is there\n", why);
     assert_string_equal(line ? line : log, expected);
@@ -736,7 +732,7 @@ static void check_second_refusal(const char *why)
 {
     char expected[200];
     v2_machine_start();
-    const char *line = strstr(v2_machine_log(), ": cannot connect to ");
+    const char *line = strstr(notes_take(), ": cannot connect to ");
     snprintf(expected, sizeof(expected), ": %s; its accesses fail until it is there\n", why);
     assert_non_null(line);
     assert_string_equal(line + strlen(": cannot connect to 1"), expected);
@@ -801,7 +797,7 @@ static void test_a_region_of_memory(void **state)
         device(0)->pci.memory_fds[1] = STDERR_FILENO;
         v2_machine.reply.status = is_refused ? TRESTLE_V2_NO_MEMORY : TRESTLE_V2_OK;
         v2_machine_start();
-        const char *line = strstr(v2_machine_log(), ", regions 2\n1> memory 0x1 0x3000 at 0\n");
+        const char *line = strstr(notes_take(), ", regions 2\n1> memory 0x1 0x3000 at 0\n");
         assert_non_null(line);
         assert_int_equal(strstr(line, trestle_v2_status_text(TRESTLE_V2_NO_MEMORY)) != NULL,
                          is_refused);
@@ -816,7 +812,7 @@ static void test_a_region_of_memory(void **state)
     device(1)->pci.sizes[0] = 0x1000;
     device(1)->pci.memory_fds[0] = STDERR_FILENO;
     v2_machine_start();
-    assert_non_null(strstr(v2_machine_log(), "\n2> memory 0x0 0x1000 at 0\n"));
+    assert_non_null(strstr(notes_take(), "\n2> memory 0x0 0x1000 at 0\n"));
     v2_machine_finish();
 }
 
@@ -864,8 +860,8 @@ static void test_the_other_carrier(void **state)
     v2_machine.no_descriptors = true;
     v2_machine_start();
     /* The answer to the second try is as wrong: shared memory was not offered any more. */
-    assert_non_null(strstr(v2_machine_log(), "1: cannot connect to 0: it answered with features "
-                                             "that were not offered"));
+    assert_non_null(strstr(notes_take(), "1: cannot connect to 0: it answered with features "
+                                         "that were not offered"));
     assert_int_equal(v2_machine.greetings, 4);
     v2_machine_finish();
 }
@@ -877,20 +873,20 @@ static void check_broken(const struct trestle_v2_message *message, const char *w
     char expected[300];
     nonsense = *message;
     v2_machine_start();
-    (void)v2_machine_log();
+    (void)notes_take();
     v2_machine_next_wait(say_nonsense);
     assert_int_equal(v2_machine_read(0, 4, NULL), -EPROTO);
     snprintf(expected, sizeof(expected),
              "1: the other side broke the protocol: %s; connection closed, and those of 1 other "
              "devices of the same session (0); its accesses fail until it is back\n",
              why);
-    assert_string_equal(v2_machine_log(), expected);
+    assert_string_equal(notes_take(), expected);
     assert_null(session_first());
     assert_int_equal(v2_machine_read(1, 4, NULL), -ENOTCONN);
     v2_machine_pass(10);
     v2_machine_close_ring(); /* it makes another */
     assert_int_equal(v2_machine_read(1, 4, NULL), 0);
-    assert_non_null(strstr(v2_machine_log(), "2: answers again\n"));
+    assert_non_null(strstr(notes_take(), "2: answers again\n"));
     v2_machine_finish();
     prepare();
 }
@@ -931,7 +927,7 @@ static void test_bytes_that_make_no_message(void **state)
     v2_machine.is_mute = true;
     if (is_ring) {
         assert_int_equal(v2_machine_read(0, 4, NULL), -EPROTO);
-        assert_non_null(strstr(v2_machine_log(), "bytes on a socket that must not carry any"));
+        assert_non_null(strstr(notes_take(), "bytes on a socket that must not carry any"));
     } else {
         assert_int_equal(v2_machine_read(0, 4, NULL), -ETIMEDOUT);
     }
@@ -957,7 +953,7 @@ static void prepare_inline(void)
     for (unsigned i = 0; i < V2_DEVICES; i++)
         device(i)->is_inline = true;
     v2_machine_start();
-    (void)v2_machine_log();
+    (void)notes_take();
 }
 
 static void test_inline(void **state)
@@ -1005,7 +1001,7 @@ static void test_inline_later(void **state)
     answer_late();
     v2_machine.is_mute = false;
     v2_machine.reply.data = 0x99;
-    (void)v2_machine_log();
+    (void)notes_take();
     v2_machine_main_loop();
     assert_int_equal(v2_machine_read(0, 0x10, &data), 0);
     assert_int_equal(data, 0x99);
@@ -1020,7 +1016,7 @@ static void test_inline_turns(void **state)
     prepare_inline();
     v2_machine.is_mute = true;
     assert_int_equal(v2_machine_read(0, 0x10, &data), -ETIMEDOUT);
-    (void)v2_machine_log();
+    (void)notes_take();
     say_line(1, 1, true);
     interrupt_and_answer();
     say_line(0, 0, true);
@@ -1030,7 +1026,7 @@ static void test_inline_turns(void **state)
     check_log("");
     v2_machine.is_mute = false;
     assert_int_equal(v2_machine_read(0, 0x10, &data), 0);
-    assert_non_null(strstr(v2_machine_log(), "1: line 0 is 1\n"));
+    assert_non_null(strstr(notes_take(), "1: line 0 is 1\n"));
     v2_machine_finish();
 }
 
@@ -1041,7 +1037,7 @@ static void test_goodbye(void **state)
     (void)state;
     v2_machine_exit();
     v2_machine_serve();
-    assert_non_null(strstr(v2_machine_log(), "> goodbye 0x0 0x0 at 5000\n"));
+    assert_non_null(strstr(notes_take(), "> goodbye 0x0 0x0 at 5000\n"));
     v2_machine_exit(); /* once */
     v2_machine_serve();
     check_log("");
@@ -1080,7 +1076,7 @@ static void test_shared_ram(void **state)
     v2_machine.is_mute = true;
     transport_v2.bus_changed(device(1)); /* one that does not say so is cut off */
     v2_machine_serve();
-    assert_non_null(strstr(v2_machine_log(), "2> the end\n"));
+    assert_non_null(strstr(notes_take(), "2> the end\n"));
     v2_machine_finish();
 }
 

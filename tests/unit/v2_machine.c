@@ -16,6 +16,7 @@
 
 #include "../fuzz/clock.h"
 #include "ipc/fds.h"
+#include "notes.h"
 #include "plugin/qemu/memory.h"
 #include "plugin/qemu/say.h"
 #include "plugin/v2/ram.h"
@@ -47,41 +48,7 @@ static struct ipc_crowd crowd;
 static int ram_fd = -1;
 static unsigned num_mapped;
 
-static void note(const char *format, ...)
-{
-    size_t length = strlen(v2_machine.log), room = sizeof(v2_machine.log) - length;
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(v2_machine.log + length, room, format, args);
-    va_end(args);
-    assert(n >= 0 && (size_t)n < room);
-}
-
-const char *v2_machine_log(void)
-{
-    static char copy[sizeof(v2_machine.log)];
-    memcpy(copy, v2_machine.log, sizeof(copy));
-    v2_machine.log[0] = '\0';
-    return copy;
-}
-
 /* --- the plugin ------------------------------------------------------------------------------ */
-
-void say_device(const struct sst_device *dev, const char *format, ...)
-{
-    char line[300];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
-    va_end(args);
-    note("%u: %s\n", dev->number, line);
-}
-
-void say(const char *format, ...)
-{
-    (void)format;
-    abort();
-}
 
 struct sst_device *device_first(void)
 {
@@ -105,7 +72,7 @@ qemu_attrs qemu_memory_only(void)
 
 static void line_changed(struct sst_device *dev, uint32_t line, bool level)
 {
-    if (strlen(v2_machine.log) < sizeof(v2_machine.log) / 2)
+    if (strlen(notes()) < NOTES_SIZE / 2)
         note("%u: line %u is %d\n", dev->number, line, level);
 }
 
@@ -580,6 +547,7 @@ void v2_machine_clear(void)
         .reply = {.next = TRESTLE_TIME_NEVER},
         .guest_ns = 5,
     };
+    (void)notes_take();
     timer.is_armed = false;
     ring = CHANNEL_CLOSED;
     for (unsigned i = 0; i < V2_DEVICES; i++) {

@@ -2,7 +2,7 @@
 /*
  * The plugin's side of protocol 2 between a QEMU and a process of devices that are this file's. The
  * clock goes on only when the plugin looks at it or waits, and when it waits the process has its
- * turn. What the process hears, and what QEMU is asked for, is noted.
+ * turn. What the process hears, and what QEMU is asked for, is noted (notes.h).
  */
 #ifndef TRESTLE_TESTS_V2_MACHINE_H
 #define TRESTLE_TESTS_V2_MACHINE_H
@@ -43,7 +43,6 @@ struct v2_machine {
     uint64_t guest_ns;
     uint8_t ram[V2_RAM_SIZE];
     bool has_shared_ram;
-    char log[4096];
 };
 
 extern struct v2_machine v2_machine;
@@ -85,8 +84,5 @@ void v2_machine_reset(void);
 void v2_machine_exit(void);
 /* The host's time goes on. */
 void v2_machine_pass(uint64_t ms);
-
-/* What has been noted since the last call. */
-const char *v2_machine_log(void);
 
 #endif
