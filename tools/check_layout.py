@@ -177,7 +177,7 @@ ALLOWED = {
         "lib/sim": "command device event lazy lookup params sim timeline",
         "lib/trace": "hash record trace writer",
         "plugin/device": "acpi device dts irq pci recovery report tree",
-        "plugin/qemu": "biglock fdt idle memory owner pci_abi qemu_abi say warp",
+        "plugin/qemu": "biglock fdt idle memory owner pci_abi qemu_abi say start warp",
         "plugin/v2": "inline ram v2",
         "tests/fuzz": "clock",
     },
