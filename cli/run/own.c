@@ -52,6 +52,7 @@ struct own_process {
     unsigned restarts;
     unsigned quick_deaths; /* in a row */
     bool has_died;         /* some time, before it was to be stopped */
+    bool is_no_program;    /* its command could not be run, and `error` names the configuration */
     bool is_silent;        /* it served, and ended without saying what */
     bool has_lost;         /* a model, or the process, has failed at its end, which was said */
     uint64_t started_ns;
@@ -274,7 +275,8 @@ static int start(struct own_process *process, char **ret_error)
     if (r == 0)
         r = trestle_bridge_watch(process->all->bridge, process->child.fd, on_end, process);
     process->started_ns = clock_ns();
-    if (r < 0 && program && process->configured->command)
+    process->is_no_program = r < 0 && program && process->configured->command;
+    if (process->is_no_program)
         *ret_error = config_complain_device(process->all->config, first_device(process), "process",
                                             "cannot run %s: %s; build it, or name another",
                                             process->configured->command[0], error_text(r));
@@ -672,10 +674,11 @@ int own_start(const struct config *config, struct trestle_bridge *bridge,
             .report_fd = -1,
             .stats = xcalloc(configured->num_devices, sizeof(struct trestle_device_stats))};
     }
-    for (size_t i = 0; i < count && r == 0; i++)
+    for (size_t i = 0; i < count && r == 0; i++) {
         r = start(&own->processes[i], &error);
-    if (error)
-        *ret_error = xformat("trestle: %s", error);
+        if (error)
+            *ret_error = xformat("%s%s", own->processes[i].is_no_program ? "" : "trestle: ", error);
+    }
     free(error);
     for (size_t i = 0; i < count && r == 0; i++)
         if (!config->processes[i]->is_inline)

@@ -151,8 +151,7 @@ class Own(Case):
                              "process": {"name": "soc", "command": command}}]})
             result = self.trestle("run", config)
             self.assertEqual((result.code, result.out), (2, ""), result)
-            self.assertTrue(result.err.endswith(f": {line}\n"), result)
-            self.assertEqual(len(result.err.splitlines()), 1, result)
+            self.assertRegex(result.err, rf"\A{re.escape(str(config))}:\d+: {re.escape(line)}\n\Z")
 
     def test_killed_and_started_again(self):
         guest = self.guest(device("a", 0), device("b", 1, process="own"),
