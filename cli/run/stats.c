@@ -105,10 +105,11 @@ static const char *why_not_repeatable(const struct run *run, const struct stats_
         return "without machine.icount the guest's time follows the host's clock";
     if (qemu->was_stopped)
         return "it was stopped at a moment that the host chose";
-    if (trestle_bridge_run_hash(run->bridge, &hash, &has_times) && !has_times)
-        return "protocol 1 carries no guest time";
+    /* First: what somebody asks a device before the guest is there has no guest time, either. */
     if (trestle_bridge_disturbance(run->bridge))
         return trestle_bridge_disturbance(run->bridge);
+    if (trestle_bridge_run_hash(run->bridge, &hash, &has_times) && !has_times)
+        return "protocol 1 carries no guest time";
     for (uint32_t i = 0; i < trestle_bridge_num_devices(run->bridge); i++) {
         const struct config_device *device = &run->config->devices[i];
         if (own_disturbance(run->own, i))

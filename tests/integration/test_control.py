@@ -148,6 +148,20 @@ class Poke(ControlCase):
                 trace = self.trestle("trace", "t").out
                 self.assertEqual("0xabc" in trace, why is not None, trace)
 
+    def test_before_the_guest_is_there(self):
+        """Such an access has no guest time. That is not why the run cannot be repeated."""
+        program = self.dir / "qemu"
+        program.write_text("#!/bin/sh\ncase $* in *--version*) echo QEMU emulator version 7.2.22;; *) read x;; esac\n")
+        program.chmod(0o755)
+        run = self.start_trestle("run", self.config({
+            "machine": {"kernel": str(common.guest("probe")), "icount": 0, "qemu": str(program)},
+            "devices": [cli_case.ECHO]}), "--control", self.path, stdin=-1)
+        self.until(self.path.exists)
+        self.assert_fine("read echo_device+0x0", "echo_device+0x0 = 0x0\n")
+        _, log = run.communicate(b"end\n", timeout=30)
+        self.assertEqual(run.returncode, 0, log)
+        self.assertIn(b"; not repeatable: somebody acted on its devices from outside\n", log)
+
     def test_completion(self):
         guest = self.guest()
         self.terminal, other = pty.openpty()
