@@ -4,11 +4,13 @@
 
 #include <getopt.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
+#include "sim/command.h"
 #include "util.h"
 
 enum { HELP = '?' + 256, OPTIONS_MAX = 32 };
@@ -152,6 +154,18 @@ struct config *command_config(const struct command *command, int argc, char **ar
         return config;
     command_fail_line(error);
     return NULL;
+}
+
+bool command_duration(const char *text, trestle_time unit, double *ret_units)
+{
+    trestle_time time;
+    char *end;
+    double units = strtod(text, &end);
+    bool is_number = end != text && !*end && isfinite(units) && units >= 0;
+    if (!is_number && trestle_parse_time(text, &time) < 0)
+        return false;
+    *ret_units = is_number ? units : (double)time / (double)unit;
+    return true;
 }
 
 int command_param(json_t *params, const char *text)

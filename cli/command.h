@@ -47,6 +47,9 @@ struct config *command_config(const struct command *command, int argc, char **ar
 /* Adds the argument of a --param to an object. 0, or the exit code after a complaint. */
 int command_param(struct json_t *params, const char *text);
 
+/* "500ms", with the units of a configuration, or a number of `unit`. False: it is neither. */
+bool command_duration(const char *text, trestle_time unit, double *ret_units);
+
 /* Prints "trestle: ..." and returns EXIT_BAD_INPUT. */
 int command_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints a ready line, frees it and returns EXIT_BAD_INPUT. */

@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ static const struct command_option options[] = {
     {'l', "log-time", NULL, "begin each line of the log with the time of day", .long_only = true},
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
     {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
-    {'W', "watchdog", "MS", "name a callback that takes longer; 0: never; default: 10000",
+    {'W', "watchdog", "TIME", "name a callback that takes longer; 0: never; default: 10s",
      .long_only = true},
     {'H', "hash", NULL, "compute the hash of the run, as a trace would have it", .long_only = true},
     {0},
@@ -71,12 +72,12 @@ static int set_listen_fd(const char *text, struct serve_options *serve)
 
 static int set_watchdog(const char *text, struct serve_options *serve)
 {
-    uint64_t ms;
-    if (!number_parse(text, &ms) || ms > INT32_MAX)
-        return command_fail("--watchdog %s is not a number of milliseconds; write for example "
-                            "--watchdog 10000, or 0 for never",
+    double ms;
+    if (!command_duration(text, TRESTLE_MS, &ms) || ms > INT32_MAX)
+        return command_fail("--watchdog %s is not a time; write for example --watchdog 10s, or "
+                            "--watchdog 10000, which is the same, or 0 for never",
                             text);
-    serve->watchdog_ms = (int64_t)ms;
+    serve->watchdog_ms = (int64_t)ceil(ms);
     return 0;
 }
 

@@ -29,7 +29,8 @@ static const struct command_option options[] = {
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
     {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
     {'c', "control", "PATH", "listen there for trestle poke --attach", .long_only = true},
-    {'t', "timeout", "S", "end the run after S seconds, with exit code 124", .long_only = true},
+    {'t', "timeout", "TIME", "end the run after so long (20s, 500ms), with exit code 124",
+     .long_only = true},
     {'g', "gdb", "[=PORT]", "start the guest halted, with QEMU's gdb stub; no time-outs",
      .long_only = true},
     {'d', "debug", "NAME", "say where a device runs, for gdb; no time-outs for it",
@@ -63,16 +64,6 @@ struct guest_run {
 
 /* --- the command line --------------------------------------------------------------------------
  */
-
-static bool parse_seconds(const char *text, double *ret_seconds)
-{
-    char *end;
-    double seconds = strtod(text, &end);
-    if (end == text || *end || !isfinite(seconds) || seconds <= 0 || seconds > 1e9)
-        return false;
-    *ret_seconds = seconds;
-    return true;
-}
 
 static bool parse_port(const char *text, uint16_t *ret_port)
 {
@@ -126,9 +117,10 @@ static int parse(const struct command *command, int argc, char **argv,
             parsed.registers = true;
             break;
         case 't':
-            if (!parse_seconds(argument, &parsed.timeout_s))
-                return command_fail("--timeout %s is not a number of seconds; write for example "
-                                    "--timeout 10 or --timeout 0.5",
+            if (!command_duration(argument, TRESTLE_S, &parsed.timeout_s) ||
+                parsed.timeout_s <= 0 || parsed.timeout_s > 1e9)
+                return command_fail("--timeout %s is not a time above 0; write for example "
+                                    "--timeout 10s, or --timeout 10, which is the same",
                                     argument);
             break;
         case 'g':

@@ -3,7 +3,6 @@
 #include <curses.h>
 #include <errno.h>
 #include <locale.h>
-#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,8 @@
 #include "util.h"
 
 static const struct command_option options[] = {
-    {'i', "interval", "S", "look every S seconds; by default one", .long_only = true},
+    {'i', "interval", "TIME", "look so often (500ms, 2s); by default every second",
+     .long_only = true},
     {'1', "once", NULL, "print one page after one interval, and end", .long_only = true},
     {0},
 };
@@ -189,9 +189,8 @@ static int watch(struct top *top, bool is_once)
 
 static bool parse_interval(const char *text, int *ret_ms)
 {
-    char *end;
-    double seconds = strtod(text, &end);
-    if (end == text || *end || !isfinite(seconds) || seconds < 0.01 || seconds > 3600)
+    double seconds;
+    if (!command_duration(text, TRESTLE_S, &seconds) || seconds < 0.01 || seconds > 3600)
         return false;
     *ret_ms = (int)(seconds * 1000);
     return true;
@@ -209,8 +208,8 @@ static int run_command(const struct command *command, int argc, char **argv)
         else if (letter != 'i')
             return EXIT_BAD_INPUT;
         else if (!parse_interval(argument, &top.interval_ms))
-            return command_fail("--interval %s is not a number of seconds from 0.01 to 3600; write "
-                                "for example --interval 0.5",
+            return command_fail("--interval %s is not a time from 10ms to 3600s; write for "
+                                "example --interval 500ms",
                                 argument);
     }
     top.path = command_operand(command, argc, argv, "the path of a run's --control");

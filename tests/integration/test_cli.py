@@ -30,12 +30,12 @@ class BadCommandLine(Case):
             ("--gdb=no is not a TCP port; write for example --gdb=1234", "run", "--gdb=no", "a"),
             ("run --help takes no value; see trestle run --help", "run", "--help=1"),
             ("run --kernel needs a value; see trestle run --help", "run", "a", "--kernel"),
-            ("--timeout 1m is not a number of seconds; write for example --timeout 10 or "
-             "--timeout 0.5", "run", "a", "--timeout", "1m"),
-            ("--timeout 0 is not a number of seconds; write for example --timeout 10 or "
-             "--timeout 0.5", "run", "a", "--timeout", "0"),
-            ("--timeout nan is not a number of seconds; write for example --timeout 10 or "
-             "--timeout 0.5", "run", "a", "--timeout", "nan"),
+            ("--timeout 1m is not a time above 0; write for example --timeout 10s, or --timeout 10, "
+             "which is the same", "run", "a", "--timeout", "1m"),
+            ("--timeout 0 is not a time above 0; write for example --timeout 10s, or --timeout 10, "
+             "which is the same", "run", "a", "--timeout", "0"),
+            ("--timeout nan is not a time above 0; write for example --timeout 10s, or --timeout 10, "
+             "which is the same", "run", "a", "--timeout", "nan"),
             ("cannot write --stats no/such/file: No such file or directory; name a file in a "
              "directory that can be written, or -", "run", two, "--stats", "no/such/file"),
             ("cannot write --stats runtime: it is a directory; name a file in a directory that "
@@ -63,6 +63,8 @@ class BadCommandLine(Case):
              "--socket", "s", "--base", "12"),
             ("8 bytes do not hold the registers of echo; write 32 or more", "device", "echo",
              "--socket", "s", "--base", "8", "--size", "8"),
+            ("--watchdog 1m is not a time; write for example --watchdog 10s, or --watchdog 10000, which is the same, "
+             "or 0 for never", "device", "echo", "--socket", "s", "--base", "8", "--watchdog", "1m"),
             ("--param x is not a parameter; write for example --param echo_latency=10", "device",
              "echo", "--socket", "s", "--base", "8", "--param", "x"),
             ("--param a is given twice; remove one", "device", "echo", "--socket", "s", "--base",
@@ -791,6 +793,10 @@ class Runs(Case):
         self.assertIn("trestle: --timeout ends the run\n", result.err)
         stats = json.loads((self.dir / "s.json").read_text())
         self.assertIsInstance(stats["qemu"]["exit_code"], int)
+        for time in "300ms", "0.3s":
+            result = self.trestle("run", self.two("probe"), "--timeout", time, timeout=60)
+            self.assertEqual(result.code, 124, result)
+            self.assertIn("trestle: --timeout ends the run\n", result.err)
 
     def test_stop_at(self):
         result = self.trestle("run", self.two("probe", stop_at="300ms"), "--timeout", "60")

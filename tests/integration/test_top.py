@@ -48,7 +48,7 @@ class Once(TopCase):
         guest = self.guest(cli_case.ECHO, TIMER, far)
         guest.ask("w 4 10200000 cafe")
         guest.ask("r 4 10200fff")  # is refused
-        result = self.trestle("top", "--once", "--interval", "0.01", "ctl")
+        result = self.trestle("top", "--once", "--interval", "10ms", "ctl")
         self.assertEqual((result.code, result.err), (0, ""), result)
         for line in (r"trestle top ctl: \d+ accesses/s, \d+ interrupts/s",
                      r"guest: [\d.]+ ms|guest: [\d.]+ s, [\d.]+ of the host's time",
@@ -90,8 +90,8 @@ class Once(TopCase):
                             "trestle run --control=ctl", "top", "--once", "ctl")
         self.assert_refused("trestle: top needs the path of a run's --control; usage: trestle top PATH",
                             "top")
-        self.assert_refused("trestle: --interval 0 is not a number of seconds from 0.01 to 3600; write "
-                            "for example --interval 0.5", "top", "--interval", "0", "ctl")
+        self.assert_refused("trestle: --interval 0 is not a time from 10ms to 3600s; write for "
+                            "example --interval 500ms", "top", "--interval", "0", "ctl")
 
 
 class Live(TopCase):
