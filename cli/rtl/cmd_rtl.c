@@ -345,7 +345,8 @@ static int check_state(struct rtl_build *build, char **ret_error)
     for (size_t i = 0; i < files.gl_pathc && r == 0; i++)
         r = check_state_of(files.gl_pathv[i], &build->layout.not_plain);
     if (r < 0)
-        *ret_error = xstrdup("this Verilator's headers are unknown; use version 5.006");
+        *ret_error = xstrdup("this Verilator's headers are unknown; use a version that was tested: "
+                             "5.006, 5.032 or 5.048");
     globfree(&files);
     return r;
 }

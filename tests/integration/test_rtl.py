@@ -1350,6 +1350,19 @@ class Refused(RTLCase):
         self.check_refused("module m (input clk); endmodule\n",
                            "verilator 4.038 is too old; install 5.006 or later")
 
+    def test_verilator_of_another_kind(self):
+        """Its header has the core's state, but not where the present ones have it."""
+        tools = self.dir / "bin"
+        tools.mkdir()
+        (tools / "verilator").write_text(f"#!/bin/sh\n{shutil.which('verilator')} \"$@\" || exit\n"
+                                         f"sed -i 's/INTERNAL VARIABLES/OTHER VARIABLES/' {self.dir}/trestle-rtl-*/*.h\n"
+                                         "exit 0\n")
+        (tools / "verilator").chmod(0o755)
+        self.env["PATH"] = f"{tools}:{os.environ['PATH']}"
+        self.check_refused((CORES / "wb_edge.v").read_text(),
+                           "trestle: this Verilator's headers are unknown; use a version that was tested: 5.006, "
+                           "5.032 or 5.048\n")
+
     def test_unknown_at_the_start(self):
         path = self.dir / "hazy.v"
         path.write_text("module hazy (input clk, input rst, input req, input we, input [7:0] addr, input [31:0] "
