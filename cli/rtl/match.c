@@ -172,6 +172,19 @@ static char *no_bus(void)
     return line;
 }
 
+/* Its port for data of one direction, or NULL: it has only the other direction. */
+static const struct rtl_port *find_data(const struct rtl_side *side, bool is_input)
+{
+    static const char *const macros[] = {"WDATA", "RDATA",  "PWDATA", "PRDATA", "DAT_W",
+                                         "DAT_R", "A_DATA", "D_DATA", NULL};
+    const struct rtl_signal *signals = side->bus->signals;
+    for (size_t i = 0; signals[i].names[0]; i++)
+        if (side->signals[i] && side->signals[i]->is_input == is_input && signals[i].macro &&
+            is_one_of(signals[i].macro, macros))
+            return side->signals[i];
+    return NULL;
+}
+
 /* What is wrong with a side that was found: there is a second one, or its width; NULL: nothing. */
 static char *check_side(const struct rtl_ports *ports, const struct rtl_side *side,
                         const struct rtl_bus *buses)
@@ -192,6 +205,11 @@ static char *check_side(const struct rtl_ports *ports, const struct rtl_side *si
         return xformat("the %s has %u bits of data, and can have 8, 16, 32%s 64%s",
                        is_master ? "master" : "bus", bits, is_master ? "," : " or",
                        is_master ? " and so on to 1024" : "");
+    const struct rtl_port *in = find_data(side, true), *out = find_data(side, false);
+    if (in && out && in->bits != out->bits)
+        return xformat("%s has %u bits of data, and %s has %u; a bus has as many in both "
+                       "directions: widen the narrower one with bits that are 0",
+                       in->name, in->bits, out->name, out->bits);
     return NULL;
 }
 

@@ -1267,6 +1267,11 @@ class Refused(RTLCase):
                  "there are two buses, APB (psel ...) and APB (q_psel ...); tie the inputs of one of them"),
                 (f"module m (input clk, {bus.replace('[31:0]', '[23:0]')}); {body} endmodule\n",
                  "the bus has 24 bits of data, and can have 8, 16, 32 or 64"),
+                (f"module m (input clk, {bus.replace('output [31:0]', 'output [15:0]')}); {body} endmodule\n",
+                 "pwdata has 32 bits of data, and prdata has 16; a bus has as many in both directions: widen the "
+                 "narrower one with bits that are 0"),
+                (f"module m (input clk, {bus.replace('input [31:0]', 'input [7:0]')}); {body} endmodule\n",
+                 "pwdata has 8 bits of data, and prdata has 32; a bus has"),
                 (f"module m (input clk, {bus}); {body} endmodule\n",
                  "--tie nobody=1: the core has no such input", "--tie", "nobody=1"),
                 (f"module m (input clk, {bus}, input [3:0] a); {body} endmodule\n",
