@@ -222,15 +222,15 @@ static int verilate_as(const struct rtl_build *build, const char *language, cons
     return run_program(build, "verilator", &words, ret_error);
 }
 
-/* The types of the ports, which the headers do not give. Verilator 5.048 writes no XML,
- * and 5.006 no JSON. */
-static void write_types(const struct rtl_build *build)
+/* The order and the types of the ports, which the headers do not give. Verilator 5.048 writes no
+ * XML, and 5.006 no JSON. */
+static void write_types(const struct rtl_build *build, const char *language)
 {
     static const char *const ways[] = {"--xml-only", "--json-only"};
     int r = -EINVAL;
     for (size_t i = 0; i < 2 && r < 0; i++) {
         char *why = NULL;
-        r = verilate_as(build, NULL, ways[i], &why);
+        r = verilate_as(build, language, ways[i], &why);
         free(why);
     }
 }
@@ -238,20 +238,24 @@ static void write_types(const struct rtl_build *build)
 /* A file that is not SystemVerilog may be Verilog, where "int" and "do" may be names. */
 static int verilate(const struct rtl_build *build, char **ret_error)
 {
+    static const char old[] = "1364-2005";
+    const char *language = NULL;
     int r = write_timescale(build, ret_error);
     if (r == 0)
         r = verilate_as(build, NULL, NULL, ret_error);
-    if (r < 0 && strstr(*ret_error, "syntax error")) {
+    if (r < 0 &&
+        (strstr(*ret_error, "syntax error") || strstr(*ret_error, "SystemVerilog keyword"))) {
         char *again = NULL;
-        if (verilate_as(build, "1364-2005", NULL, &again) == 0) {
+        if (verilate_as(build, old, NULL, &again) == 0) {
             free(*ret_error);
             *ret_error = NULL;
             r = 0;
+            language = old;
         }
         free(again);
-    } else if (r == 0) {
-        write_types(build);
     }
+    if (r == 0)
+        write_types(build, language);
     return r;
 }
 

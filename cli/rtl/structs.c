@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the types of a core's ports, and makes ports of the fields of packed structs. */
+/* Reads the order and the types of a core's ports, and makes ports of the fields of packed structs.
+ */
 #include "rtl/structs.h"
 
 #include <expat.h>
@@ -26,6 +27,7 @@ struct reader {
     size_t num_nodes, within; /* the struct that is being read */
     struct port_type *ports;
     size_t num_ports;
+    char *top; /* the module, or NULL */
     bool is_in_top, is_in_range;
     unsigned bounds[2], num_bounds;
 };
@@ -76,13 +78,18 @@ static void begin(void *user, const char *element, const char **attributes)
 {
     struct reader *reader = user;
     const char *name = get(attributes, "name"), *type = get(attributes, "dtype_id");
-    if (strcmp(element, "module") == 0) {
-        const char *is_top = get(attributes, "topModule");
-        reader->is_in_top = is_top && strcmp(is_top, "1") == 0;
+    const char *own_name = get(attributes, "origName"); /* the other may be encoded */
+    if (strcmp(element, "cell") == 0 && !reader->top) { /* the top comes first */
+        reader->top = copy(get(attributes, "submodname"));
+    } else if (strcmp(element, "module") == 0) {
+        const char *is_top = get(attributes, "topModule"); /* missing if there is no other module */
+        reader->is_in_top = (is_top && strcmp(is_top, "1") == 0) ||
+                            (name && reader->top && strcmp(name, reader->top) == 0);
     } else if (strcmp(element, "var") == 0 && reader->is_in_top && get(attributes, "dir") && name &&
                type) {
         reader->ports = xrealloc(reader->ports, reader->num_ports + 1, sizeof(*reader->ports));
-        reader->ports[reader->num_ports++] = (struct port_type){copy(name), copy(type)};
+        reader->ports[reader->num_ports++] =
+            (struct port_type){copy(own_name ? own_name : name), copy(type)};
     } else if (ends_with(element, "dtype")) {
         add_node(reader, element, attributes);
     } else if (strcmp(element, "range") == 0) {
@@ -171,8 +178,10 @@ static void add_json_node(struct reader *reader, const char *line, const char *t
 
 static void read_json_line(struct reader *reader, const char *line)
 {
-    char *type = value_of(line, "type"), *name = value_of(line, "name"),
+    char *type = value_of(line, "type"), *name = value_of(line, "origName"),
          *of = value_of(line, "dtypep");
+    if (!name)
+        name = value_of(line, "name");
     if (type && ends_with(type, "DTYPE")) {
         add_json_node(reader, line, type);
     } else if (type && strcmp(type, "VAR") == 0 && name && of &&
@@ -220,6 +229,7 @@ static void finish(struct reader *reader)
     }
     free(reader->nodes);
     free(reader->ports);
+    free(reader->top);
 }
 
 /* --- types ----------------------------------------------------------------------------------- */
@@ -350,10 +360,28 @@ static void split_one(struct rtl_ports *ports, size_t at, const struct reader *r
     free(splitting.fields);
 }
 
+/* As the core declares them. Verilator's header has the narrow ones first. */
+static void put_in_order(struct rtl_ports *ports, const struct reader *reader)
+{
+    size_t placed = 0;
+    for (size_t i = 0; i < reader->num_ports; i++) {
+        const char *name = reader->ports[i].name;
+        struct rtl_port *port = rtl_ports_find(ports, name, strlen(name));
+        size_t at = port ? (size_t)(port - ports->ports) : 0;
+        if (!port || at < placed)
+            continue;
+        struct rtl_port found = *port;
+        memmove(&ports->ports[placed + 1], &ports->ports[placed], (at - placed) * sizeof(found));
+        ports->ports[placed++] = found;
+    }
+}
+
 void rtl_structs_split(struct rtl_ports *ports, const char *path)
 {
     struct reader reader = {0};
     bool is_read = parse(&reader, path);
+    if (is_read)
+        put_in_order(ports, &reader);
     for (size_t i = 0; is_read && i < reader.num_ports; i++) {
         const char *name = reader.ports[i].name;
         const struct rtl_port *port = rtl_ports_find(ports, name, strlen(name));

@@ -71,6 +71,7 @@ static const char fields[] =
     NODE("BASICDTYPE", "logic", addr, "'keyword':'logic'," more "'rangep': []")
 #define PORT(name, of) \
     NODE("VAR", name, name, "'dtypep':'(" of ")','isPrimaryIO':true,'direction':'INPUT'")
+#define GO PORT("go", "A")
 #define SCALARS    \
     LOGIC("A", "") \
     LOGIC("B", "'range':'2:0',") LOGIC("D", "'range':'1:0',") LOGIC("E", "'range':'3:0',")
@@ -85,7 +86,27 @@ static const char fields[] =
 
 static void test_json(void **state)
 {
-    check_split(".json", PORT("go", "A") PORT("bus_i", "K") TYPES, fields);
+    check_split(".json", GO PORT("bus_i", "K") TYPES, fields);
+}
+
+/* Verilator's header has another one. */
+static void test_the_order(void **state)
+{
+    check_split(".json", PORT("bus_i", "X") GO TYPES, "bus_i:17 go:1");
+    check_split(".json", PORT("bus_i", "X") TYPES, "bus_i:17 go:1");
+    check_split(".json", PORT("other", "X") GO PORT("bus_i", "X") GO TYPES, whole);
+    check_split(".json",
+                NODE("VAR", "b_i", "P", "'origName':'bus_i','dtypep':'(X)','isPrimaryIO':true") GO,
+                "bus_i:17 go:1");
+    check_split(".xml",
+                "<?xml version='1.0' ?>\n<verilator_xml><netlist>\n"
+                "<cells><cell name='top' submodname='top' hier='top'>"
+                "<cell name='other' submodname='other'/></cell></cells>"
+                "<module name='other'><var name='go' dtype_id='9' dir='input'/></module>"
+                "<module name='top'>"
+                "<var name='b_i' origName='bus_i' dtype_id='9' dir='input'/>"
+                "<var name='go' dtype_id='9' dir='input'/></module></netlist></verilator_xml>\n",
+                "bus_i:17 go:1");
 }
 
 /* A module within the top may have ports of the same name. */
@@ -97,9 +118,9 @@ static void test_ports_of_other_modules(void **state)
 
 static void test_types_that_are_missing_or_do_not_fit(void **state)
 {
-    check_split(".json", PORT("bus_i", "X") TYPES, whole);
-    check_split(".json", PORT("bus_i", "G") TYPES, whole); /* of 10 bits */
-    check_split(".json", PORT("bus_i", "K"), whole);
+    check_split(".json", GO PORT("bus_i", "X") TYPES, whole);
+    check_split(".json", GO PORT("bus_i", "G") TYPES, whole); /* of 10 bits */
+    check_split(".json", GO PORT("bus_i", "K"), whole);
     check_split(".json", "", whole);
     check_split(".json", "{'type':'VAR','name':'bus_i','isPrimaryIO':true", whole);
     check_split(".json", "{'type':'MEMBERDTYPE','name':'valid','addr':'(L", whole);
@@ -111,7 +132,8 @@ static void test_xml(void **state)
 {
     check_split(".xml",
                 "<?xml version='1.0' ?>\n<verilator_xml><netlist>\n"
-                "<module name='top' topModule='1'><var name='bus_i' dtype_id='9' dir='input'/>"
+                "<module name='top' topModule='1'><var name='go' dtype_id='1' dir='input'/>"
+                "<var name='bus_i' dtype_id='9' dir='input'/>"
                 "</module>\n<typetable>\n<basicdtype id='1' name='logic'/>\n"
                 "<basicdtype id='2' name='logic' left='2' right='0'/>\n"
                 "<enumdtype id='3' name='code_t' sub_dtype_id='2'/>\n"
@@ -134,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_the_order),
         cmocka_unit_test(test_ports_of_other_modules),
         cmocka_unit_test(test_types_that_are_missing_or_do_not_fit),
         cmocka_unit_test(test_xml),
