@@ -38,6 +38,8 @@ static void device_irq(void *ctx, struct trestle_device *dev, uint32_t line, boo
     (void)dev;
     if (connection->protocol && connection->protocol->irq)
         connection->protocol->irq(connection, line, level);
+    else if (connection->protocol && level)
+        port_say_unheard(ctx, line, "protocol 1 has no interrupts");
 }
 
 static int device_dma(void *ctx, struct trestle_device *dev, bool write, uint64_t addr, void *buf,

@@ -23,6 +23,17 @@ void port_count_error(struct port *port)
     measure(port);
 }
 
+void port_say_unheard(struct port *port, uint32_t line, const char *why)
+{
+    if (port->told_unheard)
+        return;
+    port->told_unheard = true;
+    front_log(port->front, TRESTLE_LOG_INFO,
+              "%s: its interrupt line %" PRIu32
+              " has gone high, and the guest does not hear it: %s",
+              port->name, line, why);
+}
+
 /* What passed: with the value that a read got, and with the name and the fields of the register. */
 static cold void log_access(const struct port *port)
 {

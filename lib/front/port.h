@@ -51,6 +51,7 @@ struct port {
     uint64_t num_requests, reads, writes, bytes, errors;
     struct histogram latency;
     struct rate_limit frame_errors; /* log lines about malformed frames */
+    bool told_unheard;              /* that a line leads nowhere */
     bool told_kept;                 /* that an access was kept without a prospect of an answer */
 };
 
@@ -80,6 +81,8 @@ static inline void port_access(struct port *port, bool is_write,
 }
 /* -ENODEV: another process serves it. */
 TRESTLE_CHECK int port_set_fault(struct port *port, enum trestle_fault fault);
+/* A line has gone high that its guest does not hear. Said once. */
+void port_say_unheard(struct port *port, uint32_t line, const char *why);
 /* A request that was answered with an error before it came to the device. */
 void port_count_error(struct port *port);
 

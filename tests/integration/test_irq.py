@@ -42,6 +42,23 @@ class Pulses(cli_case.Case):
         self.assertEqual(self.pending("aarch64", *place), (0, 0))
         self.assertEqual(self.pending("aarch64", *place, [edges]), (0, 1))
 
+    def test_a_line_that_leads_nowhere(self):
+        """The guest may wait for it. Wherever the model is, one line says so, once."""
+        for process in "shared", "own", "inline":
+            with self.subTest(process=process):
+                config = self.config({"machine": {"kernel": str(common.guest("probe"))},
+                                      "devices": [{"model": str(common.BUILD / "tests" / "pulse.so"), "name": "clock",
+                                                   "base_addr": hex(BASE), "process": process}]})
+                guest = cli_case.Guest(self, "-v", config=config)
+                for _ in range(3):
+                    self.assertEqual(guest.ask(f"w 4 {BASE:x} 0"), "=")
+                guest.process.stdin.write(b"q 0\n")
+                guest.process.stdin.flush()
+                code, log = guest.end()
+                self.assertEqual(code, 0, log)
+                self.assertEqual(log.count("clock: its interrupt line 0 has gone high, and the guest does not "
+                                           "hear it: it leads nowhere; give the device an \"irq\" for it\n"), 1, log)
+
 
 class Refusals(common.TestCase):
     """One line on stderr that says what is wrong and what to do, and status 2."""

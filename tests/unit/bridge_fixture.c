@@ -122,6 +122,7 @@ const struct trestle_model memory_model = {.size = sizeof(memory_model),
 
 const struct trestle_model *last_model = &memory_model;
 uint64_t first_base = BASE;
+uint32_t lines_that_lead = 2;
 enum trestle_wait fixture_wait = TRESTLE_WAIT_SLEEP;
 
 void fixture_log(void *ctx, enum trestle_log_level level, const char *text)

@@ -51,6 +51,8 @@ extern const struct trestle_model *last_model;
 
 /* Where the first device is; likewise. */
 extern uint64_t first_base;
+/* How many of the lines lead somewhere. */
+extern uint32_t lines_that_lead;
 
 /* How the bridge waits; likewise. */
 extern enum trestle_wait fixture_wait;

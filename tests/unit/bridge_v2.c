@@ -25,6 +25,14 @@ static int open_client_with_quiet(void **state)
     return r;
 }
 
+static int open_client_without_lines(void **state)
+{
+    lines_that_lead = 0;
+    int r = open_client(state);
+    lines_that_lead = 2;
+    return r;
+}
+
 static void test_read_and_write(void **state)
 {
     struct fixture *f = *state;
@@ -351,6 +359,22 @@ static void test_no_lines_for_who_does_not_know_of_them(void **state)
     struct fixture *f = *state;
     expect_reply(f, 1, post(&client, 1, write_at(REG_IRQ, 1, 100)));
     expect_reply(f, 1, post(&client, 1, read_at(REG_VALUE, 4, 110)));
+}
+
+/* The guest may wait for it. */
+static void test_a_line_that_leads_nowhere(void **state)
+{
+    static const char line[] = "dev0: its interrupt line 0 has gone high, and the guest does not "
+                               "hear it: it leads nowhere; give the device an \"irq\" for it";
+    struct fixture *f = *state;
+    expect_reply(f, 0, post(&client, 0, write_at(REG_IRQ, 0, 100)));
+    assert_null(strstr(f->log, "has gone high"));
+    for (unsigned i = 0; i < 2; i++) {
+        expect_reply(f, 0, post(&client, 0, write_at(REG_IRQ, 1, 110)));
+        expect_reply(f, 0, post(&client, 0, write_at(REG_IRQ, 0, 120)));
+    }
+    assert_log_has(f, line);
+    assert_null(strstr(strstr(f->log, line) + strlen(line), "has gone high"));
 }
 
 static void test_timer_is_announced_and_advanced_to(void **state)
@@ -917,6 +941,8 @@ static void test_called_directly_while_others_wait(void **state)
         CLIENT_TEST(test_timer_is_announced_and_advanced_to),                                      \
         cmocka_unit_test_setup_teardown(test_quiet_device_is_not_announced,                        \
                                         open_client_with_quiet, close_client),                     \
+        cmocka_unit_test_setup_teardown(test_a_line_that_leads_nowhere, open_client_without_lines, \
+                                        close_client),                                             \
         CLIENT_TEST(test_timer_in_centuries_is_not_announced),                                     \
         CLIENT_TEST(test_what_is_done_from_aside),                                                 \
         CLIENT_TEST(test_posted_write_tells_the_next_event),                                       \

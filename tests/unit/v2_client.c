@@ -13,7 +13,7 @@ struct trestle_v2_hello hello_for(uint32_t index, uint32_t wanted)
                                      .client_id = "a client's id..",
                                      .base_addr = index ? BASE + index * STRIDE : first_base,
                                      .size = 4096,
-                                     .irq_lines = 2};
+                                     .irq_lines = lines_that_lead};
 }
 
 void send_hello(int fd, const struct trestle_v2_hello *hello)

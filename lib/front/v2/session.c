@@ -188,7 +188,10 @@ static_assert(TRESTLE_IRQ_LINES_MAX <= TRESTLE_V2_IRQ_LINES_MAX, "a plugin refus
 
 void v2_send_irq(struct v2_client *client, uint32_t line, bool level)
 {
-    if (!(client->session->features & TRESTLE_V2_FEATURE_IRQ) || line >= client->irq_lines)
+    bool is_heard = client->session->features & TRESTLE_V2_FEATURE_IRQ && line < client->irq_lines;
+    if (!is_heard && level)
+        port_say_unheard(client->port, line, "it leads nowhere; give the device an \"irq\" for it");
+    if (!is_heard)
         return;
     struct trestle_v2_message irq = {.type = TRESTLE_V2_IRQ,
                                      .device = client->port->index,
