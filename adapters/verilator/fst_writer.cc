@@ -4,6 +4,8 @@
  * these files are in memory. */
 #include <cstdio>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -53,12 +55,63 @@ static void *map_file(void *, size_t length, int protection, int flags, int fd, 
 #undef fopen
 #undef tmpfile
 
-// To behind a name, or a number whose bytes but the last have the top bit.
-static void skip(std::FILE *file, bool is_name)
+static std::string read_name(std::FILE *file)
+{
+    std::string name;
+    for (int byte; (byte = std::getc(file)) != EOF && byte != 0;)
+        name += static_cast<char>(byte);
+    return name;
+}
+
+// A number, whose bytes but the last have the top bit.
+static void skip_number(std::FILE *file)
 {
     int byte = std::getc(file);
-    while (byte != EOF && (is_name ? byte != 0 : byte >= 0x80))
+    while (byte != EOF && byte >= 0x80)
         byte = std::getc(file);
+}
+
+namespace
+{
+
+struct hierarchy {
+    bool has_signals = false;
+    std::vector<std::string> modules; // paths
+};
+
+} // namespace
+
+// Of the file that this thread opened last.
+static hierarchy read_hierarchy(std::FILE *file)
+{
+    hierarchy found;
+    std::vector<std::string> within;
+    std::rewind(file);
+    for (int tag; (tag = std::getc(file)) != EOF;) {
+        if (tag == FST_ST_VCD_SCOPE) {
+            std::getc(file); // its type
+            std::string name = read_name(file);
+            read_name(file);
+            within.push_back(within.empty() ? name : within.back() + "." + name);
+            found.modules.push_back(within.back());
+        } else if (tag == FST_ST_VCD_UPSCOPE) {
+            if (!within.empty())
+                within.pop_back();
+        } else if (tag == FST_ST_GEN_ATTRBEGIN) {
+            std::getc(file); // its type, and what that means
+            std::getc(file);
+            read_name(file);
+            skip_number(file);
+        } else if (tag != FST_ST_GEN_ATTREND) {
+            std::getc(file); // a signal's direction; behind the name are its length, and
+            read_name(file); // which other signal it is the same as
+            skip_number(file);
+            skip_number(file);
+            found.has_signals = true;
+        }
+    }
+    std::fseek(file, 0, SEEK_END);
+    return found;
 }
 
 // Whether the file that this thread opened last has signals. Later Verilators also list modules
@@ -66,26 +119,25 @@ static void skip(std::FILE *file, bool is_name)
 bool trestle_rtl_has_signals()
 {
     std::FILE *file = trestle_rtl_hierarchy;
-    bool is_signal = false;
     if (!file || std::ftell(file) == 0)
         return false;
     if (std::fflush(file) != 0)
         return true; // or not; the file will be cut off, which is said then
-    std::rewind(file);
-    for (int tag; !is_signal && (tag = std::getc(file)) != EOF;) {
-        if (tag == FST_ST_VCD_SCOPE) {
-            std::getc(file); // its type
-            skip(file, true);
-            skip(file, true);
-        } else if (tag == FST_ST_GEN_ATTRBEGIN) {
-            std::getc(file); // its type, and what that means
-            std::getc(file);
-            skip(file, true);
-            skip(file, false);
-        } else if (tag != FST_ST_VCD_UPSCOPE && tag != FST_ST_GEN_ATTREND) {
-            is_signal = true;
-        }
-    }
-    std::fseek(file, 0, SEEK_END);
-    return is_signal;
+    return read_hierarchy(file).has_signals;
+}
+
+// Its modules: "TOP, TOP.ticker". Not more than fit into a line.
+std::string trestle_rtl_modules()
+{
+    constexpr size_t most = 16;
+    std::FILE *file = trestle_rtl_hierarchy;
+    std::string list;
+    if (!file || std::fflush(file) != 0)
+        return list;
+    const std::vector<std::string> modules = read_hierarchy(file).modules;
+    for (size_t i = 0; i < modules.size() && i < most; i++)
+        list += (i ? ", " : "") + modules[i];
+    if (modules.size() > most)
+        list += " and " + std::to_string(modules.size() - most) + " more";
+    return list;
 }

@@ -21,6 +21,7 @@
 #include "verilated_fst_c.h"
 
 bool trestle_rtl_has_signals(); // see fst_writer.cc
+std::string trestle_rtl_modules();
 
 namespace trestle_rtl
 {
@@ -65,7 +66,7 @@ class wave
             return 0;
         (void)unlink(begun_.c_str()); // the writer does not survive a file without signals
         return trestle_params_refuse(params, "wave_scope",
-                                     "the path of a module, such as TOP or TOP.NAME");
+                                     ("the path of a module: " + modules(core)).c_str());
     }
 
     // Whether any of that time is to be recorded.
@@ -128,6 +129,17 @@ class wave
         trestle_device_fail(dev, "cannot write the wave %s: %s; check the path", path,
                             std::strerror(why));
         return -EINVAL;
+    }
+
+    // All that the core has, as a file of them all would.
+    template <class Core> std::string modules(Core &core) const
+    {
+        VerilatedFstC all;
+        core.trace(&all, 99);
+        all.open(begun_.c_str());
+        std::string list = all.isOpen() ? trestle_rtl_modules() : "";
+        (void)unlink(begun_.c_str());
+        return list.empty() ? "such as TOP" : list;
     }
 
     // An older wave stays until the run begins. Only a file may have that name, and only one that

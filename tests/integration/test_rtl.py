@@ -819,14 +819,28 @@ class Waves(RTLCase):
     def test_what_cannot_be_recorded(self):
         """Nothing is left of the file."""
         for scope in "TOP.nothing", "ticker", "":
-            self.refused(f"parameter 'wave_scope': '{scope}' is not the path of a module, such as TOP or TOP.NAME",
+            self.refused(f"parameter 'wave_scope': '{scope}' is not the path of a module: TOP, TOP.ticker\n",
                          wave="a.fst", wave_scope=scope)
         self.refused("parameter 'wave_from': '3ms' is not a time before wave_to", wave="a.fst",
                      wave_from="3ms", wave_to="2ms")
         self.assertFalse((self.dir / "a.fst").exists())
+        self.assertEqual(list(self.dir.glob("*.part*")), [])
         self.beside = [{"name": "other", "model": "./ticker.so", "base_addr": "0x10300000",
                         "params": {"wave": f"../{self.dir.name}/a.fst"}}]
         self.refused("is not a file of its own: another device writes to it", wave="a.fst")
+
+    def test_many_modules(self):
+        path = self.dir / "many.v"
+        path.write_text("module cell_of(input clk, output reg q); always @(posedge clk) q <= !q; endmodule\n"
+                        "module many (input clk, input psel, input penable, input pwrite, input [7:0] paddr, input [31:0] "
+                        "pwdata, output [31:0] prdata, output [19:0] q);\nassign prdata = 0; genvar i; generate\n"
+                        "for (i = 0; i < 20; i = i + 1) begin : row cell_of part(clk, q[i]); end endgenerate endmodule\n")
+        self.assert_built(path, "--wave", output="many.so")
+        result = self.poke("time\n", "many", wave="a.fst", wave_scope="row")
+        self.assertEqual((result.code, len(result.err.splitlines())), (2, 1), result)
+        self.assertRegex(result.err, r"'row' is not the path of a module: TOP, TOP\.many, TOP\.many\.row\S+, .* and \d+ "
+                                     r"more\n\Z")
+        self.assertEqual(result.err.count("TOP"), 16)
 
     def test_an_older_wave_stays_until_the_run_begins(self):
         wave = self.dir / "a.fst"
