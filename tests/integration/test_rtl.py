@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -16,25 +17,26 @@ import common
 
 EXAMPLE = common.SOURCE / "examples" / "11-rtl"
 CORES = common.SOURCE / "tests" / "rtl"
-HEADERS = common.BUILD / "tests" / "rtl-headers.h"
+
+
+def setUpModule():
+    RTLCase.kept = pathlib.Path(tempfile.mkdtemp(prefix="trestle-", dir="/tmp"))
+    unittest.addModuleCleanup(shutil.rmtree, RTLCase.kept)
+    # CXX has no way to say a path with a blank.
+    (RTLCase.kept / "g++").symlink_to(common.SOURCE / "tests" / "integration" / "compile_once")
 
 
 def read_headers():
     """Has the compiler read Verilator's headers once for all cores, which is half of what a core takes it.
     Returns the options for that; with options of another kind it reads the headers again by itself."""
-    if " " in str(HEADERS):
-        return ""  # CXXFLAGS has no way to say such a path
-    root = subprocess.run(["verilator", "--getenv", "VERILATOR_ROOT"], check=True, capture_output=True,
-                          text=True).stdout.strip()
-    verilated = pathlib.Path(root, "include", "verilated.h")
-    made = HEADERS.with_suffix(".h.gch")
-    if not made.exists() or made.stat().st_mtime < verilated.stat().st_mtime:
-        HEADERS.write_text('#include <deque>\n#include <memory>\n#include <stdexcept>\n#include "verilated.h"\n')
-        mine = HEADERS.with_suffix(f".{os.getpid()}")
+    headers = RTLCase.kept / "headers.h"
+    if not headers.exists():
+        root = subprocess.run(["verilator", "--getenv", "VERILATOR_ROOT"], check=True, capture_output=True,
+                              text=True).stdout.strip()
+        headers.write_text('#include <deque>\n#include <memory>\n#include <stdexcept>\n#include "verilated.h"\n')
         subprocess.run(["g++", "-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-w", RTLCase.flags,
-                        "-isystem", verilated.parent, "-x", "c++-header", HEADERS, "-o", mine], check=True)
-        mine.rename(made)
-    return f"-include {HEADERS}"
+                        "-isystem", f"{root}/include", "-x", "c++-header", headers], check=True)
+    return f"-include {headers}"
 
 
 @unittest.skipUnless(shutil.which("verilator") and shutil.which("g++"),
@@ -42,12 +44,8 @@ def read_headers():
 class RTLCase(cli_case.Case):
     def setUp(self):
         super().setUp()
-        self.env["TMPDIR"] = str(self.dir)
-        self.env["CXXFLAGS"] = f"{self.flags} {read_headers()}" if self.flags else ""
-        if shutil.which("ccache"):  # Verilator's own files are the same in all cores
-            del self.env["CCACHE_DISABLE"]
-            self.env.update(CXX="ccache g++", CCACHE_DIR=str(common.BUILD / "tests" / "ccache"),
-                            CCACHE_SLOPPINESS="pch_defines,time_macros")
+        self.env.update(TMPDIR=str(self.dir), CXX=str(self.kept / "g++"),
+                        CXXFLAGS=f"{self.flags} {read_headers()}" if self.flags else "")
 
     def build_core(self, path, *args, **kwargs):
         return self.trestle("rtl", "build", path, *args, timeout=240, **kwargs)
