@@ -22,10 +22,10 @@ struct state {
 };
 
 static const char *const faults[] = {
-    "loop",   "null",        "abort",        "exit",    "print",    "keep",    "slow",
-    "thread", "picoseconds", "ping",         "fail",    "overflow", "leave",   "fork",
-    "signal", "thread null", "thread exit",  "close",   "flood",    "trample", "helper",
-    "bus",    "lose",        "thread stays", "objects", "waits",    "",
+    "loop",   "stuck",  "null",        "abort",        "exit",    "print",    "keep",
+    "slow",   "thread", "picoseconds", "ping",         "fail",    "overflow", "leave",
+    "fork",   "signal", "thread null", "thread exit",  "close",   "flood",    "trample",
+    "helper", "bus",    "lose",        "thread stays", "objects", "waits",    "",
 };
 
 static void *from_a_thread(void *ctx)
@@ -126,6 +126,9 @@ static int misbehave(struct trestle_device *dev, const char *fault)
     if (strcmp(fault, "loop") == 0)
         for (;;)
             __asm__ volatile("");
+    if (strcmp(fault, "stuck") == 0)
+        for (;;)
+            pause();
     if (strcmp(fault, "null") == 0)
         *nowhere = 1;
     if (strcmp(fault, "bus") == 0)

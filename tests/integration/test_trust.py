@@ -72,10 +72,10 @@ class Watchdog(Faulty):
 
     def test_a_callback_that_does_not_return(self):
         """It is named, and the run ends as it would."""
-        for number in None, signal.SIGTERM, signal.SIGINT:
+        for number, fault in (None, "stuck"), (signal.SIGTERM, "loop"), (signal.SIGINT, "stuck"):
             with self.subTest(signal=number):
-                guest = self.provoke("loop", more={"watchdog_ms": 300, "stop_at": "5s" if number is None
-                                                   else "600s"})
+                guest = self.provoke(fault, more={"watchdog_ms": 300, "stop_at": "5s" if number is None
+                                                  else "600s"})
                 guest.wait_for_log(rf"{self.WRITE} has not returned for 0\.\d s; gdb -p "
                                    rf"{guest.process.pid} shows where it is\n"
                                    .replace("(", "\\(").replace(")", "\\)").encode())
@@ -92,7 +92,7 @@ class Watchdog(Faulty):
             for end, options in ("stop_at", ()), ("--timeout", ("--timeout", "0.5")):
                 with self.subTest(where=where, process=process, end=end):
                     config = self.faulty(process, more={"watchdog_ms": 300, "stop_at": "100ms" if not options
-                                                        else "600s"}, **{where: "loop"})
+                                                        else "600s"}, **{where: "stuck"})
                     result = self.trestle("run", config, *options)
                     self.assertEqual((result.code, result.out), (124, ""), result)
                     self.assertNotIn("its guest waits", result.err)
