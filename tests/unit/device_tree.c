@@ -35,7 +35,7 @@ static const char *full_property; /* for which there is no room */
 
 static int path_offset(const void *tree, const char *path)
 {
-    char whole[128];
+    char whole[256];
     assert_ptr_equal(tree, nodes);
     if (strcmp(path, "/") == 0)
         return 0;
