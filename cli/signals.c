@@ -23,16 +23,16 @@ static sigset_t that_end(void)
     return signals_not_ignored(numbers);
 }
 
-void signals_hold(void)
+sigset_t signals_hold(void)
 {
-    sigset_t set = that_end();
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    sigset_t set = that_end(), before;
+    sigprocmask(SIG_BLOCK, &set, &before);
+    return before;
 }
 
-void signals_release(void)
+void signals_release(const sigset_t *before)
 {
-    sigset_t set = that_end();
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    sigprocmask(SIG_SETMASK, before, NULL);
 }
 
 int signals_open(void)

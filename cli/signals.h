@@ -10,9 +10,10 @@
  * stays ignored, as nohup wants it. */
 int signals_open(void);
 /* Between these two the signals wait. A thread that begins there, such as a model's, never takes
- * one: it would end the process in place of the descriptor's reader. */
-void signals_hold(void);
-void signals_release(void);
+ * one: it would end the process in place of the descriptor's reader. Returns the mask of before,
+ * which the second one brings back: what was held already goes on waiting. */
+sigset_t signals_hold(void);
+void signals_release(const sigset_t *before);
 
 /* Those of a list, which 0 ends, that are not ignored. */
 sigset_t signals_not_ignored(const int *numbers);

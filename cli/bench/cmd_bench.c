@@ -246,7 +246,7 @@ static int measure_all(struct bench *bench)
     int code = 0;
     bench->results = xcalloc(bench->rounds * bench->plan.count, sizeof(*bench->results));
     bench->lines_ns = xcalloc(bench->rounds, sizeof(*bench->lines_ns));
-    for (uint64_t round = 0; round < bench->rounds; round++) {
+    for (uint64_t round = 0; round < bench->rounds && code == 0 && !bench->signal; round++) {
         bench->lines_ns[round] = bench_line_ns(LINE_BATCHES);
         for (size_t turn = 0; turn < bench->plan.count && code == 0 && !bench->signal; turn++) {
             size_t side = round % 2 ? bench->plan.count - 1 - turn : turn;

@@ -15,6 +15,7 @@
 #include "command.h"
 #include "run/guest.h"
 #include "run/run.h"
+#include "signals.h"
 
 /* The clock lies behind the last of 1024 devices. */
 #define DEVICE_BASE 0x10200000u
@@ -121,7 +122,6 @@ static int run_qemu(struct measurement *measurement)
     }
     own_launched(run->own);
     int r = guest_serve(guest, clock_ns() + MEASUREMENT_S * NS_PER_S);
-    measurement->signal = run->signal;
     if (r == 0 && !run->signal && !guest->has_ended) {
         char *text = bench_side_text(measurement->side);
         command_fail("%s: no result within %d s; stop other work on the machine, or try a smaller "
@@ -132,6 +132,7 @@ static int run_qemu(struct measurement *measurement)
     }
     guest_stop(guest);
     guest_finish(guest);
+    measurement->signal = run->signal;
     return r < 0 ? EXIT_FAILURE : 0;
 }
 
@@ -191,6 +192,7 @@ int bench_measure(const struct bench_setup *setup, const struct bench_side *side
 {
     struct measurement measurement = {.setup = setup, .side = side};
     *ret_signal = 0;
+    signals_hold(); /* the run takes what comes, and the directory does not stay behind */
     const char *runtime = runtime_dir();
     measurement.directory = xformat("%s/trestle-bench-XXXXXX", runtime ? runtime : "/tmp");
     if (!mkdtemp(measurement.directory)) {

@@ -363,11 +363,11 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
     run->deadline_ns = wanted->deadline_ns ? wanted->deadline_ns : CLOCK_NEVER;
     watchdog_set_deadline(run->deadline_ns, wanted->deadline_what, EXIT_OUT_OF_TIME);
     watchdog_watch(trestle_bridge_sim(run->bridge));
-    signals_hold();
+    sigset_t before = signals_hold();
     r = add_devices(run, ret_error);
     if (r == 0)
         r = add_links(run, ret_error);
-    signals_release();
+    signals_release(&before);
     if (r == 0 && wanted->trace && config->is_all_inline)
         run->trace_path = wanted->trace;
     else if (r == 0 && wanted->trace)

@@ -208,6 +208,27 @@ class Bench(Case):
         self.assertRegex(result.err, r"\Atrestle: the guest ended with code 1 and without a "
                                      r"result; it last said \"two_devices: .*\"\n\Z")
 
+    def test_signal_before_the_run(self):
+        """It waits until there is something to end, and the directory goes."""
+        common.guest("mmio_bench")
+        process = self.start_trestle("bench")
+        while not common.files(self.runtime):
+            self.assertIsNone(process.poll())
+        process.terminate()
+        self.assertEqual(process.wait(30), 143)
+        self.assertEqual(common.files(self.runtime), set())
+
+    def test_signal_between_two(self):
+        """The first one's run has ended, and the second one's has not begun."""
+        common.guest("mmio_bench")
+        process = self.start_trestle("bench", "-v", "--quick", "--only", "floor,read,1", "--count", "100",
+                                     "--rounds", "1000")
+        for _ in range(5):
+            read_until(process.stderr, b"p50")
+        process.terminate()
+        self.assertEqual(process.wait(30), 143)
+        self.assertEqual(common.files(self.runtime), set())
+
     def test_signal(self):
         common.guest("mmio_bench")
         process = self.start_trestle("bench", "-v")
