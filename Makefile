@@ -17,7 +17,7 @@ reconfigure = $(if $(MESON_ARGS),meson setup --reconfigure $(MESON_ARGS) $(BUILD
 slots = $(shell expr $$(nproc) + $$(nproc) / 2 + $$(nproc) % 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help list demo demo-linux demo-nvme build test test-sst test-systemc test-crashes sst-install check test-matrix test-hosts test-aarch64 qemu-in-tree faults soak fuzz coverage memcheck bench install dist deb clean hooks
+.PHONY: help list demo demo-linux demo-nvme build test test-units test-sst test-systemc test-crashes sst-install check test-matrix test-hosts test-aarch64 qemu-in-tree faults soak fuzz coverage memcheck bench install dist deb clean hooks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -60,14 +60,22 @@ $(BUILD)/build.ninja:
 		"installs what the build needs" >&2; exit 1; }
 	meson setup $(MESON_ARGS) $(BUILD)
 
-test: ## install what is missing, build with ASan and UBSan, run all tests
+define build_asan
 	tools/deps test
 	test -e $(BUILD_ASAN)/build.ninja || meson setup -Dwerror=true \
 		-Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Dtests=enabled \
 		-Dfirmware=enabled $(MESON_ARGS) $(BUILD_ASAN)
 	ninja -C $(BUILD_ASAN)
+endef
+
+test: ## install what is missing, build with ASan and UBSan, run all tests
+	$(build_asan)
 	meson test -C $(BUILD_ASAN) --no-rebuild --print-errorlogs --num-processes $(slots)
 	@$(MAKE) --no-print-directory test-sst test-systemc test-crashes
+
+test-units: ## the same, but run only the unit tests, which takes seconds
+	$(build_asan)
+	meson test -C $(BUILD_ASAN) --no-rebuild --print-errorlogs --suite unit
 
 # Without sanitizers, which cannot be loaded into sst. Only what the tests need is built.
 test-sst: $(BUILD)/build.ninja ## run the tests of the SST element, when SST-Core is installed
