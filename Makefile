@@ -60,11 +60,12 @@ $(BUILD)/build.ninja:
 		"installs what the build needs" >&2; exit 1; }
 	meson setup $(MESON_ARGS) $(BUILD)
 
+# A sanitizer's stack wants the lines only (-g1); a debugger of such a build: MESON_ARGS=-Dc_args=-g.
 define build_asan
 	tools/deps test
 	test -e $(BUILD_ASAN)/build.ninja || meson setup -Dwerror=true \
 		-Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Dtests=enabled \
-		-Dfirmware=enabled $(MESON_ARGS) $(BUILD_ASAN)
+		-Dfirmware=enabled -Dc_args=-g1 $(MESON_ARGS) $(BUILD_ASAN)
 	ninja -C $(BUILD_ASAN)
 endef
 
