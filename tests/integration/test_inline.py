@@ -196,7 +196,7 @@ class Inline(Case):
         self.assertNotIn("calls exit", log)
 
     def test_a_callback_that_does_not_return_is_named(self):
-        guest = self.provoke("loop", watchdog_ms=300)
+        guest = self.provoke("stuck", watchdog_ms=300)
         guest.wait_for_log(rb"trestle: error: dut: its write\(\) of 4 bytes at offset 0x0 has not "
                            rb"returned for [0-9.]+ s, and QEMU stands still with it; gdb -p \d+ "
                            rb"shows where it is\n")
