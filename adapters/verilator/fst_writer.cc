@@ -126,6 +126,25 @@ bool trestle_rtl_has_signals()
     return read_hierarchy(file).has_signals;
 }
 
+// The list of that file's modules and signals. It is there until the file is closed.
+std::FILE *trestle_rtl_opened()
+{
+    return trestle_rtl_hierarchy;
+}
+
+// Copies the list to where readers look for it if a waveform has no end.
+void trestle_rtl_save(std::FILE *list, const char *path)
+{
+    struct stat st;
+    std::FILE *copy = list && fstat(fileno(list), &st) == 0 ? std::fopen(path, "wb") : nullptr;
+    char bytes[4096];
+    ssize_t n;
+    for (off_t at = 0; copy && (n = pread(fileno(list), bytes, sizeof(bytes), at)) > 0; at += n)
+        std::fwrite(bytes, 1, static_cast<size_t>(n), copy);
+    if (copy)
+        std::fclose(copy);
+}
+
 // Its modules: "TOP, TOP.ticker". Not more than fit into a line.
 std::string trestle_rtl_modules()
 {

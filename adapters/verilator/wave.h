@@ -22,6 +22,8 @@
 
 bool trestle_rtl_has_signals(); // see fst_writer.cc
 std::string trestle_rtl_modules();
+std::FILE *trestle_rtl_opened();
+void trestle_rtl_save(std::FILE *list, const char *path);
 
 namespace trestle_rtl
 {
@@ -62,6 +64,7 @@ class wave
             return cannot_write(dev, path, errno ? errno : ENOMEM);
         claim_.reset(open(begun_.c_str(), O_RDONLY | O_CLOEXEC));
         (void)flock(claim_.fd, LOCK_EX | LOCK_NB);
+        list_ = trestle_rtl_opened();
         if (trestle_rtl_has_signals())
             return 0;
         (void)unlink(begun_.c_str()); // the writer does not survive a file without signals
@@ -81,6 +84,8 @@ class wave
             take_name();
             file_->dump(static_cast<uint64_t>(now));
             last_ = now;
+            if (++times_ % times_kept == 0)
+                file_->flush();
         }
     }
 
@@ -96,6 +101,8 @@ class wave
         dump(now < to_ ? now : to_);
         take_name();
         file_->close();
+        if (!is_replaced())
+            (void)unlink((path_ + ".hier").c_str());
         if (is_replaced())
             trestle_device_log(dev, TRESTLE_LOG_WARNING, "another file has replaced the wave %s",
                                path_.c_str());
@@ -110,6 +117,9 @@ class wave
     }
 
   private:
+    // How many times the writer may keep in memory, which a killed run loses.
+    static constexpr uint64_t times_kept = 65536;
+
     struct descriptor {
         int fd = -1;
         ~descriptor()
@@ -163,8 +173,10 @@ class wave
 
     void take_name()
     {
-        if (!has_name_)
-            (void)rename(begun_.c_str(), path_.c_str()); // finish() looks at the result
+        if (has_name_)
+            return;
+        (void)rename(begun_.c_str(), path_.c_str()); // finish() looks at the result
+        trestle_rtl_save(list_, (path_ + ".hier").c_str());
         has_name_ = true;
     }
 
@@ -216,7 +228,9 @@ class wave
     std::string path_, begun_; // its name before the run begins
     bool has_name_ = false;
     std::unique_ptr<VerilatedFstC> file_;
-    descriptor claim_; // the file again, locked
+    std::FILE *list_ = nullptr; // of its modules and signals, as long as it is open
+    uint64_t times_ = 0;        // that were recorded
+    descriptor claim_;          // the file again, locked
     trestle_time from_ = 0, to_ = 0, last_ = 0;
 };
 

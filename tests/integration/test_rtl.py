@@ -840,6 +840,27 @@ class Waves(RTLCase):
                                      r"more\n\Z")
         self.assertEqual(result.err.count("TOP"), 16)
 
+    def test_a_run_that_is_killed(self):
+        """What it leaves can be read, up to some time. The next run puts both files in order."""
+        self.poke("write core+0 60000\nrun 1ms\nread core+4\n", "ticker", wave="whole.fst")
+        self.assertFalse((self.dir / "whole.fst.hier").exists())
+        self.poke("time\n", "ticker", wave="a.fst")  # writes the configuration
+        run = self.start_trestle("poke", "two.json", stdin=-1)
+        run.stdin.write(b"write core+0 60000\nrun 1ms\nread core+4\n")
+        run.stdin.flush()
+        cli_case.read_until(run.stdout, rb"core\+4 = 0x0\n", 60)
+        run.kill()
+        run.wait(30)
+        run.stdin.close()
+        self.assertTrue((self.dir / "a.fst.hier").exists())
+        (names, left), (whole_names, whole) = self.read("a.fst"), self.read("whole.fst")
+        self.assertEqual(names, whole_names)
+        self.assertGreater(left[-1][0], 100e6)
+        self.assertEqual(left, whole[:len(left)])
+        self.poke("run 1us\n", "ticker", wave="a.fst")
+        self.assertEqual(self.read("a.fst")[1][-1][0], 1000000)
+        self.assertFalse((self.dir / "a.fst.hier").exists())
+
     def test_an_older_wave_stays_until_the_run_begins(self):
         wave = self.dir / "a.fst"
         wave.write_text("precious\n")
