@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The examples' folders, each by itself in another place, with an installed Trestle: "make run" builds what is in
 them and runs it."""
-import pathlib
-import re
 import shutil
 import subprocess
-import unittest
 
 import common
 

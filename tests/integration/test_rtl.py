@@ -1333,10 +1333,10 @@ class Refused(RTLCase):
     def test_a_bus_that_lacks_a_signal(self):
         """Although it could be half a bus."""
         text = (EXAMPLE / "ticker.v").read_text()
-        for signal in "s_axi_rready", "s_axi_arready":
-            self.check_refused(text.replace(signal, "s_axi_other"),
-                               f'(s_axi_awvalid looks like AXI4-Lite, but "{signal}" is missing; if another '
-                               f"port is it, add --use PORT=bus:{signal[6:]})")
+        for name in "s_axi_rready", "s_axi_arready":
+            self.check_refused(text.replace(name, "s_axi_other"),
+                               f'(s_axi_awvalid looks like AXI4-Lite, but "{name}" is missing; if another '
+                               f"port is it, add --use PORT=bus:{name[6:]})")
 
     def test_no_file(self):
         self.assert_refused("trestle: cannot read .: Is a directory; check the path", "rtl", "build", ".")

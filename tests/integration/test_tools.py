@@ -128,6 +128,17 @@ class Check(common.TestCase):
         result = common.run([self.dir / "tools" / "check", "--changed"])
         self.assertIn("ok: scripts\n", result.out, result)
 
+    @unittest.skipUnless(shutil.which("pyflakes3"), "pyflakes3 is not installed (tools/deps check installs it)")
+    def test_python_with_a_flaw(self):
+        (self.dir / "tools").mkdir()
+        shutil.copy(TOOLS / "check", self.dir / "tools")
+        subprocess.run(["git", "init", "--quiet"], cwd=self.dir, check=True)
+        for text, line in ("import os\n", "FAILED: python\n"), ("import os\nprint(os.name)\n", "ok: python\n"):
+            (self.dir / "a.py").write_text(text)
+            subprocess.run(["git", "add", "a.py", "tools/check"], cwd=self.dir, check=True)
+            result = common.run([self.dir / "tools" / "check", "--changed"])
+            self.assertIn(line, result.out, result)
+
 
 class Forge(common.TestCase):
     def test_its_targets_are_there(self):

@@ -161,7 +161,7 @@ def draw(screen):
     width, height = COLUMNS * CHARACTER + 16, ROWS * LINE + 12
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" '
              f'font-family="monospace" font-size="14" xml:space="preserve">',
-             f'<rect width="100%" height="100%" rx="6" fill="#1c1f26"/>']
+             '<rect width="100%" height="100%" rx="6" fill="#1c1f26"/>']
     for row, line in enumerate(screen.split("\n")[:ROWS]):
         column, attributes = 0, set()
         for escape, text in re.findall(r"\x1b\[([\d;]*)m|([^\x1b]+)", line):
