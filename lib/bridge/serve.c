@@ -10,8 +10,8 @@
 #include "bridge/bridge.h"
 #include "front/connection.h"
 
-/* Looks of about 15 ns before the clock is read. */
-#define QUICK_LOOKS 64u
+/* Of one look at a ring, and at what else there is to do. */
+#define LOOK_NS 15u
 /* Looks that found something: then the sockets and the caller have their turn. */
 #define FOUND_PER_TURN 64u
 
@@ -111,8 +111,9 @@ static uint32_t empty_looks_max(const struct trestle_bridge *bridge)
 /* deadline_ns: 0 for one who does not want to wait. */
 static struct ipc_spin start_spin(const struct trestle_bridge *bridge, uint64_t deadline_ns)
 {
-    return bridge->front.intake && deadline_ns ? ipc_spin_start_quick(deadline_ns, QUICK_LOOKS)
-                                               : ipc_spin_start(deadline_ns);
+    return bridge->front.intake && deadline_ns
+               ? ipc_spin_start_quick(&bridge->front.wait, deadline_ns, LOOK_NS)
+               : ipc_spin_start(deadline_ns);
 }
 
 /* Serves what comes while busy waiting pays. 0: it does not any more; else what loop_run() said

@@ -54,6 +54,7 @@
 
 #define IPC_SPIN_LIMIT_NS 50000u
 #define IPC_LONG_SPIN_NS 400000u
+#define IPC_QUICK_NS 1000u
 
 /* What a process has learnt of others on its processors. One for all its threads that wait. */
 struct ipc_crowd {
@@ -65,6 +66,7 @@ struct ipc_crowd {
 struct ipc_wait {
     struct ipc_crowd *crowd;
     enum trestle_wait policy; /* as it is followed, which may not be what was asked for */
+    uint32_t pause_ns;        /* of this processor, if it is short; 0: quick looks go without */
     uint32_t spin_ns;         /* how long the next wait may spin */
     bool may_spin_long;       /* as the place has it; changes with what is waited for */
     bool spins_long;          /* the latest long wait was not too long for that */
@@ -81,7 +83,7 @@ struct ipc_spin {
     uint64_t until_ns, yield_ns; /* the end; when to let others have the processor, too */
     bool is_crowded;
     uint32_t looks;
-    uint32_t quick_looks; /* that come before all that, with neither the clock nor a pause */
+    uint32_t quick_looks; /* that come before all that, without the clock */
 };
 
 /* Counts the processors that the calling thread may run on. The crowd lives at least as long, and
@@ -94,11 +96,13 @@ static inline struct ipc_spin ipc_spin_start(uint64_t deadline_ns)
 }
 
 /* Of one who looks at a ring, which costs next to nothing: a peer that is at work mostly answers
- * before it would be worth while to read the clock. `quick_looks` should take about 1 us: if they
- * end shortly before the answer, the clock is read twice, and each access takes longer by 25 ns. */
-static inline struct ipc_spin ipc_spin_start_quick(uint64_t deadline_ns, uint32_t quick_looks)
+ * before it would be worth while to read the clock. If that began shortly before the answer, the
+ * clock would be read twice, and each access would take longer by 25 ns. */
+static inline struct ipc_spin ipc_spin_start_quick(const struct ipc_wait *wait,
+                                                   uint64_t deadline_ns, uint32_t look_ns)
 {
-    return (struct ipc_spin){.deadline_ns = deadline_ns, .quick_looks = quick_looks};
+    return (struct ipc_spin){.deadline_ns = deadline_ns,
+                             .quick_looks = IPC_QUICK_NS / (look_ns + wait->pause_ns)};
 }
 
 /* After a look that found nothing: true to look again, false to sleep (or to give up, when the

@@ -109,20 +109,26 @@ static void test_at_first(void **state)
     assert_int_equal(count_looks(&wait, CLOCK_NEVER, 100000), 100000);
 }
 
-/* They come first, and only where somebody may spin. */
+static unsigned count_quick_looks(struct ipc_wait *wait, uint32_t look_ns)
+{
+    struct ipc_spin spin = ipc_spin_start_quick(wait, CLOCK_NEVER, look_ns);
+    unsigned looks = 0;
+    while (ipc_spin_on(wait, &spin) && spin.start_ns == 0)
+        looks++;
+    return looks;
+}
+
+/* They come first, and only where somebody may spin. A pause between them makes them fewer. */
 static void test_quick_looks(void **state)
 {
     (void)state;
     struct ipc_wait adaptive = wait_with(TRESTLE_WAIT_ADAPTIVE);
     struct ipc_wait sleep = wait_with(TRESTLE_WAIT_SLEEP);
-    struct ipc_spin spin = ipc_spin_start_quick(CLOCK_NEVER, 3);
-    for (unsigned i = 0; i < 3; i++)
-        assert_true(ipc_spin_on(&adaptive, &spin));
-    assert_int_equal(spin.start_ns, 0);
-    assert_true(ipc_spin_on(&adaptive, &spin));
-    assert_int_not_equal(spin.start_ns, 0);
-    spin = ipc_spin_start_quick(CLOCK_NEVER, 3);
-    assert_false(ipc_spin_on(&sleep, &spin));
+    adaptive.pause_ns = 0;
+    assert_int_equal(count_quick_looks(&adaptive, 10), IPC_QUICK_NS / 10);
+    adaptive.pause_ns = 10;
+    assert_int_equal(count_quick_looks(&adaptive, 10), IPC_QUICK_NS / 20);
+    assert_int_equal(count_quick_looks(&sleep, 10), 0);
 }
 
 /* Where others want the processors, nobody spins who may sleep. */
