@@ -29,7 +29,7 @@ static const struct command_option options[] = {
     {'s', "stats", "FILE", "write statistics as JSON; -: to standard output", .long_only = true},
     {'T', "trace", "FILE", "record accesses, interrupts, DMA, messages", .long_only = true},
     {'c', "control", "PATH", "listen there for trestle poke --attach", .long_only = true},
-    {'t', "timeout", "TIME", "end the run after so long (20s, 500ms), with exit code 124",
+    {'t', "timeout", "TIME", "end the run after this time (20s, 500ms), with exit code 124",
      .long_only = true},
     {'g', "gdb", "[=PORT]", "start the guest halted, with QEMU's gdb stub; no time-outs",
      .long_only = true},

@@ -16,7 +16,7 @@
 #include "util.h"
 
 static const struct command_option options[] = {
-    {'i', "interval", "TIME", "look so often (500ms, 2s); by default every second",
+    {'i', "interval", "TIME", "how often to look (500ms, 2s); by default every second",
      .long_only = true},
     {'1', "once", NULL, "print one page after one interval, and end", .long_only = true},
     {0},
