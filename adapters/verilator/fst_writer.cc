@@ -81,7 +81,7 @@ struct hierarchy {
 
 } // namespace
 
-// Of the file that this thread opened last.
+// What such a list says.
 static hierarchy read_hierarchy(std::FILE *file)
 {
     hierarchy found;
@@ -145,7 +145,8 @@ void trestle_rtl_save(std::FILE *list, const char *path)
         std::fclose(copy);
 }
 
-// Its modules: "TOP, TOP.ticker". Not more than fit into a line.
+// The modules of the file that this thread opened last: "TOP, TOP.ticker". Not more than fit into a
+// line.
 std::string trestle_rtl_modules()
 {
     constexpr size_t most = 16;

@@ -141,7 +141,7 @@ class wave
         return -EINVAL;
     }
 
-    // All that the core has, as a file of them all would.
+    // All modules of the core, for a message. A file without a wave_scope lists them.
     template <class Core> std::string modules(Core &core) const
     {
         VerilatedFstC all;

@@ -96,8 +96,8 @@ static inline struct ipc_spin ipc_spin_start(uint64_t deadline_ns)
 }
 
 /* Of one who looks at a ring, which costs next to nothing: a peer that is at work mostly answers
- * before it would be worth while to read the clock. If that began shortly before the answer, the
- * clock would be read twice, and each access would take longer by 25 ns. */
+ * before it would be worth while to read the clock. If quick looks ended shortly before the answer,
+ * the clock would be read twice, which takes each access 25 ns longer. */
 static inline struct ipc_spin ipc_spin_start_quick(const struct ipc_wait *wait,
                                                    uint64_t deadline_ns, uint32_t look_ns)
 {
