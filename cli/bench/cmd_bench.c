@@ -15,6 +15,7 @@
 #include "bench/report.h"
 #include "command.h"
 #include "json_file.h"
+#include "signals.h"
 
 #define GUEST "mmio_bench-riscv32.elf"
 #define KVM_GUEST "mmio_bench-" BENCH_KVM_ARCH ".elf"
@@ -228,7 +229,7 @@ static int measure(struct bench *bench, uint64_t round, size_t side)
     }
     int code = bench->jobs > 1
                    ? bench_measure_jobs(&bench->setup, &bench->plan.sides[side],
-                                        (unsigned)bench->jobs, result)
+                                        (unsigned)bench->jobs, result, &bench->signal)
                    : bench_measure(&bench->setup, &bench->plan.sides[side], result, &bench->signal);
     neighbours_end(&neighbours);
     if (bench->setup.verbosity && code == 0 && !bench->signal) {
@@ -244,6 +245,7 @@ static int measure(struct bench *bench, uint64_t round, size_t side)
 static int measure_all(struct bench *bench)
 {
     int code = 0;
+    sigset_t before = signals_hold();
     bench->results = xcalloc(bench->rounds * bench->plan.count, sizeof(*bench->results));
     bench->lines_ns = xcalloc(bench->rounds, sizeof(*bench->lines_ns));
     for (uint64_t round = 0; round < bench->rounds && code == 0 && !bench->signal; round++) {
@@ -255,6 +257,7 @@ static int measure_all(struct bench *bench)
         }
     }
     end_progress(bench);
+    signals_release(&before); /* one that no run has taken ends the process now */
     return bench->signal ? 128 + bench->signal : code;
 }
 

@@ -8,8 +8,8 @@
 #define JOBS_MAX 256
 
 /* Measures one side in `jobs` processes at the same time. Percentiles are the medians of theirs,
- * accesses per second their sum. Returns an exit code, what is wrong has been said. */
+ * accesses per second their sum. Otherwise as bench_measure(). */
 int bench_measure_jobs(const struct bench_setup *setup, const struct bench_side *side,
-                       unsigned jobs, struct bench_result *ret_result);
+                       unsigned jobs, struct bench_result *ret_result, int *ret_signal);
 
 #endif

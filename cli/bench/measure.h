@@ -19,7 +19,8 @@ struct bench_setup {
 };
 
 /* Returns an exit code, what is wrong has been said. *ret_signal: the signal that ended it early,
- * or 0; then there is no result. */
+ * or 0; then there is no result. The caller holds signals (signals.h): the run takes what comes,
+ * and nothing stays behind. */
 int bench_measure(const struct bench_setup *setup, const struct bench_side *side,
                   struct bench_result *ret_result, int *ret_signal);
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -228,6 +229,27 @@ class Bench(Case):
         process.terminate()
         self.assertEqual(process.wait(30), 143)
         self.assertEqual(common.files(self.runtime), set())
+
+    def test_signal_with_jobs(self):
+        """All of them end before the process that started them does."""
+        common.guest("mmio_bench")
+        process = self.start_trestle("bench", "-v", "--only", "v2-shm,sleep,read", "--jobs", "2")
+        read_until(process.stderr, rb"(?s)listening.*listening")
+        process.terminate()
+        self.assertEqual(process.wait(30), 143)
+        self.assertEqual(common.processes(session=process.pid), set())
+        self.assertEqual(common.files(self.runtime), set())
+        self.assertNotIn(b"without a result", process.stderr.read())
+
+    def test_signal_behind_the_last(self):
+        """No run takes it then."""
+        common.guest("mmio_bench")
+        os.mkfifo(self.dir / "fifo")  # nobody reads it, and the report waits for a while
+        process = self.start_trestle("bench", "-v", "--only", "floor,read,1", "--count", "100", "--rounds", "1",
+                                     "--json", "fifo")
+        read_until(process.stderr, b"p50")
+        process.terminate()
+        self.assertEqual(process.wait(30), -signal.SIGTERM)
 
     def test_signal(self):
         common.guest("mmio_bench")
