@@ -10,8 +10,9 @@
 #include "bridge/bridge.h"
 #include "front/connection.h"
 
-/* Of one look at a ring, and at what else there is to do. */
-#define LOOK_NS 15u
+/* Looks of 15 ns at a ring, and at what else there is to do: 1 us, which is more than an answer
+ * takes while both run. */
+#define QUICK_LOOKS 64u
 /* Looks that found something: then the sockets and the caller have their turn. */
 #define FOUND_PER_TURN 64u
 
@@ -112,7 +113,7 @@ static uint32_t empty_looks_max(const struct trestle_bridge *bridge)
 static struct ipc_spin start_spin(const struct trestle_bridge *bridge, uint64_t deadline_ns)
 {
     return bridge->front.intake && deadline_ns
-               ? ipc_spin_start_quick(&bridge->front.wait, deadline_ns, LOOK_NS)
+               ? ipc_spin_start_quick(&bridge->front.wait, deadline_ns, QUICK_LOOKS)
                : ipc_spin_start(deadline_ns);
 }
 

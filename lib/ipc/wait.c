@@ -67,16 +67,16 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 }
 
 /* The best of some tries, since somebody else may run in between. */
-static uint32_t short_pause_ns(void)
+static bool has_short_pause(void)
 {
     uint64_t least_ns = UINT64_MAX;
     for (unsigned i = 0; i < PAUSE_TRIES; i++) {
         uint64_t start_ns = clock_ns();
         for (unsigned k = 0; k < PAUSES_PER_TRY; k++)
             relax_processor();
-        least_ns = earlier(least_ns, (clock_ns() - start_ns) / PAUSES_PER_TRY);
+        least_ns = earlier(least_ns, clock_ns() - start_ns);
     }
-    return least_ns <= SHORT_PAUSE_NS ? (uint32_t)least_ns : 0;
+    return least_ns <= (uint64_t)SHORT_PAUSE_NS * PAUSES_PER_TRY;
 }
 
 void ipc_wait_init(struct ipc_wait *wait, enum trestle_wait policy, struct ipc_crowd *crowd)
@@ -85,8 +85,7 @@ void ipc_wait_init(struct ipc_wait *wait, enum trestle_wait policy, struct ipc_c
                               .policy = have_one_processor() ? TRESTLE_WAIT_SLEEP : policy};
     if (wait->policy == TRESTLE_WAIT_ADAPTIVE)
         wait->spin_ns = IPC_SPIN_LIMIT_NS;
-    if (wait->policy != TRESTLE_WAIT_SLEEP)
-        wait->pause_ns = short_pause_ns();
+    wait->has_short_pause = wait->policy != TRESTLE_WAIT_SLEEP && has_short_pause();
 }
 
 void ipc_keep_off(uint64_t ns)
@@ -152,7 +151,7 @@ bool ipc_spin_on(struct ipc_wait *wait, struct ipc_spin *spin)
 {
     if (spin->quick_looks > 0 && wait->policy != TRESTLE_WAIT_SLEEP) {
         spin->quick_looks--;
-        if (wait->pause_ns)
+        if (wait->has_short_pause)
             relax_processor();
         return true;
     }

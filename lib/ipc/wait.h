@@ -54,7 +54,6 @@
 
 #define IPC_SPIN_LIMIT_NS 50000u
 #define IPC_LONG_SPIN_NS 400000u
-#define IPC_QUICK_NS 1000u
 
 /* What a process has learnt of others on its processors. One for all its threads that wait. */
 struct ipc_crowd {
@@ -66,7 +65,7 @@ struct ipc_crowd {
 struct ipc_wait {
     struct ipc_crowd *crowd;
     enum trestle_wait policy; /* as it is followed, which may not be what was asked for */
-    uint32_t pause_ns;        /* of this processor, if it is short; 0: quick looks go without */
+    bool has_short_pause;     /* of this processor: it pays between quick looks */
     uint32_t spin_ns;         /* how long the next wait may spin */
     bool may_spin_long;       /* as the place has it; changes with what is waited for */
     bool spins_long;          /* the latest long wait was not too long for that */
@@ -97,12 +96,13 @@ static inline struct ipc_spin ipc_spin_start(uint64_t deadline_ns)
 
 /* Of one who looks at a ring, which costs next to nothing: a peer that is at work mostly answers
  * before it would be worth while to read the clock. If quick looks ended shortly before the answer,
- * the clock would be read twice, which takes each access 25 ns longer. */
+ * the clock would be read twice, which takes each access 25 ns longer. With a pause between them
+ * there are half as many. */
 static inline struct ipc_spin ipc_spin_start_quick(const struct ipc_wait *wait,
-                                                   uint64_t deadline_ns, uint32_t look_ns)
+                                                   uint64_t deadline_ns, uint32_t looks)
 {
     return (struct ipc_spin){.deadline_ns = deadline_ns,
-                             .quick_looks = IPC_QUICK_NS / (look_ns + wait->pause_ns)};
+                             .quick_looks = looks >> wait->has_short_pause};
 }
 
 /* After a look that found nothing: true to look again, false to sleep (or to give up, when the

@@ -109,9 +109,9 @@ static void test_at_first(void **state)
     assert_int_equal(count_looks(&wait, CLOCK_NEVER, 100000), 100000);
 }
 
-static unsigned count_quick_looks(struct ipc_wait *wait, uint32_t look_ns)
+static unsigned count_quick_looks(struct ipc_wait *wait, uint32_t quick_looks)
 {
-    struct ipc_spin spin = ipc_spin_start_quick(wait, CLOCK_NEVER, look_ns);
+    struct ipc_spin spin = ipc_spin_start_quick(wait, CLOCK_NEVER, quick_looks);
     unsigned looks = 0;
     while (ipc_spin_on(wait, &spin) && spin.start_ns == 0)
         looks++;
@@ -124,10 +124,10 @@ static void test_quick_looks(void **state)
     (void)state;
     struct ipc_wait adaptive = wait_with(TRESTLE_WAIT_ADAPTIVE);
     struct ipc_wait sleep = wait_with(TRESTLE_WAIT_SLEEP);
-    adaptive.pause_ns = 0;
-    assert_int_equal(count_quick_looks(&adaptive, 10), IPC_QUICK_NS / 10);
-    adaptive.pause_ns = 10;
-    assert_int_equal(count_quick_looks(&adaptive, 10), IPC_QUICK_NS / 20);
+    adaptive.has_short_pause = false;
+    assert_int_equal(count_quick_looks(&adaptive, 10), 10);
+    adaptive.has_short_pause = true;
+    assert_int_equal(count_quick_looks(&adaptive, 10), 5);
     assert_int_equal(count_quick_looks(&sleep, 10), 0);
 }
 
