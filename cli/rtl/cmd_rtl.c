@@ -163,9 +163,16 @@ static int check_version(const struct rtl_build *build, char **ret_error)
     int r = run_program(build, "verilator", &words, ret_error);
     char *path = xformat("%s/log", build->dir), *text = r == 0 ? read_file(path) : NULL;
     unsigned major = 0, minor = 0;
-    if (text && sscanf(text, "Verilator %u.%u", &major, &minor) == 2 &&
-        (major < 5 || (major == 5 && minor < 6))) {
+    bool is_known = text && sscanf(text, "Verilator %u.%u", &major, &minor) == 2;
+    if (is_known && (major < 5 || (major == 5 && minor < 6))) {
         *ret_error = xformat("verilator %u.%03u is too old; install 5.006 or later", major, minor);
+        r = -EINVAL;
+    }
+    if (is_known && build->has_waves && (major > 5 || minor >= 50)) {
+        *ret_error =
+            xformat("verilator %u.%03u is too new for --wave, since its writer of FST files "
+                    "is another one; leave --wave out, or use a version before 5.050",
+                    major, minor);
         r = -EINVAL;
     }
     free(text);

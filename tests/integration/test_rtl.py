@@ -1394,6 +1394,10 @@ class Refused(RTLCase):
         (tools / "verilator").chmod(0o755)
         self.check_refused("module m (input clk); endmodule\n",
                            "verilator 4.038 is too old; install 5.006 or later")
+        (tools / "verilator").write_text("#!/bin/sh\necho Verilator 5.050 2026-07-01\n")
+        self.check_refused("module m (input clk); endmodule\n",
+                           "verilator 5.050 is too new for --wave, since its writer of FST files is another one; "
+                           "leave --wave out, or use a version before 5.050", "--wave")
 
     def test_verilator_of_another_kind(self):
         """Its header has the core's state, but not where the present ones have it."""
