@@ -92,7 +92,8 @@ static bool waits_for_processor(uint64_t ran_ns)
     struct dirent *thread;
     bool waits = false;
     while (threads && !waits && (thread = readdir(threads)) != NULL)
-        waits = strtol(thread->d_name, NULL, 10) != gettid() && is_ready(thread->d_name);
+        waits = thread->d_name[0] != '.' && strtol(thread->d_name, NULL, 10) != gettid() &&
+                is_ready(thread->d_name);
     if (threads)
         closedir(threads);
     return waits;
@@ -128,7 +129,7 @@ static void look_at_callback(struct vigil *vigil, bool is_same, uint64_t now_ns)
         vigil->told_callback = false;
         return;
     }
-    if (vigil->busy_ns < SLOW_NS) {
+    if (vigil->busy_ns < SLOW_NS && !vigil->told_callback) {
         vigil->busy_ns += waits_for_processor(ran_ns) ? ran_ns : VIGIL_TICK_MS * NS_PER_MS;
         if (vigil->busy_ns >= SLOW_NS)
             tell_slow(vigil);

@@ -2,6 +2,8 @@
 /* What a vigil says of callbacks and engines, look by look. */
 #include "base/vigil.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +65,31 @@ static void test_a_callback_that_does_not_return(void **state)
     see(&vigil, 750);
     see(&vigil, 1100);
     assert_non_null(strstr(said, "has not returned for 0.3 s"));
+}
+
+static void *keep_processor_busy(void *is_over)
+{
+    while (!atomic_load((atomic_bool *)is_over))
+        ;
+    return NULL;
+}
+
+/* While the host is too busy to call it slow. It is not called that afterwards. */
+static void test_a_callback_on_a_busy_host(void **state)
+{
+    struct vigil vigil = fresh;
+    atomic_bool is_over = false;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, keep_processor_busy, &is_over), 0);
+    see(&vigil, 0);
+    see(&vigil, 300);
+    atomic_store(&is_over, true);
+    pthread_join(thread, NULL);
+    assert_non_null(strstr(said, "has not returned for 0.3 s"));
+    assert_null(strstr(said, "takes longer"));
+    for (unsigned ms = 400; ms < 800; ms += VIGIL_TICK_MS)
+        see(&vigil, ms);
+    assert_null(strstr(said, "takes longer"));
 }
 
 /* Each call counts from its own beginning: another call of the same callback, and the next one
@@ -141,9 +168,11 @@ static void test_without_patience(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        TEST(test_a_callback_that_does_not_return), TEST(test_callbacks_that_return),
-        TEST(test_a_callback_that_waited), TEST(test_an_engine_that_does_not_come_to_rest),
-        TEST(test_without_patience)};
+    const struct CMUnitTest tests[] = {TEST(test_a_callback_that_does_not_return),
+                                       TEST(test_a_callback_on_a_busy_host),
+                                       TEST(test_callbacks_that_return),
+                                       TEST(test_a_callback_that_waited),
+                                       TEST(test_an_engine_that_does_not_come_to_rest),
+                                       TEST(test_without_patience)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
