@@ -76,7 +76,7 @@ class Watchdog(Faulty):
             with self.subTest(signal=number):
                 guest = self.provoke(fault, more={"watchdog_ms": 300, "stop_at": "5s" if number is None
                                                   else "600s"})
-                guest.wait_for_log(rf"{self.WRITE} has not returned for 0\.\d s; gdb -p "
+                guest.wait_for_log(rf"{self.WRITE} has not returned for \d+\.\d s; gdb -p "
                                    rf"{guest.process.pid} shows where it is\n"
                                    .replace("(", "\\(").replace(")", "\\)").encode())
                 if number:
@@ -96,7 +96,7 @@ class Watchdog(Faulty):
                     result = self.trestle("run", config, *options)
                     self.assertEqual((result.code, result.out), (124, ""), result)
                     self.assertNotIn("its guest waits", result.err)
-                    self.assertRegex(result.err, rf"dut: its {where}\(\) has not returned for [01]\.\d s; gdb ")
+                    self.assertRegex(result.err, rf"dut: its {where}\(\) has not returned for \d+\.\d s; gdb ")
                     self.assertIn(f"trestle: {end} ends the run\n", result.err)
                     self.assertEqual(common.files(self.runtime), set())
 
@@ -122,7 +122,7 @@ class Watchdog(Faulty):
         config = self.faulty(fault="loop", more={"watchdog_ms": 300})
         process = self.start_trestle("poke", config, "-c", "write dut+0 1")
         read_until(process.stderr, rb"trestle: error: dut: its write\(\) of 4 bytes at offset 0x0 has not "
-                                   rb"returned for 0\.\d s; gdb -p \d+ shows where it is\n")
+                                   rb"returned for \d+\.\d s; gdb -p \d+ shows where it is\n")
         process.terminate()
         self.assertEqual(process.wait(30), -signal.SIGTERM)
         for where in {"fault": "exit"}, {"init": "exit"}, {"fini": "exit"}:
@@ -238,7 +238,7 @@ class Watchdog(Faulty):
     def test_fini(self):
         """It is watched, too; sockets are gone before."""
         for fault, code, line in (("exit", 1, "calls exit(0); the run ends with it"),
-                                  ("loop", 1, "has not returned for 0.")):
+                                  ("loop", 1, "has not returned for ")):
             with self.subTest(fault=fault):
                 got, log = self.provoke("", fini=fault, more={"watchdog_ms": 300}).end()
                 self.assertEqual(got, code, log)
@@ -329,7 +329,7 @@ class Watchdog(Faulty):
         self.assertIn("trestle: error: dut: its init() ends in SIGSEGV", result.err)
         config = self.faulty(init="loop", more={"watchdog_ms": 200})
         check = self.start_trestle("check", config)
-        read_until(check.stderr, rb"dut: its init\(\) has not returned for 0\.\d s[^\n]*\n")
+        read_until(check.stderr, rb"dut: its init\(\) has not returned for \d+\.\d s[^\n]*\n")
         check.terminate()
         self.assertEqual(check.wait(30), 128 + signal.SIGTERM)
         self.assertEqual(check.stderr.read(), b"trestle: Terminated ends the run\n")
