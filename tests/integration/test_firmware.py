@@ -132,7 +132,7 @@ class NoDevices(common.TestCase):
             with self.subTest(arch=arch):
                 base = int(RAM[arch], 16)
                 result = self.run_guest("mmio_bench", arch, "-smp", "2", "-append",
-                                        f"base={base:#x} n=2 harts=2 op=write size=4 count=2000000")
+                                        f"base={base:#x} n=2 harts=2 op=write size=4 count=8000000")
                 self.assertEqual(result.code, 0, result)
                 others = re.search(r"^others (\d+)", result.out, re.MULTILINE)
                 self.assertGreater(int(others[1]), 0)
