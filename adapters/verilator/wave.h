@@ -101,12 +101,13 @@ class wave
         dump(now < to_ ? now : to_);
         take_name();
         file_->close();
-        if (!is_replaced())
-            (void)unlink((path_ + ".hier").c_str());
-        if (is_replaced())
+        if (is_replaced()) {
             trestle_device_log(dev, TRESTLE_LOG_WARNING, "another file has replaced the wave %s",
                                path_.c_str());
-        if (is_replaced() || is_whole(path_.c_str()))
+            return;
+        }
+        (void)unlink((path_ + ".hier").c_str());
+        if (is_whole(path_.c_str()))
             return;
         int why = why_it_ended(path_.c_str());
         trestle_device_fail(dev,
