@@ -729,18 +729,26 @@ static void test_memory_of_files(void **state)
     }
 }
 
-/* Each half of a message brings one; none of them is lost sight of. */
-static void test_descriptors_with_halves(void **state)
+#define UNMAP_SIZE (VFIO_HEADER_SIZE + 24)
+
+/* A whole message, for tests that send it in pieces. The bytes were 0. */
+static void put_unmap_all(uint8_t bytes[UNMAP_SIZE])
 {
-    uint8_t bytes[VFIO_HEADER_SIZE + 24] = {0};
-    int memory = memfd_create("x", MFD_CLOEXEC);
-    (void)state;
     vfio_put_header(bytes, &(struct vfio_header){.id = ++last_id,
                                                  .command = VFIO_DMA_UNMAP,
-                                                 .size = sizeof(bytes),
+                                                 .size = UNMAP_SIZE,
                                                  .flags = VFIO_TYPE_COMMAND});
     bytes[VFIO_HEADER_SIZE] = 24;
     vfio_put32(bytes + VFIO_HEADER_SIZE + 4, VFIO_UNMAP_ALL);
+}
+
+/* Each half of a message brings one; none of them is lost sight of. */
+static void test_descriptors_with_halves(void **state)
+{
+    uint8_t bytes[UNMAP_SIZE] = {0};
+    int memory = memfd_create("x", MFD_CLOEXEC);
+    (void)state;
+    put_unmap_all(bytes);
     assert_int_equal(fds_send(fd, bytes, 8, &memory, 1), 0);
     for (unsigned i = 0; i < 3; i++)
         turn(f);
@@ -802,15 +810,10 @@ static void test_a_file_that_is_no_memory(void **state)
 /* A descriptor is that of its message, also right behind one that comes in two pieces. */
 static void test_descriptor_behind_halves(void **state)
 {
-    uint8_t bytes[VFIO_HEADER_SIZE + 24] = {0}, payload[32] = {32}, *ram;
+    uint8_t bytes[UNMAP_SIZE] = {0}, payload[32] = {32}, *ram;
     int memory = make_ram(true, &ram);
     (void)state;
-    vfio_put_header(bytes, &(struct vfio_header){.id = ++last_id,
-                                                 .command = VFIO_DMA_UNMAP,
-                                                 .size = sizeof(bytes),
-                                                 .flags = VFIO_TYPE_COMMAND});
-    bytes[VFIO_HEADER_SIZE] = 24;
-    vfio_put32(bytes + VFIO_HEADER_SIZE + 4, VFIO_UNMAP_ALL);
+    put_unmap_all(bytes);
     assert_int_equal(fds_send(fd, bytes, 8, NULL, 0), 0);
     for (unsigned i = 0; i < 3; i++)
         turn(f);
