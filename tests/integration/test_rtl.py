@@ -861,6 +861,21 @@ class Waves(RTLCase):
         self.assertEqual(self.read("a.fst")[1][-1][0], 1000000)
         self.assertFalse((self.dir / "a.fst.hier").exists())
 
+    def test_a_wave_that_is_replaced(self):
+        """Somebody puts another file there meanwhile, which is theirs."""
+        self.poke("time\n", "ticker", wave="a.fst")  # writes the configuration
+        run = self.start_trestle("poke", "two.json", stdin=-1)
+        run.stdin.write(b"run 1us\nread core+4\n")
+        run.stdin.flush()
+        cli_case.read_until(run.stdout, rb"core\+4 = ", 60)
+        (self.dir / "other").write_text("precious\n")
+        (self.dir / "other").rename(self.dir / "a.fst")
+        run.stdin.close()
+        self.assertEqual(run.wait(30), 0)
+        self.assertIn(b"another file has replaced the wave a.fst\n", run.stderr.read())
+        self.assertEqual((self.dir / "a.fst").read_text(), "precious\n")
+        self.assertTrue((self.dir / "a.fst.hier").exists())
+
     def test_an_older_wave_stays_until_the_run_begins(self):
         wave = self.dir / "a.fst"
         wave.write_text("precious\n")
