@@ -909,11 +909,12 @@ class Waves(RTLCase):
                 1, "core+4 = 0x0\n", "trestle: core: " + self.CUT_OFF.format("full.fst", "File too large")), result)
 
     def with_disk(self, where, size, *command):
-        """Runs a command with a small disk, as only its processes see it."""
+        """Runs a command with a small disk, as only its processes see it. What was built stays where it is."""
         if common.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).code != 0:
             self.skipTest("no mounts of its own are allowed here")
-        return common.run(["unshare", "-rm", "sh", "-c", f"mount -t tmpfs -o size={size} none {where}; "
-                           'exec "$@"', "sh", common.TRESTLE, *command], cwd=self.dir, env=self.env, timeout=100)
+        return common.run(["unshare", "-rm", "sh", "-c", f"mount --rbind \"$0\" /mnt; mount -t tmpfs -o size={size} none {where}; "
+                           '[ -e "$0" ] || { mkdir -p "$0" && mount --rbind /mnt "$0"; }; exec "$@"',
+                           common.BUILD, common.TRESTLE, *command], cwd=self.dir, env=self.env, timeout=100)
 
     def run_in(self, process, wave):
         document = json.loads((EXAMPLE / "ticker.json").read_text())
