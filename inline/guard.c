@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -30,13 +31,12 @@ static const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 #define NUM_NUMBERS (sizeof(numbers) / sizeof(*numbers))
 
 static struct guard {
-    _Atomic(const struct trestle_sim *) sim; /* NULL: nothing is watched */
-    void (*crashed)(void);
+    _Atomic(struct trestle_sim *) sim; /* NULL: nothing is watched */
+    struct guard_options options;
     struct sigaction before[NUM_NUMBERS];
     struct vigil vigil; /* the thread's */
     pthread_t thread;
-    pid_t pid;   /* a model may fork: its child is not QEMU */
-    int open_fd; /* for as long as no model closes it */
+    pid_t pid; /* a model may fork: its child is not QEMU */
     bool has_thread, has_exit;
     atomic_bool is_stopping, is_over;
     int crash; /* the signal */
@@ -56,7 +56,7 @@ static void say(enum trestle_log_level level, const char *sentence)
 static void look_for_closed(void)
 {
     const struct trestle_activity *seen = &guard.vigil.seen;
-    if (fcntl(guard.open_fd, F_GETFD) >= 0 || errno != EBADF ||
+    if (fcntl(guard.options.open_fd, F_GETFD) >= 0 || errno != EBADF ||
         atomic_exchange(&guard.is_over, true))
         return;
     log_line("trestle: error: a model inside QEMU has closed descriptors that are not its own; the "
@@ -66,16 +66,47 @@ static void look_for_closed(void)
     _exit(EXIT_FAILURE);
 }
 
+/* A callback is left where it is, and so is QEMU, which waits for it. */
+static void end_from_here(void)
+{
+    if (atomic_exchange(&guard.is_over, true))
+        return;
+    guard.options.last_words();
+    log_end();
+    _exit(EXIT_FAILURE);
+}
+
+/* QEMU is to end, and cannot before the thread that has called a model is back. An engine is
+ * stopped, and QEMU ends in order. */
+static void see_to_end(uint64_t *ref_end_ns, uint64_t now_ns)
+{
+    /* QEMU has nothing else to do any more, and nobody may be there to end it. */
+    if (guard.vigil.told_callback && guard.vigil.seen.callback == TRESTLE_CALLBACK_FINI)
+        end_from_here();
+    struct pollfd end = {.fd = guard.options.end_fd};
+    if (*ref_end_ns == 0 && (poll(&end, 1, 0) <= 0 || !(end.revents & POLLHUP)))
+        return;
+    *ref_end_ns = *ref_end_ns ? *ref_end_ns : now_ns;
+    enum vigil_obstacle obstacle = vigil_look_for_obstacle(&guard.vigil, *ref_end_ns, now_ns);
+    if (obstacle == VIGIL_CALLBACK)
+        end_from_here();
+    else if (obstacle == VIGIL_ENGINE)
+        trestle_sim_interrupt(guard.sim);
+}
+
 static void *watch(void *unused)
 {
     const struct timespec tick = {.tv_nsec = VIGIL_TICK_MS * (long)NS_PER_MS};
+    uint64_t end_ns = 0; /* since when QEMU is to end; 0: it is not */
     (void)unused;
     while (!atomic_load(&guard.is_stopping)) {
         nanosleep(&tick, NULL);
         if (atomic_load(&guard.is_over))
             continue;
-        vigil_look(&guard.vigil, guard.sim, clock_ns());
+        uint64_t now_ns = clock_ns();
+        vigil_look(&guard.vigil, guard.sim, now_ns);
         look_for_closed();
+        see_to_end(&end_ns, now_ns);
     }
     return NULL;
 }
@@ -164,7 +195,7 @@ static void on_crash(int number)
                                    : sigdescr_np(number));
         if (seen.callback != TRESTLE_CALLBACK_NONE) {
             name(&seen, what);
-            guard.crashed();
+            guard.options.last_words();
             tell_frames();
         } else if (seen.device[0]) {
             name_last(&seen, what); /* and what was served may be as damaged */
@@ -186,7 +217,7 @@ void guard_exit(int status)
         return;
     snprintf(what, sizeof(what), "calls exit(%d)", status);
     name(&seen, what);
-    guard.crashed();
+    guard.options.last_words();
     log_end();
     _exit(EXIT_FAILURE);
 }
@@ -209,18 +240,16 @@ void guard_take_thread(void)
     guard_has_thread = true;
 }
 
-void guard_start(const struct trestle_sim *sim, int64_t patience_ms, int open_fd,
-                 void (*crashed)(void))
+void guard_start(struct trestle_sim *sim, const struct guard_options *options)
 {
     guard = (struct guard){
         .sim = sim,
-        .crashed = crashed,
-        .open_fd = open_fd,
+        .options = *options,
         .pid = getpid(),
         .has_exit = guard.has_exit,
         .vigil = {.look = trestle_sim_look,
                   .say = say,
-                  .patience_ns = (uint64_t)patience_ms * NS_PER_MS,
+                  .patience_ns = (uint64_t)options->patience_ms * NS_PER_MS,
                   .meanwhile = ", and QEMU stands still with it"},
     };
     start_thread();

@@ -9,11 +9,14 @@
 #include "base/macros.h"
 #include "trestle/sim.h"
 
-/* A callback, or a run of the engine, that lasts patience_ms is named (0: never). After a crash or
- * an exit() in a callback, which is named too, `crashed` is called before the process ends. It ends
- * as well if a model closes open_fd. */
-void guard_start(const struct trestle_sim *sim, int64_t patience_ms, int open_fd,
-                 void (*crashed)(void));
+struct guard_options {
+    int64_t patience_ms;      /* a callback and a run that last so long are named; 0: never */
+    int end_fd;               /* a pipe. At its end QEMU is to end; what does not let it is named */
+    int open_fd;              /* QEMU ends if a model closes it */
+    void (*last_words)(void); /* before QEMU ends inside a callback, which is named */
+};
+
+void guard_start(struct trestle_sim *sim, const struct guard_options *options);
 void guard_stop(void);
 
 /* The process exits: ends it with a line if a model has called exit(). */

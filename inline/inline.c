@@ -22,7 +22,9 @@ static struct inline_run {
     struct trestle_model_library **libraries; /* of each device, or NULL */
     struct host_end *ends;                    /* of each device */
     struct inline_bridge inside;
+    int end_fd; /* the run's pipe; its end means that QEMU is to end */
     int say_fd;
+    bool has_told; /* the run */
 } the_run;
 
 static void log_level(void *ctx, enum trestle_log_level level, const char *text)
@@ -97,17 +99,20 @@ static int begin_to_listen(struct inline_run *run, char **ret_error)
     return r;
 }
 
-/* The run may have gone. */
+/* Once; the run may have gone. */
 static void tell_run(struct inline_run *run)
 {
     struct trestle_bridge_trace_stats trace;
+    if (run->has_told)
+        return;
+    run->has_told = true;
     if (trestle_bridge_trace_end(run->bridge, &trace))
         (void)handover_say_trace(run->say_fd, &trace);
     (void)trestle_process_tell(run->say_fd, run->bridge);
 }
 
-/* A model has crashed: QEMU goes with it. */
-static void crashed(void)
+/* QEMU ends inside a model. */
+static void last_words(void)
 {
     tell_run(&the_run);
 }
@@ -126,8 +131,13 @@ static int create(struct inline_run *run, char **ret_error)
     run->ends = calloc(given->num_devices + 1, sizeof(*run->ends));
     int r = run->libraries && run->ends ? trestle_bridge_create(&options, &run->bridge, ret_error)
                                         : -ENOMEM;
-    if (r == 0) /* before the first model is called */
-        guard_start(trestle_bridge_sim(run->bridge), given->watchdog_ms, run->say_fd, crashed);
+    if (r == 0) { /* before the first model is called */
+        const struct guard_options guard = {.patience_ms = given->watchdog_ms,
+                                            .end_fd = run->end_fd,
+                                            .open_fd = run->say_fd,
+                                            .last_words = last_words};
+        guard_start(trestle_bridge_sim(run->bridge), &guard);
+    }
     for (size_t i = 0; i < given->num_devices && r == 0; i++)
         r = add_device(run, i, ret_error);
     for (size_t i = 0; i < given->num_links && r == 0; i++) {
@@ -166,9 +176,9 @@ static void serve(void *ctx, int timeout_ms)
 
 static void release(struct inline_run *run)
 {
-    guard_stop();
     if (run->bridge && trestle_bridge_remove_devices(run->bridge) < 0)
         (void)handover_say(run->say_fd, "lost", "");
+    guard_stop();
     trestle_bridge_destroy(run->bridge);
     for (size_t i = 0; run->libraries && i < run->given->num_devices; i++)
         trestle_model_unload(run->libraries[i]);
@@ -201,13 +211,12 @@ int trestle_inline_start(unsigned version, const char *given, void (*client_turn
 {
     struct inline_run *run = &the_run;
     char *error = NULL;
-    int given_fd;
     if (version != INLINE_VERSION) {
         log_line("trestle: error: QEMU's plugin and trestle-inline.so are of different builds; "
                  "install both from one");
         return -EPROTO;
     }
-    int r = handover_take(given, &given_fd, &run->say_fd, &run->given);
+    int r = handover_take(given, &run->end_fd, &run->say_fd, &run->given);
     if (r < 0) {
         log_line("trestle: error: QEMU does not learn which devices it has: %s", error_text(r));
         return r;

@@ -67,6 +67,7 @@ void guest_stop(struct guest *guest)
     unsigned signals_seen = guest->run->signals_seen;
     if (guest->has_ended)
         return;
+    own_announce_end(guest->run->own);
     trestle_machine_ask_to_end(guest->machine);
     while (!guest->has_ended && clock_ns() < kill_at_ns &&
            guest->run->signals_seen == signals_seen && poll_bridge(guest, kill_at_ns) == 0)

@@ -437,11 +437,11 @@ static void close_pipes(struct own_process *process)
  * return. Another program may know nothing of signals, and lose what it has to say. */
 static void ask_to_end(struct own_process *process)
 {
-    if (process->configured->is_inline)
-        return; /* with QEMU */
     if (process->given_fd >= 0)
         close(process->given_fd);
     process->given_fd = -1;
+    if (process->configured->is_inline)
+        return; /* with QEMU */
     if (process->configured->command)
         child_signal(&process->child, SIGCONT);
     else
@@ -610,6 +610,13 @@ static void finish_last(struct own_process *process)
         free(how);
         process->has_lost = true;
     }
+}
+
+void own_announce_end(struct own_processes *own)
+{
+    for (size_t i = 0; own && i < own->count; i++)
+        if (own->processes[i].configured->is_inline)
+            ask_to_end(&own->processes[i]);
 }
 
 void own_stop(struct own_processes *own)

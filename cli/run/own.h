@@ -39,6 +39,9 @@ void own_launched(struct own_processes *own);
  * end is no failure of its. -ENOTSUP: the device has none that could go. Else a sentence why there
  * is no new one; the old one goes on then. */
 int own_reload(struct own_processes *own, size_t index, char **ret_error);
+/* QEMU is about to be asked to end: tells its own process, which sees to it that no model there
+ * keeps it from ending. */
+void own_announce_end(struct own_processes *own);
 /* Ends them all and takes their statistics. Once is enough; NULL is fine. */
 void own_stop(struct own_processes *own);
 /* Stops them first. NULL is fine. */

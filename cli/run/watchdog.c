@@ -23,8 +23,6 @@
 #include "sim/command.h"
 #include "util.h"
 
-/* A run that is to end, and whose thread is stuck for so long, is ended from here. */
-#define STUCK_NS (500 * NS_PER_MS)
 /* What a clean-up may take before the process ends all the same. */
 #define CLEAN_UP_S 10
 #define FRAMES_MAX 24
@@ -173,19 +171,14 @@ static void see_to_end(struct vigil *vigil, uint64_t *ref_end_ns, uint64_t now_n
     /* In a model's fini() everything else is done, and nobody may be there to send a signal. */
     if (atomic_load(&dog.is_finishing) && vigil->told_callback)
         end_from_here(NULL, EXIT_FAILURE);
-    if (!what || now_ns - *ref_end_ns < STUCK_NS)
+    if (!what)
         return;
-    if (atomic_load(&dog.is_finishing)) {
+    enum vigil_obstacle obstacle = vigil_look_for_obstacle(vigil, *ref_end_ns, now_ns);
+    bool is_enough = atomic_load(&dog.is_finishing) && now_ns - *ref_end_ns >= VIGIL_STUCK_NS;
+    if (obstacle == VIGIL_CALLBACK || is_enough)
         end_from_here(what, code);
-    } else if (vigil->callback_ns && now_ns - vigil->callback_ns >= STUCK_NS) {
-        vigil_tell_callback(vigil, now_ns);
-        end_from_here(what, code);
-    } else if (vigil->run_ns && now_ns - vigil->run_ns >= STUCK_NS) {
-        vigil_tell_engine(vigil, now_ns);
+    else if (obstacle == VIGIL_ENGINE)
         trestle_sim_interrupt(dog.sim);
-    } else if (vigil->seen.is_waiting) {
-        trestle_sim_interrupt(dog.sim);
-    }
 }
 
 static bool is_fault(int number)

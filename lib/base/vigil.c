@@ -16,8 +16,6 @@
 
 /* A callback that takes so long is said once, if the host had time for it. */
 #define SLOW_NS (100 * NS_PER_MS)
-/* A callback that lasts so long is the reason why its engine does not come to rest. */
-#define STUCK_NS (500 * NS_PER_MS)
 
 char *vigil_describe(const struct trestle_activity *seen, char *buf, size_t size)
 {
@@ -29,7 +27,7 @@ char *vigil_describe(const struct trestle_activity *seen, char *buf, size_t size
     return buf;
 }
 
-void vigil_tell_callback(struct vigil *vigil, uint64_t now_ns)
+static void tell_callback(struct vigil *vigil, uint64_t now_ns)
 {
     char what[160], sentence[320];
     if (vigil->told_callback)
@@ -42,7 +40,7 @@ void vigil_tell_callback(struct vigil *vigil, uint64_t now_ns)
     vigil->say(TRESTLE_LOG_ERROR, sentence);
 }
 
-void vigil_tell_engine(struct vigil *vigil, uint64_t now_ns)
+static void tell_engine(struct vigil *vigil, uint64_t now_ns)
 {
     char names[400] = "", sentence[640];
     if (vigil->told_engine)
@@ -135,7 +133,7 @@ static void look_at_callback(struct vigil *vigil, bool is_same, uint64_t now_ns)
             tell_slow(vigil);
     }
     if (vigil->patience_ns && now_ns - vigil->callback_ns >= vigil->patience_ns)
-        vigil_tell_callback(vigil, now_ns);
+        tell_callback(vigil, now_ns);
 }
 
 /* --- the engine ------------------------------------------------------------------------------ */
@@ -175,9 +173,9 @@ static void look_at_engine(struct vigil *vigil, const struct trestle_sim *sim, b
         return;
     }
     look_for_suspects(vigil, sim);
-    bool is_callback = vigil->callback_ns && now_ns - vigil->callback_ns >= STUCK_NS;
+    bool is_callback = vigil->callback_ns && now_ns - vigil->callback_ns >= VIGIL_STUCK_NS;
     if (!is_callback && vigil->patience_ns && now_ns - vigil->run_ns >= vigil->patience_ns)
-        vigil_tell_engine(vigil, now_ns);
+        tell_engine(vigil, now_ns);
 }
 
 void vigil_look(struct vigil *vigil, const struct trestle_sim *sim, uint64_t now_ns)
@@ -197,4 +195,19 @@ void vigil_look(struct vigil *vigil, const struct trestle_sim *sim, uint64_t now
                          before.callback != TRESTLE_CALLBACK_NONE,
                      now_ns);
     look_at_engine(vigil, sim, seen->is_running && seen->runs == before.runs, now_ns);
+}
+
+enum vigil_obstacle vigil_look_for_obstacle(struct vigil *vigil, uint64_t end_ns, uint64_t now_ns)
+{
+    if (now_ns - end_ns < VIGIL_STUCK_NS)
+        return VIGIL_NO_OBSTACLE;
+    if (vigil->callback_ns && now_ns - vigil->callback_ns >= VIGIL_STUCK_NS) {
+        tell_callback(vigil, now_ns);
+        return VIGIL_CALLBACK;
+    }
+    if (vigil->run_ns && now_ns - vigil->run_ns >= VIGIL_STUCK_NS) {
+        tell_engine(vigil, now_ns);
+        return VIGIL_ENGINE;
+    }
+    return vigil->seen.is_waiting ? VIGIL_ENGINE : VIGIL_NO_OBSTACLE;
 }

@@ -9,6 +9,9 @@
 
 /* Between two looks. */
 #define VIGIL_TICK_MS 50
+/* A callback that lasts so long is the reason why its engine does not come to rest, and why its
+ * run, which was to end so long ago, does not. */
+#define VIGIL_STUCK_NS UINT64_C(500000000)
 #define VIGIL_SUSPECTS_MAX 4
 #define VIGIL_TOLD_MAX 64
 
@@ -16,6 +19,12 @@
 struct vigil_suspect {
     char device[64];
     const char *callback;
+};
+
+enum vigil_obstacle {
+    VIGIL_NO_OBSTACLE,
+    VIGIL_CALLBACK, /* it may never return */
+    VIGIL_ENGINE,   /* or its wait for the reader of a trace: trestle_sim_interrupt() ends it */
 };
 
 struct vigil {
@@ -38,9 +47,9 @@ struct vigil {
 
 /* One look, and what there is to say of it. From one thread. */
 void vigil_look(struct vigil *vigil, const struct trestle_sim *sim, uint64_t now_ns);
-/* Says it without patience, unless it was said. */
-void vigil_tell_callback(struct vigil *vigil, uint64_t now_ns);
-void vigil_tell_engine(struct vigil *vigil, uint64_t now_ns);
+/* After a look, of a run that has been to end since end_ns: what keeps it from that. A callback and
+ * an engine have been named then, without patience; the caller does something about them. */
+enum vigil_obstacle vigil_look_for_obstacle(struct vigil *vigil, uint64_t end_ns, uint64_t now_ns);
 /* "dut: its write() of 4 bytes at offset 0x0" into buf, always ended; returns buf. May be called
  * from a signal's handler. */
 char *vigil_describe(const struct trestle_activity *seen, char *buf, size_t size);

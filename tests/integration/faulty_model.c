@@ -18,6 +18,7 @@ struct state {
     const char *fault, *at_start, *at_end; /* one of the constants below, or "" */
     uint32_t value;
     uint64_t count;
+    bool is_harmless; /* at its end, until a guest writes */
     struct trestle_request *request;
 };
 
@@ -25,7 +26,8 @@ static const char *const faults[] = {
     "loop",   "stuck",  "null",        "abort",        "exit",    "print",    "keep",
     "slow",   "thread", "picoseconds", "ping",         "fail",    "overflow", "leave",
     "fork",   "signal", "thread null", "thread exit",  "close",   "flood",    "trample",
-    "helper", "bus",    "lose",        "thread stays", "objects", "waits",    "",
+    "helper", "bus",    "lose",        "thread stays", "objects", "waits",    "arm",
+    "",
 };
 
 static void *from_a_thread(void *ctx)
@@ -202,6 +204,7 @@ static int init(struct trestle_device *dev, const struct trestle_params *params)
     state->at_start = constant(at_start);
     state->at_end = constant(at_end);
     state->value = 0x12345678;
+    state->is_harmless = strcmp(fault, "arm") == 0;
     return misbehave(dev, constant(at_init));
 }
 
@@ -218,7 +221,8 @@ static void fini(struct trestle_device *dev)
         trestle_device_fail(dev, "what you asked for is lost");
     if (objects_have_gone)
         trestle_device_fail(dev, "its objects have gone before it");
-    misbehave(dev, state->at_end);
+    if (!state->is_harmless)
+        misbehave(dev, state->at_end);
 }
 
 static int write_register(struct trestle_device *dev, struct trestle_request *request,
@@ -229,6 +233,7 @@ static int write_register(struct trestle_device *dev, struct trestle_request *re
         state->value = (uint32_t)access->data;
         return 0;
     }
+    state->is_harmless = false;
     if (strcmp(state->fault, "keep") == 0)
         return -EINPROGRESS;
     if (strcmp(state->fault, "picoseconds") == 0)

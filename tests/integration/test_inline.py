@@ -113,11 +113,11 @@ class Inline(Case):
 
     WRITE = "dut: its write() of 4 bytes at offset 0x0"
 
-    def provoke(self, fault, *more, others=(), **top):
+    def provoke(self, fault, *more, others=(), args=(), fini="", **top):
         """A guest that has written what the model takes badly."""
         device = {"name": "dut", "model": str(FAULTY), "base_addr": "0x10200000", "irq": 40,
-                  "timeout_ms": 10000, "params": {"fault": fault}, **INLINE}
-        guest = Guest(self, config=self.config({
+                  "timeout_ms": 10000, "params": {"fault": fault, "fini": fini}, **INLINE}
+        guest = Guest(self, *args, config=self.config({
             "machine": {"kernel": str(common.guest("probe"))}, "devices": [device, *others], **top}))
         guest.process.stdin.write("\n".join(["r 4 10200004", "w 4 10200000 1", *more, ""]).encode())
         guest.process.stdin.flush()
@@ -204,6 +204,38 @@ class Inline(Case):
         code, log = guest.end()
         self.assertEqual(code, 143, log)
 
+    def test_a_callback_that_does_not_let_the_run_end(self):
+        """It is named at the end, whatever watchdog_ms says, and what was served is known."""
+        guest = self.provoke("stuck", args=("--trace", "run.trace"), watchdog_ms=0)
+        guest.wait_for_log(re.escape(f"{self.WRITE} takes longer than 100 ms").encode())
+        guest.process.terminate()
+        code, log = guest.end()
+        self.assertEqual(code, 143, log)
+        self.assertIn(f"trestle: error: {self.WRITE} has not returned for ", log)
+        self.assertNotIn("Trestle kills it", log)
+        self.assertRegex(log, r"\ndut +0x10200000 +1 +0 ")
+        trace = self.trestle("trace", "run.trace")
+        self.assertEqual(trace.code, 0, trace)
+        self.assertIn("read", trace.out)
+
+    def test_fini(self):
+        """It is watched, too. A fini() that fails at once is found before there is a guest."""
+        for fault, code, line in (
+                ("exit", 1, "calls exit(0); QEMU, whose process it shares, ends with it"),
+                ("stuck", 1, "has not returned for ")):
+            with self.subTest(fault=fault):
+                got, log = self.provoke("arm", "q 0", fini=fault, watchdog_ms=300).end()
+                self.assertEqual(got, code, log)
+                self.assertIn(f"trestle: error: dut: its fini() {line}", log)
+                self.assertRegex(log, r"\ndut +0x10200000 +1 +1 ")
+
+    @without_asan
+    def test_a_crash_in_fini(self):
+        code, log = self.provoke("arm", "q 0", fini="null").end()
+        self.assertEqual(code, 139, log)
+        self.assertIn("trestle: error: dut: its fini() ends in SIGSEGV (Segmentation fault); QEMU, ", log)
+        self.assertRegex(log, r"\ndut +0x10200000 +1 +1 ")
+
     def test_an_engine_that_does_not_come_to_rest(self):
         link = [{"from": "dut.peer", "to": "two.peer", "latency": "0ns"}]
         two = {"name": "two", "model": str(FAULTY), "base_addr": "0x10400000",
@@ -218,6 +250,8 @@ class Inline(Case):
                 self.assertEqual(code, 143, log)
                 self.assertRegex(log, r"trestle: error: the engine has not come to rest for \d\.\d s "
                                       rf"and is at \d+\.\d+ us of simulated time: {names}, again")
+                self.assertNotIn("Trestle kills it", log)  # it stops, and QEMU ends in order
+                self.assertRegex(log, r"\ndut +0x10200000 +\d+ +1 ")
 
     def test_smaller_faults(self):
         for fault, line in (("keep", "warning: dut: its write() has put off the access at offset "

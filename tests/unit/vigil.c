@@ -160,8 +160,53 @@ static void test_without_patience(void **state)
     see(&vigil, 0);
     see(&vigil, 60000);
     assert_null(strstr(said, "has not"));
-    vigil_tell_callback(&vigil, 61500 * MS);
-    assert_non_null(strstr(said, "has not returned for 60.5 s"));
+}
+
+static enum vigil_obstacle look_for_obstacle(struct vigil *vigil, unsigned end_ms, unsigned ms)
+{
+    see(vigil, ms);
+    return vigil_look_for_obstacle(vigil, (1000 + end_ms) * MS, (1000 + ms) * MS);
+}
+
+/* Half a second of the callback's and half a second of the end's have to be over. */
+static void test_an_end_that_a_callback_holds_up(void **state)
+{
+    struct vigil vigil = fresh;
+    vigil.patience_ns = 0;
+    activity.is_running = true;
+    assert_int_equal(look_for_obstacle(&vigil, 0, 100), VIGIL_NO_OBSTACLE);
+    assert_int_equal(look_for_obstacle(&vigil, 0, 599), VIGIL_NO_OBSTACLE);
+    assert_null(strstr(said, "has not returned"));
+    assert_int_equal(look_for_obstacle(&vigil, 0, 600), VIGIL_CALLBACK);
+    assert_non_null(strstr(said, "has not returned for 0.5 s"));
+    assert_null(strstr(said, "engine"));
+    said[0] = 0;
+    assert_int_equal(look_for_obstacle(&vigil, 0, 700), VIGIL_CALLBACK);
+    assert_string_equal(said, "");
+    assert_int_equal(look_for_obstacle(&vigil, 300, 799), VIGIL_NO_OBSTACLE);
+    assert_int_equal(look_for_obstacle(&vigil, 300, 800), VIGIL_CALLBACK);
+    activity.callbacks++;
+    activity.runs++;
+    assert_int_equal(look_for_obstacle(&vigil, 0, 900), VIGIL_NO_OBSTACLE);
+}
+
+static void test_an_end_that_an_engine_holds_up(void **state)
+{
+    struct vigil vigil = fresh;
+    vigil.patience_ns = 0;
+    activity.is_running = true;
+    for (unsigned ms = 0; ms < 500; ms += 50, activity.callbacks++)
+        assert_int_equal(look_for_obstacle(&vigil, 0, ms), VIGIL_NO_OBSTACLE);
+    assert_string_equal(said, "");
+    assert_int_equal(look_for_obstacle(&vigil, 0, 500), VIGIL_ENGINE);
+    assert_non_null(strstr(said, "the engine has not come to rest for 0.5 s"));
+    said[0] = 0;
+    activity.is_waiting = true; /* for a trace's reader */
+    assert_int_equal(look_for_obstacle(&vigil, 0, 550), VIGIL_ENGINE);
+    activity.is_waiting = activity.is_running = false;
+    activity.callback = TRESTLE_CALLBACK_NONE;
+    assert_int_equal(look_for_obstacle(&vigil, 0, 600), VIGIL_NO_OBSTACLE);
+    assert_string_equal(said, "");
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)
@@ -173,6 +218,8 @@ int main(void)
                                        TEST(test_callbacks_that_return),
                                        TEST(test_a_callback_that_waited),
                                        TEST(test_an_engine_that_does_not_come_to_rest),
-                                       TEST(test_without_patience)};
+                                       TEST(test_without_patience),
+                                       TEST(test_an_end_that_a_callback_holds_up),
+                                       TEST(test_an_end_that_an_engine_holds_up)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
