@@ -170,8 +170,11 @@ class Inline(Case):
         self.assertEqual(result.code, 1, result)
         self.assertIn("trestle: error: dut: its start() calls exit(0); QEMU, whose process it shares, ends with "
                       "it\n", result.err)
-        result = self.begin("loop", watchdog_ms=300, stop_at="1s")
-        self.assertEqual(result.code, 124, result)
+        for seconds in 1, 10:  # a host that is busy may end the run before the model hangs
+            result = self.begin("loop", watchdog_ms=300, stop_at=f"{seconds}s")
+            self.assertEqual(result.code, 124, result)
+            if "has not returned" in result.err:
+                break
         self.assertRegex(result.err, r"trestle: error: dut: its start\(\) has not returned for \d\.\d s, and QEMU "
                                      "stands still with it; gdb")
 
