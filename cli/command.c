@@ -2,13 +2,17 @@
 /* Parses the options of a subcommand from its table, and prints its help. */
 #include "command.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/error.h"
 #include "log.h"
 #include "sim/command.h"
 #include "util.h"
@@ -31,6 +35,25 @@ int command_fail(const char *format, ...)
     char *line = xformat("trestle: %s", sentence);
     free(sentence);
     return command_fail_line(line);
+}
+
+static bool is_read(void)
+{
+    struct pollfd output = {.fd = STDOUT_FILENO};
+    return poll(&output, 1, 0) <= 0 || !(output.revents & POLLERR);
+}
+
+int command_finish(int code)
+{
+    bool has_lost = ferror(stdout), is_stuck = fflush(stdout) != 0;
+    if (is_stuck && errno != EPIPE)
+        command_fail("cannot write standard output: %s", error_text(-errno));
+    else if (has_lost && is_read())
+        command_fail("standard output could not be written whole");
+    else
+        is_stuck = has_lost = false;
+    log_end();
+    return code == EXIT_SUCCESS && (is_stuck || has_lost) ? EXIT_FAILURE : code;
 }
 
 static int takes(const struct command_option *option)
@@ -115,7 +138,7 @@ int command_next_option(const struct command *command, int argc, char **argv,
     case HELP:
     case 'h':
         print_help(command);
-        exit(EXIT_SUCCESS);
+        exit(command_finish(EXIT_SUCCESS));
     case ':':
         command_fail("%s %s needs a value; see trestle %s --help", command->name, argv[optind - 1],
                      command->name);

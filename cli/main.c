@@ -79,13 +79,8 @@ static bool prepare_descriptors(void)
     return fcntl(STDERR_FILENO, F_GETFD) >= 0;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    if (!prepare_descriptors())
-        return EXIT_FAILURE; /* and nowhere to say it */
-    prepare_signals();
-    log_begin();
-    json_set_alloc_funcs(xmalloc, free); /* its failures have no sentence */
     if (argc < 2)
         return command_fail("name a command: trestle run CONFIG, or trestle --help");
     const char *name = argv[1];
@@ -100,9 +95,15 @@ int main(int argc, char **argv)
     const struct command *command = find(name);
     if (!command)
         return fail_unknown(name);
-    int code = command->run(command, argc - 1, argv + 1);
-    log_end();
-    if (fflush(stdout) != 0 && code == EXIT_SUCCESS)
-        code = EXIT_FAILURE;
-    return code;
+    return command->run(command, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    if (!prepare_descriptors())
+        return EXIT_FAILURE; /* and nowhere to say it */
+    prepare_signals();
+    log_begin();
+    json_set_alloc_funcs(xmalloc, free); /* its failures have no sentence */
+    return command_finish(run(argc, argv));
 }

@@ -84,6 +84,19 @@ class BadCommandLine(Case):
             self.assertIn(f"usage: trestle {command}", result.out)
         self.assertRegex(self.trestle("--version").out, r"\Atrestle \d+\.\d+\.\d+\n\Z")
 
+    def test_standard_output_that_takes_nothing(self):
+        """One line, if it is full; a reader that has gone has what it wanted."""
+        for words in ["--version"], ["--help"], ["models"], ["models", "dma"], ["run", "--help"]:
+            with self.subTest(words=words):
+                result = common.run(["sh", "-c", '"$@" > /dev/full', "sh", common.TRESTLE, *words])
+                self.assertEqual((result.code, result.err),
+                                 (1, "trestle: cannot write standard output: No space left on device\n"))
+                read_end, write_end = os.pipe()
+                os.close(read_end)
+                process = subprocess.run([common.TRESTLE, *words], stdout=write_end, stderr=subprocess.PIPE)
+                os.close(write_end)
+                self.assertEqual((process.returncode, process.stderr), (0, b""))
+
 
 class BadConfiguration(Case):
     """The files that the unit test of the configuration cannot judge, and one that it can."""
