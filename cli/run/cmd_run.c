@@ -43,6 +43,7 @@ static const struct command_option options[] = {
 
 /* QEMU waits for a model that does not answer, and is not asked twice. */
 #define ABANDON_GRACE_MS 300
+#define TIMEOUT_MAX_S 1e9
 #define LOOK_FOR_GDB_NS (20 * NS_PER_MS)
 
 struct run_arguments {
@@ -118,10 +119,14 @@ static int parse(const struct command *command, int argc, char **argv,
             break;
         case 't':
             if (!command_duration(argument, TRESTLE_S, &parsed.timeout_s) ||
-                parsed.timeout_s <= 0 || parsed.timeout_s > 1e9)
+                parsed.timeout_s <= 0)
                 return command_fail("--timeout %s is not a time above 0; write for example "
                                     "--timeout 10s, or --timeout 10, which is the same",
                                     argument);
+            if (parsed.timeout_s > TIMEOUT_MAX_S)
+                return command_fail("--timeout %s is longer than %.0f s; leave it out for a run "
+                                    "without one",
+                                    argument, TIMEOUT_MAX_S);
             break;
         case 'g':
             parsed.launch.gdb = true;

@@ -36,6 +36,8 @@ class BadCommandLine(Case):
              "which is the same", "run", "a", "--timeout", "0"),
             ("--timeout nan is not a time above 0; write for example --timeout 10s, or --timeout 10, "
              "which is the same", "run", "a", "--timeout", "nan"),
+            ("--timeout 2000000000 is longer than 1000000000 s; leave it out for a run without one",
+             "run", "a", "--timeout", "2000000000"),
             ("cannot write --stats no/such/file: No such file or directory; name a file in a "
              "directory that can be written, or -", "run", two, "--stats", "no/such/file"),
             ("cannot write --stats runtime: it is a directory; name a file in a directory that "
