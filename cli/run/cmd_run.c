@@ -118,8 +118,7 @@ static int parse(const struct command *command, int argc, char **argv,
             parsed.registers = true;
             break;
         case 't':
-            if (!command_duration(argument, TRESTLE_S, &parsed.timeout_s) ||
-                parsed.timeout_s <= 0)
+            if (!command_duration(argument, TRESTLE_S, &parsed.timeout_s) || parsed.timeout_s <= 0)
                 return command_fail("--timeout %s is not a time above 0; write for example "
                                     "--timeout 10s, or --timeout 10, which is the same",
                                     argument);
