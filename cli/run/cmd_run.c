@@ -389,6 +389,18 @@ static bool names_gdb(const char *const *args)
     return *args;
 }
 
+/* What is up to this host. */
+static int prepare(const struct run_arguments *given, const struct config *config,
+                   struct launch *launch, char **ret_error)
+{
+    int r = launch_share_ram(launch, config, ret_error);
+    if (r == 0 && given->launch.gdb && !names_gdb(launch->machine.args))
+        r = debug_choose_port(given->launch.gdb_port, &launch->machine.gdb_port, ret_error);
+    if (r < 0)
+        launch_finish(launch);
+    return r;
+}
+
 static int run_config(const struct run_arguments *given, const struct config *config)
 {
     struct guest_run whole = {.options = given};
@@ -398,11 +410,8 @@ static int run_config(const struct run_arguments *given, const struct config *co
     int r = run_check_outputs(config, given->stats, given->trace, &error);
     if (r == 0)
         r = launch_init(&whole.launch, config, &given->launch, &error);
-    if (r == 0 && given->launch.gdb && !names_gdb(whole.launch.machine.args)) {
-        r = debug_choose_port(given->launch.gdb_port, &whole.launch.machine.gdb_port, &error);
-        if (r < 0)
-            launch_finish(&whole.launch);
-    }
+    if (r == 0)
+        r = prepare(given, config, &whole.launch, &error);
     if (r < 0)
         return command_fail_line(error);
     const char *reason;

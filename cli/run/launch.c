@@ -11,7 +11,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/image.h"
+#include "log.h"
 #include "machine/command.h"
 #include "util.h"
 
@@ -437,6 +439,26 @@ static bool suits_direct_dma(const struct config *config)
 static bool shares_ram(const struct config *config)
 {
     return config->direct_dma >= 0 ? config->direct_dma : suits_direct_dma(config);
+}
+
+int launch_share_ram(struct launch *launch, const struct config *config, char **ret_error)
+{
+    const char *what = NULL;
+    int r = launch->machine.direct_dma ? trestle_machine_try_ram(&launch->machine, &what) : 0;
+    if (r == 0)
+        return 0;
+    if (config->direct_dma > 0) {
+        *ret_error = config_complain_machine(config, "direct_dma",
+                                             "the guest's memory cannot be shared here (%s: %s); "
+                                             "leave the key out",
+                                             what, error_text(r));
+        return -EINVAL;
+    }
+    log_line("trestle: warning: the guest's memory cannot be shared (%s: %s); DMA goes by "
+             "messages, which is slower",
+             what, error_text(r));
+    launch->machine.direct_dma = false;
+    return 0;
 }
 
 int launch_init(struct launch *launch, const struct config *config,

@@ -30,6 +30,9 @@ struct launch {
     const char **args;
 };
 
+/* After launch_init(): where the guest's memory cannot be shared for direct_dma, goes on without,
+ * and says so. -EINVAL with the line if the configuration wants it. */
+int launch_share_ram(struct launch *launch, const struct config *config, char **ret_error);
 /* Finds and checks QEMU, kernel and plugin; -EINVAL with the line for the user. The sockets are
  * still missing: launch_set_sockets(). Both arguments must outlive the result. */
 int launch_init(struct launch *launch, const struct config *config,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line of QEMU. */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -161,18 +163,55 @@ static void add_plugin(struct arg_list *list, const struct trestle_machine_optio
     arg_add_text(list, "-plugin", &text);
 }
 
-/* RAM of the board's own size, or of the user's: -m counts in MiB where it has no unit, a memory
- * backend in bytes. */
-static void add_shared_ram(struct arg_list *list, const struct trestle_machine_options *options,
-                           const struct board *board)
+/* The board's own, or the user's, as -m has it. */
+static const char *ram_size(const struct trestle_machine_options *options,
+                            const struct board *board)
 {
-    struct text text = {0};
     const char *size = options->memory ? options->memory : board->memory;
     for (const char *const *args = options->args; args && args[0] && args[1]; args++)
         if (strcmp(args[0], "-m") == 0)
             size = args[1];
-    if (strncmp(size, "size=", 5) == 0)
-        size += 5;
+    return strncmp(size, "size=", 5) == 0 ? size + 5 : size;
+}
+
+/* 0 for what is no size: QEMU says so. */
+static off_t ram_bytes(const char *size)
+{
+    static const char units[] = "bkmgtpe";
+    char *end;
+    double number = strtod(size, &end);
+    const char *unit = *end && *end != ',' ? strchr(units, tolower((unsigned char)*end)) : NULL;
+    ptrdiff_t power = (unit ? unit : strchr(units, 'm')) - units;
+    double bytes = number * (double)(UINT64_C(1) << 10 * power);
+    return bytes >= 1 && bytes < 0x1p62 ? (off_t)bytes : 0;
+}
+
+int trestle_machine_try_ram(const struct trestle_machine_options *options, const char **ret_what)
+{
+    const struct board *board = NULL;
+    char *error = NULL;
+    int r = board_find(options, &board, &error);
+    free(error);
+    if (r)
+        return 0;
+    int fd = memfd_create("trestle-ram", MFD_CLOEXEC);
+    *ret_what = "memfd_create";
+    if (fd < 0)
+        return -errno;
+    if (ftruncate(fd, ram_bytes(ram_size(options, board))) < 0) {
+        r = -errno;
+        *ret_what = r == -EFBIG ? "the limit for the size of files" : "a file in memory";
+    }
+    close(fd);
+    return r;
+}
+
+/* -m counts in MiB where it has no unit, a memory backend in bytes. */
+static void add_shared_ram(struct arg_list *list, const struct trestle_machine_options *options,
+                           const struct board *board)
+{
+    struct text text = {0};
+    const char *size = ram_size(options, board);
     int length = (int)strcspn(size, ",");
     bool has_unit = length > 0 && (size[length - 1] < '0' || size[length - 1] > '9');
     text_add(&text, "memory-backend-memfd,id=trestle-ram,share=on,size=%.*s%s", length, size,

@@ -11,6 +11,11 @@
 TRESTLE_CHECK int trestle_machine_args(const struct trestle_machine_options *options,
                                        char ***ret_argv, char **ret_error);
 
+/* Makes the file that direct_dma has QEMU make, and drops it. Else negative errno, and what failed:
+ * "memfd_create". Where files have a limit, SIGXFSZ must not end the caller. */
+TRESTLE_CHECK int trestle_machine_try_ram(const struct trestle_machine_options *options,
+                                          const char **ret_what);
+
 /* The signal that ended QEMU, or 0: it runs, or exited by itself. */
 int trestle_machine_signal(const struct trestle_machine *machine);
 /* Asks QEMU to end (SIGTERM) and does not wait. */

@@ -502,6 +502,26 @@ class Limits(Faulty):
         self.assertEqual(result.err.count("trestle: warning: there is no shared memory (memfd_create: "
                                           "Operation not permitted); messages go over sockets"), 1)
 
+    def test_guest_memory_that_cannot_be_shared(self):
+        """DMA goes by messages; if the configuration wants it to be direct, the run is refused."""
+        common.qemu("riscv64")
+        def no_large_files():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))
+        for why, how in (("memfd_create: Operation not permitted",
+                          {"env": failing(self.env, "memfd_create:EPERM")}),
+                         ("the limit for the size of files: File too large", {"preexec_fn": no_large_files})):
+            for example, guest, line, code in (
+                    ("05-dma/direct", "dma", r"\S+: machine\.direct_dma: the guest's memory cannot be shared here "
+                     rf"\({why}\); leave the key out\n\Z", 2),
+                    ("12-pci/virt", "edu", rf"trestle: warning: the guest's memory cannot be shared \({why}\); DMA "
+                     r"goes by messages, which is slower\n", 0)):
+                with self.subTest(why=why, example=example):
+                    document = json.loads((common.SOURCE / "examples" / f"{example}.json").read_text())
+                    document["machine"]["kernel"] = str(common.guest(guest, "riscv64"))
+                    result = self.trestle("run", self.config(document), **how)
+                    self.assertEqual(result.code, code, result)
+                    self.assertRegex(result.err, r"\A" + line)
+
     def test_no_shared_memory_where_nothing_else_will_do(self):
         config = self.config({"machine": {"kernel": str(common.guest("probe"))}, "devices": [
             {"model": "id", "base_addr": "0x10200000", "carrier": "shm"}]})
