@@ -597,13 +597,13 @@ static void end_inline(struct own_process *process)
 static void finish_last(struct own_process *process)
 {
     bool has_ended = finish(process, STOP_GRACE_MS);
-    if (!process->configured->command || !process->all->has_started)
+    if (!process->all->has_started)
         return;
     if (!has_ended) {
         log_line("trestle: warning: %s: its process did not end within %d ms of the run, and was "
                  "killed",
                  process->configured->name, STOP_GRACE_MS);
-    } else if (child_exit_code(&process->child) != 0) {
+    } else if (process->configured->command && child_exit_code(&process->child) != 0) {
         char *how = describe_end(process);
         log_line("trestle: error: %s: its process ended with %s after the run",
                  process->configured->name, how);

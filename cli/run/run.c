@@ -30,6 +30,9 @@
 /* What others have started for us, a script in QEMU's place for one, has so long to end once they
  * have. */
 #define STRAYS_GRACE_MS 1000
+/* The run kills a process that goes on for 2 s after the run's end, and cannot say what held it up.
+ */
+#define OWN_FINI_NS NS_PER_S
 
 /* --- log ------------------------------------------------------------------------------------- */
 
@@ -347,7 +350,9 @@ int run_init(struct run *run, const struct config *config, const struct run_opti
              wanted->process ? wanted->process : "");
     const struct watchdog_options watchdog = {.ends = run->ends,
                                               .patience_ns = (uint64_t)run->watchdog_ms * NS_PER_MS,
+                                              .fini_patience_ns = wanted->process ? OWN_FINI_NS : 0,
                                               .clean_up = wanted->clean_up,
+                                              .lose = wanted->lose,
                                               .ctx = wanted->ctx};
     char *error = NULL;
     int r = watchdog_start(&watchdog);

@@ -29,6 +29,7 @@ struct run_options {
     /* When a model's callback does not return, crashes or calls exit(): ends what the run has
      * started, and says what it has served. The models are not called any more. */
     void (*clean_up)(void *ctx);
+    void (*lose)(void *ctx); /* in place of that, if the model is in its fini(); NULL: nothing */
     void *ctx;
 };
 

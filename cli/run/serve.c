@@ -103,6 +103,13 @@ static void abandon(void *ctx)
     report(serving);
 }
 
+static void lose(void *ctx)
+{
+    const struct serving *serving = ctx;
+    if (serving->options->say_fd)
+        (void)handover_say(serving->options->say_fd, "lost", "");
+}
+
 /* What the run has given ends there: nothing comes after it. */
 static void run_has_ended(void *ctx)
 {
@@ -127,6 +134,7 @@ int serve_config(const struct config *config, const struct serve_options *option
 {
     struct serving serving = {.run = {.signal_fd = -1}, .options = options};
     const struct run_options run_options = {.clean_up = abandon,
+                                            .lose = lose,
                                             .ctx = &serving,
                                             .verbosity = options->verbosity,
                                             .process = options->process,

@@ -128,8 +128,10 @@ static void limit_end(void)
 static void clean_up(void)
 {
     limit_end();
-    if (dog.options.clean_up && !atomic_load(&dog.is_finishing))
+    if (!atomic_load(&dog.is_finishing) && dog.options.clean_up)
         dog.options.clean_up(dog.options.ctx);
+    else if (atomic_load(&dog.is_finishing) && dog.options.lose)
+        dog.options.lose(dog.options.ctx);
     log_end();
 }
 
@@ -245,6 +247,13 @@ static void tell_frames(void)
     free(names);
 }
 
+static void limit_patience(struct vigil *vigil)
+{
+    uint64_t limit_ns = dog.options.fini_patience_ns;
+    if (limit_ns && (vigil->patience_ns == 0 || vigil->patience_ns > limit_ns))
+        vigil->patience_ns = limit_ns;
+}
+
 static void *watch(void *unused)
 {
     struct vigil vigil = {.look = trestle_sim_look,
@@ -271,6 +280,8 @@ static void *watch(void *unused)
         if (atomic_load(&dog.is_over))
             continue;
         uint64_t now_ns = clock_ns();
+        if (atomic_load(&dog.is_finishing))
+            limit_patience(&vigil);
         pthread_mutex_lock(&dog.looks);
         vigil_look(&vigil, dog.sim, now_ns);
         see_to_end(&vigil, &end_ns, now_ns);

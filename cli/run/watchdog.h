@@ -12,11 +12,13 @@
 #include "trestle/sim.h"
 
 struct watchdog_options {
-    const char *ends;     /* with a model that crashes: "the run"; stays the caller's */
-    uint64_t patience_ns; /* how long a callback may take before it is named; 0: for ever */
+    const char *ends;          /* with a model that crashes: "the run"; stays the caller's */
+    uint64_t patience_ns;      /* how long a callback may take before it is named; 0: for ever */
+    uint64_t fini_patience_ns; /* how long a fini() may take at most; 0: as long as any other */
     /* Ends what the run has started, says what it has served and removes its sockets: the thread
      * that serves is inside a model, and will do none of it. */
     void (*clean_up)(void *ctx);
+    void (*lose)(void *ctx); /* in place of clean_up, if that model is in its fini() */
     void *ctx;
 };
 

@@ -256,6 +256,17 @@ class Watchdog(Faulty):
                 self.assertEqual(log.count("\ndut "), 1, log)
                 self.assertEqual(common.files(self.runtime), set())
 
+    def test_fini_in_a_process_of_its_own(self):
+        """Its end is the run's failure, too. A fini() that fails at once is found before there is a guest."""
+        for fault, line in (("exit", "calls exit(0); the process of dut ends with it"),
+                            ("loop", "has not returned for ")):
+            with self.subTest(fault=fault):
+                code, log = self.provoke("arm", process="own", fini=fault, more={"watchdog_ms": 300}).end()
+                self.assertEqual(code, 1, log)
+                self.assertIn(f"trestle: error: dut: its fini() {line}", log)
+                self.assertRegex(log, r"\ndut +0x10200000 +0 +1 ")
+                self.assertEqual(common.files(self.runtime), set())
+
     def test_failure_in_fini(self):
         """What the user has asked for is not there: one line, and the exit code says so."""
         for process in "shared", "own", "inline":
@@ -289,6 +300,9 @@ class Watchdog(Faulty):
     def test_crash_in_fini(self):
         code, log = self.provoke("", fini="null").end()
         self.assertEqual(code, -signal.SIGSEGV, log)
+        self.assertIn("trestle: error: dut: its fini() ends in SIGSEGV", log)
+        code, log = self.provoke("arm", fini="null", process="own").end()
+        self.assertEqual(code, 1, log)
         self.assertIn("trestle: error: dut: its fini() ends in SIGSEGV", log)
         self.assertEqual(common.files(self.runtime), set())
 
