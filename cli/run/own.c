@@ -320,12 +320,14 @@ static void listen_to(struct own_process *process)
     }
 }
 
-/* Until it says something or ends; a signal or the deadline ends the wait, since the run is over
- * before it began. A program that knows nothing of the run would have it wait for ever. */
+/* Until it says something or ends, whoever else may still have its pipe; a signal or the deadline
+ * ends the wait, since the run is over before it began. A program that knows nothing of the run
+ * would have it wait for ever. */
 static bool await_word(const struct own_process *process)
 {
     const struct own_options *options = &process->all->options;
     struct pollfd fds[] = {{.fd = process->report_fd, .events = POLLIN},
+                           {.fd = process->child.fd, .events = POLLIN},
                            {.fd = options->signal_fd, .events = POLLIN}};
     int64_t patience_ms = process->configured->command ? process->all->config->watchdog_ms : 0;
     uint64_t warn_ns =
@@ -333,7 +335,7 @@ static bool await_word(const struct own_process *process)
     int n = 0;
     while (n <= 0 && clock_ns() < options->deadline_ns) {
         uint64_t until_ns = warn_ns < options->deadline_ns ? warn_ns : options->deadline_ns;
-        n = poll(fds, 2, clock_ms_until(until_ns));
+        n = poll(fds, sizeof(fds) / sizeof(*fds), clock_ms_until(until_ns));
         if (n < 0 && errno != EINTR)
             return false;
         if (n == 0 && clock_ns() >= warn_ns) {
@@ -343,7 +345,7 @@ static bool await_word(const struct own_process *process)
             warn_ns = CLOCK_NEVER;
         }
     }
-    return n > 0 && fds[0].revents != 0;
+    return n > 0 && (fds[0].revents || fds[1].revents);
 }
 
 /* 0: it serves. -EINVAL: it does not, and has ended. */

@@ -140,9 +140,12 @@ class Own(Case):
         broken = self.dir / "broken"
         broken.write_bytes(b"\x7fELF of nothing")
         broken.chmod(0o755)
+        ended = ("devices[0]: its process ended with exit code 3 before it served; it has to call trestle::serve(), or "
+                 "trestle_process_serve() of trestle/process.h")
         for command, line in (
-                (["sh", "-c", "exit 3"], "devices[0]: its process ended with exit code 3 before it served; it has to "
-                 "call trestle::serve(), or trestle_process_serve() of trestle/process.h"),
+                (["sh", "-c", "exit 3"], ended),
+                # What it leaves behind has its pipe to the run still open.
+                (["sh", "-c", "sleep 600 & echo $! > pid; exit 3"], ended),
                 ([str(broken)], f"devices[0].process: cannot run {broken}: Exec format error; build it, or name "
                  "another")):
             config = self.config({
@@ -152,6 +155,8 @@ class Own(Case):
             result = self.trestle("run", config)
             self.assertEqual((result.code, result.out), (2, ""), result)
             self.assertRegex(result.err, rf"\A{re.escape(str(config))}:\d+: {re.escape(line)}\n\Z")
+        helper = pathlib.Path(f"/proc/{(self.dir / 'pid').read_text().strip()}")
+        self.assertFalse(helper.exists() and helper.joinpath("cmdline").read_bytes(), "it has outlived the run")
 
     def test_killed_and_started_again(self):
         guest = self.guest(device("a", 0), device("b", 1, process="own"),
