@@ -23,11 +23,10 @@ struct state {
 };
 
 static const char *const faults[] = {
-    "loop",   "stuck",  "null",        "abort",        "exit",    "print",    "keep",
-    "slow",   "thread", "picoseconds", "ping",         "fail",    "overflow", "leave",
-    "fork",   "signal", "thread null", "thread exit",  "close",   "flood",    "trample",
-    "helper", "bus",    "lose",        "thread stays", "objects", "waits",    "arm",
-    "",
+    "loop",         "stuck",       "null",  "abort", "exit",     "print",  "keep", "slow",
+    "thread",       "picoseconds", "ping",  "fail",  "overflow", "leave",  "fork", "signal",
+    "thread null",  "thread exit", "close", "flood", "trample",  "helper", "bus",  "lose",
+    "thread stays", "objects",     "waits", "arm",   "",
 };
 
 static void *from_a_thread(void *ctx)
