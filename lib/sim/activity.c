@@ -2,6 +2,7 @@
 /* For other threads: what a sim does, and how to have its engine stop. */
 #include "activity.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "command.h"
@@ -20,8 +21,6 @@ const char *activity_name(enum trestle_callback callback)
     return names[callback];
 }
 
-/* The device may go while this looks at it: then the counter has gone on, and nothing of it is
- * used. */
 static void look_at_device(const struct trestle_device *dev, bool runs,
                            struct trestle_activity *ret)
 {
@@ -39,23 +38,33 @@ static void look_at_device(const struct trestle_device *dev, bool runs,
 
 void trestle_sim_look(const struct trestle_sim *sim, struct trestle_activity *ret_activity)
 {
-    const struct activity *activity = &sim->activity;
+    struct activity *activity = (struct activity *)(uintptr_t)&sim->activity;
     struct trestle_activity seen = {
         .callbacks = atomic_load_explicit(&activity->callbacks, memory_order_acquire),
         .runs = atomic_load_explicit(&activity->runs, memory_order_relaxed),
         .is_running = atomic_load_explicit(&activity->is_running, memory_order_relaxed),
         .is_waiting = atomic_load_explicit(&activity->is_waiting, memory_order_relaxed),
         .now = sim->now};
-    const struct trestle_device *dev =
-        atomic_load_explicit(&activity->device, memory_order_acquire);
-    const struct trestle_device *latest =
-        atomic_load_explicit(&activity->latest, memory_order_acquire);
     struct trestle_activity with_device = seen;
+    /* In this order for all threads: whoever forgets a device sees that somebody looks at it, or it
+     * is not found here any more. */
+    atomic_fetch_add(&activity->lookers, 1);
+    const struct trestle_device *dev = atomic_load(&activity->device);
+    const struct trestle_device *latest = atomic_load(&activity->latest);
     if (dev || latest)
         look_at_device(dev ? dev : latest, dev, &with_device);
+    atomic_fetch_sub(&activity->lookers, 1);
+    /* What is seen of another callback than the one at the beginning is not used. */
     bool goes_on =
         atomic_load_explicit(&activity->callbacks, memory_order_acquire) != seen.callbacks;
     *ret_activity = goes_on ? seen : with_device;
+}
+
+void activity_forget(struct activity *activity)
+{
+    atomic_store(&activity->latest, NULL);
+    while (atomic_load(&activity->lookers) > 0)
+        sched_yield();
 }
 
 void activity_of_waiting(struct trestle_sim *sim, atomic_bool **ret_is_waiting,

@@ -13,6 +13,7 @@
 struct activity {
     _Atomic(struct trestle_device *) device; /* whose callback runs; NULL: none */
     _Atomic(struct trestle_device *) latest; /* whose ran last */
+    atomic_uint lookers;                     /* other threads that look at one of the two */
     _Atomic uint64_t callbacks;              /* begun so far */
     _Atomic uint64_t runs;                   /* of the engine, begun so far */
     atomic_bool is_running;                  /* the engine */
@@ -24,6 +25,9 @@ struct activity {
 
 /* Whether one of its models has failed in its fini(). */
 bool activity_has_lost(const struct trestle_sim *sim);
+
+/* No callback runs. When this returns, no other thread looks at a device, which may go. */
+void activity_forget(struct activity *activity);
 
 /* For code that makes the sim's thread wait: what to set meanwhile, and what ends the wait. */
 void activity_of_waiting(struct trestle_sim *sim, atomic_bool **ret_is_waiting,

@@ -200,8 +200,7 @@ static int device_init(struct trestle_device *dev, const struct trestle_device_o
 
 static void device_stop(struct trestle_device *dev)
 {
-    /* Other threads find it there. */
-    atomic_store_explicit(&dev->facts.sim->activity.latest, NULL, memory_order_relaxed);
+    activity_forget(&dev->facts.sim->activity);
     device_cancel_timers(dev);
     device_free_transfers(dev);
     device_log_finish(dev);

@@ -82,7 +82,7 @@ class Suite:
         self.assertEqual(probe.read(self.at(1)), 0x55)
         self.assertEqual(len(other.requests), 2)
         probe.wait_err("trestle-qemu: ")
-        self.assertEqual(len(probe.said()), 1)
+        self.assertEqual(len(probe.said()), 1, probe.err)
 
         device.answer = None
         self.server.call(device.listen)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -1364,6 +1365,33 @@ static void test_activity(void **state)
     assert_int_equal(seen.callback, TRESTLE_CALLBACK_NONE);
 }
 
+static atomic_bool are_devices_gone;
+
+static void *look_all_the_time(void *unused)
+{
+    struct trestle_activity here;
+    while (!atomic_load(&are_devices_gone))
+        trestle_sim_look(sim, &here);
+    return unused;
+}
+
+/* Nobody looks at one that has gone. */
+static void test_devices_that_go_while_a_thread_looks(void **state)
+{
+    const struct trestle_device_options options = {
+        .size = sizeof(options), .name = "goes", .base_addr = 0x20000};
+    pthread_t thread;
+    atomic_store(&are_devices_gone, false);
+    assert_int_equal(pthread_create(&thread, NULL, look_all_the_time, NULL), 0);
+    for (int i = 0; i < 3000; i++) {
+        struct trestle_device *goes;
+        assert_int_equal(trestle_device_create(sim, &model, &options, &goes, NULL), 0);
+        trestle_device_destroy(goes);
+    }
+    atomic_store(&are_devices_gone, true);
+    pthread_join(thread, NULL);
+}
+
 static void wake_again(struct trestle_device *d)
 {
     trestle_device_wake_after(d, 0, 0);
@@ -1664,6 +1692,7 @@ int main(void)
         TEST(test_log_limit),
         TEST(test_activity),
         TEST(test_fence),
+        TEST(test_devices_that_go_while_a_thread_looks),
         TEST(test_interrupt),
         TEST(test_calls_from_another_thread),
         TEST(test_bad_tables),
