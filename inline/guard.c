@@ -23,6 +23,10 @@
 /* What the end after a crash may take: the model may have died with a lock that it needs. */
 #define LAST_WORDS_S 10
 
+/* A fini() has longer than other callbacks, since it may have much to write; but the run kills QEMU
+ * 3 s after it has asked it to end, and knows no names. */
+#define FINI_MORE_NS (3 * NS_PER_S / 2)
+
 #define FRAMES_MAX 24
 /* This file's two, and the system's way into a handler. */
 #define FRAMES_OURS 3
@@ -80,14 +84,18 @@ static void end_from_here(void)
  * stopped, and QEMU ends in order. */
 static void see_to_end(uint64_t *ref_end_ns, uint64_t now_ns)
 {
+    bool is_last = guard.vigil.seen.callback == TRESTLE_CALLBACK_FINI;
     /* QEMU has nothing else to do any more, and nobody may be there to end it. */
-    if (guard.vigil.told_callback && guard.vigil.seen.callback == TRESTLE_CALLBACK_FINI)
+    if (is_last && guard.vigil.told_callback)
         end_from_here();
     struct pollfd end = {.fd = guard.options.end_fd};
     if (*ref_end_ns == 0 && (poll(&end, 1, 0) <= 0 || !(end.revents & POLLHUP)))
         return;
     *ref_end_ns = *ref_end_ns ? *ref_end_ns : now_ns;
-    enum vigil_obstacle obstacle = vigil_look_for_obstacle(&guard.vigil, *ref_end_ns, now_ns);
+    uint64_t end_ns = *ref_end_ns + (is_last ? FINI_MORE_NS : 0);
+    if (now_ns < end_ns)
+        return;
+    enum vigil_obstacle obstacle = vigil_look_for_obstacle(&guard.vigil, end_ns, now_ns);
     if (obstacle == VIGIL_CALLBACK)
         end_from_here();
     else if (obstacle == VIGIL_ENGINE)

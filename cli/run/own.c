@@ -25,6 +25,8 @@
 #include "util.h"
 
 #define STOP_GRACE_MS 2000
+/* Trestle's own ends by itself, whatever its models do. */
+#define OWN_GRACE_MS 5000
 /* While a new process begins and the old one ends, the devices of the run's own process wait. The
  * wait is shorter than the usual time-out of an access. */
 #define RELOAD_START_MS 700
@@ -598,13 +600,14 @@ static void end_inline(struct own_process *process)
 /* At the end of the run. A program of the user's may go on after it has served, and fail. */
 static void finish_last(struct own_process *process)
 {
-    bool has_ended = finish(process, STOP_GRACE_MS);
+    int grace_ms = process->configured->command ? STOP_GRACE_MS : OWN_GRACE_MS;
+    bool has_ended = finish(process, grace_ms);
     if (!process->all->has_started)
         return;
     if (!has_ended) {
         log_line("trestle: warning: %s: its process did not end within %d ms of the run, and was "
                  "killed",
-                 process->configured->name, STOP_GRACE_MS);
+                 process->configured->name, grace_ms);
     } else if (process->configured->command && child_exit_code(&process->child) != 0) {
         char *how = describe_end(process);
         log_line("trestle: error: %s: its process ended with %s after the run",

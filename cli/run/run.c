@@ -30,9 +30,8 @@
 /* What others have started for us, a script in QEMU's place for one, has so long to end once they
  * have. */
 #define STRAYS_GRACE_MS 1000
-/* The run kills a process that goes on for 2 s after the run's end, and cannot say what held it up.
- */
-#define OWN_FINI_NS NS_PER_S
+/* The run kills a process of its own 5 s after it has asked it to end, and knows no names. */
+#define OWN_FINI_NS (4 * NS_PER_S)
 
 /* --- log ------------------------------------------------------------------------------------- */
 

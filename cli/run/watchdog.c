@@ -173,7 +173,9 @@ static void see_to_end(struct vigil *vigil, uint64_t *ref_end_ns, uint64_t now_n
     /* In a model's fini() everything else is done, and nobody may be there to send a signal. */
     if (atomic_load(&dog.is_finishing) && vigil->told_callback)
         end_from_here(NULL, EXIT_FAILURE);
-    if (!what)
+    /* A process of its own was asked to end by a signal. */
+    bool is_known = atomic_load(&dog.is_finishing) && dog.options.fini_patience_ns;
+    if (!what || is_known)
         return;
     enum vigil_obstacle obstacle = vigil_look_for_obstacle(vigil, *ref_end_ns, now_ns);
     bool is_enough = atomic_load(&dog.is_finishing) && now_ns - *ref_end_ns >= VIGIL_STUCK_NS;

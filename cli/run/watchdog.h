@@ -14,7 +14,8 @@
 struct watchdog_options {
     const char *ends;          /* with a model that crashes: "the run"; stays the caller's */
     uint64_t patience_ns;      /* how long a callback may take before it is named; 0: for ever */
-    uint64_t fini_patience_ns; /* how long a fini() may take at most; 0: as long as any other */
+    uint64_t fini_patience_ns; /* how long a fini() may take at most, whatever signals come; 0: as
+                                  long as any other callback, until a signal comes */
     /* Ends what the run has started, says what it has served and removes its sockets: the thread
      * that serves is inside a model, and will do none of it. */
     void (*clean_up)(void *ctx);

@@ -3,6 +3,7 @@
  * start and fini; "fault=FAULT" at a write to offset 0. Offset 4 is an ordinary register, offset 8
  * counts wakes and messages. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@ static const char *const faults[] = {
     "loop",         "stuck",       "null",  "abort", "exit",     "print",  "keep", "slow",
     "thread",       "picoseconds", "ping",  "fail",  "overflow", "leave",  "fork", "signal",
     "thread null",  "thread exit", "close", "flood", "trample",  "helper", "bus",  "lose",
-    "thread stays", "objects",     "waits", "arm",   "",
+    "thread stays", "objects",     "waits", "arm",   "long",     "",
 };
 
 static void *from_a_thread(void *ctx)
@@ -142,6 +143,11 @@ static int misbehave(struct trestle_device *dev, const char *fault)
         printf("printed by the model\n");
     if (strcmp(fault, "slow") == 0)
         usleep(400000);
+    if (strcmp(fault, "long") == 0) {
+        for (int i = 0; i < 8; i++) /* a signal ends one */
+            usleep(100000);
+        close(creat("whole", 0666));
+    }
     if (strcmp(fault, "waits") == 0)
         while (access("go", F_OK) < 0)
             usleep(1000);

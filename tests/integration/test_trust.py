@@ -267,6 +267,17 @@ class Watchdog(Faulty):
                 self.assertRegex(log, r"\ndut +0x10200000 +0 +1 ")
                 self.assertEqual(common.files(self.runtime), set())
 
+    def test_a_fini_that_takes_long(self):
+        """It may have much to write, and is left in peace."""
+        for process in "shared", "own", "inline":
+            with self.subTest(process=process):
+                guest = self.provoke("arm", fini="long", process=process, end=False)
+                read_until(guest.process.stdout, rb"=\n")
+                guest.process.terminate()
+                code, log = guest.end()
+                self.assertEqual(code, 128 + signal.SIGTERM, log)
+                (self.dir / "whole").unlink()
+
     def test_failure_in_fini(self):
         """What the user has asked for is not there: one line, and the exit code says so."""
         for process in "shared", "own", "inline":
