@@ -27,7 +27,8 @@ class PluginTest(TestCase):
         return device
 
     def properties(self, name="d0", base=BASE, **more):
-        return {"socket": self.dir / name, "base_address": hex(base), "protocol": 1, **more}
+        """Unless a test is about time-outs, a device on a busy host has more time than usual."""
+        return {"socket": self.dir / name, "base_address": hex(base), "protocol": 1, "timeout_ms": 20000, **more}
 
 
 class EveryTarget(PluginTest):

@@ -26,7 +26,8 @@ class PluginTest(probe.TestCase):
         return self.server.device(self.dir / f"d{len(self.server.devices)}", answer)
 
     def properties(self, number=0, **more):
-        return {"socket": self.dir / f"d{number}", "base_address": hex(self.at(number)), **more}
+        """Unless a test is about time-outs, a server on a busy host has more time than usual."""
+        return {"socket": self.dir / f"d{number}", "base_address": hex(self.at(number)), "timeout_ms": 20000, **more}
 
     def until(self, condition):
         end = time.monotonic() + 30
