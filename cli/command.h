@@ -52,10 +52,10 @@ bool command_duration(const char *text, trestle_time unit, double *ret_units);
 
 /* Prints "trestle: ..." and returns EXIT_BAD_INPUT. */
 int command_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Prints a ready line, frees it and returns EXIT_BAD_INPUT. */
+int command_fail_line(char *line);
 /* The last that a command does: writes what is left for standard output, where one who has gone
  * (head) wanted no more, and the log. Returns the exit code: `code`, or that of a failure. */
 int command_finish(int code);
-/* Prints a ready line, frees it and returns EXIT_BAD_INPUT. */
-int command_fail_line(char *line);
 
 #endif

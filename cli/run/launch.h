@@ -30,13 +30,13 @@ struct launch {
     const char **args;
 };
 
-/* After launch_init(): where the guest's memory cannot be shared for direct_dma, goes on without,
- * and says so. -EINVAL with the line if the configuration wants it. */
-int launch_share_ram(struct launch *launch, const struct config *config, char **ret_error);
 /* Finds and checks QEMU, kernel and plugin; -EINVAL with the line for the user. The sockets are
  * still missing: launch_set_sockets(). Both arguments must outlive the result. */
 int launch_init(struct launch *launch, const struct config *config,
                 const struct launch_options *options, char **ret_error);
+/* After launch_init(): where the guest's memory cannot be shared for direct_dma, goes on without,
+ * and says so. -EINVAL with the line if the configuration wants it. */
+int launch_share_ram(struct launch *launch, const struct config *config, char **ret_error);
 /* For a QEMU that somebody else starts: -EINVAL, with the line, if a device is to live in it. */
 int launch_check_outside(const struct config *config, char **ret_error);
 /* From a bridge that listens, or the paths that the configuration gives (bridge NULL). */
