@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "plugin/device/device.h"
@@ -258,20 +257,22 @@ static void put_header(struct aml *aml)
     put_le(aml, 1, 4);
 }
 
-/* Returns a descriptor, or a negative errno. If a sandbox has no files in memory, it is a temporary
- * file. */
-static int write_file(const struct aml *aml)
+/* Returns the descriptor to read the table from, or a negative errno. QEMU wants a file's name:
+ * that of a pipe needs no directory, and no limit for files is in its way. */
+static int fill_pipe(const struct aml *aml)
 {
-    int fd = memfd_create("trestle-ssdt", MFD_CLOEXEC);
-    if (fd < 0)
-        fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0)
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
-    if (write(fd, aml->bytes, aml->length) != (ssize_t)aml->length) {
-        close(fd);
-        return -EIO;
-    }
-    return fd;
+    ssize_t written = fcntl(ends[1], F_SETPIPE_SZ, (int)aml->length) < 0
+                          ? -1
+                          : write(ends[1], aml->bytes, aml->length);
+    int error = written < 0 ? errno : ENOBUFS;
+    close(ends[1]);
+    if (written == (ssize_t)aml->length)
+        return ends[0];
+    close(ends[0]);
+    return -error;
 }
 
 void acpi_add_devices(void)
@@ -293,7 +294,7 @@ void acpi_add_devices(void)
         set_byte(&aml, 4 + i, aml.length >> 8 * i);
     if (aml.length >= TABLE_MAX)
         refuse("ACPI: the devices do not fit into a table; leave out some devices' dt");
-    int fd = write_file(&aml);
+    int fd = fill_pipe(&aml);
     if (fd < 0)
         refuse("ACPI: the devices' table cannot be written: %s", strerror(-fd));
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);

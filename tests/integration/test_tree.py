@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Nodes for devices in the tree that QEMU's board gives to its guest."""
 import re
+import resource
 import shlex
 import signal
 import struct
@@ -136,6 +137,17 @@ class Nodes(Case):
         self.assertIn(head + check + rest, tables)
         run.terminate()
         self.assertEqual(run.wait(30), 128 + signal.SIGTERM)
+
+    def test_acpi_where_no_file_can_be_written(self):
+        """QEMU gets the table, and is not killed by the signal for files that are too large."""
+        common.qemu("x86_64")
+        config = self.config({
+            "machine": {"arch": "x86_64", "kernel": str(common.guest("probe", "x86_64"))},
+            "devices": [{"model": "timer", "base_addr": "0xfc000000", "acpi_id": "ACME0001"}]})
+        run = self.start_trestle("run", config, stdin=subprocess.PIPE,
+                                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+        self.addCleanup(run.stdin.close)
+        read_until(run.stdout, rb"probe\s")
 
 
 class BadNodes(Case):
