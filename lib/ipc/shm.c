@@ -6,10 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "ipc/memory_file.h"
 
 #define REQUESTS_CONSUMED 0x0u
 #define SERVER_SLEEPS 0x40u
@@ -22,10 +23,6 @@ static_assert(REQUEST_RING + RING_SLOTS * TRESTLE_V2_MESSAGE_SIZE == EVENT_RING,
               "the rings lie one behind the other");
 static_assert(SHM_BULK_OFFSET + SHM_BULK_SIZE == SHM_SIZE, "the bulk area is last");
 
-/* F_SEAL_WRITE would forbid the peer's mapping. Without the other three a truncated file would
- * kill whoever has it mapped. */
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
-
 static int map(struct shm *shm, int fd)
 {
     void *memory = mmap(NULL, SHM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -33,31 +30,6 @@ static int map(struct shm *shm, int fd)
         return -errno;
     shm->memory = memory;
     return 0;
-}
-
-/* The system would send a signal, and not only an error, where files may not be as large. */
-static int check_file_limit(void)
-{
-    struct rlimit limit;
-    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < SHM_SIZE ? -EFBIG : 0;
-}
-
-static int create_memory(struct shm *shm, const char **ret_what)
-{
-    int fd = memfd_create("trestle", MFD_CLOEXEC | MFD_ALLOW_SEALING), error;
-    *ret_what = "memfd_create";
-    if (fd < 0)
-        return -errno;
-    shm->fds[SHM_FD_MEMORY] = fd;
-    *ret_what = "the limit for the size of files";
-    error = check_file_limit();
-    if (error)
-        return error;
-    *ret_what = "a file in memory";
-    if (ftruncate(fd, SHM_SIZE) < 0 || fcntl(fd, F_ADD_SEALS, SEALS) < 0)
-        return -errno;
-    *ret_what = "mmap";
-    return map(shm, fd);
 }
 
 static int create_doorbell(struct shm *shm, const char **ret_what)
@@ -78,9 +50,12 @@ static int create_doorbell(struct shm *shm, const char **ret_what)
 int shm_create(struct shm *shm, const char **ret_what)
 {
     *shm = SHM_NONE;
-    int r = create_memory(shm, ret_what);
-    if (!r)
+    void *memory;
+    int r = memory_file_create("trestle", SHM_SIZE, &shm->fds[SHM_FD_MEMORY], &memory, ret_what);
+    if (!r) {
+        shm->memory = memory;
         r = create_doorbell(shm, ret_what);
+    }
     if (r)
         shm_close(shm);
     return r;
@@ -103,7 +78,7 @@ static int check_fds(const int fds[SHM_NUM_FDS])
 {
     struct stat st;
     int seals = fcntl(fds[SHM_FD_MEMORY], F_GET_SEALS);
-    if (seals < 0 || (seals & SEALS) != SEALS)
+    if (seals < 0 || (seals & MEMORY_FILE_SEALS) != MEMORY_FILE_SEALS)
         return -EBADF;
     if (fstat(fds[SHM_FD_MEMORY], &st) < 0 || st.st_size != SHM_SIZE)
         return -EMSGSIZE;

@@ -9,15 +9,13 @@
  */
 #include "plugin/device/pci.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "ipc/memory_file.h"
 #include "plugin/device/device.h"
 #include "plugin/device/window.h"
 #include "plugin/qemu/memory.h"
@@ -403,23 +401,19 @@ static void add_vendor_capabilities(struct sst_device *dev)
     }
 }
 
-/* A file whose size nobody can change, so that it can be mapped by all sides. */
 static struct qemu_region *make_memory(struct sst_device *dev, unsigned i, uint64_t size)
 {
     struct qemu_region *region = aligned_alloc(REGION_ALIGNMENT, QEMU_REGION_BYTES);
-    int fd = memfd_create("trestle-bar", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    void *memory = MAP_FAILED;
-    if (fd >= 0 && ftruncate(fd, (off_t)size) == 0 &&
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    const char *what;
+    void *memory;
     if (!region)
         refuse("out of memory");
-    if (memory == MAP_FAILED)
-        refuse_device(dev, "there is no memory for region %u: %s", i, strerror(errno));
+    int r = memory_file_create("trestle-bar", size, &dev->pci.memory_fds[i], &memory, &what);
+    if (r)
+        refuse_device(dev, "there is no memory for region %u: %s: %s", i, what, strerror(-r));
     memset(region, 0, QEMU_REGION_BYTES);
     pci_abi.memory_region_init_ram_ptr(region, qemu.qdev_get_machine(), dev->bus->type, size,
                                        memory);
-    dev->pci.memory_fds[i] = fd;
     return region;
 }
 

@@ -4,8 +4,10 @@ configuration and the plugin refuse, and what becomes of them when one is ejecte
 import json
 import queue
 import re
+import resource
 import subprocess
 
+import cli_case
 import common
 import test_guests
 import v2_device
@@ -336,6 +338,20 @@ class PciTest(common.TestCase):
                  f"sst-pci-device,socket={device.path},memory=on"], stdin="quit\n")
             self.assertIn(f"cannot connect to {device.path}: {line}", result.err)
             server.stop()
+
+    def test_memory_that_the_system_does_not_give(self):
+        """QEMU says why, and is not killed by the signal for files that are too large."""
+        def no_large_files():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+        for why, how in (("memfd_create: Operation not permitted",
+                          {"env": cli_case.failing({}, "memfd_create:EPERM", FAILING_PROGRAM="qemu-system-x86_64")}),
+                         ("the limit for the size of files: File too large", {"preexec_fn": no_large_files})):
+            with self.subTest(why=why):
+                result = common.run([common.qemu("x86_64"), "-M", "q35", "-display", "none", "-plugin", common.PLUGIN,
+                                     "-monitor", "stdio", "-device", "sst-pci-device,socket=s,memory=on"],
+                                    stdin="quit\n", **how)
+                self.assertEqual(result.code, 2, result)
+                self.assertIn(f"there is no memory for region 0: {why}\n", result.err)
 
     def test_older_server_with_one_region(self):
         server = v2_device.Server(self, True)
