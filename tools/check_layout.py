@@ -97,7 +97,7 @@ ALLOWED = {
     "plugin": {
         "include/trestle": "le wire",
         "lib/base": "clock macros pci_window process region socket_path",
-        "lib/ipc": "barrier channel fds inline stream wait",
+        "lib/ipc": "barrier channel fds inline memory_file stream wait",
     },
     "sst": {
         "include/trestle": "bridge machine models sim",

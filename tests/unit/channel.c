@@ -229,6 +229,8 @@ static void test_a_ring_that_cannot_be(void **state)
     assert_int_equal(channel_create_ring(&channel, false, &what), -EFBIG);
     assert_string_equal(what, "the limit for the size of files");
     assert_int_equal(channel.kind, CHANNEL_CLOSED.kind);
+    assert_int_equal(dup(STDERR_FILENO), lowest); /* nothing is left open */
+    close(lowest);
     none.rlim_cur++; /* which is just enough */
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
     assert_int_equal(channel_create_ring(&channel, false, &what), 0);
