@@ -140,12 +140,16 @@ class Nodes(Case):
 
     def test_acpi_where_no_file_can_be_written(self):
         """QEMU gets the table, and is not killed by the signal for files that are too large."""
-        common.qemu("x86_64")
+        def no_files():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        alone = common.run([common.qemu("x86_64"), "-M", "q35", "-display", "none", "-S", "-monitor", "stdio"],
+                           stdin="quit\n", preexec_fn=no_files)
+        if alone.code == -signal.SIGXFSZ:
+            self.skipTest("this QEMU is killed without any device, too: it has files in memory of its own")
         config = self.config({
             "machine": {"arch": "x86_64", "kernel": str(common.guest("probe", "x86_64"))},
             "devices": [{"model": "timer", "base_addr": "0xfc000000", "acpi_id": "ACME0001"}]})
-        run = self.start_trestle("run", config, stdin=subprocess.PIPE,
-                                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+        run = self.start_trestle("run", config, stdin=subprocess.PIPE, preexec_fn=no_files)
         self.addCleanup(run.stdin.close)
         read_until(run.stdout, rb"probe\s")
 
